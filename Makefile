@@ -1,0 +1,43 @@
+# Each target is a thin line over the command line interface: `.venv/bin/dolphins --help` says the rest.
+#
+#   make demo     reconstruct the embedded dolphin in 3D, results in out/demo/
+#   make test     everything that CI runs
+#   make bench    measure again what benchmarks/README.md states
+#   make assets   make the embedded dolphin and its clip again
+#
+# PYTHON chooses the interpreter for .venv (3.10 or newer); TORCH_INDEX a torch build, for example
+#   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu     (no CUDA, a tenth of the download)
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: setup demo doctor test bench assets clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "This course needs Python 3.10 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name a newer one: make setup PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV). On Debian or Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[dev,assets]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/dolphins demo $(ARGS)
+
+doctor: setup
+	@$(BIN)/dolphins doctor
+
+test: setup
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+assets: setup
+	$(BIN)/python assets/make_template.py
+	$(BIN)/python assets/make_clip.py
+
+clean:
+	rm -rf $(VENV) out build *.egg-info
