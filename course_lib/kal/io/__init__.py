@@ -1,0 +1,4 @@
+"""Reading meshes."""
+from . import obj
+
+__all__ = ["obj"]

@@ -1,0 +1,4 @@
+"""How well a render agrees with an image."""
+from . import render
+
+__all__ = ["render"]

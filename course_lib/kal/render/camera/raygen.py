@@ -1,0 +1,67 @@
+"""Rays through the pixels of pinhole cameras."""
+import torch
+
+
+def generate_centered_pixel_coords(img_width, img_height, device=None):
+    """Image coordinates of the pixel centres: two float tensors (H, W), rows v = 0.5, 1.5, ... and columns u.
+
+    Measured in pixels from the image's top left corner, downwards and to the right.
+    """
+    rows = torch.arange(img_height, device=device, dtype=torch.float32) + 0.5
+    columns = torch.arange(img_width, device=device, dtype=torch.float32) + 0.5
+    return torch.meshgrid(rows, columns, indexing="ij")
+
+
+def generate_pinhole_rays(camera, coords_grid=None):
+    """World-space rays from one camera's centre through points of its image.
+
+    Args:
+        camera: a batch of one (for more, see `pinhole_ray_directions`).
+        coords_grid: rows v and columns u, two tensors of one shape, as `generate_centered_pixel_coords` makes
+            them; None means every pixel's centre, row by row.
+
+    Returns:
+        origins, directions: two tensors (N, 3), N = H * W if no grid is given; directions have length 1. The
+        origins are one point, expanded: copy them before writing into them.
+
+    Raises:
+        ValueError: a batch of several cameras.
+    """
+    if len(camera) != 1:
+        raise ValueError(f"generate_pinhole_rays takes one camera, got a batch of {len(camera)}; "
+                         "iterate over the batch, or use pinhole_ray_directions")
+    directions = pinhole_ray_directions(camera, coords_grid).reshape(-1, 3)
+    return camera.extrinsics.cam_pos().reshape(1, 3).expand_as(directions), directions
+
+
+def pinhole_ray_directions(camera, coords_grid=None):
+    """Unit directions, in the world, of the rays through points of the image; for a whole batch at once.
+
+    With the camera's axes right, up and backward (rows of R), u to the right and v down from the top left:
+
+        d = (u - W / 2 - x0) / focal_x * right + (H / 2 - v - y0) / focal_y * up - backward,   normalised
+
+    kaolin has this for one camera only, in `generate_pinhole_rays`.
+
+    Args:
+        camera: C cameras.
+        coords_grid: rows v and columns u, two tensors that broadcast to one shape S, the same for all
+            cameras; None means the pixel centres.
+
+    Returns:
+        (C, *S, 3), so (C, H, W, 3) if no grid is given.
+    """
+    lens, dtype, device = camera.intrinsics, camera.dtype, camera.device
+    if coords_grid is None:  # a column and a row, not a grid: most of the work is done on them
+        v = torch.arange(lens.height, dtype=dtype, device=device)[:, None] + 0.5  # (H, 1)
+        u = torch.arange(lens.width, dtype=dtype, device=device)[None, :] + 0.5  # (1, W)
+    else:
+        v, u = (points.to(device, dtype) for points in coords_grid)
+        v, u = v.reshape((1,) * (u.ndim - v.ndim) + v.shape), u.reshape((1,) * (v.ndim - u.ndim) + u.shape)
+    each = (-1,) + (1,) * u.ndim  # one value per camera
+    # offsets before the focal length: the pixels of a window get the very rays they have in the full image
+    x = (u - lens.width / 2 - lens.x0.reshape(each)) / lens.focal_x.reshape(each)  # (C, 1, W) or (C, *S)
+    y = (lens.height / 2 - v - lens.y0.reshape(each)) / lens.focal_y.reshape(each)  # (C, H, 1) or (C, *S)
+    right, up, backward = (axis.reshape(each + (3,)) for axis in camera.extrinsics.R.unbind(dim=1))
+    directions = x.unsqueeze(-1) * right + (y.unsqueeze(-1) * up - backward)  # (C, *S, 3)
+    return directions * torch.rsqrt(x * x + (y * y + 1)).unsqueeze(-1)  # the axes are orthonormal

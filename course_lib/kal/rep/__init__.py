@@ -1,0 +1,4 @@
+"""Representations of shapes."""
+from .surface_mesh import SurfaceMesh
+
+__all__ = ["SurfaceMesh"]

@@ -1,0 +1,92 @@
+"""What the fit minimises: two terms that look at the picture, and priors that say what dolphins are like.
+
+Every prior returns a mean, so that its weight means the same for any number of frames and parts.
+"""
+
+import torch
+
+LOSS_WEIGHTS = {
+    "photometric": 1.0,
+    "mask": 1.0,
+    "pose": 2.0,
+    "scale_global": 0.001,
+    "scale_axes": 0.1,
+    "scale_smoothness": 5.0,
+    "smooth_translations": 500.0,
+    "smooth_global_poses": 0.0,
+    "smooth_joint_poses": 500.0,
+}
+
+# Fins and flukes, the last three parts, are held five times as stiffly: little of them is seen from above.
+PART_STIFFNESS = (1.0, 1.0, 1.0, 1.0, 5.0, 5.0, 5.0)
+
+
+def photometric_loss(render, original, hard_mask):
+    """Mean squared difference of colours over the pixels that show the dolphin.
+
+    render, original (B, H, W, 3) in [0, 1], hard_mask (B, H, W, 1) -> scalar; 0 where no pixel shows it.
+    """
+    difference = (render - original).square() * hard_mask
+    return difference.sum() / (render.shape[-1] * hard_mask.sum()).clamp(min=1)
+
+
+def iou_loss(silhouette, segmentation, segmented_outside=None):
+    """1 - intersection / union of the soft silhouette and the mask, averaged over the batch.
+
+    silhouette, segmentation (B, H, W, 1). `segmented_outside` (B,): how much of the mask lies outside the window that
+    is shown here; nothing is rendered there, so it belongs to the union alone and the loss is the whole frame's.
+    """
+    a, b = silhouette.flatten(1), segmentation.flatten(1)                            # (B, H * W)
+    intersection = (a * b).sum(1)
+    union = (a + b - a * b).sum(1) + 1e-7
+    if segmented_outside is not None:
+        union = union + segmented_outside
+    return 1 - (intersection / union).mean()
+
+
+def pose_prior(joint_poses):
+    """A relaxed dolphin is straight: weighted mean square of the parts' rotation vectors (T, P, 3)."""
+    stiffness = joint_poses.new_tensor(PART_STIFFNESS).view(1, -1, 1)
+    return (joint_poses.square() * stiffness).mean()
+
+
+def scale_priors(part_scales, lbs, unseen_axis="y"):
+    """Three priors on the shape (P, 4): small scales, an unseen axis that follows the seen ones, parts that agree.
+
+    From above nothing tells a deep dolphin from a flat one. So the unseen axis' scale is drawn to the two others',
+    which are detached: the guess must not disturb what is seen.
+    """
+    names = ("x", "y", "z")
+    if unseen_axis not in names:
+        raise ValueError(f"unseen_axis is one of x, y, z; got {unseen_axis!r}")
+    axes = dict(zip(names, part_scales[:, 1:].unbind(-1)))
+    unseen = axes.pop(unseen_axis)
+    of_bones = part_scales[lbs.seg_grouping]                                         # (J, 4)
+    return {
+        "scale_global": part_scales.square().mean(),
+        "scale_axes": sum((unseen - seen.detach()).square().mean() for seen in axes.values()),
+        "scale_smoothness": (of_bones[1:] - of_bones[lbs.parents[1:]]).square().mean(),
+    }
+
+
+def smoothness_prior(track):
+    """Mean squared change from frame to frame of a track (T, ...)."""
+    return (track[1:] - track[:-1]).square().mean()
+
+
+def compute_loss(scene, frames, image, hard_mask, soft_mask, weights=LOSS_WEIGHTS):
+    """The tutorial's loss, as a dict of weighted terms; their sum is what is minimised.
+
+    frames: a batch of the loader (`original` (B, H, W, 3), `segmented` (B, H, W, 1), and, when the frames are cropped,
+    `segmented_outside` (B,)); image, hard_mask, soft_mask: what `render` gave for it.
+    """
+    terms = {
+        "photometric": photometric_loss(image, frames["original"], hard_mask),
+        "mask": iou_loss(soft_mask, frames["segmented"], frames.get("segmented_outside")),
+        "pose": pose_prior(scene.joint_poses),
+        **scale_priors(scene.part_scales, scene.model.LBS),
+        "smooth_translations": smoothness_prior(scene.translations),
+        "smooth_global_poses": smoothness_prior(scene.global_poses),
+        "smooth_joint_poses": smoothness_prior(scene.joint_poses),
+    }
+    return {name: weights[name] * value for name, value in terms.items() if weights[name] != 0}

@@ -1,0 +1,170 @@
+"""The scene that is optimised: where the dolphin is and how it bends in every frame, its shape, its skin, the light."""
+
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .errors import CourseError
+
+# What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these and nothing else.
+PARAMETERS = (
+    "translations", "part_scales", "global_poses", "joint_poses", "dolphin_albedo",
+    "water_absorption", "azimuth", "elevation", "strength", "angle",
+)
+
+
+class DolphinScene(nn.Module):
+    """All parameters of a clip of T frames, for a template with P parts.
+
+    global_poses (T, 1, 3), joint_poses (T, P, 3)     rotation vectors, radians
+    translations (T, 1, 3)                            metres; y is up, the sea's surface is y = 0
+    part_scales (P, 4)                                shape: global, x, y, z scaling of each part, 0 = the template
+    dolphin_albedo (1, 1, S, S)                       grey skin texture in [0, 1]
+    azimuth, elevation, angle (1,), strength (1,)     the sun: direction and spread in radians, brightness
+    water_absorption (3,)                             1/m, for red, green, blue
+    dolphin_specular_color (3,), dolphin_roughness (1,)   fixed
+
+    `anchors` (T, 3, 3) are fixed rotations from which global_poses are measured: frame t is turned by
+    anchors[t] @ R(global_poses[t]). They are the identity unless `anchor` sets them; then the rotation vectors stay
+    short, far away from the length pi at which they would have two names for one rotation.
+    """
+
+    def __init__(self, model, num_frames, init_rot_up=0.0, init_rot_fwd=0.0, texture_size=512):
+        """Starts every frame at one heading: `init_rot_up` degrees about y, `init_rot_fwd` degrees about z."""
+        super().__init__()
+        self.model = model
+        device = model.V.device
+        parts = model.LBS.n_groups
+        start = torch.deg2rad(torch.tensor([0.0, init_rot_up, init_rot_fwd], device=device))
+
+        def full(shape, value):
+            return nn.Parameter(torch.full(shape, float(value), device=device))
+
+        self.global_poses = nn.Parameter(start.repeat(num_frames, 1, 1))             # (T, 1, 3)
+        self.joint_poses = full((num_frames, parts, 3), 0)
+        self.translations = full((num_frames, 1, 3), 0)
+        self.part_scales = full((parts, 4), 0)
+        self.azimuth = full((1,), torch.pi / 2)
+        self.elevation = full((1,), torch.pi / 2)
+        self.strength = full((1,), 1)
+        self.angle = full((1,), torch.pi / 2)
+        self.dolphin_albedo = full((1, 1, texture_size, texture_size), 0.5)
+        self.water_absorption = nn.Parameter(torch.tensor([1.0, 0.0, 0.0], device=device))
+        self.register_buffer("dolphin_specular_color", torch.ones(3, device=device))
+        self.register_buffer("dolphin_roughness", torch.full((1,), 0.1, device=device))
+        self.register_buffer("anchors", torch.eye(3, device=device).repeat(num_frames, 1, 1))
+
+    @property
+    def num_frames(self):
+        return len(self.translations)
+
+    def rotations(self, t=slice(None)):
+        """The dolphin's orientation in the frames `t` as matrices (B, 3, 3)."""
+        return self.anchors[t] @ self.model.LBS.rodrigues(self.global_poses[t, 0])
+
+    @torch.no_grad()
+    def anchor(self, rotations):
+        """Measures orientation from `rotations` (T, 3, 3) from now on; every frame starts there, at the zero vector."""
+        self.anchors.copy_(rotations)
+        self.global_poses.zero_()
+
+    def bone_rotations(self, t):
+        """Rotations of all bones (B, J, 3, 3): the root's, then each part's handed to the part's bones."""
+        part_of_bone = self.model.LBS.seg_grouping                                   # (J,)
+        of_parts = self.joint_poses[t]                                               # (B, P, 3)
+        of_bones = self.model.LBS.rodrigues(of_parts.reshape(-1, 3)).reshape(*of_parts.shape, 3)[:, part_of_bone[1:]]
+        return torch.cat([self.rotations(t)[:, None], of_bones], dim=1)
+
+    def skin(self, t):
+        """The dolphin's surface in the frames `t`: vertices (B, V, 3) in the world, metres."""
+        bones = self.bone_rotations(t)
+        return self.model(bones[:, :1], bones[:, 1:], self.translations[t], self.part_scales, pose2rot=False)["vertices"]
+
+    def rest_shape(self):
+        """The fitted dolphin stretched out straight, at the origin: vertices (V, 3), metres."""
+        eye = torch.eye(3, device=self.anchors.device, dtype=self.anchors.dtype)
+        bones = eye.expand(1, self.model.LBS.n_joints, 3, 3)
+        origin = torch.zeros_like(self.translations[:1])
+        return self.model(bones[:, :1], bones[:, 1:], origin, self.part_scales, pose2rot=False)["vertices"][0]
+
+    @torch.no_grad()
+    def clamp_(self):
+        """Brings back into range what a gradient step may have pushed out: colours, absorption, the sun."""
+        for parameter, low, high in (
+            (self.water_absorption, 0, 1), (self.dolphin_albedo, 0, 1), (self.strength, 0, None),
+            (self.azimuth, 0, 2 * torch.pi), (self.angle, 0, 2 * torch.pi), (self.elevation, 0, 2 * torch.pi),
+        ):
+            parameter.clamp_(low, high)
+
+    def parameter_dict(self):
+        """The fitted parameters and the anchors they are measured from, on the CPU, by name."""
+        names = (*PARAMETERS, "anchors")
+        return {name: getattr(self, name).detach().cpu().clone() for name in names}
+
+    @torch.no_grad()
+    def load_parameters(self, values):
+        """Takes over `values`, a dict as `parameter_dict` gives it; a file of the tutorial has no anchors."""
+        for name in (*PARAMETERS, "anchors"):
+            mine, theirs = getattr(self, name), values.get(name)
+            if theirs is None and name == "anchors":
+                theirs = torch.eye(3).expand_as(mine)
+            if theirs is None or theirs.shape != mine.shape:
+                got = "it is missing" if theirs is None else f"its shape is {tuple(theirs.shape)}"
+                raise CourseError(f"Saved scene does not fit this clip and model: {name} should have shape "
+                                  f"{tuple(mine.shape)}, but {got}. Load it with the clip and pack it was fitted to.")
+            mine.copy_(theirs)
+
+    def save(self, path):
+        """Writes the parameters to `path`; readable with `torch.load(path, weights_only=True)`."""
+        save_atomically(self.parameter_dict(), path)
+
+    def load(self, path):
+        """Reads what `save`, or the tutorial, wrote."""
+        self.load_parameters(load_tensors(path))
+
+
+def save_atomically(tensors, path):
+    """torch.save to a temporary name, then rename: a full disk or an interruption leaves the old file whole."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".part")
+    try:
+        torch.save(tensors, partial)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:        # torch reports a failed write as a RuntimeError
+        partial.unlink(missing_ok=True)
+        raise CourseError(f"Could not write {path}: {error}. Is the disk full? What was there before is untouched.") from error
+
+
+def load_tensors(path):
+    """torch.load with weights_only=True: numbers only, never code."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CourseError(f"There is no file {path}. Fit a scene first, or give the right path.") from None
+    except Exception as error:
+        raise CourseError(f"{path} is not a file of saved tensors, or it is truncated ({type(error).__name__}). "
+                          "Delete it and fit again, or take an intact copy.") from error
+
+
+def init_translations(dataset, height=0.0):
+    """Where the mask's centre lies on the level `height` of the world: translations (T, 1, 3), metres.
+
+    The camera looks straight down from altitude h, so a point at normalised image coordinates c (x right, y up,
+    both in [-1, 1]) and `height` lies at depth d = h - height in front of it, and in camera coordinates at
+        x = c_x d / P_00,   y = c_y d / P_11,   z = -d
+    with P the projection matrix. Exercise 3 of the course tracks the dolphin with these points.
+    """
+    frames = torch.arange(len(dataset))
+    camera = dataset.cameras(frames)
+    centers = dataset.normalized_centers(frames)                                     # (T, 2)
+    projection = camera.intrinsics.projection_matrix()                               # (T or 1, 4, 4)
+    depth = dataset.cam_eye[:, 1] - height                                           # (T,)
+    in_camera = torch.stack([
+        centers[:, 0] * depth / projection[:, 0, 0],
+        centers[:, 1] * depth / projection[:, 1, 1],
+        -depth,
+    ], dim=-1)                                                                       # (T, 3)
+    R, offset = camera.extrinsics.R, camera.extrinsics.t[..., 0]                     # (T, 3, 3), (T, 3)
+    return ((in_camera - offset)[:, None] @ R).float()                               # R^T (p - t), as rows

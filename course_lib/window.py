@@ -1,0 +1,163 @@
+"""Exact cropping: the dolphin covers about one per cent of a frame, so only a window around it is rendered.
+
+Nothing is approximated. A window camera sees what the full camera sees, through its part of the pixels (`window_camera`); the
+soft outline's band is stretched with the window's coordinates (`Band`); no face reaches a pixel outside of the window;
+and the part of a mask that lies outside is counted in the union (`segmented_outside`, see `losses.iou_loss`).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from .errors import CourseError
+from .kal.render.camera import Camera, PinholeIntrinsics
+from .video import CAMERA_FOCAL, SENSOR_WIDTH, to_device
+
+
+def window_camera(camera, left, top, width, height):
+    """Make cameras whose images are windows cut out of the images of `camera`.
+
+    Exact, not a resampling: a point that projects to pixel (u, v) of the full image projects to
+    (u - left, v - top) of the window, and the rays through the window's pixels are those of the full image.
+    Only the principal point moves. With its offsets x0 (right) and y0 (up) from the image's centre, and W, H
+    the full size:
+
+        x0' = x0 + (W - width) / 2 - left,     y0' = y0 - (H - height) / 2 + top
+
+    NDC distances grow in the window: by W / width along x and by H / height along y.
+
+    Args:
+        camera: B cameras.
+        left, top: the window's first column and row in the full image, whole numbers; one for all, or (B,)
+            each its own. May be negative or reach beyond the image.
+        width, height: of the window, pixels, the same for all.
+
+    Returns:
+        Camera: B cameras with the same extrinsics, focal lengths and clipping planes.
+
+    Raises:
+        ValueError: offsets that are no whole numbers, or not one per camera.
+    """
+    lens = camera.intrinsics
+    left, top = (_offset(name, value, camera) for name, value in (("left", left), ("top", top)))  # (B,)
+    params = torch.stack([lens.x0 + ((lens.width - width) / 2 - left),
+                          lens.y0 - ((lens.height - height) / 2 - top), lens.focal_x, lens.focal_y], dim=1)
+    return Camera(camera.extrinsics, PinholeIntrinsics(width, height, params, lens.near, lens.far))
+
+
+def _offset(name, value, camera):
+    value = torch.as_tensor(value)
+    if value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
+        raise ValueError(f"{name} must be whole pixels, an integer or an integer tensor, got {value.dtype}")
+    if value.shape not in ((), (1,), (len(camera),)):
+        raise ValueError(f"{name} must be one number or one per camera ({len(camera)},), "
+                         f"got {tuple(value.shape)}")
+    return value.to(camera.device, camera.dtype).reshape(-1).expand(len(camera))
+
+
+@dataclass(frozen=True)
+class Band:
+    """How wide the soft outline is, in the coordinates of a full frame: the arguments of `dibr_soft_mask`.
+
+    sigmainv: sharpness, 1 / NDC^2; boxlen: how far a face's box is enlarged, NDC; knum: most faces that a pixel hears.
+    `focal`: focal length of the full frame over half its width (the projection matrix' first entry), by which a camera
+    that shows only a window of the frame is recognised.
+    """
+
+    sigmainv: float = 100000.0
+    boxlen: float = 0.01
+    knum: int = 40
+    focal: float = 2 * CAMERA_FOCAL / SENSOR_WIDTH
+
+    def seen_by(self, cam):
+        """(sigmainv, boxlen, knum) that draw the same band in the image of `cam`.
+
+        A window that is 1/z of the frame stretches all distances in its normalised coordinates by z.
+        """
+        zoom = float(2 * cam.intrinsics.focal_x[0] / cam.width) / self.focal
+        return self.sigmainv / zoom**2, self.boxlen * zoom, self.knum
+
+
+TUTORIAL_BAND = Band()
+
+
+def window_size(extent, resolution, step=2):
+    """The smallest window of the frame's aspect ratio that holds `extent` = (w, h) pixels -> (width, height).
+
+    Only sizes that keep the aspect ratio exactly count, or distances would stretch differently in x and y; they are
+    multiples of the frame's size over its greatest common divisor. Where there is no smaller one: the whole frame.
+    """
+    width, height = resolution
+    units = math.gcd(width, height)                                                  # 640 x 360: 40 units of 16 x 9
+    unit_w, unit_h = width // units, height // units
+    needed = max(math.ceil(extent[0] / unit_w), math.ceil(extent[1] / unit_h), 1)
+    needed = min(-(-needed // step) * step, units)
+    return needed * unit_w, needed * unit_h
+
+
+class WindowLoader:
+    """Batches of frames, each cut to a window around the dolphin as the scene has it now.
+
+    Takes the place of a DataLoader over the dataset in `fit`: gives the same dict of `t`, `cam`, `original`, `segmented`,
+    with images (B, h, w, ...) of the window instead of the frame, and `segmented_outside` (B,), the mask's pixels that lie
+    outside of it. On the scene's device.
+
+    dataset: SegmentedVideo; scene: DolphinScene; margin: pixels around the dolphin, at least the reach of the soft outline;
+    layers: more things to crop, each a function (t, left, top, width, height) -> dict of tensors. The order of pass k depends on
+    `seed` and k alone; set `passes` to go on after an interruption.
+    """
+
+    def __init__(self, dataset, scene, batch_size, margin=5, shuffle=True, seed=0, layers=()):
+        self.dataset, self.scene, self.batch_size, self.margin = dataset, scene, batch_size, margin
+        self.shuffle, self.seed, self.layers, self.passes = shuffle, seed, layers, 0
+        self.mask_area = torch.stack([(mask / 255.0).sum() for mask in dataset.masks])       # (T,) pixels
+
+    def __len__(self):
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self):
+        order = torch.arange(len(self.dataset))
+        if self.shuffle:
+            order = torch.randperm(len(order), generator=torch.Generator().manual_seed(self.seed + self.passes))
+        self.passes += 1
+        for t in order.split(self.batch_size):
+            yield self.batch(t)
+
+    def batch(self, t):
+        """The frames t (B,), cropped."""
+        cam = self.dataset.cameras(t)
+        left, top, width, height = self.place(t, cam)
+        mask = cut(self.dataset.masks, t, left, top, width, height)[..., None] / 255.0        # (B, h, w, 1)
+        frames = {
+            "t": t,
+            "cam": window_camera(cam, left, top, width, height),
+            "original": cut(self.dataset.frames, t, left, top, width, height) / 255.0,        # (B, h, w, 3)
+            "segmented": mask,
+            "segmented_outside": self.mask_area[t] - mask.flatten(1).sum(1),
+        }
+        for layer in self.layers:
+            frames |= layer(t, left, top, width, height)
+        return to_device(frames, self.scene.translations.device)
+
+    @torch.no_grad()
+    def place(self, t, cam):
+        """Where the windows of the frames t lie: left, top (B,) and their common width and height, inside the frame."""
+        full = (cam.width, cam.height)
+        device = self.scene.translations.device
+        corners = cam.to(device).transform(self.scene.skin(t.to(device)))[..., :2].cpu()      # (B, V, 2), NDC
+        pixels = torch.stack([(corners[..., 0] + 1) * full[0], (1 - corners[..., 1]) * full[1]], dim=-1) / 2
+        low, high = pixels.amin(1) - self.margin, pixels.amax(1) + self.margin                # (B, 2)
+        if not torch.isfinite(high - low).all():
+            raise CourseError(f"The dolphin of one of the frames {t.tolist()} has no finite place in the image. "
+                              "A parameter of the scene is NaN or far too large: load the last good checkpoint.")
+        size = torch.tensor(window_size((high - low).amax(0).ceil().tolist(), full))
+        corner = ((low + high - size) / 2).round().long()
+        left, top = corner.clamp(min=torch.zeros(2, dtype=torch.long), max=torch.tensor(full) - size).unbind(-1)
+        return left, top, int(size[0]), int(size[1])
+
+
+def cut(images, t, left, top, width, height):
+    """Windows of images (T, H, W, ...) -> (B, height, width, ...); t, left, top (B,)."""
+    corners = zip(t.tolist(), left.tolist(), top.tolist())
+    return torch.stack([images[i, y:y + height, x:x + width] for i, x, y in corners])

@@ -1,0 +1,105 @@
+"""`dolphins`: what the Makefile's targets, the README and the notebooks call."""
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from course_lib.errors import CourseError
+
+app = typer.Typer(help="Dolphins in 3D: reconstruct a swimming dolphin from drone video.", no_args_is_help=True,
+                  add_completion=False, pretty_exceptions_enable=False)
+assets_app = typer.Typer(help="Asset packs: the dolphin template and the clip.", no_args_is_help=True)
+app.add_typer(assets_app, name="assets")
+
+PackOption = typer.Option(None, "--pack", help="Folder of an asset pack; the embedded dolphin if not given.")
+
+
+class RecipeName(str, Enum):
+    default = "default"
+    tutorial = "tutorial"
+
+
+@app.command()
+def demo(
+    pack: Optional[Path] = PackOption,
+    frames: Optional[int] = typer.Option(None, min=3, help="Use only the first N frames of the clip."),
+    epochs: int = typer.Option(50, min=1, help="How often to go through the clip."),
+    batch_size: int = typer.Option(7, min=1, help="Frames per gradient step."),
+    device: str = typer.Option("auto", help="auto, cpu or cuda."),
+    recipe: RecipeName = typer.Option(RecipeName.default, help="tutorial: the tutorial's losses and rates, unchanged."),
+    seed: int = typer.Option(123456789, help="Same machine, same seed: same result."),
+    out: Path = typer.Option(Path("out/demo"), help="Folder for the results."),
+    resume: bool = typer.Option(False, "--resume", help="Go on where an interrupted run in --out stopped."),
+):
+    """Reconstruct the dolphin of a clip in 3D: video, report, parameters and figures under --out."""
+    from .demo import run_demo
+
+    run_demo(pack=pack, frames=frames, epochs=epochs, batch_size=batch_size, device=device, recipe=recipe.value,
+             seed=seed, out=out, resume=resume)
+
+
+@app.command()
+def doctor(pack: Optional[Path] = PackOption):
+    """Say what this machine has, and what follows from it."""
+    from course_lib.environment import diagnose
+
+    findings = diagnose(pack)
+    for finding in findings:
+        print(f"{'ok ' if finding.ok else 'BAD'} {finding.subject:8} {finding.found}\n             {finding.meaning}")
+    bad = [finding.subject for finding in findings if not finding.ok]
+    print(f"\nMend first: {', '.join(bad)}." if bad else "\nAll is well: `dolphins demo` will run here.")
+    raise typer.Exit(1 if bad else 0)
+
+
+@assets_app.command("import")
+def assets_import(
+    zip_file: Path = typer.Argument(..., help="The tutorial's stag_dolphins_assets.zip, or a zip of the same layout."),
+    to: Optional[Path] = typer.Option(None, "--to", help="Folder for the pack; packs/NAME_OF_ZIP if not given."),
+    force: bool = typer.Option(False, "--force", help="Replace a pack that is already there."),
+):
+    """Check a zip of model and clip, and unpack it for --pack."""
+    from course_lib.assets import describe, import_zip
+
+    destination = to or Path("packs") / zip_file.stem
+    pack, notes = import_zip(zip_file, destination, force=force)
+    print(describe(pack))
+    for note in notes:
+        print(f"note: {note}")
+    print(f"\nUse it with: --pack {destination}")
+
+
+@assets_app.command("verify")
+def assets_verify(pack: Optional[Path] = typer.Argument(None, help="Folder of the pack; the embedded one if not given.")):
+    """Check every file of a pack; one line per fault."""
+    from course_lib.assets import describe, find_pack, verify_pack
+
+    found = find_pack(pack)
+    faults = verify_pack(found.root)
+    for fault in faults:
+        print(fault)
+    if faults:
+        raise CourseError(f"{found.root}: {len(faults)} fault(s), listed above.")
+    print(f"{describe(found)}\nEvery file is as it should be.")
+
+
+def main():
+    """Runs the command line: a person's mistake ends in one message and exit code 1, without a traceback."""
+    try:
+        app(standalone_mode=False)
+    except CourseError as error:
+        print(f"\n{error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        sys.exit(130)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except Exception as error:
+        # Usage errors come from the click that typer carries, or from click itself, by version.
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            error.show()
+            sys.exit(error.exit_code)
+        raise

@@ -1,0 +1,11 @@
+"""Reference solutions of the ten exercises, a module per topic.
+
+preprocessing   1  look at the data
+rotations       2  quaternions and axis-angle vectors to rotation matrices; 9  a continuous orientation
+tracking        3  project points to pixels, draw a track
+rendering       4, 5, 6  DIB-R, absorption under water, the renderer
+fitting         7  the optimisation loop
+results         8  the output video; 10  length, volume and mass
+
+recipes         how the demo puts them together: the tutorial's way, and one that works better
+"""

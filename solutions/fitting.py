@@ -1,0 +1,53 @@
+"""Exercise 7: the optimisation loop."""
+
+import torch
+from tqdm.auto import tqdm
+
+from course_lib.errors import CourseError
+from course_lib.video import to_device
+
+
+def fit(scene, loader, render, compute_loss, optimizer, steps, on_step_end=None, progress=True):
+    """Changes the scene until its picture looks like the video.
+
+    scene: DolphinScene; loader: gives batches of frames, a dict with `t`, `cam`, `original`, `segmented`;
+    render(scene, t, cam) -> image, hard_mask, soft_mask; compute_loss(scene, frames, image, hard_mask, soft_mask)
+    -> dict of weighted terms; optimizer: over the scene's parameters; steps: how often to go through the whole clip;
+    on_step_end(step, terms): called after each pass with its mean terms, for saving and drawing.
+    -> history: for every pass, a dict of the mean of each term and of their sum, `loss`.
+
+    Raises CourseError when the loss or a parameter stops being a number; the parameters are then as they were before
+    the batch that broke.
+    """
+    history = []
+    passes = tqdm(range(steps), desc="fit", disable=not progress)
+    for step in passes:
+        sums = {}
+        for frames in loader:
+            frames = to_device(frames, scene.translations.device)
+            optimizer.zero_grad()
+            image, hard_mask, soft_mask = render(scene, frames["t"], frames["cam"])
+            terms = compute_loss(scene, frames, image, hard_mask, soft_mask)
+            loss = sum(terms.values())
+            loss.backward()
+            require_finite(scene, loss, step)
+            optimizer.step()
+            scene.clamp_()
+            for name, value in {**terms, "loss": loss}.items():
+                sums[name] = sums.get(name, 0.0) + value.item()
+        history.append({name: total / len(loader) for name, total in sums.items()})
+        passes.set_postfix(loss=f"{history[-1]['loss']:.4f}")
+        if on_step_end is not None:
+            on_step_end(step, history[-1])
+    return history
+
+
+def require_finite(scene, loss, step):
+    """Stops before a NaN reaches the parameters, and says where it came from."""
+    if not torch.isfinite(loss):
+        raise CourseError(f"The loss is {loss.item()} in pass {step + 1}. The parameters are still those of the batch "
+                          "before. Lower the learning rates, or look at the frames: is a mask empty?")
+    for name, parameter in scene.named_parameters():
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+            raise CourseError(f"The gradient of {name} is not a number in pass {step + 1}. The parameters are still "
+                              "those of the batch before. A root, a division or a norm at zero is the usual cause.")

@@ -1,0 +1,57 @@
+"""Exercises 4, 5 and 6: DIB-R, light under water, and the whole renderer."""
+
+import torch
+
+from course_lib import kal
+from course_lib.shading import lighting, texturing
+from course_lib.window import TUTORIAL_BAND
+
+
+def dibr_rendering(verts, cam, model, band=TUTORIAL_BAND):
+    """Rasterises the dolphin and softens its outline. Exercise 4.
+
+    verts (B, V, 3) in the world, cam: a batch of B cameras, model: the DolphinModel (faces, UVs), band: how wide the
+    soft outline is -> image_features [uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard_mask
+    (B, H, W, 1)], soft_mask (B, H, W, 1). Chen et al., NeurIPS 2019, arXiv 1908.01210.
+    """
+    batch = verts.shape[0]
+    in_camera = cam.extrinsics.transform(verts)                                      # (B, V, 3)
+    on_image = cam.intrinsics.transform(in_camera)[..., :2]                          # (B, V, 2)
+    faces_camera = kal.ops.mesh.index_vertices_by_faces(in_camera, model.F)          # (B, F, 3, 3)
+    faces_image = kal.ops.mesh.index_vertices_by_faces(on_image, model.F)            # (B, F, 3, 2)
+    looks_at_us = kal.ops.mesh.face_normals(faces_camera)[..., 2] >= 0               # (B, F)
+
+    mesh = kal.rep.SurfaceMesh(verts, model.F)
+    uv = model.face_uvs.expand(batch, -1, -1, -1)                                    # (B, F, 3, 2), v upwards
+    uv = torch.stack([uv[..., 0], 1 - uv[..., 1]], dim=-1)                           # images count rows downwards
+    height = mesh.face_vertices[..., 1:2]                                            # (B, F, 3, 1), y is up
+    inside = torch.ones_like(height)
+
+    features, face_idx = kal.render.mesh.rasterize(
+        cam.height, cam.width, faces_camera[..., 2], faces_image,
+        [uv, mesh.face_normals, height, inside], valid_faces=looks_at_us)
+    soft_mask = kal.render.mesh.dibr_soft_mask(faces_image, face_idx, *band.seen_by(cam))
+    return features, soft_mask[..., None]
+
+
+def absorb(image, sea_level_height, hard_mask, water_absorption):
+    """Dims the dolphin by the water above it, each colour at its own rate. Exercise 5.
+
+    image (B, H, W, 3), sea_level_height (B, H, W, 1) metres, negative under water, hard_mask (B, H, W, 1),
+    water_absorption (3,) 1/m -> image (B, H, W, 3):  I exp(w l) where the dolphin is seen under water, else I.
+    Nothing is written in place: the image is still needed to differentiate what made it.
+    """
+    depth = (sea_level_height * hard_mask).clamp(max=0)                              # 0 above water and off the dolphin
+    return image * torch.exp(water_absorption * depth)
+
+
+def render(scene, t, cam, band=TUTORIAL_BAND):
+    """The picture that the scene would give at the frames `t`. Exercise 6.
+
+    t (B,) frame numbers, cam: a batch of B cameras -> image (B, H, W, 3), hard_mask, soft_mask (B, H, W, 1).
+    """
+    verts = scene.skin(t)                                                            # (B, V, 3)
+    (uv, normals, height, hard_mask), soft_mask = dibr_rendering(verts, cam, scene.model, band)
+    image = texturing(uv, hard_mask, scene.dolphin_albedo)
+    image = lighting(scene, cam, hard_mask, image, normals, height, absorb)
+    return image, hard_mask, soft_mask

@@ -1,0 +1,52 @@
+"""Exercises 8 and 10: a video to look at, and the dolphin's length, volume and mass."""
+
+import torch
+
+
+def compose_frame(original, segmentation, render, soft_mask):
+    """One frame of the output video: what went in above what came out. Exercise 8.
+
+    original, render (H, W, 3), segmentation, soft_mask (H, W, 1), all in [0, 1] -> (2 H, 2 W, 3):
+
+        original | segmentation
+        ---------+-------------
+        render   | soft mask
+
+    The render has no sea of its own: it is laid over the original wherever the soft mask is above one half.
+    """
+    composite = torch.where(soft_mask > 0.5, render, original)                       # (H, W, 3)
+    segmentation, soft_mask = segmentation.expand_as(original), soft_mask.expand_as(original)
+    top = torch.cat([original, segmentation], dim=1)                                 # (H, 2 W, 3)
+    bottom = torch.cat([composite, soft_mask], dim=1)
+    return torch.cat([top, bottom], dim=0).clamp(0, 1)
+
+
+# Whole dolphins are close to neutrally buoyant: their mean density is that of sea water within a few per cent
+# (lungs full or empty). Sea water at 20 degrees C and 35 g/kg salinity: 1,025 kg/m^3.
+SEA_WATER_DENSITY = 1025.0
+
+
+def body_length(vertices):
+    """Length along the body axis, tip of the rostrum to the end of the flukes, of a straight dolphin.
+
+    vertices (V, 3), metres, as `scene.rest_shape()` gives them: body axis z -> scalar, metres. Exercise 10.
+    """
+    z = vertices[:, 2]
+    return z.max() - z.min()
+
+
+def mesh_volume(vertices, faces):
+    """Volume inside a closed surface. Exercise 10.
+
+    vertices (V, 3), metres, faces (F, 3), outward by the right-hand rule -> scalar, cubic metres.
+
+    Divergence theorem: every triangle (a, b, c) spans with the origin a tetrahedron of signed volume a . (b x c) / 6;
+    what lies outside the body is counted as often positively as negatively. The origin may be anywhere.
+    """
+    a, b, c = vertices[faces].unbind(1)                                              # (F, 3) each
+    return (a * torch.linalg.cross(b, c)).sum() / 6
+
+
+def body_mass(volume, density=SEA_WATER_DENSITY):
+    """Mass in kg of a neutrally buoyant body of this volume (m^3). Exercise 10."""
+    return density * volume

@@ -1,0 +1,180 @@
+"""The embedded clip: its files, and that they agree with the truth from which they were made."""
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, JpegImagePlugin
+
+from course_lib.kal.render.camera import Camera, CameraFOV
+from course_lib.kal.render.mesh import rasterize
+from course_lib.template import DolphinModel
+
+ROOT = Path(__file__).parents[2]
+PACK = ROOT / "assets" / "pack"
+MANIFEST = json.loads((PACK / "manifest.json").read_text())
+CLIP = PACK / "data" / MANIFEST["clip"]
+FOV = 2 * np.arctan(17.27 / (2 * 12.29))
+
+
+@pytest.fixture(scope="module")
+def truth():
+    with np.load(CLIP / "truth.npz", allow_pickle=False) as data:
+        arrays = {name: data[name] for name in data.files}
+    arrays["masks"] = np.unpackbits(arrays["masks_packed"], axis=-1).astype(bool)
+    arrays["vertices"] = arrays["vertices_tenth_mm"] * 1e-4 + arrays["translations"].astype(np.float64)
+    return arrays
+
+
+@pytest.fixture(scope="module")
+def model():
+    return DolphinModel(PACK / "model")
+
+
+@pytest.fixture(scope="module")
+def altitude():
+    return np.load(CLIP / "metadata" / "altitude.npy") / 100
+
+
+@pytest.fixture(scope="module")
+def segmentation():
+    return np.stack([np.array(Image.open(CLIP / "segmentation" / f"{i:06d}.png").convert("L")) for i in range(200)])
+
+
+def megabytes(folder):
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
+
+
+def overlap(a, b):
+    return (a & b).sum((-2, -1)) / (a | b).sum((-2, -1))
+
+
+def test_sizes():
+    assert megabytes(CLIP / "frames") <= 5.5
+    assert (CLIP / "truth.npz").stat().st_size <= 1.7e6
+    assert megabytes(PACK) <= 10
+
+
+def test_manifest_lists_every_file_with_its_checksum():
+    files = {p.relative_to(PACK).as_posix() for p in PACK.rglob("*") if p.is_file()} - {"manifest.json"}
+    assert set(MANIFEST["files"]) == files
+    for name, digest in MANIFEST["files"].items():
+        assert hashlib.sha256((PACK / name).read_bytes()).hexdigest() == digest, name
+    assert MANIFEST["license"] == "CC0-1.0"
+
+
+def test_frames_are_chroma_subsampled_jpegs():
+    paths = sorted((CLIP / "frames").iterdir())
+    assert [p.name for p in paths] == [f"{i:06d}.jpg" for i in range(200)]
+    for path in paths:
+        with Image.open(path) as image:
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (640, 360))
+            assert JpegImagePlugin.get_sampling(image) == 2  # 4:2:0
+
+
+def test_altitudes(altitude):
+    assert altitude.shape == (500,) and np.isfinite(altitude).all()
+    assert altitude.min() >= 9 and altitude.max() <= 14
+    assert np.abs(np.diff(altitude)).max() < 0.03  # a drone, not an elevator
+
+
+def test_prompts(truth):
+    prompts = json.loads((CLIP / "metadata" / "prompts.json").read_text())
+    assert prompts["frame"] == 0 and len(prompts["points"]) == len(prompts["labels"])
+    for (x, y), label in zip(prompts["points"], prompts["labels"]):
+        assert truth["masks"][0, y, x] == bool(label)
+
+
+def test_truth_has_the_arrays_of_the_contract(truth, model):
+    vertices = model.V.shape[1]
+    shapes = {"global_poses": (200, 1, 3), "joint_poses": (200, 7, 3), "translations": (200, 1, 3), "part_scales": (7, 4),
+              "vertices_tenth_mm": (200, vertices, 3), "masks_packed": (200, 360, 80), "size_wh": (2,), "heading_deg": (200,),
+              "length_m": (), "volume_m3": (), "time_s": (200,)}
+    for name, shape in shapes.items():
+        assert truth[name].shape == shape, name
+        assert np.isfinite(truth[name]).all(), name
+    assert truth["vertices_tenth_mm"].dtype == np.int16 and truth["masks_packed"].dtype == np.uint8
+    assert tuple(truth["size_wh"]) == (640, 360)
+
+
+def test_the_turn_passes_180_degrees_smoothly(truth):
+    heading = truth["heading_deg"]
+    assert heading[0] < 75 and heading[-1] > 225
+    assert np.abs(np.diff(heading)).max() < 3
+    angles = np.linalg.norm(truth["global_poses"][:, 0], axis=-1)
+    assert angles.min() < np.pi < angles.max()
+    assert np.abs(np.diff(truth["global_poses"][:, 0], axis=0)).max() < np.deg2rad(5)  # continuous names of the rotations
+    # most frames lie within reach of the tutorial's one start heading, and the last ones do not
+    off = np.abs(heading - MANIFEST["init_rot_up_deg"])
+    assert (off < 90).mean() > 0.7 and off[-1] > 90
+
+
+def test_heading_is_that_of_the_global_pose(truth, model):
+    from course_lib.template.skinning import rotvec_to_rotmat
+
+    forward = rotvec_to_rotmat(torch.from_numpy(truth["global_poses"][:, 0]))[:, :, 2].numpy()
+    difference = np.rad2deg(np.arctan2(forward[:, 0], forward[:, 2])) - truth["heading_deg"]
+    assert np.abs((difference + 180) % 360 - 180).max() < 0.05
+
+
+def test_dolphin_is_near_the_surface_and_80_to_130_pixels_long(truth, altitude):
+    depth = -truth["translations"][:, 0, 1]
+    assert 0.2 < depth.min() and depth.max() < 0.5
+    per_metre = 640 * 12.29 / 17.27 / (altitude[50:250] + depth)
+    assert 80 < (truth["length_m"] * per_metre).min() and (truth["length_m"] * per_metre).max() < 130
+    assert 1.005 < truth["length_m"] / 2.6 < 1.04
+
+
+def test_true_masks_are_the_silhouette_of_the_true_surface(truth, model, altitude):
+    """Rendered at 640 x 360 through the course's own camera and rasteriser."""
+    frames = [0, 60, 127, 199]
+    vertices = torch.from_numpy(truth["vertices"][frames]).float()
+    eye = torch.zeros(len(frames), 3)
+    eye[:, 1] = torch.from_numpy(altitude[50:250][frames])
+    camera = Camera.from_args(eye=eye, at=torch.zeros(3), up=torch.tensor([0.0, 0, 1]), fov=float(FOV),
+                              fov_direction=CameraFOV.HORIZONTAL, width=640, height=360, near=1e-2, far=1e2, dtype=torch.float32)
+    seen = camera.extrinsics.transform(vertices)
+    image = camera.intrinsics.transform(seen)
+    corners, depth = image[:, model.F, :2], seen[:, model.F, 2]
+    _, face = rasterize(360, 640, depth, corners, torch.ones(*corners.shape[:3], 1))
+    ious = overlap((face >= 0).numpy(), truth["masks"][frames])
+    assert ious.min() > 0.97, ious
+
+
+def test_true_surface_is_near_the_skinned_model_but_not_it(truth, model):
+    frames = np.arange(0, 200, 20)
+    tensor = lambda array: torch.from_numpy(np.ascontiguousarray(array)).float()  # noqa: E731
+    joints = tensor(truth["joint_poses"][frames])[:, model.LBS.seg_grouping][:, 1:]
+    skinned = model(tensor(truth["global_poses"][frames]), joints, tensor(truth["translations"][frames]),
+                    part_scales=tensor(truth["part_scales"]))["vertices"].numpy()
+    distance = np.linalg.norm(skinned - truth["vertices"][frames], axis=-1)
+    assert 0.005 < distance.mean() < 0.03 and distance.max() < 0.15
+
+
+def test_masks_err_as_the_readme_says(truth, segmentation):
+    assert set(np.unique(segmentation)) == {0, 255}
+    masks = segmentation > 127
+    assert masks.any((1, 2)).all()
+    ious = overlap(masks, truth["masks"])
+    stated = re.search(r"IoU with the true masks: mean (0\.\d+), min (0\.\d+)", (ROOT / "assets" / "README.md").read_text())
+    assert stated, "assets/README.md no longer states the masks' IoU"
+    assert abs(ious.mean() - float(stated[1])) < 0.0051 and abs(ious.min() - float(stated[2])) < 0.0051
+    assert 0.90 < ious.mean() < 0.97
+    assert abs(masks.sum() / truth["masks"].sum() - 1) < 0.02
+
+
+def test_frame_0_is_made_again(tmp_path):
+    """The committed frame is what the program makes today, to JPEG and rounding."""
+    done = subprocess.run([sys.executable, str(ROOT / "assets" / "make_clip.py"), "--preview", str(tmp_path), "--frames", "0"],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    made = io.BytesIO()
+    Image.open(tmp_path / "000000.png").save(made, "JPEG", quality=76, subsampling="4:2:0")
+    difference = np.array(Image.open(made)).astype(float) - np.array(Image.open(CLIP / "frames" / "000000.jpg"))
+    assert np.abs(difference).mean() < 1.0 and np.abs(difference.mean()) < 0.1
