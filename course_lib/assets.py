@@ -1,16 +1,18 @@
-"""The asset pack: a template and a clip in one folder. Where everything in it lies, whether it is sound, how it gets here.
+"""The asset pack: a template and a clip in one folder. Where everything in it lies, whether it is sound, how
+it gets here.
 
     model/dolphin_model.pkl ...        the template (see `template.MODEL_FILES`)
     data/CLIP/frames/000000.jpg ...    RGB frames
     data/CLIP/segmentation/000000.png  masks, 0 or 255; may be missing until the clip is segmented
     data/CLIP/metadata/altitude.npy    the drone's altitude, centimetres
-    data/CLIP/metadata/prompts.json    points to segment from: {"frame": 0, "points": [[x, y], ...], "labels": [1, 0, ...]}
+    data/CLIP/metadata/prompts.json    points to segment from (see `load_prompts`)
     data/CLIP/truth.npz                the embedded pack only
     manifest.json                      name, version, clip, checksums; packs from elsewhere have none
 
-The embedded pack is `assets/pack` of the checkout that this package is imported from, so the package is to be used from a
-checkout or installed from one with `pip install -e .`. Everything from elsewhere is untrusted: pickles go through
-`template.safe_pickle`, arrays are read without pickles, archives are unpacked by `import_zip` alone.
+The embedded pack is `assets/pack` of the checkout that this package is imported from, so the package is to be
+used from a checkout or installed from one with `pip install -e .`. Everything from elsewhere is untrusted:
+pickles go through `template.safe_pickle`, arrays are read without pickles, archives are unpacked by
+`import_zip` alone.
 """
 
 from __future__ import annotations
@@ -33,29 +35,52 @@ from pathlib import Path
 from typing import Any, Iterable
 
 import numpy as np
-from PIL import Image
 
+from .clip_files import (
+    FRAME_SUFFIXES,
+    MASK_SUFFIXES,
+    check_mask,
+    decode_image,
+    image_size,
+    is_junk,
+    load_altitudes,
+    load_prompts,
+    numbered_images,
+    one_line,
+    open_image,
+    printable,
+    read_json,
+)
 from .errors import CourseError
 
 EMBEDDED_PACK = Path(__file__).resolve().parents[1] / "assets" / "pack"
 PACK_VARIABLE = "DOLPHINS_PACK"
 
-FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
-MASK_SUFFIXES = (".png",)
-MAX_PIXELS = 50_000_000  # of one frame
-ALTITUDES_BEFORE = 50  # the tutorial's 500 altitudes begin this many frames before its clip
-
 # What the tutorial tells its segmenter about its own clip; its zip does not hold it.
 TUTORIAL_CLIP = "2024_08_20_DF2_S8_SW_TT_ELM-fb_23450-fe_23950"
 TUTORIAL_PROMPTS = {
     "frame": 0,
-    "points": [[360, 245], [326, 287], [334, 293], [336, 280], [348, 251], [348, 262], [356, 259],
-               [273, 272], [290, 229], [280, 245], [546, 125], [339, 180], [402, 311], [316, 261]],
+    "points": [
+        [360, 245],
+        [326, 287],
+        [334, 293],
+        [336, 280],
+        [348, 251],
+        [348, 262],
+        [356, 259],
+        [273, 272],
+        [290, 229],
+        [280, 245],
+        [546, 125],
+        [339, 180],
+        [402, 311],
+        [316, 261],
+    ],
     "labels": [1] * 7 + [0] * 7,
-}  # fmt: skip
+}
 
 
-# --- the layout ----------------------------------------------------------------------------------------------------
+# --- the layout -----------------------------------------------------------------------------------------
 
 
 class AssetPack:
@@ -90,11 +115,18 @@ class AssetPack:
         if "clip" in self.manifest:
             return self.manifest["clip"]
         try:
-            clips = sorted(p.name for p in self.data_dir.iterdir() if p.is_dir() and not p.name.startswith("."))
+            clips = sorted(
+                p.name for p in self.data_dir.iterdir() if p.is_dir() and not p.name.startswith(".")
+            )
         except OSError:
-            raise CourseError(f"{self.data_dir}: no such folder, expected data/CLIP/frames in the pack {self.root}") from None
+            raise CourseError(
+                f"{self.data_dir}: no such folder, expected data/CLIP/frames in the pack {self.root}"
+            ) from None
         if len(clips) != 1:
-            raise CourseError(f"{self.data_dir}: holds {len(clips)} folders ({', '.join(clips[:5]) or 'none'}), expected one clip")
+            raise CourseError(
+                f"{self.data_dir}: holds {len(clips)} folders ({', '.join(clips[:5]) or 'none'}), expected "
+                "one clip"
+            )
         return clips[0]
 
     @property
@@ -124,7 +156,7 @@ class AssetPack:
 
     @property
     def init_rot_up_deg(self) -> float:
-        """The heading, in degrees about +y, from which the tutorial's recipe starts every frame of this clip."""
+        """The heading, in degrees about +y, from which the tutorial's recipe starts each frame."""
         return float(self.manifest.get("init_rot_up_deg", 0.0))
 
 
@@ -141,20 +173,29 @@ def find_pack(path: str | os.PathLike | None = None) -> AssetPack:
     root = Path(path).expanduser()
     if root.is_file():
         if zipfile.is_zipfile(root) or root.suffix.lower() == ".zip":
-            raise CourseError(f"{root} ({source}) is a zip, expected a folder. Import it first: dolphins assets import {root}")
+            raise CourseError(
+                f"{root} ({source}) is a zip, expected a folder. Import it first: dolphins assets import "
+                f"{root}"
+            )
         raise CourseError(f"{root} ({source}) is a file, expected the folder of a pack")
     if not root.is_dir():
-        hint = "Use the package from a git checkout, or name a pack with --pack" if source == "the embedded pack" else "Check the path"
+        hint = (
+            "Use the package from a git checkout, or name a pack with --pack"
+            if source == "the embedded pack"
+            else "Check the path"
+        )
         raise CourseError(f"{root} ({source}): no such folder. {hint}.")
     missing = [name for name in ("model", "data") if not (root / name).is_dir()]
     if missing:
-        raise CourseError(f"{root} ({source}) has no folder {' and no folder '.join(missing)}, expected a pack with model/ and "
-                          f"data/CLIP/ (found: {_listing(root)})")
+        raise CourseError(
+            f"{root} ({source}) has no folder {' and no folder '.join(missing)}, expected a pack with model/ "
+            f"and data/CLIP/ (found: {_listing(root)})"
+        )
     return AssetPack(root)
 
 
 def describe(pack: AssetPack) -> str:
-    """What is in a pack, in a few lines of plain text. Raises CourseError where a part of it cannot be read."""
+    """What is in a pack, in a few lines of plain text. Raises CourseError where a part cannot be read."""
     from .template.model_file import load_model
 
     manifest = pack.manifest
@@ -162,140 +203,28 @@ def describe(pack: AssetPack) -> str:
     width, height = image_size(frames[0])
     altitude = load_altitudes(pack.altitude_path, len(frames))
     model = load_model(pack.model_dir / "dolphin_model.pkl")
-    masks = len(numbered_images(pack.segmentation_dir, MASK_SUFFIXES)) if pack.segmentation_dir.is_dir() else 0
-    title = f"{manifest['name']} {manifest['version']} ({manifest['license']})" if manifest else pack.root.name
-    return "\n".join([
-        f"{title}: {pack.root}",
-        f"  clip      {pack.clip_name}: {len(frames)} frames of {width} x {height}, "
-        f"{f'{masks} masks' if masks else 'no masks yet (dolphins segment)'}",
-        f"  drone     {altitude.min():.1f} to {altitude.max():.1f} m above the sea",
-        f"  template  {len(model['v_template'])} vertices, {len(model['f'])} faces, {model['weights'].shape[1]} bones",
-        f"  truth     {'known' if pack.truth_path else 'unknown (a real animal)'}",
-    ])  # fmt: skip
+    masks = (
+        len(numbered_images(pack.segmentation_dir, MASK_SUFFIXES)) if pack.segmentation_dir.is_dir() else 0
+    )
+    title = (
+        f"{manifest['name']} {manifest['version']} ({manifest['license']})"
+        if manifest
+        else pack.root.resolve().name
+    )
+    return "\n".join(
+        [
+            f"{title}: {pack.root}",
+            f"  clip      {pack.clip_name}: {len(frames)} frames of {width} x {height}, "
+            f"{f'{masks} masks' if masks else 'no masks yet (dolphins segment)'}",
+            f"  drone     {altitude.min():.1f} to {altitude.max():.1f} m above the sea",
+            f"  template  {len(model['v_template'])} vertices, {len(model['f'])} faces, "
+            f"{model['weights'].shape[1]} bones",
+            f"  truth     {'known' if pack.truth_path else 'unknown (a real animal)'}",
+        ]
+    )
 
 
-# --- reading a clip's files ----------------------------------------------------------------------------------------
-
-
-def numbered_images(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The images of a folder in order; they must be numbered without a gap, as in 000000.jpg, 000001.jpg, ...
-
-    Raises CourseError for a missing or empty folder, and for a file with another name.
-    """
-    if not folder.is_dir():
-        raise CourseError(f"{folder}: no such folder, expected images {_example(suffixes)}")
-    paths = sorted(p for p in folder.iterdir() if not _is_junk(p.name))
-    if not paths:
-        raise CourseError(f"{folder}: is empty, expected images {_example(suffixes)}")
-    for path in paths:
-        if path.suffix.lower() not in suffixes or not (path.stem.isascii() and path.stem.isdigit()) or not path.is_file():
-            raise CourseError(f"{path}: has an unexpected name, expected images {_example(suffixes)}; rename it or take it away")
-    paths.sort(key=lambda p: int(p.stem))
-    first = int(paths[0].stem)
-    for i, path in enumerate(paths):
-        if int(path.stem) != first + i:
-            wanted = f"{first + i:0{len(path.stem)}d}"
-            raise CourseError(f"{folder / wanted}{path.suffix}: is missing (found {path.name} in its place), expected images numbered "
-                              f"without a gap from {paths[0].name} to {paths[-1].name}")
-    return paths
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) of an image, from its header."""
-    with open_image(path) as image:
-        return image.size
-
-
-def open_image(path: Path) -> Image.Image:
-    """An image whose header has been read and found sane. Raises CourseError."""
-    try:
-        image = Image.open(path, formats=("JPEG", "PNG"))
-    except FileNotFoundError:
-        raise CourseError(f"{path}: no such file, expected an image") from None
-    except Exception as error:  # Pillow's readers raise many kinds for a damaged file
-        raise CourseError(f"{path}: not a whole JPEG or PNG image ({_reason(error, path)}); copy or import it again") from None
-    width, height = image.size
-    if not 0 < width * height <= MAX_PIXELS:
-        image.close()
-        raise CourseError(f"{path}: is {width} x {height}, expected at most {MAX_PIXELS} pixels")
-    return image
-
-
-def decode_image(image: Image.Image, path: Path, mode: str) -> Image.Image:
-    """All of an image, in `mode`. Raises CourseError for a truncated or damaged file."""
-    try:
-        image.load()
-        return image if image.mode == mode else image.convert(mode)
-    except Exception as error:  # Pillow's readers raise many kinds for a damaged file
-        raise CourseError(f"{path}: is truncated or damaged ({_reason(error, path)}), expected a whole image; copy or import "
-                          "it again") from None
-
-
-def check_mask(mask: Image.Image, path: Path) -> None:
-    """Raise CourseError unless a decoded mask (mode L) holds 0 and 255 alone, and some 255."""
-    counts = mask.histogram()
-    if counts[0] + counts[255] != mask.width * mask.height:
-        value = next(v for v in range(1, 255) if counts[v])
-        raise CourseError(f"{path}: holds the value {value}, expected a mask of 0 and 255 alone")
-    if counts[255] == 0:
-        raise CourseError(f"{path}: is empty (no pixel is white), expected a mask of the dolphin; segment the clip again or leave this "
-                          "frame and its mask out")
-
-
-def load_altitudes(path: Path, n_frames: int) -> np.ndarray:
-    """The drone's altitude in each of a clip's frames: (n_frames,) float32, metres.
-
-    The file holds centimetres: one number per frame, or at least 50 more than frames, of which 50..50+n_frames-1 count (as in
-    the tutorial's clip). Raises CourseError for other counts, and for values that are not finite and positive.
-    """
-    from .template.model_file import load_array
-
-    values = load_array(path)
-    if values.ndim == 2 and 1 in values.shape:
-        values = values.reshape(-1)
-    if values.ndim != 1:
-        raise CourseError(f"{path}: has shape {values.shape}, expected one altitude per frame")
-    if len(values) == n_frames:
-        first = 0
-    elif len(values) >= ALTITUDES_BEFORE + n_frames:
-        first = ALTITUDES_BEFORE
-    else:
-        raise CourseError(f"{path}: holds {len(values)} altitudes for {n_frames} frames, expected {n_frames}, or at least "
-                          f"{ALTITUDES_BEFORE + n_frames} (of which the first {ALTITUDES_BEFORE} are left out)")
-    used = values[first:first + n_frames].astype(np.float32) / np.float32(100)  # (T,)
-    bad = ~np.isfinite(used) | (used <= 0)
-    if bad.any():
-        i = int(bad.argmax())
-        raise CourseError(f"{path}: altitude {first + i} (frame {i}) is {values[first + i]} cm, expected a positive number "
-                          f"({int(bad.sum())} of {n_frames} are bad)")
-    return used
-
-
-def load_prompts(path: Path, size_wh: tuple[int, int], n_frames: int) -> dict[str, Any]:
-    """The points to segment a clip from: {"frame": int, "points": [[x, y], ...], "labels": [1, 0, ...]}, checked.
-
-    Points are pixels of a frame of size (width, height); label 1 is on the animal, 0 is not. Raises CourseError.
-    """
-    prompts = _read_json(path)
-
-    def fail(key: str, expected: str) -> None:
-        found = json.dumps(prompts.get(key)) if isinstance(prompts, dict) else json.dumps(prompts)
-        raise CourseError(f"{path}: {key} is {found[:60]}, expected {expected}")
-
-    if not isinstance(prompts, dict):
-        fail("the file", 'an object {"frame": 0, "points": [[x, y], ...], "labels": [1, 0, ...]}')
-    if type(prompts.get("frame")) is not int or not 0 <= prompts["frame"] < n_frames:
-        fail("frame", f"a frame's number, 0 to {n_frames - 1}")
-    points, labels = prompts.get("points"), prompts.get("labels")
-    if not isinstance(points, list) or not points or not all(
-            isinstance(p, list) and len(p) == 2 and all(type(x) in (int, float) and 0 <= x < n for x, n in zip(p, size_wh)) for p in points):
-        fail("points", f"a list of [x, y] within {size_wh[0]} x {size_wh[1]} pixels")
-    if not isinstance(labels, list) or len(labels) != len(points) or not all(type(n) is int and n in (0, 1) for n in labels) or 1 not in labels:
-        fail("labels", f"{len(points)} numbers, 1 on the dolphin and 0 beside it, at least one of them 1")
-    return prompts
-
-
-# --- is it sound? --------------------------------------------------------------------------------------------------
+# --- is it sound? ---------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -307,12 +236,12 @@ class Findings:
 
 
 def verify_pack(root: str | os.PathLike) -> list[str]:
-    """Faults of a pack, a line each: the file, what was found, what was expected, what to do. Empty if it is sound."""
+    """Faults of a pack, a line each: which file, what was found, what was expected, what to do."""
     return inspect_pack(root).faults
 
 
 def inspect_pack(root: str | os.PathLike) -> Findings:
-    """Check every file of a pack: names, numbers, sizes, contents, and checksums where there is a manifest."""
+    """Check each file of a pack: names, numbers, sizes, contents; checksums where there is a manifest."""
     check = _Inspection(AssetPack(root))
     for step in (check.manifest, check.listed, check.model, check.clip, check.checksums):
         step()
@@ -345,7 +274,7 @@ class _Inspection:
         try:
             return function(*arguments)
         except CourseError as error:
-            text = _one_line(error)
+            text = one_line(error)
             named, line, rest = re.match(r"(.*?)(?:, (line \d+))?: (.*)|", text).groups()
             if named and Path(named).is_relative_to(self.pack.root):
                 path, text = Path(named), f"{line}: {rest}" if line else rest
@@ -366,14 +295,20 @@ class _Inspection:
         paths = {role: folder / name for role, name in MODEL_FILES.items()}
         for path in paths.values():
             if not path.is_file():
-                self.fault(path, f"is missing (model/ holds: {_listing(folder)}), expected the template's files; rename or copy it there")
+                self.fault(
+                    path,
+                    f"is missing (model/ holds: {_listing(folder)}), expected the template's files; rename "
+                    "or copy it there",
+                )
         present = {role for role, path in paths.items() if path.is_file()}
         model = self.attempt(paths["model"], load_model, paths["model"]) if "model" in present else None
         if model is None:
             return
         n_vertices, n_joints = model["weights"].shape
         if {"bones", "parts"} <= present:
-            self.attempt(paths["parts"], load_segmentation, paths["bones"], paths["parts"], n_vertices, n_joints)
+            self.attempt(
+                paths["parts"], load_segmentation, paths["bones"], paths["parts"], n_vertices, n_joints
+            )
         if "keypoints" in present:
             self.attempt(paths["keypoints"], load_keypoints, paths["keypoints"], n_vertices)
         if "mesh" in present:
@@ -392,9 +327,15 @@ class _Inspection:
         if pack.altitude_path.is_file():
             altitudes = self.attempt(pack.altitude_path, load_altitudes, pack.altitude_path, len(frames))
             if altitudes is not None and not 1 <= np.median(altitudes) <= 1000:
-                self.note(pack.altitude_path, f"the drone flies at {np.median(altitudes):.3g} m; are these centimetres?")
+                self.note(
+                    pack.altitude_path,
+                    f"the drone flies at {np.median(altitudes):.3g} m; are these centimetres?",
+                )
         else:
-            self.fault(pack.altitude_path, "is missing, expected the drone's altitude in each frame, in centimetres, as a .npy file")
+            self.fault(
+                pack.altitude_path,
+                "is missing, expected the drone's altitude in each frame, in centimetres, as a .npy file",
+            )
         if not pack.prompts_path.is_file():
             self.note(pack.prompts_path, "is missing; it is needed to segment the clip, and for nothing else")
         elif size is not None:
@@ -404,14 +345,19 @@ class _Inspection:
         else:
             masks = self.attempt(pack.segmentation_dir, numbered_images, pack.segmentation_dir, MASK_SUFFIXES)
             if masks is not None and len(masks) != len(frames):
-                self.fault(pack.segmentation_dir, f"holds {len(masks)} masks for {len(frames)} frames, expected one per frame; "
-                                                  "segment the clip again")
+                self.fault(
+                    pack.segmentation_dir,
+                    f"holds {len(masks)} masks for {len(frames)} frames, expected one per frame; segment "
+                    "the clip again",
+                )
             elif masks is not None:
                 self.images(masks, size, "its frame is", masks=True)
         if pack.truth_path:
             self.attempt(pack.truth_path, _check_truth, pack.truth_path, len(frames), size)
 
-    def images(self, paths: list[Path], size: tuple[int, int] | None, like: str, masks: bool = False) -> tuple[int, int] | None:
+    def images(
+        self, paths: list[Path], size: tuple[int, int] | None, like: str, masks: bool = False
+    ) -> tuple[int, int] | None:
         """Check all images; the size that they should have, which is the most common one if not given."""
         sizes = {}
         for path in paths:
@@ -447,27 +393,43 @@ class _Inspection:
         for name, digest in expected.items():
             if name not in self.digests:
                 other = unlisted.pop(digest, None)
-                self.fault(self.pack.root / name, f"is missing, but {other} has its contents; rename it back" if other
-                           else "is missing, expected it as manifest.json lists it; copy it there again")
+                self.fault(
+                    self.pack.root / name,
+                    f"is missing, but {other} has its contents; rename it back"
+                    if other
+                    else "is missing, expected it as manifest.json lists it; copy it there again",
+                )
                 self.reported |= {name.rpartition("/")[0], other or ""}  # nor is its folder complete
         for name in unlisted.values():
-            self.fault(self.pack.root / name, "is not listed in manifest.json; take it away, or make the manifest anew")
+            self.fault(
+                self.pack.root / name,
+                "is not listed in manifest.json; take it away, or make the manifest anew",
+            )
 
     def checksums(self) -> None:
         for name, digest in self.pack.manifest.get("files", {}).items():
             found = self.digests.get(name, digest)
             if found != digest:
-                self.fault(self.pack.root / name, f"has changed (SHA-256 {found[:12]}..., expected {digest[:12]}...); copy it again, "
-                                                  "or make the manifest anew if you changed it")
+                self.fault(
+                    self.pack.root / name,
+                    f"has changed (SHA-256 {found[:12]}..., expected {digest[:12]}...); copy it again, or "
+                    "make the manifest anew if you changed it",
+                )
 
 
 def sha256_manifest(root: str | os.PathLike) -> dict[str, str]:
-    """SHA-256 of each file under `root` but manifest.json and hidden files: {relative path: hex digest}, sorted."""
+    """SHA-256 of each file under `root` but manifest.json and hidden files: {relative path: hex digest},
+    sorted.
+    """
     root = Path(root)
     digests = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        if path.is_file() and name != "manifest.json" and not any(part.startswith(".") for part in name.split("/")):
+        if (
+            path.is_file()
+            and name != "manifest.json"
+            and not any(part.startswith(".") for part in name.split("/"))
+        ):
             digest = hashlib.sha256()
             with path.open("rb") as file:
                 while chunk := file.read(1 << 20):
@@ -477,25 +439,50 @@ def sha256_manifest(root: str | os.PathLike) -> dict[str, str]:
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    manifest = _read_json(path)
-    wanted = {"name": str, "version": str, "license": str, "clip": str, "init_rot_up_deg": (int, float), "files": dict}
+    manifest = read_json(path)
+    wanted = {
+        "name": str,
+        "version": str,
+        "license": str,
+        "clip": str,
+        "init_rot_up_deg": (int, float),
+        "files": dict,
+    }
     for key, kind in wanted.items():
         if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
             raise CourseError(f"{path}: has no usable {key!r}, expected {', '.join(wanted)}")
     if not _is_plain_name(manifest["clip"]):
-        raise CourseError(f"{path}: clip is {manifest['clip'][:60]!r}, expected the name of a folder in data/")
+        raise CourseError(
+            f"{path}: clip is {manifest['clip'][:60]!r}, expected the name of a folder in data/"
+        )
     for name, digest in manifest["files"].items():
-        if not all(_is_plain_name(part) for part in name.split("/")) or not isinstance(digest, str) or len(digest) != 64:
-            raise CourseError(f"{path}: files lists {name[:60]!r}, expected relative paths with their SHA-256")
+        if (
+            not all(_is_plain_name(part) for part in name.split("/"))
+            or not isinstance(digest, str)
+            or len(digest) != 64
+        ):
+            raise CourseError(
+                f"{path}: files lists {name[:60]!r}, expected relative paths with their SHA-256"
+            )
     return manifest
 
 
 def _check_truth(path: Path, n_frames: int, size: tuple[int, int] | None) -> None:
-    """Names and shapes of the arrays in truth.npz (see DESIGN in assets/README.md)."""
+    """Names and shapes of the arrays in truth.npz (see assets/README.md)."""
     T = n_frames
-    shapes = {"global_poses": (T, 1, 3), "joint_poses": (T, None, 3), "translations": (T, 1, 3), "part_scales": (None, 4),
-              "vertices_tenth_mm": (T, None, 3), "masks_packed": (T, None, None), "size_wh": (2,), "heading_deg": (T,),
-              "length_m": (), "volume_m3": (), "time_s": (T,)}  # fmt: skip
+    shapes = {
+        "global_poses": (T, 1, 3),
+        "joint_poses": (T, None, 3),
+        "translations": (T, 1, 3),
+        "part_scales": (None, 4),
+        "vertices_tenth_mm": (T, None, 3),
+        "masks_packed": (T, None, None),
+        "size_wh": (2,),
+        "heading_deg": (T,),
+        "length_m": (),
+        "volume_m3": (),
+        "time_s": (T,),
+    }
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > 1 << 30:
@@ -505,15 +492,23 @@ def _check_truth(path: Path, n_frames: int, size: tuple[int, int] | None) -> Non
                 if name not in truth.files:
                     raise CourseError(f"{path}: has no array {name}, expected {', '.join(shapes)}")
                 array = truth[name]
-                if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape)):
-                    raise CourseError(f"{path}: {name} has shape {array.shape}, expected {shape} for {T} frames")
+                if array.ndim != len(shape) or any(
+                    n is not None and n != m for n, m in zip(shape, array.shape)
+                ):
+                    raise CourseError(
+                        f"{path}: {name} has shape {array.shape}, expected {shape} for {T} frames"
+                    )
                 if name == "size_wh" and size is not None and tuple(array.tolist()) != size:
-                    raise CourseError(f"{path}: was made for frames of {array.tolist()}, expected {list(size)}")
+                    raise CourseError(
+                        f"{path}: was made for frames of {array.tolist()}, expected {list(size)}"
+                    )
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise CourseError(f"{path}: not a whole .npz file of numbers ({_one_line(error)}); copy it again") from None
+        raise CourseError(
+            f"{path}: not a whole .npz file of numbers ({one_line(error)}); copy it again"
+        ) from None
 
 
-# --- from a zip ----------------------------------------------------------------------------------------------------
+# --- from a zip -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -527,19 +522,27 @@ class ZipLimits:
     ratio_from: int = 1 << 20
 
 
-def import_zip(zip_path: str | os.PathLike, destination: str | os.PathLike, force: bool = False,
-               limits: ZipLimits = ZipLimits()) -> tuple[AssetPack, list[str]]:
-    """Check a zip of model/ and data/CLIP/ (at its top or in a folder) and unpack it: (the pack in `destination`, notes).
+def import_zip(
+    zip_path: str | os.PathLike,
+    destination: str | os.PathLike,
+    force: bool = False,
+    limits: ZipLimits = ZipLimits(),
+) -> tuple[AssetPack, list[str]]:
+    """Check a zip of model/ and data/CLIP/ (at its top or in a folder) and unpack it: (the pack in
+    `destination`, notes).
 
-    All or nothing: it is unpacked beside the destination, checked as by `inspect_pack`, and moved into place when sound. An existing
-    destination is left alone, unless `force` says to replace it: then it goes once the new pack is in place.
-    Raises CourseError with a line per fault.
+    All or nothing: it is unpacked beside the destination, checked as by `inspect_pack`, and moved into place
+    when sound. An existing destination is left alone, unless `force` says to replace it: then it goes once
+    the new pack is in place. Raises CourseError with a line per fault.
     """
     zip_path, destination = Path(zip_path), Path(destination)
     if not zip_path.exists():
         raise CourseError(f"{zip_path}: no such file, expected a zip with model/ and data/CLIP/")
     if zip_path.is_dir():
-        raise CourseError(f"{zip_path} is a folder, expected a zip. If it is an unpacked pack, use it with --pack {zip_path}")
+        raise CourseError(
+            f"{zip_path} is a folder, expected a zip. If it is an unpacked pack, use it with --pack "
+            f"{zip_path}"
+        )
     _check_destination(destination, force)
     made = [folder for folder in destination.parents if not folder.exists()]  # innermost first
     staging = None
@@ -564,8 +567,10 @@ def import_zip(zip_path: str | os.PathLike, destination: str | os.PathLike, forc
         else:
             new.rename(destination)
     except OSError as error:
-        raise CourseError(f"{zip_path} could not be imported to {destination}: {error.strerror or error}. Nothing was changed; mend that "
-                          "(disk space? permissions?) and try again") from None
+        raise CourseError(
+            f"{zip_path} could not be imported to {destination}: {error.strerror or error}. Nothing was "
+            "changed; mend that (disk space? permissions?) and try again"
+        ) from None
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
@@ -579,13 +584,25 @@ def _check_destination(destination: Path, force: bool) -> None:
     if not (destination.exists() or destination.is_symlink()):
         return
     if not force:
-        raise CourseError(f"{destination} is there already; nothing was changed. Name another folder with --to, or replace it with --force")
+        raise CourseError(
+            f"{destination} is there already; nothing was changed. Name another folder with --to, or replace "
+            "it with --force"
+        )
     if destination.is_symlink() or not destination.is_dir():
-        raise CourseError(f"{destination} is not a folder, expected a pack to replace; nothing was changed. Name another with --to")
-    foreign = [p.name for p in destination.iterdir() if p.name not in ("model", "data", "manifest.json") and not _is_junk(p.name)]
+        raise CourseError(
+            f"{destination} is not a folder, expected a pack to replace; nothing was changed. Name another "
+            "with --to"
+        )
+    foreign = [
+        p.name
+        for p in destination.iterdir()
+        if p.name not in ("model", "data", "manifest.json") and not is_junk(p.name)
+    ]
     if foreign:
-        raise CourseError(f"{destination} holds other things than a pack ({', '.join(sorted(foreign)[:5])}); it will not be replaced, "
-                          "and nothing was changed. Name another folder with --to")
+        raise CourseError(
+            f"{destination} holds other things than a pack ({', '.join(sorted(foreign)[:5])}); it will not "
+            "be replaced, and nothing was changed. Name another folder with --to"
+        )
 
 
 def _unpack(zip_path: Path, target: Path, limits: ZipLimits) -> list[str]:
@@ -594,13 +611,18 @@ def _unpack(zip_path: Path, target: Path, limits: ZipLimits) -> list[str]:
         with zipfile.ZipFile(zip_path) as archive:
             entries = _checked_entries(archive, zip_path, limits)
             prefix = _find_prefix(entries, zip_path)
-            wanted = {name[len(prefix):]: entry for name, entry in entries.items()
-                      if name.startswith((f"{prefix}model/", f"{prefix}data/")) or name == f"{prefix}manifest.json"}
+            wanted = {
+                name[len(prefix) :]: entry
+                for name, entry in entries.items()
+                if name.startswith((f"{prefix}model/", f"{prefix}data/")) or name == f"{prefix}manifest.json"
+            }
             total = sum(entry.file_size for entry in wanted.values())
             free = shutil.disk_usage(target.parent).free
             if total > free:
-                raise CourseError(f"{zip_path} unpacks to {total / 1e6:.1f} MB, but only {free / 1e6:.1f} MB are free at "
-                                  f"{target.parent.parent}; make room and try again")
+                raise CourseError(
+                    f"{zip_path} unpacks to {total / 1e6:.1f} MB, but only {free / 1e6:.1f} MB are free at "
+                    f"{target.parent.parent}; make room and try again"
+                )
             for name, entry in wanted.items():
                 path = target / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -609,66 +631,98 @@ def _unpack(zip_path: Path, target: Path, limits: ZipLimits) -> list[str]:
                     while chunk := source.read(1 << 20):
                         left -= len(chunk)
                         if left < 0:
-                            raise CourseError(f"{zip_path}: {entry.filename} is larger than it says; the zip was made to deceive")
+                            raise CourseError(
+                                f"{zip_path}: {entry.filename} is larger than it says; the zip was made to "
+                                "deceive"
+                            )
                         out.write(chunk)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError) as error:
-        raise CourseError(f"{zip_path}: not a whole zip file ({_one_line(error)}); download it again") from None
+        raise CourseError(
+            f"{zip_path}: not a whole zip file ({one_line(error)}); download it again"
+        ) from None
     except NotImplementedError as error:
-        raise CourseError(f"{zip_path}: packed in a way that cannot be read ({_one_line(error)}); pack it again as a plain zip") from None
+        raise CourseError(
+            f"{zip_path}: packed in a way that cannot be read ({one_line(error)}); pack it again as a plain "
+            "zip"
+        ) from None
     except (RuntimeError, ValueError, zlib.error) as error:
-        raise CourseError(f"{zip_path}: cannot be unpacked ({_one_line(error)}); download it again") from None
+        raise CourseError(f"{zip_path}: cannot be unpacked ({one_line(error)}); download it again") from None
     n_left = len(entries) - len(wanted)
     return [f"{n_left} other file(s) in the zip were left out"] if n_left else []
 
 
-def _checked_entries(archive: zipfile.ZipFile, zip_path: Path, limits: ZipLimits) -> dict[str, zipfile.ZipInfo]:
+def _checked_entries(
+    archive: zipfile.ZipFile, zip_path: Path, limits: ZipLimits
+) -> dict[str, zipfile.ZipInfo]:
     """The archive's files by their path, after all of its entries were found harmless."""
     infos = archive.infolist()
     if len(infos) > limits.files:
         raise CourseError(f"{zip_path}: holds {len(infos)} entries, expected at most {limits.files}")
     if sum(info.file_size for info in infos) > limits.total_bytes:
-        raise CourseError(f"{zip_path}: unpacks to {sum(info.file_size for info in infos)} bytes, expected at most {limits.total_bytes}")
+        raise CourseError(
+            f"{zip_path}: unpacks to {sum(info.file_size for info in infos)} bytes, expected at most "
+            f"{limits.total_bytes}"
+        )
     entries: dict[str, zipfile.ZipInfo] = {}
     seen: dict[str, str] = {}  # paths as Windows and macOS compare them -> "file" or "folder"
     for info in infos:
-        where = f"{zip_path}: entry {_printable(info.filename)}"
+        where = f"{zip_path}: entry {printable(info.filename)}"
         name = info.filename.replace("\\", "/")
         parts = [part for part in name.rstrip("/").split("/") if part != "."]
         if name.startswith("/") or not all(_is_plain_name(part) for part in parts):
-            raise CourseError(f"{where} would be written outside the pack or has an impossible name, expected paths such as "
-                              "model/dolphin_model.pkl; nothing was unpacked")
+            raise CourseError(
+                f"{where} would be written outside the pack or has an impossible name, expected paths such "
+                "as model/dolphin_model.pkl; nothing was unpacked"
+            )
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise CourseError(f"{where} is a link or a device, expected files and folders alone; nothing was unpacked")
+            raise CourseError(
+                f"{where} is a link or a device, expected files and folders alone; nothing was unpacked"
+            )
         if info.flag_bits & 0x1:
             raise CourseError(f"{where} is encrypted, expected a plain zip; nothing was unpacked")
         if info.file_size > limits.file_bytes:
-            raise CourseError(f"{where} unpacks to {info.file_size} bytes, expected at most {limits.file_bytes}; nothing was "
-                              "unpacked")
+            raise CourseError(
+                f"{where} unpacks to {info.file_size} bytes, expected at most {limits.file_bytes}; nothing "
+                "was unpacked"
+            )
         if info.file_size > limits.ratio_from and info.file_size > limits.ratio * max(1, info.compress_size):
-            raise CourseError(f"{where} unpacks from {info.compress_size} to {info.file_size} bytes, as zip bombs do; nothing "
-                              "was unpacked")
+            raise CourseError(
+                f"{where} unpacks from {info.compress_size} to {info.file_size} bytes, as zip bombs do; "
+                "nothing was unpacked"
+            )
         is_folder = name.endswith("/") or kind == stat.S_IFDIR
         for depth in range(1, len(parts) + 1):
             folded = unicodedata.normalize("NFC", "/".join(parts[:depth])).casefold()
             what = "file" if depth == len(parts) and not is_folder else "folder"
             if "file" in (what, seen.get(folded)) and folded in seen:
-                raise CourseError(f"{where} is there twice, but for upper and lower case; nothing was unpacked")
+                raise CourseError(
+                    f"{where} is there twice, but for upper and lower case; nothing was unpacked"
+                )
             seen[folded] = what
-        if not is_folder and not any(_is_junk(part) for part in parts):
+        if not is_folder and not any(is_junk(part) for part in parts):
             entries["/".join(parts)] = info
     return entries
 
 
 def _find_prefix(names: Iterable[str], zip_path: Path) -> str:
     """What stands before model/ and data/ in the zip: "" or "folder/"."""
-    folders = {"/".join(name.split("/")[:depth]) for name in names for depth in range(1, 5) if depth < len(name.split("/"))}
-    prefixes = [folder[:-len("model")] for folder in folders if folder == "model" or folder.endswith("/model")]
+    folders = {
+        "/".join(name.split("/")[:depth])
+        for name in names
+        for depth in range(1, 5)
+        if depth < len(name.split("/"))
+    }
+    prefixes = [
+        folder[: -len("model")] for folder in folders if folder == "model" or folder.endswith("/model")
+    ]
     prefixes = sorted(prefix for prefix in prefixes if f"{prefix}data" in folders)
     if len(prefixes) != 1:
-        found = ", ".join(sorted(f"{_printable(f)}/" for f in folders if "/" not in f)[:8]) or "no folders"
-        raise CourseError(f"{zip_path}: has {len(prefixes)} places with both model/ and data/ (at its top: {found}), expected "
-                          "model/ and data/CLIP/ once, at its top or in one folder; pack it again like that")
+        found = ", ".join(sorted(f"{printable(f)}/" for f in folders if "/" not in f)[:8]) or "no folders"
+        raise CourseError(
+            f"{zip_path}: has {len(prefixes)} places with both model/ and data/ (at its top: {found}), "
+            "expected model/ and data/CLIP/ once, at its top or in one folder; pack it again like that"
+        )
     return prefixes[0]
 
 
@@ -686,52 +740,25 @@ def _add_tutorial_prompts(pack: AssetPack) -> list[str]:
     return [f"{path.relative_to(pack.root).as_posix()}: added, with the points of the tutorial's notebook"]
 
 
-# --- small helpers -------------------------------------------------------------------------------------------------
-
-_JUNK = ("Thumbs.db", "desktop.ini", "__MACOSX")
-
-
-def _is_junk(name: str) -> bool:
-    """What file managers leave behind."""
-    return name.startswith(".") or name in _JUNK
+# --- small helpers --------------------------------------------------------------------------------------
 
 
 def _is_plain_name(part: str) -> bool:
     """Whether a part of a path names a file or folder below the one before it, on every system."""
-    return (0 < len(part) <= 200 and part not in (".", "..") and part.isprintable() and not set(part) & set('/\\:*?"<>|')
-            and part[-1] not in " .")
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > 1 << 24:
-            raise CourseError(f"{path}: is {path.stat().st_size} bytes long, expected a short JSON file")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CourseError(f"{path}: no such file, expected JSON") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise CourseError(f"{path}: not a JSON file ({_one_line(error)}); mend it or copy it again") from None
+    return (
+        0 < len(part) <= 200
+        and part not in (".", "..")
+        and part.isprintable()
+        and not set(part) & set('/\\:*?"<>|')
+        and part[-1] not in " ."
+    )
 
 
 def _listing(folder: Path) -> str:
     """The first few names in a folder."""
-    names = sorted(p.name for p in folder.iterdir() if not _is_junk(p.name)) if folder.is_dir() else []
-    return ", ".join(_printable(name) for name in names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing"
-
-
-def _example(suffixes: tuple[str, ...]) -> str:
-    return f"numbered without a gap, 000000{suffixes[0]}, 000001{suffixes[0]}, ..."
-
-
-def _printable(text: str) -> str:
-    text = text if len(text) <= 80 else text[:80] + "..."
-    return text if text.isprintable() else ascii(text)
-
-
-def _reason(error: BaseException, path: Path) -> str:
-    """What a library says of a file, without the file's name, which the message begins with."""
-    return _one_line(error).replace(f" {str(path)!r}", "").replace(f"'{path}'", "the file")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    names = sorted(p.name for p in folder.iterdir() if not is_junk(p.name)) if folder.is_dir() else []
+    return (
+        ", ".join(printable(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
+        if names
+        else "nothing"
+    )

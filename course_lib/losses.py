@@ -74,6 +74,11 @@ def smoothness_prior(track):
     return (track[1:] - track[:-1]).square().mean()
 
 
+def steadiness_prior(track):
+    """Mean squared change of velocity of a track (T, ...): a steady motion costs nothing."""
+    return (track[2:] - 2 * track[1:-1] + track[:-2]).square().mean()
+
+
 def compute_loss(scene, frames, image, hard_mask, soft_mask, weights=LOSS_WEIGHTS):
     """The tutorial's loss, as a dict of weighted terms; their sum is what is minimised.
 

@@ -10,10 +10,11 @@ import torch
 class Truth:
     """What the embedded clip was made from; clips of real animals have none.
 
-    vertices (T, V, 3) metres, masks (T, H, W) bool, heading_deg (T,) unwrapped, rotvecs (T, 3) continuous, radians,
+    translations (T, 3), vertices (T, V, 3) metres, masks (T, H, W) bool, heading_deg (T,) unwrapped, rotvecs (T, 3) continuous, radians,
     length_m and volume_m3 of the dolphin at rest.
     """
 
+    translations: torch.Tensor
     vertices: torch.Tensor
     masks: torch.Tensor
     heading_deg: torch.Tensor
@@ -33,8 +34,10 @@ def load_truth(path, num_frames=None):
         offsets = torch.from_numpy(data["vertices_tenth_mm"][frames].astype(np.float32)) * 1e-4     # (T, V, 3)
         width = int(data["size_wh"][0])
         masks = np.unpackbits(data["masks_packed"][frames], axis=-1)[..., :width].astype(bool)
+        translations = torch.from_numpy(data["translations"][frames])                # (T, 1, 3)
         return Truth(
-            vertices=offsets + torch.from_numpy(data["translations"][frames]),
+            translations=translations[:, 0],
+            vertices=offsets + translations,
             masks=torch.from_numpy(masks),
             heading_deg=torch.from_numpy(data["heading_deg"][frames]),
             rotvecs=torch.from_numpy(data["global_poses"][frames, 0]),

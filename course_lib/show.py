@@ -114,7 +114,8 @@ def mesh_viewer(vertices, faces, *, every=None, time_s=None, colour=SKIN, intens
     if sea:
         far = 2.0 * reach + float(np.abs(vertices[..., [0, 2]]).max())
         traces.append(go.Mesh3d(x=[-far, far, far, -far], y=[-far, -far, far, far], z=[0, 0, 0, 0],
-                                i=[0, 0], j=[1, 2], k=[2, 3], color="#3aa6c8", opacity=0.22, hoverinfo="skip", name="sea level",
+                                i=[0, 0], j=[1, 2], k=[2, 3], color="#3aa6c8", opacity=0.22,
+                                hoverinfo="skip", name="sea level",
                                 lighting=dict(ambient=1.0, diffuse=0.0, specular=0.0)))
     if track is not None:
         path = _compact(_array(track, "track").reshape(-1, 3))
@@ -126,12 +127,12 @@ def mesh_viewer(vertices, faces, *, every=None, time_s=None, colour=SKIN, intens
     figure = go.Figure(traces, _layout(
         title=title, height=height, margin=dict(l=0, r=0, t=40 if title else 0, b=0), showlegend=False,
         scene=dict(uirevision="keep the reader's view", dragmode="turntable",
-                   xaxis=dict(title=dict(text="z (m)"), **axis, **stage(0)["xaxis"]),
-                   yaxis=dict(title=dict(text="x (m)"), **axis, **stage(0)["yaxis"]),
-                   zaxis=dict(title=dict(text="height (m)"), **axis,
+                   xaxis=dict(title=dict(text="z (m)", font=dict(size=11)), **axis, **stage(0)["xaxis"]),
+                   yaxis=dict(title=dict(text="x (m)", font=dict(size=11)), **axis, **stage(0)["yaxis"]),
+                   zaxis=dict(title=dict(text="height (m)", font=dict(size=11)), **axis,
                               range=[round(floor, 3), round(ceiling, 3)]),
                    aspectmode="manual", aspectratio=dict(x=1.0, y=1.0, z=(ceiling - floor) / (2 * reach)),
-                   camera=dict(eye=dict(x=-0.58, y=-0.9, z=0.4), center=dict(x=0.03, y=-0.02, z=-0.09),
+                   camera=dict(eye=dict(x=-0.58, y=-0.9, z=0.4), center=dict(x=-0.03, y=0.02, z=-0.09),
                                up=dict(x=0, y=0, z=1)))))
     if len(shown) > 1:
         figure.frames = [go.Frame(name=str(t), data=[go.Mesh3d(**moving(t))], traces=[0],
@@ -184,8 +185,7 @@ def _skin_or_intensity(intensity_title):
 
 def track_figure(translations, *, time_s=None, heading_deg=None, truth=None, altitude_m=None,
                  resolution=(640, 360), arrows=14, title=None, height=460):
-    """Draw the track over the sea as the drone sees it from above: world +z up, world +x to the left, in
-    metres.
+    """Draw the track over the sea in metres, as the drone sees it: world +z up, world +x to the left.
 
     translations: (T, 3) or (T, 1, 3) metres, coloured by time. heading_deg: (T,) degrees, for `arrows`
     heading arrows. truth: (T, 3) the true track. altitude_m: a number or (T,) metres; then what the camera
@@ -248,8 +248,7 @@ def track_figure(translations, *, time_s=None, heading_deg=None, truth=None, alt
 
 
 def loss_curves(history, *, log=True, title=None, height=380):
-    """Draw the total loss and its terms over steps or epochs, with buttons for a logarithmic and a linear
-    axis.
+    """Draw the total loss and its terms over steps or epochs, on a logarithmic or a linear axis.
 
     history: a list of dicts {name: number}, one per step, or a dict {name: (steps,)}. The series called
     "total" or "loss" is drawn thickest. Raises CourseError when it is empty or its series differ in length.
@@ -279,8 +278,7 @@ def loss_curves(history, *, log=True, title=None, height=380):
 
 
 def series_over_time(panels, time_s=None, *, title=None, panel_height=150):
-    """Draw numbers per frame, one panel below the other over one time axis: IoU, position error, heading
-    error, depth, ...
+    """Draw numbers per frame (IoU, errors, depth, ...), one panel below the other over one time axis.
 
     panels: {panel title: (T,) values, or {series name: (T,) values}}. A series named "truth" is drawn broad
     and pale, underneath. time_s: (T,) seconds (default: frame numbers). Raises CourseError on wrong shapes.
@@ -329,8 +327,7 @@ def orientation_jumps(rotvecs):
 
 def orientation_figure(rotvecs, continuous=None, *, heading_deg=None, truth_heading_deg=None, time_s=None,
                        title=None, panel_height=190):
-    """Draw the orientation over time: its vector as stored, with every leap marked and explained, and as it
-    should be.
+    """Draw the orientation over time: its vector as stored, with every leap marked, and as it should be.
 
     rotvecs: (T, 3) or (T, 1, 3) radians as stored. continuous: the same rotations as a continuous vector, if
     there is one. heading_deg: (T,) degrees, unwrapped (default: from the rotations); truth_heading_deg: (T,)
@@ -487,9 +484,7 @@ class InlineVideo:
 
 
 def inline_video(path, *, width="100%", description="video of the fit"):
-    """Make a notebook show a video (mp4) that travels inside the notebook. `description` is what a screen
-    reader says.
-    """
+    """Make a notebook show an mp4 that travels inside it; `description` is what a screen reader says."""
     style, description = f"max-width:100%;width:{html.escape(str(width))}", html.escape(description)
     return InlineVideo(f'<video controls loop muted playsinline style="{style}" aria-label="{description}" '
                        f'src="{video_data_uri(path)}">{description}</video>')
@@ -531,9 +526,7 @@ def draw_labels(frame, labels, *, columns=2, font_size=None):
 
 @functools.lru_cache(maxsize=8)
 def _label_patches(size, labels, columns, font_size):
-    """Draw the labels once for all frames: where each goes, how white its letters are, how dark its ground
-    is.
-    """
+    """Draw the labels once for all frames: where each goes, how white its letters, how dark its ground."""
     from PIL import Image, ImageDraw, ImageFont
 
     tile_h, tile_w = size[0] // (len(labels) // columns), size[1] // columns
@@ -651,9 +644,7 @@ def _to_uint8(values):
 
 
 def _compact(values, decimals=3):
-    """Round for a small file. Plotly 6 packs float32 as base64 (5 bytes a number); before, numbers were
-    written out.
-    """
+    """Round for a small file: plotly 6 and later pack float32 as base64, earlier ones write digits."""
     import plotly
 
     values = np.round(np.asarray(values, np.float64), decimals) + 0.0
@@ -695,9 +686,7 @@ def _axes(row, rows):
 
 
 def _stacked(names, x_title, title, panel_height, legend):
-    """An empty figure of panels, one below the other, over one time axis; each says above itself what it
-    shows.
-    """
+    """An empty figure of named panels, one below the other, over one time axis."""
     from plotly.subplots import make_subplots
 
     plot_height = panel_height * len(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -20,7 +21,7 @@ VIEWER_FRAMES = 50    # the 3D viewer shows about this many of the frames
 
 @dataclasses.dataclass
 class FitReport:
-    """What a report is made of. T frames, V vertices, F faces; metres, degrees and radians as the names say."""
+    """What a report is made of. T frames, V vertices, F faces; units as the names and notes say."""
 
     clip: str                        # the clip's name
     vertices: np.ndarray             # (T, V, 3) fitted mesh, world, metres
@@ -110,23 +111,22 @@ COST = {
         "Mean of the total over the last epoch. Losses of different recipes are sums of different things "
         "and cannot be compared."),
     "seconds_fit": Meaning("Time to fit", "{:.1f} s", "The optimisation alone."),
-    "seconds_total": Meaning(
-        "Time in all", "{:.1f} s",
-        "Everything, from reading the pack to measuring the result."),
+    "seconds_total": Meaning("Time in all", "{:.1f} s", "Everything, from the pack to the measured result."),
     "peak_rss_mb": Meaning("Peak memory", "{:.0f} MB", "The most main memory the program held at once."),
     "recipe": Meaning("Recipe", "{}", "Which losses, weights and schedule were used."),
     "backend": Meaning("Renderer", "{}", "Which implementation of the differentiable renderer ran."),
     "device": Meaning("Device", "{}", "Where the tensors lived."),
     "seed": Meaning("Seed", "{}", "The same seed on the same machine gives the same result."),
 }
-SERIES_TITLES = {"iou": "outline overlap (IoU)", "position_error_m": "position error (m)",
-                 "depth_error_m": "depth error (m)",
-                 "heading_error_deg": "heading error (degrees)", "vertex_error_cm": "surface error (cm)"}
+SERIES_TITLES = {
+    "iou": "outline overlap (IoU)", "position_error_m": "position error (m)",
+    "depth_error_m": "depth error (m)", "heading_error_deg": "heading error (degrees)",
+    "vertex_error_cm": "surface error (cm)",
+}
 
 
 def build_report(out_dir, fit: FitReport) -> Path:
-    """Write `report.html` into `out_dir` and return its path; the file fetches nothing, whatever it is opened
-    with.
+    """Write `report.html` into `out_dir` and return its path; the page fetches nothing when it is opened.
 
     Raises CourseError when the arrays of `fit` do not belong together, the video cannot be read, or the file
     not written.
@@ -147,8 +147,7 @@ def build_report(out_dir, fit: FitReport) -> Path:
         depth=_depth_in_pixels(fit),
         figures={name: _script(figure.to_json()) for name, figure in _figures(fit).items()},
         clock=_script(json.dumps(_clock(fit))), plotly_js=_script(get_plotlyjs()),
-        written=datetime.date.today().isoformat(),
-        **_video(fit.video, out_dir))
+        written=datetime.date.today().isoformat(), **_video(fit.video, out_dir))
     path = out_dir / "report.html"
     part = out_dir / f".report.{os.getpid()}.part.html"
     try:
@@ -159,22 +158,20 @@ def build_report(out_dir, fit: FitReport) -> Path:
         raise CourseError(f"cannot write the report {path}: {error.strerror or error}. "
                           f"It needs {len(page) / 1e6:.0f} MB in a folder that can be written to.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
     return path
 
 
 def _figures(fit: FitReport) -> dict:
-    """Make the figures of the page: {id: plotly Figure}. None has a title; the page's captions say what they
-    show.
-    """
+    """Make the figures of the page, {id: plotly Figure}, without titles: the page's captions are theirs."""
     every = -(-len(fit.vertices) // VIEWER_FRAMES)
     error = {} if fit.vertex_error_m is None else dict(
         intensity=100 * np.asarray(fit.vertex_error_m), intensity_title="cm from the truth",
         intensity_max=max(10.0, float(np.percentile(fit.vertex_error_m, 99)) * 100))
     figures = {
         "viewer": show.mesh_viewer(fit.vertices, fit.faces, every=every, time_s=fit.time_s,
-                                   track=fit.translations,
-                                   controls=False, **error),
+                                   track=fit.translations, controls=False, **error),
         "track": show.track_figure(fit.translations, time_s=fit.time_s, heading_deg=fit.heading_deg,
                                    truth=fit.truth_translations, altitude_m=fit.altitude_m,
                                    resolution=fit.resolution),
@@ -182,14 +179,13 @@ def _figures(fit: FitReport) -> dict:
                                                heading_deg=fit.heading_deg,
                                                truth_heading_deg=fit.truth_heading_deg, time_s=fit.time_s),
         "loss": show.loss_curves(fit.history)}
-    panels = {SERIES_TITLES.get(name, name.replace("_", " ")): values for name,
-              values in fit.per_frame.items()}
+    panels = {SERIES_TITLES.get(name, name.replace("_", " ")): values for name, values in
+              fit.per_frame.items()}
     height = {"fit": np.asarray(fit.translations)[:, 1]}
     if fit.has_truth:
         height["truth"] = np.asarray(fit.truth_translations)[:, 1]
-    figures["frames"] = show.series_over_time({**panels,
-                                               "height of the body centre, sea level is 0 (m)": height},
-                                              fit.time_s)
+    panels["height of the body centre, sea level is 0 (m)"] = height
+    figures["frames"] = show.series_over_time(panels, fit.time_s)
     return figures
 
 
@@ -219,8 +215,8 @@ def _rows(metrics: dict, meanings: dict) -> list[dict]:
 
 def _further(metrics: dict) -> dict:
     """Numbers that have no explanation here."""
-    return {name.replace("_", " "): _plain(value) for name,
-            value in metrics.items() if name not in {**QUALITY, **COST}}
+    return {name.replace("_", " "): _plain(value) for name, value in metrics.items()
+            if value is not None and name not in QUALITY and name not in COST}
 
 
 def _headline(fit: FitReport) -> list[dict]:
@@ -230,8 +226,7 @@ def _headline(fit: FitReport) -> list[dict]:
 
 
 def _depth_in_pixels(fit: FitReport) -> dict | None:
-    """How much smaller the animal looks when it swims 10 cm deeper: the size of what depth must be read from.
-    """
+    """How much smaller the animal looks 10 cm deeper: the size of what depth must be read from."""
     if fit.altitude_m is None:
         return None
     altitude = float(np.median(fit.altitude_m))

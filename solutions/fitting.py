@@ -7,27 +7,31 @@ from course_lib.errors import CourseError
 from course_lib.video import to_device
 
 
-def fit(scene, loader, render, compute_loss, optimizer, steps, on_step_end=None, progress=True):
+def fit(scene, loader, render, compute_loss, optimizer, steps, start=0, before_pass=None, after_pass=None,
+        progress=True):
     """Changes the scene until its picture looks like the video.
 
     scene: DolphinScene; loader: gives batches of frames, a dict with `t`, `cam`, `original`, `segmented`;
-    render(scene, t, cam) -> image, hard_mask, soft_mask; compute_loss(scene, frames, image, hard_mask, soft_mask)
+    render(scene, t, cam) -> image, hard_mask, soft_mask; compute_loss(scene, frames, image, hard_mask, silhouette)
     -> dict of weighted terms; optimizer: over the scene's parameters; steps: how often to go through the whole clip;
-    on_step_end(step, terms): called after each pass with its mean terms, for saving and drawing.
+    start: the first pass, if some were done before; before_pass(step), for schedules; after_pass(step, terms), with the
+    mean terms of the pass, for saving and drawing.
     -> history: for every pass, a dict of the mean of each term and of their sum, `loss`.
 
     Raises CourseError when the loss or a parameter stops being a number; the parameters are then as they were before
     the batch that broke.
     """
     history = []
-    passes = tqdm(range(steps), desc="fit", disable=not progress)
+    passes = tqdm(range(start, steps), desc="fit", initial=start, total=steps, disable=not progress)
     for step in passes:
+        if before_pass is not None:
+            before_pass(step)
         sums = {}
         for frames in loader:
             frames = to_device(frames, scene.translations.device)
             optimizer.zero_grad()
-            image, hard_mask, soft_mask = render(scene, frames["t"], frames["cam"])
-            terms = compute_loss(scene, frames, image, hard_mask, soft_mask)
+            image, hard_mask, silhouette = render(scene, frames["t"], frames["cam"])
+            terms = compute_loss(scene, frames, image, hard_mask, silhouette)
             loss = sum(terms.values())
             loss.backward()
             require_finite(scene, loss, step)
@@ -37,8 +41,8 @@ def fit(scene, loader, render, compute_loss, optimizer, steps, on_step_end=None,
                 sums[name] = sums.get(name, 0.0) + value.item()
         history.append({name: total / len(loader) for name, total in sums.items()})
         passes.set_postfix(loss=f"{history[-1]['loss']:.4f}")
-        if on_step_end is not None:
-            on_step_end(step, history[-1])
+        if after_pass is not None:
+            after_pass(step, history[-1])
     return history
 
 

@@ -7,14 +7,13 @@ from course_lib.shading import lighting, texturing
 from course_lib.window import TUTORIAL_BAND
 
 
-def dibr_rendering(verts, cam, model, band=TUTORIAL_BAND):
-    """Rasterises the dolphin and softens its outline. Exercise 4.
+def rasterize_features(verts, cam, model):
+    """What every pixel sees of the dolphin: the first half of exercise 4.
 
-    verts (B, V, 3) in the world, cam: a batch of B cameras, model: the DolphinModel (faces, UVs), band: how wide the
-    soft outline is -> image_features [uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard_mask
-    (B, H, W, 1)], soft_mask (B, H, W, 1). Chen et al., NeurIPS 2019, arXiv 1908.01210.
+    verts (B, V, 3) in the world, cam: a batch of B cameras, model: the DolphinModel (faces, UVs)
+    -> features [uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard_mask (B, H, W, 1)],
+    faces_image (B, F, 3, 2) the faces' corners in NDC, face_idx (B, H, W) the face that each pixel sees, or -1.
     """
-    batch = verts.shape[0]
     in_camera = cam.extrinsics.transform(verts)                                      # (B, V, 3)
     on_image = cam.intrinsics.transform(in_camera)[..., :2]                          # (B, V, 2)
     faces_camera = kal.ops.mesh.index_vertices_by_faces(in_camera, model.F)          # (B, F, 3, 3)
@@ -22,14 +21,23 @@ def dibr_rendering(verts, cam, model, band=TUTORIAL_BAND):
     looks_at_us = kal.ops.mesh.face_normals(faces_camera)[..., 2] >= 0               # (B, F)
 
     mesh = kal.rep.SurfaceMesh(verts, model.F)
-    uv = model.face_uvs.expand(batch, -1, -1, -1)                                    # (B, F, 3, 2), v upwards
-    uv = torch.stack([uv[..., 0], 1 - uv[..., 1]], dim=-1)                           # images count rows downwards
+    uv = model.face_uvs.expand(len(verts), -1, -1, -1)                               # (B, F, 3, 2), v downwards
+    uv = torch.stack([uv[..., 0], 1 - uv[..., 1]], dim=-1)                           # texture_mapping wants v upwards
     height = mesh.face_vertices[..., 1:2]                                            # (B, F, 3, 1), y is up
     inside = torch.ones_like(height)
-
     features, face_idx = kal.render.mesh.rasterize(
         cam.height, cam.width, faces_camera[..., 2], faces_image,
         [uv, mesh.face_normals, height, inside], valid_faces=looks_at_us)
+    return features, faces_image, face_idx
+
+
+def dibr_rendering(verts, cam, model, band=TUTORIAL_BAND):
+    """Rasterises the dolphin and softens its outline. Exercise 4.
+
+    verts, cam, model: as in `rasterize_features`; band: how wide the soft outline is
+    -> features [uv, normal, height, hard_mask], soft_mask (B, H, W, 1). Chen et al., NeurIPS 2019, arXiv 1908.01210.
+    """
+    features, faces_image, face_idx = rasterize_features(verts, cam, model)
     soft_mask = kal.render.mesh.dibr_soft_mask(faces_image, face_idx, *band.seen_by(cam))
     return features, soft_mask[..., None]
 
@@ -45,13 +53,18 @@ def absorb(image, sea_level_height, hard_mask, water_absorption):
     return image * torch.exp(water_absorption * depth)
 
 
+def shade(scene, cam, features):
+    """Skin, sun and water for rasterised features: image (B, H, W, 3), black where no dolphin is."""
+    uv, normals, height, hard_mask = features
+    image = texturing(uv, hard_mask, scene.dolphin_albedo)
+    return lighting(scene, cam, hard_mask, image, normals, height, absorb)
+
+
 def render(scene, t, cam, band=TUTORIAL_BAND):
     """The picture that the scene would give at the frames `t`. Exercise 6.
 
     t (B,) frame numbers, cam: a batch of B cameras -> image (B, H, W, 3), hard_mask, soft_mask (B, H, W, 1).
     """
     verts = scene.skin(t)                                                            # (B, V, 3)
-    (uv, normals, height, hard_mask), soft_mask = dibr_rendering(verts, cam, scene.model, band)
-    image = texturing(uv, hard_mask, scene.dolphin_albedo)
-    image = lighting(scene, cam, hard_mask, image, normals, height, absorb)
-    return image, hard_mask, soft_mask
+    features, soft_mask = dibr_rendering(verts, cam, scene.model, band)
+    return shade(scene, cam, features), features[-1], soft_mask

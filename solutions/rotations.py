@@ -85,6 +85,9 @@ def continuous_rotvecs(rotmats):
     Every rotation by the angle a about the axis n has the names (a + 2 pi k) n for all whole k. The first frame takes
     the shortest; each following one takes the name nearest to its predecessor's. This is what unwrapping does for
     one angle, along the axis of each frame.
+
+    It helps up to almost a whole turn. At |v| = 2 pi every axis means "no rotation at all", and no choice of names is
+    continuous there: an animal that circles on needs another origin to measure from (`DolphinScene.anchor`).
     """
     names = rotmat_to_rotvec(rotmats)
     turn = 2 * torch.pi

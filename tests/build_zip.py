@@ -1,4 +1,6 @@
-"""A pack and a zip laid out as the tutorial's, for the tests: the model of tests/golden/tutorial and a clip drawn here."""
+"""A pack and a zip laid out as the tutorial's, for the tests: the model of tests/golden/tutorial and a clip
+drawn here.
+"""
 
 import json
 import shutil
@@ -9,14 +11,30 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 GOLDEN_MODEL = Path(__file__).parent / "golden" / "tutorial"
-MODEL_FILES = ("dolphin_model.pkl", "dolphin_template.obj", "dolphin_template.mtl", "dolphin_seg_gloss.pkl",
-               "dolphin_coarse_seg.pkl", "dol_verts2kp.npy")
+MODEL_FILES = (
+    "dolphin_model.pkl",
+    "dolphin_template.obj",
+    "dolphin_template.mtl",
+    "dolphin_seg_gloss.pkl",
+    "dolphin_coarse_seg.pkl",
+    "dol_verts2kp.npy",
+)
 TUTORIAL_CLIP = "2024_08_20_DF2_S8_SW_TT_ELM-fb_23450-fe_23950"
 
 
-def build_pack(root, n_frames=5, size=(64, 36), masks=True, prompts=True, clip=TUTORIAL_CLIP, n_altitudes=500,
-               model="dolphin_model.pkl"):
-    """Writes the folder `root`: model/ and data/CLIP/. As in the tutorial, masks are RGB and altitudes more than frames."""
+def build_pack(
+    root,
+    n_frames=5,
+    size=(64, 36),
+    masks=True,
+    prompts=True,
+    clip=TUTORIAL_CLIP,
+    n_altitudes=500,
+    model="dolphin_model.pkl",
+):
+    """Writes the folder `root`: model/ and data/CLIP/. As in the tutorial, masks are RGB and altitudes more
+    than frames.
+    """
     root = Path(root)
     (root / "model").mkdir(parents=True)
     for name in MODEL_FILES:
@@ -53,6 +71,10 @@ def zip_folder(folder, zip_path, prefix=""):
 
 
 def build_zip(folder, prefix="", **pack):
-    """A zip laid out as the tutorial's stag_dolphins_assets.zip (no masks, no prompts), made in the existing `folder`."""
+    """A zip laid out as the tutorial's stag_dolphins_assets.zip (no masks, no prompts), made in the existing
+    `folder`.
+    """
     pack = {"masks": False, "prompts": False, **pack}
-    return zip_folder(build_pack(Path(folder) / "unpacked", **pack), Path(folder) / "stag_dolphins_assets.zip", prefix)
+    return zip_folder(
+        build_pack(Path(folder) / "unpacked", **pack), Path(folder) / "stag_dolphins_assets.zip", prefix
+    )

@@ -1,7 +1,7 @@
 """The template: a dolphin at rest that can be posed, shaped and placed.
 
-`safe_pickle` reads the model's files without running them, `model_file` checks them, `skinning` moves the vertices, and
-`DolphinModel` here puts the three together.
+`safe_pickle` reads the model's files without running them, `model_file` checks them, `skinning` moves the
+vertices, and `DolphinModel` here puts the three together.
 """
 
 from __future__ import annotations
@@ -35,24 +35,34 @@ MODEL_FILES = {
 
 
 class DolphinModel:
-    """The template with V vertices, F faces, J bones in P parts, K keypoints: from pose and shape to vertices in the world.
+    """The template with V vertices, F faces, J bones in P parts, K keypoints: from pose and shape to vertices
+    in the world.
 
-    model_dir: the folder with the five model files (see `MODEL_FILES`), or an `AssetPack`. rodrigues: the function from
-    axis-angle (N, 3) to matrices (N, 3, 3); yours from exercise 2, if you like. Raises CourseError for a missing or faulty file.
+    model_dir: the folder with the five model files (see `MODEL_FILES`), or an `AssetPack`. rodrigues: the
+    function from axis-angle (N, 3) to matrices (N, 3, 3); yours from exercise 2, if you like. Raises
+    CourseError for a missing or faulty file.
 
-    V (1, V, 3) vertices at rest; F (F, 3) long; face_uvs (1, F, 3, 2), counted from the image's top as `kal.io.obj` gives them;
-    weights (V, J); parents (J,) long, parents[0] is the root's marker and no index; J_regressor (1, J, V); vert2kpt (K, V);
-    LBS: the skinning (.n_groups = P, .n_joints = J, .seg_grouping (J,) part of each bone, .parents);
-    global_scale (): makes the template 2.6 m long; fwd_vector (3,); bone_selection (J,): 0 for the bones that never rotate.
+    V (1, V, 3) vertices at rest; F (F, 3) long; face_uvs (1, F, 3, 2), counted from the image's top as
+    `kal.io.obj` gives them; weights (V, J); parents (J,) long, parents[0] is the root's marker and no index;
+    J_regressor (1, J, V); vert2kpt (K, V); LBS: the skinning (.n_groups = P, .n_joints = J, .seg_grouping
+    (J,) part of each bone, .parents); global_scale (): makes the template 2.6 m long; fwd_vector (3,);
+    bone_selection (J,): 0 for the bones that never rotate.
     """
 
-    def __init__(self, model_dir: str | os.PathLike | AssetPack, device: torch.device | str = "cpu",
-                 rodrigues: Callable[[Tensor], Tensor] = rotvec_to_rotmat, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        model_dir: str | os.PathLike | AssetPack,
+        device: torch.device | str = "cpu",
+        rodrigues: Callable[[Tensor], Tensor] = rotvec_to_rotmat,
+        dtype: torch.dtype = torch.float32,
+    ):
         directory = Path(getattr(model_dir, "model_dir", model_dir))
         files = {role: directory / name for role, name in MODEL_FILES.items()}
         for path in files.values():
             if not path.is_file():
-                raise CourseError(f"{path}: no such file. The template is five files: {', '.join(MODEL_FILES.values())}")
+                raise CourseError(
+                    f"{path}: no such file. The template is five files: {', '.join(MODEL_FILES.values())}"
+                )
 
         def floats(array) -> Tensor:
             return torch.as_tensor(array, dtype=dtype, device=device)
@@ -74,21 +84,35 @@ class DolphinModel:
         self.J_regressor = floats(model["J_regressor"])[None]
         self.vert2kpt = floats(load_keypoints(files["keypoints"], n_vertices))
         self.face_uvs = load_face_uvs(files["mesh"], self.F).to(device, dtype)[None]
-        self.LBS = LBS(self.J_regressor, self.parents, self.weights, floats(model["shapedirs"]),
-                       seg_grouping=integers(segmentation["grouping"]), v_labels=integers(segmentation["v_labels"]),
-                       v_labels_coarse=integers(segmentation["v_labels_coarse"]), rodrigues=rodrigues)
+        self.LBS = LBS(
+            self.J_regressor,
+            self.parents,
+            self.weights,
+            floats(model["shapedirs"]),
+            seg_grouping=integers(segmentation["grouping"]),
+            v_labels=integers(segmentation["v_labels"]),
+            v_labels_coarse=integers(segmentation["v_labels_coarse"]),
+            rodrigues=rodrigues,
+        )
 
         self.global_scale = BASE_DOLPHIN_SIZE / (self.V[0, :, 2].max() - self.V[0, :, 2].min())  # ()
         self.fwd_vector = floats([0.0, 0.0, 1.0])
         self.bone_selection = floats([0.0 if j in STIFF_BONES else 1.0 for j in range(n_joints)])
 
-    def __call__(self, global_pose: Tensor, body_pose: Tensor, translation: Tensor, part_scales: Tensor | None = None,
-                 pose2rot: bool = True) -> dict[str, Tensor]:
+    def __call__(
+        self,
+        global_pose: Tensor,
+        body_pose: Tensor,
+        translation: Tensor,
+        part_scales: Tensor | None = None,
+        pose2rot: bool = True,
+    ) -> dict[str, Tensor]:
         """Vertices in the world: {"vertices": (B, V, 3)}, metres.
 
-        global_pose (B, 1, 3) and body_pose (B, J - 1, 3): axis-angle in radians of the root and of the other bones; with
-        `pose2rot=False` rotation matrices, (B, 1, 3, 3) and (B, J - 1, 3, 3). translation (B, 1, 3), metres.
-        part_scales (P, 4) or None: shape, 0 is the template's. Raises CourseError for other shapes.
+        global_pose (B, 1, 3) and body_pose (B, J - 1, 3): axis-angle in radians of the root and of the other
+        bones; with `pose2rot=False` rotation matrices, (B, 1, 3, 3) and (B, J - 1, 3, 3). translation (B, 1,
+        3), metres. part_scales (P, 4) or None: shape, 0 is the template's. Raises CourseError for other
+        shapes.
         """
         J, matrix = self.LBS.n_joints, () if pose2rot else (3,)
         for name, tensor, n in (("global_pose", global_pose, 1), ("body_pose", body_pose, J - 1)):
@@ -106,10 +130,11 @@ class DolphinModel:
 
 
 def load_face_uvs(path: str | os.PathLike, faces: Tensor) -> Tensor:
-    """Texture coordinates of the corners of `faces` (F, 3), from an OBJ file: (F, 3, 2), counted from the image's top.
+    """Texture coordinates of the corners of `faces` (F, 3), from an OBJ file: (F, 3, 2), counted from the
+    image's top.
 
-    The file must hold the same triangles; where it lists them in another order or from another corner, the coordinates are put
-    into the order of `faces`. Raises CourseError where it does not.
+    The file must hold the same triangles; where it lists them in another order or from another corner, the
+    coordinates are put into the order of `faces`. Raises CourseError where it does not.
     """
     from ..kal.io.obj import ignore_error_handler, import_mesh
 
@@ -129,8 +154,10 @@ def load_face_uvs(path: str | os.PathLike, faces: Tensor) -> Tensor:
     rows = [found.get(tuple(face)) for face in ours.tolist()]
     if None in rows:
         i = rows.index(None)
-        raise CourseError(f"{path}: has no face {ours[i].tolist()} (the model's face {i}), expected the model's triangles. "
-                          "Is it the template of another model?")
+        raise CourseError(
+            f"{path}: has no face {ours[i].tolist()} (the model's face {i}), expected the model's triangles. "
+            "Is it the template of another model?"
+        )
     index, turn = torch.tensor(rows).unbind(dim=1)
     corner = (turn[:, None] + torch.arange(3)) % 3  # (F, 3)
     return mesh.face_uvs[index[:, None], corner]

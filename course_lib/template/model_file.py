@@ -1,6 +1,8 @@
-"""The template's files, read and checked: an SMPL-style model, its segmentation into bones and parts, its keypoints.
+"""The template's files, read and checked: an SMPL-style model, its segmentation into bones and parts, its
+keypoints.
 
-Everything comes back as plain arrays, whoever made the file: a chumpy pickle of 2015 and our own file look the same from here on.
+Everything comes back as plain arrays, whoever made the file: a chumpy pickle of 2015 and our own file look
+the same from here on.
 """
 
 from __future__ import annotations
@@ -29,11 +31,12 @@ MAX_VERTICES = 1_000_000
 def load_model(path: str | Path) -> dict[str, Any]:
     """An SMPL-style model file as plain NumPy arrays, checked.
 
-    Keys: v_template (V, 3) float64, metres; f (F, 3) int64; weights (V, J) float64, rows summing to 1; J_regressor (J, V) float64, dense;
-    kintree_table (2, J) int64, row 0 the parents with parents[0] as in the file (the root's marker); parents (J,) int64, the
-    same with -1 for the root; shapedirs (V, 3, 4) float64; posedirs (V, 3, 9 (J - 1)) float64 or None; J (J, 3) float64, joints at rest;
-    bs_type, bs_style str. Raises CourseError that names the key, what was found and what was expected.
-    Source: Loper et al., SMPL, ACM TOG 2015; file layout of the SMPL and SMAL releases.
+    Keys: v_template (V, 3) float64, metres; f (F, 3) int64; weights (V, J) float64, rows summing to 1;
+    J_regressor (J, V) float64, dense; kintree_table (2, J) int64, row 0 the parents with parents[0] as in the
+    file (the root's marker); parents (J,) int64, the same with -1 for the root; shapedirs (V, 3, 4) float64;
+    posedirs (V, 3, 9 (J - 1)) float64 or None; J (J, 3) float64, joints at rest; bs_type, bs_style str.
+    Raises CourseError that names the key, what was found and what was expected. Source: Loper et al., SMPL,
+    ACM TOG 2015; file layout of the SMPL and SMAL releases.
     """
     path = Path(path)
     return check_model(load_pickle(path), str(path))
@@ -42,7 +45,10 @@ def load_model(path: str | Path) -> dict[str, Any]:
 def check_model(contents: Any, where: str) -> dict[str, Any]:
     """The checks and renamings of `load_model`, for a pickle's contents; `where` begins each message."""
     if type(contents) is not dict:
-        raise CourseError(f"{where}: holds a {type(contents).__name__}, expected a dictionary with v_template, f, weights, ...")
+        raise CourseError(
+            f"{where}: holds a {type(contents).__name__}, expected a dictionary with v_template, f, weights, "
+            "..."
+        )
     raw = dict(contents)
     for old, new in _OLD_KEYS.items():
         if old in raw:
@@ -73,11 +79,18 @@ def check_model(contents: Any, where: str) -> dict[str, Any]:
 
     shapedirs = file.floats("shapedirs", (n_vertices, 3, None))
     if shapedirs.shape[2] != N_SHAPE_DIRECTIONS:
-        file.fail("shapedirs", f"has {shapedirs.shape[2]} directions",
-                  f"{N_SHAPE_DIRECTIONS} (global, x, y and z scaling)")
+        file.fail(
+            "shapedirs",
+            f"has {shapedirs.shape[2]} directions",
+            f"{N_SHAPE_DIRECTIONS} (global, x, y and z scaling)",
+        )
     posedirs = file.floats("posedirs", (n_vertices, 3, None)) if "posedirs" in raw else None
     if posedirs is not None and posedirs.shape[2] != 9 * (n_joints - 1):
-        file.fail("posedirs", f"has {posedirs.shape[2]} directions", f"{9 * (n_joints - 1)} (9 for each bone but the root)")
+        file.fail(
+            "posedirs",
+            f"has {posedirs.shape[2]} directions",
+            f"{9 * (n_joints - 1)} (9 for each bone but the root)",
+        )
 
     J_regressor = file.regressor("J_regressor", (n_joints, n_vertices))
     J = file.floats("J", (n_joints, 3)) if "J" in raw else J_regressor @ v_template
@@ -85,13 +98,23 @@ def check_model(contents: Any, where: str) -> dict[str, Any]:
     if bs_style != "lbs":
         file.fail("bs_style", f"is {bs_style!r}", "'lbs' (linear blend skinning)")
     return {
-        "v_template": v_template, "f": faces, "weights": weights, "J_regressor": J_regressor, "kintree_table": kintree,
-        "parents": parents, "shapedirs": shapedirs, "posedirs": posedirs, "J": J,
-        "bs_type": file.word("bs_type", "lrotmin"), "bs_style": bs_style,
-    }  # fmt: skip
+        "v_template": v_template,
+        "f": faces,
+        "weights": weights,
+        "J_regressor": J_regressor,
+        "kintree_table": kintree,
+        "parents": parents,
+        "shapedirs": shapedirs,
+        "posedirs": posedirs,
+        "J": J,
+        "bs_type": file.word("bs_type", "lrotmin"),
+        "bs_style": bs_style,
+    }
 
 
-def load_segmentation(bones_path: str | Path, parts_path: str | Path, n_vertices: int, n_joints: int) -> dict[str, np.ndarray]:
+def load_segmentation(
+    bones_path: str | Path, parts_path: str | Path, n_vertices: int, n_joints: int
+) -> dict[str, np.ndarray]:
     """Bone and part of each vertex, part of each bone.
 
     Returns v_labels (V,), v_labels_coarse (V,) and grouping (J,), int64: from dolphin_seg_gloss.pkl and
@@ -104,7 +127,11 @@ def load_segmentation(bones_path: str | Path, parts_path: str | Path, n_vertices
     if isinstance(parts, np.ndarray) and parts.ndim == 2:
         parts = parts.tolist()
     if type(parts) not in (list, tuple) or not 1 <= len(parts) <= n_joints:
-        coarse.fail("coarse_parts_idx", f"is {_brief(parts)}", f"a list of 1 to {n_joints} parts, each a list of bones")
+        coarse.fail(
+            "coarse_parts_idx",
+            f"is {_brief(parts)}",
+            f"a list of 1 to {n_joints} parts, each a list of bones",
+        )
     grouping = np.full(n_joints, -1, dtype=np.int64)
     for p, members in enumerate(parts):
         members = np.atleast_1d(np.asarray(members)) if _is_flat(members) else None
@@ -114,13 +141,21 @@ def load_segmentation(bones_path: str | Path, parts_path: str | Path, n_vertices
             if not 0 <= j < n_joints:
                 coarse.fail("coarse_parts_idx", f"part {p} holds bone {j}", f"bones 0 to {n_joints - 1}")
             if grouping[j] not in (-1, p):
-                coarse.fail("coarse_parts_idx", f"bone {j} is in parts {grouping[j]} and {p}", "each bone in one part")
+                coarse.fail(
+                    "coarse_parts_idx", f"bone {j} is in parts {grouping[j]} and {p}", "each bone in one part"
+                )
             grouping[j] = p
     if (grouping < 0).any():
-        coarse.fail("coarse_parts_idx", f"bone {int(np.argmin(grouping))} is in no part", "each bone in one part")
+        coarse.fail(
+            "coarse_parts_idx", f"bone {int(np.argmin(grouping))} is in no part", "each bone in one part"
+        )
     v_labels_coarse = coarse.labels("coarse_v_labels", n_vertices, len(parts), "parts")
     if v_labels_coarse.max() != len(parts) - 1:
-        coarse.fail("coarse_v_labels", f"goes up to part {v_labels_coarse.max()}", f"vertices in all {len(parts)} parts")
+        coarse.fail(
+            "coarse_v_labels",
+            f"goes up to part {v_labels_coarse.max()}",
+            f"vertices in all {len(parts)} parts",
+        )
     return {"v_labels": v_labels, "v_labels_coarse": v_labels_coarse, "grouping": grouping}
 
 
@@ -136,7 +171,10 @@ def load_array(path: str | Path) -> np.ndarray:
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
-            readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            readers = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }
             if version not in readers:
                 raise ValueError(f"version {version} of the format")
             shape, fortran_order, dtype = readers[version](file)
@@ -151,8 +189,10 @@ def load_array(path: str | Path) -> np.ndarray:
         raise CourseError(f"{path}: holds values of type {dtype}, expected numbers")
     n_bytes = dtype.itemsize * math.prod(shape)
     if n_bytes != len(raw):
-        raise CourseError(f"{path}: an array of shape {shape} and type {dtype} should have {n_bytes} bytes, but {len(raw)} were "
-                          "found; copy or download it again")
+        raise CourseError(
+            f"{path}: an array of shape {shape} and type {dtype} should have {n_bytes} bytes, but {len(raw)} "
+            "were found; copy or download it again"
+        )
     return np.frombuffer(bytearray(raw), dtype=dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
@@ -163,8 +203,10 @@ def check_faces(faces: np.ndarray, n_vertices: int, where: str) -> None:
     outside = (faces < 0) | (faces >= n_vertices)
     if outside.any():
         row = int(outside.any(axis=1).argmax())
-        raise CourseError(f"{where}: face {row} is {faces[row].tolist()}, expected vertices 0 to {n_vertices - 1} "
-                          f"({int(outside.any(axis=1).sum())} of {len(faces)} faces are out of range)")
+        raise CourseError(
+            f"{where}: face {row} is {faces[row].tolist()}, expected vertices 0 to {n_vertices - 1} "
+            f"({int(outside.any(axis=1).sum())} of {len(faces)} faces are out of range)"
+        )
 
 
 def _parents(kintree: np.ndarray, file: _Fields) -> np.ndarray:
@@ -177,8 +219,11 @@ def _parents(kintree: np.ndarray, file: _Fields) -> np.ndarray:
     for i in range(1, kintree.shape[1]):
         parent = column.get(int(kintree[0, i]))
         if parent is None or parent >= i:
-            file.fail("kintree_table", f"bone {i}'s parent is {int(kintree[0, i])}",
-                      "a tree: the parent of each bone but the first is a bone before it")
+            file.fail(
+                "kintree_table",
+                f"bone {i}'s parent is {int(kintree[0, i])}",
+                "a tree: the parent of each bone but the first is a bone before it",
+            )
         parents.append(parent)
     return np.array(parents, dtype=np.int64)
 
@@ -195,7 +240,10 @@ class _Fields:
     def array(self, key: str, shape: tuple[int | None, ...]) -> np.ndarray:
         if key not in self.raw:
             keys = ", ".join(sorted(str(k)[:40] for k in self.raw)[:20])
-            raise CourseError(f"{self.where}: has no {key}, expected an array of shape {_shape(shape)} (found keys: {keys or 'none'})")
+            raise CourseError(
+                f"{self.where}: has no {key}, expected an array of shape {_shape(shape)} (found keys: "
+                f"{keys or 'none'})"
+            )
         value = self.raw[key]
         if _is_matrix(value):
             value = np.asarray(value)
@@ -233,7 +281,9 @@ class _Fields:
 
     def regressor(self, key: str, shape: tuple[int, int]) -> np.ndarray:
         value = self.raw.get(key)
-        if value is not None and hasattr(value, "toarray"):  # sparse: look at the shape before it becomes dense
+        if value is not None and hasattr(
+            value, "toarray"
+        ):  # sparse: look at the shape before it becomes dense
             if value.shape == shape[::-1] != shape:
                 value = value.T
             if value.shape != shape:
@@ -267,11 +317,18 @@ def _is_flat(value: Any) -> bool:
 
 
 def _is_matrix(value: Any) -> bool:
-    return type(value) in (list, tuple) and all(type(row) in (list, tuple) and all(isinstance(x, (int, float)) for x in row) for row in value)
+    return type(value) in (list, tuple) and all(
+        type(row) in (list, tuple) and all(isinstance(x, (int, float)) for x in row) for row in value
+    )
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:
-    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+    return (
+        "("
+        + ", ".join("any" if n is None else str(n) for n in shape)
+        + ("," if len(shape) == 1 else "")
+        + ")"
+    )
 
 
 def _brief(value: Any) -> str:

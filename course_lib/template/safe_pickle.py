@@ -1,12 +1,13 @@
 """Read SMPL-style model pickles without running them.
 
-A pickle is a small program for a stack machine, and Python's own loader lets that program call whatever it names. This module
-is another machine for the same programs. It knows containers, numbers, NumPy arrays, SciPy sparse matrices and the
-chumpy expressions that model files hold, and nothing else: what a pickle names is looked up in the tables below and is
-never imported, called or even touched otherwise. A name that is not in a table is refused, and the error says which.
+A pickle is a small program for a stack machine, and Python's own loader lets that program call whatever it
+names. This module is another machine for the same programs. It knows containers, numbers, NumPy arrays, SciPy
+sparse matrices and the chumpy expressions that model files hold, and nothing else: what a pickle names is
+looked up in the tables below and is never imported, called or even touched otherwise. A name that is not in a
+table is refused, and the error says which.
 
-chumpy itself is not needed. A chumpy array is an expression (an array, a selection from an array, a product, ...) that
-is pickled with its inputs; `_CHUMPY` says how each is evaluated.
+chumpy itself is not needed. A chumpy array is an expression (an array, a selection from an array, a product,
+...) that is pickled with its inputs; `_CHUMPY` says how each is evaluated.
 
 Nor can a file make this module use memory or time out of proportion to its size: see `Limits`.
 """
@@ -41,9 +42,9 @@ class Limits:
 def load_pickle(path: str | Path, limits: Limits = Limits()) -> Any:
     """Contents of a pickle, as plain containers, numbers, strings, NumPy arrays and SciPy sparse matrices.
 
-    Python 2's strings are read as latin-1. chumpy expressions come back as float64 arrays. Raises CourseError, with the file's
-    name, for a missing or truncated file, for any other name in the pickle ("refuses to load os.system"), and for a file
-    that wants more than `limits`.
+    Python 2's strings are read as latin-1. chumpy expressions come back as float64 arrays. Raises
+    CourseError, with the file's name, for a missing or truncated file, for any other name in the pickle
+    ("refuses to load os.system"), and for a file that wants more than `limits`.
     """
     path = Path(path)
     try:
@@ -77,10 +78,12 @@ class _Budget:
     def spend(self, n_bytes: int, what: str) -> None:
         self.n_bytes -= n_bytes
         if self.n_bytes < 0:
-            raise CourseError(f"{what} would need more memory than a file of this size may ask for: not a model file")
+            raise CourseError(
+                f"{what} would need more memory than a file of this size may ask for: not a model file"
+            )
 
 
-# --- the names a pickle may use ------------------------------------------------------------------------------------
+# --- the names a pickle may use -----------------------------------------------------------------------------
 
 
 class _Global(NamedTuple):
@@ -95,10 +98,22 @@ class _Global(NamedTuple):
 
 _CHUMPY_CLASSES = {
     "chumpy.ch": ("Ch", "MatVecMult"),
-    "chumpy.reordering": ("Select", "Reshape", "transpose", "swapaxes", "rollaxis", "AtleastNd", "Concatenate"),
+    "chumpy.reordering": (
+        "Select",
+        "Reshape",
+        "transpose",
+        "swapaxes",
+        "rollaxis",
+        "AtleastNd",
+        "Concatenate",
+    ),
     "chumpy.ch_ops": ("add", "subtract", "multiply", "divide", "negative", "dot"),
 }
-_SPARSE_CLASSES = {"csc": ("csc_matrix", "csc_array"), "csr": ("csr_matrix", "csr_array"), "coo": ("coo_matrix", "coo_array")}
+_SPARSE_CLASSES = {
+    "csc": ("csc_matrix", "csc_array"),
+    "csr": ("csr_matrix", "csr_array"),
+    "coo": ("coo_matrix", "coo_array"),
+}
 _NUMPY_CORE = ("numpy.core", "numpy._core")  # up to NumPy 1, from NumPy 2
 
 # What each name means here: ("function" | "class" | "word", which of ours).
@@ -127,8 +142,8 @@ for _module, _names in _CHUMPY_CLASSES.items():
         _ALLOWED[_module, _name] = ("class", f"chumpy {_name}")
 
 
-# --- things under construction -------------------------------------------------------------------------------------
-# The machine builds these and fills them when the pickle gives their state. They become arrays in `_Resolver`.
+# --- things under construction ------------------------------------------------------------------------------
+# The machine builds these and fills them when the pickle gives their state. `_Resolver` makes arrays of them.
 
 
 class _DType:
@@ -149,9 +164,9 @@ class _Instance:
         self.state: dict[str, Any] | None = None
 
 
-_DTYPE_CODES = {f"{kind}{size}" for kind, sizes in {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8),
-                                                   "c": (8, 16)}.items() for size in sizes}
-_PLAIN_KEYS = (str, bytes, int, float, bool, type(None))  # hashing a tuple of tuples can cost more than the file is long
+_DTYPE_CODES = set("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16".split())
+# Keys of dictionaries, members of sets. Hashing a tuple of tuples can cost more than the file is long.
+_PLAIN_KEYS = (str, bytes, int, float, bool, type(None))
 _STATEFUL = (_DType, _Array, _Instance)
 _MARK = object()
 
@@ -169,12 +184,16 @@ def _python2_string(stream: io.BytesIO) -> str:
 
 _OPCODES = {op.code.encode("latin-1"): op for op in pickletools.opcodes}
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_PUSH_ARGUMENT = {
-    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
-    "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES",
-    "BINBYTES8", "BYTEARRAY8",
-}  # fmt: skip
-_EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set, "EMPTY_TUPLE": tuple}
+_PUSH_ARGUMENT = set(
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE "
+    "SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8 BYTEARRAY8".split()
+)
+_EMPTY: dict[str, Callable[[], Any]] = {
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "EMPTY_SET": set,
+    "EMPTY_TUPLE": tuple,
+}
 
 
 class _Machine:
@@ -195,8 +214,10 @@ class _Machine:
             position = self.stream.tell()
             code = self.stream.read(1)
             if code == b"":
-                raise CourseError(f"the pickle ends after {self.n_bytes} bytes without its end mark: the file is truncated "
-                                  "(copy or download it again)")
+                raise CourseError(
+                    f"the pickle ends after {self.n_bytes} bytes without its end mark: the file is truncated "
+                    "(copy or download it again)"
+                )
             op = _OPCODES.get(code)
             if op is None:
                 raise CourseError(f"not a pickle: byte {position} is {code!r}")
@@ -208,11 +229,15 @@ class _Machine:
                 raise
             except (ValueError, OverflowError) as error:
                 if self.stream.tell() >= self.n_bytes:
-                    raise CourseError(f"the pickle breaks off at byte {position} of {self.n_bytes} ({error}): the file is "
-                                      "truncated (copy or download it again)") from None
+                    raise CourseError(
+                        f"the pickle breaks off at byte {position} of {self.n_bytes} ({error}): the file is "
+                        "truncated (copy or download it again)"
+                    ) from None
                 raise CourseError(f"a damaged pickle: {op.name} at byte {position}: {error}") from None
             except (IndexError, KeyError, TypeError, AttributeError, UnicodeError, RecursionError) as error:
-                raise CourseError(f"a damaged pickle: {op.name} at byte {position}: {type(error).__name__}: {error}") from None
+                raise CourseError(
+                    f"a damaged pickle: {op.name} at byte {position}: {type(error).__name__}: {error}"
+                ) from None
         raise CourseError(f"the pickle takes more than {self.limits.operations} operations: not a model file")
 
     def _argument(self, op: pickletools.OpcodeInfo) -> Any:
@@ -228,7 +253,7 @@ class _Machine:
     def _pop_to_mark(self) -> list[Any]:
         for i in range(len(self.stack) - 1, -1, -1):
             if self.stack[i] is _MARK:
-                items = self.stack[i + 1:]
+                items = self.stack[i + 1 :]
                 del self.stack[i:]
                 return items
         raise ValueError("no mark on the stack")
@@ -249,7 +274,10 @@ class _Machine:
         push = self.stack.append
         if op in _PUSH_ARGUMENT:
             if type(argument) is int and argument.bit_length() > self.limits.integer_bits:
-                raise ValueError(f"a whole number of {argument.bit_length()} bits, expected at most {self.limits.integer_bits}")
+                raise ValueError(
+                    f"a whole number of {argument.bit_length()} bits, expected at most "
+                    f"{self.limits.integer_bits}"
+                )
             push(argument)
         elif op in _CONSTANTS:
             push(_CONSTANTS[op])
@@ -330,9 +358,11 @@ class _Machine:
 
     def _name(self, module: str, name: str) -> _Global:
         if (module, name) not in _ALLOWED:
-            raise CourseError(f"refuses to load {_printable(module)}.{_printable(name)}: a model file holds plain arrays, "
-                              "SciPy sparse matrices and a few chumpy expressions, nothing else. Do not open this file with "
-                              "pickle unless you know who made it")
+            raise CourseError(
+                f"refuses to load {_printable(module)}.{_printable(name)}: a model file holds plain arrays, "
+                "SciPy sparse matrices and a few chumpy expressions, nothing else. Do not open this file "
+                "with pickle unless you know who made it"
+            )
         return _Global(module, name)
 
     # Calls, new objects, states: every function that a pickle can reach is in these three methods.
@@ -360,7 +390,9 @@ class _Machine:
 
     def _call_dtype(self, code: Any, align: Any = False, copy: Any = True) -> _DType:
         if type(code) is not str or code not in _DTYPE_CODES:
-            raise ValueError(f"only numbers (of type {', '.join(sorted(_DTYPE_CODES))}), no objects or records")
+            raise ValueError(
+                f"only numbers (of type {', '.join(sorted(_DTYPE_CODES))}), no objects or records"
+            )
         return _DType(np.dtype(code))
 
     def _call_scalar(self, dtype: Any, raw: Any = b"") -> Any:
@@ -431,19 +463,27 @@ class _Machine:
             try:
                 version, shape, dtype, fortran_order, raw = state
             except (TypeError, ValueError):
-                raise CourseError(f"an array's state is {_describe(state)}, expected (1, shape, dtype, order, bytes)") from None
+                raise CourseError(
+                    f"an array's state is {_describe(state)}, expected (1, shape, dtype, order, bytes)"
+                ) from None
             target.value = self._array_of(shape, dtype, raw, bool(fortran_order))
         elif type(target) is _DType:
             # (version, byte order, subarray, field names, fields, item size, alignment, flags)
-            if type(state) is not tuple or len(state) < 5 or state[1] not in ("<", ">", "|", "=") \
-                    or any(extra is not None for extra in state[2:5]):
+            if (
+                type(state) is not tuple
+                or len(state) < 5
+                or state[1] not in ("<", ">", "|", "=")
+                or any(extra is not None for extra in state[2:5])
+            ):
                 raise CourseError(f"a number type's state is {_describe(state)}, expected a byte order alone")
             target.dtype = target.dtype.newbyteorder(state[1])
         else:
             if target.state is not None:
                 raise CourseError(f"refuses to set the state of a {target.kind} twice")
             if type(state) is not dict or not all(type(key) is str for key in state):
-                raise CourseError(f"the state of a {target.kind} is {_describe(state)}, expected a dictionary of attributes")
+                raise CourseError(
+                    f"the state of a {target.kind} is {_describe(state)}, expected a dictionary of attributes"
+                )
             target.state = state
 
     def _array_of(self, shape: Any, dtype: Any, raw: Any, fortran_order: bool) -> np.ndarray:
@@ -457,7 +497,10 @@ class _Machine:
         dtype = dtype.dtype
         n_bytes = dtype.itemsize * math.prod(shape)
         if n_bytes != len(raw) or (n_bytes == 0 and max(shape) > self.n_bytes):
-            raise CourseError(f"an array of shape {shape} and type {dtype} should have {n_bytes} bytes, but {len(raw)} were found")
+            raise CourseError(
+                f"an array of shape {shape} and type {dtype} should have {n_bytes} bytes, but {len(raw)} "
+                "were found"
+            )
         self.budget.spend(2 * n_bytes, "an array")
         if type(raw) is str:  # Python 2's bytes
             raw = raw.encode("latin-1")
@@ -468,7 +511,9 @@ class _Machine:
 def _plain_keys(items: Any) -> Any:
     for item in items:
         if type(item) not in _PLAIN_KEYS:
-            raise CourseError(f"a dictionary's key or a set's member is a {_describe(item)}, expected a string or a number")
+            raise CourseError(
+                f"a dictionary's key or a set's member is a {_describe(item)}, expected a string or a number"
+            )
     return items
 
 
@@ -498,11 +543,13 @@ def _describe(value: Any, depth: int = 1) -> str:
     return type(value).__name__
 
 
-# --- from things under construction to arrays ----------------------------------------------------------------------
+# --- from things under construction to arrays ---------------------------------------------------------------
 
 
 class _Resolver:
-    """Turns the machine's result into plain Python: arrays filled, sparse matrices rebuilt, expressions evaluated."""
+    """Turns the machine's result into plain Python: arrays filled, sparse matrices rebuilt, expressions
+    evaluated.
+    """
 
     def __init__(self, limits: Limits, budget: _Budget):
         self.limits = limits
@@ -511,12 +558,18 @@ class _Resolver:
         self.cache: dict[int, Any] = {}  # evaluated instances; the machine's result keeps their ids alive
 
     def resolve(self, value: Any, depth: int = 0) -> Any:
-        """`value` with everything evaluated. A container that is used twice comes out twice, and counts twice."""
+        """`value` with everything evaluated. A container that is used twice comes out twice, and counts
+        twice.
+        """
         self.nodes_left -= 1
         if self.nodes_left < 0:
-            raise CourseError(f"the pickle unfolds to more than {self.limits.operations} values: not a model file")
+            raise CourseError(
+                f"the pickle unfolds to more than {self.limits.operations} values: not a model file"
+            )
         if depth > self.limits.depth:
-            raise CourseError(f"the pickle's contents are nested more than {self.limits.depth} deep, or contain themselves")
+            raise CourseError(
+                f"the pickle's contents are nested more than {self.limits.depth} deep, or contain themselves"
+            )
         kind = type(value)
         if kind is dict:
             return {key: self.resolve(item, depth + 1) for key, item in value.items()}
@@ -546,8 +599,10 @@ class _Resolver:
         from scipy import sparse
 
         kind = instance.kind
-        state = {key: self.resolve(instance.state.get(key), depth + 1)
-                 for key in ("_shape", "shape", "data", "indices", "indptr", "row", "col", "coords")}
+        state = {
+            key: self.resolve(instance.state.get(key), depth + 1)
+            for key in ("_shape", "shape", "data", "indices", "indptr", "row", "col", "coords")
+        }
         shape = state["shape"] if state["_shape"] is None else state["_shape"]
         shape = tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
         if len(shape) != 2 or not all(type(n) is int and 0 < n < 1 << 31 for n in shape):
@@ -560,24 +615,36 @@ class _Resolver:
             for name, index, size in (("row", row, shape[0]), ("col", col, shape[1])):
                 self._check_index(kind, name, index, size)
                 if len(index) != len(data):
-                    raise CourseError(f"a {kind} matrix has {len(data)} values but {len(index)} entries in {name}")
+                    raise CourseError(
+                        f"a {kind} matrix has {len(data)} values but {len(index)} entries in {name}"
+                    )
             return sparse.coo_matrix((data, (row, col)), shape=shape)
         indices, indptr = state["indices"], state["indptr"]
         n_major, n_minor = shape[::-1] if kind == "sparse csc" else shape
         self._check_index(kind, "indices", indices, n_minor)
         self._check_index(kind, "indptr", indptr, len(data) + 1)
-        if len(indptr) != n_major + 1 or indptr[0] != 0 or (np.diff(indptr.astype(np.int64)) < 0).any() \
-                or indptr[-1] > min(len(data), len(indices)):
-            raise CourseError(f"a {kind} matrix of shape {shape} with {len(data)} values has an impossible indptr")
+        if (
+            len(indptr) != n_major + 1
+            or indptr[0] != 0
+            or (np.diff(indptr.astype(np.int64)) < 0).any()
+            or indptr[-1] > min(len(data), len(indices))
+        ):
+            raise CourseError(
+                f"a {kind} matrix of shape {shape} with {len(data)} values has an impossible indptr"
+            )
         make = sparse.csc_matrix if kind == "sparse csc" else sparse.csr_matrix
         n = int(indptr[-1])
         return make((data[:n], indices[:n], indptr), shape=shape)
 
     def _check_index(self, kind: str, name: str, index: Any, size: int) -> None:
         if type(index) is not np.ndarray or index.ndim != 1 or index.dtype.kind not in "iu":
-            raise CourseError(f"a {kind} matrix's {name} is {_describe(index)}, expected a row of whole numbers")
+            raise CourseError(
+                f"a {kind} matrix's {name} is {_describe(index)}, expected a row of whole numbers"
+            )
         if len(index) and (index.min() < 0 or index.max() >= size):
-            raise CourseError(f"a {kind} matrix's {name} holds {index.min()} to {index.max()}, expected 0 to {size - 1}")
+            raise CourseError(
+                f"a {kind} matrix's {name} holds {index.min()} to {index.max()}, expected 0 to {size - 1}"
+            )
 
     # chumpy
 
@@ -617,8 +684,16 @@ class _Terms:
             value = int(value)
         if type(value) in (list, tuple):
             value = tuple(int(n) if isinstance(n, np.integer) else n for n in value)
-        if not (value is None or type(value) is int or type(value) is tuple and len(value) <= 32 and all(type(n) is int for n in value)):
-            raise CourseError(f"the chumpy {self.name}'s {key!r} is {_describe(value)}, expected whole numbers")
+        if not (
+            value is None
+            or type(value) is int
+            or type(value) is tuple
+            and len(value) <= 32
+            and all(type(n) is int for n in value)
+        ):
+            raise CourseError(
+                f"the chumpy {self.name}'s {key!r} is {_describe(value)}, expected whole numbers"
+            )
         return value
 
     def spend(self, n_values: int) -> None:
@@ -631,7 +706,9 @@ def _select(term: _Terms) -> np.ndarray:
     if idxs.dtype.kind not in "iu":
         raise CourseError(f"the chumpy Select's indices are of type {idxs.dtype}, expected whole numbers")
     if idxs.size and (idxs.min() < -a.size or idxs.max() >= a.size):
-        raise CourseError(f"the chumpy Select's indices are {idxs.min()} to {idxs.max()}, expected 0 to {a.size - 1}")
+        raise CourseError(
+            f"the chumpy Select's indices are {idxs.min()} to {idxs.max()}, expected 0 to {a.size - 1}"
+        )
     term.spend(idxs.size)
     shape = term.integers("preferred_shape")
     return a[idxs] if shape is None else a[idxs].reshape(shape)
@@ -642,7 +719,9 @@ def _mat_vec_mult(term: _Terms) -> np.ndarray:
 
     matrix, vec = term.raw("mtx"), term.array("vec").astype(np.float64)
     if not (sparse.issparse(matrix) or type(matrix) is np.ndarray and matrix.ndim == 2):
-        raise CourseError(f"the chumpy MatVecMult's matrix is {_describe(matrix)}, expected a sparse or dense matrix")
+        raise CourseError(
+            f"the chumpy MatVecMult's matrix is {_describe(matrix)}, expected a sparse or dense matrix"
+        )
     term.spend(matrix.shape[0])
     result = np.asarray(matrix @ vec.reshape(-1, 1)).ravel()
     if vec.ndim > 1 and vec.shape[1] > 1:
@@ -652,7 +731,11 @@ def _mat_vec_mult(term: _Terms) -> np.ndarray:
 
 def _concatenate(term: _Terms) -> np.ndarray:
     names = term.raw("dterms")
-    if type(names) not in (list, tuple) or not 0 < len(names) <= 1000 or not all(type(name) is str for name in names):
+    if (
+        type(names) not in (list, tuple)
+        or not 0 < len(names) <= 1000
+        or not all(type(name) is str for name in names)
+    ):
         raise CourseError(f"the chumpy Concatenate's parts are {_describe(names)}, expected a list of names")
     parts = [term.array(name) for name in names]
     term.spend(sum(part.size for part in parts))
@@ -681,7 +764,8 @@ def _dot(term: _Terms) -> np.ndarray:
         return a.dot(b)
 
 
-# Named as chumpy names its classes and their terms. Every result is an array; none is larger than was spent for it.
+# Named as chumpy names its classes and their terms. Every result is an array; none is larger than was spent
+# for it.
 _CHUMPY: dict[str, Callable[[_Terms], np.ndarray]] = {
     "Ch": lambda term: term.array("x"),
     "MatVecMult": _mat_vec_mult,

@@ -38,14 +38,16 @@ def pack(sound, tmp_path):
     return Path(shutil.copytree(sound, tmp_path / "pack"))
 
 
-# --- the layout ----------------------------------------------------------------------------------------------------
+# --- the layout ---------------------------------------------------------------------------------------------
 
 
 def test_paths(pack):
     found = assets.AssetPack(pack)
     assert found.model_dir == pack / "model"
     assert found.clip_name == TUTORIAL_CLIP and found.clip_dir == pack / CLIP
-    assert found.frames_dir == pack / CLIP / "frames" and found.segmentation_dir == pack / CLIP / "segmentation"
+    assert (
+        found.frames_dir == pack / CLIP / "frames" and found.segmentation_dir == pack / CLIP / "segmentation"
+    )
     assert found.altitude_path == pack / CLIP / "metadata" / "altitude.npy"
     assert found.prompts_path == pack / CLIP / "metadata" / "prompts.json"
     assert found.truth_path is None and found.manifest == {} and found.init_rot_up_deg == 0.0
@@ -64,7 +66,9 @@ def test_find_pack(pack, monkeypatch, tmp_path):
     monkeypatch.delenv("DOLPHINS_PACK", raising=False)
     assert assets.find_pack(pack).root == pack and assets.find_pack(str(pack)).root == pack
     monkeypatch.setattr(assets, "EMBEDDED_PACK", tmp_path / "nowhere")
-    with pytest.raises(CourseError, match="nowhere .the embedded pack.: no such folder. Use the package from a git checkout"):
+    with pytest.raises(
+        CourseError, match="nowhere .the embedded pack.: no such folder. Use the package from a git checkout"
+    ):
         assets.find_pack()
     monkeypatch.setenv("DOLPHINS_PACK", str(pack))
     assert assets.find_pack().root == pack
@@ -76,7 +80,9 @@ def test_find_pack(pack, monkeypatch, tmp_path):
 
 def test_find_pack_says_what_to_do(pack, tmp_path):
     zipped = zip_folder(pack, tmp_path / "x.zip")
-    with pytest.raises(CourseError, match="is a zip, expected a folder. Import it first: dolphins assets import .*x.zip"):
+    with pytest.raises(
+        CourseError, match="is a zip, expected a folder. Import it first: dolphins assets import .*x.zip"
+    ):
         assets.find_pack(zipped)
     with pytest.raises(CourseError, match="is a file, expected the folder of a pack"):
         assets.find_pack(pack / "model" / "dolphin_model.pkl")
@@ -87,32 +93,48 @@ def test_find_pack_says_what_to_do(pack, tmp_path):
 
 def test_describe(pack):
     text = assets.describe(assets.AssetPack(pack))
-    for part in ("5 frames of 64 x 36", "5 masks", "10.5 to 10.5 m", "180 vertices, 336 faces, 10 bones", "unknown"):
+    for part in (
+        "5 frames of 64 x 36",
+        "5 masks",
+        "10.5 to 10.5 m",
+        "180 vertices, 336 faces, 10 bones",
+        "unknown",
+    ):
         assert part in text
     shutil.rmtree(pack / CLIP / "segmentation")
     assert "no masks yet (dolphins segment)" in assets.describe(assets.AssetPack(pack))
 
 
-# --- altitudes and prompts -----------------------------------------------------------------------------------------
+# --- altitudes and prompts ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n_file", "n_frames", "first"), [(200, 200, 0), (500, 200, 50), (250, 200, 50), (51, 1, 50), (1, 1, 0)])
+@pytest.mark.parametrize(
+    ("n_file", "n_frames", "first"), [(200, 200, 0), (500, 200, 50), (250, 200, 50), (51, 1, 50), (1, 1, 0)]
+)
 def test_altitudes(tmp_path, n_file, n_frames, first):
     np.save(tmp_path / "a.npy", 1000 + np.arange(n_file))
     altitudes = assets.load_altitudes(tmp_path / "a.npy", n_frames)
-    assert altitudes.dtype == np.float32 and np.allclose(altitudes, (1000 + first + np.arange(n_frames)) / 100)
+    assert altitudes.dtype == np.float32 and np.allclose(
+        altitudes, (1000 + first + np.arange(n_frames)) / 100
+    )
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    (np.ones(199), "holds 199 altitudes for 200 frames, expected 200, or at least 250"),
-    (np.ones(249), "holds 249 altitudes for 200 frames"),
-    (np.r_[np.ones(7), 0, np.ones(192)], r"altitude 7 \(frame 7\) is 0.0 cm, expected a positive number \(1 of 200 are bad\)"),
-    (np.r_[np.ones(60), -3, np.ones(439)], r"altitude 60 \(frame 10\) is -3.0 cm"),
-    (np.full(200, np.nan), r"is nan cm, expected a positive number \(200 of 200 are bad\)"),
-    (np.full(200, np.inf), "is inf cm"),
-    (np.ones((200, 3)), r"has shape \(200, 3\), expected one altitude per frame"),
-    (np.array(["a"] * 200), "expected numbers"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones(199), "holds 199 altitudes for 200 frames, expected 200, or at least 250"),
+        (np.ones(249), "holds 249 altitudes for 200 frames"),
+        (
+            np.r_[np.ones(7), 0, np.ones(192)],
+            r"altitude 7 \(frame 7\) is 0.0 cm, expected a positive number \(1 of 200 are bad\)",
+        ),
+        (np.r_[np.ones(60), -3, np.ones(439)], r"altitude 60 \(frame 10\) is -3.0 cm"),
+        (np.full(200, np.nan), r"is nan cm, expected a positive number \(200 of 200 are bad\)"),
+        (np.full(200, np.inf), "is inf cm"),
+        (np.ones((200, 3)), r"has shape \(200, 3\), expected one altitude per frame"),
+        (np.array(["a"] * 200), "expected numbers"),
+    ],
+)
 def test_faulty_altitudes(tmp_path, values, message):
     np.save(tmp_path / "a.npy", values)
     with pytest.raises(CourseError, match=message):
@@ -126,29 +148,35 @@ def test_bad_altitudes_that_do_not_count(tmp_path):
     assert (assets.load_altitudes(tmp_path / "a.npy", 200) == 10).all()
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("{", "not a JSON file"),
-    ("[]", "the file is \\[\\], expected an object"),
-    ("\ud800".encode("utf-16", "surrogatepass").decode("latin-1"), "not a JSON file|expected"),
-    ('{"frame": 5, "points": [[1, 1]], "labels": [1]}', "frame is 5, expected a frame's number, 0 to 4"),
-    ('{"frame": true, "points": [[1, 1]], "labels": [1]}', "frame is true"),
-    ('{"frame": 0, "points": [[64, 1]], "labels": [1]}', r"points is \[\[64, 1\]\], expected a list of \[x, y\] within 64 x 36"),
-    ('{"frame": 0, "points": [[1, NaN]], "labels": [1]}', "points is"),
-    ('{"frame": 0, "points": [1, 1], "labels": [1]}', "points is"),
-    ('{"frame": 0, "points": [], "labels": []}', "points is"),
-    ('{"frame": 0, "points": [[1, 1]], "labels": [1, 0]}', r"labels is \[1, 0\], expected 1 numbers"),
-    ('{"frame": 0, "points": [[1, 1]], "labels": [0]}', "at least one of them 1"),
-    ('{"frame": 0, "points": [[1, 1]], "labels": [2]}', "labels is"),
-    ('{"frame": 0, "points": [[1, 1]]}', "labels is null"),
-    ("[" * 100_000, "not a JSON file"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not a JSON file"),
+        ("[]", "the file is \\[\\], expected an object"),
+        ("\ud800".encode("utf-16", "surrogatepass").decode("latin-1"), "not a JSON file|expected"),
+        ('{"frame": 5, "points": [[1, 1]], "labels": [1]}', "frame is 5, expected a frame's number, 0 to 4"),
+        ('{"frame": true, "points": [[1, 1]], "labels": [1]}', "frame is true"),
+        (
+            '{"frame": 0, "points": [[64, 1]], "labels": [1]}',
+            r"points is \[\[64, 1\]\], expected a list of \[x, y\] within 64 x 36",
+        ),
+        ('{"frame": 0, "points": [[1, NaN]], "labels": [1]}', "points is"),
+        ('{"frame": 0, "points": [1, 1], "labels": [1]}', "points is"),
+        ('{"frame": 0, "points": [], "labels": []}', "points is"),
+        ('{"frame": 0, "points": [[1, 1]], "labels": [1, 0]}', r"labels is \[1, 0\], expected 1 numbers"),
+        ('{"frame": 0, "points": [[1, 1]], "labels": [0]}', "at least one of them 1"),
+        ('{"frame": 0, "points": [[1, 1]], "labels": [2]}', "labels is"),
+        ('{"frame": 0, "points": [[1, 1]]}', "labels is null"),
+        ("[" * 100_000, "not a JSON file"),
+    ],
+)
 def test_faulty_prompts(tmp_path, text, message):
     (tmp_path / "p.json").write_text(text)
     with pytest.raises(CourseError, match=message):
         assets.load_prompts(tmp_path / "p.json", (64, 36), 5)
 
 
-# --- faults, one line each -----------------------------------------------------------------------------------------
+# --- faults, one line each ----------------------------------------------------------------------------------
 
 
 def truncate(path, fraction=0.6):
@@ -183,62 +211,191 @@ def edit_obj(pack, old, new):
 
 FAULTS = {
     # model
-    "missing model": (lambda p: (p / "model/dolphin_model.pkl").unlink(), "model/dolphin_model.pkl: is missing (model/ holds: dol_verts2kp.npy, "),
-    "renamed model": (lambda p: (p / "model/dolphin_model.pkl").rename(p / "model/dolphin.pkl"), "model/dolphin_model.pkl: is missing (model/ holds: dol_verts2kp.npy, dolphin.pkl"),
-    "missing mesh": (lambda p: (p / "model/dolphin_template.obj").unlink(), "model/dolphin_template.obj: is missing"),
-    "truncated model": (lambda p: truncate(p / "model/dolphin_model.pkl"), "model/dolphin_model.pkl: the pickle breaks off at byte"),
-    "empty model": (lambda p: (p / "model/dolphin_model.pkl").write_bytes(b""), "model/dolphin_model.pkl: the file is empty"),
-    "forbidden class": (lambda p: (p / "model/dolphin_model.pkl").write_bytes(pickle.dumps({"f": Evil()})), "model/dolphin_model.pkl: refuses to load posix.system"),
-    "forbidden class in labels": (lambda p: (p / "model/dolphin_seg_gloss.pkl").write_bytes(pickle.dumps({"v_labels": Evil()})), "model/dolphin_seg_gloss.pkl: refuses to load"),
-    "faces out of range": (lambda p: repickle(p / "model/dolphin_model.pkl", lambda m: m["f"].__setitem__((3, 0), 500)), "model/dolphin_model.pkl: f: face 3 is [500, "),
-    "mesh faces out of range": (lambda p: edit_obj(p, "f 1/1 13/13 2/2", "f 1/1 13/13 999/2"), "model/dolphin_template.obj: line 364: a face uses"),
-    "another mesh": (lambda p: edit_obj(p, "f 1/1 13/13 2/2", "f 1/1 14/13 2/2"), "model/dolphin_template.obj: has no face [0, 12, 1]"),
+    "missing model": (
+        lambda p: (p / "model/dolphin_model.pkl").unlink(),
+        "model/dolphin_model.pkl: is missing (model/ holds: dol_verts2kp.npy, ",
+    ),
+    "renamed model": (
+        lambda p: (p / "model/dolphin_model.pkl").rename(p / "model/dolphin.pkl"),
+        "model/dolphin_model.pkl: is missing (model/ holds: dol_verts2kp.npy, dolphin.pkl",
+    ),
+    "missing mesh": (
+        lambda p: (p / "model/dolphin_template.obj").unlink(),
+        "model/dolphin_template.obj: is missing",
+    ),
+    "truncated model": (
+        lambda p: truncate(p / "model/dolphin_model.pkl"),
+        "model/dolphin_model.pkl: the pickle breaks off at byte",
+    ),
+    "empty model": (
+        lambda p: (p / "model/dolphin_model.pkl").write_bytes(b""),
+        "model/dolphin_model.pkl: the file is empty",
+    ),
+    "forbidden class": (
+        lambda p: (p / "model/dolphin_model.pkl").write_bytes(pickle.dumps({"f": Evil()})),
+        "model/dolphin_model.pkl: refuses to load posix.system",
+    ),
+    "forbidden class in labels": (
+        lambda p: (p / "model/dolphin_seg_gloss.pkl").write_bytes(pickle.dumps({"v_labels": Evil()})),
+        "model/dolphin_seg_gloss.pkl: refuses to load",
+    ),
+    "faces out of range": (
+        lambda p: repickle(p / "model/dolphin_model.pkl", lambda m: m["f"].__setitem__((3, 0), 500)),
+        "model/dolphin_model.pkl: f: face 3 is [500, ",
+    ),
+    "mesh faces out of range": (
+        lambda p: edit_obj(p, "f 1/1 13/13 2/2", "f 1/1 13/13 999/2"),
+        "model/dolphin_template.obj: line 364: a face uses",
+    ),
+    "another mesh": (
+        lambda p: edit_obj(p, "f 1/1 13/13 2/2", "f 1/1 14/13 2/2"),
+        "model/dolphin_template.obj: has no face [0, 12, 1]",
+    ),
     "truncated mesh": (lambda p: truncate(p / "model/dolphin_template.obj"), "model/dolphin_template.obj: "),
-    "labels of another model": (lambda p: repickle(p / "model/dolphin_seg_gloss.pkl", lambda m: m.update(v_labels=np.zeros(7, int))), "model/dolphin_seg_gloss.pkl: v_labels has shape (7,), expected (180,)"),
-    "bone in no part": (lambda p: repickle(p / "model/dolphin_coarse_seg.pkl", lambda m: m["coarse_parts_idx"].__setitem__(0, [1])), "model/dolphin_coarse_seg.pkl: coarse_parts_idx"),
-    "truncated keypoints": (lambda p: truncate(p / "model/dol_verts2kp.npy"), "model/dol_verts2kp.npy: an array of shape"),
+    "labels of another model": (
+        lambda p: repickle(p / "model/dolphin_seg_gloss.pkl", lambda m: m.update(v_labels=np.zeros(7, int))),
+        "model/dolphin_seg_gloss.pkl: v_labels has shape (7,), expected (180,)",
+    ),
+    "bone in no part": (
+        lambda p: repickle(
+            p / "model/dolphin_coarse_seg.pkl", lambda m: m["coarse_parts_idx"].__setitem__(0, [1])
+        ),
+        "model/dolphin_coarse_seg.pkl: coarse_parts_idx",
+    ),
+    "truncated keypoints": (
+        lambda p: truncate(p / "model/dol_verts2kp.npy"),
+        "model/dol_verts2kp.npy: an array of shape",
+    ),
     # clip
     "no clip": (lambda p: shutil.rmtree(p / CLIP), "data: "),
-    "no frames": (lambda p: shutil.rmtree(p / CLIP / "frames"), f"{CLIP}/frames: no such folder, expected images numbered"),
-    "missing frame": (lambda p: (p / CLIP / "frames/000002.jpg").unlink(), f"{CLIP}/frames/000002.jpg: is missing (found 000003.jpg in its place)"),
-    "renamed frame": (lambda p: (p / CLIP / "frames/000002.jpg").rename(p / CLIP / "frames/two.jpg"), f"{CLIP}/frames/two.jpg: has an unexpected name"),
-    "other file among frames": (lambda p: (p / CLIP / "frames/notes.txt").write_text("x"), f"{CLIP}/frames/notes.txt: has an unexpected name"),
-    "truncated frame": (lambda p: truncate(p / CLIP / "frames/000003.jpg", 0.95), f"{CLIP}/frames/000003.jpg: is truncated or damaged"),
-    "frame that is no image": (lambda p: (p / CLIP / "frames/000003.jpg").write_bytes(b"hello"), f"{CLIP}/frames/000003.jpg: not a whole JPEG or PNG image"),
-    "frame of another size": (lambda p: save(p / CLIP / "frames/000000.jpg", np.zeros((36, 65, 3), np.uint8)), f"{CLIP}/frames/000000.jpg: is 65 x 36, expected 64 x 36 as most frames are"),
-    "mask of another size": (lambda p: save(p / CLIP / "segmentation/000001.png", np.full((40, 64), 255, np.uint8)), f"{CLIP}/segmentation/000001.png: is 64 x 40, expected 64 x 36"),
-    "empty mask": (lambda p: save(p / CLIP / "segmentation/000001.png", np.zeros((36, 64), np.uint8)), f"{CLIP}/segmentation/000001.png: is empty"),
-    "grey mask": (lambda p: save(p / CLIP / "segmentation/000001.png", np.full((36, 64), 1, np.uint8)), f"{CLIP}/segmentation/000001.png: holds the value 1, expected a mask of 0 and 255"),
-    "truncated mask": (lambda p: truncate(p / CLIP / "segmentation/000004.png"), f"{CLIP}/segmentation/000004.png: "),
-    "too few masks": (lambda p: (p / CLIP / "segmentation/000004.png").unlink(), f"{CLIP}/segmentation: holds 4 masks for 5 frames, expected one per frame"),
-    "no mask in the folder": (lambda p: [m.unlink() for m in (p / CLIP / "segmentation").iterdir()], f"{CLIP}/segmentation: is empty"),
-    "missing altitudes": (lambda p: (p / CLIP / "metadata/altitude.npy").unlink(), f"{CLIP}/metadata/altitude.npy: is missing, expected"),
-    "no metadata": (lambda p: shutil.rmtree(p / CLIP / "metadata"), f"{CLIP}/metadata/altitude.npy: is missing"),
-    "too few altitudes": (lambda p: np.save(p / CLIP / "metadata/altitude.npy", np.ones(4)), f"{CLIP}/metadata/altitude.npy: holds 4 altitudes for 5 frames"),
-    "NaN altitude": (lambda p: np.save(p / CLIP / "metadata/altitude.npy", [np.nan] * 5), f"{CLIP}/metadata/altitude.npy: altitude 0 (frame 0) is nan cm"),
-    "truncated altitudes": (lambda p: truncate(p / CLIP / "metadata/altitude.npy"), f"{CLIP}/metadata/altitude.npy: an array of shape (500,)"),
-    "bad prompts": (lambda p: (p / CLIP / "metadata/prompts.json").write_text("{}"), f"{CLIP}/metadata/prompts.json: frame is null"),
+    "no frames": (
+        lambda p: shutil.rmtree(p / CLIP / "frames"),
+        f"{CLIP}/frames: no such folder, expected images numbered",
+    ),
+    "missing frame": (
+        lambda p: (p / CLIP / "frames/000002.jpg").unlink(),
+        f"{CLIP}/frames/000002.jpg: is missing (found 000003.jpg in its place)",
+    ),
+    "renamed frame": (
+        lambda p: (p / CLIP / "frames/000002.jpg").rename(p / CLIP / "frames/two.jpg"),
+        f"{CLIP}/frames/two.jpg: has an unexpected name",
+    ),
+    "other file among frames": (
+        lambda p: (p / CLIP / "frames/notes.txt").write_text("x"),
+        f"{CLIP}/frames/notes.txt: has an unexpected name",
+    ),
+    "truncated frame": (
+        lambda p: truncate(p / CLIP / "frames/000003.jpg", 0.95),
+        f"{CLIP}/frames/000003.jpg: is truncated or damaged",
+    ),
+    "frame that is no image": (
+        lambda p: (p / CLIP / "frames/000003.jpg").write_bytes(b"hello"),
+        f"{CLIP}/frames/000003.jpg: not a whole JPEG or PNG image",
+    ),
+    "frame of another size": (
+        lambda p: save(p / CLIP / "frames/000000.jpg", np.zeros((36, 65, 3), np.uint8)),
+        f"{CLIP}/frames/000000.jpg: is 65 x 36, expected 64 x 36 as most frames are",
+    ),
+    "mask of another size": (
+        lambda p: save(p / CLIP / "segmentation/000001.png", np.full((40, 64), 255, np.uint8)),
+        f"{CLIP}/segmentation/000001.png: is 64 x 40, expected 64 x 36",
+    ),
+    "empty mask": (
+        lambda p: save(p / CLIP / "segmentation/000001.png", np.zeros((36, 64), np.uint8)),
+        f"{CLIP}/segmentation/000001.png: is empty",
+    ),
+    "grey mask": (
+        lambda p: save(p / CLIP / "segmentation/000001.png", np.full((36, 64), 1, np.uint8)),
+        f"{CLIP}/segmentation/000001.png: holds the value 1, expected a mask of 0 and 255",
+    ),
+    "truncated mask": (
+        lambda p: truncate(p / CLIP / "segmentation/000004.png"),
+        f"{CLIP}/segmentation/000004.png: ",
+    ),
+    "too few masks": (
+        lambda p: (p / CLIP / "segmentation/000004.png").unlink(),
+        f"{CLIP}/segmentation: holds 4 masks for 5 frames, expected one per frame",
+    ),
+    "no mask in the folder": (
+        lambda p: [m.unlink() for m in (p / CLIP / "segmentation").iterdir()],
+        f"{CLIP}/segmentation: is empty",
+    ),
+    "missing altitudes": (
+        lambda p: (p / CLIP / "metadata/altitude.npy").unlink(),
+        f"{CLIP}/metadata/altitude.npy: is missing, expected",
+    ),
+    "no metadata": (
+        lambda p: shutil.rmtree(p / CLIP / "metadata"),
+        f"{CLIP}/metadata/altitude.npy: is missing",
+    ),
+    "too few altitudes": (
+        lambda p: np.save(p / CLIP / "metadata/altitude.npy", np.ones(4)),
+        f"{CLIP}/metadata/altitude.npy: holds 4 altitudes for 5 frames",
+    ),
+    "NaN altitude": (
+        lambda p: np.save(p / CLIP / "metadata/altitude.npy", [np.nan] * 5),
+        f"{CLIP}/metadata/altitude.npy: altitude 0 (frame 0) is nan cm",
+    ),
+    "truncated altitudes": (
+        lambda p: truncate(p / CLIP / "metadata/altitude.npy"),
+        f"{CLIP}/metadata/altitude.npy: an array of shape (500,)",
+    ),
+    "bad prompts": (
+        lambda p: (p / CLIP / "metadata/prompts.json").write_text("{}"),
+        f"{CLIP}/metadata/prompts.json: frame is null",
+    ),
     "bad manifest": (lambda p: (p / "manifest.json").write_text("{}"), "manifest.json: has no usable 'name'"),
-    "manifest beyond the pack": (lambda p: write_manifest(p, files={"../secret": "0" * 64}), "manifest.json: files lists '../secret'"),
-    "manifest with a clip beyond": (lambda p: write_manifest(p, clip="../.."), "manifest.json: clip is '../..'"),
-    "bad truth": (lambda p: (p / CLIP / "truth.npz").write_bytes(b"x"), f"{CLIP}/truth.npz: not a whole .npz file"),
-    "truth of other frames": (lambda p: write_truth(p, 4), f"{CLIP}/truth.npz: global_poses has shape (4, 1, 3), expected (5, 1, 3)"),
-    "truth without arrays": (lambda p: np.savez(p / CLIP / "truth.npz", x=1), f"{CLIP}/truth.npz: has no array global_poses"),
-}  # fmt: skip
+    "manifest beyond the pack": (
+        lambda p: write_manifest(p, files={"../secret": "0" * 64}),
+        "manifest.json: files lists '../secret'",
+    ),
+    "manifest with a clip beyond": (
+        lambda p: write_manifest(p, clip="../.."),
+        "manifest.json: clip is '../..'",
+    ),
+    "bad truth": (
+        lambda p: (p / CLIP / "truth.npz").write_bytes(b"x"),
+        f"{CLIP}/truth.npz: not a whole .npz file",
+    ),
+    "truth of other frames": (
+        lambda p: write_truth(p, 4),
+        f"{CLIP}/truth.npz: global_poses has shape (4, 1, 3), expected (5, 1, 3)",
+    ),
+    "truth without arrays": (
+        lambda p: np.savez(p / CLIP / "truth.npz", x=1),
+        f"{CLIP}/truth.npz: has no array global_poses",
+    ),
+}
 
 
 def write_manifest(pack, **changes):
-    manifest = {"name": "Test", "version": "1", "license": "CC0-1.0", "clip": TUTORIAL_CLIP, "init_rot_up_deg": 12.5,
-                "files": assets.sha256_manifest(pack), **changes}  # fmt: skip
+    manifest = {
+        "name": "Test",
+        "version": "1",
+        "license": "CC0-1.0",
+        "clip": TUTORIAL_CLIP,
+        "init_rot_up_deg": 12.5,
+        "files": assets.sha256_manifest(pack),
+        **changes,
+    }
     (pack / "manifest.json").write_text(json.dumps(manifest))
 
 
 def write_truth(pack, T, V=180):
     np.savez_compressed(
-        pack / CLIP / "truth.npz", global_poses=np.zeros((T, 1, 3)), joint_poses=np.zeros((T, 7, 3)), translations=np.zeros((T, 1, 3)),
-        part_scales=np.zeros((7, 4)), vertices_tenth_mm=np.zeros((T, V, 3), np.int16), masks_packed=np.zeros((T, 36, 8), np.uint8),
-        size_wh=np.array([64, 36]), heading_deg=np.zeros(T), length_m=2.6, volume_m3=0.2, time_s=np.zeros(T),
-    )  # fmt: skip
+        pack / CLIP / "truth.npz",
+        global_poses=np.zeros((T, 1, 3)),
+        joint_poses=np.zeros((T, 7, 3)),
+        translations=np.zeros((T, 1, 3)),
+        part_scales=np.zeros((7, 4)),
+        vertices_tenth_mm=np.zeros((T, V, 3), np.int16),
+        masks_packed=np.zeros((T, 36, 8), np.uint8),
+        size_wh=np.array([64, 36]),
+        heading_deg=np.zeros(T),
+        length_m=2.6,
+        volume_m3=0.2,
+        time_s=np.zeros(T),
+    )
 
 
 def test_sound_pack(pack):
@@ -271,7 +428,11 @@ def test_what_may_be_missing_is_noted(pack):
     np.save(pack / CLIP / "metadata" / "altitude.npy", np.full(5, 12.0))
     findings = assets.inspect_pack(pack)
     assert findings.faults == []
-    assert [note.split(": ")[0].rsplit("/", 1)[1] for note in findings.notes] == ["altitude.npy", "prompts.json", "segmentation"]
+    assert [note.split(": ")[0].rsplit("/", 1)[1] for note in findings.notes] == [
+        "altitude.npy",
+        "prompts.json",
+        "segmentation",
+    ]
     assert findings.notes[2].endswith("make the masks with: dolphins segment")
     assert "are these centimetres?" in findings.notes[0]
 
@@ -284,7 +445,10 @@ def test_checksums(pack):
     (pack / ".DS_Store").write_text("x")
     faults = sorted(assets.verify_pack(pack))
     assert [fault.split(": ")[0] for fault in faults] == [
-        "README", f"{CLIP}/segmentation/000004.png", "model/dolphin_template.mtl"]  # fmt: skip
+        "README",
+        f"{CLIP}/segmentation/000004.png",
+        "model/dolphin_template.mtl",
+    ]
     assert "is not listed in manifest.json" in faults[0]
     assert "is missing, but model/moved.png has its contents; rename it back" in faults[1]
     assert "has changed (SHA-256" in faults[2]
@@ -308,15 +472,17 @@ def test_frames_may_begin_at_another_number(pack):
     assert assets.verify_pack(pack) == []
 
 
-def test_a_clip_of_two_hundred_frames_is_quick(tmp_path):
-    build_pack(tmp_path / "pack", n_frames=200, size=(640, 360), prompts=False)
+def test_the_checks_are_quick(tmp_path):
+    build_pack(tmp_path / "pack", n_frames=50, size=(640, 360), prompts=False)
     assets.verify_pack(tmp_path / "pack")  # imports, first reads
     start = time.process_time()
     assert assets.verify_pack(tmp_path / "pack") == []
-    assert time.process_time() - start < 5  # about 1 s when nothing else runs
+    assert (
+        time.process_time() - start < 2
+    )  # a quarter of a clip, in a quarter of a second when nothing else runs
 
 
-# --- import --------------------------------------------------------------------------------------------------------
+# --- import -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("prefix", ["", "stag_dolphins_assets/", "a/b/"])
@@ -372,7 +538,10 @@ def test_what_was_there_stays(pack, tmp_path):
     target = tmp_path / "target"
     assets.import_zip(good, target)
     (target / "model" / "mine.txt").write_text("x")
-    with pytest.raises(CourseError, match="is there already; nothing was changed. Name another folder with --to, or replace it with --force"):
+    with pytest.raises(
+        CourseError,
+        match="is there already; nothing was changed. Name another .* or replace it with --force",
+    ):
         assets.import_zip(good, target)
     with pytest.raises(CourseError, match="1 fault"):
         assets.import_zip(bad, target, force=True)
@@ -432,7 +601,9 @@ def test_too_little_room(pack, tmp_path, monkeypatch):
 def test_what_is_no_zip(pack, tmp_path):
     with pytest.raises(CourseError, match="no such file, expected a zip"):
         assets.import_zip(tmp_path / "x.zip", tmp_path / "target")
-    with pytest.raises(CourseError, match="is a folder, expected a zip. If it is an unpacked pack, use it with --pack"):
+    with pytest.raises(
+        CourseError, match="is a folder, expected a zip. If it is an unpacked pack, use it with --pack"
+    ):
         assets.import_zip(pack, tmp_path / "target")
     (tmp_path / "x.zip").write_text("not a zip")
     with pytest.raises(CourseError, match="not a whole zip file"):
@@ -480,11 +651,14 @@ HOSTILE_ENTRIES = {
     "device": ([entry("model/device", stat.S_IFCHR | 0o777)], "is a link or a device"),
     "pipe": ([entry("model/pipe", stat.S_IFIFO | 0o777)], "is a link or a device"),
     "twice": ([entry("model/a"), entry("model/a")], "is there twice"),
-    "twice but for case": ([entry("model/DOLPHIN_MODEL.pkl")], "is there twice, but for upper and lower case"),
+    "twice but for case": (
+        [entry("model/DOLPHIN_MODEL.pkl")],
+        "is there twice, but for upper and lower case",
+    ),
     "twice but for accents": ([entry("model/e\u0301"), entry("model/\u00e9")], "is there twice"),
     "file and folder": ([entry("model/a"), entry("model/a/b")], "is there twice"),
     "folder and file": ([entry("model/a/b"), entry("model/a")], "is there twice"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", HOSTILE_ENTRIES)
@@ -535,14 +709,14 @@ def test_a_zip_that_lies_about_its_sizes(pack, tmp_path):
     data = out.getvalue()
     for size_offset, header in ((22, b"PK\x03\x04"), (24, b"PK\x01\x02")):
         at = data.index(header)
-        data = data[: at + size_offset] + struct.pack("<I", 1000) + data[at + size_offset + 4:]
+        data = data[: at + size_offset] + struct.pack("<I", 1000) + data[at + size_offset + 4 :]
     (tmp_path / "x.zip").write_bytes(data)
     with pytest.raises(CourseError, match="not a whole zip file|larger than it says"):
         assets.import_zip(tmp_path / "x.zip", tmp_path / "target")
     assert [p.name for p in tmp_path.iterdir() if p.name != "pack"] == ["x.zip"]
 
 
-# --- the embedded pack ---------------------------------------------------------------------------------------------
+# --- the embedded pack --------------------------------------------------------------------------------------
 
 
 def test_sha256_manifest(tmp_path):

@@ -24,7 +24,10 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
 @pytest.fixture(scope="module")
 def golden():
     with np.load(GOLDEN / "pipeline.npz") as data:
-        return {key: data[key] for key in ("original", "segmentation", "segm_center", "altitude_m", "init_translations")}
+        return {
+            key: data[key]
+            for key in ("original", "segmentation", "segm_center", "altitude_m", "init_translations")
+        }
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,17 @@ def test_cameras_see_the_start_where_the_masks_are(golden, golden_clip):
 def test_items(clip):
     video = SegmentedVideo(clip, 50)
     item = video[2]
-    assert set(item) == {"original", "segmented", "segm_center", "t", "cam_eye", "cam_at", "cam_up", "cam_width", "cam_height"}
+    assert set(item) == {
+        "original",
+        "segmented",
+        "segm_center",
+        "t",
+        "cam_eye",
+        "cam_at",
+        "cam_up",
+        "cam_width",
+        "cam_height",
+    }
     assert item["original"].shape == (36, 64, 3) and item["original"].dtype == torch.float32
     assert item["segmented"].shape == (36, 64, 1) and set(item["segmented"].unique().tolist()) == {0.0, 1.0}
     assert 0 < item["original"].min() and item["original"].max() <= 1
@@ -80,7 +93,9 @@ def test_items(clip):
 
 
 def test_batches_from_a_loader(clip):
-    batches = list(DataLoader(SegmentedVideo(AssetPack(clip.parents[1])), batch_size=2, collate_fn=collate_batch))
+    batches = list(
+        DataLoader(SegmentedVideo(AssetPack(clip.parents[1])), batch_size=2, collate_fn=collate_batch)
+    )
     assert [len(batch["t"]) for batch in batches] == [2, 2, 1]
     camera = batches[0]["cam"]
     assert (camera.width, camera.height) == (64, 36) and len(camera) == 2
@@ -100,9 +115,15 @@ def test_frames_are_kept_as_bytes(clip):
 
 def test_the_first_frames_alone(clip):
     video, part = SegmentedVideo(clip), SegmentedVideo(clip, frames=2)
-    assert len(part) == 2 and torch.equal(part.cam_eye, video.cam_eye[:2]) and torch.equal(part.frames, video.frames[:2])
+    assert (
+        len(part) == 2
+        and torch.equal(part.cam_eye, video.cam_eye[:2])
+        and torch.equal(part.frames, video.frames[:2])
+    )
     for frames in (0, 6, -1):
-        with pytest.raises(CourseError, match=f"{frames} frames were asked for, but .* holds 5; ask for 1 to 5"):
+        with pytest.raises(
+            CourseError, match=f"{frames} frames were asked for, but .* holds 5; ask for 1 to 5"
+        ):
             SegmentedVideo(clip, frames=frames)
 
 
@@ -114,20 +135,38 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda c: shutil.rmtree(c / "frames"), "frames: no such folder, expected images numbered"),
-    (lambda c: shutil.rmtree(c / "segmentation"), "expected a mask for each of the 5 frames; make them with: dolphins segment"),
-    (lambda c: (c / "frames/000001.jpg").unlink(), "000001.jpg: is missing"),
-    (lambda c: (c / "segmentation/000004.png").unlink(), "holds 4 masks for 5 frames, expected one per frame"),
-    (lambda c: save(c / "frames/000002.jpg", np.zeros((36, 60, 3), np.uint8)), "000002.jpg: is 60 x 36, expected 64 x 36 as 000000.jpg"),
-    (lambda c: save(c / "segmentation/000002.png", np.full((18, 32), 255, np.uint8)), "000002.png: is 32 x 18, expected 64 x 36"),
-    (lambda c: save(c / "segmentation/000002.png", np.zeros((36, 64), np.uint8)), "000002.png: is empty"),
-    (lambda c: save(c / "segmentation/000002.png", np.full((36, 64), 128, np.uint8)), "000002.png: holds the value 128"),
-    (lambda c: truncate(c / "frames/000002.jpg"), "000002.jpg: is truncated or damaged"),
-    (lambda c: (c / "metadata/altitude.npy").unlink(), "altitude.npy: no such file"),
-    (lambda c: np.save(c / "metadata/altitude.npy", np.ones(54)), "holds 54 altitudes for 5 frames"),
-    (lambda c: np.save(c / "metadata/altitude.npy", np.zeros(5)), "expected a positive number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: shutil.rmtree(c / "frames"), "frames: no such folder, expected images numbered"),
+        (
+            lambda c: shutil.rmtree(c / "segmentation"),
+            "expected a mask for each of the 5 frames; make them with: dolphins segment",
+        ),
+        (lambda c: (c / "frames/000001.jpg").unlink(), "000001.jpg: is missing"),
+        (
+            lambda c: (c / "segmentation/000004.png").unlink(),
+            "holds 4 masks for 5 frames, expected one per frame",
+        ),
+        (
+            lambda c: save(c / "frames/000002.jpg", np.zeros((36, 60, 3), np.uint8)),
+            "000002.jpg: is 60 x 36, expected 64 x 36 as 000000.jpg",
+        ),
+        (
+            lambda c: save(c / "segmentation/000002.png", np.full((18, 32), 255, np.uint8)),
+            "000002.png: is 32 x 18, expected 64 x 36",
+        ),
+        (lambda c: save(c / "segmentation/000002.png", np.zeros((36, 64), np.uint8)), "000002.png: is empty"),
+        (
+            lambda c: save(c / "segmentation/000002.png", np.full((36, 64), 128, np.uint8)),
+            "000002.png: holds the value 128",
+        ),
+        (lambda c: truncate(c / "frames/000002.jpg"), "000002.jpg: is truncated or damaged"),
+        (lambda c: (c / "metadata/altitude.npy").unlink(), "altitude.npy: no such file"),
+        (lambda c: np.save(c / "metadata/altitude.npy", np.ones(54)), "holds 54 altitudes for 5 frames"),
+        (lambda c: np.save(c / "metadata/altitude.npy", np.zeros(5)), "expected a positive number"),
+    ],
+)
 def test_faulty_clips(clip, change, message):
     change(clip)
     with pytest.raises(CourseError, match=message):
@@ -136,7 +175,9 @@ def test_faulty_clips(clip, change, message):
 
 def test_grey_frames_and_palette_masks(clip):
     save(clip / "frames" / "000000.jpg", np.full((36, 64), 100, np.uint8))
-    mask = Image.open(clip / "segmentation" / "000000.png").convert("L").point(lambda v: v // 255).convert("P")
+    mask = (
+        Image.open(clip / "segmentation" / "000000.png").convert("L").point(lambda v: v // 255).convert("P")
+    )
     mask.putpalette([0, 0, 0, 255, 255, 255])
     before = SegmentedVideo(clip).masks[0]
     mask.save(clip / "segmentation" / "000000.png")

@@ -1,18 +1,21 @@
 """DIB-R for the CPU: what `reference.py` computes, as loops compiled by numba.
 
-Forward, each task owns some rows of one frame and goes through the frame's faces in order. Backward, each task owns some
-faces of one frame and goes through the pixels of their boxes. So no two tasks write to one place, every sum has one order,
-and results do not depend on the number of threads. A face looks at the pixels of its own box only, and jumps
-over those that are done with. Whole images are cleared and scanned once; all other work is where faces are.
+Forward, each task owns some rows of one frame and goes through the frame's faces in order. Backward, each
+task owns some faces of one frame and goes through the pixels of their boxes. So no two tasks write to one
+place, every sum has one order, and results do not depend on the number of threads. A face looks at the pixels
+of its own box only, and jumps over those that are done with. Whole images are cleared and scanned once; all
+other work is where faces are.
 
-The kernels are single-threaded functions that release the GIL; a small pool of Python threads runs the tasks. numba's own
-`parallel=True` is not used: of its threading layers, workqueue aborts the process when two threads call at once and GNU
-OpenMP aborts it after a fork; TBB is rarely installed; and parallel kernels take several times longer to compile.
+The kernels are single-threaded functions that release the GIL; a small pool of Python threads runs the tasks.
+numba's own `parallel=True` is not used: of its threading layers, workqueue aborts the process when two
+threads call at once and GNU OpenMP aborts it after a fork; TBB is rarely installed; and parallel kernels take
+several times longer to compile.
 
-float32 stays float32 where it decides which pixels a face has and which face a pixel sees, so that ties fall as in
-kaolin. Distances and sums are float64 throughout.
+float32 stays float32 where it decides which pixels a face has and which face a pixel sees, so that ties fall
+as in kaolin. Distances and sums are float64 throughout.
 """
 
+import contextlib
 import itertools
 import math
 import os
@@ -22,30 +25,41 @@ from concurrent.futures import ThreadPoolExecutor
 import numba
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from .reference import LARGEST, MULTIPLIER
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Compiling and running
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 
-def compiled(function, **options):
-    """Compile at the first call; keep the machine code beside the source, else in the user's cache, if they can be written."""
+def compiled(function=None, **options):
+    """Compile at the first call; keep the machine code beside the source or in the user's cache, if possible."""
+    if function is None:
+        return lambda function: compiled(function, **options)
     options = {"nogil": True, "error_model": "numpy", **options}
     try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no place to keep it
+        kernel = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder to keep it in
         return numba.njit(**options)(function)
+    if not hasattr(kernel, "_cache"):  # compilation is switched off, for debugging
+        return kernel
+    save = kernel._cache.save_overload
+
+    def save_if_possible(*arguments):
+        with contextlib.suppress(OSError):  # no space left: it will be compiled again next time
+            save(*arguments)
+
+    kernel._cache.save_overload = save_if_possible
+    return kernel
 
 
-def compiled_fused(function):
-    """The same with fused multiply-add, which is faster: for distances, where no choice hangs on the last bit."""
-    return compiled(function, fastmath={"contract"})
+FUSED = {"fastmath": {"contract"}}  # fused multiply-add: for distances, where no choice hangs on the last bit
 
 
 class Workers:
-    """A pool of threads, made at first use, and made anew in a forked child, where the parent's threads do not exist."""
+    """A pool of threads, made at first use, and again in a forked child, where the parent's do not exist."""
 
     def __init__(self):
         self.forget()
@@ -62,7 +76,7 @@ class Workers:
             return self.pool
 
     def run(self, kernel, arguments, tasks):
-        """kernel(*arguments, *task) for each task; as many at a time as torch uses threads, this one among them."""
+        """kernel(*arguments, *task) for each task, on as many threads as torch uses, this one among them."""
         turn = itertools.count()
 
         def work():
@@ -88,7 +102,7 @@ def parts_of(frames):
 
 
 def row_tasks(height, frame_boxes):
-    """(frame, first row, end row) such that the rows of each frame are divided, and those of its faces' box evenly."""
+    """(frame, first row, end row): each frame's rows are divided, those of its faces' box evenly."""
     parts = parts_of(len(frame_boxes))
     tasks = []
     for b, (_, _, top, bottom) in enumerate(frame_boxes.tolist()):
@@ -98,19 +112,19 @@ def row_tasks(height, frame_boxes):
 
 
 def face_tasks(frames, faces):
-    """(frame, first face, end face) such that the faces of each frame are divided evenly."""
+    """(frame, first face, end face): each frame's faces are divided evenly."""
     parts = parts_of(frames)
     cuts = [faces * k // parts for k in range(parts + 1)]
     return [(b, start, end) for b in range(frames) for start, end in zip(cuts, cuts[1:]) if start < end]
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Pixels of a face
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 
 @compiled
 def first_not_left(columns, x, density):
-    """The first column whose centre is not left of x; the centres are evenly spaced around 0, so many per unit."""
+    """The first column whose centre is not left of x; centres lie around 0, `density` of them per unit."""
     width = len(columns)
     guess = 0.5 * (width + 1) + x * density
     i = 0 if not guess > 0 else (width if guess >= width else int(guess))
@@ -123,10 +137,10 @@ def first_not_left(columns, x, density):
 
 @compiled
 def find_boxes(corners, usable, multiplier, margin, columns, rows, boxes, frame_boxes, b):
-    """Of frame b, each face's pixels: boxes (B, F, 4) of left, right, top, bottom; and theirs together: (B, 4).
+    """Each face's pixels in frame b, boxes (B, F, 4) of left, right, top, bottom, and all together (B, 4).
 
-    `rows` are minus y, so that they increase. Unusable faces, and those with a coordinate that cannot be computed with, get
-    an empty box.
+    `rows` are minus y, so that they increase. Unusable faces, and those with a coordinate that cannot be
+    computed with, get an empty box.
     """
     across = (len(columns) - 1) / max(2.0 * columns[-1], 1e-30)
     down = (len(rows) - 1) / max(2.0 * rows[-1], 1e-30)
@@ -162,27 +176,30 @@ def find_boxes(corners, usable, multiplier, margin, columns, rows, boxes, frame_
 
 
 class Boxes:
-    """The pixels of each face, as found on coordinates enlarged by `multiplier` in the precision of `corners`.
+    """The pixels of each face, found on coordinates times `multiplier` in the precision of `corners`.
 
-    of_faces (B, F, 4), of_frames (B, 4): left, right, top, bottom; columns (W,), rows (H,): the centres x and -y.
+    of_faces (B, F, 4), of_frames (B, 4): left, right, top, bottom.
+    columns (W,), rows (H,): x and -y of the pixel centres.
     """
 
     def __init__(self, corners, usable, height, width, multiplier, margin, aspect=1.0):
         kind = corners.dtype.type
         self.multiplier = kind(multiplier)
-        self.columns = self.multiplier / kind(width) * np.arange(1 - width, width, 2).astype(kind) * kind(aspect)
+        self.columns = self.multiplier / kind(width) * np.arange(1 - width, width, 2).astype(kind)
+        self.columns = self.columns * kind(aspect)
         self.rows = self.multiplier / kind(height) * np.arange(1 - height, height, 2).astype(kind)
         self.of_faces = np.zeros((*corners.shape[:2], 4), dtype=np.int32)
         self.of_frames = np.zeros((len(corners), 4), dtype=np.int64)
-        WORKERS.run(find_boxes, (corners, usable, self.multiplier, kind(margin * multiplier), self.columns, self.rows,
-                                 self.of_faces, self.of_frames), [(b,) for b in range(len(corners))])
+        WORKERS.run(find_boxes, (
+            corners, usable, self.multiplier, kind(margin * multiplier), self.columns, self.rows,
+            self.of_faces, self.of_frames), [(b,) for b in range(len(corners))])
         self.row_tasks = row_tasks(height, self.of_frames)
         self.face_tasks = face_tasks(*corners.shape[:2])
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Rasterisation
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 
 @compiled
 def barycentric(corners, b, f, multiplier, x, y, eps):
@@ -206,8 +223,9 @@ def barycentric(corners, b, f, multiplier, x, y, eps):
 
 
 @compiled
-def find_visible(corners, depths, multiplier, columns, rows, boxes, frame_boxes, eps, face_idx, is_seen, b, start, end):
-    """Write to rows start..end of face_idx[b] which face each pixel sees, and mark the faces that are seen."""
+def find_visible(corners, depths, multiplier, columns, rows, boxes, frame_boxes, eps, face_idx, is_seen,
+                 b, start, end):
+    """Write to rows start..end of face_idx[b] which face each pixel sees; mark the faces that are seen."""
     for j in range(start, end):
         for i in range(face_idx.shape[2]):
             face_idx[b, j, i] = -1
@@ -233,8 +251,9 @@ def find_visible(corners, depths, multiplier, columns, rows, boxes, frame_boxes,
 
 
 @compiled
-def interpolate(corners, features, multiplier, columns, rows, frame_boxes, eps, face_idx, image, b, start, end):
-    """Write the features (B, F, 3, D) of the visible faces to rows start..end of image[b], and 0 elsewhere."""
+def interpolate(corners, features, multiplier, columns, rows, frame_boxes, eps, face_idx, image,
+                b, start, end):
+    """Write the features (B, F, 3, D) of visible faces, and 0 elsewhere, to rows start..end of image[b]."""
     image[b, start:end] = 0
     for j in range(max(start, frame_boxes[b, 2]), min(end, frame_boxes[b, 3])):
         for i in range(frame_boxes[b, 0], frame_boxes[b, 1]):
@@ -242,12 +261,13 @@ def interpolate(corners, features, multiplier, columns, rows, frame_boxes, eps, 
             if f >= 0:
                 u, v, w = barycentric(corners, b, f, multiplier, columns[i], -rows[j], eps)
                 for d in range(image.shape[3]):
-                    image[b, j, i, d] = u * features[b, f, 0, d] + v * features[b, f, 1, d] + w * features[b, f, 2, d]
+                    image[b, j, i, d] = (u * features[b, f, 0, d] + v * features[b, f, 1, d]
+                                         + w * features[b, f, 2, d])
 
 
 @compiled
-def interpolate_backward(corners, features, multiplier, columns, rows, boxes, eps, face_idx, is_seen, grad_image,
-                         grad_corners, grad_features, want_features, b, start, end):
+def interpolate_backward(corners, features, multiplier, columns, rows, boxes, eps, face_idx, is_seen,
+                         grad_image, grad_corners, grad_features, want_features, b, start, end):
     """Add to the gradients of faces start..end of frame b what the pixels that see them send back.
 
     The derivative by the corners is that of weights with `eps` taken in NDC, as in kaolin.
@@ -297,7 +317,7 @@ def interpolate_backward(corners, features, multiplier, columns, rows, boxes, ep
 
 
 class Rasterize(torch.autograd.Function):
-    """(face index, one image per feature tensor); tensors are checked by the caller, on the CPU, contiguous."""
+    """(face index, one image per feature tensor); tensors come checked, on the CPU, contiguous."""
 
     @staticmethod
     def forward(ctx, height, width, depths, corners, usable, multiplier, eps, *features):
@@ -307,12 +327,13 @@ class Rasterize(torch.autograd.Function):
         scale = boxes.multiplier, boxes.columns, boxes.rows
         face_idx = np.empty((len(xy), height, width), dtype=np.int64)
         is_seen = np.zeros(z.shape[:2], dtype=np.bool_)
-        WORKERS.run(find_visible, (xy, z, *scale, boxes.of_faces, boxes.of_frames, eps, face_idx, is_seen), boxes.row_tasks)
+        WORKERS.run(find_visible, (xy, z, *scale, boxes.of_faces, boxes.of_frames, eps, face_idx, is_seen),
+                    boxes.row_tasks)
         images = []
         for feature in features:
             images.append(np.empty((len(xy), height, width, feature.shape[3]), dtype=xy.dtype))
-            WORKERS.run(interpolate, (xy, feature.numpy(), *scale, boxes.of_frames, eps, face_idx, images[-1]),
-                        boxes.row_tasks)
+            WORKERS.run(interpolate, (xy, feature.numpy(), *scale, boxes.of_frames, eps, face_idx,
+                                      images[-1]), boxes.row_tasks)
         face_idx = torch.from_numpy(face_idx)
         ctx.boxes, ctx.scale, ctx.eps, ctx.is_seen = boxes, scale, eps, is_seen
         ctx.save_for_backward(corners, face_idx, *features)
@@ -321,6 +342,7 @@ class Rasterize(torch.autograd.Function):
         return face_idx, *(torch.from_numpy(image) for image in images)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, _, *grad_images):
         corners, face_idx, *features = ctx.saved_tensors
         grad_corners = torch.zeros_like(corners)
@@ -328,33 +350,36 @@ class Rasterize(torch.autograd.Function):
         for feature, grad_image, wanted in zip(features, grad_images, ctx.needs_input_grad[7:]):
             grad_features.append(torch.zeros_like(feature) if wanted else None)
             if grad_image is not None:
-                # Where no gradient of the features is wanted, the features stand in for the array that is not written.
+                # Where no gradient of the features is wanted, the features stand in for the array that is not
+                # written.
                 WORKERS.run(interpolate_backward, (
-                    corners.numpy(), feature.numpy(), *ctx.scale, ctx.boxes.of_faces, ctx.eps, face_idx.numpy(),
-                    ctx.is_seen, grad_image.contiguous().numpy(), grad_corners.numpy(),
+                    corners.numpy(), feature.numpy(), *ctx.scale, ctx.boxes.of_faces, ctx.eps,
+                    face_idx.numpy(), ctx.is_seen, grad_image.contiguous().numpy(), grad_corners.numpy(),
                     (grad_features[-1] if wanted else feature).numpy(), wanted), ctx.boxes.face_tasks)
         return None, None, None, grad_corners, None, None, None, *grad_features
 
 
-def rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier, eps):
-    """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list `face_features`, and
-    the face's index (B, H, W)."""
+def rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier,
+              eps):
+    """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list
+    `face_features`, and the face's index (B, H, W)."""
     depths = face_vertices_z.detach().contiguous()
     usable = depths.isfinite().all(dim=2)  # (B, F)
     if valid_faces is not None:
         usable = usable & valid_faces
-    face_idx, *images = Rasterize.apply(height, width, depths, face_vertices_image.contiguous(), usable, multiplier, eps,
-                                        *[feature.contiguous() for feature in face_features])
+    face_idx, *images = Rasterize.apply(height, width, depths, face_vertices_image.contiguous(), usable,
+                                        multiplier, eps, *(feature.contiguous() for feature in face_features))
     return images, face_idx
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Soft masks
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 
-@compiled_fused
+@compiled(**FUSED)
 def edges_of(corners, b, f):
-    """For each edge: its start (x, y), its way to the end (x, y), and one over its squared length (0 for length 0)."""
+    """For each edge: its start (x, y), its way to the end (x, y), and one over its squared length (0 for
+    length 0)."""
     ax, ay = float(corners[b, f, 0, 0]), float(corners[b, f, 0, 1])
     bx, by = float(corners[b, f, 1, 0]), float(corners[b, f, 1, 1])
     cx, cy = float(corners[b, f, 2, 0]), float(corners[b, f, 2, 1])
@@ -364,15 +389,16 @@ def edges_of(corners, b, f):
             (cx, cy, wx, wy, 1.0 / w if w > 0 else 0.0))
 
 
-@compiled_fused
+@compiled(**FUSED)
 def foot_on(edge, x, y):
-    """The point of an edge nearest to (x, y): its offset (x, y) from there, and where it is along the edge, 0..1."""
+    """The point of an edge nearest to (x, y): its offset (x, y) from there, and where it is along the edge,
+    0..1."""
     sx, sy = edge[0] - x, edge[1] - y
     t = min(max(-(sx * edge[2] + sy * edge[3]) * edge[4], 0.0), 1.0)
     return sx + t * edge[2], sy + t * edge[3], t
 
 
-@compiled_fused
+@compiled(**FUSED)
 def distance(edges, x, y):
     """Squared distance from (x, y) to a triangle's outline."""
     px, py, _ = foot_on(edges[0], x, y)
@@ -381,9 +407,10 @@ def distance(edges, x, y):
     return min(px * px + py * py, qx * qx + qy * qy, rx * rx + ry * ry)
 
 
-@compiled_fused
+@compiled(**FUSED)
 def nearest_foot(edges, x, y):
-    """The nearest point of a triangle's outline: offset (x, y), squared distance, and the share of each corner in it.
+    """The nearest point of a triangle's outline: offset (x, y), squared distance, and the share of each
+    corner in it.
 
     Written as choices between values, which compile to code without jumps.
     """
@@ -401,7 +428,8 @@ def nearest_foot(edges, x, y):
 
 @compiled
 def next_open(skip, row, i):
-    """The first column from i on that is open: in `skip` an open column has its own number, a closed one a later."""
+    """The first column from i on that is open: in `skip` an open column has its own number, a closed one a
+    later."""
     while skip[row + i] != i:
         skip[row + i] = skip[row + skip[row + i]]
         i = np.int64(skip[row + i])
@@ -410,10 +438,12 @@ def next_open(skip, row, i):
 
 @compiled
 def begin_rows(selected, frame_boxes, offset, skip, mask, b, start, end):
-    """Rows start..end of frame b: the mask is 1 where a face is seen, else 0; the latter are open in the frame's box.
+    """Rows start..end of frame b: the mask is 1 where a face is seen, else 0; the latter are open in the
+    frame's box.
 
-    Values that are kept for the pixels of the frame's box, such as `skip`, are in one array for all frames: pixel
-    (j, i) of frame b is at offset[b] + (j - top) * (right - left + 1) - left + i; the last column is a sentinel.
+    Values that are kept for the pixels of the frame's box, such as `skip`, are in one array for all frames:
+    pixel (j, i) of frame b is at offset[b] + (j - top) * (right - left + 1) - left + i; the last column is a
+    sentinel.
     """
     for j in range(start, end):
         for i in range(selected.shape[2]):
@@ -426,14 +456,14 @@ def begin_rows(selected, frame_boxes, offset, skip, mask, b, start, end):
             skip[row + i] = i if selected[b, j, i] < 0 else skip[row + i + 1]
 
 
-@compiled_fused
-def soft_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv, knum, room, missed, last, skip, is_near,
-                      mask, b, start, end):
+@compiled(**FUSED)
+def soft_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv, knum, room, missed, last,
+                      skip, is_near, mask, b, start, end):
     """Rows start..end of frame b of the soft mask.
 
-    For the pixels of the frame's box: missed becomes prod_k (1 - exp(-sigmainv d_k^2)), last one more than the last face in
-    that product (0 without any), and skip leads from each pixel to the next with such a product; is_near marks the faces
-    that are in any.
+    For the pixels of the frame's box: missed becomes prod_k (1 - exp(-sigmainv d_k^2)), last one more than
+    the last face in that product (0 without any), and skip leads from each pixel to the next with such a
+    product; is_near marks the faces that are in any.
     """
     begin_rows(selected, frame_boxes, offset, skip, mask, b, start, end)
     height, width = selected.shape[1:]
@@ -441,8 +471,8 @@ def soft_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv, k
     left, right, top = frame_boxes[b, 0], frame_boxes[b, 1], frame_boxes[b, 2]
     stride, base = right - left + 1, offset[b] - left
     start, end = max(start, top), min(end, frame_boxes[b, 3])
-    for p in range(base + left + (start - top) * stride, base + left + (end - top) * stride):
-        room[p], missed[p], last[p] = knum, 1.0, 0
+    for k in range(base + left + (start - top) * stride, base + left + (end - top) * stride):
+        room[k], missed[k], last[k] = knum, 1.0, 0
     edges = edges_of(corners, b, 0)
     for f in range(corners.shape[1]):
         fresh = True
@@ -468,7 +498,7 @@ def soft_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv, k
             skip[row + i] = i if last[row + i] > 0 else skip[row + i + 1]
 
 
-@compiled_fused
+@compiled(**FUSED)
 def soft_mask_backward(corners, boxes, frame_boxes, offset, sigmainv, missed, last, skip, is_near, grad_mask,
                        grad_corners, b, start, end):
     """Gradient (B, F, 3, 2) of faces start..end of frame b."""
@@ -489,7 +519,8 @@ def soft_mask_backward(corners, boxes, frame_boxes, offset, sigmainv, missed, la
                     x, y, squared, share_a, share_b, share_c = nearest_foot(
                         edges, (2 * i + 1 - width) * dx, (height - 2 * j - 1) * dy)
                     claim = math.exp(-sigmainv * squared)
-                    # d mask / d d_k^2 = -sigmainv claim prod_{l != k} (1 - claim_l); where claim is 1 the offset is 0.
+                    # d mask / d d_k^2 = -sigmainv claim prod_{l != k} (1 - claim_l); where claim is 1 the
+                    # offset is 0.
                     slope = claim / (1.0 - claim) if claim < 1 else 0.0
                     slope *= -2 * sigmainv * grad_mask[b, j, i] * missed[row + i]
                     x *= slope
@@ -507,9 +538,11 @@ def soft_mask_backward(corners, boxes, frame_boxes, offset, sigmainv, missed, la
 
 
 def begin_soft_mask(corners, selected, multiplier, boxlen, aspect=1.0):
-    """Boxes enlarged by boxlen, and the place of each frame's box in arrays over their pixels: (B,), and their length."""
+    """Boxes enlarged by boxlen, and the place of each frame's box in arrays over their pixels: (B,), and
+    their length."""
     frames, height, width = selected.shape
-    boxes = Boxes(corners, np.ones(corners.shape[:2], dtype=np.bool_), height, width, multiplier, boxlen, aspect)
+    usable = np.ones(corners.shape[:2], dtype=np.bool_)
+    boxes = Boxes(corners, usable, height, width, multiplier, boxlen, aspect)
     left, right, top, bottom = boxes.of_frames.T
     ends = np.cumsum((right - left + 1) * (bottom - top))
     return boxes, np.concatenate([[0], ends[:-1]]).astype(np.int64), int(ends[-1]) if frames else 0
@@ -524,8 +557,8 @@ class SoftMask(torch.autograd.Function):
         room, last, skip = np.empty((3, pixels), dtype=np.int32)
         is_near = np.zeros(xy.shape[:2], dtype=np.bool_)
         if corners.shape[1] and knum:
-            WORKERS.run(soft_mask_forward, (xy, selected, boxes.of_faces, boxes.of_frames, offset, sigmainv, knum, room,
-                                            missed, last, skip, is_near, mask), boxes.row_tasks)
+            WORKERS.run(soft_mask_forward, (xy, selected, boxes.of_faces, boxes.of_frames, offset, sigmainv,
+                                            knum, room, missed, last, skip, is_near, mask), boxes.row_tasks)
         else:
             mask[:] = selected >= 0
         ctx.boxes, ctx.rest, ctx.knum = boxes, (offset, sigmainv, missed, last, skip, is_near), knum
@@ -533,12 +566,14 @@ class SoftMask(torch.autograd.Function):
         return torch.from_numpy(mask)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_mask):
         (corners,) = ctx.saved_tensors
         grad_corners = torch.zeros_like(corners)
         if ctx.knum:
-            WORKERS.run(soft_mask_backward, (corners.numpy(), ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest,
-                                             grad_mask.contiguous().numpy(), grad_corners.numpy()), ctx.boxes.face_tasks)
+            WORKERS.run(soft_mask_backward, (
+                corners.numpy(), ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest,
+                grad_mask.contiguous().numpy(), grad_corners.numpy()), ctx.boxes.face_tasks)
         return grad_corners, None, None, None, None, None
 
 
@@ -548,13 +583,13 @@ def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, knu
                           min(knum, 2**31 - 1), multiplier)
 
 
-@compiled_fused
-def nearest_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv, aspect, nearest, which, skip, is_nearest,
-                         mask, b, start, end):
+@compiled(**FUSED)
+def nearest_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv, aspect, nearest, which,
+                         skip, is_nearest, mask, b, start, end):
     """Rows start..end of frame b of the mask.
 
-    For the pixels of the frame's box: nearest becomes the squared distance to the nearest face, which its index, -1 without
-    any; is_nearest marks faces that are nearest to some pixel.
+    For the pixels of the frame's box: nearest becomes the squared distance to the nearest face, which its
+    index, -1 without any; is_nearest marks faces that are nearest to some pixel.
     """
     begin_rows(selected, frame_boxes, offset, skip, mask, b, start, end)
     height, width = selected.shape[1:]
@@ -562,8 +597,8 @@ def nearest_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv
     left, right, top = frame_boxes[b, 0], frame_boxes[b, 1], frame_boxes[b, 2]
     stride, base = right - left + 1, offset[b] - left
     start, end = max(start, top), min(end, frame_boxes[b, 3])
-    for p in range(base + left + (start - top) * stride, base + left + (end - top) * stride):
-        nearest[p], which[p] = math.inf, -1
+    for k in range(base + left + (start - top) * stride, base + left + (end - top) * stride):
+        nearest[k], which[k] = math.inf, -1
     edges = edges_of(corners, b, 0)
     x0 = x1 = y0 = y1 = 0.0
     for f in range(corners.shape[1]):
@@ -574,8 +609,9 @@ def nearest_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv
             while i < boxes[b, f, 1]:
                 if fresh:
                     edges, fresh = edges_of(corners, b, f), False
-                    x0, x1 = min(edges[0][0], edges[1][0], edges[2][0]), max(edges[0][0], edges[1][0], edges[2][0])
-                    y0, y1 = min(edges[0][1], edges[1][1], edges[2][1]), max(edges[0][1], edges[1][1], edges[2][1])
+                    p, q, r = edges
+                    x0, x1 = min(p[0], q[0], r[0]), max(p[0], q[0], r[0])
+                    y0, y1 = min(p[1], q[1], r[1]), max(p[1], q[1], r[1])
                 x, y = (2 * i + 1 - width) * dx * aspect, (height - 2 * j - 1) * dy
                 # The face is no nearer than its bounding box; a little slack for rounding.
                 beside, above = max(x0 - x, x - x1, 0.0), max(y0 - y, y - y1, 0.0)
@@ -592,9 +628,9 @@ def nearest_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv
                 is_nearest[b, which[row + i]] = True  # other tasks may write the same
 
 
-@compiled_fused
-def nearest_mask_backward(corners, boxes, frame_boxes, offset, sigmainv, aspect, which, skip, is_nearest, grad_mask,
-                          grad_corners, b, start, end):
+@compiled(**FUSED)
+def nearest_mask_backward(corners, boxes, frame_boxes, offset, sigmainv, aspect, which, skip, is_nearest,
+                          grad_mask, grad_corners, b, start, end):
     """Gradient (B, F, 3, 2) of faces start..end of frame b."""
     height, width = grad_mask.shape[1:]
     dx, dy = 1.0 / width, 1.0 / height
@@ -636,8 +672,9 @@ class NearestSoftMask(torch.autograd.Function):
         which, skip = np.empty((2, pixels), dtype=np.int32)
         is_nearest = np.zeros(xy.shape[:2], dtype=np.bool_)
         if corners.shape[1]:
-            WORKERS.run(nearest_mask_forward, (xy, selected, boxes.of_faces, boxes.of_frames, offset, sigmainv, aspect,
-                                               nearest, which, skip, is_nearest, mask), boxes.row_tasks)
+            WORKERS.run(nearest_mask_forward, (
+                xy, selected, boxes.of_faces, boxes.of_frames, offset, sigmainv, aspect, nearest, which, skip,
+                is_nearest, mask), boxes.row_tasks)
         else:
             mask[:] = selected >= 0
         ctx.boxes, ctx.rest = boxes, (offset, sigmainv, aspect, which, skip, is_nearest)
@@ -645,15 +682,17 @@ class NearestSoftMask(torch.autograd.Function):
         return torch.from_numpy(mask)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_mask):
         (corners,) = ctx.saved_tensors
         grad_corners = torch.zeros_like(corners)
-        WORKERS.run(nearest_mask_backward, (corners.numpy(), ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest,
-                                            grad_mask.contiguous().numpy(), grad_corners.numpy()), ctx.boxes.face_tasks)
+        WORKERS.run(nearest_mask_backward, (
+            corners.numpy(), ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest,
+            grad_mask.contiguous().numpy(), grad_corners.numpy()), ctx.boxes.face_tasks)
         return grad_corners, None, None, None, None
 
 
 def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect):
     """The mask (B, H, W) of the distance to the nearest face."""
-    stretched = face_vertices_image * face_vertices_image.new_tensor([aspect, 1.0])
-    return NearestSoftMask.apply(stretched.contiguous(), selected_face_idx.contiguous(), sigmainv, boxlen, aspect)
+    stretched = (face_vertices_image * face_vertices_image.new_tensor([aspect, 1.0])).contiguous()
+    return NearestSoftMask.apply(stretched, selected_face_idx.contiguous(), sigmainv, boxlen, aspect)

@@ -1,33 +1,36 @@
 """DIB-R in plain PyTorch: the readable reference, for any device and for float32 and float64.
 
-Chen et al., "Learning to Predict 3D Objects with an Interpolation-based Differentiable Renderer" (NeurIPS 2019,
-arXiv 1908.01210). Three images come from the same 2D triangles:
+Chen et al., "Learning to Predict 3D Objects with an Interpolation-based Differentiable Renderer" (NeurIPS
+2019, arXiv 1908.01210). Three images come from the same 2D triangles:
 
-- `rasterize`: which face does a pixel see, and what do its features look like there? (section 3.1, equations 1 and 2)
-- `dibr_soft_mask`: how much do the faces near a pixel that sees none claim it? (section 3.2, equations 5 and 6)
+- `rasterize`: which face does a pixel see, and what do its features look like there? (section 3.1, equations
+  1 and 2)
+- `dibr_soft_mask`: how much do the faces near a pixel that sees none claim it? (section 3.2, equations 5 and
+  6)
 - `nearest_soft_mask`: the same question, asked of the nearest face alone; ours.
 
-All of them begin alike. A face can only matter to the pixels inside its bounding box (enlarged by a margin for the
-soft masks), so the work is a list of (face, pixel) pairs, made by `face_pixel_pairs` a bounded number at a time.
-Nothing here costs faces times pixels.
+All of them begin alike. A face can only matter to the pixels inside its bounding box (enlarged by a margin
+for the soft masks), so the work is a list of (face, pixel) pairs, made by `face_pixel_pairs` a bounded number
+at a time. Nothing here costs faces times pixels.
 
-Coordinates are NDC: x to the right and y up, both in [-1, 1] over the image. Pixel (row j, column i) has its centre at
-x = (2 i + 1 - W) / W, y = (H - 2 j - 1) / H. The camera looks down -z, so that of two faces the one with larger z is seen.
-Faces with a coordinate that is not finite (or beyond `LARGEST`) are nowhere.
+Coordinates are NDC: x to the right and y up, both in [-1, 1] over the image. Pixel (row j, column i) has its
+centre at x = (2 i + 1 - W) / W, y = (H - 2 j - 1) / H. The camera looks down -z, so that of two faces the one
+with larger z is seen. Faces with a coordinate that is not finite (or beyond `LARGEST`) are nowhere.
 
 Arguments are checked in `course_lib.kal.dibr`, which is what others import.
 """
 
 import torch
+from torch.autograd.function import once_differentiable
 
 PAIRS_AT_ONCE = 1 << 19  # (face, pixel) pairs in memory at a time; a face alone has at most H * W of them
 LARGEST = 1e15  # coordinates beyond it overflow float32 when they are multiplied
 MULTIPLIER = 1000.0  # of coordinates before they are compared with boxes, where the caller does not choose
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # (face, pixel) pairs
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 
 def pixel_centres(height, width, multiplier, like):
     """Coordinates of the pixel centres times `multiplier`: columns (W,) increase, rows (H,) decrease."""
@@ -43,11 +46,11 @@ def is_usable(corners):
 
 
 def pixel_boxes(corners, usable, columns, rows, margin):
-    """First and last-but-one column and row of the pixels in each face's bounding box.
+    """The pixels in each face's bounding box: columns left up to right, rows top up to bottom, ends excluded.
 
-    corners (N, 3, 2) and the pixel centres `columns` (W,) and `rows` (H,) in the same unit; usable (N,) bool: other faces
-    get an empty box. The box is enlarged by `margin` on each side and half open: low <= centre < high.
-    Returns left, right, top, bottom: four (N,) tensors; the box is columns [left, right) of rows [top, bottom).
+    corners (N, 3, 2) and the pixel centres `columns` (W,) and `rows` (H,) in the same unit; usable (N,) bool:
+    other faces get an empty box. The box is enlarged by `margin` on each side, and half open:
+    low <= centre < high. Returns left, right, top, bottom, (N,) each.
     """
     low = corners.amin(dim=1) - margin  # (N, 2)
     high = corners.amax(dim=1) + margin  # (N, 2)
@@ -74,7 +77,7 @@ def face_pixel_pairs(left, right, top, bottom):
         some = faces[first:last]
         face = some.repeat_interleave(count[some])  # (P,)
         start = (ends[first:last] - count[some] - done).repeat_interleave(count[some])  # (P,)
-        within = torch.arange(len(face), device=face.device) - start  # (P,) number of the pixel in its face's box
+        within = torch.arange(len(face), device=face.device) - start  # (P,) number of the pixel in its box
         row = torch.div(within, wide[face], rounding_mode="floor")
         yield face, top[face] + row, left[face] + within - row * wide[face]
         first, done = last, int(ends[last - 1])
@@ -85,12 +88,12 @@ def cross(u, v):
     return u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Rasterisation
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 
 def barycentric(corners, eps):
-    """Barycentric weights (P, 3) of the origin in triangles `corners` (P, 3, 2): sub-triangle areas over their sum.
+    """Barycentric weights (P, 3) of the origin in triangles (P, 3, 2): sub-triangle areas over their sum.
 
     `eps` keeps the sum away from zero, on its own side of it.
     """
@@ -104,8 +107,8 @@ def barycentric(corners, eps):
 def visible_faces(height, width, depths, corners, usable, columns, rows, eps):
     """Index into the batch's faces of the one that each pixel sees, (B * H * W,), -1 where there is none.
 
-    depths (B, F, 3), corners (B, F, 3, 2) in the unit of `columns` and `rows`, usable (B, F) bool.
-    Of the faces that cover a pixel's centre the one with the largest interpolated z wins, of equals the first.
+    depths (B, F, 3), corners (B, F, 3, 2) in the unit of `columns` and `rows`, usable (B, F) bool. Of the
+    faces that cover a pixel's centre the one with the largest interpolated z wins, of equals the first.
     """
     batch, faces = depths.shape[:2]
     depths, corners = depths.reshape(-1, 3), corners.reshape(-1, 3, 2)
@@ -125,11 +128,12 @@ def visible_faces(height, width, depths, corners, usable, columns, rows, eps):
     return visible
 
 
-def rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier, eps):
-    """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list `face_features`, and
-    the face's index (B, H, W), -1 where there is none."""
+def rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier,
+              eps):
+    """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list
+    `face_features`, and the face's index (B, H, W), -1 where there is none."""
     channels = [feature.shape[3] for feature in face_features]
-    features = torch.cat(face_features, dim=3) if channels else face_vertices_z.new_zeros(*face_vertices_z.shape, 0)
+    features = torch.cat([*face_features, face_vertices_z.new_zeros(*face_vertices_z.shape, 0)], dim=3)
     batch, faces, _, channel = features.shape
     usable = face_vertices_z.isfinite().all(dim=2) & is_usable(face_vertices_image)  # (B, F)
     if valid_faces is not None:
@@ -146,8 +150,8 @@ def rasterize(height, width, face_vertices_z, face_vertices_image, face_features
     features = features.reshape(batch * faces, 3, channel)[face]  # (P, 3, D)
     value = (w[:, :, None] * features).sum(dim=1)  # (P, D): the image, differentiable in the features
 
-    # How the value changes as the corners move under a fixed point: a term that is zero, but whose derivative is not.
-    # kaolin takes this derivative in plain NDC; so do we, since `eps` has a unit.
+    # How the value changes as the corners move under a fixed point: a term that is zero, but whose derivative
+    # is not. kaolin takes this derivative in plain NDC; so do we, since `eps` has a unit.
     a, b, c = face_vertices_image.reshape(-1, 3, 2)[face].unbind(dim=1)  # (P, 2) each
     point = (w[:, :, None] * torch.stack([a, b, c], dim=1).detach()).sum(dim=1)  # (P, 2)
     area = cross(b - a, c - a)
@@ -159,27 +163,29 @@ def rasterize(height, width, face_vertices_z, face_vertices_image, face_features
 
     image = value.new_zeros(batch * height * width, channel).index_put((pixel,), value)
     face_idx = torch.where(visible >= 0, visible % max(faces, 1), visible)
-    return image.reshape(batch, height, width, channel).split(channels, dim=3), face_idx.reshape(batch, height, width)
+    images = image.reshape(batch, height, width, channel).split(channels, dim=3)
+    return images, face_idx.reshape(batch, height, width)
 
 
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # Soft masks
-# --------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 
 def nearest_on_outline(corners):
     """The point of each triangle's outline that is nearest to the origin.
 
-    corners (P, 3, 2). Returns the points (P, 2), and for each corner its share of the point (P, 3): the point moves with
-    the two ends of its edge, or with one corner alone, and this is how much with each.
+    corners (P, 3, 2). Returns the points (P, 2), and for each corner its share of the point (P, 3): the point
+    moves with the two ends of its edge, or with one corner alone, and this is how much with each.
     """
     start, end = corners, corners.roll(-1, dims=1)  # (P, 3, 2): edges ab, bc, ca
     along = end - start
     squared = (along * along).sum(dim=2)  # (P, 3)
     t = -(start * along).sum(dim=2) / torch.where(squared > 0, squared, 1)  # (P, 3), where along the edge
-    # The distance is stationary in t, or t is held by an end: to first order the point moves only with the corners.
+    # The distance is stationary in t, or t is held by an end: the gradient goes through the corners alone.
     t = t.clamp(0, 1).detach()
     # From the nearer end, so that a corner is met exactly.
-    foot = torch.where((t < 0.5)[..., None], start + t[..., None] * along, end - (1 - t)[..., None] * along)  # (P, 3, 2)
+    at_start = (t < 0.5)[..., None]
+    foot = torch.where(at_start, start + t[..., None] * along, end - (1 - t)[..., None] * along)  # (P, 3, 2)
     edge = (foot * foot).sum(dim=2).argmin(dim=1, keepdim=True)  # (P, 1), the first of equals
     t = t.gather(1, edge)
     share = torch.zeros_like(squared).scatter(1, edge, 1 - t).scatter_add(1, (edge + 1) % 3, t)
@@ -189,13 +195,13 @@ def nearest_on_outline(corners):
 def pairs_nearby(corners, selected_face_idx, boxlen, multiplier, aspect=1.0):
     """Pairs of a face and a pixel of its enlarged box that sees no face; about `PAIRS_AT_ONCE` at a time.
 
-    Yields the index into the batch's faces (P,), into the batch's pixels (P,), and the triangle's corners relative to
-    the pixel's centre (P, 3, 2). With `aspect`, `corners` and the result have x stretched by it.
+    Yields the index into the batch's faces (P,), into the batch's pixels (P,), and the triangle's corners
+    relative to the pixel's centre (P, 3, 2). With `aspect`, `corners` and the result have x stretched by it.
     """
     height, width = selected_face_idx.shape[1:]
     faces = corners.shape[1]
     x, y = pixel_centres(height, width, 1, corners)
-    # Whether a pixel is in a box is decided on enlarged coordinates, as in kaolin; distances are taken in NDC.
+    # Whether a pixel is in a box is decided on enlarged coordinates, as in kaolin. Distances are in NDC.
     columns, rows = pixel_centres(height, width, multiplier, corners)
     corners = corners.reshape(-1, 3, 2)
     usable = is_usable(corners)
@@ -234,6 +240,7 @@ class SoftMask(torch.autograd.Function):
         return (1 - missed).reshape(selected_face_idx.shape)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_soft_mask):
         corners, selected_face_idx, missed, last = ctx.saved_tensors
         upstream = grad_soft_mask.reshape(-1) * missed  # (B * H * W,)
@@ -243,22 +250,23 @@ class SoftMask(torch.autograd.Function):
             face, pixel, seen = face[kept], pixel[kept], seen[kept]
             foot, share = nearest_on_outline(seen)
             exponent = ctx.sigmainv * (foot * foot).sum(dim=1)
-            # d mask / d d_k^2 = -sigmainv exp(-exponent) prod_{l != k} (1 - ...): the product over all, less factor k.
-            # Where factor k is zero, the distance is, and so is its derivative.
+            # d mask / d d_k^2 = -sigmainv exp(-exponent) prod_{l != k} (1 - ...): the product over all, less
+            # factor k. Where factor k is zero, the distance is, and so is its derivative.
             factor = -torch.expm1(-exponent)
-            slope = -ctx.sigmainv * upstream[pixel] * torch.exp(-exponent) / torch.where(factor > 0, factor, 1)  # (P,)
+            slope = torch.exp(-exponent) / torch.where(factor > 0, factor, 1)  # (P,)
+            slope = -ctx.sigmainv * upstream[pixel] * slope
             # d d_k^2 / d corner = 2 foot * (the corner's share of the foot)
             grad_corners.index_add_(0, face, (2 * slope)[:, None, None] * share[:, :, None] * foot[:, None])
         return grad_corners.reshape(corners.shape), None, None, None, None, None
 
 
 def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, knum, multiplier):
-    """1 where a face is seen, elsewhere 1 - prod_k (1 - exp(-sigmainv d_k^2)) over `knum` faces nearby: (B, H, W)."""
+    """1 where a face is seen, else 1 - prod_k (1 - exp(-sigmainv d_k^2)) over `knum` faces nearby, (B, H, W)."""
     return SoftMask.apply(face_vertices_image, selected_face_idx, sigmainv, boxlen, knum, multiplier)
 
 
 def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect):
-    """1 where a face is seen, elsewhere exp(-sigmainv d^2) with d to the nearest face nearby: (B, H, W)."""
+    """1 where a face is seen, else exp(-sigmainv d^2) with d to the nearest face nearby, (B, H, W)."""
     batch, height, width = selected_face_idx.shape
     corners = face_vertices_image * face_vertices_image.new_tensor([aspect, 1.0])
     nearest = corners.new_full((batch * height * width,), torch.inf)  # squared distance
@@ -271,7 +279,7 @@ def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, 
             face, pixel, squared = face[closer], pixel[closer], squared[closer]
             nearest.scatter_reduce_(0, pixel, squared, "amin")
             wins = squared == nearest[pixel]
-            which[pixel[wins]] = len(corners) * corners.shape[1]  # larger than any index; of equals the first wins
+            which[pixel[wins]] = batch * corners.shape[1]  # larger than any index; the first of equals wins
             which.scatter_reduce_(0, pixel[wins], face[wins], "amin")
 
     pixel = (which >= 0).nonzero()[:, 0]  # (P,)

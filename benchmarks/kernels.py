@@ -1,0 +1,139 @@
+"""How long the DIB-R kernels take: `python benchmarks/kernels.py` prints a table; `measure()` returns it as a
+dict.
+
+The scene is a closed body of 4,000 faces with a pair of flukes, seen from above in frames of a clip: long
+enough for the outline to have many small faces beside it, which is what makes soft masks costly.
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from course_lib.kal import dibr  # noqa: E402
+
+
+def swimmer(frames, height, width, length_px, faces=4000, dtype=torch.float32):
+    """Corners in NDC (B, F, 3, 2), depths (B, F, 3), features (B, F, 3, 2 and 3 and 2) and faces towards the
+    camera (B, F).
+
+    A body of revolution, length_px pixels long and a fifth as wide, with flat flukes, turned and moved from
+    frame to frame.
+    """
+    across = 40
+    along = faces // (2 * across)  # quads of two triangles
+    u, v = torch.linspace(0, 1, along + 1), torch.linspace(0, 2 * math.pi, across + 1)
+    u, v = torch.meshgrid(u, v, indexing="ij")  # (along + 1, across + 1)
+    radius = 0.18 * u.sqrt() * (1 - u) ** 0.7 + 0.002
+    flukes = torch.exp(-((u - 0.96) / 0.03) ** 2) * 0.12
+    points = torch.stack([u - 0.5, (radius + flukes) * v.cos(), radius * v.sin() - 5], dim=-1)
+    quads = torch.stack([points[:-1, :-1], points[1:, :-1], points[1:, 1:], points[:-1, 1:]], dim=2)
+    quads = quads.reshape(-1, 4, 3)
+    triangles = torch.cat([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], dim=1).reshape(-1, 3, 3)  # (F, 3, 3)
+    triangles = triangles[torch.randperm(len(triangles), generator=torch.Generator().manual_seed(0))]
+    corners, depths = [], []
+    for k in range(frames):
+        angle = 0.3 + 0.25 * k
+        turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        pixels = triangles[..., :2] @ turn.T * length_px + torch.tensor([3.3 * k - 9, 1.7 * k - 5])
+        corners.append(pixels / torch.tensor([width / 2, height / 2]))
+        depths.append(triangles[..., 2])
+    corners, depths = torch.stack(corners).to(dtype), torch.stack(depths).to(dtype)
+    e, g = corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0]
+    facing = e[..., 0] * g[..., 1] - e[..., 1] * g[..., 0] >= 0  # (B, F)
+    generator = torch.Generator().manual_seed(1)
+    features = [torch.rand(frames, corners.shape[1], 3, d, generator=generator).to(dtype) for d in (2, 3, 2)]
+    return corners, depths, features, facing
+
+
+def step(scene, height, width, sigmainv, boxlen, knum, backend, mask="dibr"):
+    """Features and soft mask of a batch, forward and backward; returns the seconds of both."""
+    corners, depths, features, facing = scene
+    corners = corners.detach().requires_grad_()
+    features = [feature.detach().requires_grad_() for feature in features]
+    start = time.perf_counter()
+    images, face_idx = dibr.rasterize(height, width, depths, corners, features, facing, backend=backend)
+    if mask == "dibr":
+        soft = dibr.dibr_soft_mask(corners, face_idx, sigmainv, boxlen, knum, backend=backend)
+    else:
+        soft = dibr.nearest_soft_mask(corners, face_idx, sigmainv, boxlen, backend=backend)
+    middle = time.perf_counter()
+    ones = [torch.ones_like(image) for image in images]
+    upstream = torch.ones_like(soft)
+    go = time.perf_counter()
+    torch.autograd.backward([*images, soft], [*ones, upstream])
+    return middle - start, time.perf_counter() - go
+
+
+def milliseconds(run, repeats):
+    """Median of repeats, after one to warm up: (forward, backward, both)."""
+    run()
+    times = [run() for _ in range(repeats)]
+    return tuple(1000 * statistics.median(t) for t in ([f for f, _ in times], [b for _, b in times],
+                                                       [f + b for f, b in times]))
+
+
+SETTINGS = {  # name: frames, height, width, length in pixels, sigmainv, boxlen, knum
+    "full frame": (7, 360, 640, 70, 100000, 0.01, 40),
+    "window": (7, 90, 160, 110, 100000 / 16, 0.04, 40),
+    "four times the pixels": (7, 720, 1280, 70, 400000, 0.005, 40),
+}
+
+
+def seconds_to_first_result(cache_dir):
+    """Seconds that one tiny forward and backward of all three functions takes in a new process, imports left
+    out."""
+    program = ("import sys, time; sys.path[:0] = [%r, %r]; import torch; import kernels; "
+               "s = kernels.swimmer(1, 9, 16, 9, 80); t = time.perf_counter(); "
+               "kernels.step(s, 9, 16, 7000, .1, 30, 'numba'); "
+               "kernels.step(s, 9, 16, 7000, .1, 30, 'numba', 'nearest'); print(time.perf_counter() - t)"
+               % (str(Path(__file__).parents[1]), str(Path(__file__).parent)))
+    environment = os.environ | {"NUMBA_CACHE_DIR": cache_dir}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True,
+                          check=True)
+    return float(done.stdout)
+
+
+def measure(repeats=25, reference_repeats=3, cold=True):
+    """A flat dict of figures: milliseconds per step of a batch (median), ratios to the reference, seconds to
+    start."""
+    figures = {"threads": torch.get_num_threads()}
+    best = dibr.available_backends("cpu")[0]
+    for name, (frames, height, width, length, sigmainv, boxlen, knum) in SETTINGS.items():
+        scene = swimmer(frames, height, width, length)
+        arguments = (scene, height, width, sigmainv, boxlen, knum)
+        for mask in ("dibr", "nearest"):
+            forward, backward, both = milliseconds(lambda: step(*arguments, best, mask), repeats)
+            key = f"{name}, {mask} mask"
+            figures[f"{key}: {best} forward ms"] = forward
+            figures[f"{key}: {best} backward ms"] = backward
+            figures[f"{key}: {best} ms"] = both
+            if reference_repeats and best != "torch" and name != "four times the pixels":
+                reference = milliseconds(lambda: step(*arguments, "torch", mask), reference_repeats)[2]
+                figures[f"{key}: torch ms"] = reference
+                figures[f"{key}: torch / {best}"] = reference / both
+    if cold and best == "numba":
+        with tempfile.TemporaryDirectory() as cache_dir:
+            figures["first use ever, seconds"] = seconds_to_first_result(cache_dir)
+            figures["first use in a later process, seconds"] = seconds_to_first_result(cache_dir)
+    return {name: round(value, 3) for name, value in figures.items()}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=25, help="measured steps of the fast backend")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args()
+    figures = measure(options.repeats)
+    table = "\n".join(f"{value:12.3f}  {name}" for name, value in figures.items())
+    print(json.dumps(figures, indent=1) if options.json else table)

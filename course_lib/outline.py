@@ -1,0 +1,80 @@
+"""A silhouette term without bias: compare how far every pixel is from the two outlines.
+
+`dibr_soft_mask` multiplies the claims of all faces near a pixel. Beside a fine mesh dozens of faces claim each pixel, the
+product saturates, and the soft mask is larger than the animal even at its true pose: whoever minimises the IoU loss
+shrinks the animal. The distance to the nearest face does not depend on how many there are.
+
+Let D(p) be the distance in pixels from the pixel centre p to the silhouette: 0 inside, at most `reach`. For a mask
+of pixels it is known up to half a pixel, so its nearest outer pixels get 1/2, what they have on average. The term is the mean square of D_render - D_mask.
+Where the render is too small, the mask's pixels beside it pull it outward; where it is too large, the band beyond it is too far out,
+and pulls it in. Both pulls have the same strength, and at the true outline their sum over the pixels of an edge is 0: with the edge
+at a uniformly random place u in [0, 1) between two pixel centres, the first outer pixel has D = u, the mask says 1/2, and E[u - 1/2] = 0.
+A Gaussian of the distance, or an IoU of soft masks, weighs u by the slope of the Gaussian, and is biased again.
+"""
+
+import numpy as np
+import torch
+
+from .kal.dibr import nearest_soft_mask
+
+
+def outline_distance(faces_image, face_idx, cam, reach):
+    """Distance of every pixel to the rendered silhouette, in pixels, 0 inside and at most `reach`.
+
+    faces_image (B, F, 3, 2) NDC, face_idx (B, H, W) from `rasterize`, cam: their cameras -> (B, H, W). Gradients go to
+    the nearest edge or corner of the nearest face.
+    """
+    pixel = 2 / cam.height                                     # NDC, with x stretched by the aspect ratio to be like y
+    sharpness = 2 / (reach * pixel) ** 2                       # the soft mask is exp(-2) at `reach`: far from underflow
+    soft = nearest_soft_mask(faces_image, face_idx, sharpness, 1.02 * reach * pixel, aspect=cam.width / cam.height)
+    squared = -soft.clamp(min=1e-4).log() / sharpness
+    return (squared.clamp(min=1e-8 * pixel**2).sqrt() / pixel).clamp(max=reach)       # the root has no slope at 0
+
+
+def outline_loss(distance, target, reach, outside=0.0):
+    """Mean squared difference of two distances to an outline, in units of `reach`, averaged over the batch.
+
+    distance, target (B, H, W), at most `reach`; outside (B,): the sum over pixels beyond the window that is shown, where
+    nothing is rendered. The mean is over the pixels in reach of the target's outline, so that it does not depend on the window.
+    """
+    total = (distance - target).square().flatten(1).sum(1) + outside                  # (B,)
+    band = ((target > 0) & (target < reach)).flatten(1).sum(1).clamp(min=1)
+    return (total / band).mean() / reach**2
+
+
+class OutlineTargets:
+    """Distances to the outlines of all masks, a layer of `WindowLoader`: gives `outline` (B, h, w), `outline_outside` (B,).
+
+    masks (T, H, W) uint8; most_reach: the largest `reach` that will be asked for, pixels. Only the surroundings of each mask are kept.
+    """
+
+    def __init__(self, masks, most_reach):
+        from scipy.ndimage import distance_transform_edt
+
+        height, width = masks.shape[1:]
+        self.tiles = []
+        for mask in masks.numpy() > 127:
+            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+            pad = int(np.ceil(most_reach)) + 1
+            y0, y1 = max(rows[0] - pad, 0), min(rows[-1] + pad + 1, height)
+            x0, x1 = max(columns[0] - pad, 0), min(columns[-1] + pad + 1, width)
+            tile = mask[y0:y1, x0:x1]
+            distance = np.where(tile, 0, distance_transform_edt(~tile) - 0.5).astype(np.float32)
+            self.tiles.append((x0, y0, torch.from_numpy(distance)))
+        self.set_reach(most_reach)
+
+    def set_reach(self, reach):
+        self.reach = reach
+        self.totals = torch.stack([(reach - tile).clamp(min=0).square().sum() for *_, tile in self.tiles])
+
+    def __call__(self, t, left, top, width, height):
+        outline = torch.full((len(t), height, width), float(self.reach))
+        for i, x, y, window in zip(t.tolist(), left.tolist(), top.tolist(), outline):
+            x0, y0, tile = self.tiles[i]
+            x1, y1 = min(x0 + tile.shape[1], x + width), min(y0 + tile.shape[0], y + height)
+            xs, ys = max(x0, x), max(y0, y)                                           # the tile's part in the window
+            if xs < x1 and ys < y1:
+                part = tile[ys - y0:y1 - y0, xs - x0:x1 - x0]
+                window[ys - y:y1 - y, xs - x:x1 - x] = part.clamp(max=self.reach)
+        inside = (self.reach - outline).square().flatten(1).sum(1)
+        return {"outline": outline, "outline_outside": (self.totals[t] - inside).clamp(min=0)}

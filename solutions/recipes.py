@@ -1,0 +1,180 @@
+"""Two ways to put the exercises together: the tutorial's, unchanged, and one that measures better.
+
+A recipe says how the scene starts, what is rendered, what is minimised, and at which rates: all that `fit` takes besides
+the scene. benchmarks/README.md has both measured against the known truth.
+"""
+
+import math
+
+import torch
+
+from course_lib import losses
+from course_lib.outline import OutlineTargets, outline_distance, outline_loss
+from course_lib.scene import init_translations
+from course_lib.window import WindowLoader
+
+from .rendering import rasterize_features, render, shade
+from .rotations import batch_rodrigues, continuous_rotvecs
+
+
+class TutorialRecipe:
+    """The tutorial's losses, weights, learning rates and start: every frame at the heading `init_rot_up`.
+
+    Only the window around the dolphin is rendered, which changes nothing but the time (course_lib.window).
+    """
+
+    name = "tutorial"
+
+    def __init__(self, scene, dataset, batch_size, steps, seed):
+        self.scene = scene
+        with torch.no_grad():
+            scene.translations.copy_(init_translations(dataset))
+        self.loader = WindowLoader(dataset, scene, batch_size, seed=seed)
+        self.optimizer = torch.optim.Adam([
+            {"params": [scene.translations, scene.part_scales], "lr": 0.01},
+            {"params": [scene.global_poses, scene.joint_poses], "lr": 0.01},
+            {"params": [scene.dolphin_albedo, scene.water_absorption], "lr": 0.001},
+            {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "lr": 0.01},
+        ])
+
+    def before_pass(self, step):
+        """Nothing changes over time."""
+
+    def finish(self):
+        """Leaves the orientation as it was optimised, jumps and all: the epilogue looks at them."""
+
+    def render(self, scene, t, cam):
+        return render(scene, t, cam)
+
+    def compute_loss(self, scene, frames, image, hard_mask, soft_mask):
+        return losses.compute_loss(scene, frames, image, hard_mask, soft_mask)
+
+
+class DefaultRecipe:
+    """What the tutorial's recipe taught us, put right.
+
+    Start. The heading is read from the masks: their long axis, and of its two directions the one in which the animal
+    swims. The tutorial starts every frame at one heading; frames more than 90 degrees away from it end up tail first.
+
+    Orientation. Measured from that start (`DolphinScene.anchor`), so that the rotation vectors stay short. There
+    is no jump at pi, pitch and roll mean the same in every frame, and smoothness over time can be asked of the rotation itself.
+
+    Silhouette. Distances to the outline (course_lib.outline) instead of the IoU of a mask that is too large. The
+    band narrows from 4 pixels, which catch a rough start, to 2, where only the outline counts.
+
+    Time. Changes of velocity cost, not velocity: a swimming animal moves, and the tutorial's prior slows it down.
+
+    Depth. One camera cannot tell a small shallow dolphin from a large deep one: 1 % of length is as good as 11 cm of
+    depth. So depth is assumed, not measured: the animal swims close under the surface with its dorsal fin covered.
+
+    Colour. The texture, the sun and the water follow the picture but do not move the animal: waves refract it, glints
+    cover it, and its grey skin has few marks to hold on to. They are fitted in the last third, when it is in place.
+    """
+
+    name = "default"
+
+    REACH = (4.0, 2.0)                  # pixels, first and last pass
+    RATES = {"place": 0.01, "turn": 0.01, "shape": 0.005, "skin": 0.02, "light": 0.02}
+    COLOUR_FROM = 2 / 3                 # share of the passes after which colours are fitted
+    FIN_COVER = 0.0
+
+    WEIGHTS = {
+        "outline": 1.0, "photometric": 1.0,
+        "pose": 0.3, "tilt": 0.2,
+        "scale_global": 0.3, "scale_axes": 0.3, "scale_smoothness": 3.0,
+        "steady_place": 2000.0, "steady_turn": 300.0, "steady_joints": 500.0,
+        "depth": 10.0, "level": 5.0,
+    }
+
+    def __init__(self, scene, dataset, batch_size, steps, seed):
+        self.scene, self.steps = scene, steps
+        self.depth = -float(scene.rest_shape()[:, 1].max()) - self.FIN_COVER           # of the dolphin's origin
+        with torch.no_grad():
+            scene.translations.copy_(init_translations(dataset, height=self.depth))
+        scene.anchor(batch_rodrigues(headings_from_masks(dataset, scene.translations).to(scene.translations)))
+        self.targets = OutlineTargets(dataset.masks, self.REACH[0])
+        self.loader = WindowLoader(dataset, scene, batch_size, margin=math.ceil(self.REACH[0]) + 2, seed=seed,
+                                   layers=[self.targets])
+        self.optimizer = torch.optim.Adam([
+            {"params": [scene.translations], "name": "place"},
+            {"params": [scene.global_poses, scene.joint_poses], "name": "turn"},
+            {"params": [scene.part_scales], "name": "shape"},
+            {"params": [scene.dolphin_albedo, scene.water_absorption], "name": "skin"},
+            {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "name": "light"},
+        ], betas=(0.9, 0.99))
+
+    def before_pass(self, step):
+        """Narrows the band, and lowers the rates along a cosine."""
+        done = step / max(self.steps - 1, 1)
+        self.targets.set_reach(self.REACH[0] + (self.REACH[1] - self.REACH[0]) * done)
+        self.with_colour = step >= self.COLOUR_FROM * self.steps or step == self.steps - 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.RATES[group["name"]] * (0.03 + 0.97 * (1 + math.cos(math.pi * done)) / 2)
+
+    def render(self, scene, t, cam):
+        """The distance to the outline takes the place of the soft mask; the picture does not move the animal."""
+        features, faces_image, face_idx = rasterize_features(scene.skin(t), cam, scene.model)
+        features = [feature.detach() for feature in features]
+        distance = outline_distance(faces_image, face_idx, cam, self.targets.reach)
+        image = shade(scene, cam, features) if self.with_colour else None
+        return image, features[-1], distance
+
+    def compute_loss(self, scene, frames, image, hard_mask, distance):
+        rotations = scene.rotations()                                                # (T, 3, 3)
+        heights = scene.translations[:, 0, 1]                                        # (T,)
+        terms = {
+            "outline": outline_loss(distance, frames["outline"], self.targets.reach, frames["outline_outside"]),
+            "pose": losses.pose_prior(scene.joint_poses),
+            "tilt": rotations[:, 1, 0].square().mean() + rotations[:, 1, 2].square().mean(),   # sin of roll and pitch
+            **losses.scale_priors(scene.part_scales, scene.model.LBS),
+            "steady_place": losses.steadiness_prior(scene.translations),
+            "steady_turn": losses.steadiness_prior(rotations),
+            "steady_joints": losses.steadiness_prior(scene.joint_poses),
+            "depth": (heights.mean() - self.depth).square(),
+            "level": (heights - heights.mean()).square().mean(),
+        }
+        if image is not None:
+            terms["photometric"] = losses.photometric_loss(image, frames["original"], hard_mask)
+        return {name: self.WEIGHTS[name] * value for name, value in terms.items()}
+
+
+    @torch.no_grad()
+    def finish(self):
+        """Writes the orientation as rotation vectors that are continuous over time, measured from no anchor (exercise 9)."""
+        scene = self.scene
+        vectors = continuous_rotvecs(scene.rotations())
+        scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
+        scene.global_poses.copy_(vectors[:, None])
+
+
+def headings_from_masks(dataset, translations):
+    """Rotation vectors about the vertical, from the masks' long axes and the direction of travel: (T, 3), continuous.
+
+    translations (T, 1, 3): where the masks' centres are in the world. An axis has two directions: its angle is known up to
+    half a turn. Unwrapped in half turns over time and smoothed over 9 frames, one choice is left for the whole clip.
+    """
+    angles = []
+    for mask in dataset.masks:
+        points = (mask > 127).nonzero().double()                                     # (N, 2): row, column
+        points = points - points.mean(0)
+        down, right = torch.linalg.eigh(points.T @ points).eigenvectors[:, -1]
+        angles.append(torch.atan2(-right, -down))                                    # world: +z is up, +x is left
+    angles = unwrap(torch.stack(angles), period=torch.pi)                            # (T,)
+    reach = min(4, (len(angles) - 1) // 2)
+    angles = torch.nn.functional.pad(angles[None], (reach, reach), mode="replicate").unfold(1, 2 * reach + 1, 1).mean(-1)[0]
+
+    travel = (translations[1:, 0] - translations[:-1, 0]).detach().cpu().double()   # (T - 1, 3)
+    forward = (travel[:, 0] * angles[1:].sin() + travel[:, 2] * angles[1:].cos()).sum()
+    if forward < 0:
+        angles = angles + torch.pi
+    return torch.stack([torch.zeros_like(angles), angles, torch.zeros_like(angles)], dim=-1)
+
+
+def unwrap(angles, period):
+    """Adds multiples of `period` so that no step is larger than half of it. (T,) -> (T,)"""
+    steps = angles[1:] - angles[:-1]
+    turns = torch.cumsum(torch.round(steps / period), dim=0)
+    return torch.cat([angles[:1], angles[1:] - period * turns])
+
+
+RECIPES = {recipe.name: recipe for recipe in (DefaultRecipe, TutorialRecipe)}

@@ -1,0 +1,103 @@
+"""The outline term: unbiased where the soft mask is not."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from course_lib.outline import OutlineTargets, outline_distance, outline_loss
+from course_lib.losses import iou_loss
+from course_lib.template import DolphinModel
+from course_lib.video import drone_cameras
+from course_lib.window import TUTORIAL_BAND
+from course_lib import kal
+from solutions.rendering import rasterize_features
+
+PACK = Path(__file__).parents[2] / "assets" / "pack"
+SIZES = (0.94, 0.97, 0.985, 1.0, 1.015, 1.03, 1.06)
+
+
+@pytest.fixture(scope="module")
+def views():
+    """The template at its true size and others, seen at 24 headings and places. -> {size: (faces_image, face_idx)}, cam"""
+    model = DolphinModel(PACK / "model")
+    g = torch.Generator().manual_seed(0)
+    n = 24
+    heading = torch.zeros(n, 1, 3)
+    heading[:, 0, 1] = torch.linspace(0, 6, n)
+    place = torch.rand(n, 1, 3, generator=g) * 0.1 - torch.tensor([0, 0.4, 0])
+    cam = drone_cameras(torch.tensor([0.0, 5.5, 0]).expand(n, 3), torch.zeros(n, 3), torch.tensor([0.0, 0, 1]).expand(n, 3), 320, 180)
+    out = {}
+    for size in SIZES:
+        scales = torch.zeros(7, 4)
+        scales[:, 0] = size - 1
+        verts = model(heading, torch.zeros(n, 9, 3), place, scales)["vertices"]
+        _, faces_image, face_idx = rasterize_features(verts, cam, model)
+        out[size] = faces_image, face_idx
+    return out, cam
+
+
+def best_size(losses):
+    """Minimum of a parabola through the three sizes around the smallest loss."""
+    i = min(max(min(range(len(SIZES)), key=lambda k: losses[k]), 1), len(SIZES) - 2)
+    (x0, x1, x2), (y0, y1, y2) = SIZES[i - 1:i + 2], losses[i - 1:i + 2]
+    num = (x1 - x0) ** 2 * (y1 - y2) - (x1 - x2) ** 2 * (y1 - y0)
+    den = (x1 - x0) * (y1 - y2) - (x1 - x2) * (y1 - y0)
+    return x1 - num / den / 2
+
+
+@pytest.mark.parametrize("reach", [2.0, 4.0])
+def test_the_true_size_is_best(views, reach):
+    views, cam = views
+    masks = (views[1.0][1] >= 0).to(torch.uint8) * 255
+    target = OutlineTargets(masks, reach)(torch.arange(len(masks)), torch.zeros(24).long(), torch.zeros(24).long(), 320, 180)
+    assert target["outline_outside"].abs().max() < 1e-3
+    losses = [float(outline_loss(outline_distance(*views[size], cam, reach), target["outline"], reach)) for size in SIZES]
+    assert best_size(losses) == pytest.approx(1, abs=0.005)
+
+
+def test_the_tutorials_term_prefers_a_smaller_dolphin(views):
+    """What the course teaches about the soft mask is so."""
+    views, cam = views
+    masks = (views[1.0][1] >= 0).float()[..., None]
+    losses = []
+    for size in SIZES:
+        faces_image, face_idx = views[size]
+        soft = kal.render.mesh.dibr_soft_mask(faces_image, face_idx, *TUTORIAL_BAND.seen_by(cam))
+        losses.append(float(iou_loss(soft[..., None], masks)))
+    assert best_size(losses) < 0.99
+
+
+def test_distance_is_zero_inside_and_grows_by_one_per_pixel(views):
+    views, cam = views
+    faces_image, face_idx = views[1.0]
+    distance = outline_distance(faces_image, face_idx, cam, reach=6.0)
+    assert distance[face_idx >= 0].max() < 0.01
+    from scipy.ndimage import distance_transform_edt
+
+    for ours, seen in zip(distance[:4], face_idx[:4] >= 0):
+        exact = torch.from_numpy(distance_transform_edt(~seen.numpy())).clamp(max=7)
+        near = (exact > 1.5) & (exact < 6)
+        assert ((ours - (exact - 0.5)).abs()[near]).max() < 1.0           # a mask knows its outline to half a pixel along an axis
+        assert (ours - (exact - 0.5))[near].mean().abs() < 0.1
+
+
+def test_targets_of_a_window_are_those_of_the_frame():
+    g = torch.Generator().manual_seed(1)
+    masks = torch.zeros(5, 60, 80, dtype=torch.uint8)
+    for mask in masks:
+        y, x = torch.randint(5, 40, (2,), generator=g).tolist()
+        mask[y:y + 9, x:x + 14] = 255
+    masks[4, 0:5, 0:7] = 255                                              # at the frame's corner
+    targets = OutlineTargets(masks, 4.0)
+    targets.set_reach(3.0)
+    everything = torch.arange(5)
+    zero = torch.zeros(5).long()
+    whole = targets(everything, zero, zero, 80, 60)
+    left, top = torch.tensor([0, 10, 20, 40, 3]), torch.tensor([0, 5, 12, 30, 2])
+    window = targets(everything, left, top, 32, 24)
+    for i in range(5):
+        part = whole["outline"][i, top[i]:top[i] + 24, left[i]:left[i] + 32]
+        torch.testing.assert_close(window["outline"][i], part)
+        rest = (3 - whole["outline"][i]).square().sum() - (3 - part).square().sum()
+        torch.testing.assert_close(window["outline_outside"][i], rest, atol=1e-3, rtol=1e-5)

@@ -1,0 +1,82 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+
+from solutions.rotations import batch_rodrigues, continuous_rotvecs, quat_to_rotmat, rotmat_to_quat, rotmat_to_rotvec
+
+vectors = st.lists(st.floats(-7, 7), min_size=3, max_size=3).map(lambda v: torch.tensor([v], dtype=torch.float64))
+
+
+def cross_matrix(v):
+    x, y, z = v.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+
+
+@given(vectors)
+@settings(deadline=None, max_examples=200)
+def test_rodrigues_is_the_matrix_exponential(theta):
+    torch.testing.assert_close(batch_rodrigues(theta), torch.linalg.matrix_exp(cross_matrix(theta)), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-12, 1e-4, 9.9e-4, 1.1e-3, 1.0, math.pi, 2 * math.pi, 40.0])
+def test_rodrigues_has_the_right_gradient_everywhere(size):
+    theta = (size * torch.nn.functional.normalize(torch.tensor([[1.0, -2, 3]]).double())).requires_grad_()
+    assert torch.autograd.gradcheck(batch_rodrigues, theta)
+
+
+def test_rodrigues_turns_the_body_axis_to_its_left():
+    quarter = batch_rodrigues(torch.tensor([[0, math.pi / 2, 0]]))
+    torch.testing.assert_close(quarter[0] @ torch.tensor([0.0, 0, 1]), torch.tensor([1.0, 0, 0]), atol=1e-6, rtol=0)
+
+
+def test_quaternions_need_not_have_unit_length():
+    quat = torch.randn(50, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rotmat = quat_to_rotmat(quat)
+    torch.testing.assert_close(rotmat, quat_to_rotmat(3 * quat))
+    torch.testing.assert_close(rotmat @ rotmat.mT, torch.eye(3).double().expand(50, 3, 3))
+    torch.testing.assert_close(torch.linalg.det(rotmat), torch.ones(50).double())
+
+
+@given(st.lists(st.floats(-1, 1), min_size=4, max_size=4).filter(lambda q: sum(x * x for x in q) > 1e-2))
+@settings(deadline=None)
+def test_matrix_and_quaternion_say_the_same(quat):
+    rotmat = quat_to_rotmat(torch.tensor([quat], dtype=torch.float64))
+    torch.testing.assert_close(quat_to_rotmat(rotmat_to_quat(rotmat)), rotmat)
+
+
+@pytest.mark.parametrize("degrees", [0, 1e-5, 90, 179.999, 180, 180.001, 270, 359])
+def test_shortest_vector_of_a_rotation(degrees):
+    axis = torch.nn.functional.normalize(torch.tensor([[0.1, 1, -0.2]]).double())
+    rotmat = batch_rodrigues(math.radians(degrees) * axis)
+    vector = rotmat_to_rotvec(rotmat)
+    assert vector.norm() <= math.pi + 1e-9
+    torch.testing.assert_close(batch_rodrigues(vector), rotmat, atol=1e-7, rtol=0)
+
+
+def turning_dolphin(start, end, frames=200):
+    """A turn about the vertical with a little pitch and roll."""
+    s = torch.linspace(0, 1, frames, dtype=torch.float64)
+    heading = torch.zeros(frames, 3, dtype=torch.float64)
+    heading[:, 1] = torch.deg2rad(start + (end - start) * s)
+    tilt = 0.1 * torch.stack([torch.sin(9 * s), 0 * s, torch.cos(7 * s)], -1)
+    return batch_rodrigues(heading) @ batch_rodrigues(tilt)
+
+
+@pytest.mark.parametrize("start, end", [(60, 240), (-30, 30), (170, 300), (-100, -320), (0, 0)])
+def test_continuous_vectors_do_not_jump_and_mean_the_same(start, end):
+    rotmats = turning_dolphin(start, end)
+    vectors = continuous_rotvecs(rotmats)
+    torch.testing.assert_close(batch_rodrigues(vectors), rotmats, atol=1e-6, rtol=0)
+    steps = torch.rad2deg((vectors[1:] - vectors[:-1]).norm(dim=-1))
+    turn = abs(end - start) / 200
+    assert steps.max() < max(6, 4 * turn)
+
+
+def test_the_shortest_vectors_jump_by_a_whole_turn_where_the_heading_passes_half_a_turn():
+    vectors = rotmat_to_rotvec(turning_dolphin(60, 240))
+    steps = torch.rad2deg((vectors[1:] - vectors[:-1]).norm(dim=-1))
+    assert 340 < steps.max() < 361
+    assert (steps > 10).sum() == 1
