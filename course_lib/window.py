@@ -144,8 +144,9 @@ class WindowLoader:
     def place(self, t, cam):
         """Where the windows of the frames t lie: left, top (B,) and their common width and height, inside the frame."""
         full = (cam.width, cam.height)
-        device = self.scene.translations.device
-        corners = cam.to(device).transform(self.scene.skin(t.to(device)))[..., :2].cpu()      # (B, V, 2), NDC
+        like = self.scene.translations
+        verts = self.scene.skin(t.to(like.device))                                            # (B, V, 3)
+        corners = cam.to(like.device).to(like.dtype).transform(verts)[..., :2].cpu()          # (B, V, 2), NDC
         pixels = torch.stack([(corners[..., 0] + 1) * full[0], (1 - corners[..., 1]) * full[1]], dim=-1) / 2
         low, high = pixels.amin(1) - self.margin, pixels.amax(1) + self.margin                # (B, 2)
         if not torch.isfinite(high - low).all():
