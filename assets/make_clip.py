@@ -1,12 +1,13 @@
-"""Makes the clip of the embedded pack, a drone's view of a dolphin that turns under the surface, and its truth.
+"""Makes the clip of the embedded pack: a drone's view of a dolphin turning under the surface, and its truth.
 
-    python assets/make_clip.py                     everything: frames, masks, altitudes, prompts, truth, manifest
-    python assets/make_clip.py --preview OUT       a video and a contact sheet in the folder OUT, the pack untouched
-    python assets/make_clip.py --preview OUT --frames 0,50,100      these frames alone, as PNG and enlarged
+    python assets/make_clip.py                     frames, masks, altitudes, prompts, truth, manifest
+    python assets/make_clip.py --preview OUT       a video and a contact sheet in the folder OUT, no pack
+    python assets/make_clip.py --preview OUT --frames 0,50,100      these frames alone, and enlarged
 
-What is true is made first, in `Swimmer`: path, pose, shape and the surface that results, with deformations that no
-part scales and no skinning weights express. Only then is it photographed, in `photograph`, by shading that shares no code with
-the course's renderer, and segmented, in `Segmenter`, with the errors of a segmenter. Same seed, same pack.
+What is true is made first, in `Swimmer`: path, pose, shape and the surface that results, with deformations
+that no part scales and no skinning weights express. Only then is it photographed, by `Camera`, with shading
+that shares nothing with the course's, and segmented, by `Segmenter`, with a segmenter's errors. Same seed,
+same pack.
 """
 import argparse
 import json
@@ -29,14 +30,17 @@ from course_lib.kal.render.mesh import rasterize  # noqa: E402
 from course_lib.template import DolphinModel  # noqa: E402
 from make_manifest import CLIP  # noqa: E402
 
-# ---- The shot: what one turns to change the problem that the course solves --------------------------------------
+# ---- The shot: what one turns to change the problem that the course solves -------------------------------
 PACK = ROOT / "assets" / "pack"
 MODEL = PACK / "model"
 FRAMES, FPS, WIDTH, HEIGHT = 200, 50, 640, 360
 HALF_WIDTH = 17.27 / (2 * 12.29)     # tan of half the horizontal field of view
 FIRST_ALTITUDE, ALTITUDES = 50, 500  # altitude.npy is longer than the clip: index 50 is frame 0
-HEADING_START, HEADING_END = 60.0, 240.0  # degrees; passes 180 at about two thirds
-# the one heading from which the tutorial's recipe starts all frames goes into the manifest: INIT_ROT_UP_DEG in make_manifest.py
+# Heading in degrees: a wide turn, a sharp one in the middle, a wide one again. The tutorial's recipe starts all frames at one
+# heading and finds its way from up to some 105 degrees off: so the first and the last frames come right from their two sides, one of
+# them past 180, and the few in between do not. Its rotation vectors then jump where the animal only turns.
+HEADING_MIDDLE, SHARP_TURN, SHARP_TIME, WIDE_TURN = 90.0, 76.0, 0.3, 42.0   # degrees, degrees, s, degrees/s
+# The one heading from which the tutorial's recipe starts all frames: INIT_ROT_UP_DEG in make_manifest.py.
 SPEED = 1.55                         # m/s
 PATH_CENTRE = (0.35, 0.05)           # m, x and z: where the middle of the path's bounding box lies
 DEPTH = 0.40                         # m, of the template's origin under the surface, on average
@@ -48,31 +52,34 @@ HEAD, STOCK_FRONT, STOCK_REAR, FLIPPERS, FLUKES = 1, 2, 3, 5, 6  # parts of the 
 
 SUPERSAMPLE = 3                      # samples along each side of a pixel
 SHUTTER = (-1 / 700, 0.0, 1 / 700)   # s: three instants of an exposure of 1/233 s
-QUALITY = 76
+QUALITY = 80
 
-# ---- Light -------------------------------------------------------------------------------------------------------
+# ---- Light -----------------------------------------------------------------------------------------------
 SUN_ZENITH, SUN_AZIMUTH = 50.0, 62.0     # degrees; azimuth from the image's upper edge, clockwise
 SUN, SKY = np.array([1.00, 0.96, 0.88]), np.array([0.20, 0.27, 0.36])  # irradiance of a level plane, by each
+SUN_RADIANCE, GLINT_SLOPE = 2.6, 0.035   # of the sun's mirror images; rms slope of the finest ripples
+SKY_ZENITH, SKY_HORIZON = np.array([0.30, 0.50, 0.85]), np.array([1.60, 1.75, 1.90])
 BOTTOM_DEPTH = 4.6                       # m
 COLUMN = np.array([1.00, 0.22, 0.19])    # 1/m, attenuation of what is seen through the water, there and back
+HAZE = np.array([1.60, 0.60, 0.52])      # 1/m, along the way from the skin up to the surface
 INHERENT = np.array([0.018, 0.122, 0.165])  # light that the water itself sends up
 DRIFT = np.array([0.16, 0.07])           # m/s: the drone hovers, wind and tide do not
 
 
 def sun_direction(zenith_deg):
-    azimuth = np.deg2rad(SUN_AZIMUTH)
-    flat = np.sin(np.deg2rad(zenith_deg)) * np.array([-np.sin(azimuth), np.cos(azimuth)])  # image right is world -x
-    return np.array([flat[0], np.cos(np.deg2rad(zenith_deg)), flat[1]])
+    zenith, azimuth = np.deg2rad(zenith_deg), np.deg2rad(SUN_AZIMUTH)
+    level = np.sin(zenith)
+    return np.array([-level * np.sin(azimuth), np.cos(zenith), level * np.cos(azimuth)])  # image right is -x
 
 
 def altitude(frame):
-    """Metres above the sea, of any (fractional) frame: a hover that the barometer and the pilot's thumb let wander."""
+    """Metres above the sea, of any (fractional) frame: a hover that wanders a little."""
     t = np.asarray(frame, float) / FPS
     return 11.05 + 0.42 * np.sin(0.55 * t + 2.2) + 0.06 * np.sin(1.9 * t + 0.4)
 
 
 def project(points, camera_height):
-    """World points (..., 3) to NDC (..., 2) by the drone's pinhole camera: image right is -x, image up is +z."""
+    """World points (..., 3) to NDC (..., 2), by the drone's pinhole camera: right is -x, up is +z."""
     distance = (camera_height - points[..., 1]) * HALF_WIDTH
     return np.stack([-points[..., 0] / distance, points[..., 2] / distance * WIDTH / HEIGHT], -1)
 
@@ -86,7 +93,7 @@ def rotation(axis, angle):
 
 
 def rotvec(matrix, near):
-    """The rotation vector of a matrix whose name is nearest to `near`: continuous in time through 180 degrees and on."""
+    """The rotation vector of a matrix, of its many the one nearest to `near`: it may grow beyond pi."""
     vector = cv2.Rodrigues(matrix)[0][:, 0]
     angle = np.linalg.norm(vector)
     axis = vector / max(angle, 1e-12)
@@ -98,7 +105,7 @@ def bump(x, centre, width):
     return np.exp(-(((x - centre) / width) ** 2))
 
 
-# ---- The truth ---------------------------------------------------------------------------------------------------
+# ---- The truth -------------------------------------------------------------------------------------------
 class Swimmer:
     """The true dolphin: where it is, how it bends, and its surface, at any time."""
 
@@ -121,9 +128,9 @@ class Swimmer:
         self._poses = {}
 
     def heading(self, t):
-        """Degrees: slow into the turn and out of it."""
-        u = t * FPS / (FRAMES - 1)
-        return HEADING_START + (HEADING_END - HEADING_START) * (0.45 * u + 0.55 * u * u * (3 - 2 * u))
+        """Degrees."""
+        s = t - FRAMES / FPS / 2
+        return HEADING_MIDDLE + SHARP_TURN * np.tanh(s / SHARP_TIME) + WIDE_TURN * s
 
     def _part_scales(self):
         """(7, 4): a dolphin 2 % longer than the template, somewhat wider, less deep, with larger fins."""
@@ -133,14 +140,16 @@ class Swimmer:
         return scales.astype(np.float32)
 
     def _residual(self):
-        """(V, 3) m: the form of this one animal, which scaling parts cannot give: a smooth field of up to a centimetre."""
+        """(V, 3) m: the form of this one animal, beyond what scaling parts can give: smooth, centimetres."""
         x, y, z = self.template.T
         length = z.max() - z.min()
         s = (z - z.min()) / length                       # 0 at the flukes, 1 at the rostrum
         out = np.zeros_like(self.template)
         body = bump(s, 0.55, 0.33)
-        out[:, 0] = x * (0.040 * bump(s, 0.62, 0.09) - 0.050 * bump(s, 0.38, 0.11)) + 0.004 * body * np.sin(7 * s + 0.6)
-        out[:, 1] = y * (0.032 * bump(s, 0.66, 0.11) - 0.036 * bump(s, 0.30, 0.10)) - 0.004 * bump(s, 0.52, 0.14) * (y < 0)
+        out[:, 0] = x * (0.040 * bump(s, 0.62, 0.09) - 0.050 * bump(s, 0.38, 0.11))
+        out[:, 0] += 0.004 * body * np.sin(7 * s + 0.6)
+        out[:, 1] = y * (0.032 * bump(s, 0.66, 0.11) - 0.036 * bump(s, 0.30, 0.10))
+        out[:, 1] -= 0.004 * bump(s, 0.52, 0.14) * (y < 0)
         out[:, 1] += 0.006 * np.sin(2 * np.pi * 1.3 * s + 0.4)
         out[:, 2] = 0.007 * np.sin(2 * np.pi * 1.1 * s + 1.0) * np.sin(np.pi * s)
         top = np.clip((y - 0.20) / 0.25, 0, 1) * bump(s, 0.50, 0.2)
@@ -149,7 +158,7 @@ class Swimmer:
         return out
 
     def rest(self, posed=None):
-        """The true surface at rest (V, 3), or, given (global_pose, body_pose, living), a surface in that pose at the origin."""
+        """The true surface (V, 3) at the origin, at rest, or `posed`: (global_pose, body_pose, living)."""
         model = self.model
         kept = model.V
         pose = np.zeros((1, 3)) if posed is None else posed[0]
@@ -157,23 +166,24 @@ class Swimmer:
         living = 0 if posed is None else posed[2]
         f32 = lambda array: torch.as_tensor(np.asarray(array, np.float32))  # noqa: E731
         moved = self.residual + living
-        moved = moved - self.model.J_regressor[0, 0].numpy() @ moved  # the root joint stays where the skeleton has it
+        moved = moved - model.J_regressor[0, 0].numpy() @ moved  # the root joint stays where it is
         try:
             model.V = f32((self.template + moved) / float(model.global_scale))[None]
-            out = model(f32(pose)[None], f32(body)[None], torch.zeros(1, 1, 3), part_scales=f32(self.part_scales))
+            nowhere, shape = torch.zeros(1, 1, 3), f32(self.part_scales)
+            out = model(f32(pose)[None], f32(body)[None], nowhere, part_scales=shape)
         finally:
             model.V = kept
         return out["vertices"][0].numpy().astype(np.float64)
 
     def living(self, t):
-        """(V, 3) m: what moves in a live animal and in no skeleton: breath, a curve of the spine, give of the flukes."""
+        """(V, 3) m: what moves in an animal and in no skeleton: breath, a curved spine, bent flukes."""
         x, y, z = self.template.T
         length = z.max() - z.min()
         s = (z - z.min()) / length
         turning = self.turning(t)
         out = np.zeros_like(self.template)
         girth = 0.014 * np.sin(2 * np.pi * 0.42 * t + 0.5) * bump(s, 0.6, 0.18)
-        girth = girth + 0.008 * np.sin(2 * np.pi * (BEAT * t - 1.1 * s)) * bump(s, 0.3, 0.16)  # muscle of the peduncle
+        girth += 0.008 * np.sin(2 * np.pi * (BEAT * t - 1.1 * s)) * bump(s, 0.3, 0.16)  # the tail's muscles
         out[:, 0], out[:, 1] = x * girth, y * girth
         curve = 0.030 * turning + 0.007 * np.sin(2 * np.pi * 0.8 * t)
         out[:, 0] += curve * (((s - 0.55) / 0.5) ** 2 - 0.25)
@@ -182,20 +192,22 @@ class Swimmer:
         return out
 
     def joints(self, t):
-        """(7, 3) rotation vectors of the parts: a wave that grows from the head to the flukes, which lag behind the stock."""
+        """(7, 3) rotation vectors of the parts: a wave that runs from the head to the flukes and grows."""
         beat = 2 * np.pi * BEAT * t
         turning = self.turning(t)
         out = np.zeros((self.model.LBS.n_groups, 3))
-        out[HEAD] = np.deg2rad([1.5 + 2.0 * np.sin(beat + 2.0), 4.0 * turning + 1.5 * np.sin(1.9 * t + 1.0), 0])
-        out[STOCK_FRONT] = np.deg2rad([-1.0 + 6.5 * np.sin(beat), -3.5 * turning + 1.0 * np.sin(2.3 * t), 0])
-        out[STOCK_REAR] = np.deg2rad([11.0 * np.sin(beat - 0.8), -4.5 * turning + 1.5 * np.sin(2.3 * t - 0.8), 0])
-        out[FLUKES] = np.deg2rad([17.0 * np.sin(beat - 1.9), -1.5 * turning, 2.0 * np.sin(1.6 * t)])
-        out[FLIPPERS] = np.deg2rad([6.0 + 7.0 * np.sin(0.9 * t + 0.4), 2.0 * turning, 2.0 * np.sin(beat / 2)])
-        return out
+        sway = 1.5 * np.sin(2.3 * t - 0.8)
+        out[HEAD] = 1.5 + 2.0 * np.sin(beat + 2.0), 4.0 * turning + 1.5 * np.sin(1.9 * t + 1.0), 0
+        out[STOCK_FRONT] = -1.0 + 6.5 * np.sin(beat), -3.5 * turning + 1.0 * np.sin(2.3 * t), 0
+        out[STOCK_REAR] = 11.0 * np.sin(beat - 0.8), -4.5 * turning + sway, 0
+        out[FLUKES] = 17.0 * np.sin(beat - 1.9), -1.5 * turning, 2.0 * np.sin(1.6 * t)
+        out[FLIPPERS] = 6.0 + 7.0 * np.sin(0.9 * t + 0.4), 2.0 * turning, 2.0 * np.sin(beat / 2)
+        return np.deg2rad(out)
 
     def turning(self, t):
-        """How fast it turns, about 1 at the most."""
-        return (self.heading(t + 0.02) - self.heading(t - 0.02)) / 0.04 / 60.0
+        """How hard it turns: 1.5 at the sharpest."""
+        fastest = SHARP_TURN / SHARP_TIME + WIDE_TURN
+        return 1.5 * (self.heading(t + 0.02) - self.heading(t - 0.02)) / 0.04 / fastest
 
     def pose(self, t):
         """global_pose matrix (3, 3), joint poses (7, 3), position (3,) of the template's origin."""
@@ -216,11 +228,12 @@ class Swimmer:
         return self.rest((vector, body, self.living(t))) + position
 
 
-# ---- The photograph ----------------------------------------------------------------------------------------------
+# ---- The photograph --------------------------------------------------------------------------------------
 def raster(ndc, nearness, faces, features, width, height, box):
-    """Features (height, width, D) and hit mask (height, width) of a mesh in a box (left, right, low, high) of the NDC plane.
+    """Features (height, width, D) and hit mask (height, width) of a mesh, in a box of the NDC plane.
 
-    ndc (V, 2), nearness (V,): larger is closer, features (F, 3, D) of the faces' corners.
+    box = (left, right, low, high); ndc (V, 2); nearness (V,): larger is closer; features (F, 3, D) of the
+    faces' corners.
     """
     left, right, low, high = box
     inside = (ndc - [(left + right) / 2, (low + high) / 2]) / [(right - left) / 2, (high - low) / 2]
@@ -238,7 +251,8 @@ def coverage(vertices, faces, camera_height, supersample):
     """Share of each pixel (HEIGHT, WIDTH) that a surface covers, seen through the pinhole camera alone."""
     ndc = project(vertices, camera_height)
     x, y, w, h = window_around(ndc, 3)
-    _, hit = raster(ndc, vertices[:, 1], faces, np.ones(faces.shape + (1,)), w * supersample, h * supersample, pixel_box(x, y, w, h))
+    nothing, size = np.ones(faces.shape + (1,)), (w * supersample, h * supersample)
+    _, hit = raster(ndc, vertices[:, 1], faces, nothing, *size, pixel_box(x, y, w, h))
     out = np.zeros((HEIGHT, WIDTH), np.float32)
     out[y:y + h, x:x + w] = hit.reshape(h, supersample, w, supersample).mean((1, 3))
     return out
@@ -252,6 +266,12 @@ def window_around(ndc, margin):
     return x0, y0, min(int(x.max()) + margin + 1, WIDTH) - x0, min(int(y.max()) + margin + 1, HEIGHT) - y0
 
 
+def look_up(picture, column, row, interpolation=cv2.INTER_LINEAR, border=cv2.BORDER_REPLICATE, outside=0.0):
+    """Samples (N,) of a picture (H, W) at columns and rows (N,); whole numbers are the pixels' centres."""
+    at = np.stack([column, row]).astype(np.float32)[..., None]
+    return cv2.remap(picture, at[0], at[1], interpolation, borderMode=border, borderValue=outside)[:, 0]
+
+
 def vertex_normals(vertices, faces):
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     flat = np.cross(b - a, c - a)
@@ -262,7 +282,7 @@ def vertex_normals(vertices, faces):
 
 
 class Skin:
-    """What the template's paint lacks: blotches, fine speckle, old tooth rakes, in the colours of one animal."""
+    """What the template's paint lacks: colour, blotches, fine speckle, old tooth rakes."""
 
     CELL = 2.8 / 1024  # m of the rest pose's dorsal plane
 
@@ -279,22 +299,21 @@ class Skin:
             for line in range(lines):
                 middle = centre + 0.012 * line * np.array([along[1], -along[0]])
                 ends = [((middle + k * size / 2 * along) / self.CELL + 512) * 16 for k in (-1, 1)]
-                cv2.line(marks, *[tuple(int(v) for v in end) for end in ends], float(rng.uniform(0.3, 1.0)), 2, cv2.LINE_AA, 4)
+                start, end = (tuple(int(v) for v in end) for end in ends)  # in sixteenths of a pixel
+                cv2.line(marks, start, end, float(rng.uniform(0.3, 1.0)), 2, cv2.LINE_AA, 4)
         self.marks = cv2.GaussianBlur(marks, (0, 0), 0.8)
 
-    def _look_up(self, picture, across, z):
-        return cv2.remap(picture, (across / self.CELL + 512).astype(np.float32), (z / self.CELL + 512).astype(np.float32),
-                         cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)[:, 0]
+    def _at(self, picture, across, z):
+        return look_up(picture, across / self.CELL + 512, z / self.CELL + 512, border=cv2.BORDER_WRAP)
 
     def __call__(self, rest, paint):
-        """Albedo (N, 3) at rest positions (N, 3), from the template's paint (N,) or (N, 3) there."""
-        across = rest[:, 0:1] + 0.35 * rest[:, 1:2]
-        z = rest[:, 2:3]
-        dark = paint if paint.ndim == 2 else paint[:, None]
-        colour = 0.62 * dark * np.array([[0.97, 1.00, 1.03]])
-        tone = 1 + 0.07 * self._look_up(self.blotch, across, z) + 0.035 * self._look_up(self.speckle, across, z)
-        colour = colour * tone[:, None] * (1 + np.outer(self._look_up(self.blotch, z[::-1] * 0 + z, across), [0.025, 0.005, -0.02]))
-        return np.clip(colour + 0.09 * self._look_up(self.marks, rest[:, 0:1], z)[:, None], 0.01, 0.9)
+        """Albedo (N, 3) at rest positions (N, 3), from the template's paint (N,) there."""
+        x, z = rest[:, 0], rest[:, 2]
+        across = x + 0.35 * rest[:, 1]
+        tone = 1 + 0.07 * self._at(self.blotch, across, z) + 0.035 * self._at(self.speckle, across, z)
+        hue = 1 + np.outer(self._at(self.blotch, z, across), [0.025, 0.005, -0.02])
+        colour = 0.62 * np.outer(paint * tone, [0.97, 1.00, 1.03]) * hue
+        return np.clip(colour + 0.09 * self._at(self.marks, x, z)[:, None], 0.01, 0.9)
 
 
 def template_paint(resolution=1024):
@@ -303,14 +322,11 @@ def template_paint(resolution=1024):
 
     picture = albedo(resolution).astype(np.float32)
 
-    def look_up(uv):
-        at = (uv * resolution - 0.5).astype(np.float32)
-        return cv2.remap(picture, at[:, 0:1], at[:, 1:2], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-    return look_up
+    return lambda uv: look_up(picture, *(uv * resolution - 0.5).T)
 
 
 class Camera:
-    """Photographs the swimmer in the sea, frame by frame, each for itself: frames can be made in any order."""
+    """Photographs the swimmer in the sea. Each frame is made for itself: any of them, in any order."""
 
     FILM_CELL = 0.04  # m
 
@@ -326,21 +342,26 @@ class Camera:
         self.weed = 1 / (1 + np.exp(-(1.3 * patches - 0.6)))[..., None]
         self.grain = (1 + 0.08 * ocean.fractal(rng, shape, 0.8, low=12))[..., None]
         self.paint = template_paint()
-        self.flecks = [(rng.uniform(-10, 10, 2), rng.uniform(0.015, 0.035), rng.uniform(0.05, 0.4)) for _ in range(70)]
+        self.flecks = []  # place, size, strength
+        for _ in range(70):
+            self.flecks.append((rng.uniform(-10, 10, 2), rng.uniform(0.015, 0.035), rng.uniform(0.05, 0.4)))
 
     def light_at(self, slopes, box, depth):
-        """Caustics over the world box (x0, x1, z0, z1), m, at `depth`: a picture in the sea's cells, and x, z of its first one."""
+        """Caustics at `depth` over a box (x0, x1, z0, z1) in m: a picture in the sea's cells, its corner."""
         cell, rim = self.cell, 60
         x0, z0 = int(np.floor(box[0] / cell)), int(np.floor(box[2] / cell))
         nx, nz = int(np.ceil((box[1] - box[0]) / cell)) + 2, int(np.ceil((box[3] - box[2]) / cell)) + 2
-        rows, columns = np.arange(z0 - rim, z0 + nz + rim) % slopes.shape[0], np.arange(x0 - rim, x0 + nx + rim) % slopes.shape[1]
-        waves = cv2.GaussianBlur(slopes[np.ix_(rows, columns)], (0, 0), 2.2)  # ripples blur out in the sun's disc
+        rows = np.arange(z0 - rim, z0 + nz + rim) % slopes.shape[0]
+        columns = np.arange(x0 - rim, x0 + nx + rim) % slopes.shape[1]
+        waves = cv2.GaussianBlur(slopes[np.ix_(rows, columns)], (0, 0), 2.2)  # the sun's disc blurs them
         light = ocean.caustics(waves, cell, depth, 3, rim, rim, nz, nx)
         return cv2.GaussianBlur(light, (0, 0), 1.6), (x0 + 0.5) * cell, (z0 + 0.5) * cell
 
     def animal(self, t, slopes):
-        """Premultiplied radiance and coverage (h S, w S, 4) of the dolphin without the surface above it, its depth (h S, w S)
-        in m, and its pixel window (x, y, w, h)."""
+        """The dolphin without the surface above it, in a window of pixels (x, y, w, h), supersampled S times.
+
+        Returns premultiplied radiance and coverage (h S, w S, 4), depth (h S, w S) in m, and the window.
+        """
         swimmer, faces = self.swimmer, self.swimmer.faces
         up = altitude(t * FPS)
         instants = [swimmer.surface(t + dt) for dt in SHUTTER]
@@ -349,15 +370,16 @@ class Camera:
         sun = sun_direction(np.rad2deg(np.arcsin(np.sin(np.deg2rad(SUN_ZENITH)) / 1.34)))
         shadow = self.shadow_map(instants[len(instants) // 2], sun)
         world = np.concatenate(instants)
-        where = (world[:, 0].min() - 0.3, world[:, 0].max() + 0.3, world[:, 2].min() - 0.3, world[:, 2].max() + 0.3)
-        drifted = (where[0] + DRIFT[0] * t, where[1] + DRIFT[0] * t, where[2] + DRIFT[1] * t, where[3] + DRIFT[1] * t)
+        low, high = world[:, [0, 2]].min(0) - 0.3 + DRIFT * t, world[:, [0, 2]].max(0) + 0.3 + DRIFT * t
+        drifted = low[0], high[0], low[1], high[1]
         lights = [(d,) + self.light_at(slopes, drifted, 0.1 + 1.6 * d) for d in (0.06, 0.25, 0.7)]
         total = np.zeros((h * SUPERSAMPLE, w * SUPERSAMPLE, 4), np.float32)
         depth_sum = np.zeros(total.shape[:2], np.float32)
         for vertices in instants:
             features = np.concatenate([swimmer.template, vertices, vertex_normals(vertices, faces)], 1)[faces]
             features = np.concatenate([features, swimmer.face_uvs], 2)
-            image, hit = raster(project(vertices, up), vertices[:, 1], faces, features, total.shape[1], total.shape[0], box)
+            ndc, size = project(vertices, up), total.shape[1::-1]
+            image, hit = raster(ndc, vertices[:, 1], faces, features, *size, box)
             colour, depth = self.radiance(image[hit], t, up, sun, shadow, lights)
             total[hit, :3] += colour / len(instants)
             total[hit, 3] += 1 / len(instants)
@@ -375,12 +397,14 @@ class Camera:
         axes = np.stack([side, np.cross(sun, side), sun])
         seen = vertices @ axes.T
         low, high = seen[:, :2].min(0) - 0.05, seen[:, :2].max(0) + 0.05
-        image, hit = raster(seen[:, :2], seen[:, 2], self.swimmer.faces, seen[:, 2:][self.swimmer.faces], 384, 384, (low[0], high[0], low[1], high[1]))
+        faces, box = self.swimmer.faces, (low[0], high[0], low[1], high[1])
+        image, hit = raster(seen[:, :2], seen[:, 2], faces, seen[:, 2:][faces], 384, 384, box)
         return np.where(hit, image[..., 0], -1e3).astype(np.float32), axes, low, high
 
     def radiance(self, samples, t, up, sun, shadow, lights):
-        """Linear RGB (N, 3) of skin samples (rest 3, world 3, normal 3, uv 2) and their depth (N,), haze included."""
-        rest, world, normal, uv = samples[:, :3], samples[:, 3:6].astype(np.float64), samples[:, 6:9], samples[:, 9:11]
+        """Linear RGB (N, 3), haze included, and depth (N,) of samples (N, 11): rest, world, normal, uv."""
+        rest, world, normal, uv = np.split(samples, [3, 6, 9], axis=1)
+        world = world.astype(np.float64)
         normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
         depth = -world[:, 1]
         under = np.clip(depth, 0, None)[:, None]
@@ -392,15 +416,13 @@ class Camera:
         lit = np.zeros(len(world))
         for du in (-1.0, 0.0, 1.0):
             for dv in (-1.0, 0.0, 1.0):
-                nearest = cv2.remap(picture, (u + du)[:, None].astype(np.float32), (v + dv)[:, None].astype(np.float32), cv2.INTER_NEAREST,
-                                    borderValue=-1e3)[:, 0]
+                nearest = look_up(picture, u + du, v + dv, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT, -1e3)
                 lit += (seen[:, 2] > nearest - 0.035) / 9
         values = []
         for _, light, x0, z0 in lights:
             column = (world[:, 0] + DRIFT[0] * t - x0) / self.cell
             row = (world[:, 2] + DRIFT[1] * t - z0) / self.cell
-            values.append(cv2.remap(light, column[:, None].astype(np.float32), row[:, None].astype(np.float32), cv2.INTER_LINEAR,
-                                    borderMode=cv2.BORDER_REFLECT)[:, 0])
+            values.append(look_up(light, column, row, border=cv2.BORDER_REFLECT))
         depths = [d for d, *_ in lights]
         place = np.interp(depth, depths, np.arange(len(depths)))
         below = np.clip(place.astype(int), 0, len(depths) - 2)
@@ -409,7 +431,8 @@ class Camera:
         focus = values[below, n] * (below + 1 - place) + values[below + 1, n] * (place - below)
         focus = 1 + 0.75 * (np.minimum(focus, 2.6) - 1)
         albedo = self.skin(rest, self.paint(uv))
-        direct = (np.clip(normal @ sun, 0, None) * lit * focus)[:, None] * SUN / np.cos(np.deg2rad(SUN_ZENITH)) * 0.93
+        sunlight = 0.93 * SUN / np.cos(np.deg2rad(SUN_ZENITH))  # of a plane that faces the sun
+        direct = (np.clip(normal @ sun, 0, None) * lit * focus)[:, None] * sunlight
         ambient = (0.5 + 0.5 * normal[:, 1:2]) * SKY + (0.5 - 0.5 * normal[:, 1:2]) * 2.2 * INHERENT
         light = (direct + ambient) * np.exp(-0.5 * COLUMN * under)
         view = np.array([0.0, up, 0.0]) - world
@@ -422,23 +445,27 @@ class Camera:
         rim = np.where(wet[:, 0], 0.02, 0.25) * (1 - facing) ** 3
         colour = albedo * light + sheen[:, None] * SUN + rim[:, None] * SKY
         path = under * (1 + (1 - view[:, 1:2]))
-        clear = np.exp(-1.3 * COLUMN * path)
-        return (colour * clear + INHERENT * (1 - np.exp(-0.55 * path))).astype(np.float32), depth
+        clear = np.exp(-HAZE * path)
+        return (colour * clear + INHERENT * (1 - clear)).astype(np.float32), depth
 
     def film(self, t):
-        """What the dolphin and chance leave on the surface, (512, 512, 2) around the point under the camera: by how much
-        the ripples are calmed, 1 not at all, in the prints of the flukes; and foam, where the dorsal fin cuts the surface."""
+        """What is on the surface, (512, 512, 2) around the point under the camera.
+
+        First by how much ripples are calmed in the prints of the flukes, 1 not at all; then foam, where the
+        dorsal fin cuts the surface, and flecks of it that drift by.
+        """
         film = np.stack([np.ones((512, 512), np.float32), np.zeros((512, 512), np.float32)], -1)
 
-        def spot(place, size):  # the window of `film` around a place on the water, and the squared distance to it over size
+        def spot(place, size):  # the window of `film` around a place, and (distance / size)^2 in it
             at = (np.asarray(place) / self.FILM_CELL + 256)
             reach = int(2.5 * size / self.FILM_CELL) + 2
-            low, high = np.clip(np.floor(at).astype(int) - reach, 0, 512), np.clip(np.floor(at).astype(int) + reach, 0, 512)
+            cell = np.floor(at).astype(int)
+            low, high = np.clip(cell - reach, 0, 512), np.clip(cell + reach, 0, 512)
             columns, rows = np.arange(low[0], high[0]) - at[0], np.arange(low[1], high[1]) - at[1]
             distance2 = (rows[:, None] ** 2 + columns[None] ** 2) * (self.FILM_CELL / size) ** 2
             return film[low[1]:high[1], low[0]:high[0]], distance2
 
-        def left(at, body):  # where something that the body left behind at time `at` is now adrift, and its height then
+        def left(at, body):  # where what the body left behind at time `at` is by now, and its height then
             matrix, _, position = self.swimmer.pose(at)
             if at < self.swimmer.fine[0]:  # before the clip it came straight on
                 position = position - matrix[:, 2] * SPEED * (self.swimmer.fine[0] - at)
@@ -464,7 +491,8 @@ class Camera:
         return np.minimum(film, 1)
 
     def expose(self, frame):
-        """The frame (HEIGHT, WIDTH, 3) uint8, the dolphin's visible coverage of its pixels (HEIGHT, WIDTH), its mean wobble, px."""
+        """The frame (HEIGHT, WIDTH, 3) uint8, how much of each pixel (HEIGHT, WIDTH) shows the dolphin, its
+        displacement by refraction, in pixels, on average."""
         t = frame / FPS
         slopes = self.sea.slopes(t)
         animal, depth, (x, y, w, h) = self.animal(t, slopes)
@@ -477,7 +505,7 @@ class Camera:
         sea_image = ocean.shade(
             WIDTH, HEIGHT, SUPERSAMPLE, float(altitude(frame)), HALF_WIDTH, DRIFT * t, slopes, self.cell,
             self.film(t), self.FILM_CELL, bottom.astype(np.float32), self.bottom_cell, BOTTOM_DEPTH,
-            sun_direction(SUN_ZENITH), 2.6, 0.035, np.array([0.30, 0.50, 0.85]), np.array([1.6, 1.75, 1.9]), INHERENT, COLUMN,
+            sun_direction(SUN_ZENITH), SUN_RADIANCE, GLINT_SLOPE, SKY_ZENITH, SKY_HORIZON, INHERENT, COLUMN,
             np.array([y * SUPERSAMPLE, x * SUPERSAMPLE]), animal, depth, wobble)
         grid = np.mgrid[:animal.shape[0], :animal.shape[1]].astype(np.float32)
         seen = cv2.remap(animal[..., 3], grid[1] + wobble[..., 0], grid[0] + wobble[..., 1], cv2.INTER_LINEAR)
@@ -491,7 +519,8 @@ def develop(light, rng):
     """Lens, sensor and the drone's own processing: linear light (H, W, 3) to 8 bit."""
     image = cv2.GaussianBlur(light, (0, 0), 0.5)
     bright = np.minimum(np.maximum(image - 1.0, 0), 4.0)
-    image = np.minimum(image, 3.0) + 0.10 * cv2.GaussianBlur(bright, (0, 0), 1.6) + 0.03 * cv2.GaussianBlur(bright, (0, 0), 9)
+    bloom = 0.10 * cv2.GaussianBlur(bright, (0, 0), 1.6) + 0.03 * cv2.GaussianBlur(bright, (0, 0), 9)
+    image = np.minimum(image, 3.0) + bloom
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     radius2 = ((columns - WIDTH / 2) ** 2 + (rows - HEIGHT / 2) ** 2) / (WIDTH / 2) ** 2
     image = image * (1.12 * (1 - 0.20 * radius2 + 0.03 * radius2**2))[..., None]
@@ -504,28 +533,29 @@ def develop(light, rng):
     return np.clip(image * 255 + rng.uniform(-0.5, 0.5, image.shape), 0, 255).round().astype(np.uint8)
 
 
-# ---- The segmenter -----------------------------------------------------------------------------------------------
+# ---- The segmenter ---------------------------------------------------------------------------------------
 class Segmenter:
-    """Turns what is visible into masks with the errors of a real video segmenter: they drift, and thin parts get lost."""
+    """Makes masks of what is visible, with a segmenter's errors: they drift, and thin parts get lost."""
 
     BLUR, WANDER, LOSSES = 0.7, 0.2, 5
 
     def __init__(self, frames=FRAMES):
         rng = np.random.default_rng(SEED + 1)
-        # a field over (time, row, column), smooth over 9 pixels and 7 frames, which moves the outline by as many pixels
+        # a field over (time, row, column), smooth over 8 pixels and 4 frames, that moves the outline
         noise = rng.normal(size=(frames, HEIGHT // 4, WIDTH // 4)).astype(np.float32)
         noise = np.stack([cv2.GaussianBlur(n, (0, 0), 2.0) for n in noise])
         kernel = np.exp(-0.5 * (np.arange(-12, 13) / 4.0) ** 2)
-        spread = np.fft.irfft(np.fft.rfft(noise, axis=0) * np.fft.rfft(kernel, frames)[:, None, None], frames, axis=0)
+        gain = np.fft.rfft(kernel, frames)[:, None, None]
+        spread = np.fft.irfft(np.fft.rfft(noise, axis=0) * gain, frames, axis=0)
         self.field = (spread / spread.std()).astype(np.float16)
         self.losses = []
         for _ in range(self.LOSSES):
             start, length = rng.integers(0, frames - 12), rng.integers(7, 16)
-            self.losses.append((int(start), int(start + length), str(rng.choice(["left fluke", "right fluke", "left fin", "right fin"])),
-                                float(rng.uniform(0.5, 1.0))))
+            part = str(rng.choice(["left fluke", "right fluke", "left fin", "right fin"]))
+            self.losses.append((int(start), int(start + length), part, float(rng.uniform(0.5, 1.0))))
 
     def __call__(self, frame, visible, landmarks):
-        """Mask (HEIGHT, WIDTH) bool of frame `frame`; landmarks: pixel position and radius of the parts that may be lost."""
+        """Mask (HEIGHT, WIDTH) bool; landmarks: pixel and radius of the parts that may be lost."""
         keep = visible.copy()
         rows, columns = np.mgrid[:HEIGHT, :WIDTH]
         for start, end, part, strength in self.losses:
@@ -535,13 +565,14 @@ class Segmenter:
                 near = np.hypot(columns + 0.5 - x, rows + 0.5 - y) / (radius * strength * rise + 1e-6)
                 keep *= np.clip((near - 1) * 3, 0, 1).astype(np.float32)
         soft = cv2.GaussianBlur(keep, (0, 0), self.BLUR)
-        field = cv2.resize(self.field[frame].astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        slope = 1 / (np.sqrt(2 * np.pi) * np.hypot(self.BLUR, 0.3))  # of `soft` across a straight edge, per pixel
+        field = self.field[frame].astype(np.float32)
+        field = cv2.resize(field, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        slope = 1 / (np.sqrt(2 * np.pi) * np.hypot(self.BLUR, 0.3))  # of `soft` across an edge, per pixel
         return soft > 0.5 - 0.015 + np.clip(self.WANDER * field * slope, -0.4, 0.4)
 
 
 def landmarks(swimmer, t):
-    """Pixel position and radius of the parts that a segmenter may lose: flukes and flippers, by their tips."""
+    """Pixel and radius of what a segmenter may lose: flukes and flippers, from their tips."""
     x, _, z = swimmer.template.T
     s = (z - z.min()) / (z.max() - z.min())
     vertices = swimmer.surface(t)
@@ -555,11 +586,12 @@ def landmarks(swimmer, t):
     return out
 
 
-# ---- The pack ----------------------------------------------------------------------------------------------------
+# ---- The pack --------------------------------------------------------------------------------------------
 def truth(swimmer):
     """The arrays of truth.npz, and the surfaces (T, V, 3) in float64."""
     times = np.arange(FRAMES) / FPS
-    vector, vectors, joints, positions, surfaces = np.array([0.0, np.deg2rad(HEADING_START), 0.0]), [], [], [], []
+    vector = np.array([0.0, np.deg2rad(swimmer.heading(0)), 0.0])
+    vectors, joints, positions, surfaces = [], [], [], []
     for t in times:
         matrix, joint, position = swimmer.pose(t)
         vector = rotvec(matrix, vector)
@@ -570,11 +602,12 @@ def truth(swimmer):
     rest = swimmer.rest()
     a, b, c = (rest[swimmer.faces[:, k]] for k in range(3))
     forward = np.array([cv2.Rodrigues(v)[0][:, 2] for v in vectors])
+    millimetres = np.round((surfaces - positions.astype(np.float32)[:, None]) * 1e3).astype(np.int16)
     arrays = dict(
         global_poses=np.array(vectors, np.float32)[:, None], joint_poses=np.array(joints, np.float32),
         translations=positions.astype(np.float32)[:, None], part_scales=swimmer.part_scales,
         # to a millimetre, and with time innermost in the file: so it packs into half the bytes
-        vertices_tenth_mm=np.asfortranarray(10 * np.round((surfaces - positions.astype(np.float32)[:, None]) * 1e3).astype(np.int16)),
+        vertices_tenth_mm=np.asfortranarray(10 * millimetres),
         masks_packed=np.packbits(masks, axis=-1), size_wh=np.array([WIDTH, HEIGHT]),
         heading_deg=np.rad2deg(np.unwrap(np.arctan2(forward[:, 0], forward[:, 2]))).astype(np.float32),
         length_m=np.float64(rest[:, 2].max() - rest[:, 2].min()),
@@ -591,7 +624,7 @@ def start_process():
 
 
 def shoot(frame):
-    """frame, its image (HEIGHT, WIDTH, 3), the dolphin's visible coverage, the segmenter's mask, mean wobble in pixels."""
+    """frame, its image (HEIGHT, WIDTH, 3), what shows of the dolphin, the segmenter's mask, mean wobble."""
     image, visible, wobble = _team["camera"].expose(frame)
     mask = _team["segmenter"](frame, visible, landmarks(_team["camera"].swimmer, frame / FPS))
     return frame, image, visible, mask, wobble
@@ -616,11 +649,11 @@ def iou(a, b):
 
 
 def prompts(mask, visible):
-    """Points to prompt a segmenter with on frame 0: seven on the animal, far inside, and seven in the water around it."""
+    """Points to prompt a segmenter with on frame 0: seven inside the animal, seven in the water around it."""
     inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
-    rows, columns = np.nonzero(inside > 0.55 * inside.max())
-    axis = np.linalg.svd(np.stack([columns, rows], 1) - [columns.mean(), rows.mean()], full_matrices=False)[2][0]
-    along = np.stack([columns, rows], 1) @ axis
+    rows, columns = np.nonzero(inside > max(0.3 * inside.max(), 2))
+    centred = np.stack([columns - columns.mean(), rows - rows.mean()], 1)
+    along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
     chosen = [np.argmin(np.abs(along - q)) for q in np.quantile(along, np.linspace(0.04, 0.96, 7))]
     points = [[int(columns[k]), int(rows[k])] for k in chosen]
     outside = cv2.distanceTransform((visible < 0.02).astype(np.uint8), cv2.DIST_L2, 5)
@@ -646,8 +679,10 @@ def make_pack(root, jobs):
     for frame in range(FRAMES):
         image, _, mask, _ = shots[frame]
         save_jpeg(image, fresh / "frames" / f"{frame:06d}.jpg")
-        Image.fromarray(mask.astype(np.uint8) * 255).save(fresh / "segmentation" / f"{frame:06d}.png", optimize=True)
-    np.save(fresh / "metadata" / "altitude.npy", (100 * altitude(np.arange(ALTITUDES) - FIRST_ALTITUDE)).astype(np.float32))
+        mask = Image.fromarray(mask.astype(np.uint8) * 255)
+        mask.save(fresh / "segmentation" / f"{frame:06d}.png", optimize=True)
+    centimetres = 100 * altitude(np.arange(ALTITUDES) - FIRST_ALTITUDE)
+    np.save(fresh / "metadata" / "altitude.npy", centimetres.astype(np.float32))
     (fresh / "metadata" / "prompts.json").write_text(json.dumps(prompts(masks[0], shots[0][1])) + "\n")
     np.savez_compressed(fresh / "truth.npz", **arrays)
     shutil.rmtree(clip, ignore_errors=True)
@@ -668,17 +703,21 @@ def report(arrays, shots, masks, clip):
     overlap = np.array([iou(shots[f][2], masks[f]) for f in frames])
     visible = np.array([iou(shots[f][1] > 0.5, masks[f]) for f in frames])
     area = np.array([shots[f][2].sum() / masks[f].sum() for f in frames])
-    size = lambda folder: sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6  # noqa: E731
+    wobble = np.mean([shots[f][3] for f in frames])
+    size = {p.name: sum(q.stat().st_size for q in [p, *p.rglob("*")] if q.is_file()) for p in clip.iterdir()}
     heading, up = arrays["heading_deg"], altitude(np.arange(FRAMES))
     pixels = arrays["length_m"] * WIDTH / (2 * HALF_WIDTH * (up - arrays["translations"][:, 0, 1]))
-    print(f"""heading: {heading[0]:.1f} to {heading[-1]:.1f} degrees, beyond 180 from frame {int((heading < 180).sum())}, beyond 225 from {int((heading < 225).sum())}
+    beyond = [int((heading < limit).sum()) for limit in (180, 225)]
+    litres = 1e3 * arrays["volume_m3"]
+    print(f"""\
+heading: {heading[0]:.1f} to {heading[-1]:.1f} degrees, beyond 180 and 225 from frames {beyond}
 altitude: {up.min():.2f} to {up.max():.2f} m
-dolphin: {arrays["length_m"]:.3f} m, {pixels.min():.0f} to {pixels.max():.0f} px; {1e3 * arrays["volume_m3"]:.1f} litres
+dolphin: {arrays["length_m"]:.3f} m, {pixels.min():.0f} to {pixels.max():.0f} px, {litres:.1f} l
 true silhouette: {masks.sum((1, 2)).min()} to {masks.sum((1, 2)).max()} px
 IoU with the true masks: mean {overlap.mean():.3f}, min {overlap.min():.3f}
 area over the true masks': mean {area.mean():.3f}, {area.min():.3f} to {area.max():.3f}
-refraction: moves the skin by {np.mean([shots[f][3] for f in frames]):.2f} px on average; IoU of what is visible with the true masks {visible.mean():.3f}
-sizes: frames {size(clip / "frames"):.2f} MB, masks {size(clip / "segmentation"):.2f} MB, truth {(clip / "truth.npz").stat().st_size / 1e6:.2f} MB""")
+refraction: {wobble:.2f} px on average; IoU of what is visible with the true masks: {visible.mean():.3f}
+sizes, MB: {", ".join(f"{name} {size_ / 1e6:.2f}" for name, size_ in sorted(size.items()))}""")
 
 
 def close_up(image, at, size=(160, 120), times=3):
@@ -702,7 +741,8 @@ def draw_pictures(shots, masks, folder):
     folder.mkdir(exist_ok=True)
     half = lambda image: cv2.resize(image, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)  # noqa: E731
     Image.fromarray(shots[60][0]).save(folder / "clip_frame.jpg", quality=88)
-    Image.fromarray(sheet([half(shots[f][0]) for f in range(0, 200, 34)], 2)).save(folder / "clip_contact.jpg", quality=80)
+    contact = sheet([half(shots[f][0]) for f in range(0, 200, 34)], 2)
+    Image.fromarray(contact).save(folder / "clip_contact.jpg", quality=80)
     beat = [close_up(shots[f][0], middle(masks[f]), (120, 120)) for f in range(100, 140, 5)]
     Image.fromarray(sheet(beat, 4)).save(folder / "clip_beat.jpg", quality=80)
     errors = []
@@ -711,17 +751,19 @@ def draw_pictures(shots, masks, folder):
         image[shots[f][2] & ~masks[f]] = (255, 150, 0)
         image[~shots[f][2] & masks[f]] = (0, 150, 255)
         both = (shots[f][2] & masks[f])[..., None]
-        errors.append(close_up(np.where(both, (0.5 * image + 110).astype(np.uint8), image), middle(masks[f]), (120, 120)))
-    Image.fromarray(sheet(errors, 5)).save(folder / "clip_masks.png", optimize=True)
+        image = np.where(both, (0.5 * image + 110).astype(np.uint8), image)
+        errors.append(close_up(image, middle(masks[f]), (120, 120)))
+    Image.fromarray(sheet(errors, 5)).save(folder / "clip_masks.jpg", quality=88)
 
 
 def preview(out, frames, jobs):
-    """Looks at frames without touching the pack: PNGs and enlarged crops, or a video and a contact sheet of all."""
+    """Looks at frames without touching the pack: PNGs, enlarged crops, a contact sheet; of many, a video."""
     out.mkdir(parents=True, exist_ok=True)
     shots = photograph(frames, jobs)
     if len(frames) > 12:
         import imageio_ffmpeg
-        writer = imageio_ffmpeg.write_frames(str(out / "clip.mp4"), (WIDTH, HEIGHT), fps=FPS, codec="libx264", quality=8, macro_block_size=8)
+        writer = imageio_ffmpeg.write_frames(str(out / "clip.mp4"), (WIDTH, HEIGHT), fps=FPS, codec="libx264",
+                                             quality=8, macro_block_size=8)
         writer.send(None)
         for frame in frames:
             writer.send(np.ascontiguousarray(shots[frame][0]))
@@ -730,7 +772,8 @@ def preview(out, frames, jobs):
     for frame in frames[:: max(1, len(frames) // 12)][:12]:
         image, visible, mask, _ = shots[frame]
         Image.fromarray(image).save(out / f"{frame:06d}.png")
-        Image.fromarray(close_up(image, middle(visible > 0.5), (160, 140), 4)).save(out / f"{frame:06d}_crop.png")
+        crop = close_up(image, middle(visible > 0.5), (160, 140), 4)
+        Image.fromarray(crop).save(out / f"{frame:06d}_crop.png")
         outline = image.copy()
         outline[mask ^ (cv2.erode(mask.astype(np.uint8), np.ones((3, 3))) > 0)] = [255, 60, 0]
         tiles.append(cv2.resize(outline, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA))
@@ -741,14 +784,15 @@ def preview(out, frames, jobs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pack", type=Path, default=PACK)
-    parser.add_argument("--preview", type=Path, metavar="OUT", help="write looks to this folder, leave the pack alone")
+    parser.add_argument("--preview", type=Path, metavar="OUT", help="write looks there, no pack")
     parser.add_argument("--frames", help="with --preview: 0,50,100 or 0:200:10")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     args = parser.parse_args()
     if args.preview:
         frames = list(range(FRAMES))
         if args.frames:
-            frames = frames[slice(*map(int, args.frames.split(":")))] if ":" in args.frames else [int(f) for f in args.frames.split(",")]
+            numbers = [int(f) for f in args.frames.replace(":", ",").split(",")]
+            frames = frames[slice(*numbers)] if ":" in args.frames else numbers
         preview(args.preview, frames, args.jobs if len(frames) > 4 else 1)
     else:
         make_pack(args.pack, args.jobs)

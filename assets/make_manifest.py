@@ -9,15 +9,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME, VERSION, CLIP = "Embedded dolphin", "1.0", "dolphin_drone_640x360"
-INIT_ROT_UP_DEG = 135.0  # the one heading from which the tutorial's recipe starts every frame of this clip
+INIT_ROT_UP_DEG = -90.0  # the one heading from which the tutorial's recipe starts every frame of this clip
 
 
 def write(pack):
     """Writes PACK/manifest.json anew and returns its dictionary."""
     pack = Path(pack)
-    files = sorted(p for p in pack.rglob("*") if p.is_file() and p != pack / "manifest.json" and not p.name.startswith("."))
+    aside = (".", "manifest.json")
+    files = sorted(p for p in pack.rglob("*") if p.is_file() and not p.name.startswith(aside))
     manifest = {
-        "name": NAME, "version": VERSION, "license": "CC0-1.0", "clip": CLIP, "init_rot_up_deg": INIT_ROT_UP_DEG,
+        "name": NAME,
+        "version": VERSION,
+        "license": "CC0-1.0",
+        "clip": CLIP,
+        "init_rot_up_deg": INIT_ROT_UP_DEG,
         "files": {p.relative_to(pack).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
     }
     text = json.dumps(manifest, indent=1) + "\n"

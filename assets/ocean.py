@@ -1,7 +1,7 @@
-"""The sea of the embedded clip: a wind sea with its true dispersion, light that it bends, and its look from above.
+"""The sea of the embedded clip: waves with true dispersion, the light that they bend, their look.
 
-Nothing here knows of dolphins: `Sea` gives slopes of the surface at any time, `caustics` the light under it, and
-`shade` what a camera looking straight down sees, with an optional picture of something under the surface laid in.
+Nothing here knows of dolphins: `Sea` gives slopes of the surface at any time, `caustics` the light under it,
+and `shade` what a camera sees that looks straight down, with a picture of what is under it laid in.
 World axes as in the course: y up, sea level y = 0, metres; arrays over the sea are [z, x], and periodic.
 """
 import numba
@@ -14,15 +14,15 @@ REFRACTION = 1.0 - 1.0 / 1.34  # a ray coming down through a slope s is turned b
 
 
 class Sea:
-    """A periodic patch of sea surface that moves by the linear dispersion relation of gravity-capillary waves.
+    """A periodic patch of sea that moves by the linear dispersion relation of gravity-capillary waves.
 
-    The spectrum is written as curvature B(k) = k^4 Psi(k) (Elfouhaily et al. 1997, eq. 30), so that the mean square
-    slope is the integral of B(k) dk / k: a saturated wind sea has B of some thousandths over decades of k.
+    The spectrum is given by its curvature B(k) = k^4 Psi(k) (as in Elfouhaily et al., JGR 1997), so that the
+    mean square slope is the integral of B(k) dk / k: a wind sea has B of some thousandths over decades of k.
     Waves shorter than about `shortest` are left to the glints' lobe in `shade`.
     """
 
-    def __init__(self, seed, size=(10.24, 20.48), shape=(1024, 2048), wind_deg=200.0, peak=2.6, saturation=0.0042,
-                 shortest=0.035, swell=7.5, swell_slope=0.022, swell_deg=150.0):
+    def __init__(self, seed, size=(10.24, 20.48), shape=(1024, 2048), wind_deg=200.0, peak=2.6,
+                 saturation=0.0042, shortest=0.035, swell=7.5, swell_slope=0.022, swell_deg=150.0):
         rng = np.random.default_rng(seed)
         self.size, self.shape = size, shape
         nz, nx = shape
@@ -33,7 +33,8 @@ class Sea:
         self.kx, self.kz, self.k2 = kx.astype(np.float32), kz.astype(np.float32), (k * k).astype(np.float32)
         self.omega = np.sqrt(GRAVITY * k + SURFACE_TENSION * k**3)
         k_peak = 2 * np.pi / peak
-        curvature = saturation * np.exp(-1.25 * (k_peak / k) ** 2) * (1 + 0.9 * np.exp(-((k / k_peak - 1) ** 2) / 0.18))
+        curvature = saturation * np.exp(-1.25 * (k_peak / k) ** 2)
+        curvature = curvature * (1 + 0.9 * np.exp(-((k / k_peak - 1) ** 2) / 0.18))
         curvature = curvature * (k / k_peak) ** 0.08 * np.exp(-((k * shortest / (2 * np.pi)) ** 2))
         cell = (2 * np.pi) ** 2 / (size[0] * size[1])
 
@@ -41,7 +42,7 @@ class Sea:
             turned = angle - np.deg2rad(wind_deg)
             power = np.clip(9.0 * (k_peak / k) ** 0.35, 0.7, 12.0)  # short waves spread wide
             spread = np.abs(np.cos(turned / 2)) ** (2 * power)
-            spread = spread / np.sqrt(np.pi / (power + 0.25))  # the integral of cos^2s(a/2), to a few per cent / 2
+            spread = spread / np.sqrt(np.pi / (power + 0.25))
             wind_sea = curvature / k**4 * spread / 2
             turned = angle - np.deg2rad(swell_deg)
             shape_k = np.exp(-((np.log(k * swell / (2 * np.pi))) ** 2) / (2 * 0.12**2))
@@ -77,39 +78,6 @@ def fractal(rng, shape, exponent, low=1.0, high=1e9):
     return ((picture - picture.mean()) / picture.std()).astype(np.float32)
 
 
-@numba.njit(cache=True, fastmath=True)
-def caustics(slopes, cell, depth, rays, z0, x0, nz, nx):
-    """Sunlight at `depth` under the cells [z0:z0+nz, x0:x0+nx] of a periodic surface: mean about 1, bright where it is focused.
-
-    Photons are sent down from rays x rays places in each cell, bent by the slope there, and collected (bilinearly). What
-    light has no shift by the sun's own direction: the pattern is laid in where the eye expects it.
-    """
-    height, width = slopes.shape[0], slopes.shape[1]
-    out = np.zeros((nz, nx), np.float32)
-    reach = depth * REFRACTION / cell
-    margin = int(reach * 0.5) + 2
-    share = 1.0 / (rays * rays)
-    for j in range(-margin * rays, (nz + margin) * rays):
-        fz = (j + 0.5) / rays - 0.5
-        for i in range(-margin * rays, (nx + margin) * rays):
-            fx = (i + 0.5) / rays - 0.5
-            jz, ix = int(np.floor(fz)), int(np.floor(fx))
-            a, b = fz - jz, fx - ix
-            r0, r1 = (jz + z0) % height, (jz + 1 + z0) % height
-            c0, c1 = (ix + x0) % width, (ix + 1 + x0) % width
-            sx = (1 - a) * ((1 - b) * slopes[r0, c0, 0] + b * slopes[r0, c1, 0]) + a * ((1 - b) * slopes[r1, c0, 0] + b * slopes[r1, c1, 0])
-            sz = (1 - a) * ((1 - b) * slopes[r0, c0, 1] + b * slopes[r0, c1, 1]) + a * ((1 - b) * slopes[r1, c0, 1] + b * slopes[r1, c1, 1])
-            x, z = fx + reach * sx, fz + reach * sz
-            px, pz = int(np.floor(x)), int(np.floor(z))
-            b, a = x - px, z - pz
-            if 0 <= px < nx - 1 and 0 <= pz < nz - 1:
-                out[pz, px] += share * (1 - a) * (1 - b)
-                out[pz, px + 1] += share * (1 - a) * b
-                out[pz + 1, px] += share * a * (1 - b)
-                out[pz + 1, px + 1] += share * a * b
-    return out
-
-
 @numba.njit(inline="always", fastmath=True)
 def _tap(grid, row, col, channel):
     """Bilinear sample of a periodic grid (n, m, C)."""
@@ -122,17 +90,45 @@ def _tap(grid, row, col, channel):
 
 
 @numba.njit(cache=True, fastmath=True)
-def shade(width, height, supersample, altitude, half_width, drift, slopes, cell, film, film_cell, bottom, bottom_cell, bottom_depth,
-          sun, sun_radiance, glint_slope, sky_zenith, sky_horizon, inherent, column, window, animal, animal_depth, wobble):
-    """What the camera sees of the sea, linear RGB (height, width, 3), and the refraction's displacement of the animal.
+def caustics(slopes, cell, depth, rays, z0, x0, nz, nx):
+    """Sunlight at `depth` under the cells [z0:z0+nz, x0:x0+nx] of a periodic sea: about 1, more in a focus.
 
-    Args: altitude m; half_width = tan of half the horizontal field of view; drift (2,) m, of the water past the camera, x and z;
-    slopes (n, m, 2) over cells of `cell` m; film (n, m, 2), centred under the camera: what the slopes are multiplied with, and the share that foam covers;
-    bottom (n, m, 3): light leaving the bottom; sun (3,) unit; glint_slope: rms slope of waves too short to be in `slopes`;
-    inherent (3,) light of the endless water; column (3,) 1/m, its attenuation, there and back;
-    window (row, column) of the first sample of animal (h, w, 4), premultiplied linear RGB and coverage, haze included, at
-    supersampled resolution; animal_depth (h, w) m of its surface under the sea's, negative above; wobble (h, w, 2) is filled with
-    the displacement in samples (x, y).
+    Photons are sent down from rays x rays places in each cell, bent by the slope there, and collected
+    bilinearly. They start straight down: the sun's own slant would only move the pattern as a whole.
+    """
+    out = np.zeros((nz, nx), np.float32)
+    reach = depth * REFRACTION / cell
+    margin = int(reach * 0.5) + 2
+    share = 1.0 / (rays * rays)
+    for j in range(-margin * rays, (nz + margin) * rays):
+        fz = (j + 0.5) / rays - 0.5
+        for i in range(-margin * rays, (nx + margin) * rays):
+            fx = (i + 0.5) / rays - 0.5
+            sx, sz = _tap(slopes, fz + z0, fx + x0, 0), _tap(slopes, fz + z0, fx + x0, 1)
+            x, z = fx + reach * sx, fz + reach * sz
+            px, pz = int(np.floor(x)), int(np.floor(z))
+            b, a = x - px, z - pz
+            if 0 <= px < nx - 1 and 0 <= pz < nz - 1:
+                out[pz, px] += share * (1 - a) * (1 - b)
+                out[pz, px + 1] += share * (1 - a) * b
+                out[pz + 1, px] += share * a * (1 - b)
+                out[pz + 1, px + 1] += share * a * b
+    return out
+
+
+@numba.njit(cache=True, fastmath=True)
+def shade(width, height, supersample, altitude, half_width, drift, slopes, cell, film, film_cell, bottom,
+          bottom_cell, bottom_depth, sun, sun_radiance, glint_slope, sky_zenith, sky_horizon, inherent,
+          column, window, animal, animal_depth, wobble):
+    """What the camera sees of the sea: linear RGB (height, width, 3). Fills `wobble`.
+
+    altitude m; half_width: tan of half the horizontal field of view; drift (2,) m of the water past it;
+    slopes (n, m, 2) over cells of `cell` m; film (n, m, 2), centred under the camera: what the slopes are
+    multiplied with, and the share that foam covers; bottom (n, m, 3): light that leaves the bottom; sun (3,)
+    unit; glint_slope: rms slope of waves too short to be in `slopes`; inherent (3,): light of endless water;
+    column (3,) 1/m: its attenuation, there and back; window: row and column, supersampled, of the first
+    sample of animal (h, w, 4), premultiplied linear RGB and coverage, haze included; animal_depth (h, w)
+    m of its skin under the sea, negative above; wobble (h, w, 2): by how many samples the waves displace it.
     """
     image = np.zeros((height, width, 3), np.float32)
     scale = altitude * half_width
@@ -141,16 +137,17 @@ def shade(width, height, supersample, altitude, half_width, drift, slopes, cell,
     away = -column * bottom_depth
     for pixel in range(height * width):
         pj, pi = pixel // width, pixel % width
-        # what changes slowly is taken once per pixel: the film, and the path through the water, longer where it is oblique
+        # once per pixel, what changes slowly: the film, and the path through the water
         z = (1 - 2 * (pj + 0.5) / height) * scale * height / width
         x = -(2 * (pi + 0.5) / width - 1) * scale
         row, col = z / film_cell + film.shape[0] / 2, x / film_cell + film.shape[1] / 2
         still, foam = _tap(film, row, col, 0), _tap(film, row, col, 1)
         oblique = np.sqrt(1 + (x * x + z * z) / (altitude * altitude))
-        seen_r, seen_g, seen_b = np.exp(away[0] * oblique), np.exp(away[1] * oblique), np.exp(away[2] * oblique)
+        seen_r, seen_g = np.exp(away[0] * oblique), np.exp(away[1] * oblique)
+        seen_b = np.exp(away[2] * oblique)
         far = 1 / np.sqrt(x * x + altitude * altitude + z * z)
         vx, vy, vz = -x * far, altitude * far, -z * far
-        hx, hy, hz = vx + sun[0], vy + sun[1], vz + sun[2]  # halfway between eye and sun: the facets that mirror it
+        hx, hy, hz = vx + sun[0], vy + sun[1], vz + sun[2]  # the normal of facets that mirror the sun
         red, green, blue = 0.0, 0.0, 0.0
         for sample in range(supersample * supersample):
             j, i = pj * supersample + sample // supersample, pi * supersample + sample % supersample
@@ -168,21 +165,27 @@ def shade(width, height, supersample, altitude, half_width, drift, slopes, cell,
                 u, v = c + wobble[r, c, 0], r + wobble[r, c, 1]
                 if 0 <= u < animal.shape[1] - 1 and 0 <= v < animal.shape[0] - 1:
                     cover = _tap(animal, v, u, 3)
-                    under_r, under_g, under_b = _tap(animal, v, u, 0), _tap(animal, v, u, 1), _tap(animal, v, u, 2)
+                    under_r, under_g = _tap(animal, v, u, 0), _tap(animal, v, u, 1)
+                    under_b = _tap(animal, v, u, 2)
                     dry = animal_depth[r, c] < 0 and cover > 0.5
             if cover < 0.999:
                 bent = REFRACTION * bottom_depth
                 row, col = (z + drift[1] + bent * sz) / bottom_cell, (x + drift[0] + bent * sx) / bottom_cell
                 # a facet that faces the sun lets more of its light into the water under it
                 inflow = 1 + 0.9 * (-sx * sun[0] - sz * sun[2]) / sun[1]
-                under_r += (1 - cover) * (inherent[0] * inflow * (1 - seen_r) + _tap(bottom, row, col, 0) * seen_r)
-                under_g += (1 - cover) * (inherent[1] * inflow * (1 - seen_g) + _tap(bottom, row, col, 1) * seen_g)
-                under_b += (1 - cover) * (inherent[2] * inflow * (1 - seen_b) + _tap(bottom, row, col, 2) * seen_b)
-            under_r, under_g, under_b = under_r + foam * (0.80 - under_r), under_g + foam * (0.86 - under_g), under_b + foam * (0.88 - under_b)
+                ground = _tap(bottom, row, col, 0)
+                under_r += (1 - cover) * (inherent[0] * inflow * (1 - seen_r) + ground * seen_r)
+                ground = _tap(bottom, row, col, 1)
+                under_g += (1 - cover) * (inherent[1] * inflow * (1 - seen_g) + ground * seen_g)
+                ground = _tap(bottom, row, col, 2)
+                under_b += (1 - cover) * (inherent[2] * inflow * (1 - seen_b) + ground * seen_b)
+            under_r += foam * (0.72 - under_r)
+            under_g += foam * (0.84 - under_g)
+            under_b += foam * (0.88 - under_b)
             if dry:
                 red, green, blue = red + under_r, green + under_g, blue + under_b
                 continue
-            # the surface: the sky in it, and the sun, by the share of the unresolved facets that have the slope it needs
+            # the surface: the sky in it, and the sun, in as many unresolved facets as have the slope for it
             norm = 1 / np.sqrt(1 + sx * sx + sz * sz)
             nx, ny, nz = -sx * norm, norm, -sz * norm
             cosine = max(nx * vx + ny * vy + nz * vz, 0.02)
@@ -195,8 +198,11 @@ def shade(width, height, supersample, altitude, half_width, drift, slopes, cell,
             dx, dz = -hx / hy - sx, -hz / hy - sz
             off = (dx * dx + dz * dz) / (2 * glint_slope * glint_slope)
             glint = sun_radiance * np.exp(-off) / (2 * np.pi * glint_slope * glint_slope) if off < 20 else 0.0
-            red += (1 - fresnel) * under_r + fresnel * (glint + sky_zenith[0] + low * (sky_horizon[0] - sky_zenith[0]) + halo)
-            green += (1 - fresnel) * under_g + fresnel * (0.97 * glint + sky_zenith[1] + low * (sky_horizon[1] - sky_zenith[1]) + 0.97 * halo)
-            blue += (1 - fresnel) * under_b + fresnel * (0.90 * glint + sky_zenith[2] + low * (sky_horizon[2] - sky_zenith[2]) + 0.92 * halo)
+            sky_r = sky_zenith[0] + low * (sky_horizon[0] - sky_zenith[0]) + halo
+            sky_g = sky_zenith[1] + low * (sky_horizon[1] - sky_zenith[1]) + 0.97 * halo
+            sky_b = sky_zenith[2] + low * (sky_horizon[2] - sky_zenith[2]) + 0.92 * halo
+            red += (1 - fresnel) * under_r + fresnel * (sky_r + glint)
+            green += (1 - fresnel) * under_g + fresnel * (sky_g + 0.97 * glint)
+            blue += (1 - fresnel) * under_b + fresnel * (sky_b + 0.90 * glint)
         image[pj, pi, 0], image[pj, pi, 1], image[pj, pi, 2] = share * red, share * green, share * blue
     return image

@@ -1,5 +1,4 @@
-"""How long the DIB-R kernels take: `python benchmarks/kernels.py` prints a table; `measure()` returns it as a
-dict.
+"""How long the DIB-R kernels take: `python benchmarks/kernels.py` prints it, `measure()` returns it.
 
 The scene is a closed body of 4,000 faces with a pair of flukes, seen from above in frames of a clip: long
 enough for the outline to have many small faces beside it, which is what makes soft masks costly.
@@ -24,11 +23,10 @@ from course_lib.kal import dibr  # noqa: E402
 
 
 def swimmer(frames, height, width, length_px, faces=4000, dtype=torch.float32):
-    """Corners in NDC (B, F, 3, 2), depths (B, F, 3), features (B, F, 3, 2 and 3 and 2) and faces towards the
-    camera (B, F).
+    """A body of revolution, length_px long and a fifth as wide, with flukes, turned and moved between frames.
 
-    A body of revolution, length_px pixels long and a fifth as wide, with flat flukes, turned and moved from
-    frame to frame.
+    Returns corners in NDC (B, F, 3, 2), depths (B, F, 3), three feature tensors (B, F, 3, 2 or 3), and which
+    faces look at the camera (B, F).
     """
     across = 40
     along = faces // (2 * across)  # quads of two triangles
@@ -57,30 +55,27 @@ def swimmer(frames, height, width, length_px, faces=4000, dtype=torch.float32):
 
 
 def step(scene, height, width, sigmainv, boxlen, knum, backend, mask="dibr"):
-    """Features and soft mask of a batch, forward and backward; returns the seconds of both."""
+    """Features and soft mask of a batch, forward and backward: seconds of each; processor seconds of both."""
     corners, depths, features, facing = scene
     corners = corners.detach().requires_grad_()
     features = [feature.detach().requires_grad_() for feature in features]
-    start = time.perf_counter()
+    processors, start = time.process_time(), time.perf_counter()
     images, face_idx = dibr.rasterize(height, width, depths, corners, features, facing, backend=backend)
     if mask == "dibr":
         soft = dibr.dibr_soft_mask(corners, face_idx, sigmainv, boxlen, knum, backend=backend)
     else:
         soft = dibr.nearest_soft_mask(corners, face_idx, sigmainv, boxlen, backend=backend)
     middle = time.perf_counter()
-    ones = [torch.ones_like(image) for image in images]
-    upstream = torch.ones_like(soft)
-    go = time.perf_counter()
-    torch.autograd.backward([*images, soft], [*ones, upstream])
-    return middle - start, time.perf_counter() - go
+    torch.autograd.backward([*images, soft], [*(image.detach() for image in images), soft.detach()])
+    return middle - start, time.perf_counter() - middle, time.process_time() - processors
 
 
 def milliseconds(run, repeats):
-    """Median of repeats, after one to warm up: (forward, backward, both)."""
+    """Medians of repeats, after one to warm up: forward, backward, both together, both on all processors."""
     run()
-    times = [run() for _ in range(repeats)]
-    return tuple(1000 * statistics.median(t) for t in ([f for f, _ in times], [b for _, b in times],
-                                                       [f + b for f, b in times]))
+    forward, backward, processors = zip(*(run() for _ in range(repeats)))
+    both = [f + b for f, b in zip(forward, backward)]
+    return tuple(1000 * statistics.median(times) for times in (forward, backward, both, processors))
 
 
 SETTINGS = {  # name: frames, height, width, length in pixels, sigmainv, boxlen, knum
@@ -91,8 +86,7 @@ SETTINGS = {  # name: frames, height, width, length in pixels, sigmainv, boxlen,
 
 
 def seconds_to_first_result(cache_dir):
-    """Seconds that one tiny forward and backward of all three functions takes in a new process, imports left
-    out."""
+    """Seconds that a new process takes for one tiny call of all functions, beyond the imports."""
     program = ("import sys, time; sys.path[:0] = [%r, %r]; import torch; import kernels; "
                "s = kernels.swimmer(1, 9, 16, 9, 80); t = time.perf_counter(); "
                "kernels.step(s, 9, 16, 7000, .1, 30, 'numba'); "
@@ -105,19 +99,19 @@ def seconds_to_first_result(cache_dir):
 
 
 def measure(repeats=25, reference_repeats=3, cold=True):
-    """A flat dict of figures: milliseconds per step of a batch (median), ratios to the reference, seconds to
-    start."""
+    """Flat dict: medians in milliseconds of a batch, ratios to the reference, seconds to the first result."""
     figures = {"threads": torch.get_num_threads()}
     best = dibr.available_backends("cpu")[0]
     for name, (frames, height, width, length, sigmainv, boxlen, knum) in SETTINGS.items():
         scene = swimmer(frames, height, width, length)
         arguments = (scene, height, width, sigmainv, boxlen, knum)
         for mask in ("dibr", "nearest"):
-            forward, backward, both = milliseconds(lambda: step(*arguments, best, mask), repeats)
+            forward, backward, both, processors = milliseconds(lambda: step(*arguments, best, mask), repeats)
             key = f"{name}, {mask} mask"
             figures[f"{key}: {best} forward ms"] = forward
             figures[f"{key}: {best} backward ms"] = backward
             figures[f"{key}: {best} ms"] = both
+            figures[f"{key}: {best} processor ms"] = processors  # tells even when other programs run
             if reference_repeats and best != "torch" and name != "four times the pixels":
                 reference = milliseconds(lambda: step(*arguments, "torch", mask), reference_repeats)[2]
                 figures[f"{key}: torch ms"] = reference

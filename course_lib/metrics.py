@@ -48,9 +48,9 @@ def load_truth(path, num_frames=None):
 
 def mask_iou(a, b):
     """Intersection over union of boolean masks (T, H, W), frame by frame -> (T,); 1 where both are empty."""
-    intersection = (a & b).flatten(1).sum(1)
-    union = (a | b).flatten(1).sum(1)
-    return torch.where(union > 0, intersection / union.clamp(min=1), 1.0)
+    # A frame at a time: summing booleans makes an integer of eight bytes of each pixel.
+    pairs = [((x & y).sum(), (x | y).sum()) for x, y in zip(a, b)]
+    return torch.stack([intersection / union if union > 0 else torch.tensor(1.0) for intersection, union in pairs])
 
 
 def heading(rotmats):

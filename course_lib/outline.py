@@ -18,17 +18,50 @@ import torch
 from .kal.dibr import nearest_soft_mask
 
 
-def outline_distance(faces_image, face_idx, cam, reach):
+def outline_distance(faces_image, face_idx, cam, reach, neighbours=None):
     """Distance of every pixel to the rendered silhouette, in pixels, 0 inside and at most `reach`.
 
     faces_image (B, F, 3, 2) NDC, face_idx (B, H, W) from `rasterize`, cam: their cameras -> (B, H, W). Gradients go to
-    the nearest edge or corner of the nearest face.
+    the nearest edge or corner of the nearest face. With the mesh's `neighbours` (F, 3), from `face_neighbours`, only the faces at
+    the rim are looked at: the result is the same, several times sooner.
     """
+    if neighbours is not None:
+        faces_image = rim_faces(faces_image, neighbours)
     pixel = 2 / cam.height                                     # NDC, with x stretched by the aspect ratio to be like y
     sharpness = 2 / (reach * pixel) ** 2                       # the soft mask is exp(-2) at `reach`: far from underflow
     soft = nearest_soft_mask(faces_image, face_idx, sharpness, 1.02 * reach * pixel, aspect=cam.width / cam.height)
     squared = -soft.clamp(min=1e-4).log() / sharpness
     return (squared.clamp(min=1e-8 * pixel**2).sqrt() / pixel).clamp(max=reach)       # the root has no slope at 0
+
+
+def face_neighbours(faces):
+    """The faces on the other side of each face's three edges. faces (F, 3) -> (F, 3), -1 where an edge has no other side."""
+    corners = faces.cpu().numpy()
+    edges = np.sort(np.stack([corners, np.roll(corners, -1, axis=1)], axis=-1), axis=-1).reshape(-1, 2)     # (3 F, 2)
+    _, edge_of, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(edge_of, kind="stable")                                        # the sides of each edge, together
+    first = np.cumsum(count) - count
+    neighbours = np.full(len(edges), -1)
+    a, b = order[first[count == 2]], order[first[count == 2] + 1]
+    neighbours[a], neighbours[b] = b // 3, a // 3
+    return torch.from_numpy(neighbours.reshape(-1, 3)).to(faces.device)
+
+
+def rim_faces(faces_image, neighbours):
+    """The faces that can be nearest to a pixel beside the silhouette. (B, F, 3, 2) -> (B, K, 3, 2)
+
+    Where the silhouette ends, the surface turns away: its border consists of edges between a face that is turned towards us, its
+    corners counter-clockwise in the image, and one that is not, or none. K is the largest number of such faces in the batch; in
+    the other frames any faces of the animal fill the rest, and can do no harm.
+    """
+    a, b, c = faces_image.detach().unbind(2)                                          # (B, F, 2) each
+    (ux, uy), (vx, vy) = (b - a).unbind(-1), (c - a).unbind(-1)
+    towards = ux * vy - uy * vx > 0                                                   # (B, F)
+    other_side = towards[:, neighbours] & (neighbours >= 0)                           # (B, F, 3)
+    rim = towards & ~other_side.all(-1)
+    most = int(rim.sum(1).max())
+    chosen = rim.byte().topk(max(most, 1), dim=1).indices                             # (B, K)
+    return faces_image.gather(1, chosen[:, :, None, None].expand(-1, -1, 3, 2))
 
 
 def outline_loss(distance, target, reach, outside=0.0):

@@ -325,11 +325,11 @@ def orientation_jumps(rotvecs):
             for t in np.flatnonzero(leap > np.pi)]
 
 
-def orientation_figure(rotvecs, continuous=None, *, heading_deg=None, truth_heading_deg=None, time_s=None,
-                       title=None, panel_height=190):
+def orientation_figure(rotvecs, continuous=None, *, name="as stored", heading_deg=None, truth_heading_deg=None,
+                       time_s=None, title=None, panel_height=190):
     """Draw the orientation over time: its vector as stored, with every leap marked, and as it should be.
 
-    rotvecs: (T, 3) or (T, 1, 3) radians as stored. continuous: the same rotations as a continuous vector, if
+    rotvecs: (T, 3) or (T, 1, 3) radians; name: what they are, "as stored" or the like. continuous: the same rotations as a continuous vector, if
     there is one. heading_deg: (T,) degrees, unwrapped (default: from the rotations); truth_heading_deg: (T,)
     the true one. Each marked leap says how far the vector moves and how far the dolphin turns. Where the
     second is small, the leap is the wrap of the axis-angle chart at 180 degrees: not gimbal lock, which
@@ -340,7 +340,7 @@ def orientation_figure(rotvecs, continuous=None, *, heading_deg=None, truth_head
     stored = _points(rotvecs, "rotvecs")                                                        # (T, 3)
     T = len(stored)
     when = _compact(np.arange(T) if time_s is None else _column(time_s, T, "time_s"))
-    panels = {"rotation vector as stored (degrees)": stored}
+    panels = {f"rotation vector {name} (degrees)": stored}
     if continuous is not None:
         panels["the same rotations, continuous (degrees)"] = _points(continuous, "continuous", T)
     heading = _heading_deg(stored) if heading_deg is None else _column(heading_deg, T, "heading_deg")

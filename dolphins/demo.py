@@ -28,7 +28,7 @@ from solutions.fitting import fit
 from solutions.recipes import RECIPES
 from solutions.rendering import render
 from solutions.results import body_length, body_mass, compose_frame, mesh_volume
-from solutions.rotations import batch_rodrigues, continuous_rotvecs
+from solutions.rotations import batch_rodrigues, continuous_rotvecs, rotmat_to_rotvec
 
 from .report import FitReport, build_report
 
@@ -164,7 +164,7 @@ def rendered_frames(scene, dataset):
     """The fitted scene frame by frame: image (H, W, 3), hard_mask, soft_mask (H, W, 1), on the CPU, in the clip's order."""
     width, height = dataset.data_resolution
     where = lambda t, left, top, w, h: {"left": left, "top": top}
-    loader = WindowLoader(dataset, scene, batch_size=10, shuffle=False, layers=[where])
+    loader = WindowLoader(dataset, scene, batch_size=4, shuffle=False, layers=[where])
     for frames in tqdm(loader, desc="look at the result", leave=False):
         windows = [pixels.cpu() for pixels in render(scene, frames["t"], frames["cam"])]         # (B, h, w, C) each
         h, w = windows[0].shape[1:3]
@@ -183,6 +183,8 @@ def write_fit_video(path, scene, dataset):
         for t, (image, hard_mask, soft_mask) in enumerate(rendered_frames(scene, dataset)):
             hard_masks.append(hard_mask[..., 0] > 0)
             given = dataset[t]
+            # The soft mask reaches a little beyond the render, where there is no colour: the sea stays the sea there.
+            image = torch.where(hard_mask > 0, image, given["original"])
             frame = compose_frame(given["original"], given["segmented"], image, soft_mask)
             yield show.draw_labels((frame.numpy() * 255).round().astype(np.uint8), LABELS)
 
@@ -228,7 +230,8 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
     build_report(out, FitReport(
         clip=pack.clip_name, pack=str(pack.root), resolution=tuple(dataset.data_resolution),
         vertices=numpy(fitted.vertices), faces=numpy(fitted.faces), translations=numpy(scene.translations[:, 0]),
-        rotvecs_stored=numpy(scene.global_poses[:, 0]), rotvecs_continuous=numpy(continuous_rotvecs(fitted.rotmats)),
+        rotvecs_stored=numpy(scene.global_poses[:, 0]),
+        rotvecs_shortest=numpy(rotmat_to_rotvec(fitted.rotmats)), rotvecs_continuous=numpy(continuous_rotvecs(fitted.rotmats)),
         heading_deg=heading, time_s=np.arange(len(dataset)) / dataset.fps, history=history, metrics=results,
         settings={**asdict(settings), "torch": torch.__version__, "python": platform.python_version(),
                   "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"},

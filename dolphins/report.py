@@ -28,6 +28,7 @@ class FitReport:
     faces: np.ndarray                # (F, 3)
     translations: np.ndarray         # (T, 3) metres
     rotvecs_stored: np.ndarray       # (T, 3) radians: the orientation as the fit's file holds it
+    rotvecs_shortest: np.ndarray     # (T, 3) radians: the same rotations, each read by itself, at most pi long
     rotvecs_continuous: np.ndarray   # (T, 3) radians: the same rotations, continuous over time
     heading_deg: np.ndarray          # (T,) unwrapped
     time_s: np.ndarray               # (T,)
@@ -46,6 +47,13 @@ class FitReport:
     @property
     def has_truth(self) -> bool:
         return self.truth_translations is not None
+
+    @property
+    def leaping_vectors(self) -> tuple[np.ndarray, str]:
+        """The vectors in which the jump at 180 degrees shows, and what they are: the stored ones, if they jump."""
+        if show.orientation_jumps(self.rotvecs_stored):
+            return self.rotvecs_stored, "as stored"
+        return self.rotvecs_shortest, "as each frame gives it, at most 180° long"
 
 
 class Meaning(NamedTuple):
@@ -68,7 +76,7 @@ QUALITY = {
     "iou_min": Meaning(
         "Outline overlap, worst frame", "{:.3f}",
         "The same for the frame that fits worst. Far below the mean, it says that some frames went "
-        "astray; the curve below shows which."),
+        "astray; the curve above shows which."),
     "position_rmse_m": Meaning(
         "Position error", "{:.3f} m",
         "Typical distance between the fitted and the true body centre, depth included (root mean square "
@@ -119,7 +127,7 @@ COST = {
     "seed": Meaning("Seed", "{}", "The same seed on the same machine gives the same result."),
 }
 SERIES_TITLES = {
-    "iou": "outline overlap (IoU)", "position_error_m": "position error (m)",
+    "iou": "outline overlap with the true mask (IoU)", "iou_with_given_mask": "outline overlap with the given mask (IoU)", "position_error_m": "position error (m)",
     "depth_error_m": "depth error (m)", "heading_error_deg": "heading error (degrees)",
     "vertex_error_cm": "surface error (cm)",
 }
@@ -136,13 +144,14 @@ def build_report(out_dir, fit: FitReport) -> Path:
 
     _check(fit)
     out_dir = Path(out_dir)
-    jumps = show.orientation_jumps(fit.rotvecs_stored)
+    jumps = show.orientation_jumps(fit.leaping_vectors[0])
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
                                      trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     page = environment.get_template("report.html.j2").render(
         fit=fit, headline=_headline(fit), duration=float(fit.time_s[-1] - fit.time_s[0]),
         quality=_rows(fit.metrics, QUALITY), cost=_rows(fit.metrics, COST), further=_further(fit.metrics),
         settings={str(name).replace("_", " "): _plain(value) for name, value in fit.settings.items()},
+        leaps_are_stored=fit.leaping_vectors[1] == "as stored",
         wraps=[j for j in jumps if j[2] <= 30], flips=[j for j in jumps if j[2] > 30],
         depth=_depth_in_pixels(fit),
         figures={name: _script(figure.to_json()) for name, figure in _figures(fit).items()},
@@ -175,7 +184,8 @@ def _figures(fit: FitReport) -> dict:
         "track": show.track_figure(fit.translations, time_s=fit.time_s, heading_deg=fit.heading_deg,
                                    truth=fit.truth_translations, altitude_m=fit.altitude_m,
                                    resolution=fit.resolution),
-        "orientation": show.orientation_figure(fit.rotvecs_stored, fit.rotvecs_continuous,
+        "orientation": show.orientation_figure(fit.leaping_vectors[0], fit.rotvecs_continuous,
+                                               name=fit.leaping_vectors[1],
                                                heading_deg=fit.heading_deg,
                                                truth_heading_deg=fit.truth_heading_deg, time_s=fit.time_s),
         "loss": show.loss_curves(fit.history)}
@@ -265,7 +275,8 @@ def _script(text: str):
 def _check(fit: FitReport) -> None:
     """Refuse arrays that do not belong to one fit."""
     T, V = np.shape(fit.vertices)[:2] if np.ndim(fit.vertices) == 3 else (0, 0)
-    expected = dict(vertices=(T, V, 3), translations=(T, 3), rotvecs_stored=(T, 3), rotvecs_continuous=(T, 3),
+    expected = dict(vertices=(T, V, 3), translations=(T, 3), rotvecs_stored=(T, 3),
+                    rotvecs_shortest=(T, 3), rotvecs_continuous=(T, 3),
                     heading_deg=(T,), time_s=(T,), truth_translations=(T, 3), truth_heading_deg=(T,),
                     vertex_error_m=(T, V))
     got = {name: np.shape(getattr(fit, name)) for name in expected if getattr(fit, name) is not None}

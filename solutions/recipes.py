@@ -8,8 +8,8 @@ import math
 
 import torch
 
-from course_lib import losses
-from course_lib.outline import OutlineTargets, outline_distance, outline_loss
+from course_lib import kal, losses
+from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss
 from course_lib.scene import init_translations
 from course_lib.window import WindowLoader
 
@@ -65,7 +65,8 @@ class DefaultRecipe:
     Time. Changes of velocity cost, not velocity: a swimming animal moves, and the tutorial's prior slows it down.
 
     Depth. One camera cannot tell a small shallow dolphin from a large deep one: 1 % of length is as good as 11 cm of
-    depth. So depth is assumed, not measured: the animal swims close under the surface with its dorsal fin covered.
+    depth. So its mean is assumed, not measured: the clip shows a trail of foam behind the dorsal fin, whose tip therefore cuts
+    the surface by a few centimetres. Where nothing like that is seen, set FIN_OUT to what you believe, and say so.
 
     Colour. The texture, the sun and the water follow the picture but do not move the animal: waves refract it, glints
     cover it, and its grey skin has few marks to hold on to. They are fitted in the last third, when it is in place.
@@ -76,7 +77,7 @@ class DefaultRecipe:
     REACH = (4.0, 2.0)                  # pixels, first and last pass
     RATES = {"place": 0.01, "turn": 0.01, "shape": 0.005, "skin": 0.02, "light": 0.02}
     COLOUR_FROM = 2 / 3                 # share of the passes after which colours are fitted
-    FIN_COVER = 0.0
+    FIN_OUT = 0.05                      # metres of the dorsal fin above the surface
 
     WEIGHTS = {
         "outline": 1.0, "photometric": 1.0,
@@ -88,10 +89,11 @@ class DefaultRecipe:
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
         self.scene, self.steps = scene, steps
-        self.depth = -float(scene.rest_shape()[:, 1].max()) - self.FIN_COVER           # of the dolphin's origin
+        self.depth = self.FIN_OUT - float(scene.rest_shape()[:, 1].max())              # height of the origin, metres
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset, height=self.depth))
         scene.anchor(batch_rodrigues(headings_from_masks(dataset, scene.translations).to(scene.translations)))
+        self.neighbours = face_neighbours(scene.model.F)
         self.targets = OutlineTargets(dataset.masks, self.REACH[0])
         self.loader = WindowLoader(dataset, scene, batch_size, margin=math.ceil(self.REACH[0]) + 2, seed=seed,
                                    layers=[self.targets])
@@ -113,9 +115,11 @@ class DefaultRecipe:
 
     def render(self, scene, t, cam):
         """The distance to the outline takes the place of the soft mask; the picture does not move the animal."""
-        features, faces_image, face_idx = rasterize_features(scene.skin(t), cam, scene.model)
-        features = [feature.detach() for feature in features]
-        distance = outline_distance(faces_image, face_idx, cam, self.targets.reach)
+        verts = scene.skin(t)
+        with torch.no_grad():
+            features, _, face_idx = rasterize_features(verts, cam, scene.model)
+        faces_image = kal.ops.mesh.index_vertices_by_faces(cam.transform(verts)[..., :2], scene.model.F)
+        distance = outline_distance(faces_image, face_idx, cam, self.targets.reach, self.neighbours)
         image = shade(scene, cam, features) if self.with_colour else None
         return image, features[-1], distance
 

@@ -44,7 +44,8 @@ def altitude():
 
 @pytest.fixture(scope="module")
 def segmentation():
-    return np.stack([np.array(Image.open(CLIP / "segmentation" / f"{i:06d}.png").convert("L")) for i in range(200)])
+    paths = [CLIP / "segmentation" / f"{i:06d}.png" for i in range(200)]
+    return np.stack([np.array(Image.open(path).convert("L")) for path in paths])
 
 
 def megabytes(folder):
@@ -93,9 +94,11 @@ def test_prompts(truth):
 
 def test_truth_has_the_arrays_of_the_contract(truth, model):
     vertices = model.V.shape[1]
-    shapes = {"global_poses": (200, 1, 3), "joint_poses": (200, 7, 3), "translations": (200, 1, 3), "part_scales": (7, 4),
-              "vertices_tenth_mm": (200, vertices, 3), "masks_packed": (200, 360, 80), "size_wh": (2,), "heading_deg": (200,),
-              "length_m": (), "volume_m3": (), "time_s": (200,)}
+    shapes = {
+        "global_poses": (200, 1, 3), "joint_poses": (200, 7, 3), "translations": (200, 1, 3),
+        "part_scales": (7, 4), "vertices_tenth_mm": (200, vertices, 3), "masks_packed": (200, 360, 80),
+        "size_wh": (2,), "heading_deg": (200,), "length_m": (), "volume_m3": (), "time_s": (200,),
+    }
     for name, shape in shapes.items():
         assert truth[name].shape == shape, name
         assert np.isfinite(truth[name]).all(), name
@@ -105,14 +108,16 @@ def test_truth_has_the_arrays_of_the_contract(truth, model):
 
 def test_the_turn_passes_180_degrees_smoothly(truth):
     heading = truth["heading_deg"]
-    assert heading[0] < 75 and heading[-1] > 225
-    assert np.abs(np.diff(heading)).max() < 3
+    assert heading[0] < 0 and heading[-1] > 225
+    assert np.abs(np.diff(heading)).max() < 7
     angles = np.linalg.norm(truth["global_poses"][:, 0], axis=-1)
     assert angles.min() < np.pi < angles.max()
-    assert np.abs(np.diff(truth["global_poses"][:, 0], axis=0)).max() < np.deg2rad(5)  # continuous names of the rotations
-    # most frames lie within reach of the tutorial's one start heading, and the last ones do not
-    off = np.abs(heading - MANIFEST["init_rot_up_deg"])
-    assert (off < 90).mean() > 0.7 and off[-1] > 90
+    assert np.abs(np.diff(truth["global_poses"][:, 0], axis=0)).max() < np.deg2rad(9)  # no jump at pi
+    # most frames lie within reach of the tutorial's one start heading, on both sides of it; those in the sharp turn do not
+    off = (heading - MANIFEST["init_rot_up_deg"] + 180) % 360 - 180
+    near = np.abs(off) < 105
+    assert near.mean() > 0.8 and off[0] > 0 > off[-1]
+    assert not near[90:110].any()
 
 
 def test_heading_is_that_of_the_global_pose(truth, model):
@@ -137,8 +142,9 @@ def test_true_masks_are_the_silhouette_of_the_true_surface(truth, model, altitud
     vertices = torch.from_numpy(truth["vertices"][frames]).float()
     eye = torch.zeros(len(frames), 3)
     eye[:, 1] = torch.from_numpy(altitude[50:250][frames])
-    camera = Camera.from_args(eye=eye, at=torch.zeros(3), up=torch.tensor([0.0, 0, 1]), fov=float(FOV),
-                              fov_direction=CameraFOV.HORIZONTAL, width=640, height=360, near=1e-2, far=1e2, dtype=torch.float32)
+    camera = Camera.from_args(
+        eye=eye, at=torch.zeros(3), up=torch.tensor([0.0, 0, 1]), fov=float(FOV), width=640, height=360,
+        fov_direction=CameraFOV.HORIZONTAL, near=1e-2, far=1e2, dtype=torch.float32)
     seen = camera.extrinsics.transform(vertices)
     image = camera.intrinsics.transform(seen)
     corners, depth = image[:, model.F, :2], seen[:, model.F, 2]
@@ -162,7 +168,8 @@ def test_masks_err_as_the_readme_says(truth, segmentation):
     masks = segmentation > 127
     assert masks.any((1, 2)).all()
     ious = overlap(masks, truth["masks"])
-    stated = re.search(r"IoU with the true masks: mean (0\.\d+), min (0\.\d+)", (ROOT / "assets" / "README.md").read_text())
+    readme = (ROOT / "assets" / "README.md").read_text()
+    stated = re.search(r"IoU with the true masks: mean (0\.\d+), min (0\.\d+)", readme)
     assert stated, "assets/README.md no longer states the masks' IoU"
     assert abs(ious.mean() - float(stated[1])) < 0.0051 and abs(ious.min() - float(stated[2])) < 0.0051
     assert 0.90 < ious.mean() < 0.97
@@ -171,10 +178,11 @@ def test_masks_err_as_the_readme_says(truth, segmentation):
 
 def test_frame_0_is_made_again(tmp_path):
     """The committed frame is what the program makes today, to JPEG and rounding."""
-    done = subprocess.run([sys.executable, str(ROOT / "assets" / "make_clip.py"), "--preview", str(tmp_path), "--frames", "0"],
-                          capture_output=True, text=True, timeout=300)
+    program = [sys.executable, str(ROOT / "assets" / "make_clip.py"), "--preview", str(tmp_path)]
+    done = subprocess.run([*program, "--frames", "0"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     made = io.BytesIO()
-    Image.open(tmp_path / "000000.png").save(made, "JPEG", quality=76, subsampling="4:2:0")
-    difference = np.array(Image.open(made)).astype(float) - np.array(Image.open(CLIP / "frames" / "000000.jpg"))
+    Image.open(tmp_path / "000000.png").save(made, "JPEG", quality=80, subsampling="4:2:0")
+    committed = np.array(Image.open(CLIP / "frames" / "000000.jpg"))
+    difference = np.array(Image.open(made)).astype(float) - committed
     assert np.abs(difference).mean() < 1.0 and np.abs(difference.mean()) < 0.1

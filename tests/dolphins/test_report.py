@@ -27,6 +27,7 @@ def made_up_fit(**changes):
     fit = report.FitReport(
         clip="a_clip", vertices=body + centre[:, None], faces=FACES, translations=centre,
         rotvecs_stored=stored,
+        rotvecs_shortest=stored,
         rotvecs_continuous=continuous, heading_deg=heading, time_s=time_s,
         history={"total": np.geomspace(2, 0.1, 5), "mask_iou": np.geomspace(1, 0.05, 5)},
         metrics={"epochs": 5, "seconds_fit": 12.3, "iou_mean": 0.93, "length_error_pct": -2.5,
@@ -151,13 +152,21 @@ def test_the_jump_is_explained_as_what_it_is(page):
     assert sum(shape["x0"] == shape["x1"] for shape in shapes) == 1
 
 
+def test_a_fit_without_jumps_shows_where_they_would_be(tmp_path):
+    fit = made_up_fit()
+    page = Page(report.build_report(tmp_path, dataclasses.replace(fit, rotvecs_stored=fit.rotvecs_continuous)))
+    assert "stores are continuous" in page.text and "the vector leaps by 357°" in page.text
+    shapes = page.figure("orientation")["layout"]["shapes"]
+    assert sum(shape["x0"] == shape["x1"] for shape in shapes) == 1
+
+
 def test_a_real_flip_is_not_excused(tmp_path):
     fit = made_up_fit()
     flipped = fit.rotvecs_continuous.copy()
     flipped[:] = [0.0, 1.6, 0.0]
     flipped[30:] = [0.0, -1.6, 0.0]
     text = Page(report.build_report(tmp_path, dataclasses.replace(fit, rotvecs_stored=flipped))).text
-    assert "wrong pose" in text and "does not wrap" in text
+    assert "wrong pose" in text and "None of the leaps" in text
 
 
 def test_what_depth_must_be_read_from_is_computed(page):

@@ -18,6 +18,7 @@ as in kaolin. Distances and sums are float64 throughout.
 import contextlib
 import itertools
 import math
+import mmap
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,7 @@ from .reference import LARGEST, MULTIPLIER
 # ------------------------------------------------------------------------------------------------------------
 
 def compiled(function=None, **options):
-    """Compile at the first call; keep the machine code beside the source or in the user's cache, if possible."""
+    """Compile at the first call, and keep the machine code beside the source or in the user's cache."""
     if function is None:
         return lambda function: compiled(function, **options)
     options = {"nogil": True, "error_model": "numpy", **options}
@@ -93,6 +94,17 @@ class Workers:
 
 
 WORKERS = Workers()
+
+
+def zeros(shape, dtype):
+    """An array of zeros; a large one straight from the system, as pages that cost nothing until touched.
+
+    (Not torch.zeros: it wakes torch's threads, which then wait busily on the cores of ours.)
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size < 1 << 23:
+        return np.zeros(shape, dtype)
+    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
 
 
 def parts_of(frames):
@@ -251,25 +263,29 @@ def find_visible(corners, depths, multiplier, columns, rows, boxes, frame_boxes,
 
 
 @compiled
-def interpolate(corners, features, multiplier, columns, rows, frame_boxes, eps, face_idx, image,
+def interpolate(corners, features, multiplier, columns, rows, frame_boxes, eps, face_idx, images,
                 b, start, end):
-    """Write the features (B, F, 3, D) of visible faces, and 0 elsewhere, to rows start..end of image[b]."""
-    image[b, start:end] = 0
+    """Write the features of the visible faces to rows start..end of frame b of images, which hold zeros.
+
+    features and images are tuples of arrays (B, F, 3, D) and (B, H, W, D).
+    """
     for j in range(max(start, frame_boxes[b, 2]), min(end, frame_boxes[b, 3])):
         for i in range(frame_boxes[b, 0], frame_boxes[b, 1]):
             f = face_idx[b, j, i]
             if f >= 0:
                 u, v, w = barycentric(corners, b, f, multiplier, columns[i], -rows[j], eps)
-                for d in range(image.shape[3]):
-                    image[b, j, i, d] = (u * features[b, f, 0, d] + v * features[b, f, 1, d]
-                                         + w * features[b, f, 2, d])
+                for k in range(len(features)):
+                    for d in range(features[k].shape[3]):
+                        images[k][b, j, i, d] = (u * features[k][b, f, 0, d] + v * features[k][b, f, 1, d]
+                                                 + w * features[k][b, f, 2, d])
 
 
 @compiled
 def interpolate_backward(corners, features, multiplier, columns, rows, boxes, eps, face_idx, is_seen,
-                         grad_image, grad_corners, grad_features, want_features, b, start, end):
-    """Add to the gradients of faces start..end of frame b what the pixels that see them send back.
+                         grad_images, grad_corners, grad_features, wanted, b, start, end):
+    """Gradients of faces start..end of frame b, by their corners and features, which hold zeros.
 
+    features, grad_images and grad_features are tuples of arrays; grad_features[k] is written if wanted[k].
     The derivative by the corners is that of weights with `eps` taken in NDC, as in kaolin.
     """
     for f in range(start, end):
@@ -287,14 +303,15 @@ def interpolate_backward(corners, features, multiplier, columns, rows, boxes, ep
                     continue
                 u, v, w = barycentric(corners, b, f, multiplier, columns[i], -rows[j], eps)
                 grad_v = grad_w = 0.0  # of the weights of the second and third corner
-                for d in range(features.shape[3]):
-                    g = grad_image[b, j, i, d]
-                    grad_v += g * (float(features[b, f, 1, d]) - features[b, f, 0, d])
-                    grad_w += g * (float(features[b, f, 2, d]) - features[b, f, 0, d])
-                    if want_features:
-                        grad_features[b, f, 0, d] += g * u
-                        grad_features[b, f, 1, d] += g * v
-                        grad_features[b, f, 2, d] += g * w
+                for k in range(len(features)):
+                    for d in range(features[k].shape[3]):
+                        g = grad_images[k][b, j, i, d]
+                        grad_v += g * (float(features[k][b, f, 1, d]) - features[k][b, f, 0, d])
+                        grad_w += g * (float(features[k][b, f, 2, d]) - features[k][b, f, 0, d])
+                        if wanted[k]:
+                            grad_features[k][b, f, 0, d] += g * u
+                            grad_features[k][b, f, 1, d] += g * v
+                            grad_features[k][b, f, 2, d] += g * w
                 # With m, n, s from the first corner to the second, the third and the point, these weights are
                 # s x n / (m x n) and m x s / (m x n).
                 sx = u * ax + v * float(corners[b, f, 1, 0]) + w * float(corners[b, f, 2, 0]) - ax
@@ -308,12 +325,9 @@ def interpolate_backward(corners, features, multiplier, columns, rows, boxes, ep
                 gny += grad_v * sx + grad_area * mx
                 gsx += grad_v * ny - grad_w * my
                 gsy += grad_w * mx - grad_v * nx
-        grad_corners[b, f, 0, 0] -= gmx + gnx + gsx
-        grad_corners[b, f, 0, 1] -= gmy + gny + gsy
-        grad_corners[b, f, 1, 0] += gmx
-        grad_corners[b, f, 1, 1] += gmy
-        grad_corners[b, f, 2, 0] += gnx
-        grad_corners[b, f, 2, 1] += gny
+        grad_corners[b, f, 0, 0], grad_corners[b, f, 0, 1] = -(gmx + gnx + gsx), -(gmy + gny + gsy)
+        grad_corners[b, f, 1, 0], grad_corners[b, f, 1, 1] = gmx, gmy
+        grad_corners[b, f, 2, 0], grad_corners[b, f, 2, 1] = gnx, gny
 
 
 class Rasterize(torch.autograd.Function):
@@ -323,17 +337,16 @@ class Rasterize(torch.autograd.Function):
     def forward(ctx, height, width, depths, corners, usable, multiplier, eps, *features):
         xy, z = corners.numpy(), depths.numpy()
         eps = xy.dtype.type(eps)
-        boxes = Boxes(xy, usable.numpy(), height, width, multiplier, 0.0)
+        boxes = Boxes(xy, usable, height, width, multiplier, 0.0)
         scale = boxes.multiplier, boxes.columns, boxes.rows
         face_idx = np.empty((len(xy), height, width), dtype=np.int64)
         is_seen = np.zeros(z.shape[:2], dtype=np.bool_)
         WORKERS.run(find_visible, (xy, z, *scale, boxes.of_faces, boxes.of_frames, eps, face_idx, is_seen),
                     boxes.row_tasks)
-        images = []
-        for feature in features:
-            images.append(np.empty((len(xy), height, width, feature.shape[3]), dtype=xy.dtype))
-            WORKERS.run(interpolate, (xy, feature.numpy(), *scale, boxes.of_frames, eps, face_idx,
-                                      images[-1]), boxes.row_tasks)
+        images = tuple(zeros((*face_idx.shape, feature.shape[3]), xy.dtype) for feature in features)
+        if images:
+            WORKERS.run(interpolate, (xy, tuple(feature.numpy() for feature in features), *scale,
+                                      boxes.of_frames, eps, face_idx, images), boxes.row_tasks)
         face_idx = torch.from_numpy(face_idx)
         ctx.boxes, ctx.scale, ctx.eps, ctx.is_seen = boxes, scale, eps, is_seen
         ctx.save_for_backward(corners, face_idx, *features)
@@ -344,19 +357,22 @@ class Rasterize(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, _, *grad_images):
-        corners, face_idx, *features = ctx.saved_tensors
-        grad_corners = torch.zeros_like(corners)
-        grad_features = []
-        for feature, grad_image, wanted in zip(features, grad_images, ctx.needs_input_grad[7:]):
-            grad_features.append(torch.zeros_like(feature) if wanted else None)
-            if grad_image is not None:
-                # Where no gradient of the features is wanted, the features stand in for the array that is not
-                # written.
-                WORKERS.run(interpolate_backward, (
-                    corners.numpy(), feature.numpy(), *ctx.scale, ctx.boxes.of_faces, ctx.eps,
-                    face_idx.numpy(), ctx.is_seen, grad_image.contiguous().numpy(), grad_corners.numpy(),
-                    (grad_features[-1] if wanted else feature).numpy(), wanted), ctx.boxes.face_tasks)
-        return None, None, None, grad_corners, None, None, None, *grad_features
+        corners, face_idx, *features = (tensor.numpy() for tensor in ctx.saved_tensors)
+        used = [k for k, grad_image in enumerate(grad_images) if grad_image is not None]
+        wanted = np.array([ctx.needs_input_grad[7 + k] for k in used], dtype=np.bool_)
+        grad_corners = zeros(corners.shape, corners.dtype)
+        # Where no gradient is wanted the features stand in for the array, which then is not written.
+        grad_features = [zeros(features[k].shape, corners.dtype) if want else features[k]
+                         for k, want in zip(used, wanted)]
+        if used:
+            WORKERS.run(interpolate_backward, (
+                corners, tuple(features[k] for k in used), *ctx.scale, ctx.boxes.of_faces, ctx.eps, face_idx,
+                ctx.is_seen, tuple(grad_images[k].contiguous().numpy() for k in used), grad_corners,
+                tuple(grad_features), wanted), ctx.boxes.face_tasks)
+        gradients = [None] * len(features)
+        for k, want, gradient in zip(used, wanted, grad_features):
+            gradients[k] = torch.from_numpy(gradient) if want else None
+        return None, None, None, torch.from_numpy(grad_corners), None, None, None, *gradients
 
 
 def rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier,
@@ -364,9 +380,9 @@ def rasterize(height, width, face_vertices_z, face_vertices_image, face_features
     """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list
     `face_features`, and the face's index (B, H, W)."""
     depths = face_vertices_z.detach().contiguous()
-    usable = depths.isfinite().all(dim=2)  # (B, F)
+    usable = np.isfinite(depths.numpy()).all(axis=2)  # (B, F)
     if valid_faces is not None:
-        usable = usable & valid_faces
+        usable &= valid_faces.numpy()
     face_idx, *images = Rasterize.apply(height, width, depths, face_vertices_image.contiguous(), usable,
                                         multiplier, eps, *(feature.contiguous() for feature in face_features))
     return images, face_idx
@@ -378,8 +394,7 @@ def rasterize(height, width, face_vertices_z, face_vertices_image, face_features
 
 @compiled(**FUSED)
 def edges_of(corners, b, f):
-    """For each edge: its start (x, y), its way to the end (x, y), and one over its squared length (0 for
-    length 0)."""
+    """For each edge: its start (x, y), its way to the end (x, y), and one over its squared length, or 0."""
     ax, ay = float(corners[b, f, 0, 0]), float(corners[b, f, 0, 1])
     bx, by = float(corners[b, f, 1, 0]), float(corners[b, f, 1, 1])
     cx, cy = float(corners[b, f, 2, 0]), float(corners[b, f, 2, 1])
@@ -428,8 +443,7 @@ def nearest_foot(edges, x, y):
 
 @compiled
 def next_open(skip, row, i):
-    """The first column from i on that is open: in `skip` an open column has its own number, a closed one a
-    later."""
+    """The first open column from i on: `skip` holds an open column's own number, for a closed one a later."""
     while skip[row + i] != i:
         skip[row + i] = skip[row + skip[row + i]]
         i = np.int64(skip[row + i])
@@ -438,8 +452,7 @@ def next_open(skip, row, i):
 
 @compiled
 def begin_rows(selected, frame_boxes, offset, skip, mask, b, start, end):
-    """Rows start..end of frame b: the mask is 1 where a face is seen, else 0; the latter are open in the
-    frame's box.
+    """Rows start..end of frame b: 1 to the mask where a face is seen; else 0, and open in the frame's box.
 
     Values that are kept for the pixels of the frame's box, such as `skip`, are in one array for all frames:
     pixel (j, i) of frame b is at offset[b] + (j - top) * (right - left + 1) - left + i; the last column is a
@@ -568,13 +581,13 @@ class SoftMask(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_mask):
-        (corners,) = ctx.saved_tensors
-        grad_corners = torch.zeros_like(corners)
+        corners = ctx.saved_tensors[0].numpy()
+        grad_corners = zeros(corners.shape, corners.dtype)
         if ctx.knum:
             WORKERS.run(soft_mask_backward, (
-                corners.numpy(), ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest,
-                grad_mask.contiguous().numpy(), grad_corners.numpy()), ctx.boxes.face_tasks)
-        return grad_corners, None, None, None, None, None
+                corners, ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest, grad_mask.contiguous().numpy(),
+                grad_corners), ctx.boxes.face_tasks)
+        return torch.from_numpy(grad_corners), None, None, None, None, None
 
 
 def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, knum, multiplier):
@@ -684,15 +697,18 @@ class NearestSoftMask(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_mask):
-        (corners,) = ctx.saved_tensors
-        grad_corners = torch.zeros_like(corners)
+        corners = ctx.saved_tensors[0].numpy()
+        grad_corners = zeros(corners.shape, corners.dtype)
         WORKERS.run(nearest_mask_backward, (
-            corners.numpy(), ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest,
-            grad_mask.contiguous().numpy(), grad_corners.numpy()), ctx.boxes.face_tasks)
-        return grad_corners, None, None, None, None
+            corners, ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest, grad_mask.contiguous().numpy(),
+            grad_corners), ctx.boxes.face_tasks)
+        return torch.from_numpy(grad_corners), None, None, None, None
 
 
 def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect):
     """The mask (B, H, W) of the distance to the nearest face."""
-    stretched = (face_vertices_image * face_vertices_image.new_tensor([aspect, 1.0])).contiguous()
-    return NearestSoftMask.apply(stretched, selected_face_idx.contiguous(), sigmainv, boxlen, aspect)
+    stretched = face_vertices_image
+    if aspect != 1:
+        stretched = face_vertices_image * face_vertices_image.new_tensor([aspect, 1.0])
+    return NearestSoftMask.apply(stretched.contiguous(), selected_face_idx.contiguous(), sigmainv, boxlen,
+                                 aspect)

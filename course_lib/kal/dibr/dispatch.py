@@ -98,8 +98,7 @@ def rasterize(height, width, face_vertices_z, face_vertices_image, face_features
     """Draw triangles: for each pixel the features of the face that it sees, and which face that is.
 
     height, width: size of the image in pixels.
-    face_vertices_z (B, F, 3): depth of the corners in camera space; the camera looks down -z, larger is
-    closer.
+    face_vertices_z (B, F, 3): depth of the corners in camera space, looking down -z; larger is closer.
     face_vertices_image (B, F, 3, 2): corners on the image plane in NDC, [-1, 1], y up.
     face_features (B, F, 3, D), or a list of such: what to interpolate between the corners.
     valid_faces (B, F) bool: faces to draw; all if None.
@@ -137,12 +136,10 @@ def rasterize(height, width, face_vertices_z, face_vertices_image, face_features
 
 def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv=7000, boxlen=0.02, knum=30,
                    multiplier=1000., backend=None):
-    """A silhouette with a soft outer edge, through which pixels beside the outline pull at the faces near
-    them.
+    """A silhouette with a soft outer edge, through which pixels beside the outline pull at faces near them.
 
     face_vertices_image (B, F, 3, 2): corners on the image plane in NDC, [-1, 1], y up.
-    selected_face_idx (B, H, W) int64: the face seen in each pixel, from `rasterize`; negative where there is
-    none.
+    selected_face_idx (B, H, W) int64: the face seen in each pixel, from `rasterize`; negative for none.
     sigmainv: sharpness, per squared NDC unit. boxlen: how far beyond its bounding box a face reaches, in NDC.
     knum: how many faces a pixel listens to, the first in face order.
     multiplier: coordinates are enlarged by it before pixels are compared with boxes.
@@ -165,12 +162,10 @@ def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv=7000, boxlen
 
 
 def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect=1.0, backend=None):
-    """A silhouette whose soft edge depends on the distance to the outline alone, however many faces are
-    there.
+    """A silhouette whose soft edge depends on the distance to the outline, not on the number of faces there.
 
     In `dibr_soft_mask` each nearby face adds its claim, so that beside a fine mesh the mask saturates. Here
-    only the
-    nearest face counts: exp(-sigmainv d^2), d the distance to the union of all faces.
+    only the nearest face counts: exp(-sigmainv d^2), d the distance to the union of all faces.
 
     face_vertices_image (B, F, 3, 2), selected_face_idx (B, H, W) int64, sigmainv, boxlen, backend: as in
     `dibr_soft_mask`.

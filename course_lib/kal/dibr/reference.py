@@ -3,11 +3,9 @@
 Chen et al., "Learning to Predict 3D Objects with an Interpolation-based Differentiable Renderer" (NeurIPS
 2019, arXiv 1908.01210). Three images come from the same 2D triangles:
 
-- `rasterize`: which face does a pixel see, and what do its features look like there? (section 3.1, equations
-  1 and 2)
-- `dibr_soft_mask`: how much do the faces near a pixel that sees none claim it? (section 3.2, equations 5 and
-  6)
-- `nearest_soft_mask`: the same question, asked of the nearest face alone; ours.
+- `rasterize`: which face does a pixel see, and what do its features look like there? (equations 1 and 2)
+- `dibr_soft_mask`: how much do the faces near a pixel that sees none claim it? (equations 5 and 6)
+- `nearest_soft_mask`: the same question, asked of the nearest face alone (ours)
 
 All of them begin alike. A face can only matter to the pixels inside its bounding box (enlarged by a margin
 for the soft masks), so the work is a list of (face, pixel) pairs, made by `face_pixel_pairs` a bounded number
@@ -17,7 +15,7 @@ Coordinates are NDC: x to the right and y up, both in [-1, 1] over the image. Pi
 centre at x = (2 i + 1 - W) / W, y = (H - 2 j - 1) / H. The camera looks down -z, so that of two faces the one
 with larger z is seen. Faces with a coordinate that is not finite (or beyond `LARGEST`) are nowhere.
 
-Arguments are checked in `course_lib.kal.dibr`, which is what others import.
+Arguments are checked in `dispatch.py`. Others import `course_lib.kal.dibr`.
 """
 
 import torch
@@ -215,7 +213,7 @@ def pairs_nearby(corners, selected_face_idx, boxlen, multiplier, aspect=1.0):
 
 
 class SoftMask(torch.autograd.Function):
-    """`dibr_soft_mask` with its derivative written out, so that no pairs are kept from forward to backward."""
+    """`dibr_soft_mask` with its derivative written out, so that no pairs are kept in between."""
 
     @staticmethod
     def forward(ctx, corners, selected_face_idx, sigmainv, boxlen, knum, multiplier):
@@ -261,7 +259,7 @@ class SoftMask(torch.autograd.Function):
 
 
 def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, knum, multiplier):
-    """1 where a face is seen, else 1 - prod_k (1 - exp(-sigmainv d_k^2)) over `knum` faces nearby, (B, H, W)."""
+    """1 where a face is seen, else 1 - prod_k (1 - exp(-sigmainv d_k^2)), `knum` faces nearby, (B, H, W)."""
     return SoftMask.apply(face_vertices_image, selected_face_idx, sigmainv, boxlen, knum, multiplier)
 
 

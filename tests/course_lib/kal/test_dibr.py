@@ -429,9 +429,12 @@ def test_import_is_light():
 
 
 def test_without_numba_the_reference_serves(monkeypatch):
-    load = dispatch.load monkeypatch.setattr(dispatch, "load", lambda name: (None, "ImportError: gone") if
-    name == "numba" else load(name)) assert dibr.available_backends("cpu") == ["torch"] scene =
-    random_scene(1, 20, torch.float32) assert_same(render(scene, 9, 9, None), render(scene, 9, 9, "torch"), 0)
+    load = dispatch.load
+    gone = (None, "ImportError: gone")
+    monkeypatch.setattr(dispatch, "load", lambda name: gone if name == "numba" else load(name))
+    assert dibr.available_backends("cpu") == ["torch"]
+    scene = random_scene(1, 20, torch.float32)
+    assert_same(render(scene, 9, 9, None), render(scene, 9, 9, "torch"), 0)
     with pytest.raises(CourseError, match="gone"):
         render(scene, 9, 9, "numba")
 
@@ -448,19 +451,26 @@ def mistaken(**changes):
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"face_vertices_image": torch.zeros(2, 5, 3, 3)}, ["face_vertices_image", "(2, 5, 3, 3)", "(any, any, 3,
-    2)"]), ({"face_vertices_image": torch.zeros(2, 5, 3, 2, dtype=torch.float16)}, ["float16", "float32 or
-    float64"]), ({"face_vertices_image": [1, 2]}, ["face_vertices_image", "list"]), ({"face_vertices_z":
-    torch.zeros(2, 4, 3)}, ["face_vertices_z", "(2, 4, 3)", "(2, 5, 3)"]), ({"face_vertices_z": torch.zeros(2,
-    5, 3, dtype=torch.float64)}, ["face_vertices_z", "float64", "float32"]), ({"face_features": torch.zeros(5,
-    3, 2)}, ["face_features", "(5, 3, 2)", "(2, 5, 3, any)"]), ({"face_features": [torch.zeros(2, 5, 3, 1),
-    torch.zeros(2, 5, 2, 1)]}, ["face_features[1]", "(2, 5, 2, 1)"]), ({"valid_faces": torch.ones(2, 5)},
-    ["valid_faces", "float32", "bool"]), ({"valid_faces": torch.ones(2, 6, dtype=torch.bool)}, ["valid_faces",
-    "(2, 6)", "(2, 5)"]), ({"height": 0}, ["height", "0"]), ({"width": 8.5}, ["width", "8.5"]),
-    ({"multiplier": -1}, ["multiplier", "-1"]), ({"eps": math.nan}, ["eps", "nan"]), ({"backend": "opengl"},
-    ["opengl", '"torch"']), ({"backend": "nvdiffrast"}, ["nvdiffrast", "not supported"]), ({"backend":
-    "nvdiffrast_fwd"}, ["not supported"]), ({"backend": "kaolin"}, ["kaolin"]), ({"face_vertices_z":
-    torch.zeros(2, 5, 3, device="meta")}, ["meta", "cpu"]),
+    ({"face_vertices_image": torch.zeros(2, 5, 3, 3)},
+     ["face_vertices_image", "(2, 5, 3, 3)", "(any, any, 3, 2)"]),
+    ({"face_vertices_image": torch.zeros(2, 5, 3, 2).half()}, ["float16", "float32 or float64"]),
+    ({"face_vertices_image": [1, 2]}, ["face_vertices_image", "list"]),
+    ({"face_vertices_z": torch.zeros(2, 4, 3)}, ["face_vertices_z", "(2, 4, 3)", "(2, 5, 3)"]),
+    ({"face_vertices_z": torch.zeros(2, 5, 3).double()}, ["face_vertices_z", "float64", "float32"]),
+    ({"face_vertices_z": torch.zeros(2, 5, 3, device="meta")}, ["face_vertices_z", "meta", "cpu"]),
+    ({"face_features": torch.zeros(5, 3, 2)}, ["face_features", "(5, 3, 2)", "(2, 5, 3, any)"]),
+    ({"face_features": [torch.zeros(2, 5, 3, 1), torch.zeros(2, 5, 2, 1)]},
+     ["face_features[1]", "(2, 5, 2, 1)"]),
+    ({"valid_faces": torch.ones(2, 5)}, ["valid_faces", "float32", "bool"]),
+    ({"valid_faces": torch.ones(2, 6, dtype=torch.bool)}, ["valid_faces", "(2, 6)", "(2, 5)"]),
+    ({"height": 0}, ["height", "0"]),
+    ({"width": 8.5}, ["width", "8.5"]),
+    ({"multiplier": -1}, ["multiplier", "-1"]),
+    ({"eps": math.nan}, ["eps", "nan"]),
+    ({"backend": "opengl"}, ["opengl", '"torch"']),
+    ({"backend": "nvdiffrast"}, ["nvdiffrast", "not supported"]),
+    ({"backend": "nvdiffrast_fwd"}, ["nvdiffrast_fwd", "not supported"]),
+    ({"backend": "kaolin"}, ["kaolin"]),
 ])
 def test_mistakes_in_rasterize(changes, words):
     with pytest.raises(CourseError) as caught:
@@ -470,16 +480,17 @@ def test_mistakes_in_rasterize(changes, words):
 
 @pytest.mark.parametrize("function", [dibr.dibr_soft_mask, dibr.nearest_soft_mask])
 @pytest.mark.parametrize("changes, words", [
-    ({"selected_face_idx": torch.zeros(3, 8, 9, dtype=torch.int64)}, ["selected_face_idx", "(3, 8, 9)", "(2,
-    any, any)"]), ({"selected_face_idx": torch.zeros(2, 8, 9)}, ["selected_face_idx", "float32", "int64"]),
-    ({"face_vertices_image": torch.zeros(2, 5, 6)}, ["face_vertices_image", "(2, 5, 6)"]), ({"sigmainv":
-    -1.0}, ["sigmainv", "-1.0"]), ({"boxlen": math.inf}, ["boxlen", "inf"]), ({"backend": "cpu"}, ["cpu",
-    '"numba"']),
+    ({"selected_face_idx": torch.zeros(3, 8, 9, dtype=torch.int64)},
+     ["selected_face_idx", "(3, 8, 9)", "(2, any, any)"]),
+    ({"selected_face_idx": torch.zeros(2, 8, 9)}, ["selected_face_idx", "float32", "int64"]),
+    ({"face_vertices_image": torch.zeros(2, 5, 6)}, ["face_vertices_image", "(2, 5, 6)"]),
+    ({"sigmainv": -1.0}, ["sigmainv", "-1.0"]),
+    ({"boxlen": math.inf}, ["boxlen", "inf"]),
+    ({"backend": "cpu"}, ["cpu", '"numba"']),
 ])
 def test_mistakes_in_masks(changes, words, function):
-    arguments = {"face_vertices_image": torch.zeros(2, 5, 3, 2), "selected_face_idx": torch.zeros(2, 8, 9,
-    dtype=torch.int64),
-                 "sigmainv": 100.0, "boxlen": 0.1} | changes
+    arguments = {"face_vertices_image": torch.zeros(2, 5, 3, 2), "sigmainv": 100.0, "boxlen": 0.1,
+                 "selected_face_idx": torch.zeros(2, 8, 9, dtype=torch.int64)} | changes
     with pytest.raises(CourseError) as caught:
         function(**arguments)
     assert all(word in str(caught.value) for word in words), str(caught.value)
@@ -501,4 +512,4 @@ def test_benchmark_runs():
         sys.path.pop(0)
     figures = kernels.measure(repeats=1, reference_repeats=0, cold=False)
     assert all(isinstance(value, (int, float)) for value in figures.values())
-    assert len(figures) == 1 + 3 * len(kernels.SETTINGS) * 2
+    assert len(figures) == 1 + 4 * len(kernels.SETTINGS) * 2

@@ -1,0 +1,177 @@
+"""Whole fits against the known truth: both recipes as `dolphins demo` runs them, and the default recipe with one choice undone."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from course_lib import losses, metrics
+from course_lib.assets import find_pack
+from course_lib.scene import DolphinScene
+from course_lib.template import DolphinModel
+from course_lib.video import SegmentedVideo
+from course_lib.window import TUTORIAL_BAND, Band
+from dolphins import demo
+from solutions.fitting import fit
+from solutions.recipes import DefaultRecipe, TutorialRecipe
+from solutions.rendering import dibr_rendering, rasterize_features, shade
+from solutions.rotations import batch_rodrigues
+
+ROOT = Path(__file__).parents[1]
+SEED = 123456789                    # of `dolphins demo`
+TIMES = ("seconds_fit", "seconds_total", "peak_rss_mb")
+
+
+def measure_fits(frames=None, epochs=50, runs=3):
+    """Each recipe `runs` times by turns, each in its own process. -> {recipe: figures; what varies as a list over the runs}"""
+    found = {"default": [], "tutorial": []}
+    for i in range(runs):
+        for recipe, done in found.items():
+            print(f"fit {i + 1} of {runs}, {recipe} recipe", flush=True)
+            done.append(run_demo(recipe, frames, epochs))
+    return {recipe: summary(done) for recipe, done in found.items()}
+
+
+def run_demo(recipe, frames, epochs):
+    """`dolphins demo` in a new process and an empty folder. -> its metrics.json, and what the system says of the process"""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "dolphins", "demo", "--recipe", recipe, "--epochs", str(epochs), "--out", "out"]
+        command += [] if frames is None else ["--frames", str(frames)]
+        with open(Path(folder, "messages"), "w+") as messages:
+            start = time.perf_counter()
+            process = subprocess.Popen(command, cwd=folder, stdout=messages, stderr=messages,
+                                       env={**os.environ, "PYTHONPATH": str(ROOT)})
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                messages.seek(0)
+                raise RuntimeError(f"{' '.join(command)} failed:\n{messages.read()[-3000:]}")
+        figures = json.loads(Path(folder, "out", "metrics.json").read_text())
+    return figures | {"process_seconds": round(seconds, 2), "processor_seconds": round(usage.ru_utime + usage.ru_stime, 2)}
+
+
+def summary(runs):
+    """Times as lists; the other figures once, and by how much they differ between the runs: a fit is repeatable."""
+    varying = (*TIMES, "process_seconds", "processor_seconds")
+    fixed = {name: value for name, value in runs[0].items() if name not in varying}
+    spread = max(abs(run[name] - value) for run in runs for name, value in fixed.items() if isinstance(value, (int, float)))
+    return {**fixed, "runs": len(runs), "largest_difference_between_runs": spread,
+            **{name: [run[name] for run in runs] for name in varying}}
+
+
+def prepare(recipe, dataset, epochs=50, batch_size=7):
+    """What `dolphins demo` fits, at its start: scene and recipe."""
+    pack = find_pack()
+    torch.manual_seed(SEED)
+    scene = DolphinScene(DolphinModel(pack, rodrigues=batch_rodrigues), len(dataset), init_rot_up=pack.init_rot_up_deg)
+    return scene, recipe(scene, dataset, batch_size, epochs, SEED)
+
+
+def fit_and_measure(recipe, dataset, epochs=50):
+    """A whole fit with a recipe class of your own. -> figures as in metrics.json, and the mean depth error with its sign"""
+    scene, way = prepare(recipe, dataset, epochs)
+    start = time.perf_counter()
+    fit(scene, way.loader, way.render, way.compute_loss, way.optimizer, epochs, before_pass=way.before_pass, progress=False)
+    seconds = time.perf_counter() - start
+    way.finish()
+    hard_masks = torch.stack([hard_mask[..., 0] > 0 for _, hard_mask, _ in demo.rendered_frames(scene, dataset)])
+    truth = metrics.load_truth(find_pack().truth_path, len(dataset))
+    figures, per_frame = demo.measure(scene, demo.Fitted.of(scene), hard_masks, dataset.masks, truth)
+    return {**figures, "depth_error_m_mean": float(per_frame["depth_error_m"].mean()), "seconds_fit": round(seconds, 2)}
+
+
+def measure_variants(variants, frames=None, epochs=50):
+    """-> {name: figures} of whole fits with the recipe classes `variants`, a dict; what breaks says so."""
+    dataset, found = SegmentedVideo(find_pack(), frames=frames), {}
+    for name, recipe in variants.items():
+        print(f"fit: {name}", flush=True)
+        found[name] = fit_and_measure(recipe, dataset, epochs)
+    return found
+
+
+class TutorialFromOurStart(TutorialRecipe):
+    """Place and heading of the default start; then the tutorial's losses and rates."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        DefaultRecipe(*arguments)                              # for what it does to the scene
+
+
+class DefaultFromTutorialsStart(DefaultRecipe):
+    """Every frame at one heading, at the surface; then the default's losses and rates."""
+
+    def __init__(self, scene, *arguments):
+        start = scene.rotations().detach()
+        super().__init__(scene, *arguments)
+        TutorialRecipe(scene, *arguments)                      # for where it places the dolphin
+        scene.anchor(start)
+
+
+class SoftMask(DefaultRecipe):
+    """The IoU of a soft mask, as in the tutorial, instead of distances to the outline."""
+
+    BAND = TUTORIAL_BAND
+
+    def render(self, scene, t, cam):
+        features, soft_mask = dibr_rendering(scene.skin(t), cam, scene.model, self.BAND)
+        features = [feature.detach() for feature in features]
+        return shade(scene, cam, features) if self.with_colour else None, features[-1], soft_mask
+
+    def compute_loss(self, scene, frames, image, hard_mask, soft_mask):
+        terms = super().compute_loss(scene, frames, image, hard_mask, frames["outline"])
+        terms["outline"] = losses.iou_loss(soft_mask, frames["segmented"], frames["segmented_outside"])
+        return terms
+
+
+class SharpSoftMask(SoftMask):
+    """The same with a band ten times as sharp."""
+
+    BAND = Band(sigmainv=10 * TUTORIAL_BAND.sigmainv)
+
+
+class ColourMoves(DefaultRecipe):
+    """The picture moves the animal, from the first pass on."""
+
+    COLOUR_FROM = 0.0
+
+    def render(self, scene, t, cam):
+        _, _, distance = super().render(scene, t, cam)
+        features, _, _ = rasterize_features(scene.skin(t), cam, scene.model)
+        return shade(scene, cam, features), features[-1], distance
+
+
+class WideBand(DefaultRecipe):
+    """The outline's band stays 4 pixels wide."""
+
+    REACH = (4.0, 4.0)
+
+
+def without(*terms):
+    """The default recipe without some of its terms."""
+    return type("Without", (DefaultRecipe,), {"WEIGHTS": DefaultRecipe.WEIGHTS | dict.fromkeys(terms, 0.0)})
+
+
+def assuming(offset):
+    """The default recipe, which takes the animal to swim `offset` metres higher than it otherwise would."""
+    return type("Assuming", (DefaultRecipe,), {"FIN_OUT": DefaultRecipe.FIN_OUT + offset})
+
+
+ABLATIONS = {
+    "default recipe": DefaultRecipe,
+    "its start, then the tutorial's losses and rates": TutorialFromOurStart,
+    "the tutorial's start, then its losses and rates": DefaultFromTutorialsStart,
+    "IoU of the tutorial's soft mask": SoftMask,
+    "IoU of a soft mask ten times as sharp": SharpSoftMask,
+    "the band stays 4 pixels wide": WideBand,
+    "colour moves the animal, from the first pass": ColourMoves,
+    "no steadiness over time": without("steady_place", "steady_turn", "steady_joints"),
+    "no shape priors": without("scale_global", "scale_axes", "scale_smoothness"),
+    "no depth prior": without("depth"),
+}
+DEPTHS = {f"{offset:+.1f} m": assuming(offset) for offset in (-0.2, 0.0, 0.2)}

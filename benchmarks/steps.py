@@ -1,0 +1,232 @@
+"""Where the time of a step goes, what it grows with, and what another program on the same cores does to it."""
+
+import copy
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+import torch
+
+from course_lib.assets import find_pack
+from course_lib.kal import dibr
+from course_lib.video import SegmentedVideo
+from solutions.fitting import fit
+from solutions.recipes import DefaultRecipe, TutorialRecipe
+
+from .fits import prepare
+
+STAGES = ("load and crop", "skin", "render", "loss", "backward", "optimiser", "rest")
+
+
+class Timed:
+    """Loader, renderer, loss and optimiser of a recipe, for `fit`, which they let note the time: the loop itself is not copied.
+
+    steps: for each step of the loop a dict of the seconds of each stage. `backward` is all between loss and optimiser, the check for
+    NaN included; `rest` is clamping, bookkeeping and setting gradients to zero.
+    """
+
+    def __init__(self, scene, recipe):
+        self.scene, self.recipe, self.steps = scene, recipe, []
+
+    def fit(self, start, stop):
+        """Passes start .. stop - 1 of the recipe's schedule."""
+        fit(self.scene, self, self.render, self.compute_loss, self, stop, start=start, before_pass=self.recipe.before_pass,
+            progress=False)
+
+    def lap(self, stage):
+        now = time.perf_counter()
+        self.steps[-1][stage] += now - self.last
+        self.last = now
+
+    def __len__(self):
+        return len(self.recipe.loader)
+
+    def __iter__(self):
+        batches = iter(self.recipe.loader)
+        for _ in range(len(self)):
+            self.steps.append(dict.fromkeys(STAGES, 0.0))
+            self.last = time.perf_counter()
+            frames = next(batches)
+            self.lap("load and crop")
+            yield frames
+            self.lap("rest")
+
+    def render(self, scene, t, cam):
+        def skin(t):
+            self.lap("render")
+            vertices = type(scene).skin(scene, t)
+            self.lap("skin")
+            return vertices
+
+        self.lap("rest")
+        with mock.patch.object(scene, "skin", skin, create=True):
+            rendered = self.recipe.render(scene, t, cam)
+        self.lap("render")
+        return rendered
+
+    def compute_loss(self, *arguments):
+        terms = self.recipe.compute_loss(*arguments)
+        self.lap("loss")
+        return terms
+
+    def zero_grad(self):
+        self.recipe.optimizer.zero_grad()
+
+    def step(self):
+        self.lap("backward")
+        self.recipe.optimizer.step()
+        self.lap("optimiser")
+
+
+def show_whole_frames(loader):
+    """Switches the exact crop of a `WindowLoader` off."""
+    def place(t, cam):
+        zero = torch.zeros(len(t), dtype=torch.long)
+        return zero, zero, cam.width, cam.height
+
+    loader.place = place
+
+
+def only_backend(name):
+    """While it lasts, rendering is done by this backend."""
+    return mock.patch.object(dibr.dispatch, "available_backends", lambda device="cpu": [name])
+
+
+def steps_of(recipe, dataset, colour, crop, epochs=50):
+    """A function that goes through the clip once more with the recipe, and returns the seconds of its steps, by stage."""
+    scene, way = prepare(recipe, dataset, epochs)
+    if not crop:
+        show_whole_frames(way.loader)
+
+    def once():
+        timed = Timed(scene, way)
+        timed.fit(epochs - 1, epochs) if colour else timed.fit(0, 1)
+        return timed.steps
+
+    return once
+
+
+def measure_steps(frames=70, rounds=4, torch_frames=21):
+    """Medians in milliseconds of a step of 7 frames: {"recipe, backend, frames shown": {stage: ms, "step": ms}}
+
+    The variants take turns, a pass each, so that a busy moment of the machine falls on all. The first turn warms up.
+    """
+    videos = {"numba": SegmentedVideo(find_pack(), frames=frames), "torch": SegmentedVideo(find_pack(), frames=torch_frames)}
+    recipes = {"default": (DefaultRecipe, False), "default, with colour": (DefaultRecipe, True), "tutorial": (TutorialRecipe, True)}
+    variants, found = {}, {}
+    for backend in dibr.available_backends("cpu"):
+        for crop in (True, False):
+            for name, (recipe, colour) in recipes.items():
+                variants[name, backend, crop] = steps_of(recipe, videos[backend], colour, crop)
+    for turn in range(rounds + 1):
+        for (name, backend, crop), once in variants.items():
+            if backend == "torch" and turn > 2:                # slow, and only there to compare with
+                continue
+            with only_backend(backend):
+                steps = once()
+            if turn > 0:
+                found.setdefault(f"{name}; {backend}; {'crop' if crop else 'whole frame'}", []).extend(steps)
+    return {name: medians(steps) for name, steps in found.items()}
+
+
+def medians(steps):
+    """Of each stage, and of the steps as wholes, milliseconds; medians of parts do not add up to the median of sums."""
+    of = {stage: [step[stage] for step in steps] for stage in STAGES} | {"step": [sum(step.values()) for step in steps]}
+    return {name: round(1000 * statistics.median(seconds), 2) for name, seconds in of.items()} | {"steps": len(steps)}
+
+
+def seconds_of_fit(recipe, dataset, epochs, crop=True):
+    """A whole fit, short: all parts of the schedule have their share."""
+    scene, way = prepare(recipe, dataset, epochs)
+    if not crop:
+        show_whole_frames(way.loader)
+    start = time.perf_counter()
+    fit(scene, way.loader, way.render, way.compute_loss, way.optimizer, epochs, before_pass=way.before_pass, progress=False)
+    return time.perf_counter() - start
+
+
+def measure_scaling(counts=(50, 100, 200), wide_frames=49, epochs=6, rounds=3):
+    """Milliseconds per frame and pass: against the number of frames, and at twice the frame's size with the dolphin as large.
+
+    By turns, medians of `rounds`; each is a whole fit of few passes.
+    """
+    video = SegmentedVideo(find_pack())
+    short = SegmentedVideo(find_pack(), frames=wide_frames)
+    narrow, wide = short, from_higher_up(short)
+    width, height = video.data_resolution
+    sizes = {f"{width} x {height}": narrow, f"{2 * width} x {2 * height}": wide}
+    variants = {f"{name}; {n} frames": (recipe, first(video, n), True)
+                for name, recipe in (("default", DefaultRecipe), ("tutorial", TutorialRecipe)) for n in counts}
+    for name, recipe in (("default", DefaultRecipe), ("tutorial", TutorialRecipe)):
+        for crop in (True, False):
+            for size, clip in sizes.items():
+                variants[f"{name}; {'crop' if crop else 'whole frame'}; {size}"] = recipe, clip, crop
+    found = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, (recipe, clip, crop) in variants.items():
+            found[name].append(1000 * seconds_of_fit(recipe, clip, epochs, crop) / (epochs * len(clip)))
+    return {name: {"ms_per_frame": round(statistics.median(times), 3), "least": round(min(times), 3),
+                   "most": round(max(times), 3)} for name, times in found.items()}
+
+
+def first(video, frames):
+    """The first frames of a clip that is in memory already."""
+    clip = copy.copy(video)
+    for name in ("frames", "masks", "segment_centers", "cam_eye"):
+        setattr(clip, name, getattr(video, name)[:frames])
+    return clip
+
+
+def from_higher_up(video, times=2):
+    """The same clip from `times` the altitude with as many times the pixels each way: the dolphin has as many pixels as before.
+
+    The sea that comes into view around the clip is one grey.
+    """
+    clip = copy.copy(video)
+    width, height = video.data_resolution
+    left, top = (times - 1) * width // 2, (times - 1) * height // 2
+    clip.data_resolution = (times * width, times * height)
+    clip.center_normalization = video.center_normalization * times
+    clip.cam_eye = video.cam_eye * times
+    clip.segment_centers = video.segment_centers + torch.tensor([left, top])
+    for name, value in (("frames", 100), ("masks", 0)):
+        images = getattr(video, name)
+        larger = torch.full((len(images), times * height, times * width, *images.shape[3:]), value, dtype=images.dtype)
+        larger[:, top:top + height, left:left + width] = images
+        setattr(clip, name, larger)
+    return clip
+
+
+WAITING = {                         # how the threads of torch wait for each other: with which environment
+    "waiting threads sleep": {"OMP_WAIT_POLICY": "passive"},
+    "waiting threads spin, as GNU OpenMP has it": {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "300000"},
+    "one thread": {"OMP_NUM_THREADS": "1"},
+}
+
+
+def measure_beside_others(frames=49, epochs=6):
+    """Milliseconds per frame and pass, alone and beside a program that keeps one core busy: {how threads wait: {...}}"""
+    found = {}
+    for name, environment in WAITING.items():
+        for beside in ("alone", "one core busy"):
+            spinner = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if beside != "alone" else None
+            try:
+                found.setdefault(name, {})[beside] = round(in_new_process(environment, frames, epochs), 2)
+            finally:
+                if spinner is not None:
+                    spinner.kill()
+                    spinner.wait()
+    return found
+
+
+def in_new_process(environment, frames, epochs):
+    """ms per frame and pass of the default recipe; the first of two fits warms up."""
+    program = ("from benchmarks import steps; clip = steps.SegmentedVideo(steps.find_pack(), frames=%d); "
+               "print([steps.seconds_of_fit(steps.DefaultRecipe, clip, %d) for _ in range(2)][1])" % (frames, epochs))
+    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[1], env={**os.environ, **environment},
+                          capture_output=True, text=True, check=True)
+    return 1000 * float(done.stdout) / (frames * epochs)
