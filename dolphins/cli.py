@@ -88,15 +88,10 @@ def assets_verify(pack: Optional[Path] = typer.Argument(None, help="Folder of th
 def main():
     """Runs the command line: a person's mistake ends in one message and exit code 1, without a traceback."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False))         # the code of a typer.Exit, or of an interruption; None is success
     except CourseError as error:
         print(f"\n{error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        sys.exit(130)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except Exception as error:
         # Usage errors come from the click that typer carries, or from click itself, by version.
         if hasattr(error, "show") and hasattr(error, "exit_code"):

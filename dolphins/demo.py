@@ -70,7 +70,16 @@ def run_demo(pack=None, frames=None, epochs=50, batch_size=7, device="auto", rec
         print(f"{out} holds this run already, finished:\n")
         print_results(out, json.loads((out / METRICS).read_text()))
         return
+    try:
+        run(found, dataset, settings, out, started)
+    except KeyboardInterrupt:
+        raise CourseError("Interrupted. What was reached is kept: go on with the same command and --resume.") from None
 
+
+def run(found, dataset, settings, out, started):
+    """The run itself, from the start or from its checkpoint, in a folder that is ready for it."""
+    device, recipe, epochs, batch_size, seed = (torch.device(settings.device), settings.recipe, settings.epochs,
+                                                settings.batch_size, settings.seed)
     torch.manual_seed(seed)
     scene = DolphinScene(DolphinModel(found, device, rodrigues=batch_rodrigues), len(dataset),
                          init_rot_up=found.init_rot_up_deg)
@@ -151,9 +160,6 @@ def fit_with_checkpoints(scene, recipe, epochs, out):
     try:
         fit(scene, recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer, epochs, start=start,
             before_pass=recipe.before_pass, after_pass=checkpoint)
-    except KeyboardInterrupt:
-        raise CourseError(f"Interrupted after pass {len(history)} of {epochs}. Go on with the same command and --resume."
-                          ) from None
     except CourseError as error:
         raise CourseError(f"{error}\nThe last good state, after pass {len(history)}, is in {path}.") from error
     return history, seconds + time.perf_counter() - began

@@ -34,7 +34,7 @@ def fit(scene, loader, render, compute_loss, optimizer, steps, start=0, before_p
             terms = compute_loss(scene, frames, image, hard_mask, silhouette)
             loss = sum(terms.values())
             loss.backward()
-            require_finite(scene, loss, step)
+            require_finite(scene, terms, f"pass {step + 1}, frames {frames['t'].tolist()}")
             optimizer.step()
             scene.clamp_()
             for name, value in {**terms, "loss": loss}.items():
@@ -46,12 +46,18 @@ def fit(scene, loader, render, compute_loss, optimizer, steps, start=0, before_p
     return history
 
 
-def require_finite(scene, loss, step):
+def require_finite(scene, terms, where):
     """Stops before a NaN reaches the parameters, and says where it came from."""
-    if not torch.isfinite(loss):
-        raise CourseError(f"The loss is {loss.item()} in pass {step + 1}. The parameters are still those of the batch "
-                          "before. Lower the learning rates, or look at the frames: is a mask empty?")
-    for name, parameter in scene.named_parameters():
-        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-            raise CourseError(f"The gradient of {name} is not a number in pass {step + 1}. The parameters are still "
-                              "those of the batch before. A root, a division or a norm at zero is the usual cause.")
+    finite = lambda values: values is None or bool(torch.isfinite(values).all())
+    if not all(map(finite, terms.values())):
+        bad = [name for name, value in terms.items() if not finite(value)]
+        cause = [name for name, parameter in scene.named_parameters() if not finite(parameter)]
+        found = (f"The parameter {', '.join(cause)} is not finite" if cause else
+                 f"The loss term {', '.join(bad)} is not finite, though all parameters are")
+        hint = "Go back to the last good checkpoint." if cause else "Look at these frames: is a mask empty, or all of a frame one colour?"
+    else:
+        bad = [name for name, parameter in scene.named_parameters() if not finite(parameter.grad)]
+        if not bad:
+            return
+        found, hint = f"The gradient of {', '.join(bad)} is not finite", "A root, a division or a norm at zero is the usual cause."
+    raise CourseError(f"{found} in {where}. The parameters are still those of the batch before. {hint}")

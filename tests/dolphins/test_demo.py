@@ -90,23 +90,41 @@ def test_a_finished_run_is_shown_again_and_never_overwritten(run):
     assert before == {path: path.read_bytes() for path in run[1].iterdir()}
 
 
-def test_an_interrupted_run_goes_on_to_the_same_result(run, tmp_path):
-    command = [sys.executable, "-m", "dolphins", "demo", *SHORT, "--out", str(tmp_path / "run")]
+def interrupt_when_there_is(path, command):
+    """Ctrl-C as soon as `path` exists."""
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    checkpoint = tmp_path / "run" / "checkpoint.pth"
     deadline = time.monotonic() + 300
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
-    assert process.returncode == 1 and "--resume" in errors and "Traceback" not in errors
+    assert process.returncode == 1, errors
+    assert "--resume" in errors and "Traceback" not in errors
+
+
+def test_an_interrupted_run_goes_on_to_the_same_result(run, tmp_path):
+    command = [sys.executable, "-m", "dolphins", "demo", *SHORT, "--out", str(tmp_path / "run")]
+    checkpoint = tmp_path / "run" / "checkpoint.pth"
+    interrupt_when_there_is(checkpoint, command)
     passes = torch.load(checkpoint, weights_only=True)["passes"]
     assert 1 <= passes < 12
 
     done = dolphins("demo", *SHORT, "--out", tmp_path / "run", "--resume", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert f"after pass {passes} of 12" in done.stdout
-    ours, theirs = (torch.load(folder / "dolphin_fit.pth", weights_only=True) for folder in (tmp_path / "run", run[1]))
+    assert_same_parameters(tmp_path / "run", run[1])
+
+
+def test_a_run_interrupted_at_its_report_goes_on_too(run, tmp_path):
+    command = [sys.executable, "-m", "dolphins", "demo", *SHORT, "--out", str(tmp_path / "run")]
+    interrupt_when_there_is(tmp_path / "run" / "dolphin_fit.pth", command)
+    done = dolphins("demo", *SHORT, "--out", tmp_path / "run", "--resume", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert_same_parameters(tmp_path / "run", run[1])
+
+
+def assert_same_parameters(folder, other):
+    ours, theirs = (torch.load(path / "dolphin_fit.pth", weights_only=True) for path in (folder, other))
     for name, values in theirs.items():
         torch.testing.assert_close(ours[name], values, rtol=0, atol=1e-6, msg=name)
 

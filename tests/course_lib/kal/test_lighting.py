@@ -168,6 +168,22 @@ def test_no_nan_where_lobes_cancel_or_the_view_grazes(dtype):
     assert specular.eq(0).all() and normal.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("strength", [0.49, 0.3, 0.05])
+def test_no_nan_in_the_gradients_of_a_weak_sun(strength, dtype):
+    """Below strength 1/2 kaolin's values are finite and its gradients NaN: a fit that dims its sun that far was lost."""
+    direction = torch.tensor([[0., 0., 1.]], dtype=dtype)
+    strength, angle = (torch.tensor([x], dtype=dtype, requires_grad=True) for x in (strength, 1.6))
+    normal = torch.nn.functional.normalize(torch.tensor([[.1, .2, 1.], [1., 0., .01], [0., 1., -1.]], dtype=dtype))
+    normal.requires_grad_()
+    sun = lighting.SgLightingParameters.from_sun(direction, strength, angle)
+    lit = lighting.sg_diffuse_fitted(sun.amplitude, direction, sun.sharpness, normal, torch.ones_like(normal))
+    (lit - 0.5).square().sum().backward()
+    assert lit.isfinite().all()
+    for leaf in (strength, angle, normal):
+        assert leaf.grad.isfinite().all()
+
+
 def test_lights_from_numbers_and_tensors():
     light = lighting.SgLightingParameters()
     assert light.amplitude.tolist() == [[3., 3., 3.]] and light.sharpness.tolist() == [5.]

@@ -138,9 +138,12 @@ def sg_irradiance_fitted(amplitude, direction, sharpness, normal):
     e2 = e1 * e1
     scale = 1 + 2 * e2 - 1 / sharpness
     bias = (e1 - e2) / sharpness - e2
-    width = torch.sqrt(1 - scale)
+    # A sun weaker than 1/2 is a lobe turned inside out (s < 0), and has no corner to round off. The value there is
+    # kaolin's; its gradient is not, which is NaN from the root of a negative number in the branch not taken.
+    rounded = scale < 1  # (M,)
+    width = torch.sqrt(torch.where(rounded, 1 - scale, 1.0))
     linear, corner = 0.36 * m, width / (4 * 0.36)  # (N, M), (M,)
-    y = torch.where(linear.abs() <= corner, (linear + corner) ** 2 / width, m.clamp(0, 1))
+    y = torch.where(rounded & (linear.abs() <= corner), (linear + corner) ** 2 / width, m.clamp(0, 1))
     return (scale * y + bias).unsqueeze(-1) * approximate_sg_integral(amplitude, sharpness)
 
 
