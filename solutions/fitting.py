@@ -47,17 +47,14 @@ def fit(scene, loader, render, compute_loss, optimizer, steps, start=0, before_p
 
 
 def require_finite(scene, terms, where):
-    """Stops before a NaN reaches the parameters, and says where it came from."""
-    finite = lambda values: values is None or bool(torch.isfinite(values).all())
-    if not all(map(finite, terms.values())):
-        bad = [name for name, value in terms.items() if not finite(value)]
-        cause = [name for name, parameter in scene.named_parameters() if not finite(parameter)]
-        found = (f"The parameter {', '.join(cause)} is not finite" if cause else
-                 f"The loss term {', '.join(bad)} is not finite, though all parameters are")
-        hint = "Go back to the last good checkpoint." if cause else "Look at these frames: is a mask empty, or all of a frame one colour?"
-    else:
-        bad = [name for name, parameter in scene.named_parameters() if not finite(parameter.grad)]
-        if not bad:
-            return
-        found, hint = f"The gradient of {', '.join(bad)} is not finite", "A root, a division or a norm at zero is the usual cause."
-    raise CourseError(f"{found} in {where}. The parameters are still those of the batch before. {hint}")
+    """Stops before a NaN reaches the parameters, and says where it came from: the first of these three that is not finite."""
+    parameters = dict(scene.named_parameters())
+    gradients = {name: parameter.grad for name, parameter in parameters.items() if parameter.grad is not None}
+    for what, values, hint in (
+        ("parameter", parameters, "It was so before this batch: go back to the last good checkpoint."),
+        ("loss term", terms, "Is a mask of these frames empty?"),
+        ("gradient of", gradients, "A root, a division or a norm at zero is the usual cause."),
+    ):
+        bad = [name for name, value in values.items() if not torch.isfinite(value).all()]
+        if bad:
+            raise CourseError(f"The {what} {', '.join(bad)} is not finite in {where}. This batch changed nothing. {hint}")
