@@ -313,8 +313,8 @@ def orientation_jumps(rotvecs):
     """Find where a sequence of rotation vectors leaps, and how far the body really turns there.
 
     rotvecs: (T, 3) radians. Returns a list of (frame before the leap, length of the leap in degrees, angle of
-    the rotation between the two frames in degrees) for every leap longer than pi. A leap with a small angle
-    is the axis-angle chart changing names for one rotation, r and r (1 - 2 pi / |r|), and not a movement.
+    the rotation between the two frames in degrees) for every leap of more than 90 degrees. A leap with a small angle is the axis-angle chart changing names for one rotation, r and
+    r (1 - 2 pi / |r|), and not a movement; one with a large angle is a wrong pose.
     """
     rotvecs = _points(rotvecs, "rotvecs")
     leap = np.linalg.norm(np.diff(rotvecs, axis=0), axis=-1)                                    # (T-1,)
@@ -322,7 +322,7 @@ def orientation_jumps(rotvecs):
     quat = np.concatenate([np.cos(angle / 2), 0.5 * np.sinc(angle / (2 * np.pi)) * rotvecs], -1)  # (T, 4)
     turn = 2 * np.arccos(np.clip(np.abs((quat[:-1] * quat[1:]).sum(-1)), 0.0, 1.0))             # (T-1,)
     return [(int(t), float(np.degrees(leap[t])), float(np.degrees(turn[t])))
-            for t in np.flatnonzero(leap > np.pi)]
+            for t in np.flatnonzero(leap > np.pi / 2)]
 
 
 def orientation_figure(rotvecs, continuous=None, *, name="as stored", heading_deg=None, truth_heading_deg=None,
@@ -371,11 +371,13 @@ def orientation_figure(rotvecs, continuous=None, *, name="as stored", heading_de
     for bound in (-180, 180):
         figure.add_shape(type="line", xref="paper", x0=0, x1=1, yref=top["yaxis"], y0=bound, y1=bound,
                          line=dict(color=INK, width=1, dash="dot"), opacity=0.7)
-    for n, (t, leap, turn) in enumerate(orientation_jumps(stored)):
+    jumps = orientation_jumps(stored)
+    largest = max((leap for _, leap, _ in jumps), default=None)
+    for t, leap, turn in jumps:
         middle = float(when[t] + when[t + 1]) / 2
         figure.add_shape(type="line", xref=top["xaxis"], x0=middle, x1=middle, yref="paper", y0=0, y1=1,
                          line=dict(color=SERIES[1], width=1.2, dash="dash"), opacity=0.6)
-        if n < 2:   # a fit that leaps all the time would bury the panel in text
+        if leap == largest:   # a fit that leaps often would bury the panel in text
             late = middle > 0.5 * float(when[0] + when[-1])
             beside = stored[t if late else t + 1]   # the text stands opposite of the component that leaps
             figure.add_annotation(

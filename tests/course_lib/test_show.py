@@ -175,9 +175,10 @@ def test_a_wrap_is_told_from_a_flip():
     [(t, leap, turn)] = show.orientation_jumps(stored)
     assert continuous[t, 1] < np.pi < np.linalg.norm(continuous[t + 1])
     assert leap == pytest.approx(360, abs=3) and turn == pytest.approx(120 / 49, abs=1e-3)
-    flipped = np.array([[0.0, 3.1, 0.0], [0.0, -0.5, 0.0]])
-    [(_, _, turn)] = show.orientation_jumps(flipped)
-    assert turn == pytest.approx(360 - np.degrees(3.6), abs=1e-6)
+    for first, second, expected in ((3.1, -0.5, 360 - np.degrees(3.6)), (1.2, -1.2, np.degrees(2.4))):
+        flipped = np.array([[0.0, first, 0.0], [0.0, second, 0.0]])
+        [(_, _, turn)] = show.orientation_jumps(flipped)
+        assert turn == pytest.approx(expected, abs=1e-6)
 
 
 def test_orientation_figure_marks_the_jump_and_says_what_it_is():

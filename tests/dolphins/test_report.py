@@ -166,7 +166,8 @@ def test_a_real_flip_is_not_excused(tmp_path):
     flipped[:] = [0.0, 1.6, 0.0]
     flipped[30:] = [0.0, -1.6, 0.0]
     text = Page(report.build_report(tmp_path, dataclasses.replace(fit, rotvecs_stored=flipped))).text
-    assert "wrong pose" in text and "None of the leaps" in text
+    assert "wrong pose" in text and "None of the leaps" in text and "They mostly come from the start" in text
+    assert "the animal turns smoothly" not in text
 
 
 def test_what_depth_must_be_read_from_is_computed(page):
