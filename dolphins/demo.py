@@ -216,7 +216,8 @@ class Fitted:
 
 def measure(scene, fitted, hard_masks, given_masks, truth):
     """-> (flat figures, per-frame tensors). `truth` is None for clips of real animals: no errors then."""
-    length, volume = float(body_length(fitted.rest)), float(mesh_volume(fitted.rest, fitted.faces))
+    # a template of other people's may be wound inside out: its volume is then negative, but no less its volume
+    length, volume = float(body_length(fitted.rest)), abs(float(mesh_volume(fitted.rest, fitted.faces)))
     per_frame = {"iou_with_given_mask": metrics.mask_iou(hard_masks, given_masks > 127)}
     figures = {
         "length_m": length, "volume_m3": volume, "mass_kg": float(body_mass(volume)),

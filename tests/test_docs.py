@@ -1,0 +1,56 @@
+"""What the pages say: every link leads somewhere, every command and option exists."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "assets" / "README.md", ROOT / "benchmarks" / "README.md"]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name + "/" + page.name)
+def test_links_and_pictures_are_there(page):
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert targets and not missing
+    for alternative in re.findall(r"!\[([^\]]*)\]", page.read_text()):
+        assert len(alternative) > 15, f"a picture without a description: {alternative!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name + "/" + page.name)
+def test_make_targets_exist(page):
+    named = set(re.findall(r"\bmake ([a-z]+)\b(?=[^.]*)", "\n".join(code_of(page))))
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE))
+    assert named <= targets, named - targets
+
+
+def test_commands_and_options_exist():
+    seen = 0
+    for page in PAGES:
+        for command in code_of(page):
+            found = re.search(r"\bdolphins ((?:[a-z]+ ?)+)(.*)", command)
+            if not found:
+                continue
+            words, rest = found[1].split(), found[2]
+            help_text = help_of(*words)
+            for option in re.findall(r"--[a-z-]+", rest):
+                assert option in help_text or option == "--help", f"`dolphins {' '.join(words)}` has no {option}"
+            seen += 1
+    assert seen >= 4
+
+
+def code_of(page):
+    """Lines of code blocks and inline code."""
+    text = page.read_text()
+    return [line.strip() for line in text.splitlines() if line.startswith("    ")] + re.findall(r"`([^`\n]+)`", text)
+
+
+def help_of(*words):
+    done = subprocess.run([sys.executable, "-m", "dolphins", *words, "--help"], cwd=ROOT, capture_output=True, text=True,
+                          env={"COLUMNS": "200", "PATH": ""})
+    assert done.returncode == 0, f"dolphins {' '.join(words)}: {done.stderr}"
+    return done.stdout
