@@ -2,6 +2,11 @@
 #
 #   make demo     reconstruct the embedded dolphin in 3D, results in out/demo/
 #   make test     everything that CI runs
+#   make lab      JupyterLab on the notebooks: where students begin
+#   make notebooks      make the notebooks from their lessons again
+#   make walkthrough    run every solved notebook at its full size: seconds and memory of each
+#   make bundle   the course as a zip, dist/dolphins-in-3d.zip, to put beside a notebook
+#   make colab    run every solved notebook with Colab's versions, in a Python of its own (a few minutes)
 #   make bench    measure again what benchmarks/README.md states
 #   make assets   make the embedded dolphin and its clip again
 #
@@ -13,14 +18,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: setup demo doctor test bench assets clean
+.PHONY: setup demo doctor test lab notebooks walkthrough bundle colab bench assets clean
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "This course needs Python 3.10 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name a newer one: make setup PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV). On Debian or Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[dev,assets]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[dev,assets,lab]'
 	@touch $@
 
 demo: setup
@@ -32,6 +37,21 @@ doctor: setup
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
 
+lab: setup
+	$(BIN)/jupyter lab notebooks $(ARGS)
+
+notebooks: setup
+	@$(BIN)/dolphins notebooks $(ARGS)
+
+walkthrough: setup
+	@$(BIN)/python -m autograder.execute $(ARGS)
+
+bundle: setup
+	@$(BIN)/python -m autograder.bundle $(ARGS)
+
+colab: setup
+	@$(BIN)/python tests/colab/run.py $(ARGS)
+
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -40,4 +60,4 @@ assets: setup
 	$(BIN)/python assets/make_clip.py
 
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) out dist build *.egg-info

@@ -1,6 +1,7 @@
 """Makes the clip of the embedded pack: a drone's view of a dolphin turning under the surface, and its truth.
 
     python assets/make_clip.py                     frames, masks, altitudes, prompts, truth, manifest
+    python assets/make_clip.py --other PACK        another clip, as a pack of its own: benchmarks try the recipes on it
     python assets/make_clip.py --preview OUT       a video and a contact sheet in the folder OUT, no pack
     python assets/make_clip.py --preview OUT --frames 0,50,100      these frames alone, and enlarged
 
@@ -35,6 +36,7 @@ PACK = ROOT / "assets" / "pack"
 MODEL = PACK / "model"
 FRAMES, FPS, WIDTH, HEIGHT = 200, 50, 640, 360
 HALF_WIDTH = 17.27 / (2 * 12.29)     # tan of half the horizontal field of view
+HOVER = 11.05                        # m, the drone's mean altitude
 FIRST_ALTITUDE, ALTITUDES = 50, 500  # altitude.npy is longer than the clip: index 50 is frame 0
 # Heading in degrees: a wide turn, a sharp one in the middle, a wide one again. The tutorial's recipe starts all frames at one
 # heading and finds its way from up to some 105 degrees off: so the first and the last frames come right from their two sides, one of
@@ -48,6 +50,9 @@ HEAVE = 0.03                         # m
 BEAT = 1.25                          # Hz, of the flukes
 BANK = 13.0                          # degrees, at the most, into the turn
 SEED = 20240820
+# Another shot of the same animal, on which nothing was tuned: another sea, a wide turn to the other side, faster, from higher up.
+OTHER_SHOT = dict(SEED=7, HEADING_MIDDLE=-35.0, SHARP_TURN=0.0, WIDE_TURN=-38.0, SPEED=2.1, PATH_CENTRE=(-0.4, 0.2), DEPTH=0.42, HEAVE=0.04,
+                  BEAT=1.7, BANK=8.0, HOVER=11.9)
 HEAD, STOCK_FRONT, STOCK_REAR, FLIPPERS, FLUKES = 1, 2, 3, 5, 6  # parts of the template
 
 SUPERSAMPLE = 3                      # samples along each side of a pixel
@@ -75,7 +80,7 @@ def sun_direction(zenith_deg):
 def altitude(frame):
     """Metres above the sea, of any (fractional) frame: a hover that wanders a little."""
     t = np.asarray(frame, float) / FPS
-    return 11.05 + 0.42 * np.sin(0.55 * t + 2.2) + 0.06 * np.sin(1.9 * t + 0.4)
+    return HOVER + 0.42 * np.sin(0.55 * t + 2.2) + 0.06 * np.sin(1.9 * t + 0.4)
 
 
 def project(points, camera_height):
@@ -618,7 +623,9 @@ def truth(swimmer):
 _team = {}  # of this process: its camera and segmenter
 
 
-def start_process():
+def start_process(shot=None):
+    """shot: what replaces the constants at the top of this file."""
+    globals().update(shot or {})
     torch.set_num_threads(1), cv2.setNumThreads(1)
     _team["camera"], _team["segmenter"] = Camera(Swimmer(MODEL)), Segmenter()
 
@@ -630,13 +637,13 @@ def shoot(frame):
     return frame, image, visible, mask, wobble
 
 
-def photograph(frames, jobs):
+def photograph(frames, jobs, shot=None):
     """{frame: (image, visible coverage, mask, wobble)}, by `jobs` processes."""
     if jobs == 1:
-        start_process()
+        start_process(shot)
         return {frame: shoot(frame)[1:] for frame in frames}
     shots = {}
-    with multiprocessing.get_context("spawn").Pool(jobs, start_process) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, start_process, (shot,)) as pool:
         for frame, *shot in pool.imap_unordered(shoot, frames):
             shots[frame] = shot
             print(f"\r{len(shots)} of {len(frames)} frames", end="", flush=True)
@@ -668,14 +675,17 @@ def prompts(mask, visible):
     return {"frame": 0, "points": points, "labels": [1] * 7 + [0] * 7}
 
 
-def make_pack(root, jobs):
+def make_pack(root, jobs, shot=None):
+    globals().update(shot or {})
+    if root != PACK:
+        shutil.copytree(MODEL, root / "model", dirs_exist_ok=True)
     clip = root / "data" / CLIP
     fresh = clip.with_name(clip.name + ".tmp")
     shutil.rmtree(fresh, ignore_errors=True)
     for folder in ("frames", "segmentation", "metadata"):
         (fresh / folder).mkdir(parents=True)
     arrays, _, masks = truth(Swimmer(MODEL))
-    shots = photograph(list(range(FRAMES)), jobs)
+    shots = photograph(list(range(FRAMES)), jobs, shot)
     for frame in range(FRAMES):
         image, _, mask, _ = shots[frame]
         save_jpeg(image, fresh / "frames" / f"{frame:06d}.jpg")
@@ -783,7 +793,7 @@ def preview(out, frames, jobs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--pack", type=Path, default=PACK)
+    parser.add_argument("--other", type=Path, metavar="PACK", help="make another clip, with its own pack in this folder")
     parser.add_argument("--preview", type=Path, metavar="OUT", help="write looks there, no pack")
     parser.add_argument("--frames", help="with --preview: 0,50,100 or 0:200:10")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
@@ -795,7 +805,7 @@ def main():
             frames = frames[slice(*numbers)] if ":" in args.frames else numbers
         preview(args.preview, frames, args.jobs if len(frames) > 4 else 1)
     else:
-        make_pack(args.pack, args.jobs)
+        make_pack(args.other or PACK, args.jobs, OTHER_SHOT if args.other else None)
 
 
 if __name__ == "__main__":

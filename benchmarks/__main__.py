@@ -57,8 +57,6 @@ SECTIONS = {                                        # name: how it is measured; 
     "steps": (steps.measure_steps, functools.partial(steps.measure_steps, frames=14, rounds=1, torch_frames=7)),
     "scaling": (steps.measure_scaling,
                 functools.partial(steps.measure_scaling, counts=(7, 14), wide_frames=7, epochs=3, rounds=1)),
-    "beside": (steps.measure_beside_others,
-                      functools.partial(steps.measure_beside_others, frames=7, epochs=1)),
     "import": (measure_imports, functools.partial(measure_imports, repeats=1)),
     "fits": (fits.measure_fits, functools.partial(fits.measure_fits, frames=14, epochs=3, runs=1)),
     "depth": (functools.partial(fits.measure_variants, fits.DEPTHS),

@@ -1,12 +1,8 @@
-"""Where the time of a step goes, what it grows with, and what another program on the same cores does to it."""
+"""Where the time of a step goes, and what it grows with."""
 
 import copy
-import os
 import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
 from unittest import mock
 
 import torch
@@ -199,34 +195,3 @@ def from_higher_up(video, times=2):
         larger[:, top:top + height, left:left + width] = images
         setattr(clip, name, larger)
     return clip
-
-
-WAITING = {                         # how the threads of torch wait for each other: with which environment
-    "waiting threads sleep": {"OMP_WAIT_POLICY": "passive"},
-    "waiting threads spin, as GNU OpenMP has it": {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "300000"},
-    "one thread": {"OMP_NUM_THREADS": "1"},
-}
-
-
-def measure_beside_others(frames=49, epochs=6):
-    """Milliseconds per frame and pass, alone and beside a program that keeps one core busy: {how threads wait: {...}}"""
-    found = {}
-    for name, environment in WAITING.items():
-        for beside in ("alone", "one core busy"):
-            spinner = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if beside != "alone" else None
-            try:
-                found.setdefault(name, {})[beside] = round(in_new_process(environment, frames, epochs), 2)
-            finally:
-                if spinner is not None:
-                    spinner.kill()
-                    spinner.wait()
-    return found
-
-
-def in_new_process(environment, frames, epochs):
-    """ms per frame and pass of the default recipe; the first of two fits warms up."""
-    program = ("from benchmarks import steps; clip = steps.SegmentedVideo(steps.find_pack(), frames=%d); "
-               "print([steps.seconds_of_fit(steps.DefaultRecipe, clip, %d) for _ in range(2)][1])" % (frames, epochs))
-    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[1], env={**os.environ, **environment},
-                          capture_output=True, text=True, check=True)
-    return 1000 * float(done.stdout) / (frames * epochs)

@@ -102,12 +102,6 @@ def group(name):
     return (parts[0], "frames") if parts[-1].endswith("frames") else tuple(parts[:-1])
 
 
-def beside_table(section):
-    rows = [[name, *(f"{ms:.1f}" for ms in of.values())] for name, of in section["figures"].items()]
-    header = ["ms per frame and pass, default recipe", *next(iter(section["figures"].values()))]
-    return "\n\n".join([measured(section), table(header, rows)])
-
-
 def import_table(section):
     rows = [[what, f"{seconds:.2f}"] for what, seconds in section["figures"].items()]
     return "\n\n".join([measured(section), table(["import of", "seconds"], rows)])
@@ -153,7 +147,7 @@ def readme_table(results):
 
 
 TABLES = {"fits": fits_table, "ablations": ablations_table, "depth": depth_table, "kernels": kernels_table, "steps": steps_table,
-          "scaling": scaling_table, "beside": beside_table, "import": import_table}
+          "scaling": scaling_table, "import": import_table}
 
 
 def replace_between(text, name, content):

@@ -55,6 +55,7 @@ from .errors import CourseError
 
 EMBEDDED_PACK = Path(__file__).resolve().parents[1] / "assets" / "pack"
 PACK_VARIABLE = "DOLPHINS_PACK"
+CHECKPOINTS = EMBEDDED_PACK.parent / "checkpoints"   # ready fits of the embedded clip
 
 # What the tutorial tells its segmenter about its own clip; its zip does not hold it.
 TUTORIAL_CLIP = "2024_08_20_DF2_S8_SW_TT_ELM-fb_23450-fe_23950"
@@ -192,6 +193,21 @@ def find_pack(path: str | os.PathLike | None = None) -> AssetPack:
             f"and data/CLIP/ (found: {_listing(root)})"
         )
     return AssetPack(root)
+
+
+def ready_fit(name: str = "default") -> Path:
+    """A finished fit of the embedded clip, to begin from: `scene.load(ready_fit("default"))`.
+
+    name: of the recipe, "default" or "tutorial". The scene must be that of the whole clip. Raises CourseError for another name.
+    """
+    path = CHECKPOINTS / f"fit_{name}.pth"
+    there = sorted(p.stem.removeprefix("fit_") for p in CHECKPOINTS.glob("fit_*.pth"))
+    if name not in there:
+        raise CourseError(
+            f"There is no ready fit called {name!r} in {CHECKPOINTS}, expected {' or '.join(there) or 'fit_default.pth'}. "
+            "Use the package from a whole checkout of the course."
+        )
+    return path
 
 
 def describe(pack: AssetPack) -> str:

@@ -85,6 +85,24 @@ def assets_verify(pack: Optional[Path] = typer.Argument(None, help="Folder of th
     print(f"{describe(found)}\nEvery file is as it should be.")
 
 
+@app.command()
+def notebooks(check: bool = typer.Option(False, "--check", help="Write nothing; fail where a notebook is not as its lesson makes it.")):
+    """Make the notebooks of students and the solved ones from solutions/lessons."""
+    from autograder import build
+
+    if check:
+        different = build.differing(build.build_all())
+        if different:
+            raise CourseError("These notebooks are not as their lessons make them; run `dolphins notebooks`:\n  "
+                              + "\n  ".join(str(path.relative_to(build.ROOT)) for path in different))
+        print("Every notebook is as its lesson makes it.")
+        return
+    changed = build.write_all()
+    for path in changed:
+        print(path.relative_to(build.ROOT))
+    print(f"{len(changed)} notebooks changed." if changed else "Nothing to change.")
+
+
 def main():
     """Runs the command line: a person's mistake ends in one message and exit code 1, without a traceback."""
     try:

@@ -20,6 +20,7 @@ from course_lib.assets import find_pack
 from course_lib.environment import choose_device, peak_rss_mb
 from course_lib.errors import CourseError
 from course_lib.kal import dibr
+from course_lib.rotations import rotmat_to_rotvec
 from course_lib.scene import DolphinScene, load_tensors, save_atomically
 from course_lib.template import DolphinModel
 from course_lib.video import SegmentedVideo
@@ -28,7 +29,7 @@ from solutions.fitting import fit
 from solutions.recipes import RECIPES
 from solutions.rendering import render
 from solutions.results import body_length, body_mass, compose_frame, mesh_volume
-from solutions.rotations import batch_rodrigues, continuous_rotvecs, rotmat_to_rotvec
+from solutions.rotations import batch_rodrigues, continuous_rotvecs
 
 from .report import FitReport, build_report
 

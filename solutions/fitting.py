@@ -9,18 +9,17 @@ from course_lib.video import to_device
 
 def fit(scene, loader, render, compute_loss, optimizer, steps, start=0, before_pass=None, after_pass=None,
         progress=True):
-    """Changes the scene until its picture looks like the video.
+    """Changes the scene until its picture looks like the video. Exercise 7.
 
-    scene: DolphinScene; loader: gives batches of frames, a dict with `t`, `cam`, `original`, `segmented`;
-    render(scene, t, cam) -> image, hard_mask, soft_mask; compute_loss(scene, frames, image, hard_mask, silhouette)
-    -> dict of weighted terms; optimizer: over the scene's parameters; steps: how often to go through the whole clip;
-    start: the first pass, if some were done before; before_pass(step), for schedules; after_pass(step, terms), with the
-    mean terms of the pass, for saving and drawing.
-    -> history: for every pass, a dict of the mean of each term and of their sum, `loss`.
-
-    Raises CourseError when the loss or a parameter stops being a number; the parameters are then as they were before
-    the batch that broke.
+    scene: DolphinScene; loader: gives batches of frames, dicts with `t`, `cam`, `original`, `segmented`; once through it is once
+    through the clip; render(scene, t, cam) -> image, hard_mask, silhouette; compute_loss(scene, frames, image, hard_mask, silhouette)
+    -> dict of weighted terms; optimizer: over the scene's parameters; steps: how often to go through the clip.
+    -> history: a list of `steps` dicts, each with the mean over a pass of every term and of their sum, `loss`, as plain numbers.
     """
+    # For runs that go on after an interruption, and for schedules. start: the first pass, if some were done before;
+    # before_pass(step); after_pass(step, terms), with the mean terms of the pass, for saving and drawing.
+    # Raises CourseError when the loss or a parameter stops being a number; the parameters are then as they were before
+    # the batch that broke.
     history = []
     passes = tqdm(range(start, steps), desc="fit", initial=start, total=steps, disable=not progress)
     for step in passes:

@@ -34,8 +34,9 @@ def rasterize_features(verts, cam, model):
 def dibr_rendering(verts, cam, model, band=TUTORIAL_BAND):
     """Rasterises the dolphin and softens its outline. Exercise 4.
 
-    verts, cam, model: as in `rasterize_features`; band: how wide the soft outline is
-    -> features [uv, normal, height, hard_mask], soft_mask (B, H, W, 1). Chen et al., NeurIPS 2019, arXiv 1908.01210.
+    verts (B, V, 3) in the world, cam: a batch of B cameras, model: the DolphinModel; band: how wide the soft outline is
+    -> features [uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard_mask (B, H, W, 1)], soft_mask (B, H, W, 1).
+    uv for `texture_mapping`, normals in the world, height over the sea in metres. Chen et al., NeurIPS 2019, arXiv 1908.01210.
     """
     features, faces_image, face_idx = rasterize_features(verts, cam, model)
     soft_mask = kal.render.mesh.dibr_soft_mask(faces_image, face_idx, *band.seen_by(cam))
@@ -46,9 +47,9 @@ def absorb(image, sea_level_height, hard_mask, water_absorption):
     """Dims the dolphin by the water above it, each colour at its own rate. Exercise 5.
 
     image (B, H, W, 3), sea_level_height (B, H, W, 1) metres, negative under water, hard_mask (B, H, W, 1),
-    water_absorption (3,) 1/m -> image (B, H, W, 3):  I exp(w l) where the dolphin is seen under water, else I.
-    Nothing is written in place: the image is still needed to differentiate what made it.
+    water_absorption (3,) 1/m -> a new image (B, H, W, 3):  I exp(w l) where the dolphin is seen under water, else I.
     """
+    # Nothing is written in place: the image is still needed to differentiate what made it.
     depth = (sea_level_height * hard_mask).clamp(max=0)                              # 0 above water and off the dolphin
     return image * torch.exp(water_absorption * depth)
 

@@ -7,6 +7,8 @@ this is smooth everywhere; as a map back it must choose, and the usual choice, |
 
 import torch
 
+from course_lib.rotations import rotmat_to_rotvec
+
 
 def quat_to_rotmat(quat):
     """Rotation matrices of quaternions (w, x, y, z), which need not have unit length.
@@ -26,10 +28,9 @@ def batch_rodrigues(theta):
     """Rotation matrices of rotation vectors, by way of quaternions.
 
     theta (B, 3), radians -> (B, 3, 3).  With a = |theta|: q = (cos a/2, sin(a/2) theta / a).
-
-    sin(a/2)/a has the limit 1/2 at a = 0, but a itself has no derivative there, and the gradient of 0/0 is NaN. All
-    poses start at zero, so this is not a corner case. Near zero the Taylor series takes over, in a^2 only.
     """
+    # sin(a/2)/a has the limit 1/2 at a = 0, but a itself has no derivative there, and the gradient of 0/0 is NaN. All
+    # poses start at zero, so this is not a corner case. Near zero the Taylor series takes over, in a^2 only.
     a2 = theta.square().sum(-1, keepdim=True)                                        # (B, 1)
     small = a2 < 1e-6
     a = torch.where(small, 1.0, a2).sqrt()                                           # the branch not taken stays finite
@@ -38,57 +39,16 @@ def batch_rodrigues(theta):
     return quat_to_rotmat(torch.cat([cos_half, sin_half_over_a * theta], dim=-1))
 
 
-def rotmat_to_quat(rotmat):
-    """Unit quaternions (w, x, y, z) of rotation matrices; of q and -q, the one whose largest entry is positive.
-
-    rotmat (B, 3, 3) -> (B, 4).  The ten products q_i q_j are linear in R; the row of the largest q_i^2 is the best
-    conditioned multiple of q (Shepperd, "Quaternion from rotation matrix", J. Guidance and Control 1(3), 1978).
-    """
-    r = rotmat
-    d = torch.diagonal(r, dim1=-2, dim2=-1)                                          # (B, 3)
-    trace = d.sum(-1)
-    products = torch.stack([
-        1 + trace, r[:, 2, 1] - r[:, 1, 2], r[:, 0, 2] - r[:, 2, 0], r[:, 1, 0] - r[:, 0, 1],
-        r[:, 2, 1] - r[:, 1, 2], 1 + 2 * d[:, 0] - trace, r[:, 0, 1] + r[:, 1, 0], r[:, 0, 2] + r[:, 2, 0],
-        r[:, 0, 2] - r[:, 2, 0], r[:, 0, 1] + r[:, 1, 0], 1 + 2 * d[:, 1] - trace, r[:, 1, 2] + r[:, 2, 1],
-        r[:, 1, 0] - r[:, 0, 1], r[:, 0, 2] + r[:, 2, 0], r[:, 1, 2] + r[:, 2, 1], 1 + 2 * d[:, 2] - trace,
-    ], dim=-1).unflatten(-1, (4, 4))                                                 # (B, 4, 4): 4 q q^T
-    best = torch.diagonal(products, dim1=-2, dim2=-1).argmax(-1)                     # (B,)
-    row = products[torch.arange(len(r), device=r.device), best]
-    return torch.nn.functional.normalize(row, dim=-1)
-
-
-def rotmat_to_rotvec(rotmat):
-    """The shortest rotation vectors, |v| <= pi, of rotation matrices. (B, 3, 3) -> (B, 3).
-
-    This is the map that jumps: a rotation by 181 degrees comes back as one by 179 degrees about the opposite axis.
-    """
-    return quat_to_rotvec(rotmat_to_quat(rotmat), shortest=True)
-
-
-def quat_to_rotvec(quat, shortest=False):
-    """v = 2 atan2(|u|, w) u / |u| of unit quaternions (w, u). (B, 4) -> (B, 3); |v| <= 2 pi, or pi if `shortest`."""
-    if shortest:
-        quat = torch.where(quat[:, :1] < 0, -quat, quat)
-    w, u = quat[:, :1], quat[:, 1:]
-    sin_half = u.norm(dim=-1, keepdim=True)
-    angle = 2 * torch.atan2(sin_half, w)
-    tiny = torch.finfo(quat.dtype).tiny
-    return torch.where(sin_half < 1e-7, 2 * u * w.sign(), angle * u / sin_half.clamp(min=tiny))
-
-
 def continuous_rotvecs(rotmats):
     """Rotation vectors over time that do not jump. Exercise 9.
 
-    rotmats (T, 3, 3), each close to the one before -> rotvecs (T, 3); each means the same rotation as its matrix.
-
-    Every rotation by the angle a about the axis n has the names (a + 2 pi k) n for all whole k. The first frame takes
-    the shortest; each following one takes the name nearest to its predecessor's. This is what unwrapping does for
-    one angle, along the axis of each frame.
-
-    It helps up to almost a whole turn. At |v| = 2 pi every axis means "no rotation at all", and no choice of names is
-    continuous there: an animal that circles on needs another origin to measure from (`DolphinScene.anchor`).
+    rotmats (T, 3, 3), rotation matrices, each close to the one before -> (T, 3), radians: vectors that mean the same rotations.
+    The first is the shortest that does; each following one is, of all that do, the one nearest to its predecessor.
     """
+    # Every rotation by the angle a about the axis n has the names (a + 2 pi k) n for all whole k. To choose k is to unwrap
+    # one angle, along the axis of each frame.
+    # It helps up to almost a whole turn. At |v| = 2 pi every axis means "no rotation at all", and no choice of names is
+    # continuous there: an animal that circles on needs another origin to measure from (`DolphinScene.anchor`).
     names = rotmat_to_rotvec(rotmats)
     turn = 2 * torch.pi
     out = [names[0]]

@@ -1,0 +1,1 @@
+"""What instructors use: `build` makes the notebooks from the lessons."""

@@ -1,0 +1,17 @@
+"""Instant checks of the exercises, a module per lesson.
+
+    check.rodrigues()                                       the functions of these names in the notebook
+    check.rodrigues(quat_to_rotmat, batch_rodrigues)        or these
+
+Each prints which properties hold, and for one that does not, which mistake this most probably is; its value is the points
+earned. No reference is needed, nor a network: what is right is known from properties, closed forms, or another way to compute it.
+`core` says how a check is built, and how another judge can use it.
+"""
+
+from .core import Exercise
+from .lesson2 import rodrigues, tracking
+from .lesson3 import absorption, dibr, renderer
+from .lesson4 import fitting
+from .lesson5 import measures, orientation, video
+
+EXERCISES = (rodrigues, tracking, dibr, absorption, renderer, fitting, video, orientation, measures)

@@ -1,0 +1,426 @@
+"""How an exercise is checked: named properties, each with a diagnosis, in a form that a judge elsewhere can use too.
+
+A `Property` has three parts, and only arrays pass between them:
+
+    inputs(rng)  ->  the case: a dict of tensors
+    call(given, **inputs)  ->  what the student's functions make of it: a dict of tensors
+    judge(outputs, **inputs)  ->  None, or a `Complaint`: what is wrong, and which mistake it most probably is
+
+So the same property runs where the student is, with fixed cases (`grade`), and with fresh ones whose expected outputs are those
+of the reference: `call` is simply called with the reference's functions as well (`grade(..., reference=...)`). A judge that does not
+trust the student's machine runs `call` there and the rest here.
+
+Nothing that a student writes can break a check: whatever happens in `call` becomes a Complaint in words (`attempt`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import signal
+import sys
+import textwrap
+import threading
+import time
+import traceback
+import types
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+SECONDS = 10.0          # that one property may take before it is stopped
+PACKAGE = str(Path(__file__).resolve().parents[1])
+
+
+class Complaint(NamedTuple):
+    """What is wrong: `key` names the mistake (for statistics and tests), `text` tells the student, in a sentence or two."""
+
+    key: str
+    text: str
+
+
+class Problem(Exception):
+    """Raised within `call` where a student's value is not even of the right kind. Problem(key, text)"""
+
+    @property
+    def complaint(self):
+        return Complaint(*self.args)
+
+
+class Property:
+    """One thing that a right solution does. Subclass it: `name`, `points`, and the three methods.
+
+    points 0 makes it advice: it is shown where it does not hold, and costs nothing. after: properties (classes) without which
+    this one says nothing; it is then not tried. tolerance: of the comparison with a
+    reference, absolute, for outputs whose largest entry is about 1 (it grows with them). hidden: outputs that a reference need
+    not share.
+    """
+
+    name = ""
+    points = 0.0
+    after = ()
+    tolerance = 1e-4
+    hidden = ()
+    seconds = SECONDS
+
+    def inputs(self, rng):
+        return {}
+
+    def call(self, given, **inputs):
+        raise NotImplementedError
+
+    def judge(self, outputs, **inputs):
+        return None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one property."""
+
+    name: str
+    points: float
+    of: float
+    complaint: Complaint | None
+    seconds: float
+    printed: str = ""           # the beginning of what the code printed
+    lines: int = 0              # of all that it printed
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an exercise."""
+
+    exercise: Exercise
+    outcomes: list
+
+    @property
+    def points(self):
+        """Points earned, between 0 and the exercise's: what nbgrader takes as partial credit."""
+        earned = sum(outcome.points for outcome in self.outcomes)
+        return float(min(max(earned, 0.0), self.exercise.points))
+
+    @property
+    def complaints(self):
+        """What is wrong, in the order of the properties; what was not reached is left out."""
+        return [o.complaint for o in self.outcomes if o.complaint is not None and o.complaint.key != "not-reached"]
+
+    @property
+    def untouched(self):
+        """Whether nothing of it was written yet."""
+        return self.points == 0 and {c.key for c in self.complaints} == {"not-implemented"}
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise: its number, its title, the names of the functions that the student writes, and what they must do."""
+
+    number: int
+    title: str
+    functions: tuple
+    properties: tuple = field(repr=False)
+
+    @property
+    def points(self):
+        return float(sum(p.points for p in self.properties))
+
+    def __call__(self, *functions):
+        """Check the functions, or those of these names in the notebook: prints what holds and what does not. -> points earned"""
+        given = self.find(functions, sys._getframe(1).f_globals)
+        result = grade(self, given)
+        print(report(result))
+        return result.points
+
+    def find(self, functions, names):
+        """The functions by name: as they were passed, else from the dict `names`. Missing ones are None."""
+        values = functions if functions else [names.get(name) for name in self.functions]
+        if len(values) != len(self.functions):
+            raise TypeError(f"this check takes {len(self.functions)} functions ({', '.join(self.functions)}), or none and then "
+                            f"looks for them in the notebook; got {len(values)}")
+        return types.SimpleNamespace(**dict(zip(self.functions, values)))
+
+
+def grade(exercise, given, seed=0, reference=None):
+    """Runs all properties of an exercise. -> Result
+
+    given: a namespace with the student's functions. With a `reference`, a namespace of the right ones, what the student's
+    functions make of the cases of `seed` must equal what the reference makes of them, besides what the property says.
+    """
+    values = {name: getattr(given, name, None) for name in exercise.functions}
+    missing = [f"`{name}` is " + ("not defined" if value is None else f"{describe(value)}, not a function")
+               for name, value in values.items() if not callable(value)]
+    if missing:
+        complaint = Complaint("not-defined", f"{', '.join(missing)}. Run the cell in which you write it, then this one again.")
+        return Result(exercise, [Outcome(p.name, 0.0, p.points, complaint, 0.0) for p in exercise.properties])
+    with torch.device("cpu"):           # whatever the notebook's default device is, the cases lie on the CPU
+        return Result(exercise, run(exercise, given, seed, reference))
+
+
+def run(exercise, given, seed, reference):
+    """The properties one by one. -> list of Outcome"""
+    outcomes, failed = [], set()
+    for prop in exercise.properties:
+        if failed & set(prop.after):
+            failed.add(type(prop))
+            complaint = Complaint("not-reached", "First mend what is wrong above.")
+            outcomes.append(Outcome(prop.name, 0.0, prop.points, complaint, 0.0))
+            continue
+        rng = np.random.default_rng([seed, exercise.number, len(outcomes)])
+        inputs = prop.inputs(rng)
+        start = time.perf_counter()
+        hung = any(outcome.complaint and outcome.complaint.key == "too-long" for outcome in outcomes)
+        outputs, complaint, printed = attempt(prop, given, inputs, seconds=min(2.0, prop.seconds) if hung else prop.seconds)
+        seconds = time.perf_counter() - start
+        if complaint is None:
+            complaint = verdict(prop, outputs, inputs)
+        if complaint is None and reference is not None:
+            complaint = compare(outputs, prop.call(reference, **clone(inputs)), prop)
+        if complaint is not None:
+            failed.add(type(prop))
+        outcomes.append(Outcome(prop.name, 0.0 if complaint else prop.points, prop.points, complaint, seconds,
+                                printed.text(), printed.lines))
+    return outcomes
+
+
+def verdict(prop, outputs, inputs):
+    """What the property says of outputs. Nothing that they hold may end in a traceback from here. -> Complaint or None"""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return prop.judge(outputs, **clone(inputs))
+    except Exception as error:
+        return Complaint("not-judged", f"What your code gives cannot be judged ({type(error).__name__}: {error}).")
+
+
+def attempt(prop, given, inputs, seconds):
+    """Runs the student's part of a property. -> (outputs or None, Complaint or None, Printed)"""
+    mine = clone(inputs)
+    printed = Printed()
+    outputs = complaint = None
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(Printed()), warnings.catch_warnings(), \
+                time_limit(seconds):
+            warnings.simplefilter("ignore")
+            outputs = prop.call(given, **mine)
+            outputs = {name: value.detach() if torch.is_tensor(value) else value for name, value in outputs.items()}
+    except Problem as problem:
+        complaint = problem.complaint
+    except NotImplementedError as error:
+        if is_stub(error):
+            complaint = Complaint("not-implemented", "not solved yet")
+        else:
+            complaint = raised(error)
+    except TooLong:
+        complaint = Complaint("too-long", f"It had not come to an end after {seconds:.0f} s. Is there a loop that never "
+                                          "ends, or one over pixels or frames where one operation on the whole tensor would do?")
+    except (Exception, SystemExit) as error:
+        complaint = raised(error)
+    if complaint is None:
+        changed = [name for name, value in inputs.items() if not same(value, mine[name])]
+        if changed:
+            complaint = Complaint("changed-input", f"Your code changes its input `{changed[0]}` in place. Whoever called it needs that "
+                                                   "still: work on a new tensor instead (`x = x * 2`, not `x *= 2`).")
+    return outputs, complaint, printed
+
+
+class Printed(io.TextIOBase):
+    """Where a student's prints go: keeps the beginning and counts the lines, so a loop that prints for ever fills no memory."""
+
+    def __init__(self, keep=2000):
+        super().__init__()
+        self.keep, self.kept, self.lines = keep, "", 0
+
+    def writable(self):
+        return True
+
+    def write(self, text):
+        self.lines += text.count("\n")
+        self.kept += text[:self.keep - len(self.kept)]
+        return len(text)
+
+    def text(self):
+        return self.kept
+
+
+def is_stub(error):
+    """Whether a NotImplementedError comes from an exercise that is still to be written, not from torch."""
+    line = traceback.extract_tb(error.__traceback__)[-1].line
+    return not line or "raise NotImplementedError" in line
+
+
+def raised(error):
+    """An exception in the student's code, as a Complaint with the line of it that raised."""
+    where = [f for f in traceback.extract_tb(error.__traceback__) if is_theirs(f.filename)]
+    text = " ".join(str(error).split())
+    text = text if len(text) <= 200 else text[:200] + " ..."
+    line = f" in the line `{where[-1].line.strip()}`" if where and where[-1].line else ""
+    if "out of memory" in text.lower():
+        return Complaint("out-of-memory", f"The GPU's memory is full{line}. Restart the runtime, or choose one without a GPU: "
+                                          "everything runs on the CPU as well.")
+    return Complaint("raised", f"{type(error).__name__}{line}: {text}" if text else f"{type(error).__name__}{line}.")
+
+
+def is_theirs(filename):
+    """Whether a frame of a traceback is in what the student wrote: a notebook cell, or a file that is no library."""
+    return not any(part in filename for part in ("site-packages", "dist-packages", PACKAGE, "/lib/python", "\\lib\\"))
+
+
+class TooLong(BaseException):
+    """Not an Exception: a student's `except Exception` must not swallow it."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """Raises TooLong in the main thread after `seconds`, where the system has timers (not on Windows)."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_):
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)     # again each second, if the first is swallowed
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
+
+
+# --- what a student's value is, and whether it is the right one ----------------------------------------------
+
+def tensor(name, value, shape, like=None, finite=True):
+    """The value, if it is a tensor of this shape, with the dtype and device of `like`; else a Problem that says what it is.
+
+    name: how the student knows it, `batch_rodrigues(theta)` or the like. An entry None of the shape is any length.
+    """
+    shape = tuple(shape)
+    expected = f"a tensor of shape {shape_text(shape)}"
+    if value is None:
+        raise Problem("none", f"`{name}` gives None, expected {expected}. Is the `return` missing?")
+    if not torch.is_tensor(value):
+        how = {np.ndarray: " Stay in torch: gradients do not flow through NumPy.",
+               list: " `torch.stack(values)` makes a tensor of a list of tensors."}.get(type(value), "")
+        raise Problem("not-a-tensor", f"`{name}` gives {describe(value)}, expected {expected}.{how}")
+    if value.dim() != len(shape) or any(want not in (None, got) for want, got in zip(shape, value.shape)):
+        raise Problem("shape", f"`{name}` gives shape {shape_text(value.shape)}, expected {shape_text(shape)}.")
+    if like is not None and value.dtype != like.dtype:
+        raise Problem("dtype", f"`{name}` gives {value.dtype}, expected {like.dtype} as the input has. Make new tensors with "
+                               "`torch.zeros_like`, `x.new_zeros` and kin.")
+    if like is not None and value.device != like.device:
+        raise Problem("device", f"`{name}` lies on {value.device}, the input on {like.device}. Make new tensors on the input's "
+                                "device: `torch.zeros_like`, `x.new_zeros`.")
+    if finite and value.is_floating_point() and not torch.isfinite(value).all():
+        bad = int((~torch.isfinite(value)).sum())
+        raise Problem("not-finite", f"`{name}` has {bad} of {value.numel()} entries that are NaN or infinite.")
+    return value
+
+
+def items(name, value, count, names):
+    """The value, if it is a tuple or list of `count`; else a Problem. names: what they are, for the message."""
+    if not isinstance(value, (tuple, list)) or len(value) != count:
+        got = describe(value)
+        missing = " Is the `return` missing?" if value is None else ""
+        key = "none" if value is None else "not-a-tuple"
+        raise Problem(key, f"`{name}` gives {got}, expected {count} things: {names}.{missing}")
+    return value
+
+
+def describe(value):
+    """What a value is, in a few words."""
+    if torch.is_tensor(value):
+        return f"a tensor of shape {shape_text(value.shape)}"
+    if isinstance(value, np.ndarray):
+        return f"a NumPy array of shape {shape_text(value.shape)}"
+    if isinstance(value, (list, tuple)):
+        return f"a {type(value).__name__} of {len(value)}"
+    if value is None:
+        return "None"
+    article = "an" if type(value).__name__[0] in "aeiou" else "a"
+    return f"{article} {type(value).__name__}"
+
+
+def shape_text(shape):
+    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+
+
+def close(a, b, tolerance=1e-4):
+    """Whether two tensors of one shape agree: the largest difference against the largest entry (at least 1)."""
+    if a.shape != b.shape:
+        return False
+    if a.numel() == 0:
+        return True
+    a, b = a.detach().double().cpu(), b.detach().double().cpu()
+    return bool(((a - b).abs().max() <= tolerance * max(1.0, float(b.abs().max()))))
+
+
+def probable(outputs, guesses, tolerance=1e-3):
+    """The first guess whose wrong answer is what came out. -> Complaint or None
+
+    guesses: (key, text, wrong answer or function that gives it)
+    """
+    for key, text, wrong in guesses:
+        wrong = wrong() if callable(wrong) else wrong
+        if wrong is not None and close(outputs, wrong, tolerance):
+            return Complaint(key, text)
+    return None
+
+
+def compare(outputs, expected, prop):
+    for name, value in expected.items():
+        if name not in prop.hidden and not close(outputs[name], value, prop.tolerance):
+            return Complaint("differs", "It differs from the reference for a case that is not among the public ones.")
+    return None
+
+
+def clone(inputs):
+    return {name: value.clone() if torch.is_tensor(value) else value for name, value in inputs.items()}
+
+
+def same(a, b):
+    return not torch.is_tensor(a) or (a.shape == b.shape and bool(torch.equal(a, b.detach())))
+
+
+# --- what the student reads ----------------------------------------------------------------------------------
+
+def report(result):
+    """The result in lines: a sign, the property, its points, and under it what is wrong. -> text"""
+    exercise = result.exercise
+    title = f"Exercise {exercise.number} · {exercise.title}"
+    if result.untouched:
+        return f"{title}: not solved yet. Write {' and '.join(exercise.functions)} above, run that cell, then this one again."
+    if result.complaints and result.complaints[0].key == "not-defined":
+        return f"{title}: {result.complaints[0].text}"
+    width = max(len(o.name) for o in result.outcomes) + 2
+    lines, said = [title], set()
+    for outcome in result.outcomes:
+        if outcome.of == 0:
+            if outcome.complaint is None or outcome.complaint.key == "not-reached":
+                continue
+            lines.append(f"  i {outcome.name:{width}} advice")
+        else:
+            sign = "✗" if outcome.complaint else "✓"
+            lines.append(f"  {sign} {outcome.name:{width}} {outcome.points:g} / {outcome.of:g}")
+        if outcome.complaint is not None:
+            text = outcome.complaint.text
+            gist = re.sub(r"\(.*?\)|\d+", "", text)                # the same mistake with another case has other shapes in it
+            lines += ["      (the same as above)"] if gist in said else wrap(text)
+            said.add(gist)
+    printed = "".join(outcome.printed for outcome in result.outcomes)
+    count = max(sum(outcome.lines for outcome in result.outcomes), 1)
+    if printed:
+        first = printed.split("\n")[0]
+        first = first if len(first) <= 80 else first[:80] + "..."
+        lines.append(f"  Your code printed {count:,} line{'s' if count > 1 else ''} during the check, the first: {first}")
+    done = " All of it holds." if result.points == exercise.points else ""
+    lines.append(f"  Points: {result.points:g} of {exercise.points:g}.{done}")
+    return "\n".join(lines)
+
+
+def wrap(text, width=96):
+    return textwrap.wrap(text, width, initial_indent="      ", subsequent_indent="      ")

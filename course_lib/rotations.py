@@ -1,0 +1,45 @@
+"""From rotation matrices back to quaternions and rotation vectors: the way back that exercise 9 is given.
+
+The way there, from vectors to matrices, is exercise 2.
+"""
+
+import torch
+
+
+def rotmat_to_quat(rotmat):
+    """Unit quaternions (w, x, y, z) of rotation matrices; of q and -q, the one whose largest entry is positive.
+
+    rotmat (B, 3, 3) -> (B, 4).  The ten products q_i q_j are linear in R; the row of the largest q_i^2 is the best
+    conditioned multiple of q (Shepperd, "Quaternion from rotation matrix", J. Guidance and Control 1(3), 1978).
+    """
+    r = rotmat
+    d = torch.diagonal(r, dim1=-2, dim2=-1)                                          # (B, 3)
+    trace = d.sum(-1)
+    products = torch.stack([
+        1 + trace, r[:, 2, 1] - r[:, 1, 2], r[:, 0, 2] - r[:, 2, 0], r[:, 1, 0] - r[:, 0, 1],
+        r[:, 2, 1] - r[:, 1, 2], 1 + 2 * d[:, 0] - trace, r[:, 0, 1] + r[:, 1, 0], r[:, 0, 2] + r[:, 2, 0],
+        r[:, 0, 2] - r[:, 2, 0], r[:, 0, 1] + r[:, 1, 0], 1 + 2 * d[:, 1] - trace, r[:, 1, 2] + r[:, 2, 1],
+        r[:, 1, 0] - r[:, 0, 1], r[:, 0, 2] + r[:, 2, 0], r[:, 1, 2] + r[:, 2, 1], 1 + 2 * d[:, 2] - trace,
+    ], dim=-1).unflatten(-1, (4, 4))                                                 # (B, 4, 4): 4 q q^T
+    best = torch.diagonal(products, dim1=-2, dim2=-1).argmax(-1)                     # (B,)
+    row = products[torch.arange(len(r), device=r.device), best]
+    return torch.nn.functional.normalize(row, dim=-1)
+
+
+def quat_to_rotvec(quat, shortest=False):
+    """v = 2 atan2(|u|, w) u / |u| of unit quaternions (w, u). (B, 4) -> (B, 3); |v| <= 2 pi, or pi if `shortest`."""
+    if shortest:
+        quat = torch.where(quat[:, :1] < 0, -quat, quat)
+    w, u = quat[:, :1], quat[:, 1:]
+    sin_half = u.norm(dim=-1, keepdim=True)
+    angle = 2 * torch.atan2(sin_half, w)
+    tiny = torch.finfo(quat.dtype).tiny
+    return torch.where(sin_half < 1e-7, 2 * u * w.sign(), angle * u / sin_half.clamp(min=tiny))
+
+
+def rotmat_to_rotvec(rotmat):
+    """The shortest rotation vectors, |v| <= pi, of rotation matrices: the logarithm. (B, 3, 3) -> (B, 3), radians.
+
+    This is the map that jumps: a rotation by 181 degrees comes back as one by 179 degrees about the opposite axis.
+    """
+    return quat_to_rotvec(rotmat_to_quat(rotmat), shortest=True)

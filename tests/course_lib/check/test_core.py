@@ -1,0 +1,421 @@
+"""The framework of the checks: whatever a student writes ends in words, a number of points, and nothing on stderr."""
+
+import io
+import sys
+import threading
+import time
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib.check import EXERCISES, core
+from course_lib.check.core import Complaint, Exercise, Problem, Property, grade, items, probable, report, tensor
+
+sys.path.insert(0, str(Path(__file__).parent))                   # tests are imported from their files
+from bank import given  # noqa: E402
+
+
+class Doubles(Property):
+    name = "double doubles"
+    points = 3
+    seconds = 0.3
+
+    def inputs(self, rng):
+        return {"x": torch.from_numpy(rng.normal(size=(2, 3))).float()}
+
+    def call(self, given, x):
+        return {"y": tensor("double(x)", given.double(x), x.shape, x)}
+
+    def judge(self, outputs, x):
+        if core.close(outputs["y"], 2 * x):
+            return None
+        guesses = [("halved", "Halved.", x / 2), ("tripled", "Tripled.", lambda: 3 * x)]
+        return probable(outputs["y"], guesses) or Complaint("wrong", "No.")
+
+
+class Zero(Doubles):
+    name = "double of 0 is 0"
+    points = 1
+
+    def inputs(self, rng):
+        return {"x": torch.zeros(2, 3)}
+
+
+class After(Doubles):
+    name = "after the first"
+    points = 1
+    after = (Doubles,)
+
+
+class Fast(Doubles):
+    name = "fast"
+    points = 0
+    after = (After,)
+
+    def judge(self, outputs, x):
+        return Complaint("slow", "Could be faster.")
+
+
+EXERCISE = Exercise(42, "Double", ("double",), (Doubles(), Zero(), After()))
+
+
+def check(double, exercise=EXERCISE, **more):
+    return grade(exercise, given(exercise, double), **more)
+
+
+def first(result):
+    return result.complaints[0]
+
+
+def right(x):
+    return x * 2
+
+
+def never_ending(x):
+    while True:
+        pass
+
+
+def never_ending_quietly(x):
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            pass
+
+
+def shouting(x):
+    for i in range(1000):
+        print("line", i)
+        print("to stderr", file=sys.stderr)
+    warnings.warn("and a warning")
+    return x * 2
+
+
+def leaving(x):
+    raise SystemExit(3)
+
+
+def stub(x):
+    raise NotImplementedError("Exercise 42: double is yours to write")
+
+
+def in_place(x):
+    x *= 2
+    return x
+
+
+def raising(x):
+    return x @ torch.ones(7, 7)
+
+
+def dropping(x):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+
+def parameter(x):
+    return torch.nn.Parameter(x * 2)
+
+
+# --- whatever comes back ----------------------------------------------------------------------------------------
+
+BAD = {
+    "none": (lambda x: None, ["None", "(2, 3)", "return"]),
+    "shape": (lambda x: (2 * x).T, ["(3, 2)", "(2, 3)"]),
+    "dtype": (lambda x: (2 * x).double(), ["float64", "float32"]),
+    "not-finite": (lambda x: x / 0, ["6 of 6"]),
+    "not-a-tensor, NumPy": (lambda x: 2 * x.numpy(), ["NumPy array of shape (2, 3)", "torch"]),
+    "not-a-tensor, a list": (lambda x: list(2 * x), ["a list of 2", "torch.stack"]),
+    "not-a-tensor, a number": (lambda x: 2, ["an int"]),
+    "not-a-tensor, a dict": (lambda x: {}, ["a dict"]),
+    "device": (lambda x: torch.empty(2, 3, device="meta"), ["meta", "cpu"]),
+    "raised": (raising, ["RuntimeError", "return x @ torch.ones(7, 7)"]),
+    "raised, SystemExit": (leaving, ["SystemExit", "raise SystemExit(3)"]),
+    "raised, too deep": (lambda x: BAD["raised, too deep"][0](x), ["RecursionError"]),
+    "out-of-memory": (dropping, ["GPU", "Restart"]),
+    "too-long": (never_ending, ["loop"]),
+    "too-long, within except Exception": (never_ending_quietly, ["loop"]),
+    "changed-input": (in_place, ["`x`", "in place"]),
+    "not-implemented": (stub, ["not solved yet"]),
+    "halved": (lambda x: x / 2, []),
+    "tripled": (lambda x: 3 * x, []),
+    "wrong": (lambda x: x + 1, []),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_functions_are_named_and_nothing_escapes(name, capfd):
+    function, words = BAD[name]
+    result = check(function)
+    assert first(result).key == name.split(",")[0]
+    assert all(word in first(result).text for word in words), first(result).text
+    assert "\n" not in first(result).text
+    assert result.points < 5 and type(result.points) is float
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_too_long_is_not_waited_for_again_and_again():
+    start = time.perf_counter()
+    check(never_ending)
+    assert time.perf_counter() - start < 1.5                    # three properties of 0.3 s each, one of them not reached
+
+
+def test_the_timer_is_off_afterwards():
+    check(never_ending)
+    time.sleep(0.4)                                             # an alarm left over would end the tests here
+
+
+def test_outside_of_the_main_thread_it_runs_without_a_timer():
+    results = []
+    thread = threading.Thread(target=lambda: results.append(check(right)))
+    thread.start()
+    thread.join()
+    assert results[0].points == 5
+
+
+def test_what_is_printed_is_counted_and_kept_out_of_the_way(capfd):
+    result = check(shouting)
+    assert result.points == 5
+    text = report(result)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+    assert "printed 3,000 lines during the check, the first: line 0" in text
+    assert len(text.splitlines()) < 8
+
+
+def test_a_loop_that_prints_for_ever_fills_no_memory():
+    def prints_for_ever(x):
+        while True:
+            print("x" * 1000)
+
+    result = check(prints_for_ever)
+    assert first(result).key == "too-long"
+    assert max(len(outcome.printed) for outcome in result.outcomes) <= 2000
+    assert "the first: xxxxx" in report(result)
+
+
+def test_printing_without_a_line_end_and_an_empty_print_count_too():
+    def prints(x):
+        print("half a line", end="")
+        return 2 * x
+
+    assert "printed 1 line during the check, the first: half a line" in report(check(prints))
+    assert "printed" not in report(check(right))
+
+
+@pytest.mark.parametrize("value, words", [(None, "is not defined"), (torch.ones(3), "is a tensor of shape (3,), not a function"),
+                                          (4, "is an int, not a function")])
+def test_not_defined(value, words):
+    result = check(value)
+    assert result.points == 0 and first(result).key == "not-defined"
+    assert report(result) == f"Exercise 42 · Double: `double` {words}. Run the cell in which you write it, then this one again."
+
+
+def test_two_functions_one_missing():
+    exercise = Exercise(43, "Two", ("double", "treble"), (Doubles(), Zero()))
+    text = report(grade(exercise, types.SimpleNamespace(double=right, treble=None)))
+    assert text.startswith("Exercise 43 · Two: `treble` is not defined.")
+
+
+def test_a_stub_reads_as_not_solved():
+    result = check(stub)
+    assert result.untouched and result.points == 0
+    assert report(result) == "Exercise 42 · Double: not solved yet. Write double above, run that cell, then this one again."
+
+
+def test_torchs_own_not_implemented_is_no_stub():
+    def double(x):
+        return torch.addmm(x.to(torch.float8_e4m3fn), x.to(torch.float8_e4m3fn), x.to(torch.float8_e4m3fn))
+
+    assert first(check(double)).key == "raised"
+
+
+def test_results_may_carry_gradients():
+    assert check(parameter).points == 5
+
+
+def test_a_check_works_whatever_the_default_device_and_dtype_are():
+    try:
+        torch.set_default_device("meta")
+        torch.set_default_dtype(torch.float64)
+        assert check(right).points == 5
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+
+
+def test_an_output_that_cannot_be_judged_ends_in_words():
+    class Fragile(Doubles):
+        def judge(self, outputs, x):
+            return outputs["z"]
+
+    result = check(right, Exercise(1, "", ("double",), (Fragile(),)))
+    assert first(result).key == "not-judged" and "KeyError" in first(result).text
+
+
+# --- points, order, references ----------------------------------------------------------------------------------
+
+def test_points_are_those_of_what_holds():
+    result = check(lambda x: 3 * x)
+    assert [outcome.points for outcome in result.outcomes] == [0, 1, 0]
+    assert [outcome.complaint and outcome.complaint.key for outcome in result.outcomes] == ["tripled", None, "not-reached"]
+    assert result.points == 1.0 and [c.key for c in result.complaints] == ["tripled"]
+
+
+def test_points_are_clamped():
+    class Generous(Doubles):
+        points = 2
+
+    outcome = core.Outcome("", 7.0, 2, None, 0.0)
+    exercise = Exercise(1, "", ("double",), (Generous(),))
+    assert core.Result(exercise, [outcome]).points == 2.0
+    assert core.Result(exercise, [core.Outcome("", -1.0, 2, None, 0.0)]).points == 0.0
+
+
+def test_advice_costs_nothing_and_is_shown():
+    exercise = Exercise(42, "Double", ("double",), (*EXERCISE.properties, Fast()))
+    result = check(right, exercise)
+    assert result.points == exercise.points == 5
+    assert "i fast" in report(result) and "Could be faster." in report(result) and "Points: 5 of 5." in report(result)
+    assert "fast" not in report(check(lambda x: 3 * x, exercise))
+
+
+def test_what_hangs_on_something_not_reached_is_not_reached_either():
+    exercise = Exercise(42, "Double", ("double",), (*EXERCISE.properties, Fast()))
+    assert check(lambda x: 3 * x, exercise).outcomes[-1].complaint.key == "not-reached"
+
+
+def test_a_reference_that_differs():
+    assert check(right, reference=given(EXERCISE, lambda x: x + x)).points == 5
+    result = check(right, reference=given(EXERCISE, lambda x: 2 * x + 0.1))
+    assert {c.key for c in result.complaints} == {"differs"} and result.points == 0
+
+
+def test_hidden_outputs_need_not_be_the_references():
+    class Free(Doubles):
+        hidden = ("y",)
+
+    exercise = Exercise(42, "Double", ("double",), (Free(),))
+    assert check(right, exercise, reference=given(exercise, lambda x: 5 * x)).points == 3
+
+
+def test_cases_depend_on_the_seed_alone():
+    seen = []
+
+    def spy(x):
+        seen.append(x)
+        return 2 * x
+
+    for seed in (0, 0, 1):
+        check(spy, seed=seed)
+    assert torch.equal(seen[0], seen[3]) and not torch.equal(seen[0], seen[6])
+    assert not torch.equal(seen[0], seen[2])                    # each property has its own
+
+
+# --- what the student reads -------------------------------------------------------------------------------------
+
+def test_report_of_a_right_solution():
+    assert report(check(right)).splitlines() == [
+        "Exercise 42 · Double",
+        "  ✓ double doubles     3 / 3",
+        "  ✓ double of 0 is 0   1 / 1",
+        "  ✓ after the first    1 / 1",
+        "  Points: 5 of 5. All of it holds."]
+
+
+def test_report_of_a_wrong_solution():
+    lines = report(check(lambda x: x / 2)).splitlines()
+    assert lines[1:3] == ["  ✗ double doubles     0 / 3", "      Halved."]
+    assert lines[-2:] == ["      First mend what is wrong above.", "  Points: 1 of 5."]
+
+
+def test_the_same_complaint_is_said_once():
+    text = report(check(lambda x: None))
+    assert text.count("Is the `return` missing?") == 1 and "(the same as above)" in text
+
+
+def test_long_complaints_are_wrapped():
+    class Long(Doubles):
+        def judge(self, outputs, x):
+            return Complaint("long", "word " * 100)
+
+    assert max(len(line) for line in report(check(right, Exercise(1, "", ("double",), (Long(),)))).splitlines()) <= 96
+
+
+def test_called_in_a_notebook(capsys):
+    notebook = {"check": EXERCISE, "right": right}
+    exec("double = right\npoints = check()\nagain = check(lambda x: 3 * x)", notebook)
+    assert notebook["points"] == 5.0 and type(notebook["points"]) is float and notebook["again"] == 1.0
+    captured = capsys.readouterr()
+    assert captured.out.count("Exercise 42 · Double") == 2 and captured.err == ""
+    exec("del double\npoints = check()", notebook)
+    assert notebook["points"] == 0.0 and "`double` is not defined" in capsys.readouterr().out
+
+
+def test_called_with_too_many_functions():
+    with pytest.raises(TypeError, match="takes 1 functions"):
+        EXERCISE(right, right)
+
+
+# --- the small helpers ------------------------------------------------------------------------------------------
+
+def test_items():
+    assert items("f()", (1, 2), 2, "one, two") == (1, 2)
+    for value, key in ((None, "none"), ((1,), "not-a-tuple"), (torch.ones(2), "not-a-tuple")):
+        with pytest.raises(Problem) as caught:
+            items("f()", value, 2, "one, two")
+        assert caught.value.complaint.key == key and "one, two" in caught.value.complaint.text
+
+
+def test_tensor_takes_any_length_where_none_is_given():
+    assert tensor("f()", torch.ones(5, 3), (None, 3)).shape == (5, 3)
+    with pytest.raises(Problem, match="any"):
+        tensor("f()", torch.ones(5, 2), (None, 3))
+
+
+@pytest.mark.parametrize("a, b, same", [
+    ([1.0], [1.00005], True), ([1.0], [1.001], False), ([1000.0], [1000.05], True), ([float("nan")], [1.0], False),
+    ([1.0], [float("nan")], False), ([], [], True), ([1.0], [1.0, 1.0], False)])
+def test_close(a, b, same):
+    assert core.close(torch.tensor(a), torch.tensor(b)) is same
+
+
+@pytest.mark.parametrize("value, words", [
+    (None, "None"), (torch.ones(3), "a tensor of shape (3,)"), (np.ones((2, 1)), "a NumPy array of shape (2, 1)"),
+    ((1, 2), "a tuple of 2"), ("text", "a str"), (7, "an int"), (io.StringIO(), "a StringIO")])
+def test_describe(value, words):
+    assert core.describe(value) == words
+
+
+# --- all the exercises ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: str(e.number))
+def test_every_exercise_bears_every_kind_of_nonsense(exercise, capfd):
+    """Functions that give None, that raise, that are stubs or not there: a report in words, and nothing else."""
+
+    def nothing(*args, **kwargs):
+        return None
+
+    def broken(*args, **kwargs):
+        raise ValueError("broken")
+
+    def unsolved(*args, **kwargs):
+        raise NotImplementedError("yours to write")
+
+    for function in (nothing, broken, unsolved, None):
+        result = grade(exercise, given(exercise, *[function] * len(exercise.functions)))
+        assert 0 <= result.points < exercise.points and result.complaints
+        assert {c.key for c in result.complaints} & {"not-judged"} == set()
+        assert report(result).startswith(f"Exercise {exercise.number} · {exercise.title}")
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_exercises_are_in_order_and_have_different_numbers():
+    numbers = [exercise.number for exercise in EXERCISES]
+    assert numbers == sorted(set(numbers))
