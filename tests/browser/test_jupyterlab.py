@@ -1,0 +1,271 @@
+"""A real JupyterLab in a real browser: what a student sees and does in lessons 2 and 5.
+
+Needs Chromium (on Debian: apt-get install chromium; elsewhere name it in CHROMIUM). Without one these tests fail: they are not
+skipped. Screenshots go to the folder in SCREENSHOTS, if it is set; PATIENCE=2 doubles all waits.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from autograder import build
+
+MINUTE = 60_000 * float(os.environ.get("PATIENCE", 1))       # playwright counts in milliseconds; machines may be slow
+SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+IDLE = f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=idle]"
+LESSON_5 = next(build.SOLVED.glob("05_*.ipynb"))
+
+TRANSPOSED = '''
+import torch
+
+
+def quat_to_rotmat(quat):
+    w, x, y, z = torch.nn.functional.normalize(quat, dim=-1).unbind(-1)
+    return torch.stack([
+        1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y),
+        2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x),
+        2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y),
+    ], dim=-1).reshape(-1, 3, 3)
+
+
+def batch_rodrigues(theta):
+    half = theta / 2
+    square = half.square().sum(-1, keepdim=True)
+    tiny = square < 1e-8
+    length = torch.where(tiny, torch.ones_like(square), square).sqrt()
+    sinc = torch.where(tiny, 1 - square / 6, length.sin() / length)
+    cos = torch.where(tiny, 1 - square / 2, length.cos())
+    return quat_to_rotmat(torch.cat([cos, sinc * half], -1))
+'''
+TRY = "print(batch_rodrigues(torch.zeros(1, 3)))           # a cell of the student's own"
+RIGHT = TRANSPOSED.replace("reshape(-1, 3, 3)", "reshape(-1, 3, 3).transpose(1, 2)")
+
+
+def chromium():
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    assert found, "There is no Chromium here: apt-get install chromium, or name a browser in CHROMIUM."
+    return found
+
+
+def add_cell(path, source):
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(source))
+    nbformat.write(notebook, path)
+
+
+@pytest.fixture(scope="module")
+def page():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # No GPU here: WebGL, which the 3D viewers need, is drawn by SwiftShader.
+        browser = playwright.chromium.launch(executable_path=chromium(), headless=True, timeout=2 * MINUTE, args=[
+            "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
+            "--disable-component-update", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"])
+        page = browser.new_page(viewport={"width": 1280, "height": 960})
+        page.set_default_timeout(2 * MINUTE)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def last_picture(request, page, lab):
+    """What the page shows at a test's end, whether it passed or not."""
+    yield
+    picture(page, f"last_{request.node.name}")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab of its own on a copy of the notebooks. -> its address and their folder"""
+    home = tmp_path_factory.mktemp("lab")
+    shutil.copytree(build.STUDENT, home / "notebooks", ignore=shutil.ignore_patterns("my_work", ".ipynb_checkpoints"))
+    add_cell(home / "notebooks" / "02_template_model.ipynb", TRY)
+    shutil.copy(LESSON_5, home / "notebooks" / "05_solved.ipynb")             # solved: there is something to look at in it
+    settings = home / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    # All cells are in the page, also those out of sight: a test cannot scroll to what it does not know.
+    (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    config = home / "config" / "labconfig"
+    config.mkdir(parents=True)
+    # Nothing is asked of the internet.
+    without_news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (config / "page_config.json").write_text(json.dumps(without_news))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = home / "lab.log"
+    environment = {**os.environ, "HOME": str(home), "DOLPHINS_SMALL": "1", "JUPYTER_CONFIG_DIR": str(home / "config"),
+                   "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
+    with log.open("w") as out:
+        options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
+                   "--IdentityProvider.token=dolphin"]
+        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], cwd=home / "notebooks", env=environment,
+                                  stdout=out, stderr=out, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token=dolphin", timeout=5)
+                break
+            assert server.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield SimpleNamespace(address=f"http://127.0.0.1:{port}/lab", folder=home / "notebooks")
+    finally:
+        for stop in (signal.SIGTERM, signal.SIGKILL):          # it and its kernels: they are one group
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, stop)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(20)
+
+
+def picture(page, name):
+    if os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=str(Path(os.environ["SCREENSHOTS"]) / f"{name}.png"))
+
+
+class Notebook:
+    """A notebook that is open in the browser."""
+
+    def __init__(self, page, lab, name):
+        self.page, self.path = page, lab.folder / name
+        page.goto(f"{lab.address}/tree/{name}?token=dolphin&reset", timeout=3 * MINUTE)
+        page.wait_for_selector(f"{SHOWN} .jp-Cell", timeout=3 * MINUTE)
+        page.wait_for_selector(IDLE, timeout=3 * MINUTE)                           # the kernel is there
+
+    def cell(self, text):
+        """The code cell in whose source this stands. (Of a long one the page holds only the lines in sight: ask the file.)"""
+        sources = [cell.source for cell in nbformat.read(self.path, as_version=4).cells if cell.cell_type == "code"]
+        at = next(n for n, source in enumerate(sources) if text in source)
+        return self.page.locator(f"{SHOWN} .jp-CodeCell").nth(at)
+
+    def run_all(self):
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    def write(self, cell, source):
+        """Replaces the source of a cell, as by select all and paste."""
+        editor = cell.locator(".cm-content").first
+        editor.click()
+        self.page.keyboard.press("Control+A")
+        editor.fill(source.strip() + "\n")
+
+    def run(self, cell):
+        """Shift + Enter in a cell, and waits until it has a new number."""
+        prompt = cell.locator(".jp-InputPrompt").first
+        before = prompt.inner_text()
+        cell.locator(".cm-content").first.click()
+        self.page.keyboard.press("Shift+Enter")
+        self.page.wait_for_function("([p, old]) => p.innerText !== old && /\\d/.test(p.innerText)",
+                                    arg=[prompt.element_handle(), before], timeout=5 * MINUTE)
+
+    def wait_for(self, cell, text, timeout=5 * MINUTE):
+        """Waits for a text in a cell's output."""
+        cell.locator(".jp-OutputArea-output", has_text=text).first.wait_for(timeout=timeout)
+
+    def picture(self, name, cell):
+        """A picture of a cell's end, where its output is."""
+        cell.locator(".jp-OutputArea-output").last.scroll_into_view_if_needed()
+        picture(self.page, name)
+
+
+def test_a_student_solves_an_exercise_of_lesson_2(page, lab):
+    notebook = Notebook(page, lab, "02_template_model.ipynb")
+    texts = ("setup(lesson=2)", "def batch_rodrigues", "check.rodrigues()", TRY)
+    setup, exercise, check, own = (notebook.cell(text) for text in texts)
+    notebook.run_all()                                         # it stops at the first cell that needs what is not written
+    notebook.wait_for(setup, "Lesson 2: Python 3.")
+    notebook.wait_for(setup, "every file is whole")
+    notebook.picture("lesson2_setup", setup)
+
+    notebook.run(exercise)
+    notebook.run(check)
+    notebook.wait_for(check, "Exercise 2 · Rodrigues: not solved yet")
+    notebook.wait_for(check, "0.0")
+    notebook.run(own)
+    notebook.wait_for(own, "NotImplementedError: Exercise 2: batch_rodrigues is yours to write")
+    notebook.picture("lesson2_stub", own)
+
+    notebook.write(exercise, TRANSPOSED)
+    notebook.run(exercise)
+    notebook.run(check)
+    notebook.wait_for(check, "These are the transposes of the right matrices")
+    notebook.picture("lesson2_transposed", check)
+
+    notebook.write(exercise, RIGHT)
+    notebook.run(exercise)
+    notebook.run(check)
+    notebook.wait_for(check, "Points: 20 of 20. All of it holds.")
+    notebook.wait_for(check, "20.0")
+    notebook.picture("lesson2_right", check)
+
+
+def test_lesson_5_shows_the_dolphin_in_3d_and_its_video(page, lab):
+    notebook = Notebook(page, lab, "05_solved.ipynb")
+    notebook.run_all()
+    plot = page.locator(".js-plotly-plot:has(canvas):has(.slider-container)").first
+    plot.wait_for(timeout=8 * MINUTE)
+    # The last cells are done: nothing moves any more below or above.
+    page.wait_for_selector(IDLE, timeout=8 * MINUTE)
+    plot.scroll_into_view_if_needed()
+    shows_something(page, plot)
+    before = plot.screenshot()
+    if os.environ.get("SCREENSHOTS"):
+        (Path(os.environ["SCREENSHOTS"]) / "lesson5_viewer.png").write_bytes(before)
+
+    # Turn it, as with the mouse.
+    box = plot.locator("canvas").first.bounding_box()
+    eye = "plot => JSON.stringify(plot._fullLayout.scene._scene.getCamera().eye)"
+    seen_from = plot.evaluate(eye)
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 160, middle[1] + 40, steps=8)
+    page.mouse.up()
+    page.wait_for_function("([plot, before]) => JSON.stringify(plot._fullLayout.scene._scene.getCamera().eye) !== before",
+                           arg=[plot.element_handle(), seen_from])
+
+    # Move the time slider, by a click near its end: another frame's vertices are drawn.
+    vertices = "plot => JSON.stringify(plot._fullData.filter(t => t.type === 'mesh3d').map(t => Array.from(t.x).slice(0, 50)))"
+    before = plot.evaluate(vertices)
+    rail = plot.locator(".slider-rail-touch-rect").bounding_box()
+    page.mouse.click(rail["x"] + 0.8 * rail["width"], rail["y"] + rail["height"] / 2)
+    page.wait_for_function(f"([plot, before]) => ({vertices})(plot) !== before", arg=[plot.element_handle(), before])
+    picture(page, "lesson5_turned")
+
+    # The video plays.
+    video = page.locator(".jp-OutputArea-output video").first
+    video.wait_for(timeout=8 * MINUTE)
+    video.scroll_into_view_if_needed()
+    handle = video.element_handle()
+    page.wait_for_function("video => video.readyState >= 2 && video.videoWidth > 0", arg=handle)
+    video.evaluate("video => { video.muted = true; video.loop = true; return video.play() }")
+    page.wait_for_function("video => video.currentTime > 0.3 && !video.error", arg=handle)
+    picture(page, "lesson5_video")
+
+
+def shows_something(page, plot):
+    """Waits until WebGL has drawn: the picture of the plot has many colours."""
+    import io
+
+    from PIL import Image
+
+    deadline = time.monotonic() + 2 * MINUTE / 1000
+    while True:
+        colours = Image.open(io.BytesIO(plot.screenshot())).convert("RGB").getcolors(1 << 20)
+        if len(colours) > 500:
+            return
+        assert time.monotonic() < deadline, f"the 3D viewer shows {len(colours)} colours: nothing is drawn"
+        page.wait_for_timeout(500)
