@@ -50,7 +50,7 @@ def execute(path, folder, go_on=False, env=None, timeout=1800):
             pictures.append(time.perf_counter() - start)
 
     client = NotebookClient(notebook, timeout=timeout, kernel_name="python3", allow_errors=go_on, on_cell_executed=executed,
-                            resources={"metadata": {"path": str(folder)}})
+                            extra_arguments=["--IPKernelApp.log_level=ERROR"], resources={"metadata": {"path": str(folder)}})
     start = time.perf_counter()
     client.execute(**({"env": env} if env is not None else {}))
     seconds = time.perf_counter() - start

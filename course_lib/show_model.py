@@ -133,8 +133,8 @@ def rotation_figure(axis=(1.0, 2.0, 2.0), vector=(1.0, 0.0, 0.0), rodrigues=rotv
     """
     import plotly.graph_objects as go
 
-    axis = torch.nn.functional.normalize(torch.tensor(axis), dim=0)
-    vector = torch.tensor(vector)
+    axis = torch.nn.functional.normalize(torch.as_tensor(axis, dtype=torch.float32), dim=0)
+    vector = torch.as_tensor(vector, dtype=torch.float32)
     angles = torch.linspace(0, 2 * torch.pi, steps)                                  # (N,), radians
     thetas = angles[:, None] * axis                                                  # (N, 3)
     turned = (rodrigues(thetas) @ vector).detach()                                   # (N, 3)
@@ -206,9 +206,10 @@ def turns_figure(model, rodrigues=rotvec_to_rotmat, degrees=40.0, size=(9.0, 2.4
 
     rodrigues: the function (N, 3) -> (N, 3, 3) that turns it. Returns a matplotlib Figure.
     """
-    from matplotlib.figure import Figure
+    from matplotlib import pyplot
 
-    figure = Figure(figsize=size, facecolor=CARD, layout="constrained")
+    figure = pyplot.figure(figsize=size, facecolor=CARD, layout="constrained")
+    pyplot.close(figure)                                        # a notebook shows what a cell gives: once, not twice
     thetas = torch.deg2rad(torch.tensor(degrees)) * torch.cat([torch.zeros(1, 3), torch.eye(3)])      # (4, 3)
     R = rodrigues(thetas).detach().cpu()                                             # (4, 3, 3)
     vertices = (model.V[0] * model.global_scale).cpu()

@@ -23,7 +23,8 @@ def to_rgb(image):
     image = _array(image, "an image").astype(np.float64)
     image = image[..., None] if image.ndim == 2 else image
     if image.ndim != 3 or image.shape[-1] not in (1, 2, 3):
-        raise CourseError(f"An image has shape {image.shape}; expected (H, W) or (H, W, 1), 2 or 3. Of a batch, take one: images[0].")
+        raise CourseError(f"An image has shape {image.shape}; expected (H, W) or (H, W, 1), 2 or 3. "
+                          "Of a batch, take one: images[0].")
     if image.shape[-1] == 1:
         image = image.repeat(3, -1)
     elif image.shape[-1] == 2:
@@ -60,17 +61,20 @@ def image_slider(images, prefix="", outline=None, start=0, height=420):
     zoom = max(1, round(480 / columns))                     # browsers blur small images; large pixels stay sharp
 
     def trace(image):
-        return go.Image(source=png_uri(image, zoom), dx=1 / zoom, dy=1 / zoom, x0=(1 / zoom - 1) / 2, y0=(1 / zoom - 1) / 2, hoverinfo="skip")
+        first = (1 / zoom - 1) / 2                          # centre of the first of the small pixels
+        return go.Image(source=png_uri(image, zoom), dx=1 / zoom, dy=1 / zoom, x0=first, y0=first, hoverinfo="skip")
 
     figure.add_trace(trace(shown[labels[start]]))
     if outline is not None:
         points = _array(outline, "outline")
         x, y = (points[:, 0] * columns + columns - 1) / 2, (rows - 1 - points[:, 1] * rows) / 2
-        figure.add_trace(go.Scatter(x=[*x, x[0]], y=[*y, y[0]], mode="lines", line=dict(color=SERIES[1], width=2), hoverinfo="skip"))
+        figure.add_trace(go.Scatter(x=[*x, x[0]], y=[*y, y[0]], mode="lines", line=dict(color=SERIES[1], width=2),
+                                    hoverinfo="skip"))
     figure.frames = [go.Frame(name=label, data=[trace(image)], traces=[0]) for label, image in shown.items()]
     steps = [dict(method="animate", label=label, args=[[label], STILL]) for label in labels]
-    figure.update_layout(sliders=[dict(active=start, steps=steps, x=0.05, len=0.9, y=0, yanchor="top", pad=dict(t=16, b=6), tickcolor=INK,
-                                       font=dict(size=11), currentvalue=dict(prefix=prefix, xanchor="left", font=dict(size=14)))])
+    figure.update_layout(sliders=[dict(
+        active=start, steps=steps, x=0.05, len=0.9, y=0, yanchor="top", pad=dict(t=16, b=6), tickcolor=INK, font=dict(size=11),
+        currentvalue=dict(prefix=prefix, xanchor="left", font=dict(size=14)))])
     figure.update_xaxes(visible=False, range=[-0.5, columns - 0.5])
     figure.update_yaxes(visible=False, range=[rows - 0.5, -0.5], scaleanchor="x")
     return figure
@@ -86,17 +90,18 @@ def png_uri(image, zoom):
 
 
 def lines(x, curves, x_title, y_title, mark=None, height=340):
-    """Curves over x. curves: {name: values like x, or {name: (values, colour)}}; mark: an x with a dashed line, (x, text)."""
+    """Curves over x. curves: {name: values, as many as x}; mark: (x, text), where a dotted line stands. -> plotly Figure"""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=_layout(height=height, margin=dict(l=60, r=16, t=40, b=48), hovermode="x unified",
                                       legend=dict(orientation="h", x=0, y=1.02, yanchor="bottom", bgcolor="rgba(0,0,0,0)"),
                                       xaxis=dict(title=dict(text=x_title)), yaxis=dict(title=dict(text=y_title))))
     for k, (name, values) in enumerate(curves.items()):
-        figure.add_trace(go.Scatter(x=_array(x, "x"), y=_array(values, name), name=name, mode="lines",
-                                    line=dict(width=2.5, color=SERIES[k % len(SERIES)], dash=("solid", "dash", "dot", "dashdot")[k % 4])))
+        line = dict(width=2.5, color=SERIES[k % len(SERIES)], dash=("solid", "dash", "dot", "dashdot")[k % 4])
+        figure.add_trace(go.Scatter(x=_array(x, "x"), y=_array(values, name), name=name, mode="lines", line=line))
     if mark is not None:
-        figure.add_vline(x=mark[0], line=dict(color=INK, dash="dot", width=1.5), annotation=dict(text=mark[1], font=dict(color=INK)))
+        figure.add_vline(x=mark[0], line=dict(color=INK, dash="dot", width=1.5),
+                         annotation=dict(text=mark[1], font=dict(color=INK)))
     return figure
 
 

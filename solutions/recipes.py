@@ -89,7 +89,7 @@ class DefaultRecipe:
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
         self.scene, self.steps = scene, steps
-        self.depth = self.FIN_OUT - float(scene.rest_shape()[:, 1].max())              # height of the origin, metres
+        self.depth = self.FIN_OUT - float(scene.rest_shape()[:, 1].detach().max())              # height of the origin, metres
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset, height=self.depth))
         scene.anchor(batch_rodrigues(headings_from_masks(dataset, scene.translations).to(scene.translations)))

@@ -1,7 +1,7 @@
 """Checks of lesson 3: basic rendering (exercise 4), light under water (5), the renderer (6).
 
-What is right is known from `spare`, a second way to compute DIB-R. The dolphin's part is played by two stones, one above the other
-in the camera's view, and two sheets that are open: one shows the camera its front, the other its back.
+What is right is known from `spare`, a second way to compute DIB-R. The dolphin's part is played by two stones, one above the
+other in the camera's view, and two sheets that are open: one shows the camera its front, the other its back.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ def sheet(middle):
 
 
 def stones():
-    """The mesh at rest: vertices (22, 3) in metres, faces (24, 3). Seen from above, with +z up, the world's x runs to the left."""
+    """The mesh at rest: vertices (22, 3) in metres, faces (24, 3). Seen from above, with +z up, x runs to the left."""
     lower, stone = octahedron(torch.tensor([0.22, 0.10, 0.15]), torch.tensor([0.08, -0.3, 0.02]))
     upper, _ = octahedron(torch.tensor([0.16, 0.07, 0.10]), torch.tensor([-0.03, 0.1, -0.03]))
     shown, square = sheet(torch.tensor([0.44, -0.05, 0.1]))
@@ -73,7 +73,7 @@ def turned(tilt):
 
 
 def edge_on(verts, eye):
-    """Whether a face of a mesh (B, V, 3) is seen so flatly that it matters how one tells that it looks at the camera: (B,) 1.0 or 0.0"""
+    """(B,) 1.0 where a mesh (B, V, 3) has a face seen so flatly that it matters how one tells whether it looks at us, else 0.0"""
     corners = spare.corners_of(verts, stones()[1])
     normal = spare.unit(spare.normals_of(corners))
     slant = (normal * spare.unit(eye - corners.mean(2))).sum(-1)
@@ -96,6 +96,11 @@ def case(rng, batch=2):
     face_uvs = (middle + torch.from_numpy(rng.uniform(-0.15, 0.15, (1, len(faces), 3, 2)))).float()
     verts = turned(tilts(rng, eye, corner)) + places(eye, corner)[:, None]
     return {"verts": verts, "faces": faces, "face_uvs": face_uvs, "eye": eye, "corner": corner}
+
+
+def random_weights(rng, channels):
+    """What two images are weighted by before they are summed, so that gradients can be compared: (2, H, W, channels)"""
+    return torch.from_numpy(rng.normal(size=(2, WINDOW[1], WINDOW[0], channels))).float()
 
 
 def warm():
@@ -122,22 +127,24 @@ def rendered(given, verts, faces, face_uvs, eye, corner):
         raise kernel_problem(str(error)) or error
     features, soft = items(call, value, 2, "the features, the soft mask")
     if torch.is_tensor(features) and features.dim() == 4 and features.shape[-1] == 7:
-        raise Problem("one-image", "The features come as one image of 7 channels. Give `rasterize` a list of features, then it gives a list.")
+        raise Problem("one-image", "The features come as one image of 7 channels. Give `rasterize` a list of features, then it "
+                                   "gives a list.")
     if torch.is_tensor(features) and not torch.is_tensor(soft) and isinstance(soft, (tuple, list)):
         raise Problem("order", "The results are exchanged: first the features, then the soft mask.")
     features = items(f"features of {call}", features, 4, "uv, normal, height, hard_mask")
     B, (W, H) = len(verts), WINDOW
     got = [feature.shape[-1] for feature in features if torch.is_tensor(feature) and feature.dim() == 4]
     if len(got) == 4 and tuple(got) != CHANNELS and sorted(got) == sorted(CHANNELS):
-        raise Problem("feature-order", f"The features have {got} channels: they are in another order than uv, normal, height, hard mask "
-                                       "(2, 3, 1, 1). Whoever uses them counts on the order.")
+        raise Problem("feature-order", f"The features have {got} channels: they are in another order than uv, normal, height, "
+                                       "hard mask (2, 3, 1, 1). Whoever uses them counts on the order.")
     if torch.is_tensor(features[0]) and tuple(features[0].shape[1:3]) == (W, H):
-        raise Problem("height-and-width", f"The images are {H} wide and {W} high, and should be the other way round. `rasterize` takes the height "
-                                          "first, then the width.")
+        raise Problem("height-and-width", f"The images are {H} wide and {W} high, and should be the other way round. `rasterize` "
+                                          "takes the height first, then the width.")
     outputs = {name: tensor(f"feature {k} ({name}) of {call}", feature, (B, H, W, n), verts)
                for k, (name, feature, n) in enumerate(zip(NAMES, features, CHANNELS))}
     if torch.is_tensor(soft) and tuple(soft.shape) == (B, H, W):
-        raise Problem("soft-mask-dimension", f"The soft mask has shape {shape_text(soft.shape)}, expected {shape_text((B, H, W, 1))}: like all "
+        raise Problem("soft-mask-dimension", f"The soft mask has shape {shape_text(soft.shape)}, expected "
+                                             f"{shape_text((B, H, W, 1))}: like all "
                                              "images it has a last dimension, for its one channel. `[..., None]` adds it.")
     return outputs | {"soft_mask": tensor(f"soft mask of {call}", soft, (B, H, W, 1), verts)}
 
@@ -150,15 +157,19 @@ def kernel_problem(text):
     if name.startswith("face_features"):
         got, expected = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", rest)[:2])
         if got == expected[:3]:
-            return Problem("feature-dimension", f"`rasterize` says: {text} The last dimension is missing: `[..., 1:2]` keeps it, `[..., 1]` does not.")
-        return Problem("feature-per-vertex", f"`rasterize` says: {text} A feature has a value for each corner of each face, not for each vertex: index it "
-                                             "by the faces (`index_vertices_by_faces`).")
+            return Problem("feature-dimension", f"`rasterize` says: {text} The last dimension is missing: `[..., 1:2]` keeps it, "
+                                                "`[..., 1]` does not.")
+        return Problem("feature-per-vertex", f"`rasterize` says: {text} A feature has a value for each corner of each face, not "
+                                             "for each vertex: index it by the faces (`index_vertices_by_faces`).")
     if name == "face_vertices_image" and "3, 3)" in rest:
-        return Problem("three-coordinates", f"`{name}` has three coordinates. In the image there are two: take `[..., :2]` of the projected vertices.")
+        return Problem("three-coordinates", f"`{name}` has three coordinates. In the image there are two: take `[..., :2]` of "
+                                            "the projected vertices.")
     if name == "face_vertices_z":
-        return Problem("depth-shape", f"`rasterize` says: {text} It wants one depth per corner: `[..., 2]` of the faces in camera space.")
+        return Problem("depth-shape", f"`rasterize` says: {text} It wants one depth per corner: `[..., 2]` of the faces in "
+                                      "camera space.")
     if name == "valid_faces":
-        return Problem("valid-faces", f"`rasterize` says: {text} Facing is one yes or no per face: compare the z of its normal in camera space with 0.")
+        return Problem("valid-faces", f"`rasterize` says: {text} Facing is one yes or no per face: compare the z of its normal "
+                                      "in camera space with 0.")
     return None
 
 
@@ -204,8 +215,8 @@ class Form(OfDibr):
 
 
 FEATURE_ORDER = "The third feature is the hard mask and the fourth the height; expected are uv, normal, height, hard mask."
-NO_PERSPECTIVE = ("The vertices come into the image without perspective: the x and y of {} are used as they are. After the camera's pose "
-                  "come its intrinsics: `cam.intrinsics.transform` divides by the distance.")
+NO_PERSPECTIVE = ("The vertices come into the image without perspective: the x and y of {} are used as they are. After the "
+                  "camera's pose come its intrinsics: `cam.intrinsics.transform` divides by the distance.")
 
 
 class Silhouette(OfDibr):
@@ -226,29 +237,35 @@ class Silhouette(OfDibr):
             return Complaint("feature-order", FEATURE_ORDER)
         z = view.in_camera[..., 2:]
         return likely(mask, [
-            ("back-faces-kept", "Faces that turn their back to the camera are drawn too. On a closed animal its near side hides most of them, but "
-                                "they cost time, and where a mesh is open one sees them: pass `valid_faces`.",
+            ("back-faces-kept", "Faces that turn their back to the camera are drawn too. On a closed animal its near side hides "
+                                "most of them, but they cost time, and where a mesh is open one sees them: pass `valid_faces`.",
              lambda: view.mask(facing=torch.ones_like(view.facing))),
-            ("facing-sign", "Only faces that look away are drawn: you see the far side from within. The camera looks along -z, so a face that looks at "
-                            "it has a normal with z >= 0.", lambda: view.mask(facing=~view.facing)),
-            ("world-normals-for-facing", "Which faces look at the camera is taken from z of the normals in the world. Facing is a matter of camera "
-                                         "space: take the normals of the faces in camera space.",
+            ("facing-sign", "Only faces that look away are drawn: you see the far side from within. The camera looks along -z, "
+                            "so a face that looks at it has a normal with z >= 0.", lambda: view.mask(facing=~view.facing)),
+            ("world-normals-for-facing", "Which faces look at the camera is taken from z of the normals in the world. Facing is "
+                                         "a matter of camera space: take the normals of the faces in camera space.",
              lambda: view.mask(facing=view.world_normals[..., 2] >= 0)),
-            ("y-flipped", "The picture is upside down: in the image plane y points up, and `rasterize` knows that.", at(flipped_y)),
+            ("y-flipped", "The picture is upside down: in the image plane y points up, and `rasterize` knows that.",
+             at(flipped_y)),
             ("x-flipped", "The picture is mirrored: left and right are exchanged.", at(flipped_x)),
             ("no-perspective", NO_PERSPECTIVE.format("camera space"), at(view.in_camera[..., :2])),
             ("no-perspective", NO_PERSPECTIVE.format("the world"), at(view.verts[..., :2])),
             ("no-perspective", NO_PERSPECTIVE.format("the world"), at(view.verts[..., [0, 2]])),
-            ("no-focal-length", "The vertices are divided by their distance, but the focal length is missing: use `cam.intrinsics.transform`.",
+            ("no-focal-length", "The vertices are divided by their distance, but the focal length is missing: use "
+                                "`cam.intrinsics.transform`.",
              at(view.in_camera[..., :2] / -z)),
-            ("perspective-sign", "The vertices are divided by z, which is negative in front of the camera: the picture is turned by half a turn.",
+            ("perspective-sign", "The vertices are divided by z, which is negative in front of the camera: the picture is turned "
+                                 "by half a turn.",
              at(-view.projected)),
-            ("extrinsics-missing", "The intrinsics are applied to points in the world. First `cam.extrinsics.transform`, then `cam.intrinsics.transform`.",
+            ("extrinsics-missing", "The intrinsics are applied to points in the world. First `cam.extrinsics.transform`, then "
+                                   "`cam.intrinsics.transform`.",
              lambda: at(self.projected_from_world(view, inputs))()),
-            ("empty", "The hard mask is empty: no face is drawn at all. Print how many faces look at the camera, and the range of their corners.",
+            ("empty", "The hard mask is empty: no face is drawn at all. Print how many faces look at the camera, and the range "
+                      "of their corners.",
              torch.zeros_like(mask)),
         ]) or Complaint("silhouette", f"The mesh is seen in {int((mask > 0).sum())} pixels of two images, expected "
-                                      f"{int((view.mask() > 0).sum())}, or in other ones. Look at your hard mask: is it in the right place?")
+                                      f"{int((view.mask() > 0).sum())}, or in other ones. Look at your hard mask: is it in the "
+                                      "right place?")
 
     @staticmethod
     def projected_from_world(view, inputs):
@@ -256,9 +273,11 @@ class Silhouette(OfDibr):
         return cam.intrinsics.transform(inputs["verts"])[..., :2].double()
 
 
-DEPTH_SIGN = ("Where two faces lie behind each other you see the farther one. `rasterize` wants z of the corners in camera space as it is, negative in "
+DEPTH_SIGN = ("Where two faces lie behind each other you see the farther one. `rasterize` wants z of the corners in camera space "
+              "as it is, negative in "
               "front of the camera, where larger is closer: not its negative, nor z of the projected vertices.")
-DEPTH_WRONG = "Where two faces lie behind each other it is not the nearer one that is seen. The depth is z of the corners in camera space."
+DEPTH_WRONG = ("Where two faces lie behind each other it is not the nearer one that is seen. The depth is z of the corners in "
+               "camera space.")
 
 
 def painted(view, values):
@@ -283,15 +302,19 @@ class Normals(OfDibr):
         raw = spare.at_corners(view.world_normals)
         return likely(normal, [
             ("depth-sign", DEPTH_SIGN, lambda: far_painted(view, view.normals)),
-            ("depth-wrong", DEPTH_WRONG, lambda: view.paint(view.normals, *view.cover(depth=spare.corners_of(view.verts, view.faces)[..., 2]))),
-            ("camera-normals", "The normals are those of camera space. The sun stands in the world: as a feature the normals of the world are "
-                               "wanted (`mesh.face_normals`); those of camera space only say which faces look at us.", lambda: painted(view, in_camera)),
+            ("depth-wrong", DEPTH_WRONG,
+             lambda: view.paint(view.normals, *view.cover(depth=spare.corners_of(view.verts, view.faces)[..., 2]))),
+            ("camera-normals", "The normals are those of camera space. The sun stands in the world: as a feature the normals of "
+                               "the world are "
+                               "wanted (`mesh.face_normals`); those of camera space only say which faces look at us.",
+             lambda: painted(view, in_camera)),
             ("normals-flipped", "The normals point into the body.", lambda: painted(view, -view.normals)),
-            ("normal-length", "The normals do not have length 1, but that of twice the face's area: `mesh.face_normals` are normalised, and "
-                              "`face_normals(..., unit=True)`.", lambda: painted(view, raw)),
+            ("normal-length", "The normals do not have length 1, but that of twice the face's area: `mesh.face_normals` are "
+                              "normalised, and `face_normals(..., unit=True)`.", lambda: painted(view, raw)),
             ("normal-length", "The normals do not have length 1 (and are those of camera space; wanted are those of the world): "
                               "`mesh.face_normals` are right.", lambda: painted(view, spare.at_corners(view.camera_normals))),
-        ]) or Complaint("normals", f"Where your normals should be {rounded_at(right, right)} they are {rounded_at(normal, right)}: the second feature is "
+        ]) or Complaint("normals", f"Where your normals should be {rounded_at(right, right)} they are "
+                                   f"{rounded_at(normal, right)}: the second feature is "
                                    "the normal of the face, in the world, of length 1.")
 
 
@@ -308,17 +331,21 @@ class Height(OfDibr):
         in_camera = spare.corners_of(view.in_camera, view.faces)
         world = spare.corners_of(view.verts, view.faces)
         return likely(height, [
-            ("camera-height", "This is y of camera space, or z of the world: it points up in the image. What points up from the sea is y of the world, the "
-                              "coordinate with index 1.",
+            ("camera-height", "This is y of camera space, or z of the world: it points up in the image. What points up from the "
+                              "sea is y of the world, the coordinate with index 1.",
              lambda: painted(view, in_camera[..., 1:2])),
-            ("camera-height", "The height is z of camera space: minus the distance to the camera. The height over the sea is y in the world.",
+            ("camera-height", "The height is z of camera space: minus the distance to the camera. The height over the sea is y "
+                              "in the world.",
              lambda: painted(view, in_camera[..., 2:])),
-            ("wrong-axis", "The height is x in the world, but the axis that points up is y, the coordinate with index 1.", lambda: painted(view, world[..., :1])),
-            ("height-sign", "The sign of the height is flipped: under water it is negative.", lambda: painted(view, -view.height)),
-            ("height-per-face", "The height is the same all over a face. Each corner has a height of its own, and in between it is interpolated.",
+            ("wrong-axis", "The height is x in the world, but the axis that points up is y, the coordinate with index 1.",
+             lambda: painted(view, world[..., :1])),
+            ("height-sign", "The sign of the height is flipped: under water it is negative.",
+             lambda: painted(view, -view.height)),
+            ("height-per-face", "The height is the same all over a face. Each corner has a height of its own, and in between it "
+                                "is interpolated.",
              lambda: painted(view, view.height.mean(2, keepdim=True).expand(-1, -1, 3, -1))),
-        ]) or Complaint("height", f"Where the height should be {rounded_at(right, right)} m it is {rounded_at(height, right)}: y in the world, at the corners "
-                                  "of the faces.")
+        ]) or Complaint("height", f"Where the height should be {rounded_at(right, right)} m it is {rounded_at(height, right)}: y "
+                                  "in the world, at the corners of the faces.")
 
 
 class TextureCoordinates(OfDibr):
@@ -333,10 +360,13 @@ class TextureCoordinates(OfDibr):
             return None
         u, v = view.uv[..., :1], view.uv[..., 1:]
         return likely(uv, [
-            ("uv-not-flipped", "v is upside down: `model.face_uvs` count it from the top of the texture, `texture_mapping` from the bottom. 1 - v.",
+            ("uv-not-flipped", "v is upside down: `model.face_uvs` count it from the top of the texture, `texture_mapping` from "
+                               "the bottom. 1 - v.",
              lambda: painted(view, torch.cat([u, 1 - v], -1))),
-            ("uv-flipped-in-u", "It is v that must be flipped, the second coordinate; u stays.", lambda: painted(view, torch.cat([1 - u, 1 - v], -1))),
-            ("uv-both-flipped", "Both coordinates are flipped; only v, the second one, must be.", lambda: painted(view, torch.cat([1 - u, v], -1))),
+            ("uv-flipped-in-u", "It is v that must be flipped, the second coordinate; u stays.",
+             lambda: painted(view, torch.cat([1 - u, 1 - v], -1))),
+            ("uv-both-flipped", "Both coordinates are flipped; only v, the second one, must be.",
+             lambda: painted(view, torch.cat([1 - u, v], -1))),
             ("uv-swapped", "u and v are exchanged.", lambda: painted(view, torch.cat([v, u], -1))),
         ]) or Complaint("uv", f"Where (u, v) should be {rounded_at(right, right)} it is {rounded_at(uv, right)}.")
 
@@ -362,20 +392,25 @@ class SoftMask(OfDibr):
         visible = view.on_image.clone()
         visible[~view.facing] = 9.0                                                     # far outside
         return likely(soft, [
-            ("band-ignored", "The soft edge is that of a whole frame, but this camera shows only a part of it, in which all distances are longer. "
-                             "`*band.seen_by(cam)` gives sigmainv, boxlen and knum for this camera.", lambda: drawn(band.sigmainv, band.boxlen, band.knum)),
-            ("default-band", "The soft edge has the width that `dibr_soft_mask` has by itself. Pass `*band.seen_by(cam)` after the face index.",
+            ("band-ignored", "The soft edge is that of a whole frame, but this camera shows only a part of it, in which all "
+                             "distances are longer. `*band.seen_by(cam)` gives sigmainv, boxlen and knum for this camera.",
+             lambda: drawn(band.sigmainv, band.boxlen, band.knum)),
+            ("default-band", "The soft edge has the width that `dibr_soft_mask` has by itself. Pass `*band.seen_by(cam)` after "
+                             "the face index.",
              lambda: drawn(7000, 0.02, 30)),
-            ("soft-is-hard", "The soft mask is the hard mask: it has no soft edge, and nothing beside the mesh could pull at it.", lambda: hard),
-            ("soft-inverted", "The soft mask is 0 on the mesh and 1 beside it: it is to be the other way round.", lambda: 1 - right),
+            ("soft-is-hard", "The soft mask is the hard mask: it has no soft edge, and nothing beside the mesh could pull at it.",
+             lambda: hard),
+            ("soft-inverted", "The soft mask is 0 on the mesh and 1 beside it: it is to be the other way round.",
+             lambda: 1 - right),
             ("soft-upside-down", "The corners given to `dibr_soft_mask` are not those given to `rasterize`.",
              lambda: drawn(*band.seen_by(cam), corners=view.on_image * torch.tensor([1, -1]))),
             ("soft-without-back", "The soft mask does not know the faces that look away. Give `dibr_soft_mask` all faces.",
              lambda: drawn(*band.seen_by(cam), corners=visible)),
-            ("soft-is-hard", "Beside the mesh the soft mask is 0 everywhere: are these the corners in the image (`[..., :2]` of the projected vertices)?",
+            ("soft-is-hard", "Beside the mesh the soft mask is 0 everywhere: are these the corners in the image (`[..., :2]` of "
+                             "the projected vertices)?",
              lambda: torch.where(hard > 0, 1.0, soft.double().clamp(max=0))),
-        ]) or Complaint("soft-mask", "Beside the mesh the soft mask differs from 1 - prod(1 - exp(-sigmainv d²)). It wants the corners in the image, "
-                                     "the face index from `rasterize`, and then `*band.seen_by(cam)`.")
+        ]) or Complaint("soft-mask", "Beside the mesh the soft mask differs from 1 - prod(1 - exp(-sigmainv d²)). It wants the "
+                                     "corners in the image, the face index from `rasterize`, and then `*band.seen_by(cam)`.")
 
 
 class Gradients(OfDibr):
@@ -384,7 +419,7 @@ class Gradients(OfDibr):
     after = (Form, Silhouette)
 
     def inputs(self, rng):
-        return case(rng) | {f"weights_{k}": torch.from_numpy(rng.normal(size=(2, WINDOW[1], WINDOW[0], 1))).float() for k in (0, 1)}
+        return case(rng) | {f"weights_{k}": random_weights(rng, 1) for k in (0, 1)}
 
     def call(self, given, weights_0, weights_1, verts, **inputs):
         grads = {}
@@ -393,9 +428,11 @@ class Gradients(OfDibr):
             outputs = rendered(given, leaf, **inputs)
             if not outputs[name].requires_grad:
                 if name == "soft_mask":
-                    raise Problem("mask-detached", "No gradient flows from the soft mask to the vertices. It is what pulls the outline into place: is there a "
+                    raise Problem("mask-detached", "No gradient flows from the soft mask to the vertices. It is what pulls the "
+                                                   "outline into place: is there a "
                                                    "`.detach()`, `no_grad`, a comparison, or NumPy in between?")
-                raise Problem("features-detached", "No gradient flows from the features to the vertices. Is there a `.detach()` or `no_grad` in between?")
+                raise Problem("features-detached", "No gradient flows from the features to the vertices. Is there a `.detach()` "
+                                                   "or `no_grad` in between?")
             (outputs[name] * weights).sum().backward()
             grads[name] = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
             grads[name + "_image"] = outputs[name].detach()
@@ -418,8 +455,10 @@ class Gradients(OfDibr):
             if float((grad - leaf.grad).abs().max()) > 0.03 * scale:
                 if float(grad.abs().max()) < 1e-6 * scale:
                     key = "mask-detached" if name == "soft_mask" else "features-detached"
-                    return Complaint(key, f"The gradient of the {name} with respect to the vertices is 0: a part of the way is detached.")
-                return Complaint("wrong-gradient", f"The gradient of the {name} with respect to the vertices is wrong, though the image is right: a part "
+                    return Complaint(key, f"The gradient of the {name} with respect to the vertices is 0: a part of the way is "
+                                          "detached.")
+                return Complaint("wrong-gradient", f"The gradient of the {name} with respect to the vertices is wrong, though "
+                                                   "the image is right: a part "
                                                    "of the way is detached, or computed outside of torch.")
         return None
 
@@ -452,8 +491,8 @@ class OfAbsorb(Property):
             return torch.from_numpy(rng.uniform(low, high, shape)).float()
 
         return {"image": random(0.2, 1.0, 2, 6, 8, 3), "sea_level_height": random(*self.heights, 2, 6, 8, 1),
-                "hard_mask": (random(0, 1, 2, 6, 8, 1) < self.covered).float(), "water_absorption": torch.tensor([0.6, 0.25, 0.05])
-                + random(0, 0.05, 3)}
+                "hard_mask": (random(0, 1, 2, 6, 8, 1) < self.covered).float(),
+                "water_absorption": torch.tensor([0.6, 0.25, 0.05]) + random(0, 0.05, 3)}
 
     def call(self, given, **inputs):
         return {"image": tensor(CALL, given.absorb(**inputs), inputs["image"].shape, inputs["image"])}
@@ -468,22 +507,26 @@ class UnderWater(OfAbsorb):
         if close(got, image * (w * l).exp()):
             return None
         return probable(got, [
-            ("wrong-sign", "Under water it gets brighter, and should get darker: the height is negative there already, so the exponent "
-                           "is w · l without a minus.", image * (-w * l).exp()),
-            ("unchanged", "The image comes back as it was. Is the result returned, and the condition (height below 0) right?", image),
-            ("one-colour", "All colours fade alike. Each has its own number in `water_absorption`: (3,) against the image's last dimension "
-                           "broadcasts by itself.", image * (w.mean() * l).exp()),
+            ("wrong-sign", "Under water it gets brighter, and should get darker: the height is negative there already, so the "
+                           "exponent is w · l without a minus.", image * (-w * l).exp()),
+            ("unchanged", "The image comes back as it was. Is the result returned, and the condition (height below 0) right?",
+             image),
+            ("one-colour", "All colours fade alike. Each has its own number in `water_absorption`: (3,) against the image's last "
+                           "dimension broadcasts by itself.", image * (w.mean() * l).exp()),
             *(("one-colour", "All colours fade alike. Each has its own number in `water_absorption`, and you use one for all.",
                image * (w[k] * l).exp()) for k in range(3)),
             ("colours-reversed", "Red and blue are exchanged: the order is red, green, blue.", image * (w.flip(0) * l).exp()),
-            ("no-exponential", "The colour is multiplied by w · l itself. The law is exponential: each metre takes the same fraction of what is left.",
+            ("no-exponential", "The colour is multiplied by w · l itself. The law is exponential: each metre takes the same "
+                               "fraction of what is left.",
              image * (w * l)),
-            ("no-exponential", "The colour fades linearly, 1 + w · l. The law is exponential: each metre takes the same fraction of what is left.",
+            ("no-exponential", "The colour fades linearly, 1 + w · l. The law is exponential: each metre takes the same fraction "
+                               "of what is left.",
              image * (1 + w * l)),
             ("factor-only", "This is exp(w · l) alone: the image is to be multiplied by it.", (w * l).exp().expand_as(image)),
             ("added", "exp(w · l) is added to the image, or subtracted; it is a factor.", image + (w * l).exp()),
             ("depth-forgotten", "The colours fade, but not with depth: l is missing from the exponent.", image * (-w).exp()),
-        ]) or Complaint("absorption", f"For w = {rounded(w)} 1/m at l = {float(l[0, 0, 0, 0]):.2f} m the colour {rounded(image[0, 0, 0])} should become "
+        ]) or Complaint("absorption", f"For w = {rounded(w)} 1/m at l = {float(l[0, 0, 0, 0]):.2f} m the colour "
+                                      f"{rounded(image[0, 0, 0])} should become "
                                       f"{rounded((image * (w * l).exp())[0, 0, 0])}, yours is {rounded(got[0, 0, 0])}.")
 
 
@@ -498,12 +541,15 @@ class AboveWater(OfAbsorb):
         if close(got, image * (w * l.clamp(max=0)).exp()):
             return None
         return probable(got, [
-            ("above-water", "Where the dolphin rises above the water it gets brighter: there is no water above it there. Only heights below 0 count.",
+            ("above-water", "Where the dolphin rises above the water it gets brighter: there is no water above it there. Only "
+                            "heights below 0 count.",
              image * (w * l).exp()),
-            ("above-water", "What is above the water is darkened as if it were as deep: only heights below 0 count.", image * (-w * l.abs()).exp()),
+            ("above-water", "What is above the water is darkened as if it were as deep: only heights below 0 count.",
+             image * (-w * l.abs()).exp()),
             ("above-water-black", "What is above the water becomes black. It is to stay as it is.",
              torch.where(l < 0, image * (w * l).exp(), 0)),
-            ("condition-reversed", "It is changed above the water and not below.", torch.where(l > 0, image * (w * l).exp(), image)),
+            ("condition-reversed", "It is changed above the water and not below.",
+             torch.where(l > 0, image * (w * l).exp(), image)),
         ]) or Complaint("above-water", "Where the height is above 0 the image is to stay as it is.")
 
 
@@ -519,7 +565,8 @@ class OffTheDolphin(OfAbsorb):
             return None
         if close(torch.where(on, 0, got), torch.zeros_like(image)):
             return Complaint("off-black", "Off the dolphin the image becomes black. It is to stay as it is.")
-        return Complaint("off-the-dolphin", "Pixels that do not show the dolphin change too. The hard mask says where it is seen.")
+        return Complaint("off-the-dolphin", "Pixels that do not show the dolphin change too. The hard mask says where it is "
+                                            "seen.")
 
 
 class AbsorbGradients(OfAbsorb):
@@ -539,13 +586,15 @@ class AbsorbGradients(OfAbsorb):
         args = inputs | leaves | {"image": made}
         result = tensor(CALL, given.absorb(**args), made.shape, made)
         if not result.requires_grad:
-            raise Problem("no-gradient", "No gradient flows from the result. Is there a `.detach()`, `.data`, `no_grad` or NumPy?")
+            raise Problem("no-gradient", "No gradient flows from the result. Is there a `.detach()`, `.data`, `no_grad` or "
+                                         "NumPy?")
         try:
             (result * weights).sum().backward()
         except RuntimeError as error:
             if "inplace" in str(error):
-                raise Problem("in-place", "Your code writes into the image, and then no gradient can be computed any more: the operation that "
-                                          "made the image still needs it. Make a new one, for instance with `torch.where`.") from error
+                raise Problem("in-place", "Your code writes into the image, and then no gradient can be computed any more: the "
+                                          "operation that made the image still needs it. Make a new one, for instance with "
+                                          "`torch.where`.") from error
             raise
         return {name: leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for name, leaf in leaves.items()}
 
@@ -559,8 +608,10 @@ class AbsorbGradients(OfAbsorb):
             if not close(outputs[name], leaf.grad, 1e-3):
                 zero = float(outputs[name].abs().max()) == 0
                 what = "is 0" if zero else "is wrong, though the result is right"
-                return Complaint("no-gradient" if zero else "wrong-gradient", f"The gradient with respect to `{name}` {what}: a part of the computation is "
-                                                                              "detached (`.detach()`, `.data`, `no_grad`, `.item()`).")
+                return Complaint("no-gradient" if zero else "wrong-gradient", f"The gradient with respect to `{name}` {what}: a "
+                                                                              "part of the computation is "
+                                                                              "detached (`.detach()`, `.data`, `no_grad`, "
+                                                                              "`.item()`).")
         return None
 
 
@@ -579,7 +630,8 @@ class Stones:
     def __init__(self, rest, faces, face_uvs):
         self.V, self.F, self.face_uvs = rest[None], faces, face_uvs
         self.device, self.dtype, self.rodrigues = rest.device, rest.dtype, rotvec_to_rotmat
-        self.LBS = types.SimpleNamespace(n_groups=1, n_joints=2, seg_grouping=torch.zeros(2, dtype=torch.long), rodrigues=rotvec_to_rotmat)
+        self.LBS = types.SimpleNamespace(n_groups=1, n_joints=2, seg_grouping=torch.zeros(2, dtype=torch.long),
+                                         rodrigues=rotvec_to_rotmat)
 
     def __call__(self, global_pose, body_pose, translation, part_scales=None, pose2rot=True):
         R = global_pose[:, 0] if not pose2rot else rotvec_to_rotmat(global_pose[:, 0])
@@ -592,7 +644,8 @@ DRAWN = ("global_poses", "translations", "dolphin_albedo", "water_absorption", "
 
 def small_scene(rest, faces, face_uvs, drawn):
     """A DolphinScene of the stones, with the parameters `drawn`."""
-    scene = DolphinScene(Stones(rest, faces, face_uvs), len(drawn["translations"]), texture_size=drawn["dolphin_albedo"].shape[-1])
+    scene = DolphinScene(Stones(rest, faces, face_uvs), len(drawn["translations"]),
+                         texture_size=drawn["dolphin_albedo"].shape[-1])
     with torch.no_grad():
         for name, value in drawn.items():
             getattr(scene, name).copy_(value)
@@ -601,7 +654,7 @@ def small_scene(rest, faces, face_uvs, drawn):
 
 @contextlib.contextmanager
 def spare_parts(function):
-    """Within, a student's function meets spare `dibr_rendering` and `absorb` instead of their own: exercise 6 is judged for itself."""
+    """Within, a student's function meets spare `dibr_rendering` and `absorb`: exercise 6 is judged for itself."""
     names = getattr(inspect.unwrap(function), "__globals__", {})
     mine = {name: names[name] for name in ("dibr_rendering", "absorb") if name in names}
     names.update({name: getattr(spare, name) for name in mine})
@@ -621,7 +674,8 @@ class OfRender(Property):
         made = case(rng, batch=5)
         eye, corner = made["eye"], made["corner"]
         light = {"water_absorption": [0.9, 0.5, 0.2], "azimuth": [0.6], "elevation": [1.1], "strength": [1.3], "angle": [1.0]}
-        return {"t": torch.tensor([3, 1]), "rest": stones()[0], "faces": made["faces"], "face_uvs": made["face_uvs"], "eye": eye, "corner": corner,
+        return {"t": torch.tensor([3, 1]), "rest": stones()[0], "faces": made["faces"], "face_uvs": made["face_uvs"],
+                "eye": eye, "corner": corner,
                 "global_poses": tilts(rng, eye, corner)[:, None], "translations": places(eye, corner)[:, None],
                 "dolphin_albedo": torch.from_numpy(rng.uniform(0.2, 0.9, (1, 1, 8, 8))).float(),
                 **{name: torch.tensor(value) for name, value in light.items()}}
@@ -639,7 +693,8 @@ class OfRender(Property):
             with spare_parts(given.render) if self.spared else contextlib.nullcontext():
                 value = given.render(scene, inputs["t"], self.camera(inputs))
         except spare.Misfit as error:
-            raise Problem("t-ignored", f"{error}. `t` names the frames that are asked for: `scene.skin(t)` poses those.") from error
+            raise Problem("t-ignored",
+             f"{error}. `t` names the frames that are asked for: `scene.skin(t)` poses those.") from error
         B, (W, H) = len(inputs["t"]), WINDOW
         call = "render(scene, t, cam)"
         image, hard, soft = items(call, value, 3, "image, hard_mask, soft_mask")
@@ -647,7 +702,8 @@ class OfRender(Property):
         if sorted(map(str, shapes)) == sorted(map(str, [(B, H, W, 3), (B, H, W, 1), (B, H, W, 1)])) and shapes[0][-1] != 3:
             raise Problem("order", "The results come in another order than image, hard_mask, soft_mask.")
         if shapes[0] and shapes[0][0] == scene.num_frames != B:
-            raise Problem("t-ignored", f"It renders all {scene.num_frames} frames of the scene, and was asked for {B}: `scene.skin(t)` poses only those.")
+            raise Problem("t-ignored", f"It renders all {scene.num_frames} frames of the scene, and was asked for {B}: "
+                                       "`scene.skin(t)` poses only those.")
         if shapes[0] == (B, H, W, 1):
             raise Problem("grey", "The image has one channel, expected three: the water changes each colour in its own way.")
         return {"image": tensor(f"image of {call}", image, (B, H, W, 3), scene.translations),
@@ -713,13 +769,15 @@ class Masks(OfRender):
             if alike(hard, right.soft) and alike(soft, right.soft):
                 return Complaint("soft-twice", "Both masks are the soft one. The hard mask is the last of the features.")
             if alike(hard, right.hard) and alike(soft, right.hard):
-                return Complaint("hard-twice", "Both masks are the hard one. The soft mask is the second result of `dibr_rendering`.")
+                return Complaint("hard-twice", "Both masks are the hard one. The soft mask is the second result of "
+                                               "`dibr_rendering`.")
             if alike(hard, right.height):
-                return Complaint("height-as-mask", "The hard mask is the height: the features are uv, normal, height, hard mask, in this order.")
+                return Complaint("height-as-mask", "The hard mask is the height: the features are uv, normal, height, hard mask, "
+                                                   "in this order.")
             for other in (torch.arange(len(t)), t.flip(0), torch.zeros_like(t), t[:1].expand_as(t)):
                 if alike(hard, Studio(scene, other, self.camera(inputs)).hard):
-                    return Complaint("t-ignored", f"Asked for the frames {t.tolist()}, it shows the frames {other.tolist()}: `scene.skin(t)` poses the mesh as "
-                                                  "it is at the frames t.")
+                    return Complaint("t-ignored", f"Asked for the frames {t.tolist()}, it shows the frames {other.tolist()}: "
+                                                  "`scene.skin(t)` poses the mesh as it is at the frames t.")
             which = "soft" if alike(hard, right.hard) else "hard"
         return Complaint("masks", f"The {which} mask differs from what `dibr_rendering(scene.skin(t), cam, scene.model)` gives.")
 
@@ -738,24 +796,32 @@ class Picture(OfRender):
             S = studio
             return likely(image, [
                 ("no-water", "The water is missing: `lighting` calls `absorb` after the sun.", lambda: S.sunlit(S.textured())),
-                ("no-lighting", "This is the skin alone: its picture is not passed through `lighting`, or what comes out of it is lost.", S.textured),
-                ("no-lighting", "The sun is missing: `lighting` does the sun and then the water.", lambda: S.watered(S.textured())),
-                ("no-texture", "The skin has no texture: `texturing(uv, hard_mask, scene.dolphin_albedo)` comes before the light.",
+                ("no-lighting", "This is the skin alone: its picture is not passed through `lighting`, or what comes out of it "
+                                "is lost.", S.textured),
+                ("no-lighting", "The sun is missing: `lighting` does the sun and then the water.",
+                 lambda: S.watered(S.textured())),
+                ("no-texture", "The skin has no texture: `texturing(uv, hard_mask, scene.dolphin_albedo)` comes before the "
+                               "light.",
                  lambda: S.watered(S.sunlit(S.plain()))),
                 ("no-texture", "The image is the hard mask alone: texture and light are missing.", S.plain),
-                ("light-before-texture", "The light comes before the texture. A sun's glint is not coloured by the skin: first `texturing`, then `lighting` with its "
+                ("light-before-texture", "The light comes before the texture. A sun's glint is not coloured by the skin: first "
+                                         "`texturing`, then `lighting` with its "
                                          "picture.", lambda: S.watered(S.sunlit(S.plain())) * S.textured()),
-                ("light-before-texture", "The texture is multiplied onto a picture that was lit with it already.", lambda: S.watered(S.sunlit(S.textured())) * S.textured()),
-                ("water-before-sun", "The water comes before the sun; light is reflected first, then dimmed on its way up.", lambda: S.sunlit(S.watered(S.textured()))),
+                ("light-before-texture", "The texture is multiplied onto a picture that was lit with it already.",
+                 lambda: S.watered(S.sunlit(S.textured())) * S.textured()),
+                ("water-before-sun", "The water comes before the sun; light is reflected first, then dimmed on its way up.",
+                 lambda: S.sunlit(S.watered(S.textured()))),
                 ("water-twice", "The water is applied twice: `lighting` calls `absorb` already.", lambda: S.watered(right)),
-                ("texture-upside-down", "The texture is upside down: v is flipped once too often.", lambda: S.watered(S.sunlit(S.transposed_texture()))),
+                ("texture-upside-down", "The texture is upside down: v is flipped once too often.",
+                 lambda: S.watered(S.sunlit(S.transposed_texture()))),
                 ("soft-edge", "The picture is multiplied by the soft mask.", lambda: right * S.soft),
                 ("texture-softly-masked", "The texture is masked by the soft mask: `texturing` wants the hard one.",
                  lambda: S.watered(S.sunlit(shading.texturing(S.uv, S.soft, S.scene.dolphin_albedo)))),
-                ("wrong-normals", "The sun shines as on normals from something else: the features are uv, normal, height, hard mask, in this order.",
+                ("wrong-normals", "The sun shines as on normals from something else: the features are uv, normal, height, hard "
+                                  "mask, in this order.",
                  lambda: S.watered(shading.sunlight(S.scene, S.cam, S.hard, S.textured(), -S.normal))),
-            ]) or Complaint("picture", f"Where the colour should be {rounded_at(right, right)} it is {rounded_at(image, right)}. The steps: "
-                                       "skin(t), dibr_rendering, texturing, lighting.")
+            ]) or Complaint("picture", f"Where the colour should be {rounded_at(right, right)} it is {rounded_at(image, right)}. "
+                                       "The steps: skin(t), dibr_rendering, texturing, lighting.")
 
 
 class RenderGradients(OfRender):
@@ -766,7 +832,7 @@ class RenderGradients(OfRender):
     SOFT = ("translations", "global_poses")
 
     def inputs(self, rng):
-        return super().inputs(rng) | {f"weights_{n}": torch.from_numpy(rng.normal(size=(2, WINDOW[1], WINDOW[0], n))).float() for n in (1, 3)}
+        return super().inputs(rng) | {f"weights_{n}": random_weights(rng, n) for n in (1, 3)}
 
     def call(self, given, weights_1, weights_3, **inputs):
         outputs = {}
@@ -779,7 +845,8 @@ class RenderGradients(OfRender):
                     (results[which] * weights).sum().backward()
                 except RuntimeError as error:
                     if "inplace" in str(error):
-                        raise Problem("in-place", "Your code writes into a picture that is still needed for the gradients. Make a new one.") from error
+                        raise Problem("in-place", "Your code writes into a picture that is still needed for the gradients. Make "
+                                                  "a new one.") from error
                     raise
             for name in names:
                 grad = getattr(scene, name).grad
@@ -798,13 +865,15 @@ class RenderGradients(OfRender):
                 grad, right = outputs[name], getattr(scene, name).grad
                 scale = float(right.abs().max())
                 if not torch.isfinite(grad).all():
-                    return Complaint("nan-gradient", f"The gradient of the {which} with respect to scene.{name} is NaN or infinite.")
+                    return Complaint("nan-gradient", f"The gradient of the {which} with respect to scene.{name} is NaN or "
+                                                     "infinite.")
                 if float(grad.abs().max()) < 1e-6 * scale:
-                    return Complaint("detached", f"No gradient flows from the {which} to scene.{name}, so a fit could never change it. Is there a `.detach()`, "
+                    return Complaint("detached", f"No gradient flows from the {which} to scene.{name}, so a fit could never "
+                                                 "change it. Is there a `.detach()`, "
                                                  "`.data`, `no_grad`, or a comparison in between?")
                 if float((grad - right).abs().max()) > 0.03 * scale:
-                    return Complaint("wrong-gradient", f"The gradient of the {which} with respect to scene.{name} is wrong, though the {which} is right: a part "
-                                                       "of the way is detached.")
+                    return Complaint("wrong-gradient", f"The gradient of the {which} with respect to scene.{name} is wrong, "
+                                                       f"though the {which} is right: a part of the way is detached.")
         return None
 
 
@@ -821,19 +890,19 @@ class WithYourOwn(OfRender):
             with torch.no_grad():
                 return self.render(given, self.scene(inputs), inputs)
         except NotImplementedError:
-            raise Problem("earlier-exercise", "`render` is judged with spare parts: your `dibr_rendering` or `absorb` (exercises 4 and 5) is not written "
-                                              "yet.") from None
+            raise Problem("earlier-exercise", "`render` is judged with spare parts: your `dibr_rendering` or `absorb` (exercises "
+                                              "4 and 5) is not written yet.") from None
         except Exception as error:
-            raise Problem("earlier-exercise", "`render` is judged with spare parts: with your own `dibr_rendering` and `absorb` (exercises 4 and 5) it stops with "
-                                              f"{type(error).__name__}.") from error
+            raise Problem("earlier-exercise", "`render` is judged with spare parts: with your own `dibr_rendering` and `absorb` "
+                                              f"(exercises 4 and 5) it stops with {type(error).__name__}.") from error
 
     def judge(self, outputs, **inputs):
         with torch.no_grad():
             studio = Studio(self.scene(inputs), inputs["t"], self.camera(inputs))
             if alike(outputs["image"], studio.right()) and alike(outputs["soft_mask"], studio.soft):
                 return None
-        return Complaint("earlier-exercise", "`render` is judged with spare parts: with your own `dibr_rendering` and `absorb` (exercises 4 and 5) the picture is "
-                                             "another one. Look at their checks again.")
+        return Complaint("earlier-exercise", "`render` is judged with spare parts: with your own `dibr_rendering` and `absorb` "
+                                             "(exercises 4 and 5) the picture is another one. Look at their checks again.")
 
 
 renderer = Exercise(6, "The renderer", ("render",), (RenderForm(), Masks(), Picture(), RenderGradients(), WithYourOwn()))

@@ -30,7 +30,7 @@ from course_lib import show_model
 from course_lib.assets import find_pack
 from course_lib.template import BASE_DOLPHIN_SIZE, DolphinModel
 
-PARTS = ["trunk", "head", "tail stock, front", "tail stock, rear", "dorsal fin", "flippers", "flukes"]    # of the course's dolphin
+PARTS = ["trunk", "head", "tail stock, front", "tail stock, rear", "dorsal fin", "flippers", "flukes"]  # of the course's dolphin
 
 pack = find_pack()
 model = DolphinModel(pack)
@@ -134,7 +134,7 @@ from solutions.rotations import quat_to_rotmat, batch_rodrigues
 
 # %%
 mine = DolphinModel(pack, rodrigues=batch_rodrigues)
-pose = 0.3 * torch.randn(5, 10, 3, generator=torch.Generator().manual_seed(0))                             # (B, J, 3), radians
+pose = 0.3 * torch.randn(5, 10, 3, generator=torch.Generator().manual_seed(0))  # (B, J, 3), radians
 placed = pose[:, :1], pose[:, 1:], torch.zeros(5, 1, 3)
 error = (mine(*placed)["vertices"] - model(*placed)["vertices"]).abs().max()
 print(f"Largest difference of a vertex in five random poses: {1000 * error:.4f} mm")
@@ -186,7 +186,7 @@ keep(quat_to_rotmat, batch_rodrigues)
 # moves all that hangs on it, because $G_{p(j)}$ stands first.
 
 # %%
-sums = model.weights.sum(dim=1)                                                                            # (V,)
+sums = model.weights.sum(dim=1)  # (V,)
 print(f"Weights sum to {sums.min():.6f} ... {sums.max():.6f}")
 bones = ["trunk", "head", "dorsal fin", "chest", "left flipper", "right flipper", "tail stock, front", "tail stock, rear",
          "left fluke", "right fluke"]
@@ -220,9 +220,9 @@ show_model.bend_figure(model, PARTS, axis="x")
 # %% [markdown]
 # ## Shape: four numbers a part
 #
-# Dolphins differ in length, girth and the size of their fins. Each part has four numbers, `part_scales` (P, 4): global, x, y,
-# z. They are 0 for the template; 0.1 makes the part a tenth larger. A part that grows pushes its neighbours along, so that they
-# still meet at the joint.
+# Dolphins differ in length, girth and the size of their fins. Each part has four numbers, `part_scales` (P, 4): global, x, y, z.
+# They are 0 for the template; 0.1 makes the part a tenth larger. A part that grows takes along the parts that hang on it, so that
+# they still meet at the joint.
 #
 # The shape is one for the whole clip: an animal does not grow while it swims.
 
@@ -232,8 +232,8 @@ show_model.scale_figure(model, PARTS)
 # %% [markdown]
 # ## All that the fit will change
 #
-# `DolphinScene` holds every unknown of the clip as a parameter of a torch module. Poses and places are there once for each of
-# the T frames; shape, skin, sun and water are there once. All start from plain values: straight, grey, at noon.
+# `DolphinScene` holds every unknown of the clip as a parameter of a torch module. Poses and places are there once for each of the
+# T frames; shape, skin, sun and water are there once. All start from plain values: a straight dolphin, grey all over.
 
 # %%
 from course_lib.scene import DolphinScene, init_translations
@@ -267,20 +267,23 @@ print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the 
 # The last step cannot be undone from the image: it has forgotten $d$. But the drone knows its altitude $h$, and looks straight
 # down at an animal near the surface, $y = 0$. So $d = h$.
 #
+# From above, with the world's +z up in the image, +x points to the **left**: a mask left of the middle has a positive $x$ in the
+# world. $R$ sees to that.
+#
 # ![A drone at altitude h above the sea looks straight down. A ray from the camera passes the image plane at c_x and meets the surface at x = c_x h / P_00; the depth d of the surface is h. Below the surface the same ray leads further out.](pictures/projection.png)
 
 # %%
 frame = torch.tensor([0])
 camera = dataset.cameras(frame)
-c = dataset.normalized_centers(frame)                                                                      # (1, 2), x right, y up
-P = camera.intrinsics.projection_matrix()                                                                  # (1, 4, 4)
-depth = dataset.cam_eye[frame, 1]                                                                          # (1,), the altitude
-p = torch.stack([c[:, 0] * depth / P[:, 0, 0], c[:, 1] * depth / P[:, 1, 1], -depth], dim=-1)              # (1, 3), camera
-X = (p - camera.extrinsics.t[..., 0])[:, None] @ camera.extrinsics.R                                       # (1, 1, 3), world
+c = dataset.normalized_centers(frame)  # (1, 2), x right, y up
+P = camera.intrinsics.projection_matrix()  # (1, 4, 4)
+depth = dataset.cam_eye[frame, 1]  # (1,), the altitude
+p = torch.stack([c[:, 0] * depth / P[:, 0, 0], c[:, 1] * depth / P[:, 1, 1], -depth], dim=-1)  # (1, 3), camera
+X = (p - camera.extrinsics.t[..., 0])[:, None] @ camera.extrinsics.R  # (1, 1, 3), world
 print(f"Frame 0: mask at {c[0].numpy().round(3)}, drone at {depth.item():.2f} m, dolphin at {X[0, 0].numpy().round(3)} m")
 
 with torch.no_grad():
-    scene.translations.copy_(init_translations(dataset))                                                   # the same for all frames
+    scene.translations.copy_(init_translations(dataset))  # the same for all frames
 assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 
 # %% [markdown]
@@ -351,9 +354,9 @@ from solutions.tracking import project_to_pixels, draw_track
 from matplotlib import pyplot as plt
 
 cameras = dataset.cameras(torch.arange(len(dataset)))
-pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]                                     # (T, 2)
-image = draw_track(pixels, dataset.data_resolution)                                                        # (H, W, 3)
-off = (pixels - dataset.segment_centers).norm(dim=-1)                                                      # (T,)
+pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]  # (T, 2)
+image = draw_track(pixels, dataset.data_resolution)  # (H, W, 3)
+off = (pixels - dataset.segment_centers).norm(dim=-1)  # (T,)
 print(f"From the masks' centres: {off.min():.2f} to {off.max():.2f} pixels")
 
 figure, (whole, near) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
@@ -371,15 +374,15 @@ keep(project_to_pixels, draw_track)
 
 # %% [markdown]
 # The track misses the masks' centres by 0.71 pixels, the diagonal of half a pixel, in every frame: the dataset, as in the
-# tutorial, turns pixel numbers into normalised coordinates by $2i / W - 1$, without the half pixel. From 11 m that is 1 cm on
-# the sea, far less than the fit will move the dolphin; but such halves add up where nobody watches them.
+# tutorial, turns pixel numbers into normalised coordinates by $2i / W - 1$, without the half pixel. From 11 m that is less than
+# 2 cm on the sea, far less than the fit will move the dolphin; but such halves add up where nobody watches them.
 #
 # <details><summary>A question to think about: the dolphin is 1 m below the surface. How wrong is its starting point?</summary>
 #
-# The true point lies further along the same ray, at depth $h + 1$ instead of $h$. So besides the metre of depth it lies further
-# from the point below the drone, by $1/h$ of the distance to it: at 11 m, a ninth or so of a metre for each metre. In the image
-# nothing is wrong at all, except that the dolphin looks 1/12 smaller. That is all the fit can find the depth from, and a
-# smaller dolphin nearer to the drone looks the same.
+# The true point lies further along the same ray, at depth $h + 1$ instead of $h$. So besides the metre of depth, it lies further
+# from the point below the drone, by $1/h$ of the distance to it: with $h$ = 11 m and the dolphin 1.7 m from that point, by 15 cm.
+# In the image nothing is off except the dolphin's size, which is 1/12 less than it would be at the surface. That is all that the
+# fit can find the depth from, and a smaller dolphin nearer to the drone looks the same.
 # </details>
 #
 # *Reference: R. Hartley and A. Zisserman, Multiple View Geometry in Computer Vision, 2nd ed. 2004, ch. 6, DOI

@@ -142,18 +142,22 @@ class Notebook:
     def __init__(self, page, lab, name):
         self.page, self.path = page, lab.folder / name
         page.goto(f"{lab.address}/tree/{name}?token=dolphin&reset", timeout=3 * MINUTE)
-        page.wait_for_selector(f"{SHOWN} .jp-Cell", timeout=3 * MINUTE)
+        self.sources = [cell.source for cell in nbformat.read(self.path, as_version=4).cells if cell.cell_type == "code"]
+        # JupyterLab puts the cells into the page bit by bit, and runs nothing before all of them are there.
+        page.wait_for_function("([cells, n]) => document.querySelectorAll(cells).length >= n",
+                               arg=[f"{SHOWN} .jp-CodeCell .cm-content", len(self.sources)], timeout=3 * MINUTE)
         page.wait_for_selector(IDLE, timeout=3 * MINUTE)                           # the kernel is there
 
     def cell(self, text):
         """The code cell in whose source this stands. (Of a long one the page holds only the lines in sight: ask the file.)"""
-        sources = [cell.source for cell in nbformat.read(self.path, as_version=4).cells if cell.cell_type == "code"]
-        at = next(n for n, source in enumerate(sources) if text in source)
+        at = next(n for n, source in enumerate(self.sources) if text in source)
         return self.page.locator(f"{SHOWN} .jp-CodeCell").nth(at)
 
     def run_all(self):
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.wait_for_function("prompt => /[*\\d]/.test(prompt.innerText)",
+                                    arg=self.page.locator(f"{SHOWN} .jp-CodeCell .jp-InputPrompt").first.element_handle())
 
     def write(self, cell, source):
         """Replaces the source of a cell, as by select all and paste."""
@@ -173,7 +177,13 @@ class Notebook:
 
     def wait_for(self, cell, text, timeout=5 * MINUTE):
         """Waits for a text in a cell's output."""
-        cell.locator(".jp-OutputArea-output", has_text=text).first.wait_for(timeout=timeout)
+        from playwright.sync_api import TimeoutError
+
+        try:
+            cell.locator(".jp-OutputArea-output", has_text=text).first.wait_for(timeout=timeout)
+        except TimeoutError:
+            shown = cell.locator(".jp-OutputArea-output").all_inner_texts()
+            raise AssertionError(f"expected {text!r} under a cell, but there is {shown}") from None
 
     def picture(self, name, cell):
         """A picture of a cell's end, where its output is."""
@@ -185,9 +195,12 @@ def test_a_student_solves_an_exercise_of_lesson_2(page, lab):
     notebook = Notebook(page, lab, "02_template_model.ipynb")
     texts = ("setup(lesson=2)", "def batch_rodrigues", "check.rodrigues()", TRY)
     setup, exercise, check, own = (notebook.cell(text) for text in texts)
-    notebook.run_all()                                         # it stops at the first cell that needs what is not written
+    notebook.run_all()
     notebook.wait_for(setup, "Lesson 2: Python 3.")
     notebook.wait_for(setup, "every file is whole")
+    # It stops at the first cell that needs what is not written. Until then, what is asked of the kernel is thrown away.
+    page.locator(".jp-OutputArea-output", has_text="NotImplementedError: Exercise 2: ").first.wait_for(timeout=5 * MINUTE)
+    page.wait_for_selector(IDLE)
     notebook.picture("lesson2_setup", setup)
 
     notebook.run(exercise)

@@ -24,8 +24,10 @@ from solutions.rendering import rasterize_features, render
 FOLDER = Path(__file__).parent
 CARD, INK, PALE = "#eef1f3", "#47525c", "#b9c2c9"
 BLUE, ORANGE, GREY = "#2a62d9", "#d9702a", "#9aa5ad"       # told apart by colour-blind eyes, and by lightness
-STYLE = {"font.size": 9, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": PALE, "xtick.color": INK, "ytick.color": INK,
-         "axes.facecolor": CARD, "figure.facecolor": CARD, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False}
+STYLE = {"font.size": 9, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": PALE, "xtick.color": INK,
+         "ytick.color": INK, "axes.facecolor": CARD, "figure.facecolor": CARD, "axes.titlesize": 9, "axes.spines.top": False,
+         "axes.spines.right": False}
+PASSES = 40                                                # of the try-out
 REACH = 2.0                                                # pixels, of the outline's distance
 
 
@@ -66,7 +68,8 @@ def data_terms(clip):
     difference = (image - original).square().sum(-1).sqrt() * hard_mask[..., 0]
     inside = torch.where(hard_mask > 0, image, 0.35 * original + 0.55)
     overlap = torch.tensor(matplotlib.colors.to_rgb(CARD)).expand_as(original).clone()
-    for weight, colour in ((segmented * (1 - soft_mask), BLUE), (soft_mask * (1 - segmented), ORANGE), (soft_mask * segmented, GREY)):
+    for weight, colour in ((segmented * (1 - soft_mask), BLUE), (soft_mask * (1 - segmented), ORANGE),
+                           (soft_mask * segmented, GREY)):
         overlap += weight * (torch.tensor(matplotlib.colors.to_rgb(colour)) - overlap)
 
     side = original.shape[0]
@@ -74,8 +77,10 @@ def data_terms(clip):
     figure = figure_of(7.6, 2.45)
     axes = figure.subplots(1, 4)
     for axis, picture, title in zip(axes, (original, inside, difference, overlap), (
-            "the frame", "a render, 19 cm off", "photometric:\ndifferences of colour", "mask: grey is both, blue\nonly mask, orange only ours")):
-        axis.imshow(picture[:, left:left + side], cmap="cividis", vmin=0, vmax=None if picture.dim() == 2 else 1, interpolation="nearest")
+            "the frame", "a render, 19 cm off", "photometric:\ndifferences of colour",
+            "mask: grey is both, blue\nonly mask, orange only ours")):
+        axis.imshow(picture[:, left:left + side], cmap="cividis", vmin=0, vmax=None if picture.dim() == 2 else 1,
+                    interpolation="nearest")
         axis.set_title(title)
         axis.set_axis_off()
     write(figure, "data_terms", 128)
@@ -93,7 +98,8 @@ def draw_dolphin(axis, vertices, faces, across, height_axis, shift=(0.0, 0.0), c
     flat = corners[:, :, [across, height_axis]] + np.array(shift)
     base = np.array(matplotlib.colors.to_rgb(colour))
     shades = base * (0.45 + 0.55 * towards[:, None])
-    axis.add_collection(PolyCollection(flat[order], facecolors=shades[order], edgecolors=shades[order], linewidths=0.2, rasterized=True))
+    axis.add_collection(PolyCollection(flat[order], facecolors=shades[order], edgecolors=shades[order], linewidths=0.2,
+                                       rasterized=True))
 
 
 @torch.no_grad()
@@ -117,7 +123,7 @@ def priors(clip):
     even = scene()
     even.part_scales[:, 0] = 0.08
     pairs.append(("scale: parts agree", uneven, even,
-                  lambda s: sum(weights[n] * v for n, v in losses.scale_priors(s.part_scales, model.LBS).items() if n == "scale_smoothness")))
+                  lambda s: weights["scale_smoothness"] * losses.scale_priors(s.part_scales, model.LBS)["scale_smoothness"]))
     thin = scene()
     thin.part_scales[:, 2] = -0.45
     same = scene()
@@ -180,7 +186,8 @@ def terms_by_length(clip, scales):
             _, faces_image, face_idx = rasterize_features(verts, frames["cam"], scene.model)
             distance = outline_distance(faces_image, face_idx, frames["cam"], REACH, neighbours)
             rest = scene.rest_shape()[:, 2]
-            rows.append([float(rest.max() - rest.min()), float(losses.iou_loss(soft_mask, frames["segmented"], frames["segmented_outside"])),
+            rows.append([float(rest.max() - rest.min()),
+                         float(losses.iou_loss(soft_mask, frames["segmented"], frames["segmented_outside"])),
                          float(outline_loss(distance, frames["outline"], REACH, frames["outline_outside"])),
                          float(soft_mask.sum() / frames["segmented"].sum())])
         scene.part_scales.copy_(before)
@@ -203,7 +210,8 @@ def soft_mask_bias(clip):
     picture.set(xlim=(columns.min() - 2, columns.min() + 58), ylim=(rows.max() + 2, rows.max() - 34))
     picture.set_title("soft mask, and the outline of what was rendered")
     picture.set_axis_off()
-    for values, name, colour, dash in ((iou, "IoU of the soft mask", ORANGE, "-"), (outline, "distance to the outline", BLUE, "--")):
+    for values, name, colour, dash in ((iou, "IoU of the soft mask", ORANGE, "-"),
+                                       (outline, "distance to the outline", BLUE, "--")):
         scaled = (values - values.min()) / (values.max() - values.min())
         curves.plot(lengths, scaled, color=colour, linestyle=dash, label=name)
         best = values.argmin()
@@ -224,22 +232,23 @@ def fitting(clip):
     """What exercise 7's try-out shows: the loss falls, and the dolphin comes to lie over the animal."""
     dataset = SegmentedVideo(clip.pack, frames=24)
     scene = DolphinScene(clip.model, len(dataset), init_rot_up=clip.pack.init_rot_up_deg)
-    recipe = TutorialRecipe(scene, dataset, 7, 20, seed=0)
+    recipe = TutorialRecipe(scene, dataset, 7, PASSES, seed=0)
     t = torch.tensor([12])
     frames = WindowLoader(dataset, scene, 1, margin=14).batch(t)
     pictures = [overlaid(scene, t, frames)]
-    history = fit(scene, recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer, 20, progress=False)
+    history = fit(scene, recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer, PASSES, progress=False)
     pictures.append(overlaid(scene, t, frames))
 
     figure = figure_of(7.6, 2.3)
     before, after, curves = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
-    for axis, picture, title in zip((before, after), pictures, ("before", "after 20 passes")):
+    for axis, picture, title in zip((before, after), pictures, ("before", f"after {PASSES} passes")):
         axis.imshow(picture, interpolation="nearest")
         axis.set_title(title)
         axis.set_axis_off()
     for name, colour, dash, width in (("loss", INK, "-", 2.2), ("mask", BLUE, "--", 1.5), ("photometric", ORANGE, "-.", 1.5)):
-        curves.plot(range(1, 21), [entry[name] for entry in history], color=colour, linestyle=dash, linewidth=width, label=name)
-    curves.set(xlabel="pass", yscale="log", xticks=(1, 5, 10, 15, 20))
+        curves.plot(range(1, PASSES + 1), [entry[name] for entry in history], color=colour, linestyle=dash, linewidth=width,
+                    label=name)
+    curves.set(xlabel="pass", yscale="log", xticks=(1, 10, 20, 30, 40))
     curves.legend(frameon=False, fontsize=8)
     write(figure, "fitting", 96)
     return history

@@ -78,8 +78,9 @@ def as_in_the_tutorial(verts, cam, model):
     faces_camera, faces_image = by_faces(in_camera, mesh.faces), by_faces(in_image, mesh.faces)
     heights = by_faces(verts[..., 1].unsqueeze(-1), mesh.faces)
     ones = torch.ones((len(verts), mesh.faces.shape[0], 3, 1))
-    images, seen = rasterize(cam.height, cam.width, faces_camera[..., 2], faces_image, [mesh.face_uvs, mesh.face_normals, heights, ones],
-                             valid_faces=face_normals(faces_camera, unit=True)[:, :, 2] > 0, backend="cuda")
+    images, seen = rasterize(cam.height, cam.width, faces_camera[..., 2], faces_image,
+                             [mesh.face_uvs, mesh.face_normals, heights, ones],
+                             valid_faces=face_normals(faces_camera)[:, :, 2] > 0, backend="cuda")
     return images, soft_mask_of(faces_image, seen, *TUTORIAL_BAND.seen_by(cam)).unsqueeze(3)
 
 
@@ -109,12 +110,14 @@ def by_matrices(verts, cam, model, band=TUTORIAL_BAND):
     mesh = kal.rep.SurfaceMesh(verts, model.F)
     uv = model.face_uvs.clone()
     uv[..., 1] = 1 - uv[..., 1]
-    features = [uv.repeat(len(verts), 1, 1, 1), mesh.face_normals, mesh.face_vertices[..., [1]], mesh.face_vertices[..., [1]] * 0 + 1]
+    height = mesh.face_vertices[..., [1]]
+    features = [uv.repeat(len(verts), 1, 1, 1), mesh.face_normals, height, height * 0 + 1]
     features, seen = rasterize(cam.height, cam.width, depth[:, model.F], faces_image, features, facing)
     return list(features), soft_mask_of(faces_image, seen, *band.seen_by(cam))[..., None]
 
 
-@pytest.mark.parametrize("right", [rendering.dibr_rendering, write(), as_in_the_tutorial, in_one_call, by_matrices, spare.dibr_rendering])
+@pytest.mark.parametrize("right", [rendering.dibr_rendering, write(), as_in_the_tutorial, in_one_call, by_matrices,
+                                   spare.dibr_rendering])
 def test_right_renderings_pass(right):
     assert_right(check.dibr, right)
 
@@ -122,6 +125,11 @@ def test_right_renderings_pass(right):
 def flip_in_the_model(s):
     s["model"].face_uvs[..., 1] = 1 - s["model"].face_uvs[..., 1]
     return s["model"].face_uvs.repeat(len(s["verts"]), 1, 1, 1)
+
+
+def swap_uv(s):
+    u, v = s["model"].face_uvs.split(1, -1)
+    return torch.cat([1 - v, u], -1).repeat(len(s["verts"]), 1, 1, 1)
 
 
 DIBR_MISTAKES = [
@@ -145,7 +153,7 @@ DIBR_MISTAKES = [
     ("depth-shape", write(depth=lambda s: s["faces_camera"])),
     ("camera-height", write(height=lambda s: s["faces_camera"][..., 1:2])),
     ("camera-height", write(height=lambda s: s["faces_camera"][..., 2:])),
-    ("camera-height", write(height=lambda s: s["mesh"].face_vertices[..., 2:])),                # the same, seen from straight above
+    ("camera-height", write(height=lambda s: s["mesh"].face_vertices[..., 2:])),         # the same, from straight above
     ("wrong-axis", write(height=lambda s: s["mesh"].face_vertices[..., :1])),
     ("height-per-face", write(height=lambda s: s["mesh"].face_vertices[..., 1:2].mean(2, keepdim=True).repeat(1, 1, 3, 1))),
     ("feature-per-vertex", write(height=lambda s: s["verts"][..., 1:2])),
@@ -154,7 +162,7 @@ DIBR_MISTAKES = [
     ("feature-dimension", write(height=lambda s: s["mesh"].face_vertices[..., 1])),
     ("three-coordinates", write(on_image=lambda s: s["projected"])),
     ("uv-not-flipped", write(uv=lambda s: s["model"].face_uvs.repeat(len(s["verts"]), 1, 1, 1))),
-    ("uv-swapped", write(uv=lambda s: torch.cat([1 - s["model"].face_uvs[..., 1:], s["model"].face_uvs[..., :1]], -1).repeat(len(s["verts"]), 1, 1, 1))),
+    ("uv-swapped", write(uv=swap_uv)),
     ("changed-input", write(uv=flip_in_the_model)),
     ("feature-order", write(features=lambda s: [s["normal"], s["uv"], s["height"], s["ones"]])),
     ("feature-order", write(features=lambda s: [s["uv"], s["normal"], s["ones"], s["height"]])),
@@ -271,7 +279,11 @@ ABSORB_MISTAKES = [
 
 
 def named_arguments(function):
-    return lambda image, sea_level_height, hard_mask, water_absorption: function(image, sea_level_height, hard_mask, water_absorption)
+    """The function, to be called with the names of exercise 5."""
+    def absorb(image, sea_level_height, hard_mask, water_absorption):
+        return function(image, sea_level_height, hard_mask, water_absorption)
+
+    return absorb
 
 
 @pytest.mark.parametrize(("key", "wrong"), ABSORB_MISTAKES, ids=[f"{k}-{n}" for n, (k, _) in enumerate(ABSORB_MISTAKES)])

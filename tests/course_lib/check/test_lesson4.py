@@ -267,3 +267,17 @@ def test_the_check_is_quick_and_quiet(capfd):
     printed = report(result)
     assert "Points: 15 of 15" in printed and "printed" not in printed
     assert capfd.readouterr().err == ""
+
+
+def test_the_stub_asks_for_no_more_than_the_student_needs():
+    """The reference takes more than the exercise does; the stub has the exercise's signature, and compiles."""
+    import ast
+
+    from autograder.build import stub, take_stubs
+
+    cell = "# stub fit(scene, loader, render, compute_loss, optimizer, steps)\n#     history = ...\n"
+    _, given_lines = take_stubs(cell)
+    text = stub(fit, check.fitting, *given_lines["fit"])
+    arguments = ast.parse(text).body[0].args
+    assert [a.arg for a in arguments.args] == ["scene", "loader", "render", "compute_loss", "optimizer", "steps"]
+    assert text.count('"""') == 2 and text.rstrip().endswith("history = ...") and "before_pass" not in text
