@@ -27,9 +27,11 @@ HALF = 0.5          # of the contrast close by: an outline runs where animal and
 class Tracker:
     """Follows the animal of a clip from its prompts.
 
-    read: gives frame t as (H, W, 3) uint8; size_wh: (W, H) of all frames; prompts: see `clip_files.load_prompts`. `held` collects
-    the frames in which the animal did not stand out, and whose mask is therefore the one before, moved along.
+    read: gives frame t as (H, W, 3) uint8; prompts: see `clip_files.load_prompts`. `held` collects the frames in which the animal
+    did not stand out, and where the mask of the frame beside it stands in.
     """
+
+    name = "the tracker"
 
     def __init__(self, read: Callable[[int], np.ndarray], n_frames: int, prompts: dict[str, Any]):
         self.read, self.n_frames, self.prompts = read, n_frames, prompts
@@ -68,8 +70,8 @@ def first_mask(image: np.ndarray, points, labels) -> np.ndarray:
     """The mask (H, W) bool that grows from points [x, y]: label 1 is on the animal, 0 beside it. Raises CourseError."""
     H, W = image.shape[:2]
     where, on = np.rint(points).astype(int).clip(0, [W - 1, H - 1]), np.asarray(labels, bool)
-    reach = max(np.ptp(where[on], axis=0).max(), min(H, W) // 12)       # about the animal's length
-    box = window(where[on], 0.8 * reach, (H, W))
+    reach = max(np.ptp(where[on], axis=0).max(), min(H, W) // 12)       # about the animal's length, if the points say it
+    box = window(where[on], max(0.8 * reach, min(H, W) // 4), (H, W))
     crop = smooth(image[box])
     seeds, others = (marked(where[chosen], box, crop.shape[:2]) for chosen in (on, ~on))
     contrast = stand_out(crop, ndimage.distance_transform_edt(~seeds) > 0.12 * reach)
@@ -113,14 +115,15 @@ def stand_out(crop: np.ndarray, water: np.ndarray) -> np.ndarray:
     """How far each pixel's colour is from the water's, in standard deviations (Mahalanobis distance): (h, w).
 
     crop (h, w, 3); water (h, w) bool. The water's colour may change linearly across the crop, as haze and sun make it; what is
-    no water among these pixels (glints, foam) is left out, three rounds long.
+    no water among these pixels (glints, foam) is left out, in a few rounds.
     """
     h, w = water.shape
     y, x = np.mgrid[:h, :w] / max(h, w)
     plane = np.stack([np.ones_like(x), x, y], -1)                                   # (h, w, 3)
     A, colours = plane[water], crop[water]
-    kept = np.ones(len(A), bool)
-    for _ in range(3):
+    off = np.abs(colours - np.median(colours, axis=0)).sum(-1)
+    kept = off <= np.quantile(off, 0.75)
+    for _ in range(4):
         slope = np.linalg.lstsq(A[kept], colours[kept], rcond=None)[0]              # (3, 3)
         off = colours - A @ slope
         precision = np.linalg.inv(np.cov(off[kept].T) + 0.25 * np.eye(3))           # a quarter of a grey level, squared: JPEG's rounding

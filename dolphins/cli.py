@@ -41,6 +41,35 @@ def demo(
              seed=seed, out=out, resume=resume)
 
 
+class MethodName(str, Enum):
+    auto = "auto"
+    sam2 = "sam2"
+    tracker = "tracker"
+
+
+@app.command()
+def segment(
+    pack: Optional[Path] = PackOption,
+    clip: Optional[str] = typer.Option(None, help="Folder in the pack's data/, where there are several."),
+    method: MethodName = typer.Option(MethodName.auto, help="auto: SAM-2 where it is installed and there is CUDA, else the tracker."),
+    out: Optional[Path] = typer.Option(None, help="Folder for the masks; the clip's segmentation/ if not given."),
+    device: str = typer.Option("auto", help="auto, cpu or cuda; for SAM-2."),
+    checkpoint: Optional[str] = typer.Option(None, help="SAM-2's weights: a name on the Hugging Face hub, or a file."),
+    force: bool = typer.Option(False, "--force", help="Replace masks, or an interrupted run, that are there."),
+    resume: bool = typer.Option(False, "--resume", help="Go on where an interrupted run stopped."),
+):
+    """Make a mask of the dolphin for each frame of a clip, from the points in its metadata/prompts.json."""
+    from course_lib.assets import find_pack
+    from course_lib.segmentation import segment_clip
+
+    found = find_pack(pack)
+    if clip is not None:
+        found.clip_name = clip
+        if Path(clip).name != clip or not found.clip_dir.is_dir():
+            raise CourseError(f"{found.data_dir}: holds no clip {clip!r}.")
+    segment_clip(found, method=method.value, out=out, force=force, resume=resume, device=device, checkpoint=checkpoint)
+
+
 @app.command()
 def doctor(pack: Optional[Path] = PackOption):
     """Say what this machine has, and what follows from it."""

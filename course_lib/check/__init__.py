@@ -9,9 +9,10 @@ earned. No reference is needed, nor a network: what is right is known from prope
 """
 
 from .core import Exercise
+from .lesson1 import samples
 from .lesson2 import rodrigues, tracking
 from .lesson3 import absorption, dibr, renderer
 from .lesson4 import fitting
 from .lesson5 import measures, orientation, video
 
-EXERCISES = (rodrigues, tracking, dibr, absorption, renderer, fitting, video, orientation, measures)
+EXERCISES = (samples, rodrigues, tracking, dibr, absorption, renderer, fitting, video, orientation, measures)

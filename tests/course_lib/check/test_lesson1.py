@@ -1,0 +1,178 @@
+"""Bank of mistakes and of right solutions for exercise 1."""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+from course_lib import check  # noqa: E402
+from course_lib.check.core import grade, report  # noqa: E402
+from solutions.preprocessing import show_samples  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).parent))
+from bank import assert_named, assert_right, given  # noqa: E402
+
+exercise = check.samples
+GRAY = dict(cmap="gray", vmin=0, vmax=1)
+
+
+# --- right ones, written differently --------------------------------------------------------------------------------
+
+def with_pyplot(dataset, indices):
+    figure, axes = plt.subplots(2, len(indices), squeeze=False, figsize=(3 * len(indices), 4))
+    for k, index in enumerate(indices):
+        sample = dataset[index]
+        axes[0, k].imshow(sample["original"].numpy())
+        axes[1, k].imshow(sample["segmented"].squeeze(-1).numpy())              # viridis is as good
+        axes[0, k].set_title(f"Frame {index}")
+        axes[1, k].axis("off")
+    plt.tight_layout()
+    plt.show()
+    return figure
+
+
+def by_number(dataset, indices):
+    figure = plt.figure()
+    for k, index in enumerate(indices):
+        figure.add_subplot(2, len(indices), k + 1).imshow(dataset.frames[index])
+        figure.add_subplot(2, len(indices), len(indices) + k + 1).imshow(dataset.masks[index], cmap="binary")
+    return figure
+
+
+def one_big_picture(dataset, indices):
+    columns = [torch.cat([dataset[i]["original"], dataset[i]["segmented"].expand(-1, -1, 3)]) for i in indices]
+    figure, axis = plt.subplots()
+    axis.imshow(torch.cat(columns, dim=1))
+    return figure
+
+
+def in_subfigures(dataset, indices):
+    figure = Figure(layout="constrained")
+    for part, index in zip(np.atleast_1d(figure.subfigures(1, len(indices))), indices):
+        above, below = part.subplots(2, 1)
+        above.imshow((dataset[index]["original"] * 255).byte())
+        below.imshow(dataset[index]["segmented"].repeat(1, 1, 3))
+    return figure
+
+
+@pytest.mark.parametrize("right", [show_samples, with_pyplot, by_number, one_big_picture, in_subfigures])
+def test_right_solutions_get_full_points(right):
+    before = plt.get_fignums()
+    assert_right(exercise, right)
+    assert plt.get_fignums() == before          # the check leaves no figure open
+
+
+# --- mistakes -------------------------------------------------------------------------------------------------------
+
+def write(pick=lambda dataset, indices, k: dataset[indices[k]], mask_of=None, rows=(0, 1), order=lambda indices: indices,
+          frame=lambda x: x, mask=lambda x: x[..., 0], colours=GRAY, more={}, end=lambda figure, axes: figure, squeeze=False, count=len):
+    """A show_samples with some of its parts changed."""
+
+    def show_samples(dataset, indices):
+        indices = order(indices)
+        figure, axes = plt.subplots(2, count(indices), squeeze=squeeze)
+        for k in range(count(indices)):
+            sample = pick(dataset, indices, k)
+            other = mask_of(dataset, indices, k) if mask_of else sample
+            axes[rows[0], k].imshow(frame(sample["original"]), **more)
+            axes[rows[1], k].imshow(mask(other["segmented"]), **colours, **more)
+        return end(figure, axes)
+
+    return show_samples
+
+
+def only_frames(dataset, indices):
+    figure, axes = plt.subplots(1, len(indices), squeeze=False)
+    for axis, index in zip(axes[0], indices):
+        axis.imshow(dataset[index]["original"])
+    return figure
+
+
+def only_masks(dataset, indices):
+    figure, axes = plt.subplots(1, len(indices), squeeze=False)
+    for axis, index in zip(axes[0], indices):
+        axis.imshow(dataset[index]["segmented"][..., 0])
+    return figure
+
+
+def side_by_side(dataset, indices):
+    figure, axes = plt.subplots(len(indices), 2, squeeze=False)
+    for pair, index in zip(axes, indices):
+        pair[0].imshow(dataset[index]["original"])
+        pair[1].imshow(dataset[index]["segmented"][..., 0], **GRAY)
+    return figure
+
+
+def overlaid(dataset, indices):
+    figure, axes = plt.subplots(1, len(indices), squeeze=False)
+    for axis, index in zip(axes[0], indices):
+        axis.imshow(dataset[index]["original"] * (0.3 + 0.7 * dataset[index]["segmented"]))
+    return figure
+
+
+def darkens_the_clip(dataset, indices):
+    figure = show_samples(dataset, indices)
+    for index in indices:
+        dataset.frames[index] //= 2
+    return figure
+
+
+MISTAKES = {
+    "masks above the frames": ("masks-above", write(rows=(1, 0))),
+    "only the first index": ("only-first", write(count=lambda indices: 1)),
+    "the first index in every column": ("only-first", write(pick=lambda dataset, indices, k: dataset[indices[0]])),
+    "indices ignored": ("indices-ignored", write(pick=lambda dataset, indices, k: dataset[k])),
+    "one frame later": ("wrong-frames", write(pick=lambda dataset, indices, k: dataset[indices[k] + 1])),
+    "BGR": ("bgr", write(frame=lambda x: x.flip(-1))),
+    "one channel of the frame": ("grey", write(frame=lambda x: x[..., :1].expand(-1, -1, 3))),
+    "vmax 255": ("mask-hidden", write(colours=dict(cmap="gray", vmin=0, vmax=255))),
+    "a colour map without difference": ("mask-hidden", write(colours=dict(cmap="gray", vmin=-9, vmax=1))),
+    "frames to integers": ("black", write(frame=lambda x: x.byte())),
+    "returns axes": ("not-a-figure", write(end=lambda figure, axes: axes)),
+    "returns figure and axes": ("not-a-figure", write(end=lambda figure, axes: (figure, axes))),
+    "plt.show only": ("shown-not-returned", write(end=lambda figure, axes: plt.show())),
+    "does nothing": ("none", lambda dataset, indices: None),
+    "an empty figure": ("empty-figure", lambda dataset, indices: plt.figure()),
+    "stretched": ("stretched", write(more=dict(aspect="auto"))),
+    "sorted": ("wrong-order", write(order=sorted)),
+    "mask of the next column": ("mask-of-another", write(mask_of=lambda dataset, indices, k: dataset[indices[(k + 1) % len(indices)]])),
+    "mask of frame k": ("mask-of-another", write(mask_of=lambda dataset, indices, k: dataset[k])),
+    "raises for one index": ("one-index", write(squeeze=True)),
+    "upside down": ("upside-down", write(more=dict(origin="lower"))),
+    "flipped": ("upside-down", write(frame=lambda x: x.flip(1))),
+    "cropped": ("resized", write(frame=lambda x: x[:-1])),
+    "no masks": ("masks-missing", only_frames),
+    "no frames": ("frames-missing", only_masks),
+    "in rows": ("side-by-side", side_by_side),
+    "masks laid over the frames": ("not-the-data", overlaid),
+    "dataset called": ("raised", lambda dataset, indices: dataset(indices)),
+    "changes the clip": ("changed-input", darkens_the_clip),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_named(name):
+    key, function = MISTAKES[name]
+    assert_named(exercise, key, function)
+
+
+def test_only_what_is_wrong_costs_points():
+    assert grade(exercise, given(exercise, write(more=dict(aspect="auto")))).points == 4
+    assert grade(exercise, given(exercise, write(squeeze=True))).points == 4
+    assert grade(exercise, given(exercise, write(rows=(1, 0)))).points == 0
+
+
+def test_it_says_what_is_wrong_in_words():
+    text = report(grade(exercise, given(exercise, write(rows=(1, 0)))))
+    assert "The masks stand above the frames" in text and "Points: 0 of 5" in text
+
+
+def test_the_reference_passes_what_a_reference_judge_asks():
+    assert grade(exercise, given(exercise, with_pyplot), reference=given(exercise, show_samples)).points == 5
