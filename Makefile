@@ -34,8 +34,14 @@ demo: setup
 doctor: setup
 	@$(BIN)/dolphins doctor
 
-test: setup
+test: setup $(VENV)/.ready-sam2
 	$(BIN)/python -m pytest $(ARGS)
+
+# SAM-2 is tested with random weights. Its build wants torch and setuptools to be there; it would bring torchvision, which it does not need.
+$(VENV)/.ready-sam2: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sam2]' setuptools wheel
+	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sam2==1.1.0
+	@touch $@
 
 lab: setup
 	$(BIN)/jupyter lab notebooks $(ARGS)

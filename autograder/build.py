@@ -70,7 +70,8 @@ def build(lesson, solved):
         "language_info": {"name": "python"},
         "colab": {"name": f"{lesson.stem}.ipynb", "provenance": [], "toc_visible": True},
     })
-    cells = [make_cell(cell, lesson, solved) for cell in source.cells]
+    helpers = set()             # names of the solutions' helpers that an earlier cell defines already
+    cells = [make_cell(cell, lesson, solved, helpers) for cell in source.cells]
     if REPOSITORY and cells:
         cells[0].source += f"\n\n{badge(lesson)}"
     taken = set()
@@ -81,8 +82,8 @@ def build(lesson, solved):
     return notebook
 
 
-def make_cell(cell, lesson, solved):
-    """A notebook's cell from a lesson's."""
+def make_cell(cell, lesson, solved, helpers):
+    """A notebook's cell from a lesson's; `helpers` grows by the names of those that it defines."""
     unknown = set(cell.metadata) - set(OPTIONS) - {"tags", "title", "lines_to_next_cell"}
     if unknown:
         raise CourseError(f"{lesson.name}: a cell has the option {', '.join(sorted(unknown))}; there are {', '.join(OPTIONS)}.")
@@ -94,7 +95,7 @@ def make_cell(cell, lesson, solved):
         source = f"{found}\n\n{source}"
     if "exercise" in cell.metadata:
         name = cell.metadata["exercise"]
-        source = exercise_source(source, exercise_of(name, lesson), lesson, solved)
+        source = exercise_source(source, exercise_of(name, lesson), lesson, solved, helpers)
         metadata = {"nbgrader": dict(grade=False, grade_id=name, locked=False, schema_version=3, solution=True, task=False)}
     elif "check" in cell.metadata:
         name = cell.metadata["check"]
@@ -111,7 +112,7 @@ def exercise_of(name, lesson):
     return found
 
 
-def exercise_source(source, exercise, lesson, solved):
+def exercise_source(source, exercise, lesson, solved, helpers):
     """The cell of an exercise: every `from solutions... import` becomes stubs, or the functions' sources."""
     source, given = take_stubs(source)
     imports = IMPORT.findall(source)
@@ -126,7 +127,7 @@ def exercise_source(source, exercise, lesson, solved):
         module = importlib.import_module(found[1])
         wanted = [getattr(module, name.strip()) for name in found[2].split(",")]
         if solved:
-            return solved_source(module, wanted)
+            return solved_source(module, wanted, helpers)
         return "\n\n".join(stub(function, exercise, *given.get(function.__name__, ("", None))) for function in wanted)
 
     # two blank lines around definitions, one cell-wide import block above them
@@ -162,10 +163,14 @@ def stub(function, exercise, given="", signature=None):
     return "\n".join([head, todo, *([given] if given else [])]) + "\n"
 
 
-def solved_source(module, functions):
-    """The functions' sources, with the helpers of their module that they call, in nbgrader's solution marks."""
-    helpers = helpers_of(module, functions)
-    parts = ["\n\n".join(["### BEGIN SOLUTION", *helpers, "### END SOLUTION"])] if helpers else []
+def solved_source(module, functions, there):
+    """The functions' sources, with the helpers of their module that they call, in nbgrader's solution marks.
+
+    there: names of helpers that earlier cells define; it grows by those of this one.
+    """
+    helpers = {name: source for name, source in helpers_of(module, functions).items() if name not in there}
+    there |= set(helpers)
+    parts = ["\n\n".join(["### BEGIN SOLUTION", *helpers.values(), "### END SOLUTION"])] if helpers else []
     for function in functions:
         head, body = split(function)
         parts.append(f"{head}\n    ### BEGIN SOLUTION\n{body}\n    ### END SOLUTION\n")
@@ -183,7 +188,7 @@ def split(function):
 
 
 def helpers_of(module, functions):
-    """Sources of what the functions use of their own module: other functions and constants, in the module's order."""
+    """What the functions use of their own module: other functions and constants, in the module's order. -> {name: source}"""
     tree = ast.parse(inspect.getsource(module))
     lines = inspect.getsource(module).splitlines()
     defined = {}
@@ -199,13 +204,13 @@ def helpers_of(module, functions):
             if isinstance(node, ast.Name) and node.id in defined and node.id not in wanted | given:
                 wanted.add(node.id)
                 queue.append(node.id)
-    return ["\n".join(lines[node.lineno - 1:node.end_lineno]) for name, node in defined.items() if name in wanted]
+    return {name: "\n".join(lines[node.lineno - 1:node.end_lineno]) for name, node in defined.items() if name in wanted}
 
 
 def data_uri(lesson, picture):
     path = lesson.parent / picture
     if path.suffix not in MIME or not path.is_file():
-        raise CourseError(f"{lesson.name}: there is no picture {picture}. Draw the pictures with: dolphins notebooks --pictures")
+        raise CourseError(f"{lesson.name}: there is no picture {picture}. Its program is {lesson.parent.name}/pictures/lesson_N.py.")
     return f"data:{MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 

@@ -59,6 +59,7 @@ SECTIONS = {                                        # name: how it is measured; 
                 functools.partial(steps.measure_scaling, counts=(7, 14), wide_frames=7, epochs=3, rounds=1)),
     "import": (measure_imports, functools.partial(measure_imports, repeats=1)),
     "fits": (fits.measure_fits, functools.partial(fits.measure_fits, frames=14, epochs=3, runs=1)),
+    "other": (fits.measure_other, functools.partial(fits.measure_other, frames=14, epochs=3)),
     "depth": (functools.partial(fits.measure_variants, fits.DEPTHS),
               functools.partial(fits.measure_variants, fits.DEPTHS, frames=14, epochs=3)),
     "ablations": (functools.partial(fits.measure_variants, fits.ABLATIONS),

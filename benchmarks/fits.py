@@ -37,11 +37,21 @@ def measure_fits(frames=None, epochs=50, runs=3):
     return {recipe: summary(done) for recipe, done in found.items()}
 
 
-def run_demo(recipe, frames, epochs):
+def measure_other(frames=None, epochs=50):
+    """Each recipe once on another clip, on which nothing was chosen. -> {recipe: figures}"""
+    with tempfile.TemporaryDirectory() as folder:
+        pack = Path(folder, "pack")
+        print("making another clip", flush=True)
+        subprocess.run([sys.executable, ROOT / "assets" / "make_clip.py", "--other", pack], check=True, stdout=subprocess.DEVNULL)
+        return {recipe: summary([run_demo(recipe, frames, epochs, pack)]) for recipe in ("default", "tutorial")}
+
+
+def run_demo(recipe, frames, epochs, pack=None):
     """`dolphins demo` in a new process and an empty folder. -> its metrics.json, and what the system says of the process"""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "dolphins", "demo", "--recipe", recipe, "--epochs", str(epochs), "--out", "out"]
         command += [] if frames is None else ["--frames", str(frames)]
+        command += [] if pack is None else ["--pack", str(pack)]
         with open(Path(folder, "messages"), "w+") as messages:
             start = time.perf_counter()
             process = subprocess.Popen(command, cwd=folder, stdout=messages, stderr=messages,

@@ -65,6 +65,14 @@ def fits_table(section):
     return "\n\n".join([measured(section), table(["", "default recipe", "tutorial's recipe", "wanted of the default"], rows), note])
 
 
+def other_table(section):
+    """Accuracy of both recipes on another clip."""
+    figures = section["figures"]
+    rows = [[label, *(written(name, figures[recipe][name]) for recipe in ("default", "tutorial"))]
+            for name, (label, _, _, _) in ACCURACY.items()]
+    return "\n\n".join([measured(section), table(["", "default recipe", "tutorial's recipe"], rows)])
+
+
 def kernels_table(section):
     figures = section["figures"]
     rows = []
@@ -146,7 +154,7 @@ def readme_table(results):
     return table(["", "default recipe", "tutorial's recipe"], rows) + "\n\n" + sentence
 
 
-TABLES = {"fits": fits_table, "ablations": ablations_table, "depth": depth_table, "kernels": kernels_table, "steps": steps_table,
+TABLES = {"fits": fits_table, "other": other_table, "ablations": ablations_table, "depth": depth_table, "kernels": kernels_table, "steps": steps_table,
           "scaling": scaling_table, "import": import_table}
 
 

@@ -138,8 +138,8 @@ def _kaolin():
 def _sam2():
     found = has_module("sam2")
     return Finding("sam2", "installed" if found else "not installed",
-                   "your own clips can be segmented with SAM-2" if found else
-                   "only needed to segment clips of your own; the embedded clip has its masks")
+                   "your own clips can be segmented with it" if found else
+                   "your own clips are segmented by the tracker, which needs nothing; the embedded clip has its masks")
 
 
 def _ffmpeg():
@@ -177,7 +177,6 @@ PACKAGES = {
     "matplotlib": ("matplotlib", "pictures and curves are not drawn"),
     "plotly": ("plotly", "the 3D viewers are not drawn"),
     "imageio_ffmpeg": ("imageio-ffmpeg", "no video can be written"),
-    "cv2": ("opencv-python-headless", "your own clips cannot be segmented"),
 }
 KAOLIN_WHEELS = "https://nvidia-kaolin.s3.us-east-2.amazonaws.com/"
 

@@ -247,8 +247,8 @@ def track_figure(translations, *, time_s=None, heading_deg=None, truth=None, alt
     return figure
 
 
-def loss_curves(history, *, log=True, title=None, height=380):
-    """Draw the total loss and its terms over steps or epochs, on a logarithmic or a linear axis.
+def loss_curves(history, *, log=True, title=None, height=380, x_title="pass through the clip"):
+    """Draw the total loss and its terms over passes through the clip or other steps, on a logarithmic or a linear axis.
 
     history: a list of dicts {name: number}, one per step, or a dict {name: (steps,)}. The series called
     "total" or "loss" is drawn thickest. Raises CourseError when it is empty or its series differ in length.
@@ -259,7 +259,7 @@ def loss_curves(history, *, log=True, title=None, height=380):
     figure = go.Figure(layout=_layout(
         title=title, height=height, hovermode="x unified",
         margin=dict(l=56, r=16, t=74 if title else 44, b=48),
-        legend=_legend(), xaxis=dict(title=dict(text="epoch or step"), rangemode="tozero"),
+        legend=_legend(), xaxis=dict(title=dict(text=x_title), rangemode="tozero"),
         yaxis=dict(type="log" if log else "linear", title=dict(text="loss"), tickformat="~g"),
         updatemenus=[dict(type="buttons", direction="left", x=1.0, xanchor="right", y=1.02, yanchor="bottom",
                           active=0 if log else 1, pad=dict(b=4), font=dict(size=11), bordercolor=GRID,

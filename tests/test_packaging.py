@@ -24,7 +24,7 @@ EXTRAS = ("dev", "assets", "lab")
 
 def wanted():
     lines = list(PROJECT["dependencies"])
-    for extra in EXTRAS:
+    for extra in (*EXTRAS, "sam2"):             # `make test` alone installs SAM-2
         lines += PROJECT["optional-dependencies"][extra]
     return [Requirement(line) for line in lines]
 

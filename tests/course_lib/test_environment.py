@@ -186,6 +186,14 @@ def test_a_notebook_shows_a_line_instead_of_a_traceback(tmp_path):
     assert "File" not in said.split("The course is not ready")[0] and "unpack(" not in said
 
 
+def test_a_mistake_that_can_be_mended_is_one_line_in_a_notebook():
+    code = ("from IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance()\n"
+            "shell.run_cell('from course_lib.assets import find_pack; find_pack(\"nowhere\")')")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = (done.stdout + done.stderr).strip()
+    assert said.startswith("nowhere") and len(said.splitlines()) == 1
+
+
 def site_packages():
     import torch
 

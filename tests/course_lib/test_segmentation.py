@@ -1,4 +1,4 @@
-"""Prompts to masks: the tracker against the truth, SAM-2's part with a stand-in and, where it is installed, with a small real model."""
+"""Prompts to masks: the tracker against the truth, SAM-2's part with a stand-in and with a small real model."""
 
 import json
 import os
@@ -17,7 +17,6 @@ from PIL import Image
 
 from course_lib import segmentation, tracker
 from course_lib.assets import AssetPack, find_pack, verify_pack
-from course_lib.environment import has_module
 from course_lib.errors import CourseError
 from course_lib.metrics import load_truth, mask_iou
 from course_lib.segmentation import Clip, Sam2, load_predictor, part_folder, segment_clip
@@ -385,13 +384,12 @@ def test_auto_takes_the_tracker_where_sam2_would_take_hours_or_has_no_weights(pa
     assert isinstance(segmentation.choose(clip, "auto", cuda, "facebook/sam2.1-hiera-tiny", said.append), Sam2)
 
 
-# --- the real package: runs where it is installed (README says how); random weights, so its masks mean nothing ---------
+# --- the real package, which `make test` installs; random weights, so its masks mean nothing --------------------------
 
 SMALL = ("++model.image_size=128", "++model.image_encoder.trunk.embed_dim=16", "++model.image_encoder.trunk.stages=[1,1,3,1]",
          "++model.image_encoder.trunk.global_att_blocks=[3]", "++model.image_encoder.neck.backbone_channel_list=[128,64,32,16]",
          "++model.memory_attention.num_layers=1", "++model.memory_attention.layer.self_attention.feat_sizes=[8,8]",
          "++model.memory_attention.layer.cross_attention.feat_sizes=[8,8]")
-real = pytest.mark.skipif(not has_module("sam2"), reason="opt-in: runs where SAM-2 is installed: " + segmentation.INSTALL_SAM2)
 CONFIG = "configs/sam2.1/sam2.1_hiera_t.yaml"
 
 
@@ -409,7 +407,6 @@ def weights(tmp_path_factory):
     return path
 
 
-@real
 def test_the_real_sam2_from_prompts_to_files(pack, weights):
     clip = Clip.of(pack)
     clip.prompts["frame"] = 4
@@ -425,7 +422,6 @@ def test_the_real_sam2_from_prompts_to_files(pack, weights):
     assert np.array_equal(masks_in(pack.segmentation_dir) > 0, np.stack([masks[t] for t in range(12)]))
 
 
-@real
 def test_the_real_sam2_goes_on_from_the_last_mask(pack, weights):
     clip = Clip.of(pack)
     maker = Sam2(clip, load_predictor(str(weights), CPU, SMALL), CPU, str(weights), lambda line: None)
@@ -438,7 +434,6 @@ def test_the_real_sam2_goes_on_from_the_last_mask(pack, weights):
     assert list(rest) == list(range(6, 12)) and all(mask.any() for mask in rest.values())
 
 
-@real
 def test_the_real_sam2_from_the_hub(weights, monkeypatch):
     import sam2.build_sam
 
