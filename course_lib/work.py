@@ -8,6 +8,7 @@ can do here ends in a traceback: `keep` says in a line what it did, or why it co
 import ast
 import symtable
 import contextlib
+import importlib
 import importlib.util
 import inspect
 import io
@@ -76,6 +77,40 @@ def bring_back(folder=None):
         _write(target / f"{name}.py", text)
     _write_init(target)
     return f"Brought back from {ZIP}: {', '.join(sorted(texts))}."
+
+
+class NotKept(ImportError):
+    """A function of a released lesson that is still to be written. A notebook shows it as one line, without a traceback."""
+
+    def _render_traceback_(self):
+        return [str(self)]
+
+
+def yours(module, name, asked, released):
+    """What a release has in place of solutions that are still to be written: what you kept of them, else what does meanwhile.
+
+    module: that asks; asked: {function: (its exercise's number, "module.function" of the course that does for other lessons, or
+    "")}; released: the lessons of the release, in words. Raises NotKept where there is neither.
+    """
+    if name.startswith("__"):
+        raise AttributeError(name)
+    if name not in asked:
+        raise NotKept(f"{module}.{name} is not part of this course folder, which is for {released}. For another lesson put its "
+                      "own zip beside the notebook, in a folder of its own, and run the first cell again.")
+    number, spare = asked[name]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = getattr(importlib.import_module(FOLDER), name)
+    except Exception as error:                                 # not kept yet, or what was kept does not run any more
+        why = "" if isinstance(error, ImportError) else f" (what you kept of it fails: {type(error).__name__}: {error})"
+        if not spare:
+            raise NotKept(f"{name} is exercise {number}, which is yours to write{why}: solve it, run keep({name}) there, and run this "
+                          f"cell again. If {FOLDER} lies elsewhere, put it beside this notebook.") from None
+        home, _, function = spare.rpartition(".")
+        print(f"{name} is exercise {number}, which you have not kept yet{why}; {spare} does for this lesson.")
+        return getattr(importlib.import_module(home), function)
+    print(f"{name}: your own, from {FOLDER}.")
+    return found
 
 
 def _keep(function, folder):

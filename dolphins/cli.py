@@ -132,6 +132,50 @@ def notebooks(check: bool = typer.Option(False, "--check", help="Write nothing; 
     print(f"{len(changed)} notebooks changed." if changed else "Nothing to change.")
 
 
+@app.command()
+def release(
+    lessons: str = typer.Option(..., "--lessons", help="Which lessons: 2, 1-3, 1,4-5 or all."),
+    out: Optional[Path] = typer.Option(None, "--out", help="For students: a folder, or dolphins-in-3d....zip."),
+    course: Optional[Path] = typer.Option(None, "--course", help="For you: an nbgrader course folder, gets source/, release/ and settings."),
+    force: bool = typer.Option(False, "--force", help="Replace notebooks of --course that differ."),
+):
+    """Make what students get of some lessons: notebooks and what they need, without the solutions of their exercises."""
+    from autograder import release as bundle
+
+    if out is None and course is None:
+        raise CourseError("Say where to: --out for students (a folder or a zip), --course for your own nbgrader folder, or both.")
+    chosen = bundle.numbers(lessons)
+    if out is not None:
+        count, size, checksum = bundle.release(chosen, out)
+        print(f"{out}: lessons {bundle.span(chosen)}, {count} files, {size / 1e6:.1f} MB, SHA-256 of its files {checksum}.")
+    if course is not None:
+        for path in bundle.write_course(chosen, course, force=force):
+            print(path)
+        print(f"{course}: nbgrader's source/ and release/ of lessons {bundle.span(chosen)} are there.")
+
+
+class Export(str, Enum):
+    canvas = "canvas"
+    moodle = "moodle"
+    folder = "folder"
+
+
+@app.command()
+def collect(
+    source: Path = typer.Argument(..., help="What was downloaded: a zip, a folder (also of zips), or one notebook."),
+    kind: Export = typer.Option(..., "--from", help="Whose names: Canvas's, Moodle's, or a folder named after students."),
+    roster: Optional[Path] = typer.Option(None, "--roster", help="The class as csv: nbgrader's, Canvas's gradebook, Moodle's "
+                                          "participants or grading worksheet. Needed the first time."),
+    course: Path = typer.Option(Path("."), "--course", help="The course's folder; submitted/ in it is filled."),
+    assignment: Optional[str] = typer.Option(None, "--assignment", help="The lesson of notebooks that do not show it, as 02_template_model."),
+    deadline: Optional[str] = typer.Option(None, "--deadline", help="As 2026-11-20T23:59+01:00; later files count as late."),
+):
+    """Take in what students handed in: every notebook to its student and lesson, or into a list with the reason why not."""
+    from autograder.collect import collect as take_in
+
+    print(take_in(source, kind.value, course, roster=roster, assignment=assignment, deadline=deadline).text())
+
+
 def main():
     """Runs the command line: a person's mistake ends in one message and exit code 1, without a traceback."""
     try:

@@ -1,0 +1,362 @@
+"""Repairing: what happens by accident costs nothing and is said; what is no notebook ends in one line; nothing breaks it."""
+
+import copy
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from autograder import build, repair
+from course_lib.errors import CourseError
+
+spec = importlib.util.spec_from_file_location("mangle", Path(__file__).with_name("mangle.py"))
+mangle = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(mangle)
+
+LESSONS = {path.stem: path for path in sorted(build.LESSONS.glob("[0-9][0-9]_*.py"))}
+NAME = "02_template_model"
+
+
+def plain_dict(notebook):
+    return json.loads(json.dumps(notebook))
+
+
+@pytest.fixture(scope="module")
+def releases():
+    return {name: build.build(path, solved=False) for name, path in LESSONS.items()}
+
+
+@pytest.fixture(scope="module")
+def solved():
+    return {name: plain_dict(build.build(path, solved=True)) for name, path in LESSONS.items()}
+
+
+@pytest.fixture
+def mend(tmp_path, releases):
+    def mend(submitted, name=NAME):
+        path = tmp_path / f"{name}.ipynb"
+        path.write_bytes(submitted if isinstance(submitted, bytes) else mangle.as_bytes(submitted))
+        return repair.repair(path, releases[name])
+
+    return mend
+
+
+def by_grade_id(notebook):
+    return {mangle.marks(cell)["grade_id"]: cell for cell in notebook["cells"] if mangle.marks(cell)}
+
+
+def is_whole(repaired, release):
+    """The release's cells in its order, its checks and marks as they were, valid, without outputs, and it can be written."""
+    notebook = repaired.notebook
+    nbformat.validate(notebook)
+    assert [cell.id for cell in notebook.cells if not cell.id.startswith("own-")] == [cell.id for cell in release.cells]
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    ours = {cell.id: cell for cell in release.cells}
+    for cell in notebook.cells:
+        if cell.id in ours:
+            assert cell.metadata == ours[cell.id].metadata and cell.cell_type == ours[cell.id].cell_type
+            if cell.metadata.get("nbgrader", {}).get("grade"):
+                assert cell.source == ours[cell.id].source
+        else:
+            assert not cell.metadata
+        assert cell.cell_type != "code" or (cell.outputs == [] and cell.execution_count is None)
+    assert notebook.metadata == release.metadata
+    nbformat.writes(notebook).encode()
+    assert all(isinstance(note, str) and note.endswith(".") and len(note) < 400 for note in repaired.notes)
+
+
+# --- accidents ----------------------------------------------------------------------------------------------------
+
+SAID = {        # what the student is told of each accident: the beginning of a note, or nothing
+    "through_colab": None,
+    "metadata_lost": "The cells of the exercises `rodrigues`, `tracking` had lost their marks and were recognised",
+    "metadata_lost_ids_kept": "The test cells of `rodrigues`, `tracking` had lost their marks",
+    "marks_lost_in_part": "The cells of the exercises `rodrigues`, `tracking` had lost their marks",
+    "marks_cut_down": "The points or marks of the test cell of `rodrigues`, `tracking` had been changed",
+    "ids_twice": None,
+    "exercises_copied": "There were several cells of exercise `rodrigues`, `tracking`.",
+    "checks_copied": "The test cell of `rodrigues`, `tracking` was there several times; it counts once.",
+    "stub_copied_below": "There were several cells of exercise `rodrigues`, `tracking`.",
+    "whole_notebook_twice": "There were several cells of exercise `rodrigues`, `tracking`.",
+    "checks_deleted": "The test cells of `rodrigues`, `tracking` were missing; they were put back.",
+    "prose_deleted": "22 cells that were given had been deleted; they were put back.",
+    "only_marked_cells_left": "34 cells that were given had been deleted; they were put back.",
+    "checks_moved_to_the_end": "Cells had been moved; they were put into the lesson's order again.",
+    "cells_in_reverse": "Cells had been moved",
+    "exercises_as_markdown": "The cells of `rodrigues`, `tracking` had been turned into text; they were made code again.",
+    "checks_as_raw": "The cells of `rodrigues`, `tracking` had been turned into text",
+    "checks_edited": "The test cells of `rodrigues`, `tracking` had been edited; the originals were used.",
+    "points_edited": "The points or marks of the test cell of `rodrigues`, `tracking` had been changed; the original ones count.",
+    "own_cells_added": None,
+    "written_into_the_checks": "What you wrote into the test cell of `rodrigues`, `tracking` was moved into a cell before it.",
+    "old_format": "The notebook was saved in an old format; it was brought up to date.",
+    "foreign_kernel": "The notebook named another kernel than Python 3; it was run with Python 3.",
+    "stale_outputs": "Old outputs were removed; the notebook was run again from the top.",
+    "ends_of_lines": None,
+    "spaces_at_ends": None,
+}
+
+
+@pytest.mark.parametrize("name", mangle.ACCIDENTS)
+def test_an_accident_is_undone_and_said(name, mend, releases, solved):
+    repaired = mend(mangle.ACCIDENTS[name](solved[NAME]))
+    is_whole(repaired, releases[NAME])
+    if name != "written_into_the_checks":
+        for grade_id, cell in by_grade_id(repaired.notebook).items():
+            assert repair.plain(cell.source) == repair.plain(by_grade_id(solved[NAME])[grade_id]["source"])
+    if SAID[name] is None:
+        assert repaired.notes == []
+    else:
+        assert any(note.startswith(SAID[name]) for note in repaired.notes), repaired.notes
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("name", mangle.ACCIDENTS)
+def test_after_every_accident_the_functions_are_the_solved_ones(name, lesson, mend, releases, solved):
+    """In the order of the cells, the last definition of every function that is asked for is the one that was solved."""
+    repaired = mend(mangle.ACCIDENTS[name](solved[lesson]), lesson)
+    is_whole(repaired, releases[lesson])
+
+    def last_definitions(notebook):
+        last = {}
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                for function in repair.defined(cell["source"]) & asked:
+                    last[function] = any(line.strip().startswith("raise NotImplementedError(\"Exercise") for line in cell["source"].splitlines())
+        return last
+
+    asked = set().union(*(repair.defined(cell.source) for cell in releases[lesson].cells if mangle.marks(cell).get("solution")))
+    assert asked and not any(last_definitions(repaired.notebook).values()) and asked == set(last_definitions(repaired.notebook))
+
+
+def test_an_untouched_notebook_has_nothing_to_mend(mend, releases):
+    for name, release in releases.items():
+        repaired = mend(plain_dict(release), name)
+        assert repaired.notes == [] and repaired.notebook == release
+
+
+def test_repairing_twice_changes_nothing(mend, solved):
+    for name in mangle.ACCIDENTS:
+        once = mend(mangle.ACCIDENTS[name](solved[NAME]))
+        twice = mend(plain_dict(once.notebook))
+        assert [cell.source for cell in twice.notebook.cells] == [cell.source for cell in once.notebook.cells], name
+
+
+def test_the_release_as_nbgrader_makes_it_is_understood(tmp_path, releases, solved):
+    """Its marks hold checksums, and its cells are not deletable."""
+    release = copy.deepcopy(releases[NAME])
+    for cell in release.cells:
+        if mangle.marks(cell):
+            cell.metadata.nbgrader |= {"checksum": "0" * 32, "cell_type": "code"}
+            cell.metadata["deletable"] = False
+    path = tmp_path / "x.ipynb"
+    path.write_bytes(mangle.as_bytes(solved[NAME]))
+    assert repair.repair(path, release).notes == []
+
+
+# --- copies, places, own cells -------------------------------------------------------------------------------------
+
+def cell_of(notebook, grade_id):
+    return notebook["cells"][mangle.place(notebook, grade_id)]
+
+
+def with_copies(notebook, grade_id, *sources):
+    """Copies of a cell before it, with other texts."""
+    changed, at = copy.deepcopy(notebook), mangle.place(notebook, grade_id)
+    changed["cells"][at:at] = [copy.deepcopy(changed["cells"][at]) | {"source": source} for source in sources]
+    return changed
+
+
+def test_of_copies_the_one_counts_in_which_most_is_written_and_others_stay_before_it(mend, releases, solved):
+    good = cell_of(solved[NAME], "rodrigues")["source"]
+    half = good.replace("def batch_rodrigues", "def my_rodrigues")
+    repaired = mend(with_copies(solved[NAME], "rodrigues", "draft = 1", half))
+    at = mangle.place(repaired.notebook, "rodrigues")
+    assert [cell.source for cell in repaired.notebook.cells[at - 2:at + 1]] == ["draft = 1", half, good]
+    assert [cell.id for cell in repaired.notebook.cells[at - 2:at]] == ["own-1", "own-2"]
+
+
+def test_a_second_try_below_the_first_counts(mend, solved):
+    good = cell_of(solved[NAME], "rodrigues")["source"]
+    repaired = mend(with_copies(solved[NAME], "rodrigues", good.replace("clamp", "clip").replace("return", "return 0 *")))
+    assert cell_of(repaired.notebook, "rodrigues").source == good
+
+
+def test_an_exercise_split_over_two_cells_without_marks(mend, solved):
+    submitted = mangle.ACCIDENTS["metadata_lost"](solved[NAME])
+    at = next(i for i, cell in enumerate(submitted["cells"]) if "def batch_rodrigues" in cell["source"])
+    first, second = submitted["cells"][at]["source"].split("def batch_rodrigues")
+    submitted["cells"][at:at + 1] = [mangle.code(first), mangle.code("def batch_rodrigues" + second)]
+    repaired = mend(submitted)
+    code = [cell.source for cell in repaired.notebook.cells if cell.cell_type == "code"]
+    defining = [source for source in code if {"quat_to_rotmat", "batch_rodrigues"} & repair.defined(source)]
+    assert sorted(defining) == sorted([first, "def batch_rodrigues" + second])
+
+
+def test_a_function_written_as_a_lambda_or_renamed_is_found_by_its_place(mend, solved):
+    submitted = mangle.ACCIDENTS["metadata_lost"](solved[NAME])
+    at = next(i for i, cell in enumerate(submitted["cells"]) if "def batch_rodrigues" in cell["source"])
+    submitted["cells"][at]["source"] = "import torch\nmine = lambda theta: torch.eye(3)"
+    repaired = mend(submitted)
+    assert cell_of(repaired.notebook, "rodrigues").source == "import torch\nmine = lambda theta: torch.eye(3)"
+
+
+def test_own_cells_stay_behind_their_neighbours(mend, releases):
+    submitted = plain_dict(releases[NAME])
+    for n in (0, 5, 20, len(submitted["cells"])):
+        submitted["cells"].insert(n, mangle.code(f"mine({n})"))
+    submitted["cells"].insert(6, {"cell_type": "markdown", "metadata": {}, "source": "a thought"})
+    repaired = mend(submitted)
+    assert [cell.source for cell in repaired.notebook.cells] == [cell["source"] for cell in submitted["cells"]]
+    assert repaired.notes == []
+
+
+def test_given_cells_keep_the_students_text_and_it_is_said(mend, releases):
+    submitted = plain_dict(releases["03_differentiable_rendering"])
+    at = next(i for i, cell in enumerate(submitted["cells"]) if cell["source"].startswith("USE_MY_WORK"))
+    submitted["cells"][at]["source"] = submitted["cells"][at]["source"].replace("False", "True")
+    submitted["cells"][0]["source"] += "\n\nMy notes."
+    for cell in submitted["cells"]:
+        cell.pop("id")                                    # found by their places
+    repaired = mend(submitted, "03_differentiable_rendering")
+    assert repaired.notebook.cells[at].source.startswith("USE_MY_WORK = True") and repaired.notebook.cells[0].source.endswith("My notes.")
+    assert repaired.notes == ["You changed a cell that was given; yours was run."]
+
+
+def test_deleted_exercises_come_back_unsolved(mend, releases, solved):
+    submitted = copy.deepcopy(solved[NAME])
+    del submitted["cells"][mangle.place(submitted, "rodrigues")]
+    repaired = mend(submitted)
+    assert cell_of(repaired.notebook, "rodrigues").source == cell_of(releases[NAME], "rodrigues").source
+    assert repaired.notes == ["The cell of exercise `rodrigues` was missing; it was put back, unsolved."]
+
+
+def test_forged_marks_on_own_cells_are_gone(mend, releases):
+    submitted = plain_dict(releases[NAME])
+    submitted["cells"].append(mangle.code("100", nbgrader={"grade": True, "grade_id": "extra", "points": 100, "solution": False, "locked": True},
+                                          tags=["raises-exception"]))
+    repaired = mend(submitted)
+    is_whole(repaired, releases[NAME])
+    assert repaired.notebook.cells[-1].source == "100"
+
+
+def test_no_cells_at_all(mend, releases):
+    repaired = mend({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []})
+    is_whole(repaired, releases[NAME])
+    assert "The notebook that you handed in has no cells." in repaired.notes
+
+
+# --- what is no notebook ---------------------------------------------------------------------------------------------
+
+SAYS = {"truncated": "damaged at character", "empty": "the file is empty", "zeros": "the file is empty", "only_text": "this is text",
+        "python_program": "this is text", "web_page": "a web page", "zipped": "this is a zip", "json_of_something_else": "no list of cells",
+        "json_list": "no list of cells", "cells_no_list": "no list of cells", "nested_deep": "nested too deep",
+        "number_of_a_million_digits": "damaged", "a_million_brackets": "far more than a notebook", "of_another_course": "none of its 2 cells"}
+
+
+@pytest.mark.parametrize("name", mangle.BROKEN)
+def test_what_is_no_notebook_is_said_in_a_line(name, mend, solved):
+    with pytest.raises(CourseError, match=SAYS[name]) as error:
+        mend(mangle.BROKEN[name](solved[NAME]))
+    assert "\n" not in str(error.value) and str(error.value).startswith(f"{NAME}.ipynb: ")
+
+
+def test_links_folders_pipes_and_giants_are_not_read(tmp_path, releases, solved):
+    real = tmp_path / "real.ipynb"
+    real.write_bytes(mangle.as_bytes(solved[NAME]))
+    link, pipe, folder, giant = (tmp_path / f"{name}.ipynb" for name in ("link", "pipe", "folder", "giant"))
+    link.symlink_to(real)
+    os.mkfifo(pipe)
+    folder.mkdir()
+    with giant.open("wb") as file:
+        file.truncate(repair.MOST_BYTES + 1)
+    for path, says in ((link, "a link"), (pipe, "not a file"), (folder, "not a file"), (giant, "more than 64 MB"), (tmp_path / "none.ipynb", "No such file")):
+        with pytest.raises(CourseError, match=says):
+            repair.repair(path, releases[NAME])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_encodings(encoding, mend, releases, solved):
+    submitted = copy.deepcopy(solved[NAME])
+    submitted["cells"] = [cell for cell in submitted["cells"] if cell["cell_type"] == "code"] + [mangle.code("name = 'Åsa Müller'")]
+    data = json.dumps(submitted, ensure_ascii=False)
+    if encoding == "latin-1":
+        data = data.encode("latin-1", "replace").decode("latin-1")
+    repaired = mend(data.encode(encoding))
+    assert "name = 'Åsa Müller'" in [cell.source for cell in repaired.notebook.cells]
+
+
+# --- hostile ---------------------------------------------------------------------------------------------------------
+
+ABSURD = [None, True, 7, -1.5, float("nan"), float("inf"), "", "x", "\ud800", "\0", [], {}, [[]], [None, 3, {"a": []}, "x = 1\n"], {"nbgrader": []},
+          {"nbgrader": {"grade_id": []}}, {"nbgrader": {"grade_id": "rodrigues"}}, {"id": {}}, 10**300, ["\ud800"], "a" * 100_000]
+
+
+def test_absurd_values_everywhere(mend, releases):
+    for value in ABSURD:
+        for key in ("cell_type", "source", "metadata", "id", "outputs", "execution_count"):
+            submitted = plain_dict(releases[NAME])
+            for cell in submitted["cells"][5::3]:
+                cell[key] = value
+            is_whole(mend(submitted), releases[NAME])
+        for key in ("metadata", "nbformat", "nbformat_minor"):
+            is_whole(mend(plain_dict(releases[NAME]) | {key: value}), releases[NAME])
+    submitted = plain_dict(releases[NAME])
+    submitted["cells"][3:3] = ABSURD
+    is_whole(mend(submitted), releases[NAME])
+
+
+def test_absurd_formats(mend, releases):
+    cells = plain_dict(releases[NAME])["cells"]
+    for worksheets in ([{"cells": cells}], [{"cells": cells[:9]}, None, 3, {"cells": 4}, {}, {"cells": cells[9:]}]):
+        is_whole(mend({"nbformat": 2, "worksheets": worksheets}), releases[NAME])
+
+
+def test_headings_of_old_formats_are_kept(mend, releases):
+    submitted = mangle.ACCIDENTS["old_format"](plain_dict(releases[NAME]))
+    submitted["worksheets"][0]["cells"].append({"cell_type": "heading", "level": 2, "source": ["Mine"], "metadata": {}})
+    assert mend(submitted).notebook.cells[-1].source == "# Mine"
+
+
+def of_cells(release, count):
+    """Notebooks of very many cells, of the kinds that a slow matching would stumble over."""
+    base = plain_dict(release)["cells"]
+    marked = [cell for cell in base if mangle.marks(cell)]
+    yield "own", [*base, *(mangle.code(f"x = {n}") for n in range(count))]
+    yield "alike", [*(mangle.code("x") for n in range(count)), *base]
+    yield "copies of an exercise", [*base, *(marked[0] | {"source": f"x = {n}"} for n in range(count))]
+    yield "copies of a check", [*base, *[marked[1]] * count]
+    yield "one id", [*base, *(mangle.code(f"x = {n}") | {"id": base[3]["id"]} for n in range(count))]
+    yield "functions", [*(mangle.code(f"def batch_rodrigues(x): return {n}") for n in range(count)), *[c for c in base if not mangle.marks(c)]]
+
+
+def test_many_cells_take_linear_work(tmp_path, releases):
+    """Four times the cells are about four times the work, counted in calls: not in seconds, which depend on the machine."""
+    import sys
+
+    def work(cells):
+        calls = [0]
+
+        def count(frame, event, arg):
+            calls[0] += event in ("call", "c_call")
+
+        path = tmp_path / "many.ipynb"
+        path.write_bytes(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}).encode())
+        sys.setprofile(count)
+        try:
+            repaired = repair.repair(path, releases[NAME])
+        finally:
+            sys.setprofile(None)
+        assert len(repaired.notebook.cells) > len(releases[NAME].cells) - 1
+        return calls[0]
+
+    for (what, few), (_, many) in zip(of_cells(releases[NAME], 3_000), of_cells(releases[NAME], 12_000)):
+        assert work(many) < 5 * work(few), what
+
+
+def test_a_hundred_thousand_cells(mend, releases):
+    for what, cells in of_cells(releases[NAME], 100_000):
+        repaired = mend({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+        assert len(repaired.notebook.cells) <= len(releases[NAME].cells) + repair.MOST_OWN + 2 * repair.MOST_COPIES, what
