@@ -150,14 +150,25 @@ def grade(exercise, given, seed=0, reference=None):
     given: a namespace with the student's functions. With a `reference`, a namespace of the right ones, what the student's
     functions make of the cases of `seed` must equal what the reference makes of them, besides what the property says.
     """
+    if complaint := not_defined(exercise, given):
+        return Result(exercise, [Outcome(p.name, 0.0, p.points, complaint, 0.0) for p in exercise.properties])
+    with torch.device("cpu"):           # whatever the notebook's default device is, the cases lie on the CPU
+        return Result(exercise, run(exercise, given, seed, reference))
+
+
+def not_defined(exercise, given):
+    """What is no function of those that an exercise asks for. -> Complaint or None"""
     values = {name: getattr(given, name, None) for name in exercise.functions}
     missing = [f"`{name}` is " + ("not defined" if value is None else f"{describe(value)}, not a function")
                for name, value in values.items() if not callable(value)]
     if missing:
-        complaint = Complaint("not-defined", f"{', '.join(missing)}. Run the cell in which you write it, then this one again.")
-        return Result(exercise, [Outcome(p.name, 0.0, p.points, complaint, 0.0) for p in exercise.properties])
-    with torch.device("cpu"):           # whatever the notebook's default device is, the cases lie on the CPU
-        return Result(exercise, run(exercise, given, seed, reference))
+        return Complaint("not-defined", f"{', '.join(missing)}. Run the cell in which you write it, then this one again.")
+    return None
+
+
+def rng_of(exercise, index, seed):
+    """The random numbers of a property's case: the same for everybody with the same seed."""
+    return np.random.default_rng([seed, exercise.number, index])
 
 
 def run(exercise, given, seed, reference):
@@ -169,8 +180,7 @@ def run(exercise, given, seed, reference):
             complaint = Complaint("not-reached", "First mend what is wrong above.")
             outcomes.append(Outcome(prop.name, 0.0, prop.points, complaint, 0.0))
             continue
-        rng = np.random.default_rng([seed, exercise.number, len(outcomes)])
-        inputs = prop.inputs(rng)
+        inputs = prop.inputs(rng_of(exercise, len(outcomes), seed))
         start = time.perf_counter()
         hung = any(outcome.complaint and outcome.complaint.key == "too-long" for outcome in outcomes)
         outputs, complaint, printed = attempt(prop, given, inputs, seconds=min(2.0, prop.seconds) if hung else prop.seconds)

@@ -1,0 +1,316 @@
+"""Decides what a submission earns: fresh inputs go in, arrays come out, and the decision falls here, out of students' reach.
+
+`judge_submission` (the design's RemoteJudge) makes a record of one submission, in three acts:
+
+1. The notebook runs in the sandbox, without its check cells. At each check the functions asked for are put by. Pictures shown
+   between an exercise and its check are kept for the feedback.
+2. Each property of each exercise is tried with its public case, the one that the check in the notebook uses. What is wrong, and
+   which mistake it probably is, comes from here: the student has seen the same.
+3. Each property that held is tried with a hidden case, which comes from the run's seed and is the same for everybody. It earns its
+   points if what comes out satisfies the property AND equals what `solutions` makes of it. Nothing that the student's process says
+   from now on is ever shown, for it has seen hidden inputs.
+
+In acts 2 and 3 the property's `inputs` and `judge` run here, its `call` in the sandbox. Whatever a student's process does, it can only
+send arrays. If it dies, the case that it died of is lost, a new one takes its place, and the other exercises keep their chance.
+
+`ReferenceJudge` does acts 2 and 3 within one process, for `nbgrader autograde`: it trusts that process.
+"""
+
+import ast
+import importlib
+import os
+import secrets
+import time
+import types
+
+import torch
+
+from course_lib import check
+from course_lib.check import core
+
+from . import release
+from .sandbox import Lost
+
+PUBLIC = 0                      # the seed of the cases that students see
+REOPENINGS = 8                  # new processes for one submission, after it lost one
+SLACK = 4                       # times as many entries as the reference's, of outputs whose length may differ
+MOST_PICTURES = 3_000_000       # characters of base64 in a record
+
+HIDDEN_FAILED = ("It holds for the case that your notebook's check uses, but not for a fresh one of the same kind. Is something "
+                 "computed for that one case alone, or does it depend on chance?")
+LOST_IN_HIDDEN = "With a fresh case of the same kind its process ended, or did not come to an end."
+
+
+# --- what is right ------------------------------------------------------------------------------------------------
+
+def reference_of(exercise):
+    """The functions of `solutions` for an exercise, as a namespace."""
+    homes = release.reference().exercises
+    return types.SimpleNamespace(**{name: getattr(importlib.import_module(f"solutions.{homes[name][2]}"), name)
+                                    for name in exercise.functions})
+
+
+class ExpectedCache:
+    """Cases and what the reference makes of them: computed once per worker, for all submissions of a run."""
+
+    def __init__(self):
+        self.known = {}
+
+    def case(self, exercise, index, seed):
+        """-> (inputs, outputs of the reference), dicts of tensors"""
+        key = exercise.number, index, seed
+        if key not in self.known:
+            prop = exercise.properties[index]
+            with torch.device("cpu"):
+                inputs = prop.inputs(core.rng_of(exercise, index, seed))
+                outputs = prop.call(reference_of(exercise), **core.clone(inputs))
+            self.known[key] = inputs, {name: value.detach() for name, value in outputs.items()}
+        inputs, outputs = self.known[key]
+        return core.clone(inputs), outputs
+
+
+def misshapen(outputs, expected, exact):
+    """What is odd about arrays that came out, before anything is computed with them. -> Complaint or None
+
+    exact: dtype and shape must be the reference's; else the first length may differ (a history of more steps), within bounds.
+    """
+    for name, right in expected.items():
+        value = outputs.get(name)
+        if value is None or value.dtype != right.dtype or value.dim() != right.dim():
+            return core.Complaint("not-judged", f"No usable `{name}` came out of it.")
+        if value.shape != right.shape and (exact or value.shape[1:] != right.shape[1:] or value.numel() > SLACK * right.numel() + 1000):
+            return core.Complaint("shape", f"It gives shape {core.shape_text(value.shape)}, expected {core.shape_text(right.shape)}.")
+    return None
+
+
+def public_verdict(prop, outputs, inputs, expected):
+    return misshapen(outputs, expected, exact=False) or core.verdict(prop, {name: outputs[name] for name in expected}, inputs)
+
+
+def hidden_verdict(prop, outputs, inputs, expected):
+    """Whether a property holds for a hidden case. -> bool"""
+    shared = {name: value for name, value in expected.items() if name not in prop.hidden}
+    return misshapen(outputs, expected, exact=False) is None and misshapen(outputs, shared, exact=True) is None \
+        and core.verdict(prop, {name: outputs[name] for name in expected}, inputs) is None \
+        and core.compare(outputs, shared, prop) is None
+
+
+# --- the notebook, as far as it needs to run ------------------------------------------------------------------------
+
+class Step:
+    """A code cell to run, or an exercise to take: source or take; exercise: whose pictures it shows, or None."""
+
+    def __init__(self, cell, source=None, take=None, exercise=None):
+        self.cell, self.source, self.take, self.exercise = cell, source, take, exercise
+
+
+def steps_of(notebook, lesson):
+    """What of a repaired notebook is run, in its order. -> list of Step
+
+    Left out are the released cells that only show something: on which nothing depends that the student wrote. They take most of a
+    notebook's time, and what they show is the same for everybody.
+    """
+    released = {cell.source for cell in release.student_notebook(int(lesson[:2])).cells if cell.cell_type == "code"}
+    steps, exercise = [], None
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        mark = cell.metadata.get("nbgrader", {})
+        if mark.get("grade"):
+            steps.append(Step(cell.get("id"), take=mark["grade_id"].removesuffix("-check")))
+            exercise = None
+        else:
+            if mark.get("solution"):
+                exercise = mark["grade_id"]
+            steps.append(Step(cell.get("id"), source=cell.source, exercise=exercise))
+    kept, needed = [], set()
+    for step in reversed(steps):
+        if step.take:
+            needed |= set(getattr(check, step.take).functions)
+        elif step.source in released and step.exercise is None:
+            bound, read = names_in(step.source)
+            if not bound & needed:
+                continue
+            needed |= read
+        else:
+            needed |= names_in(step.source)[1]
+        kept.append(step)
+    return kept[::-1]
+
+
+def names_in(source):
+    """The names that a cell binds or changes, and those that it reads. -> two sets; where it is no plain Python, more than enough"""
+    try:
+        tree = ast.parse("\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set(), set(source.replace("(", " ").replace(".", " ").split())
+    bound, read = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+            bound.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            bound |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+            root = node
+            while isinstance(root, (ast.Attribute, ast.Subscript)):
+                root = root.value
+            bound |= {root.id} if isinstance(root, ast.Name) else set()
+    return bound, read
+
+
+# --- one submission in its sandbox ----------------------------------------------------------------------------------
+
+class Performance:
+    """A submission that runs in a sandbox, and is started again where it was lost. Used in a `with`."""
+
+    def __init__(self, sandbox, steps):
+        self.sandbox, self.steps = sandbox, steps
+        self.session, self.poisoned, self.lost = None, set(), 0
+        self.errors, self.pictures, self.notes = {}, [], []
+        self.until = time.monotonic() + 2 * sandbox.limits.total_seconds
+
+    def __enter__(self):
+        while self.session is None and not self.over():
+            self.begin(first=True)
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        if self.session is not None:
+            self.session.close()
+            self.session = None
+
+    def over(self):
+        return self.lost > REOPENINGS or time.monotonic() > self.until
+
+    def begin(self, first=False):
+        """Opens a session and runs the steps. One that is lost on the way is left out the next time."""
+        self.session = self.sandbox.open()
+        self.errors, self.pictures = ({}, []) if first else (self.errors, self.pictures)
+        for step in self.steps:
+            if step in self.poisoned:
+                continue
+            try:
+                if step.take:
+                    self.session.take(step.take)
+                    continue
+                cell = self.session.run(step.source, pictures=first and step.exercise is not None)
+            except Lost as lost:
+                self.end()
+                self.lost += 1
+                self.poisoned.add(step)
+                if first:
+                    self.notes.append(f"A cell was not run, for {lost}.")
+                return
+            if first:
+                if cell.error:
+                    self.errors[step.cell] = ": ".join(part for part in cell.error if part)
+                room = MOST_PICTURES - sum(len(picture["png"]) for picture in self.pictures)
+                for png in cell.pictures:
+                    if (room := room - len(png)) >= 0:
+                        self.pictures.append({"exercise": step.exercise, "png": png})
+
+    def call(self, name, index, inputs, seconds):
+        """-> (outputs, None), or (None, Complaint). A process that is lost over it is replaced before the next call."""
+        while self.session is None:
+            if self.over():
+                return None, core.Complaint("lost", "It could not be tried: the notebook's process ended too often, or took too long.")
+            self.begin()
+        try:
+            outputs, complaint = self.session.call(name, index, inputs, seconds)
+        except Lost as lost:
+            self.end()
+            self.lost += 1
+            return None, core.Complaint("lost", f"Its process was ended, for {lost}.")
+        return outputs, complaint and core.Complaint(*complaint)
+
+
+def judge_submission(notebook, lesson, seed, sandbox, expected):
+    """Runs and judges a repaired notebook. -> record, a dict that JSON can hold
+
+    lesson: the notebook's stem; seed: of the run's hidden cases, not 0; sandbox: a Sandbox that was entered; expected: ExpectedCache.
+    """
+    start = time.perf_counter()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        steps = steps_of(notebook, lesson)
+        exercises = {step.take: getattr(check, step.take) for step in steps if step.take}
+        with Performance(sandbox, steps) as performance:
+            found = {name: public_act(performance, name, exercise, expected) for name, exercise in exercises.items()}
+            errors, pictures, notes = dict(performance.errors), list(performance.pictures), list(performance.notes)
+            for name, exercise in exercises.items():
+                hidden_act(performance, name, exercise, found[name], seed, expected)
+    finally:
+        torch.set_num_threads(threads)
+    return {"assignment": lesson, "status": "graded", "seed": seed,
+            "exercises": {name: summary(exercises[name], properties) for name, properties in found.items()},
+            "cells": [{"cell": cell, "error": error} for cell, error in errors.items()], "notes": notes, "pictures": pictures,
+            "seconds": round(time.perf_counter() - start, 3), "sandbox": sandbox.kind}
+
+
+def public_act(performance, name, exercise, expected):
+    """-> for each property {"name", "points": 0, "of", "key", "text"}"""
+    found, failed, hung = [], set(), False
+    for index, prop in enumerate(exercise.properties):
+        if failed & set(prop.after):
+            complaint = core.Complaint("not-reached", "First mend what is wrong above.")
+        else:
+            inputs, right = expected.case(exercise, index, PUBLIC)
+            outputs, complaint = performance.call(name, index, inputs, min(2.0, prop.seconds) if hung else prop.seconds)
+            complaint = complaint or public_verdict(prop, outputs, inputs, right)
+            hung = hung or complaint is not None and complaint.key in ("too-long", "lost")
+        if complaint is not None:
+            failed.add(type(prop))
+        found.append({"name": prop.name, "points": 0.0, "of": float(prop.points), "key": complaint and complaint.key,
+                      "text": complaint and complaint.text})
+    return found
+
+
+def hidden_act(performance, name, exercise, found, seed, expected):
+    """Gives the points of the properties that hold for the hidden case too."""
+    failed = {type(prop) for prop, public in zip(exercise.properties, found) if public["key"] is not None}
+    for index, (prop, public) in enumerate(zip(exercise.properties, found)):
+        if public["key"] is not None or not prop.points:
+            continue
+        text = HIDDEN_FAILED
+        if not failed & set(prop.after):
+            inputs, right = expected.case(exercise, index, seed)
+            outputs, complaint = performance.call(name, index, inputs, prop.seconds)
+            if complaint is None and hidden_verdict(prop, outputs, inputs, right):
+                public["points"] = float(prop.points)
+                continue
+            text = LOST_IN_HIDDEN if complaint is not None and complaint.key in ("lost", "too-long") else text
+        failed.add(type(prop))
+        public |= {"key": "hidden", "text": text}
+
+
+def summary(exercise, properties):
+    earned = sum(prop["points"] for prop in properties)
+    return {"points": min(max(earned, 0.0), exercise.points), "of": exercise.points, "properties": properties}
+
+
+# --- for nbgrader itself ------------------------------------------------------------------------------------------
+
+class ReferenceJudge:
+    """Judges within the notebook's own process, by hidden cases and `solutions`: for `nbgrader autograde`.
+
+    It finds the wrong and the hard-coded, not the malicious: what a student's notebook runs can change whatever is in its process.
+    DOLPHINS_SEED: the run's seed (nbgrader_config.py sets it, so it is the same for all students).
+    """
+
+    def grade(self, exercise, given):
+        """-> core.Result: that of the public cases, with the points of those whose hidden case holds too"""
+        seed = int(os.environ.get("DOLPHINS_SEED") or secrets.randbits(48) + 1)
+        public = core.grade(exercise, given)
+        hidden = core.grade(exercise, given, seed, reference_of(exercise))
+        outcomes = []
+        for seen, fresh in zip(public.outcomes, hidden.outcomes):
+            if seen.complaint is None and fresh.complaint is not None and seen.of:
+                seen = core.Outcome(seen.name, 0.0, seen.of, core.Complaint("hidden", HIDDEN_FAILED), seen.seconds, seen.printed, seen.lines)
+            outcomes.append(seen)
+        return core.Result(exercise, outcomes)

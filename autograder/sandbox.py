@@ -1,0 +1,429 @@
+"""Confines what students wrote: a warm process under bubblewrap, forked for each submission. This is the side that is trusted.
+
+    with Sandbox("bwrap", bundle) as sandbox:                   # once per worker: imports torch, compiles the renderer
+        with sandbox.open() as session:                         # once per submission: about 50 ms
+            session.run("x = 1")                                # a cell
+            session.take("rodrigues")                           # the functions of an exercise, as they are now
+            session.call("rodrigues", 0, inputs, seconds=10)    # what they make of a case
+
+What a submission finds: no network; Python and the system's libraries, read-only; the bundle, read-only; /tmp and its own folder, of
+bounded size, which nobody sees afterwards; no other process; no right; the limits of `Limits`. stage.py does the inner half.
+
+Its memory is watched from here, for no limit of a process counts what all of them use. Whatever goes wrong with a session ends it,
+with all that it started: `Lost` says why.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from course_lib.errors import CourseError
+
+from . import stage
+from .build import ROOT
+
+COURSE = "/course"              # where the bundle lies inside
+NOBODY = 64001                  # the user's number inside, if root grades: no account has it
+START = 120.0                   # seconds until a warm process must be ready
+GRACE = 5.0                     # seconds after its time in which a cell or a call must answer, before its session is ended
+OUR_PACKAGES = ("autograder", "course_lib", "dolphins", "solutions")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use. Seconds are wall time; total_seconds also bounds each process's CPU time."""
+
+    memory_mb: int = 3000
+    processes: int = 64
+    file_mb: int = 200
+    disk_mb: int = 500
+    cell_seconds: float = 30.0
+    total_seconds: float = 300.0
+    message_mb: int = 64
+    pictures: int = 4           # of a cell
+    picture_bytes: int = 600_000
+
+
+class Lost(Exception):
+    """A session ended before its time. Its text says why, for the student."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What became of a cell. error: (name, text) or None; pictures: PNG in base64."""
+
+    error: tuple | None
+    pictures: list
+    seconds: float
+
+
+class Sandbox:
+    """A warm process in which submissions are run, one at a time. Used in a `with`.
+
+    kind: "bwrap", or "none" for no confinement at all; bundle: folder of the course as students have it.
+    """
+
+    def __init__(self, kind, bundle, limits=Limits(), warm=True):
+        if kind not in ("bwrap", "none"):
+            raise CourseError(f"There is no sandbox {kind!r}; there are bwrap and none.")
+        self.kind, self.bundle, self.limits, self.warm = kind, Path(bundle).resolve(), limits, warm
+        self.process = self.control = self.scratch = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        self.control, theirs = socket.socketpair()
+        confined = self.kind == "bwrap"
+        self.scratch = tempfile.mkdtemp(prefix="dolphins-sandbox-")
+        number = theirs.fileno()
+        settings = {"confined": confined, "user": NOBODY if confined and os.geteuid() == 0 else None, "warm": self.warm,
+                    "course": COURSE if confined else str(self.bundle), "scratch": self.scratch, "limits": asdict(self.limits)}
+        here = ["/stage.py"] if confined else [stage.__file__]
+        command = [sys.executable, "-I", *here, str(number), json.dumps(settings)]
+        environment = {**ENVIRONMENT, **(INSIDE if confined else os.environ | {"HOME": self.scratch, "MPLCONFIGDIR": self.scratch})}
+        if confined:
+            command = [*bubblewrap(self.bundle, environment), "--", *command]
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(command, pass_fds=[number], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                        env=environment, start_new_session=True)
+        theirs.close()
+        try:
+            answer = stage.receive(self.control, 0, before(time.monotonic() + START, "the warm process did not start"))
+        except (Lost, stage.Violation) as error:
+            answer = {"fault": str(error)}, {}
+        if answer is None or "ready" not in answer[0]:
+            said = answer[0].get("fault") if answer else self.said()
+            self.stop()
+            raise CourseError(f"The sandbox ({self.kind}) did not start: {said}")
+
+    def said(self):
+        """The last that the warm process wrote."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace").strip()[-300:] or f"it ended with code {self.process.poll()}"
+
+    def stop(self):
+        if self.process is not None:
+            self.control.close()
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            self.process.wait()
+            self.log.close()
+            self.process = None
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch = None
+
+    def open(self):
+        """A fork of the warm process for one submission. -> Session"""
+        for attempt in (1, 2):
+            ours, theirs = socket.socketpair()
+            try:
+                with theirs:
+                    socket.send_fds(self.control, [b"o"], [theirs.fileno()])
+                return Session(ours, self)
+            except (Lost, stage.Violation, OSError) as error:
+                ours.close()
+                if attempt == 2:
+                    raise CourseError(f"The sandbox ({self.kind}) takes no submission: {error}") from None
+                self.stop()
+                self.start()
+
+
+class Session:
+    """One submission inside. Whatever it started is gone when this is closed. Raises Lost where it died or was ended."""
+
+    def __init__(self, sock, sandbox):
+        self.sock, self.limits, self.confined = sock, sandbox.limits, sandbox.kind == "bwrap"
+        self.pidfd = None
+        self.until = time.monotonic() + START
+        try:
+            first, fds, _, _ = self.first()
+            if first == stage.HELLO and fds:
+                self.pidfd = fds[0]
+                self.pid = pid_of(self.pidfd)
+                first = b""
+            answer = stage.receive(_Refilled(sock, first), 0, before(self.until, "it did not open"))
+            if answer is None or "open" not in answer[0]:
+                raise Lost(answer[0].get("fault", "it did not open") if answer else "it ended at once")
+        except BaseException:
+            self.close()
+            raise
+        self.until = time.monotonic() + self.limits.total_seconds
+
+    def first(self):
+        wait = before(self.until, "it did not open")
+        while not select.select([self.sock], [], [], 0.05)[0]:
+            wait()
+        return socket.recv_fds(self.sock, len(stage.HELLO), 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Ends it and everything that it started."""
+        if self.pidfd is not None:
+            if not self.confined:
+                for pid in family(self.pid):
+                    with contextlib.suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(OSError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            select.select([self.pidfd], [], [], 10.0)           # readable once it is gone, and with it its whole namespace
+            os.close(self.pidfd)
+            self.pidfd = None
+        self.sock.close()
+
+    def run(self, source, seconds=None, pictures=False):
+        """Runs a cell. -> Cell"""
+        seconds = seconds or self.limits.cell_seconds
+        answer, _ = self.ask({"act": "run", "source": source, "seconds": seconds, "pictures": pictures}, None, seconds)
+        error = answer.get("error")
+        if error is not None:
+            error = text_of(error, 0, 60), text_of(error, 1, 300)
+        found = answer.get("pictures")
+        found = [p for p in found if is_png(p, self.limits.picture_bytes)] if isinstance(found, list) else []
+        return Cell(error, found[:self.limits.pictures], 0.0)
+
+    def take(self, exercise):
+        """Keeps the functions of an exercise as they are now, for `call`."""
+        self.ask({"act": "take", "exercise": exercise}, None, GRACE)
+
+    def call(self, exercise, index, inputs, seconds):
+        """What the functions of an exercise make of a case of property `index`.
+
+        inputs: {name: tensor} -> ({name: tensor}, None), or (None, (key, text)) where it did not come to that
+        """
+        import torch
+
+        arrays = {name: value.detach().contiguous().numpy() for name, value in inputs.items()}
+        answer, outputs = self.ask({"act": "call", "exercise": exercise, "index": index, "seconds": seconds}, arrays, seconds)
+        complaint = answer.get("complaint")
+        if complaint is not None:
+            return None, (text_of(complaint, 0, 60), text_of(complaint, 1, 800))
+        return {name: torch.from_numpy(value) for name, value in outputs.items()}, None
+
+    def ask(self, head, arrays, seconds):
+        """Sends a request and waits for its answer, watching time and memory. -> (head, arrays)"""
+        if self.pidfd is None:
+            raise Lost("it has ended already")
+        ticket = secrets.token_hex(8)                           # an answer that was sent before the question does not have it
+        until = min(self.until, time.monotonic() + seconds + GRACE)
+        try:
+            self.sock.settimeout(max(0.1, until - time.monotonic()))
+            stage.send(self.sock, {**head, "ticket": ticket}, arrays)
+            answer = stage.receive(self.sock, self.limits.message_mb * 2**20, self.watch(until))
+        except Lost:
+            self.close()
+            raise
+        except stage.Violation as error:
+            self.close()
+            raise Lost(f"it sent {error}") from None
+        except OSError:
+            self.close()
+            raise Lost("its process had ended") from None
+        if answer is None:
+            self.close()
+            raise Lost("its process ended: was it stopped, did it crash, or call exit?")
+        if answer[0].get("ticket") != ticket:
+            self.close()
+            raise Lost("it answered what nobody asked")
+        return answer
+
+    def watch(self, until):
+        """What is looked at while an answer is awaited. -> function that raises Lost"""
+        def look():
+            if time.monotonic() > until:
+                whole = time.monotonic() > self.until
+                raise Lost(f"all of it took more than {self.limits.total_seconds:g} s" if whole else
+                           "it did not stop when its time was over")
+            if memory_mb(self.pid, self.limits.memory_mb) > self.limits.memory_mb:
+                raise Lost(f"it used more than {self.limits.memory_mb} MB of memory")
+        return look
+
+
+class _Refilled:
+    """A socket to which the first bytes that were read are given back."""
+
+    def __init__(self, sock, first):
+        self.sock, self.first = sock, first
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def recv(self, count):
+        if self.first:
+            part, self.first = self.first[:count], self.first[count:]
+            return part
+        return self.sock.recv(count)
+
+
+def before(until, why):
+    """A `wait` for stage.receive that raises Lost when the time is over."""
+    def look():
+        if time.monotonic() > until:
+            raise Lost(why)
+    return look
+
+
+def text_of(value, index, most):
+    """A text out of what a student's process said: one line, printable, of bounded length."""
+    try:
+        text = value[index]
+    except (TypeError, IndexError, KeyError):
+        text = ""
+    text = text if isinstance(text, str) else ""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[:4 * most]).split())[:most]
+
+
+def is_png(text, most):
+    """Whether a text is a PNG in base64, by its first bytes."""
+    return isinstance(text, str) and text.startswith("iVBORw0KGgo") and len(text) <= most and \
+        all(c.isascii() and (c.isalnum() or c in "+/=\n") for c in text)
+
+
+# --- processes and their memory, seen from outside -----------------------------------------------------------------
+
+def pid_of(pidfd):
+    """The number that a process has here."""
+    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
+        if line.startswith("Pid:"):
+            return int(line.split()[1])
+    raise Lost("its process cannot be seen from here")
+
+
+def family(pid):
+    """A process and all below it. -> list of pid"""
+    found, queue = [], [pid]
+    while queue and len(found) < 10_000:
+        one = queue.pop()
+        found.append(one)
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{one}/task"):
+                with contextlib.suppress(OSError), open(f"/proc/{one}/task/{task}/children") as file:
+                    queue += [int(child) for child in file.read().split()]
+    return found
+
+
+def memory_mb(pid, enough):
+    """What a process and all below it use of memory, in MB. Where even the sum that counts shared pages many times is below
+    `enough`, it is that sum, which costs less to find."""
+    pids, page = family(pid), os.sysconf("SC_PAGE_SIZE")
+    total = 0
+    for one in pids:
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{one}/statm") as file:
+            total += int(file.read().split()[1]) * page
+    if total <= enough * 2**20:
+        return total / 2**20
+    total = 0
+    for one in pids:
+        with contextlib.suppress(OSError, ValueError, StopIteration), open(f"/proc/{one}/smaps_rollup") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
+    return total / 2**20
+
+
+# --- bubblewrap -----------------------------------------------------------------------------------------------------
+
+ENVIRONMENT = {"DOLPHINS_SMALL": "1", "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+               "NUMBA_NUM_THREADS": "1", "PLOTLY_RENDERER": "json", "HF_HUB_OFFLINE": "1", "PIP_NO_INPUT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+INSIDE = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp/home", "LANG": "C.UTF-8", "MPLCONFIGDIR": "/tmp/matplotlib",
+          "NUMBA_CACHE_DIR": "/tmp/numba", "USER": "student", "LOGNAME": "student", "TMPDIR": "/tmp"}
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime")       # of /etc
+
+
+def bubblewrap(bundle, environment):
+    """The command line that confines: what is visible, and what is not. -> list"""
+    command = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-net",
+               "--unshare-uts", "--unshare-cgroup-try", "--hostname", "dolphins", "--clearenv"]
+    if os.geteuid() == 0:                                       # stage.py becomes NOBODY, and is then held to limits as any user is
+        command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        command += ["--unshare-user"]
+    for name, value in environment.items():
+        command += ["--setenv", name, value]
+    for path in map(Path, SYSTEM):
+        if path.is_symlink():
+            command += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            command += ["--ro-bind", str(path), str(path)]
+    pythons = python_folders()
+    for parent in sorted({parent for path in pythons for parent in Path(path).parents} | {Path("/etc")})[1:]:
+        command += ["--perms", "0755", "--dir", str(parent)]    # else only root may pass through what bubblewrap makes on the way
+    for name in SETTINGS:
+        command += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    for path in pythons:
+        command += ["--ro-bind", path, path]
+    for path in masked(pythons):
+        command += ["--tmpfs", path]
+    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/tmp/home", "--chmod", "1777", "/tmp",
+                "--ro-bind", str(bundle), COURSE, "--ro-bind", stage.__file__, "/stage.py", "--chdir", "/tmp",
+                "--remount-ro", "/dev", "--remount-ro", "/"]
+    return command
+
+
+def python_folders():
+    """Where this Python and its packages lie, outside of the system's folders, the outermost of each."""
+    found = {str(Path(path)) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)}
+    found |= {os.path.realpath(path) for path in found} | {str(Path(os.path.realpath(sys.executable)).parents[1])}
+    found = {path for path in found if not any(below(path, folder) for folder in SYSTEM)}
+    return sorted(path for path in found if not any(path != other and below(path, other) for other in found))
+
+
+def masked(visible):
+    """Folders within what is visible that must not be seen: this project's own packages, or the whole checkout of it."""
+    if (ROOT / "pyproject.toml").is_file() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM)):
+        raise CourseError(f"The course lies in {ROOT}, within the folders of Python or the system, which submissions can read. Move it, for "
+                          "instance below your home.")
+    return [str(ROOT / name) for name in OUR_PACKAGES if (ROOT / name).is_dir() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM))]
+
+
+def below(path, folder):
+    return Path(path) == Path(folder) or Path(folder) in Path(path).parents
+
+
+def sandbox_problem():
+    """Why bubblewrap cannot confine here, in a sentence; None where it can. It is tried, which takes a second."""
+    if sys.platform != "linux":
+        return f"bubblewrap is for Linux, and this is {platform.system()}."
+    if shutil.which("bwrap") is None:
+        return "bubblewrap is not installed (Debian, Ubuntu: sudo apt install bubblewrap)."
+    with tempfile.TemporaryDirectory() as bundle:
+        os.chmod(bundle, 0o755)
+        (Path(bundle) / "notebooks").mkdir()
+        try:
+            with Sandbox("bwrap", bundle, warm=False) as sandbox, sandbox.open():
+                return None
+        except CourseError as error:
+            hint = ""
+            with contextlib.suppress(OSError):
+                if Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").read_text().strip() == "1":
+                    hint = " AppArmor forbids user namespaces here: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+            with contextlib.suppress(OSError):
+                if Path("/proc/sys/user/max_user_namespaces").read_text().strip() == "0":
+                    hint = " This kernel allows no user namespaces: sudo sysctl -w user.max_user_namespaces=10000"
+            return f"{error}{hint}"
