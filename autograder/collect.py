@@ -3,21 +3,25 @@
 Names of files, as the systems' own sources make them:
 
     canvas   lastfirst_LATE_12345_67890_name-1.ipynb    (Canvas: lib/content_zipper.rb)
-             the sortable name in small letters without spaces, commas, hyphens and apostrophes, but with accents; LATE where it is; the
-             user's number; the file's number, which grows with time; the file's name, to which Canvas adds -1, -2 from attempt to attempt
-    moodle   First Last_123_assignsubmission_file/name.ipynb, or ..._file_/name.ipynb, or ..._file_name.ipynb     (Moodle:
-             mod/assign/classes/downloader.php); the full name without apostrophes, and the number of the participant
+             the sortable name in small letters, of which letters (with accents), digits and _ are left; LATE where it is; the
+             user's number; the file's number, which grows with time; the file's name, with -1, -2 from attempt to attempt
+    moodle   First Last_123_assignsubmission_file/name.ipynb, ..._file_/name.ipynb (before Moodle 4), or ..._file_name.ipynb
+             (Moodle: mod/assign/classes/downloader.php); the full name without apostrophes, the number of the participant
     folder   STUDENT/..., STUDENT_....ipynb: an id, email, login, number or name of the roster somewhere in the path
 
-**The student** is found by the number where the roster has it, else by the name: without accents, signs and capitals, in any order,
-with ä as a or ae, with or without a second first name, if it then means one student only. **The lesson** is found by what is in the
-notebook (grade ids, `setup(lesson=2)`, checks, functions), else by the name of the file, else it is --assignment.
+**The student** is found by the number where the roster has it, else by the name: without accents, signs and capitals, in any
+order, with ä as a or ae, with or without a second first name, if it then means one student only. The outermost part of a path
+that means somebody decides: what is inside a student's own folder or zip cannot make it another's.
 
-**Of several attempts the last on time counts**, else the last. On time: without Canvas's LATE, not after --deadline. The zips of Canvas
-and Moodle do not hold the times of submission; folders do (the files' own), and Moodle's grading worksheet as --roster.
-What does not count is kept in grading/attempts/. Nothing is dropped in silence: what could not be placed is listed with the reason.
+**The lesson** is found by what is in the notebook (grade ids, `setup(lesson=2)`, checks, functions), else by the name of the
+file, else it is --assignment; with --assignment, notebooks of other lessons are not taken.
 
-grading/collected.json says where every file came from, and its SHA-256. Collecting the same again changes nothing.
+**Of several attempts the last on time counts**, else the last. On time: without Canvas's LATE, not after --deadline. The zips
+of Canvas and Moodle do not hold the times of submission; folders do (the files' own), and Moodle's grading worksheet as --roster.
+
+In grading/: every attempt is kept in attempts/LESSON/STUDENT/; collected.json says where each came from, its SHA-256 and which
+one is in submitted/, and lists what could not be placed, with the reason; roster.json is the class. Collecting the same again
+changes nothing. A run that was ended in the middle is completed by the next one.
 
 Archives are untrusted: nothing is unpacked to a path that an archive names, links are not followed, and all is bounded.
 """
@@ -25,10 +29,10 @@ Archives are untrusted: nothing is unpacked to a path that an archive names, lin
 import collections
 import contextlib
 import datetime
-import errno
 import fcntl
 import functools
 import hashlib
+import io
 import json
 import os
 import re
@@ -36,26 +40,28 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from course_lib.errors import CourseError
 
+from . import roster as classes
 from .build import STUDENT
 from .repair import MOST_BYTES
-from .roster import Roster, namesakes, read_roster, unmixed
 
-COLLECTED = "collected.json"
 DEPTH = 3                       # zips in zips
 MOST_ENTRIES = 100_000          # of what was downloaded
 MOST_INNER = 2_000              # of a zip that a student packed
 MOST_UNPACKED = 4 * MOST_BYTES  # of one such zip, all in all
+MOST_NOTEBOOKS = 50             # of one student in one run
+MOST_LINES = 5                  # of one reason in one zip that are shown; collected.json has all
 JUNK = re.compile(r"^(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$", re.IGNORECASE)
 OTHERS = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
-CANVAS = re.compile(r"^(?P<name>.+?)(?:_(?P<late>(?i:LATE)))?_(?P<user>\d+)_(?P<file>\d+)_(?P<rest>.+)$", re.DOTALL)
-CANVAS_TEXT = re.compile(r"^(?P<name>.+?)(?:_(?P<late>(?i:LATE)))?_(?P<user>\d+)_(?P<what>text|link)\.html$", re.DOTALL)
-CANVAS_ANONYMOUS = re.compile(r"^(?:LATE_)?anon_\w+?_\d+_", re.IGNORECASE)
-MOODLE = re.compile(r"^(?P<name>.+)_(?P<user>\d+)_assignsubmission_(?P<what>[a-z]+)_?(?P<rest>.*)$", re.DOTALL)
+CANVAS = re.compile(r"^(?P<name>.+?)(?P<late>_late)?_(?P<user>\d{1,18})_(?:(?P<file>\d{1,18})_.|(?P<what>text|link)\.html$)",
+                    re.I | re.S)
+ANONYMOUS = re.compile(r"^(?:LATE_)?anon_\w+?_\d+_", re.I)
+MOODLE = re.compile(r"^(?P<name>.+?)_(?P<user>\d{1,18})_assignsubmission_(?P<what>[a-z]+)", re.S)
+BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError, MemoryError)
 
 
 # --- what there is --------------------------------------------------------------------------------------------
@@ -65,9 +71,8 @@ class Item:
     """One file, in folders and archives. where: its path through them; problem: why it cannot be read, or None."""
 
     where: tuple
-    read: object                # (limit in bytes) -> bytes
-    size: int = 0
-    time: datetime.datetime | None = None
+    read: object = None         # (limit in bytes) -> bytes
+    time: datetime.datetime | None = None               # without a zone where it came from a zip
     problem: str | None = None
 
     @property
@@ -80,36 +85,41 @@ def printable(text):
     return "".join(c if c.isprintable() else "?" for c in unicodedata.normalize("NFC", text))[:300]
 
 
-def items(source):
-    """All files of a file, folder or zip, through zips in them. -> iterator of Item"""
-    source = Path(source)
-    if not source.exists():
-        raise CourseError(f"{source}: there is no such file or folder.")
-    for path, where in files_below(source):
-        time = datetime.datetime.fromtimestamp(path.lstat().st_mtime)
-        if path.is_symlink():
-            yield Item(where, None, problem="a link, which is not followed")
-        elif not path.is_file():
-            yield Item(where, None, problem="not a file")
-        else:
-            item = Item(where, functools.partial(read_file, path), path.lstat().st_size, time)
-            if path.suffix.lower() == ".zip":
-                outer = path == source
-                yield from zip_items(item, path, MOST_ENTRIES, () if outer else where, None)
-            else:
-                yield item
+def items(source, is_students):
+    """All files of a file, folder or zip, through zips in them. -> iterator of Item
 
-
-def files_below(source):
+    is_students: (name of a zip in a folder) -> did a student pack it? Else it is what a system exported.
+    """
     if not source.is_dir():
-        yield source, (source.name,)
+        yield from file_items(source.resolve(), (source.name,), lambda name: False, source=True)
         return
-    for folder, folders, names in os.walk(source, followlinks=False):
-        folders[:] = sorted(name for name in folders if not JUNK.match(name))
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        for name in sorted(names + links):
+    unread = []
+    for folder, folders, names in os.walk(source, onerror=unread.append):
+        folders.sort()
+        for name in sorted(names + [name for name in folders if (Path(folder) / name).is_symlink()]):
             path = Path(folder) / name
-            yield path, path.relative_to(source).parts
+            yield from file_items(path, path.relative_to(source).parts, is_students)
+    for error in unread:
+        yield Item(Path(os.path.relpath(error.filename, source)).parts, problem=f"cannot be read ({error.strerror})")
+
+
+def file_items(path, where, is_students, source=False):
+    try:
+        status = path.lstat()
+    except OSError as error:
+        yield Item(where, problem=f"cannot be read ({error.strerror})")
+        return
+    if not stat.S_ISREG(status.st_mode):
+        yield Item(where, problem="a link, which is not followed" if stat.S_ISLNK(status.st_mode) else "not a file")
+        return
+    time = datetime.datetime.fromtimestamp(status.st_mtime, datetime.timezone.utc)
+    item = Item(where, functools.partial(read_file, path), time)
+    if path.suffix.lower() != ".zip" and not (source and zipfile.is_zipfile(path)):
+        yield item
+    elif is_students(path.name):
+        yield from nested(item, [MOST_UNPACKED], 0)
+    else:
+        yield from zip_items(item, path, () if source else where, None)
 
 
 def read_file(path, limit):
@@ -117,53 +127,53 @@ def read_file(path, limit):
         return file.read(limit)
 
 
-def zip_items(item, opened, most, where, budget, depth=1):
-    """The files of a zip. opened: its path, or its bytes in memory; budget: what may still be unpacked of a student's zip."""
-    import io
-
+def zip_items(item, opened, where, budget, depth=0):
+    """The files of a zip. opened: its path, or an open file; budget: [bytes] to unpack at most, None if no student packed it."""
+    most = MOST_ENTRIES if budget is None else MOST_INNER
     try:
-        archive = zipfile.ZipFile(io.BytesIO(opened) if isinstance(opened, bytes) else opened)
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        yield Item(where or item.where, None, item.size, item.time, f"a damaged zip ({printable(str(error))})")
+        archive = zipfile.ZipFile(opened)
+    except BROKEN as error:
+        yield Item(item.where, problem=f"a damaged zip ({printable(str(error))})")
         return
     with archive:
-        entries = archive.infolist()
+        entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
+        if not entries:
+            yield Item(item.where, problem="an empty zip")
         if len(entries) > most:
-            yield Item(where or item.where, None, item.size, item.time, f"a zip of {len(entries):,} files; at most {most:,} are looked at")
+            yield Item(item.where, problem=f"a zip of {len(entries):,} files; at most {most:,} are looked at")
             return
         for entry in entries:
             parts = tuple(part for part in entry_name(entry).replace("\\", "/").split("/") if part not in ("", ".", ".."))
-            if entry.is_dir() or not parts:
-                continue
-            inner = Item((*where, *parts), None, entry.file_size, entry_time(entry))
-            spent = budget if budget is not None else [MOST_UNPACKED]
-            inner.read = functools.partial(read_entry, archive, entry, spent)
+            own = [MOST_UNPACKED] if budget is None else budget
+            inner = Item((*where, *(parts or ("?",))), functools.partial(read_entry, archive, entry, own))
+            inner.time = entry_time(entry) if budget is None else item.time         # a student's clock says anything
             if stat.S_ISLNK(entry.external_attr >> 16):
                 inner.problem = "a link, which is not followed"
             elif entry.flag_bits & 1:
                 inner.problem = "encrypted"
-            if inner.problem is None and parts[-1].lower().endswith(".zip"):
-                yield from nested(inner, spent, depth)
+            if inner.problem is None and inner.where[-1].lower().endswith(".zip"):
+                yield from nested(inner, own, depth + 1)
             else:
                 yield inner
 
 
 def nested(item, budget, depth):
-    """The files of a zip in a zip."""
+    """The files of a zip that a student packed."""
     if depth >= DEPTH:
         item.problem = f"a zip in {DEPTH} others, which is not looked into"
-        yield item
-        return
-    data = content(item, MOST_BYTES)
-    if item.problem:
-        yield item
     else:
-        yield from zip_items(item, data, MOST_INNER, item.where, budget, depth + 1)
+        data = content(item, MOST_BYTES)
+        if item.problem is None and data.count(b"PK\x01\x02") > 2 * MOST_INNER:      # before they are all read as a list
+            item.problem = f"a zip of very many files; at most {MOST_INNER:,} are looked at"
+    if item.problem is None:
+        yield from zip_items(item, io.BytesIO(data), item.where, budget, depth)
+    else:
+        yield item
 
 
 def entry_name(entry):
     """The name in a zip. Without the flag for UTF-8 it is meant to be in an old code page, but most write UTF-8 all the same."""
-    return entry.filename if entry.flag_bits & 0x800 else unmixed(entry.filename)
+    return entry.filename if entry.flag_bits & 0x800 else classes.unmixed(entry.filename)
 
 
 def entry_time(entry):
@@ -182,13 +192,13 @@ def read_entry(archive, entry, budget, limit):
     return data
 
 
-def content(item, limit):
-    """The bytes of an item, or b"" and its problem set."""
+def content(item, limit, whole=True):
+    """The bytes of an item, or b"" and its problem set. whole: more than limit is a problem."""
     try:
-        data = item.read(limit + 1)
+        data = item.read(limit + whole)
     except OverflowError:
         item.problem = f"in a zip that unpacks to more than {MOST_UNPACKED >> 20} MB"
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError, MemoryError) as error:
+    except BROKEN as error:
         item.problem = f"cannot be read ({printable(str(error)) or type(error).__name__})"
     else:
         if len(data) <= limit:
@@ -243,101 +253,128 @@ def lesson_named(name):
     return next((path.stem for path in sorted(STUDENT.glob("[0-9][0-9]_*.ipynb")) if path.stem in name), None)
 
 
-def attempt_number(name):
+def copy_number(name):
     """notebook.ipynb 0, notebook-2.ipynb (Canvas) 2, notebook (1).ipynb (browsers) 1"""
     found = re.search(r"(?:-(\d{1,3})|\s?\((\d{1,3})\))$", re.sub(r"(\.\w+)+$", "", name))
     return int(found[1] or found[2]) if found else 0
 
 
-def is_notebook(name, data):
-    return name.lower().endswith(".ipynb") or (data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and b'"cell' in data)
+def is_notebook(start):
+    """By its first bytes: for notebooks of other names."""
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and (b'"cell' in start or b'"nbformat' in start)
 
 
 # --- which student --------------------------------------------------------------------------------------------
 
 @dataclass
 class Who:
-    """What a path says: the student or None, how that is known or why not; what Canvas adds."""
+    """What a path says: the student or None, how that is known or why not; and what the systems write beside it."""
 
     student: object = None
     how: str = ""
+    number: str = ""            # Canvas's of the user, Moodle's of the participant
     late: bool = False
     file_id: int = 0
+    instead: str = ""           # of a file: an online text, a link
 
 
-def by_canvas(item, roster):
-    for part in item.where:
-        if CANVAS_ANONYMOUS.match(part):
+def by_canvas(where, roster):
+    for part in where:
+        if ANONYMOUS.match(part):
             return Who(how="an anonymous download; show the students' names in Canvas, then download again")
-        found = CANVAS.match(part) or CANVAS_TEXT.match(part)
-        if found:
-            student, how = roster.find_number(found["user"])
-            by_name, how_by_name = roster.find_name(found["name"], squeezed=True)
-            if student is None and by_name is not None and (not by_name.lms_user_id or by_name.lms_user_id == found["user"]):
-                student, how = by_name, how_by_name
-            elif student is None and by_name is not None:
-                how = f"the name {found['name']!r} is that of {by_name.id}, but the number {found['user']} is not"
-            elif student is None:
-                how = f"{how}; {how_by_name}"
-            if "what" in found.groupdict():
-                return Who(None, f"{student.id if student else 'somebody'} handed in a {found['what']} instead of a file")
-            return Who(student, how, bool(found["late"]), int(found["file"][:18]))
+        found = CANVAS.match(part)
+        if found is None:
+            continue
+        student, how = roster.find_number(found["user"])
+        if student is None:
+            student, by_name = roster.find_name(found["name"], squeezed=True)
+            how = by_name if student or "several" in by_name else f"{how} or {by_name.removeprefix('nobody in the roster has ')}"
+            if student is not None and student.lms_user_id:
+                student, how = None, f"the name is {student.id}'s, but the number {found['user']} is not"
+        return Who(student, how, found["user"], bool(found["late"]), int(found["file"] or 0), found["what"] or "")
     return Who(how="the name is not one that Canvas gives (last name first_number_number_file)")
 
 
-def by_moodle(item, roster):
-    for part in item.where:
+def by_moodle(where, roster):
+    for part in where:
         found = MOODLE.match(part)
-        if found:
-            student, how = roster.find_number(found["user"])
-            by_name, how_by_name = roster.find_name(found["name"])
-            if student is not None and by_name is not None and by_name.id != student.id:
-                return Who(how=f"the number {found['user']} is that of {student.id}, the name that of {by_name.id}: is the roster of this assignment?")
-            if student is None:
-                student, how = by_name, how_by_name
-            if found["what"] != "file":
-                return Who(None, f"{student.id if student else 'somebody'} handed in {found['what']} instead of a file")
-            return Who(student, how)
+        if found is None:
+            continue
+        student, how = roster.find_number(found["user"])
+        named, by_name = roster.find_name(found["name"])
+        if student is None:
+            student, how = named, by_name
+        elif named not in (None, student):
+            student, how = None, (f"the number {found['user']} is that of {student.id}, the name that of {named.id}: is the "
+                                  "roster a worksheet of another assignment?")
+        return Who(student, how, found["user"], instead=found["what"].removeprefix("file"))
     return Who(how="the name is not one that Moodle gives (full name_number_assignsubmission_file)")
 
 
-def by_folder(item, roster):
-    reasons = []
-    for parts in (item.where[:-1], fragments(item.where[-1])):
-        for find in (roster.find_key, roster.find_name):
-            found = [find(part) for part in parts]
+def by_folder(where, roster):
+    """The outermost part of the path that means one student; of a part, first as a whole, then its beginnings and ends."""
+    several = None
+    for part in where:
+        whole, *pieces = fragments(part)
+        for texts, find in (((part, whole), roster.find_key), ([whole], roster.find_name),
+                            (pieces, roster.find_key), (pieces, roster.find_name)):
+            found = [find(text) for text in texts]
             students = {student.id: (student, how) for student, how in found if student is not None}
             if len(students) == 1:
-                return Who(*next(iter(students.values())))
+                return Who(*students.popitem()[1])
             if students:
-                return Who(how=f"the path names several students: {', '.join(sorted(students))}")
-            reasons += [how for _, how in found if "several" in how]
-    return Who(how=reasons[0] if reasons else "no id, email or name of the roster is in its path")
+                return Who(how=f"{printable(part)!r} names several students: {', '.join(sorted(students))}")
+            several = several or next((how for _, how in found if "several" in how), None)
+    return Who(how=several or "no id, email or name of the roster is in its path")
 
 
 def fragments(name):
-    """Beginnings and ends of a file's name in which a student may be named, without the lesson's name and numbers of copies."""
-    stem = re.sub(r"(\.\w{1,6})+$", "", name)
+    """A part of a path without the lesson's name, the file's type and numbers of copies, and its beginnings and ends. -> list"""
+    stem = re.sub(r"(\.(ipynb|zip|json|txt))+$", "", name, flags=re.IGNORECASE)
     for path in STUDENT.glob("[0-9][0-9]_*.ipynb"):
         stem = re.sub(re.escape(path.stem), "", stem, flags=re.IGNORECASE)
     stem = re.sub(r"\s?\(\d+\)$|-\d{1,2}$", "", stem).strip(" _-")
-    cuts = [at.start() for at in re.finditer(r"[_\s-]", stem)][:20]
-    return [part for part in (stem, *(stem[:at] for at in cuts), *(stem[at + 1:] for at in cuts)) if len(part) >= 3]
+    cuts = [at.start() for at in re.finditer(r"[_\s-]+", stem)][:20]
+    return [stem, *(part for at in cuts for part in (stem[:at], stem[at:].lstrip(" _-")) if len(part) >= 3)]
 
 
 WAYS = {"canvas": by_canvas, "moodle": by_moodle, "folder": by_folder}
+PACKED = {"canvas": CANVAS.match, "moodle": MOODLE.match, "folder": lambda name: True}     # is a zip in a folder a student's?
+
+
+# --- times ----------------------------------------------------------------------------------------------------
+
+def parse_deadline(text):
+    """"2026-11-20T23:59+01:00" -> datetime with its zone, this machine's where it names none; a day alone lasts until its end."""
+    text = text.strip()
+    try:
+        time = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise CourseError(f"--deadline {text!r} is no time. Write 2026-11-20T23:59, or 2026-11-20T23:59+01:00.") from None
+    if len(text) == 10:
+        time += datetime.timedelta(days=1, seconds=-1)
+    return time if time.tzinfo else time.astimezone()
+
+
+def parse_moodle_time(text):
+    """"Friday, 20 November 2026, 11:05 PM" and its like -> datetime without zone, or None"""
+    text = re.sub(r"^\w+, ", "", text.strip().replace("\u202f", " "))
+    for form in ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%d %b %Y, %H:%M", "%B %d, %Y, %I:%M %p", "%Y-%m-%d %H:%M:%S",
+                 "%d/%m/%y, %H:%M"):
+        with contextlib.suppress(ValueError):
+            return datetime.datetime.strptime(text, form)
+    return None
 
 
 # --- the course folder ----------------------------------------------------------------------------------------
 
 @dataclass
 class Collected:
-    """What a run did. placed, replaced, late: (lesson, student); left_out: (from, reason); missing: ids of those without a file of
-    the lessons that came in."""
+    """What a run did. placed, replaced, unchanged, late: (lesson, student); left_out: (from, reason); missing: {lesson: ids}."""
 
     placed: list = field(default_factory=list)
-    replaced: list = field(default_factory=list)
-    unchanged: int = 0
+    replaced: list = field(default_factory=list)        # of placed: an earlier attempt was there
+    unchanged: list = field(default_factory=list)
     late: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     left_out: list = field(default_factory=list)
@@ -346,115 +383,137 @@ class Collected:
 
     def text(self):
         """The run in lines."""
-        lines = [f"{len(self.placed)} notebooks collected, {len(self.replaced)} of them in place of an earlier one; {self.unchanged} were "
-                 "there already."]
-        sections = (("Late", [f"{student} ({lesson})" for lesson, student in self.late]), ("To know", self.notes),
-                    ("Could not be placed", [f"{where}: {reason}" for where, reason in self.left_out]),
-                    ("Handed in nothing", [f"{lesson}: {', '.join(students)}" for lesson, students in self.missing.items() if students]))
+        lines = [f"Collected {count(self.placed, 'notebook')}; {len(self.unchanged)} more were there already."]
+        sections = (("Replaced an earlier attempt", [f"{student} ({lesson})" for lesson, student in self.replaced]),
+                    ("Late", [f"{student} ({lesson})" for lesson, student in self.late]), ("To know", self.notes),
+                    ("Could not be placed", self.left_out_lines()))
         for title, rows in sections:
             if rows:
-                lines += [f"{title} ({len(rows)}):" if title != "Handed in nothing" else f"{title}:", *(f"  {row}" for row in rows)]
+                lines += [f"\n{title}:", *(f"  {row}" for row in rows)]
+        for lesson, students in self.missing.items():
+            if students:
+                lines += [f"\nNothing of {lesson} from {count(students, 'student')}:", f"  {', '.join(students)}"]
         if self.junk:
-            lines.append(f"{self.junk} files of operating systems (.DS_Store and the like) were passed over.")
+            lines.append(f"\nPassed over {count(range(self.junk), 'file')} of operating systems (.DS_Store and the like).")
         return "\n".join(lines)
+
+    def left_out_lines(self):
+        """Of many files of one folder or zip that were left out for one reason, the first few and their number."""
+        groups = collections.defaultdict(list)
+        for where, reason in self.left_out:
+            groups[where.split("/")[0] if "/" in where else "", reason].append(f"{where}: {reason}")
+        for (top, reason), rows in groups.items():
+            if top and len(rows) > MOST_LINES:
+                rows[MOST_LINES:] = [f"{top}: {len(rows) - MOST_LINES} more: {reason}; grading/collected.json names them"]
+        return [row for rows in groups.values() for row in rows]
+
+
+def count(things, noun):
+    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
 
 
 def collect(source, kind, course=".", roster=None, assignment=None, deadline=None):
     """Takes in what was downloaded. -> Collected
 
-    source: a zip, a folder or a notebook; kind: "canvas", "moodle" or "folder"; roster: csv of the class, else the one that was used
-    before; assignment: the lesson of notebooks that do not show it; deadline: ISO 8601, in this machine's time if it names no zone.
+    source: a zip, a folder or a notebook; kind: "canvas", "moodle" or "folder"; roster: a csv of the class, added to those given
+    before; assignment: the only lesson that is taken, also from notebooks that do not show which they are; deadline: ISO 8601, in
+    this machine's time if it names no zone; it is kept for the lessons that came in, until another one is given.
     """
-    course = Path(course)
-    lessons = sorted({lesson for lesson in lesson_signs().values()})
+    source, course = Path(source), Path(course)
+    lessons = sorted(path.stem for path in STUDENT.glob("[0-9][0-9]_*.ipynb"))
     if assignment is not None and assignment not in lessons:
         raise CourseError(f"--assignment {assignment}: there is no such lesson. The lessons are {', '.join(lessons)}.")
-    until = parse_deadline(deadline)
-    with locked(course), room(course):
-        register = read_register(course)
-        if roster is not None:
-            students = read_roster(roster)
-            register["students"] = {student.id: {key: value for key, value in asdict(student).items() if key != "id"} for student in students}
-        elif not register["students"]:
-            raise CourseError("Who is in the class? Name its csv: --roster roster.csv (nbgrader's, Canvas's gradebook or Moodle's participants).")
-        return Run(course, register, kind, assignment, until).take_in(Path(source))
-
-
-def parse_deadline(text):
-    if text is None:
-        return None
-    try:
-        time = datetime.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    except ValueError:
-        raise CourseError(f"--deadline {text!r} is no time. Write 2026-11-20T23:59, or 2026-11-20T23:59+01:00.") from None
-    if len(text.strip()) == 10:                         # a day: until its end
-        time += datetime.timedelta(days=1, seconds=-1)
-    return time.astimezone().replace(tzinfo=None) if time.tzinfo else time
-
-
-def parse_moodle_time(text):
-    """"Friday, 20 November 2026, 11:05 PM" and its like -> datetime, or None"""
-    text = re.sub(r"^\w+, ", "", text.strip())
-    for form in ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%d %b %Y, %H:%M", "%B %d, %Y, %I:%M %p", "%Y-%m-%d %H:%M:%S", "%d/%m/%y, %H:%M"):
-        with contextlib.suppress(ValueError):
-            return datetime.datetime.strptime(text, form)
-    return None
+    until = None if deadline is None else parse_deadline(deadline)
+    new = None if roster is None else classes.read_csv(roster)
+    if not source.exists():
+        raise CourseError(f"{source}: there is no such file or folder.")
+    with room(course), locked(course):
+        students = classes.read(course)
+        for student in students:            # they are another assignment's, unless the new csv says them again
+            student.identifier = student.submitted = ""
+        if new is not None:
+            students = classes.update(students, new)
+        elif not students:
+            raise CourseError("Who is in the class? Name its csv: --roster roster.csv (nbgrader's, Canvas's gradebook export or "
+                              "Moodle's participants).")
+        return Run(course, students, kind, assignment, until).take_in(source)
 
 
 class Run:
-    """One collecting. register: the content of collected.json, which it changes and writes."""
+    """One collecting. register: the content of collected.json."""
 
-    def __init__(self, course, register, kind, assignment, until):
-        from .roster import Student
+    def __init__(self, course, students, kind, assignment, until):
+        self.course, self.kind, self.assignment, self.until = course, kind, assignment, until
+        self.roster, self.result = classes.Roster(students), Collected()
+        self.register = read_register(course)
+        self.number = 1 + max((attempt["run"] for _, _, known in self.known() for attempt in known["attempts"]), default=0)
+        self.taken, self.touched, self.undated, self.renamed = collections.Counter(), set(), False, 0
 
-        self.course, self.register, self.kind, self.assignment, self.until = course, register, kind, assignment, until
-        self.roster = Roster([Student(id=one, **{**row, "names": tuple(row["names"])}) for one, row in register["students"].items()])
-        self.result, self.number, self.touched, self.undated = Collected(), register["run"] + 1, set(), False
+    def known(self):
+        """(lesson, student's id, what is known of their attempts) of all that was ever collected."""
+        return [(lesson, student, known) for lesson, students in self.register["submissions"].items()
+                for student, known in students.items()]
 
     def take_in(self, source):
-        for item in items(source):
+        for item in items(source, PACKED[self.kind]):
             if any(JUNK.match(part) for part in item.where):
                 self.result.junk += 1
             elif reason := self.take(item):
                 self.result.left_out.append((item.label, reason))
-        for lesson, student in sorted(self.touched):
-            self.place(lesson, student)
-        shared = namesakes(self.roster.students.values())
-        if shared:
-            self.result.notes.append(f"Students of one name, who are told apart by numbers alone: {', '.join(shared)}.")
-        if self.undated:
-            self.result.notes.append(f"The deadline could not be applied: {self.kind} files carry no times of submission."
-                                     + (" Give Moodle's grading worksheet as --roster." if self.kind == "moodle" else " Canvas's LATE was."))
-        for lesson in sorted({lesson for lesson, _ in self.touched}):
-            self.result.missing[lesson] = sorted(set(self.roster.students) - set(self.register["submissions"].get(lesson, {})))
+        lessons = sorted({lesson for lesson, _ in self.touched})
+        for lesson in lessons if self.until else ():
+            self.register["deadlines"][lesson] = self.until.isoformat()
+        self.keep_numbers(lessons)
+        self.write()                # before anything is placed: a run that ends here is completed by the next
+        for lesson, student, known in self.known():
+            if (lesson, student) in self.touched or known["sha256"] != self.counting(lesson, known)["sha256"]:
+                self.place(lesson, student, known)
+        self.tell(lessons)
         self.register["left_out"][source.name] = [{"from": where, "reason": reason} for where, reason in self.result.left_out]
-        if self.result.placed or any(entry["run"] == self.number for _, entry in self.attempts()):
-            self.register["run"] = self.number
-        write(self.course / "grading" / COLLECTED, (json.dumps(self.register, indent=1, ensure_ascii=False) + "\n").encode())
+        self.write()
         return self.result
 
-    def attempts(self):
-        for students in self.register["submissions"].values():
-            for student, entry in students.items():
-                yield from ((student, attempt) for attempt in entry["attempts"])
+    def write(self):
+        write(classes.roster_path(self.course), classes.as_json(self.roster.students.values()))
+        write(register_path(self.course), (json.dumps(self.register, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def tell(self, lessons):
+        shared = classes.namesakes(self.roster.students.values())
+        if shared:
+            self.result.notes.append(f"Several students are called {', '.join(shared)}: numbers, ids or emails tell them apart.")
+        if self.renamed:
+            files = count(range(self.renamed), "notebook")
+            self.result.notes.append(f"{files} not named after its lesson, which the content shows.")
+        if len(lessons) > 1 and self.assignment is None and self.kind != "folder":
+            self.result.notes.append(f"Notebooks of {len(lessons)} lessons came in; --assignment takes one lesson only.")
+        if self.undated:
+            self.result.notes.append("The deadline could not be applied to all: " + {
+                "canvas": "Canvas's files carry no times of submission; its LATE was applied.",
+                "moodle": "Moodle's files carry no times of submission; give the assignment's grading worksheet as --roster.",
+                "folder": "some files carry no time."}[self.kind])
+        for lesson in lessons:
+            self.result.missing[lesson] = sorted(set(self.roster.students) - set(self.register["submissions"][lesson]))
 
     def take(self, item):
         """Takes one file in. -> None, or why not"""
         name = item.where[-1]
         if ".ipynb_checkpoints" in item.where:
             return "an autosave of Jupyter, not what was handed in"
-        who = WAYS[self.kind](item, self.roster)
+        who = WAYS[self.kind](item.where, self.roster)
         whose = f" (of {who.student.id})" if who.student else ""
+        if who.instead:
+            item.problem = f"handed in as {who.instead}, not as a file"
+        if item.problem is None and name.lower().endswith(OTHERS):
+            item.problem = "an archive that is not looked into; a zip or the notebook itself is"
+        if item.problem is None and not name.lower().endswith(".ipynb") and not is_notebook(content(item, 4096, whole=False)):
+            item.problem = item.problem or "not a notebook"
         if item.problem is not None:
             return item.problem + whose
-        if name.lower().endswith(OTHERS):
-            return "an archive that is not looked into; a zip or the notebook itself is" + whose
-        if not name.lower().endswith(".ipynb"):
-            start = content(item, MOST_BYTES) if item.size <= MOST_BYTES else b""
-            if item.problem is not None or not is_notebook(name, start):
-                return (item.problem or "not a notebook") + whose
         if who.student is None:
             return who.how
+        self.taken[who.student.id] += 1
+        if self.taken[who.student.id] > MOST_NOTEBOOKS:
+            return f"more than {MOST_NOTEBOOKS} notebooks of one student" + whose
         data = content(item, MOST_BYTES)
         if item.problem is not None:
             return item.problem + whose
@@ -462,116 +521,142 @@ class Run:
         lesson = shown or named or self.assignment
         if lesson is None:
             return "neither its content nor its name shows a lesson; name it with --assignment" + whose
+        if self.assignment not in (None, lesson):
+            return f"is {lesson}, not {self.assignment}" + whose
+        others = [attempt for attempt in self.attempts(lesson, who.student.id) if attempt["kind"] == self.kind
+                  and attempt["number"] != who.number]
+        if others and not who.how.startswith("the number"):
+            return (f"the name is {who.student.id}'s, but so is that of number {others[0]['number']}: look at both, then give "
+                    "their numbers in the roster's column lms_user_id")
+        for attempt in others:              # taken by its name, before the roster said whose number is whose
+            attempt["foreign"] = True
         notes = []
-        if shown and named and shown != named:
-            notes.append(f"was named {printable(name)}, but is lesson {shown}")
-        elif shown and not named:
-            notes.append(f"was named {printable(name)}")
+        if shown is None:
+            notes.append(f"does not show its lesson; {'its name' if named else '--assignment'} says {lesson}")
+        elif named != shown:
+            self.renamed += 1
         if who.how.startswith("a part of"):
             notes.append(f"matched by {who.how}")
         self.record(lesson, who, item, data, notes)
         return None
+
+    def attempts(self, lesson, student):
+        return self.register["submissions"].get(lesson, {}).get(student, {"attempts": []})["attempts"]
 
     def record(self, lesson, who, item, data, notes):
         """Keeps an attempt's bytes, and what is known of it."""
         digest, student = hashlib.sha256(data).hexdigest(), who.student
         known = self.register["submissions"].setdefault(lesson, {}).setdefault(student.id, {"sha256": None, "attempts": []})
         time = item.time if self.kind == "folder" else parse_moodle_time(student.submitted) if self.kind == "moodle" else None
-        late = who.late or bool(self.until and time and time > self.until)
+        if time is not None and time.tzinfo is None:        # told without a zone: in the deadline's, else in this machine's
+            time = time.replace(tzinfo=self.until.tzinfo) if self.until else time.astimezone()
+        time = time and time.astimezone(datetime.timezone.utc).isoformat(" ", "seconds")
         self.undated |= self.until is not None and time is None
         self.touched.add((lesson, student.id))
+        write(self.kept(lesson, student.id, digest), data)
         for attempt in known["attempts"]:
-            if attempt["sha256"] == digest:
-                attempt["late"] = late if self.until else attempt["late"] and late
+            if attempt["sha256"] == digest and not attempt["foreign"]:          # handed in twice: the first time counts
+                attempt["late"] = attempt["late"] and who.late
+                attempt["time"] = min(filter(None, (attempt["time"], time)), default=None)
                 return
         known["attempts"].append({
-            "sha256": digest, "from": item.label, "kind": self.kind, "late": late, "time": time.isoformat(" ", "seconds") if time else None,
-            "file_id": who.file_id, "attempt": attempt_number(item.where[-1]), "run": self.number, "matched_by": who.how, "notes": notes})
-        write(self.kept(lesson, student.id, digest), data)
-        self.result.notes += [f"{student.id}: {printable(item.label)} {note}." for note in notes]
+            "sha256": digest, "from": item.label, "kind": self.kind, "late": who.late, "time": time, "number": who.number,
+            "file_id": who.file_id, "copy": copy_number(item.where[-1]), "run": self.number, "matched_by": who.how,
+            "foreign": False, "notes": notes})
+        self.result.notes += [f"{student.id}: {item.label} {note}." for note in notes]
 
     def kept(self, lesson, student, digest):
         return self.course / "grading" / "attempts" / lesson / student / f"{digest[:16]}.ipynb"
 
-    def place(self, lesson, student):
-        """Puts the attempt that counts into submitted/, and another one that was there out of it."""
-        known = self.register["submissions"][lesson][student]
+    def keep_numbers(self, lessons):
+        """What the systems call the students, for the tables to upload."""
+        for lesson in lessons:
+            for student in self.roster.students.values():
+                if self.kind == "moodle" and student.identifier and len(lessons) == 1:
+                    student.participants[lesson] = student.identifier
+                for attempt in self.attempts(lesson, student.id):
+                    if attempt["foreign"]:
+                        continue
+                    if attempt["kind"] == "moodle":
+                        student.participants.setdefault(lesson, f"Participant {attempt['number']}")
+                    elif attempt["kind"] == "canvas":
+                        student.lms_user_id = student.lms_user_id or attempt["number"]
+
+    def is_late(self, lesson, attempt):
+        deadline = self.register["deadlines"].get(lesson)
+        return attempt["late"] or bool(deadline and attempt["time"] and (
+            datetime.datetime.fromisoformat(attempt["time"]) > datetime.datetime.fromisoformat(deadline)))
+
+    def counting(self, lesson, known):
+        """The attempt that counts: the last on time, else the last."""
+        attempts = [attempt for attempt in known["attempts"] if not attempt["foreign"]]
+        kinds = {attempt["kind"] for attempt in attempts}
+        when = "file_id" if kinds == {"canvas"} else "time" if kinds == {"folder"} else "run"
+
+        def order(place):
+            attempt = attempts[place]
+            return not self.is_late(lesson, attempt), attempt[when] or "", attempt["copy"], place
+
+        return attempts[max(range(len(attempts)), key=order)]
+
+    def place(self, lesson, student, known):
+        """Puts the attempt that counts into submitted/."""
         path = self.course / "submitted" / student / lesson / f"{lesson}.ipynb"
-        counts = best(known["attempts"])
-        there = sha256(path)
-        if there is not None and there not in {attempt["sha256"] for attempt in known["attempts"]}:
-            self.result.notes.append(f"{student}: {path.relative_to(self.course)} was put there or changed by hand and was left as it is. Delete it, "
-                                     "then collect again, if what was handed in shall count.")
+        counts = self.counting(lesson, known)
+        there, kept = sha256(path), self.kept(lesson, student, counts["sha256"])
+        if there not in (None, *(attempt["sha256"] for attempt in known["attempts"])):
+            self.result.notes.append(f"{student}: {path.relative_to(self.course)} was put there or changed by hand and is left "
+                                     "as it is. Delete it, then collect again, if what was handed in shall count.")
             return
-        if counts["late"]:
+        if there != counts["sha256"] and sha256(kept) != counts["sha256"]:
+            self.result.left_out.append((counts["from"], f"{kept} is gone or was changed; collect it again (of {student})"))
+            return
+        if self.is_late(lesson, counts):
             self.result.late.append((lesson, student))
         if there == counts["sha256"]:
-            self.kept(lesson, student, there).unlink(missing_ok=True)   # of a run that was ended in between
-            self.result.unchanged += 1
+            self.result.unchanged.append((lesson, student))
         else:
-            if there is not None:
-                os.replace(path, made(self.kept(lesson, student, there)))
-                self.result.replaced.append((lesson, student))
-            source = self.kept(lesson, student, counts["sha256"])
-            if not source.exists():
-                self.result.left_out.append((counts["from"], f"what was kept of {student} is gone from {source}; collect it again"))
-                return
-            os.replace(source, made(path))
+            write(path, kept.read_bytes())
             self.result.placed.append((lesson, student))
+            if there is not None:
+                self.result.replaced.append((lesson, student))
         stamp = path.with_name("timestamp.txt")                         # nbgrader reads the time of submission from here
         if counts["time"]:
-            time = datetime.datetime.fromisoformat(counts["time"]).astimezone(datetime.timezone.utc)
-            write(stamp, f"{time:%Y-%m-%d %H:%M:%S} UTC\n".encode())
+            write(stamp, f"{counts['time'][:19]} UTC\n".encode())
         else:
             stamp.unlink(missing_ok=True)
         known["sha256"] = counts["sha256"]
 
 
-def best(attempts):
-    """The attempt that counts: the last on time, else the last."""
-    kinds = {attempt["kind"] for attempt in attempts}
-
-    def order(numbered):
-        n, attempt = numbered
-        when = attempt["run"]                           # Moodle's zips hold no times: what was downloaded later is later
-        if kinds == {"canvas"}:
-            when = attempt["file_id"]
-        elif kinds == {"folder"}:
-            when = attempt["time"] or ""
-        return not attempt["late"], when, attempt["attempt"], n
-
-    return max(enumerate(attempts), key=order)[1]
+def register_path(course):
+    return course / "grading" / "collected.json"
 
 
 def read_register(course):
-    path = course / "grading" / COLLECTED
+    """collected.json: {"submissions": {lesson: {student: {"sha256": of what is in submitted/, "attempts": [...]}}},
+    "deadlines": {lesson: time}, "left_out": {name of the download: [{"from", "reason"}]}}"""
+    path, keys = register_path(course), ("submissions", "deadlines", "left_out")
     try:
         register = json.loads(path.read_text(encoding="utf-8"))
-        return {"run": int(register["run"]), **{key: dict(register[key]) for key in ("students", "submissions", "left_out")}}
+        return {key: dict(register[key]) for key in keys}
     except FileNotFoundError:
-        return {"run": 0, "students": {}, "submissions": {}, "left_out": {}}
+        return {key: {} for key in keys}
     except (ValueError, KeyError, TypeError):
-        raise CourseError(f"{path} cannot be read. It says where every submission came from: put back the file, or move it away and "
-                          "collect everything again.") from None
+        raise CourseError(f"{path} cannot be read. It says where every submission came from: put back the file, or move it away "
+                          "and collect everything again.") from None
 
 
 def sha256(path):
     """SHA-256 of a file, None where there is none."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         return None
 
 
-def made(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def write(path, data):
     """Writes a file whole or not at all, and not where it is so already."""
-    path = made(Path(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return
     part = path.with_name(f".{path.name}.part")
@@ -590,19 +675,20 @@ def write(path, data):
 @contextlib.contextmanager
 def locked(course):
     """One collecting at a time in a course."""
-    with made(course / "grading" / ".collect.lock").open("a") as file:
+    (course / "grading").mkdir(parents=True, exist_ok=True)
+    with (course / "grading" / ".collect.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise CourseError(f"{course}: another `dolphins collect` is at work here. Wait until it has ended.") from None
         yield
 
 
 @contextlib.contextmanager
 def room(course):
+    """Turns a full disk and the like into a sentence."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise CourseError(f"{course}: the disk is full. Nothing that was collected is lost: make room, then run the same command again.") from None
+        raise CourseError(f"{error.filename or course}: cannot be written or read ({error.strerror}). Nothing that was collected "
+                          "is lost: make room or mend it, then run the same command again.") from None

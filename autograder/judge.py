@@ -17,8 +17,11 @@ send arrays. If it dies, the case that it died of is lost, a new one takes its p
 """
 
 import ast
+import contextlib
 import importlib
+import io
 import os
+import re
 import secrets
 import time
 import types
@@ -63,7 +66,8 @@ class ExpectedCache:
             prop = exercise.properties[index]
             with torch.device("cpu"):
                 inputs = prop.inputs(core.rng_of(exercise, index, seed))
-                outputs = prop.call(reference_of(exercise), **core.clone(inputs))
+                with contextlib.redirect_stderr(io.StringIO()):                 # a progress bar's
+                    outputs = prop.call(reference_of(exercise), **core.clone(inputs))
             self.known[key] = inputs, {name: value.detach() for name, value in outputs.items()}
         inputs, outputs = self.known[key]
         return core.clone(inputs), outputs
@@ -127,37 +131,49 @@ def steps_of(notebook, lesson):
     for step in reversed(steps):
         if step.take:
             needed |= set(getattr(check, step.take).functions)
-        elif step.source in released and step.exercise is None:
-            bound, read = names_in(step.source)
-            if not bound & needed:
-                continue
-            needed |= read
+            stays = True
         else:
-            needed |= names_in(step.source)[1]
-        kept.append(step)
+            read, bound, changed = names_in(step.source)
+            stays = step.source not in released or step.exercise is not None or bool((bound | changed) & needed)
+            if stays:
+                needed = needed - bound | read
+        if stays:
+            kept.append(step)
     return kept[::-1]
 
 
 def names_in(source):
-    """The names that a cell binds or changes, and those that it reads. -> two sets; where it is no plain Python, more than enough"""
+    """What a cell needs and gives. -> names that it reads from cells before, that it binds, and whose content it changes
+
+    Of a cell that is no plain Python: all words in it, for it may read any of them.
+    """
     try:
         tree = ast.parse("\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set(), set(source.replace("(", " ").replace(".", " ").split())
-    bound, read = set(), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-            bound.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
-            root = node
-            while isinstance(root, (ast.Attribute, ast.Subscript)):
-                root = root.value
-            bound |= {root.id} if isinstance(root, ast.Name) else set()
-    return bound, read
+        return set(re.findall(r"\w+", source)), set(), set()
+    read, bound, changed = set(), set(), set()
+    for statement in tree.body:
+        loaded, stored = set(), set()
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name):
+                (loaded if isinstance(node.ctx, ast.Load) else stored).add(node.id)
+            elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+                stored.add(node.name)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                stored |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
+                root = node
+                while isinstance(root, (ast.Attribute, ast.Subscript)):
+                    root = root.value
+                if isinstance(root, ast.Name):
+                    changed.add(root.id)
+        if isinstance(statement, ast.AugAssign):
+            loaded |= stored
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.With)):
+            loaded -= stored                                    # a function's own variables, a loop's
+        read |= loaded - bound
+        bound |= stored
+    return read, bound, changed
 
 
 # --- one submission in its sandbox ----------------------------------------------------------------------------------
@@ -221,7 +237,7 @@ class Performance:
                 return None, core.Complaint("lost", "It could not be tried: the notebook's process ended too often, or took too long.")
             self.begin()
         try:
-            outputs, complaint = self.session.call(name, index, inputs, seconds)
+            outputs, complaint = self.session.call(name, index, inputs, min(seconds, self.sandbox.limits.call_seconds))
         except Lost as lost:
             self.end()
             self.lost += 1

@@ -38,7 +38,6 @@ from .build import ROOT
 COURSE = "/course"              # where the bundle lies inside
 NOBODY = 64001                  # the user's number inside, if root grades: no account has it
 START = 120.0                   # seconds until a warm process must be ready
-GRACE = 5.0                     # seconds after its time in which a cell or a call must answer, before its session is ended
 OUR_PACKAGES = ("autograder", "course_lib", "dolphins", "solutions")
 
 
@@ -51,7 +50,9 @@ class Limits:
     file_mb: int = 200
     disk_mb: int = 500
     cell_seconds: float = 30.0
+    call_seconds: float = 10.0  # of a property's case, at most
     total_seconds: float = 300.0
+    grace_seconds: float = 5.0  # after its time, in which a cell or a call must answer before its session is ended
     message_mb: int = 64
     pictures: int = 4           # of a cell
     picture_bytes: int = 600_000
@@ -211,7 +212,7 @@ class Session:
 
     def take(self, exercise):
         """Keeps the functions of an exercise as they are now, for `call`."""
-        self.ask({"act": "take", "exercise": exercise}, None, GRACE)
+        self.ask({"act": "take", "exercise": exercise}, None, self.limits.grace_seconds)
 
     def call(self, exercise, index, inputs, seconds):
         """What the functions of an exercise make of a case of property `index`.
@@ -232,7 +233,7 @@ class Session:
         if self.pidfd is None:
             raise Lost("it has ended already")
         ticket = secrets.token_hex(8)                           # an answer that was sent before the question does not have it
-        until = min(self.until, time.monotonic() + seconds + GRACE)
+        until = min(self.until, time.monotonic() + seconds + self.limits.grace_seconds)
         try:
             self.sock.settimeout(max(0.1, until - time.monotonic()))
             stage.send(self.sock, {**head, "ticket": ticket}, arrays)

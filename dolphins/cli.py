@@ -165,15 +165,23 @@ def collect(
     source: Path = typer.Argument(..., help="What was downloaded: a zip, a folder (also of zips), or one notebook."),
     kind: Export = typer.Option(..., "--from", help="Whose names: Canvas's, Moodle's, or a folder named after students."),
     roster: Optional[Path] = typer.Option(None, "--roster", help="The class as csv: nbgrader's, Canvas's gradebook, Moodle's "
-                                          "participants or grading worksheet. Needed the first time."),
+                                          "participants or grading worksheet. Needed the first time; kept in "
+                                          "grading/roster.json."),
     course: Path = typer.Option(Path("."), "--course", help="The course's folder; submitted/ in it is filled."),
-    assignment: Optional[str] = typer.Option(None, "--assignment", help="The lesson of notebooks that do not show it, as 02_template_model."),
-    deadline: Optional[str] = typer.Option(None, "--deadline", help="As 2026-11-20T23:59+01:00; later files count as late."),
+    assignment: Optional[str] = typer.Option(None, "--assignment", help="The lesson that was handed in, as 02_template_model; "
+                                             "without it each notebook goes to the lesson that it shows."),
+    deadline: Optional[str] = typer.Option(None, "--deadline", help="As 2026-11-20T23:59+01:00; what came later counts only "
+                                           "where nothing was on time. Kept for the lesson."),
 ):
-    """Take in what students handed in: every notebook to its student and lesson, or into a list with the reason why not."""
+    """Take in what students handed in: every notebook to its student and lesson, or into a list with the reason why not.
+
+    Ends with 1 if there was no notebook that could be placed, else with 0, also where some could not.
+    """
     from autograder.collect import collect as take_in
 
-    print(take_in(source, kind.value, course, roster=roster, assignment=assignment, deadline=deadline).text())
+    result = take_in(source, kind.value, course, roster=roster, assignment=assignment, deadline=deadline)
+    print(result.text())
+    raise typer.Exit(0 if result.placed or result.unchanged else 1)
 
 
 def main():

@@ -84,7 +84,7 @@ class Stage:
     def __init__(self, colours, goal, to_be_moved=False):
         model = types.SimpleNamespace(V=torch.zeros(1, 1, 3), LBS=types.SimpleNamespace(n_groups=PARTS))
         self.scene = DolphinScene(model, len(colours), texture_size=2)
-        self.goal, self.rendered, self.scored = goal, None, 0
+        self.goal, self.rendered, self.scored, self.first = goal, None, 0, torch.zeros(len(WEIGHTS))
         self.log, self.snapshots, self.frames_seen, self.unmoved = [], [], [], []
         with torch.no_grad():
             self.scene.translations.fill_(START)
@@ -135,12 +135,15 @@ class Stage:
                                                 f"order: {call}.")
         self.unmoved += [name for name in ("original", "segmented") if isinstance(frames[name], Elsewhere)]
         original = frames["original"].as_subclass(torch.Tensor)
-        self.scored += 1
-        return {
+        terms = {
             "photometric": WEIGHTS["photometric"] * (image - original).square().mean(),
             "mask": WEIGHTS["mask"] * (silhouette - self.goal).square().mean(),
             "prior": WEIGHTS["prior"] * scene.translations.square().mean(),
         }
+        self.scored += 1
+        if self.scored == 1:
+            self.first = torch.stack(list(terms.values())).detach()
+        return terms
 
     def run(self, fit, steps):
         """The student's loop on this stage. -> what it returns; what torch says about usual mistakes is said in other words."""
@@ -229,6 +232,12 @@ def descend(colours, goal, steps, each="zrbsc", first="", last="", seen=tuple(WE
     return torch.stack([*snapshots, torch.cat([x.flatten(), w])]), torch.stack(terms)
 
 
+def scored_at_start(first, colours, goal):
+    """Whether the first loss that was computed is that of one of the batches, with the scene as it begins. -> bool"""
+    batches = descend(colours, float(goal), 1, each="")[1][0]                        # (batches, 4)
+    return any(close(first, batch[:3]) for batch in batches)
+
+
 def case(rng, goal, frames=6):
     """Colours of the frames, (T, 3), and what the silhouette should become."""
     return {"colours": torch.from_numpy(rng.uniform(0.5, 2.0, size=(frames, 3))).float(), "goal": torch.tensor(goal)}
@@ -237,6 +246,7 @@ def case(rng, goal, frames=6):
 class Arguments(Property):
     name = "renders every batch, and scores what it rendered"
     points = 3
+    hidden = ("rendered", "scored", "first")            # how often, and which batch is the first, is for the other properties
 
     def inputs(self, rng):
         return case(rng, 0.6)
@@ -244,7 +254,7 @@ class Arguments(Property):
     def call(self, given, colours, goal):
         stage = Stage(colours, float(goal))
         stage.run(given.fit, 2)
-        return {"rendered": torch.tensor(len(stage.frames_seen)), "scored": torch.tensor(stage.scored)}
+        return {"rendered": torch.tensor(len(stage.frames_seen)), "scored": torch.tensor(stage.scored), "first": stage.first}
 
     def judge(self, outputs, colours, goal):
         if outputs["rendered"] == 0:
@@ -252,6 +262,9 @@ class Arguments(Property):
                                              'frames["t"], frames["cam"])`.')
         if outputs["scored"] == 0:
             return Complaint("not-scored", "compute_loss is never called. It gives the terms of the loss for what render gave.")
+        if not scored_at_start(outputs["first"], colours, goal):
+            return Complaint("changed-before", "The first loss is not that of a batch with the scene as it was handed over. Is "
+                                               "something in the scene or the batch changed before it?")
         return None
 
 
@@ -267,7 +280,8 @@ class Passes(Property):
     def call(self, given, colours, goal):
         stage = Stage(colours, float(goal))
         stage.run(given.fit, self.steps)
-        return {"seen": torch.bincount(torch.cat(stage.frames_seen), minlength=len(colours))}
+        seen = torch.cat(stage.frames_seen)
+        return {"seen": torch.bincount(seen, minlength=len(colours)), "visited": colours[seen]}
 
     def judge(self, outputs, colours, goal):
         seen = outputs["seen"]
@@ -500,10 +514,14 @@ def number(name, value):
         raise Problem("history-not-numbers", f"`{name}` of the history is {describe(value)}, expected a number.") from None
 
 
+MOVED = ("t", "cam", "original", "segmented")
+
+
 class Moves(Property):
     name = "moves each batch to the scene's device"
     points = 1
     after = (Arguments,)
+    hidden = ("first",)
 
     def inputs(self, rng):
         return case(rng, 0.6)
@@ -511,10 +529,12 @@ class Moves(Property):
     def call(self, given, colours, goal):
         stage = Stage(colours, float(goal), to_be_moved=True)
         stage.run(given.fit, 1)
-        return {name: torch.tensor(stage.unmoved.count(name)) for name in ("t", "cam", "original", "segmented")}
+        return {name: torch.tensor(stage.unmoved.count(name)) for name in MOVED} | {"first": stage.first}
 
     def judge(self, outputs, colours, goal):
-        left = [name for name, count in outputs.items() if count]
+        left = [name for name in MOVED if outputs[name]]
+        if not left and not scored_at_start(outputs["first"], colours, goal):
+            left = ["original"]
         if not left:
             return None
         names = " and ".join(f"`{name}`" for name in left)
