@@ -75,6 +75,7 @@ def video_case(rng, height=6, width=8):
 class FourTiles(Property):
     name = "each tile is in its place"
     points = 2
+    hidden = ("frame",)         # what the composite looks like is for the next property
 
     def inputs(self, rng):
         return video_case(rng)
@@ -186,6 +187,8 @@ class Composite(Property):
 class AnySize(Property):
     name = "frames of any size, and float64 stays float64"
     points = 1
+    after = (FourTiles,)
+    hidden = ("small", "tall")
 
     def inputs(self, rng):
         small, tall = video_case(rng, 3, 4), video_case(rng, 7, 2)
@@ -194,6 +197,15 @@ class AnySize(Property):
     def call(self, given, **inputs):
         names = ("original", "segmentation", "render", "soft_mask")
         return {size: composed(given, *[inputs[f"{size}_{name}"] for name in names]) for size in ("small", "tall")}
+
+    def judge(self, outputs, **inputs):
+        for size, frame in outputs.items():
+            case = {name: inputs[f"{size}_{name}"] for name in ("original", "segmentation", "render", "soft_mask")}
+            if FourTiles().judge({"frame": frame}, **case) is not None:
+                height, width = case["original"].shape[1:3] if case["original"].dim() == 4 else case["original"].shape[:2]
+                return Complaint("size", f"With frames of {height} x {width} pixels the tiles are not in their places. Is a size "
+                                         "written into your code?")
+        return None
 
 
 video = Exercise(8, "Output video", ("compose_frame",), (FourTiles(), Composite(), AnySize()))
@@ -603,6 +615,7 @@ class Differentiable(Property):
 class Mass(Property):
     name = "body_mass is volume times density"
     points = 2
+    hidden = ("default",)       # published densities differ
 
     def inputs(self, rng):
         return {"volume": torch.tensor(float(rng.uniform(0.15, 0.3))), "density": torch.tensor(float(rng.uniform(850, 950)))}
