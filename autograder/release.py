@@ -327,15 +327,19 @@ def release(chosen, out):
 
 NBGRADER_CONFIG = '''"""nbgrader's settings for Dolphins in 3D: `nbgrader generate_assignment`, `validate`, `autograde`, `formgrader` work in this folder.
 
-`nbgrader autograde` runs what students wrote as you, unconfined. `dolphins grade` does not.
+`nbgrader autograde` runs what students wrote as you, unconfined, and one after another: whoever means ill can change any grade.
+`dolphins grade` confines them. Both try the functions with the cases of the notebook and with hidden ones, against the reference.
 """
 
 import os
+import secrets
 
 from autograder.release import nbgrader_preprocessors
 
 os.environ.setdefault("DOLPHINS_SMALL", "1")                # the lessons' long fits run at their small size
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("DOLPHINS_JUDGE", "reference")        # check cells compare with the reference too
+os.environ.setdefault("DOLPHINS_SEED", str(secrets.randbits(48) + 1))       # of the hidden cases: the same for all of this run
 
 c = get_config()
 c.CourseDirectory.course_id = {course!r}

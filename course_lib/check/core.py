@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import signal
 import sys
@@ -33,7 +34,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from .. import work
+
 SECONDS = 10.0          # that one property may take before it is stopped
+SPARE = __name__.rpartition(".")[0] + ".spare"
 PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
@@ -58,7 +62,7 @@ class Property:
     points 0 makes it advice: it is shown where it does not hold, and costs nothing. after: properties (classes) without which
     this one says nothing; it is then not tried. tolerance: of the comparison with a
     reference, absolute, for outputs whose largest entry is about 1 (it grows with them). hidden: outputs that a reference need
-    not share.
+    not share: those of which `judge` alone decides, as it allows more than one answer.
     """
 
     name = ""
@@ -131,7 +135,8 @@ class Exercise:
     def __call__(self, *functions):
         """Check the functions, or those of these names in the notebook: prints what holds and what does not. -> points earned"""
         given = self.find(functions, sys._getframe(1).f_globals)
-        result = grade(self, given)
+        result = judge()(self, given)
+        work.remember(vars(given).values(), result.points, self.points)
         print(report(result))
         return result.points
 
@@ -156,6 +161,18 @@ def grade(exercise, given, seed=0, reference=None):
         return Result(exercise, run(exercise, given, seed, reference))
 
 
+def judge():
+    """What grades a check cell: `grade`, or under `nbgrader autograde` (DOLPHINS_JUDGE=reference) the autograder's ReferenceJudge."""
+    name = os.environ.get("DOLPHINS_JUDGE", "")
+    if name in ("", "instant"):
+        return grade
+    if name == "reference":
+        from autograder.judge import ReferenceJudge
+
+        return ReferenceJudge().grade
+    raise ValueError(f"DOLPHINS_JUDGE is {name!r}; it can be `instant`, which is what it is when not set, or `reference`")
+
+
 def not_defined(exercise, given):
     """What is no function of those that an exercise asks for. -> Complaint or None"""
     values = {name: getattr(given, name, None) for name in exercise.functions}
@@ -163,6 +180,10 @@ def not_defined(exercise, given):
                for name, value in values.items() if not callable(value)]
     if missing:
         return Complaint("not-defined", f"{', '.join(missing)}. Run the cell in which you write it, then this one again.")
+    spare = [name for name, value in values.items() if getattr(value, "__module__", None) == SPARE]
+    if spare:
+        return Complaint("spare-part", f"`{spare[0]}` is the course's spare part now. Run the cell in which you write yours, then this "
+                                       "one again.")
     return None
 
 
@@ -404,7 +425,7 @@ def report(result):
     title = f"Exercise {exercise.number} · {exercise.title}"
     if result.untouched:
         return f"{title}: not solved yet. Write {' and '.join(exercise.functions)} above, run that cell, then this one again."
-    if result.complaints and result.complaints[0].key == "not-defined":
+    if result.complaints and result.complaints[0].key in ("not-defined", "spare-part"):
         return f"{title}: {result.complaints[0].text}"
     width = max(len(o.name) for o in result.outcomes) + 2
     lines, said = [title], set()

@@ -257,7 +257,7 @@ class Undistorted(Property):
         left, top, right, bottom = outputs["boxes"].unbind(-1)
         stretch = ((right - left) / W) / ((bottom - top) / H)                                   # 1: pixels are square
         if len(stretch) and float((stretch - 1).abs().max()) < 0.05:
-            return None
+            return complaint_on(outputs, frames, masks, indices)        # proportions of the right pictures
         return Complaint("stretched", "The pictures are stretched: pixels are not square. Leave `aspect` of `imshow` as it is (\"equal\"): a "
                                       "stretched dolphin has the wrong shape.")
 
