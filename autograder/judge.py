@@ -54,23 +54,45 @@ def reference_of(exercise):
 
 
 class ExpectedCache:
-    """Cases and what the reference makes of them: computed once per worker, for all submissions of a run."""
+    """Cases and what the reference makes of them: computed once per worker, for all submissions of a run.
 
-    def __init__(self):
-        self.known = {}
+    device: where the functions are called, theirs and the reference's; what goes in and comes out lies on the CPU.
+    """
+
+    def __init__(self, device="cpu"):
+        self.device, self.known, self.devices = device, {}, {}
 
     def case(self, exercise, index, seed):
         """-> (inputs, outputs of the reference), dicts of tensors"""
         key = exercise.number, index, seed
         if key not in self.known:
-            prop = exercise.properties[index]
-            with torch.device("cpu"):
-                inputs = prop.inputs(core.rng_of(exercise, index, seed))
-                with contextlib.redirect_stderr(io.StringIO()):                 # a progress bar's
-                    outputs = prop.call(reference_of(exercise), **core.clone(inputs))
-            self.known[key] = inputs, {name: value.detach() for name, value in outputs.items()}
+            self.known[key] = self.computed(exercise, index, seed, self.device_of(exercise))
         inputs, outputs = self.known[key]
         return core.clone(inputs), outputs
+
+    def computed(self, exercise, index, seed, device):
+        prop = exercise.properties[index]
+        with torch.device("cpu"):
+            inputs = prop.inputs(core.rng_of(exercise, index, seed))
+        with torch.device(device), contextlib.redirect_stderr(io.StringIO()):                       # a progress bar's
+            outputs = prop.call(reference_of(exercise), **core.on_device(inputs, device))
+        return inputs, core.on_device(outputs, "cpu")
+
+    def device_of(self, exercise):
+        """The device on which an exercise is judged: this one's, if the reference itself holds there; else the CPU."""
+        if exercise.number not in self.devices:
+            self.devices[exercise.number] = self.device if self.device == "cpu" or self.holds(exercise) else "cpu"
+        return self.devices[exercise.number]
+
+    def holds(self, exercise):
+        try:
+            for index, prop in enumerate(exercise.properties):
+                inputs, outputs = self.computed(exercise, index, PUBLIC, self.device)
+                if prop.points and (core.verdict(prop, outputs, inputs) or core.compare(outputs, self.computed(exercise, index, PUBLIC, "cpu")[1], prop)):
+                    return False
+        except Exception:
+            return False
+        return True
 
 
 def misshapen(outputs, expected, exact):
@@ -230,14 +252,14 @@ class Performance:
                     if (room := room - len(png)) >= 0:
                         self.pictures.append({"exercise": step.exercise, "png": png})
 
-    def call(self, name, index, inputs, seconds):
+    def call(self, name, index, inputs, seconds, device="cpu"):
         """-> (outputs, None), or (None, Complaint). A process that is lost over it is replaced before the next call."""
         while self.session is None:
             if self.over():
                 return None, core.Complaint("lost", "It could not be tried: the notebook's process ended too often, or took too long.")
             self.begin()
         try:
-            outputs, complaint = self.session.call(name, index, inputs, min(seconds, self.sandbox.limits.call_seconds))
+            outputs, complaint = self.session.call(name, index, inputs, min(seconds, self.sandbox.limits.call_seconds), device)
         except Lost as lost:
             self.end()
             self.lost += 1
@@ -277,7 +299,8 @@ def public_act(performance, name, exercise, expected):
             complaint = core.Complaint("not-reached", "First mend what is wrong above.")
         else:
             inputs, right = expected.case(exercise, index, PUBLIC)
-            outputs, complaint = performance.call(name, index, inputs, min(2.0, prop.seconds) if hung else prop.seconds)
+            seconds = min(2.0, prop.seconds) if hung else prop.seconds
+            outputs, complaint = performance.call(name, index, inputs, seconds, expected.device_of(exercise))
             complaint = complaint or public_verdict(prop, outputs, inputs, right)
             hung = hung or complaint is not None and complaint.key in ("too-long", "lost")
         if complaint is not None:
@@ -296,7 +319,7 @@ def hidden_act(performance, name, exercise, found, seed, expected):
         text = HIDDEN_FAILED
         if not failed & set(prop.after):
             inputs, right = expected.case(exercise, index, seed)
-            outputs, complaint = performance.call(name, index, inputs, prop.seconds)
+            outputs, complaint = performance.call(name, index, inputs, prop.seconds, expected.device_of(exercise))
             if complaint is None and hidden_verdict(prop, outputs, inputs, right):
                 public["points"] = float(prop.points)
                 continue

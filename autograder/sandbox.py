@@ -214,15 +214,15 @@ class Session:
         """Keeps the functions of an exercise as they are now, for `call`."""
         self.ask({"act": "take", "exercise": exercise}, None, self.limits.grace_seconds)
 
-    def call(self, exercise, index, inputs, seconds):
-        """What the functions of an exercise make of a case of property `index`.
+    def call(self, exercise, index, inputs, seconds, device="cpu"):
+        """What the functions of an exercise make of a case of property `index`, on a device.
 
         inputs: {name: tensor} -> ({name: tensor}, None), or (None, (key, text)) where it did not come to that
         """
         import torch
 
         arrays = {name: value.detach().contiguous().numpy() for name, value in inputs.items()}
-        answer, outputs = self.ask({"act": "call", "exercise": exercise, "index": index, "seconds": seconds}, arrays, seconds)
+        answer, outputs = self.ask({"act": "call", "exercise": exercise, "index": index, "seconds": seconds, "device": device}, arrays, seconds)
         complaint = answer.get("complaint")
         if complaint is not None:
             return None, (text_of(complaint, 0, 60), text_of(complaint, 1, 800))

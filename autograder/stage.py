@@ -440,7 +440,6 @@ class Player:
 
     def call(self, head, arrays):
         """What the student's functions make of a case. -> outputs, or a complaint"""
-        import numpy as np
         import torch
         from course_lib import check as checks
         from course_lib.check import core
@@ -450,8 +449,9 @@ class Player:
         missing = core.not_defined(exercise, given)
         if missing is not None:
             return {"complaint": list(missing)}, None
-        inputs = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
-        with torch.device("cpu"):
+        inputs = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        inputs = core.on_device(inputs, head["device"])
+        with torch.device(head["device"]):
             outputs, complaint, _ = core.attempt(exercise.properties[head["index"]], given, inputs, head["seconds"])
         if complaint is not None:
             return {"complaint": [str(complaint[0])[:60], str(complaint[1])[:800]]}, None

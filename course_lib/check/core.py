@@ -413,6 +413,10 @@ def clone(inputs):
     return {name: value.clone() if torch.is_tensor(value) else value for name, value in inputs.items()}
 
 
+def on_device(tensors, device):
+    return {name: value.detach().to(device) if torch.is_tensor(value) else value for name, value in tensors.items()}
+
+
 def same(a, b):
     return not torch.is_tensor(a) or (a.shape == b.shape and bool(torch.equal(a, b.detach())))
 
