@@ -1,0 +1,214 @@
+"""The sandbox itself: the wire, starting and ending, what is visible, and what is said where it cannot work. See test_hostile.py."""
+
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder import release, sandbox, stage
+from autograder.sandbox import Limits, Lost, Sandbox
+from course_lib.errors import CourseError
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course") / "bundle"
+    release.write_folder(folder, release.files([2]))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["bwrap", "none"])
+def box(request, bundle):
+    with Sandbox(request.param, bundle, Limits(cell_seconds=3, grace_seconds=1.5)) as warm:
+        yield warm
+
+
+# --- the wire ---------------------------------------------------------------------------------------------------------
+
+def through(head, arrays, most=10**6):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        stage.send(ours, head, arrays)
+        ours.shutdown(socket.SHUT_WR)
+        return stage.receive(theirs, most)
+
+
+@pytest.mark.parametrize("dtype", sorted(stage.DTYPES))
+def test_arrays_pass_as_they_are(dtype):
+    arrays = {"a": np.arange(24).reshape(2, 3, 4).astype(dtype), "none": np.zeros((0, 3), dtype), "one": np.array(1, dtype)}
+    head, got = through({"x": [1, "ü"]}, arrays)
+    assert head == {"x": [1, "ü"]} and list(got) == list(arrays)
+    for name, value in arrays.items():
+        assert got[name].dtype == value.dtype and got[name].shape == value.shape and (got[name] == value).all()
+
+
+def test_what_is_too_large_is_refused():
+    with pytest.raises(stage.Violation, match="too long"):
+        through({}, {"a": np.zeros(1000)}, most=7999)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200) | st.tuples(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)),
+                                           st.binary(max_size=50)))
+def test_no_bytes_do_harm(sent):
+    if not isinstance(sent, bytes):
+        text = json.dumps({"arrays": sent[0]}).encode("utf-8", "surrogatepass")
+        sent = stage.HEAD.pack(stage.MAGIC, len(text), len(sent[1])) + text + sent[1]
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(sent)
+        ours.shutdown(socket.SHUT_WR)
+        try:
+            answer = stage.receive(theirs, 10**6)
+        except stage.Violation:
+            return
+        assert answer is None or (isinstance(answer[0], dict) and all(isinstance(value, np.ndarray) for value in answer[1].values()))
+
+
+@pytest.mark.parametrize("described", [[["a", "object", [1]]], [["a", "float32", [-1]]], [["a", "float32", [2**62, 2**62]]], [["a", "float32", [True]]],
+                                       [["a", "float32", [0] * 9]], [["a", "float32", "11"]], [[1, "float32", [1]]], "abc", [None], [["a", "<f4", [1]]],
+                                       [["a", "float32", []]], [["a", "float32", [1, 1]], ["b", "float32", [1]]]])
+def test_arrays_that_are_none(described):
+    text = json.dumps({"arrays": described}).encode()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(stage.HEAD.pack(stage.MAGIC, len(text), 5) + text + bytes(5))
+        with pytest.raises(stage.Violation):
+            stage.receive(theirs, 100)
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+def test_cells_share_their_names_and_sessions_do_not(box):
+    with box.open() as one:
+        assert one.run("x = 1").error is None and one.run("assert x == 1").error is None
+    with box.open() as other:
+        assert other.run("x").error[0] == "NameError"
+
+
+def test_pictures_come_back(box):
+    with box.open() as session:
+        cell = session.run("from matplotlib import pyplot as plt\nplt.plot([1, 2]); plt.show()", pictures=True)
+        assert len(cell.pictures) == 1 and sandbox.is_png(cell.pictures[0], 10**6)
+        assert session.run("plt.plot([1])").pictures == []
+
+
+def test_functions_are_called_as_they_were_at_their_check(box):
+    with box.open() as session:
+        session.run("import torch\ndef quat_to_rotmat(q): return torch.ones(len(q), 3, 3)\nbatch_rodrigues = quat_to_rotmat")
+        session.take("rodrigues")
+        session.run("def quat_to_rotmat(q): return torch.zeros(len(q), 3, 3)")
+        outputs, complaint = session.call("rodrigues", 0, {"quat": torch.ones(6, 4)}, 5)
+        assert complaint is None and outputs["R"].shape == (6, 3, 3) and bool((outputs["R"] == 1).all())
+        outputs, complaint = session.call("tracking", 0, {}, 5)
+        assert outputs is None and complaint[0] == "not-defined"
+
+
+def test_a_session_that_was_lost_stays_lost(box):
+    with box.open() as session:
+        with pytest.raises(Lost, match="ended"):
+            session.run("import os; os._exit(1)")
+        with pytest.raises(Lost):
+            session.run("1")
+    with box.open() as session:
+        assert session.run("1").error is None
+
+
+def test_what_a_session_started_is_gone(box):
+    before = set(sandbox.family(box.process.pid))
+    with box.open() as session:
+        session.run("import subprocess\np = subprocess.Popen(['sleep', '1000'])\nopen('left.txt', 'w').write('x')")
+        assert len(sandbox.family(session.pid)) >= 2
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and any(alive(pid) for pid in set(sandbox.family(box.process.pid)) - before):
+        time.sleep(0.05)
+    assert not [pid for pid in set(sandbox.family(box.process.pid)) - before if alive(pid)]
+    with box.open() as session:
+        assert session.run("import os; assert not os.path.exists('left.txt')").error is None
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_warm_process_that_died_is_started_again(bundle):
+    with Sandbox("bwrap", bundle, warm=False) as box:
+        box.process.kill()
+        box.process.wait()
+        with box.open():
+            pass
+
+
+def test_nothing_is_left_when_it_ends(bundle):
+    with Sandbox("bwrap", bundle, warm=False) as box:
+        scratch, pids = Path(box.scratch), sandbox.family(box.process.pid)
+        with box.open():
+            pass
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and any(map(alive, pids)):
+        time.sleep(0.05)
+    assert not any(map(alive, pids)) and not scratch.exists()
+
+
+# --- what is visible, and what is said ----------------------------------------------------------------------------------
+
+def test_a_checkout_among_what_is_visible_is_refused(monkeypatch):
+    monkeypatch.setattr(sandbox, "ROOT", Path("/usr/lib/course"))
+    monkeypatch.setattr(Path, "is_file", lambda path: True)
+    with pytest.raises(CourseError, match="which submissions can read"):
+        sandbox.masked([])
+
+
+def test_an_installed_course_is_masked(monkeypatch, tmp_path):
+    site = tmp_path / "python" / "site-packages"
+    for name in sandbox.OUR_PACKAGES:
+        (site / name).mkdir(parents=True)
+    monkeypatch.setattr(sandbox, "ROOT", site)
+    assert sandbox.masked([str(tmp_path / "python")]) == [str(site / name) for name in sandbox.OUR_PACKAGES]
+    assert sandbox.masked([str(tmp_path / "other")]) == []
+
+
+def test_it_works_here():
+    assert sandbox.sandbox_problem() is None, "bubblewrap is needed for these tests: apt install bubblewrap"
+
+
+@pytest.mark.parametrize("broken, words", [("none", "apt install bubblewrap"), ("fails", "no namespaces for you")])
+def test_why_it_does_not_work_is_said(broken, words, monkeypatch, tmp_path):
+    if broken == "fails":
+        fake = tmp_path / "bwrap"
+        fake.write_text("#!/bin/sh\necho 'bwrap: no namespaces for you' >&2\nexit 1\n")
+        fake.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(tmp_path / "bwrap") if broken == "fails" else None)
+    assert words in sandbox.sandbox_problem()
+
+
+def test_other_systems_are_told(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "is for Linux" in sandbox.sandbox_problem()
+
+
+def test_an_unknown_kind():
+    with pytest.raises(CourseError, match="there are bwrap and none"):
+        Sandbox("docker", os.curdir)
+
+
+@pytest.mark.parametrize("text, good", [("iVBORw0KGgoAAAA", True), ("iVBORw0KGgo<script>", False), ("R0lGOD", False), (None, False), ("iVBORw0KGgo" * 10, False)])
+def test_pictures_are_png(text, good):
+    assert sandbox.is_png(text, 50) is good
+
+
+@pytest.mark.parametrize("value, text", [(["a\nb", "c"], "a b"), (["\x1b[31mred\u202e"], "[31mred"), ([7], ""), (None, ""), (["x" * 100], "x" * 60)])
+def test_texts_are_one_printable_line(value, text):
+    assert sandbox.text_of(value, 0, 60) == text
