@@ -40,6 +40,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "solutions" / "lessons"
 STUDENT, SOLVED = ROOT / "notebooks", ROOT / "solutions" / "notebooks"
 OPTIONS = ("exercise", "check", "setup")
+ON_COLAB = ROOT / "autograder" / "grade_on_colab.py"     # the instructors' notebook; made as a lesson is
 BOOTSTRAP = LESSONS / "bootstrap.py"        # what every notebook begins with, before the course can be imported
 IMPORT = re.compile(r"^from (solutions\.\w+) import ([\w, ]+)$", re.MULTILINE)
 PICTURE = re.compile(r"(!\[[^\]]*\]\()(pictures/[^)\s]+)\)")
@@ -52,6 +53,7 @@ def build_all():
     for lesson in sorted(LESSONS.glob("[0-9][0-9]_*.py")):
         for folder, solved in ((STUDENT, False), (SOLVED, True)):
             pages[folder / f"{lesson.stem}.ipynb"] = notebook_text(lesson, solved)
+    pages[ON_COLAB.with_suffix(".ipynb")] = notebook_text(ON_COLAB, solved=True)
     return pages
 
 
@@ -73,7 +75,7 @@ def build(lesson, solved):
     helpers = set()             # names of the solutions' helpers that an earlier cell defines already
     cells = [make_cell(cell, lesson, solved, helpers) for cell in source.cells]
     if REPOSITORY and cells:
-        cells[0].source += f"\n\n{badge(lesson)}"
+        cells[0].source += f"\n\n{badge(ON_COLAB.parent if lesson == ON_COLAB else STUDENT, lesson.stem)}"
     taken = set()
     for cell in cells:
         cell["id"] = unique(cell_id(cell), taken)
@@ -214,10 +216,10 @@ def data_uri(lesson, picture):
     return f"data:{MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def badge(lesson):
+def badge(folder, name):
     """Opens the notebook in Colab, from the repository named in course_lib.environment."""
     return ("[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-            f"(https://colab.research.google.com/github/{REPOSITORY}/blob/main/notebooks/{lesson.stem}.ipynb)")
+            f"(https://colab.research.google.com/github/{REPOSITORY}/blob/main/{folder.name}/{name}.ipynb)")
 
 
 def cell_id(cell):

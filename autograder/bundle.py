@@ -12,8 +12,8 @@ from course_lib.errors import CourseError
 from . import release
 from .release import NAME, ROOT
 
-FILES = ("README.md", *release.SETTINGS, "autograder/__init__.py")
-FOLDERS = (*release.GIVEN, "notebooks", "solutions", "dolphins", "assets/pictures")
+FILES = ("README.md", *release.SETTINGS)
+FOLDERS = (*release.GIVEN, "notebooks", "solutions", "autograder", "dolphins", "assets/pictures")
 
 
 def files(root=ROOT):

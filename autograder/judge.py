@@ -149,13 +149,15 @@ def steps_of(notebook, lesson):
             if mark.get("solution"):
                 exercise = mark["grade_id"]
             steps.append(Step(cell.get("id"), source=cell.source, exercise=exercise))
+    imported = {alias.asname or alias.name.split(".")[0] for step in steps if step.source in released
+                for node in ast.walk(ast.parse(step.source)) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
     kept, needed = [], set()
     for step in reversed(steps):
         if step.take:
             needed |= set(getattr(check, step.take).functions)
             stays = True
         else:
-            read, bound, changed = names_in(step.source)
+            read, bound, changed = names_in(step.source, imported)
             stays = step.source not in released or step.exercise is not None or bool((bound | changed) & needed)
             if stays:
                 needed = needed - bound | read
@@ -164,8 +166,10 @@ def steps_of(notebook, lesson):
     return kept[::-1]
 
 
-def names_in(source):
+def names_in(source, imported=frozenset()):
     """What a cell needs and gives. -> names that it reads from cells before, that it binds, and whose content it changes
+
+    imported: names of modules and functions, which no cell changes.
 
     Of a cell that is no plain Python: all words in it, for it may read any of them.
     """
@@ -184,18 +188,23 @@ def names_in(source):
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
                 stored |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
-                root = node
-                while isinstance(root, (ast.Attribute, ast.Subscript)):
-                    root = root.value
-                if isinstance(root, ast.Name):
-                    changed.add(root.id)
+                changed.add(root_of(node))
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+                changed.add(root_of(node.value.func))           # x.copy_(y), x.append(y): called for what it does to x
         if isinstance(statement, ast.AugAssign):
             loaded |= stored
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.With)):
             loaded -= stored                                    # a function's own variables, a loop's
         read |= loaded - bound
         bound |= stored
-    return read, bound, changed
+    return read, bound, changed - imported - {None}
+
+
+def root_of(node):
+    """The name that a chain of attributes and indices begins with, or None."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 # --- one submission in its sandbox ----------------------------------------------------------------------------------

@@ -204,6 +204,7 @@ def setup(lesson):
     torch_found = _torch()
     if not torch_found.ok:
         raise NotReady(f"torch {torch_found.found} is {torch_found.meaning}.")
+    _show_stubs_in_a_line()
     where = ", on Colab" if on_colab() else ""
     print(f"Lesson {lesson}: Python {platform.python_version()}, torch {torch_found.found}{where}."
           + (" Small sizes (DOLPHINS_SMALL is set)." if small() else ""))
@@ -216,6 +217,24 @@ def setup(lesson):
             raise
         except CourseError as error:
             raise NotReady(str(error)) from None
+
+
+def _show_stubs_in_a_line():
+    """Has IPython show the NotImplementedError of an exercise's stub as one line. Every other error keeps its traceback."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return
+    shell = get_ipython()
+    if shell is None:
+        return
+
+    def shown(shell, kind, error, trace, tb_offset=None):
+        if re.match(r"Exercise \d+: ", str(error)):
+            error._render_traceback_ = lambda: [f"{kind.__name__}: {error}"]
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+    shell.set_custom_exc((NotImplementedError,), shown)
 
 
 def small():

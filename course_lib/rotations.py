@@ -1,4 +1,4 @@
-"""From rotation matrices back to quaternions and rotation vectors: the way back that exercise 9 is given.
+"""From rotation matrices back to quaternions and rotation vectors. Of it exercise 9 is given `rotmat_to_rotvec`.
 
 The way there, from vectors to matrices, is exercise 2.
 """
@@ -43,3 +43,15 @@ def rotmat_to_rotvec(rotmat):
     This is the map that jumps: a rotation by 181 degrees comes back as one by 179 degrees about the opposite axis.
     """
     return quat_to_rotvec(rotmat_to_quat(rotmat), shortest=True)
+
+
+def rotmat_to_steady_rotvec(rotmat):
+    """Rotation vectors over time that do not jump at half a turn. (T, 3, 3) -> (T, 3), radians; |v| <= 2 pi.
+
+    Of a quaternion's two signs each frame takes the one nearer to the frame before. It holds below a whole turn, where exercise 9
+    goes on; the recipes write their fits so.
+    """
+    quats = rotmat_to_quat(rotmat)                                                   # (T, 4)
+    first = torch.where(quats[:1, :1] < 0, -1.0, 1.0)                                # the shortest vector begins
+    flips = torch.where((quats[1:] * quats[:-1]).sum(-1, keepdim=True) < 0, -1.0, 1.0)
+    return quat_to_rotvec(quats * torch.cat([first, flips]).cumprod(0).to(quats))

@@ -247,31 +247,35 @@ def track_figure(translations, *, time_s=None, heading_deg=None, truth=None, alt
     return figure
 
 
-def loss_curves(history, *, log=True, title=None, height=380, x_title="pass through the clip"):
+def loss_curves(history, *, shown=None, log=True, title=None, height=380, x_title="pass through the clip"):
     """Draw the total loss and its terms over passes through the clip or other steps, on a logarithmic or a linear axis.
 
     history: a list of dicts {name: number}, one per step, or a dict {name: (steps,)}. The series called
-    "total" or "loss" is drawn thickest. Raises CourseError when it is empty or its series differ in length.
+    "total" or "loss" is drawn thickest. shown: names of the terms that are drawn at first and named first (default:
+    all); a click in the legend brings each other one. Raises CourseError when history is empty or its series differ in length.
     """
     import plotly.graph_objects as go
 
     curves = _curves(history)
     figure = go.Figure(layout=_layout(
         title=title, height=height, hovermode="x unified",
-        margin=dict(l=56, r=16, t=74 if title else 44, b=48),
+        margin=dict(l=56, r=16, t=74 if title else 44, b=60),
         legend=_legend(), xaxis=dict(title=dict(text=x_title), rangemode="tozero"),
-        yaxis=dict(type="log" if log else "linear", title=dict(text="loss"), tickformat="~g"),
-        updatemenus=[dict(type="buttons", direction="left", x=1.0, xanchor="right", y=1.02, yanchor="bottom",
-                          active=0 if log else 1, pad=dict(b=4), font=dict(size=11), bordercolor=GRID,
+        yaxis=dict(type="log" if log else "linear", title=dict(text="loss"), tickformat="~g", nticks=5),
+        # beside the axis' title: above the plot the legend of many terms fills the width
+        updatemenus=[dict(type="buttons", direction="left", x=1.0, xanchor="right", y=0.0, yanchor="top",
+                          active=0 if log else 1, pad=dict(t=24), font=dict(size=11), bordercolor=GRID,
                           bgcolor="rgba(128,140,150,0.12)", buttons=[
                               dict(label="log", method="relayout", args=[{"yaxis.type": "log"}]),
                               dict(label="linear", method="relayout", args=[{"yaxis.type": "linear"}])])]))
     totals = [name for name in curves if name in ("total", "loss")]
-    for n, name in enumerate(totals + [name for name in curves if name not in totals]):
+    first = [name for name in shown or () if name in curves and name not in totals]
+    for n, name in enumerate(totals + first + [name for name in curves if name not in totals + first]):
         main = name in totals
         terms_before = n - len(totals)
         figure.add_trace(go.Scatter(
             y=_significant(curves[name]), mode="lines", name=name.replace("_", " "), hovertemplate="%{y:.4g}",
+            visible=True if main or shown is None or name in shown else "legendonly",
             line=dict(color=INK if main else SERIES[terms_before % len(SERIES)], width=3.5 if main else 1.8,
                       dash="solid" if main else DASHES[terms_before // len(SERIES) % len(DASHES)])))
     return figure
@@ -292,18 +296,23 @@ def series_over_time(panels, time_s=None, *, title=None, panel_height=150):
     when = _compact(np.arange(T) if time_s is None else _column(time_s, T, "time_s"))
     figure = _stacked(list(panels), "frame" if time_s is None else "time (s)", title, panel_height,
                       legend=any(isinstance(values, dict) for values in panels.values()))
-    in_legend = set()
+    in_legend, colour_of = set(), {}
     for row, (name, values) in enumerate(panels.items(), start=1):
         series = values if isinstance(values, dict) else {name: values}
-        colours = iter(SERIES * len(series))
+        # A name has one colour in all panels, as it stands in the legend once.
+        free = [colour for colour in SERIES if colour not in {colour_of.get(label) for label in series}] or list(SERIES)
+        colours = iter(free * len(series))
         for label, y in sorted(series.items(), key=lambda item: item[0] != "truth"):
             figure.add_trace(go.Scatter(
                 x=when, y=_significant(_column(y, T, f"{name}: {label}")), mode="lines", name=label,
                 legendgroup=label, showlegend=isinstance(values, dict) and label not in in_legend,
                 hovertemplate=f"{label} %{{y:.4g}}<extra></extra>",
-                line=TRUTH if label == "truth" else dict(color=next(colours), width=1.8),
+                line=TRUTH if label == "truth" else dict(color=colour_of.get(label) or next(colours), width=1.8),
                 **_axes(row, len(panels))))
-            in_legend |= {label} if isinstance(values, dict) else set()
+            if isinstance(values, dict):
+                in_legend.add(label)
+                if label != "truth":
+                    colour_of[label] = figure.data[-1].line.color
     return figure
 
 
@@ -378,14 +387,11 @@ def orientation_figure(rotvecs, continuous=None, *, name="as stored", heading_de
         figure.add_shape(type="line", xref=top["xaxis"], x0=middle, x1=middle, yref="paper", y0=0, y1=1,
                          line=dict(color=SERIES[1], width=1.2, dash="dash"), opacity=0.6)
         if leap == largest:   # a fit that leaps often would bury the panel in text
-            late = middle > 0.5 * float(when[0] + when[-1])
-            beside = stored[t if late else t + 1]   # the text stands opposite of the component that leaps
-            figure.add_annotation(
-                xref=top["xaxis"], yref=top["yaxis"], x=middle, showarrow=False,
-                align="right" if late else "left",
-                y=-95 if beside[np.abs(beside).argmax()] > 0 else 95, font=dict(size=12),
-                xanchor="right" if late else "left", xshift=-8 if late else 8,
-                text=f"the vector leaps by {leap:.0f}°,<br>the dolphin turns by {turn:.1f}°")
+            at = f"from frame {t} to {t + 1}" if time_s is None else f"at {middle:.2f} s"
+            figure.add_annotation(   # above the panel, at the right: no curve runs there
+                xref="paper", yref=f"{top['yaxis']} domain", x=1, y=1, xanchor="right", yanchor="bottom", showarrow=False,
+                font=dict(size=12, color=SERIES[1]),
+                text=f"{at} the vector leaps by {leap:.0f}°, the dolphin turns by {turn:.1f}°")
     return figure
 
 

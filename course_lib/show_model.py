@@ -121,7 +121,7 @@ def scale_figure(model, names=None, parts=(1, 4, 5, 6), largest=0.3, steps=5, he
             scales = torch.zeros(P, 4, device=device)
             scales[which, d] = value
             shapes.append(model(rest[:, :1], rest[:, 1:], origin, part_scales=scales)["vertices"][0].detach())
-        groups[name] = ([f"{value:+.1f}" for value in values.tolist()], torch.stack(shapes))
+        groups[name] = ([f"{value:+.2f}" for value in values.tolist()], torch.stack(shapes))
     return slider_figure(groups, model.F, colour=part_colours(model), height=height)
 
 
@@ -139,12 +139,13 @@ def rotation_figure(axis=(1.0, 2.0, 2.0), vector=(1.0, 0.0, 0.0), rodrigues=rotv
     thetas = angles[:, None] * axis                                                  # (N, 3)
     turned = (rodrigues(thetas) @ vector).detach()                                   # (N, 3)
 
+    # As in `mesh_viewer`, plotly's axes are (z, x, y): y goes up, and left stays left.
     def line(points, name, **style):
-        x, y, z = _compact(torch.stack(list(points)).numpy()).T
+        y, z, x = _compact(torch.stack(list(points)).numpy()).T
         return go.Scatter3d(x=x, y=y, z=z, mode="lines", name=name, hoverinfo="skip", line=style)
 
     def arrow(tip, name, colour):
-        x, y, z = _compact(torch.stack([torch.zeros(3), tip]).numpy()).T
+        y, z, x = _compact(torch.stack([torch.zeros(3), tip]).numpy()).T
         return go.Scatter3d(x=x, y=y, z=z, mode="lines+markers", name=name, hoverinfo="skip", line=dict(color=colour, width=9),
                             marker=dict(color=colour, size=[0.1, 7]))
 
@@ -163,8 +164,9 @@ def rotation_figure(axis=(1.0, 2.0, 2.0), vector=(1.0, 0.0, 0.0), rodrigues=rotv
     figure = go.Figure(
         [*moving(start), arrow(vector, "v", INK), line([-1.15 * axis, 1.15 * axis], "axis", color=INK, width=4, dash="dash")],
         _layout(height=height, margin=dict(l=0, r=0, t=64, b=84), legend=dict(orientation="h", x=0, y=1.0, yanchor="bottom"),
-                scene=dict(xaxis=sight, yaxis=sight, zaxis=sight, aspectmode="cube", dragmode="turntable",
-                           camera=dict(eye=dict(x=1.3, y=0.55, z=0.85), center=dict(x=0, y=0, z=-0.06)))))
+                scene=dict(xaxis=dict(title="z", **sight), yaxis=dict(title="x", **sight), zaxis=dict(title="y", **sight),
+                           aspectmode="cube", dragmode="turntable",
+                           camera=dict(eye=dict(x=0.3, y=1.5, z=0.6), center=dict(x=0, y=0, z=-0.06)))))
     figure.frames = [go.Frame(name=str(n), data=moving(n), traces=[0, 1, 2], layout=dict(title=title(n))) for n in range(steps)]
     figure.update_layout(title=title(start), sliders=[dict(
         active=start, x=0.03, len=0.94, y=0.0, yanchor="top", pad=dict(t=22, b=6), tickcolor=INK, font=dict(size=11),

@@ -18,6 +18,7 @@ import shutil
 import sys
 import textwrap
 import types
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -37,11 +38,21 @@ def __getattr__(name):
 '''
 
 
+_checked = weakref.WeakKeyDictionary()      # function -> (points that its check gave, of how many)
+
+
+def remember(functions, points, of):
+    """What the check of an exercise gave for its functions, so that `keep` can say it. Other values are ignored."""
+    for function in functions:
+        if isinstance(function, types.FunctionType):
+            _checked[function] = points, of
+
+
 def keep(*functions):
     """Writes functions of yours into the folder my_work beside this notebook, one file each.
 
     A function that is still the exercise's stub, or that cannot be kept for another reason, is named, and what was kept of it
-    before stays.
+    before stays. One that its check found wrong is kept, with a line that says so.
     """
     for function in functions:
         print(_keep(function, Path.cwd() / FOLDER))
@@ -148,7 +159,9 @@ def _keep(function, folder):
         return f"Not kept: {name}: {error.strerror or error}: {path}"
     for loaded in [m for m in sys.modules if m == FOLDER or m.startswith(FOLDER + ".")]:
         del sys.modules[loaded]                                # the next import finds the new one
-    return f"Kept {name} in {FOLDER}/{name}.py: from {FOLDER} import {name}"
+    points, of = _checked.get(function, (0.0, 0.0))             # a function that was written anew since is another one
+    warning = f". But its check gave {points:g} of {of:g} points, and later lessons build on it." if points < of else ""
+    return f"Kept {name} in {FOLDER}/{name}.py: from {FOLDER} import {name}{warning}"
 
 
 def _write(path, text):

@@ -10,11 +10,12 @@ import torch
 
 from course_lib import kal, losses
 from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss
+from course_lib.rotations import rotmat_to_steady_rotvec
 from course_lib.scene import init_translations
 from course_lib.window import WindowLoader
 
 from .rendering import rasterize_features, render, shade
-from .rotations import batch_rodrigues, continuous_rotvecs
+from .rotations import batch_rodrigues
 
 
 class TutorialRecipe:
@@ -144,9 +145,10 @@ class DefaultRecipe:
 
     @torch.no_grad()
     def finish(self):
-        """Writes the orientation as rotation vectors that are continuous over time, measured from no anchor (exercise 9)."""
+        """Writes the orientation as rotation vectors that do not jump at half a turn, measured from no anchor."""
+        # Not by exercise 9, which is a lesson later: where that is still to be written the fit must be right all the same.
         scene = self.scene
-        vectors = continuous_rotvecs(scene.rotations())
+        vectors = rotmat_to_steady_rotvec(scene.rotations())
         scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
         scene.global_poses.copy_(vectors[:, None])
 

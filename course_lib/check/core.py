@@ -157,8 +157,13 @@ def grade(exercise, given, seed=0, reference=None):
     """
     if complaint := not_defined(exercise, given):
         return Result(exercise, [Outcome(p.name, 0.0, p.points, complaint, 0.0) for p in exercise.properties])
-    with torch.device("cpu"):           # whatever the notebook's default device is, the cases lie on the CPU
-        return Result(exercise, run(exercise, given, seed, reference))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)                # the cases are small, and threads that wait for busy cores cost more than they give
+    try:
+        with torch.device("cpu"):           # whatever the notebook's default device is, the cases lie on the CPU
+            return Result(exercise, run(exercise, given, seed, reference))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def judge():
@@ -182,8 +187,8 @@ def not_defined(exercise, given):
         return Complaint("not-defined", f"{', '.join(missing)}. Run the cell in which you write it, then this one again.")
     spare = [name for name, value in values.items() if getattr(value, "__module__", None) == SPARE]
     if spare:
-        return Complaint("spare-part", f"`{spare[0]}` is the course's spare part now. Run the cell in which you write yours, then this "
-                                       "one again.")
+        return Complaint("spare-part", f"`{spare[0]}` is the course's spare part now. Run the cell in which you write yours, then "
+                                       "this one again.")
     return None
 
 

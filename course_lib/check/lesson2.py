@@ -41,6 +41,7 @@ def rotation_guesses(R, theta):
     euler = ("euler-angles", "These are three rotations, about x, then y, then z (Euler angles). A rotation vector means ONE "
                              "rotation, about theta itself as the axis.")
     return [
+        *batch_guesses(R),
         ("transposed", "These are the transposes of the right matrices: they turn the other way. Are the signs of the terms with "
                        "w (or sin) flipped, or rows and columns exchanged?", R.transpose(-1, -2)),
         ("angle-doubled", f"These turn by twice the angle. {HALF_TURNS}.", lambda: turned(2 * theta)),
@@ -63,6 +64,16 @@ def rotation_guesses(R, theta):
         (*euler, lambda: about_z @ about_y @ about_x),
         ("identity", "These are all the identity: theta does not reach the result.", lambda: torch.eye(3).expand_as(R)),
     ]
+
+
+BATCH_LAST = ("The right numbers, in the wrong places: with several rotations at once, numbers of different ones share a "
+              "matrix. The batch must stay the first dimension: `torch.stack(entries, dim=-1)`, then `.reshape(-1, 3, 3)`.")
+
+
+def batch_guesses(right):
+    """Entries (B,), or rows (B, 3), that were stacked along a new first dimension and then cut into matrices."""
+    return [("batch-last", BATCH_LAST, right.flatten(1).T.reshape(-1, 3, 3)),
+            ("batch-last", BATCH_LAST, right.transpose(0, 1).reshape(-1, 3, 3))]
 
 
 def rotvec_quat(theta):
@@ -104,6 +115,7 @@ class QuaternionToMatrix(Property):
         if close(R, right):
             return None
         return probable(R, [
+            *batch_guesses(right),
             ("transposed", "These are the transposes of the right matrices. Are the signs of the terms with w flipped, or rows "
                            "and columns exchanged?", right.transpose(-1, -2)),
             ("quaternion-order", "Your code reads the quaternion as (x, y, z, w). Here it is (w, x, y, z).",
@@ -115,6 +127,7 @@ class QuaternionToMatrix(Property):
 class UnnormalisedQuaternion(Property):
     name = "quat_to_rotmat takes quaternions of any length"
     points = 2
+    after = (QuaternionToMatrix,)           # else it would blame the length for other mistakes
 
     def inputs(self, rng):
         return {"quat": torch.from_numpy(rng.normal(size=(5, 4)) * 3).float()}
@@ -123,11 +136,10 @@ class UnnormalisedQuaternion(Property):
         return {"R": tensor("quat_to_rotmat(quat)", given.quat_to_rotmat(quat), (len(quat), 3, 3), quat)}
 
     def judge(self, outputs, quat):
-        R = outputs["R"]
-        if close(R @ R.transpose(-1, -2), torch.eye(3).expand_as(R), 1e-3):
+        if close(outputs["R"], quat_matrix(quat), 1e-3):
             return None
-        return Complaint("not-normalised", "For quaternions whose length is not 1 the result is no rotation. Divide them by "
-                                           "their lengths first: `torch.nn.functional.normalize(quat, dim=-1)`.")
+        return Complaint("not-normalised", "Right for quaternions of length 1, wrong for others. Divide each by its own "
+                                           "length first: `torch.nn.functional.normalize(quat, dim=-1)`.")
 
 
 class Rotations(Property):
@@ -180,8 +192,8 @@ class GradientAtZero(Property):
     after = (Rotations, AtZero)
 
     def inputs(self, rng):
-        return {"theta": torch.cat([torch.zeros(1, 3), random_rotvecs(rng, 2)]).double(),
-                "weights": torch.from_numpy(rng.normal(size=(3, 3, 3)))}
+        return {"theta": torch.cat([torch.zeros(1, 3), random_rotvecs(rng, 2)]),
+                "weights": torch.from_numpy(rng.normal(size=(3, 3, 3))).float()}
 
     def call(self, given, theta, weights):
         theta = theta.clone().requires_grad_()
@@ -195,10 +207,11 @@ class GradientAtZero(Property):
     def judge(self, outputs, theta, weights):
         grad = outputs["grad"]
         if not torch.isfinite(grad).all():
-            return Complaint("nan-gradient-at-zero", "At theta = 0 the result is right, but its gradient is NaN: the length of a "
-                                                     "vector has no derivative at 0, and `torch.where` passes on the NaN of the "
-                                                     "branch that it does not take. Keep the unused branch finite too, or work "
-                                                     "with the square of the length.")
+            return Complaint("nan-gradient-at-zero", "At theta = 0 the result is right, but its gradient is NaN: a division "
+                                                     "by the length is 0 / 0 there, a square root has an infinite slope, and "
+                                                     "`torch.where` passes on the NaN of the branch that it does not take. "
+                                                     "Keep the unused branch finite too, or work with the square of the "
+                                                     "length.")
         exact = theta.clone().requires_grad_()
         (turned(exact) * weights).sum().backward()
         if close(grad, exact.grad, 1e-3):
@@ -349,6 +362,7 @@ WIDTH, HEIGHT = 64, 36      # of the check's images: small, and no square
 class Projection(Property):
     name = "project_to_pixels gives the right pixel"
     points = 4
+    hidden = ("pixels",)        # the parts of a pixel are for the next property
 
     def inputs(self, rng):
         return {**random_views(rng, 3, 5), "size": torch.tensor([640, 360])}
@@ -414,6 +428,7 @@ class OneCamera(Property):
     name = "... for one camera, for many, for one point each"
     points = 2
     after = (Projection,)
+    hidden = ("many", "one")
 
     def inputs(self, rng):
         return {**random_views(rng, 20, 1), "size": torch.tensor([640, 360])}

@@ -17,7 +17,7 @@ from ..kal.render.mesh import texture_mapping
 from ..scene import DolphinScene
 from ..template import rotvec_to_rotmat
 from ..video import drone_cameras
-from ..window import TUTORIAL_BAND, window_camera
+from ..window import TUTORIAL_BAND, Band, window_camera
 from . import spare
 from .core import Complaint, Exercise, Problem, Property, close, describe, items, probable, shape_text, tensor
 
@@ -118,11 +118,14 @@ def pretended_model(faces, face_uvs):
     return types.SimpleNamespace(F=faces, face_uvs=face_uvs, device=faces.device)
 
 
-def rendered(given, verts, faces, face_uvs, eye, corner):
-    """What the student's dibr_rendering gives: a dict of the four features and the soft mask. Problems of form are raised."""
-    call = "dibr_rendering(verts, cam, model)"
+def rendered(given, verts, faces, face_uvs, eye, corner, band=()):
+    """What the student's dibr_rendering gives: a dict of the four features and the soft mask. Problems of form are raised.
+
+    band: none, then the function's own; or [Band], to be passed on.
+    """
+    call = f"dibr_rendering(verts, cam, model{', band' if band else ''})"
     try:
-        value = given.dibr_rendering(verts, cameras(eye, corner), pretended_model(faces, face_uvs))
+        value = given.dibr_rendering(verts, cameras(eye, corner), pretended_model(faces, face_uvs), *band)
     except CourseError as error:
         raise kernel_problem(str(error)) or error
     features, soft = items(call, value, 2, "the features, the soft mask")
@@ -176,7 +179,9 @@ def kernel_problem(text):
 class OfDibr(Property):
     """A property of what dibr_rendering gives for the stones."""
 
-    tolerance = 2e-3
+    # Each property judges its own image by `spare`. All five come out of one call: what is wrong with another one, another
+    # property says, so they are not compared with a reference's as a whole.
+    hidden = (*NAMES, "soft_mask")
 
     def inputs(self, rng):
         return case(rng)
@@ -184,8 +189,27 @@ class OfDibr(Property):
     def call(self, given, **inputs):
         return rendered(given, **inputs)
 
-    def view(self, verts, faces, face_uvs, eye, corner):
-        return spare.View(verts, cameras(eye, corner), faces, face_uvs)
+    def view(self, outputs, verts, faces, face_uvs, eye, corner):
+        """What `spare` makes of the case. If back faces are drawn, then with them: that costs its own points, and no others."""
+        view = spare.View(verts, cameras(eye, corner), faces, face_uvs)
+        if shows_back_faces(outputs["hard_mask"], view):
+            view.facing = torch.ones_like(view.facing)
+        return view
+
+
+def shows_back_faces(mask, view):
+    return not alike(mask, view.mask()) and alike(mask, view.mask(facing=torch.ones_like(view.facing)))
+
+
+def differing(got, right):
+    """The values of two images (B, H, W, K) at the pixel where they differ most. -> two texts: what should be, what is"""
+    worst = (got.detach().double() - right.detach().double()).abs().sum(-1).flatten().argmax()
+    return [in_words(image.detach().flatten(0, 2)[worst]) for image in (right, got)]
+
+
+def in_words(values):
+    text = ", ".join(f"{float(x):.2f}" for x in values)
+    return text if len(values) == 1 else f"({text})"
 
 
 def alike(a, b, tolerance=2e-3):
@@ -221,12 +245,12 @@ NO_PERSPECTIVE = ("The vertices come into the image without perspective: the x a
 
 class Silhouette(OfDibr):
     name = "the hard mask: where the mesh is seen"
-    points = 4
+    points = 2
     after = (Form,)
 
     def judge(self, outputs, **inputs):
-        view, mask = self.view(**inputs), outputs["hard_mask"]
-        if alike(mask, view.mask()):
+        view, mask = self.view(outputs, **inputs), outputs["hard_mask"]
+        if alike(mask, view.mask()):                                                    # back faces: `FrontFaces` says so
             return None
 
         def at(projected):
@@ -237,9 +261,6 @@ class Silhouette(OfDibr):
             return Complaint("feature-order", FEATURE_ORDER)
         z = view.in_camera[..., 2:]
         return likely(mask, [
-            ("back-faces-kept", "Faces that turn their back to the camera are drawn too. On a closed animal its near side hides "
-                                "most of them, but they cost time, and where a mesh is open one sees them: pass `valid_faces`.",
-             lambda: view.mask(facing=torch.ones_like(view.facing))),
             ("facing-sign", "Only faces that look away are drawn: you see the far side from within. The camera looks along -z, "
                             "so a face that looks at it has a normal with z >= 0.", lambda: view.mask(facing=~view.facing)),
             ("world-normals-for-facing", "Which faces look at the camera is taken from z of the normals in the world. Facing is "
@@ -273,6 +294,19 @@ class Silhouette(OfDibr):
         return cam.intrinsics.transform(inputs["verts"])[..., :2].double()
 
 
+class FrontFaces(OfDibr):
+    name = "only faces that look at the camera are drawn"
+    points = 2
+    after = (Form, Silhouette)
+
+    def judge(self, outputs, verts, faces, face_uvs, eye, corner):
+        if alike(outputs["hard_mask"], spare.View(verts, cameras(eye, corner), faces, face_uvs).mask()):
+            return None
+        return Complaint("back-faces-kept", "Faces that turn their back to the camera are drawn too. On a closed animal its "
+                                            "near side hides most of them, but they cost time, and where a mesh is open one "
+                                            "sees them: pass `valid_faces`.")
+
+
 DEPTH_SIGN = ("Where two faces lie behind each other you see the farther one. `rasterize` wants z of the corners in camera space "
               "as it is, negative in "
               "front of the camera, where larger is closer: not its negative, nor z of the projected vertices.")
@@ -288,13 +322,17 @@ def far_painted(view, values):
     return view.paint(values, *view.cover(depth=-view.depth))
 
 
+def painted_by_world_z(view, values):
+    return view.paint(values, *view.cover(depth=spare.corners_of(view.verts, view.faces)[..., 2]))
+
+
 class Normals(OfDibr):
     name = "normals of the nearest face, in the world"
     points = 3
     after = (Form, Silhouette)
 
     def judge(self, outputs, **inputs):
-        view, normal = self.view(**inputs), outputs["normal"]
+        view, normal = self.view(outputs, **inputs), outputs["normal"]
         right = painted(view, view.normals)
         if alike(normal, right):
             return None
@@ -302,8 +340,7 @@ class Normals(OfDibr):
         raw = spare.at_corners(view.world_normals)
         return likely(normal, [
             ("depth-sign", DEPTH_SIGN, lambda: far_painted(view, view.normals)),
-            ("depth-wrong", DEPTH_WRONG,
-             lambda: view.paint(view.normals, *view.cover(depth=spare.corners_of(view.verts, view.faces)[..., 2]))),
+            ("depth-wrong", DEPTH_WRONG, lambda: painted_by_world_z(view, view.normals)),
             ("camera-normals", "The normals are those of camera space. The sun stands in the world: as a feature the normals of "
                                "the world are "
                                "wanted (`mesh.face_normals`); those of camera space only say which faces look at us.",
@@ -313,9 +350,8 @@ class Normals(OfDibr):
                               "normalised, and `face_normals(..., unit=True)`.", lambda: painted(view, raw)),
             ("normal-length", "The normals do not have length 1 (and are those of camera space; wanted are those of the world): "
                               "`mesh.face_normals` are right.", lambda: painted(view, spare.at_corners(view.camera_normals))),
-        ]) or Complaint("normals", f"Where your normals should be {rounded_at(right, right)} they are "
-                                   f"{rounded_at(normal, right)}: the second feature is "
-                                   "the normal of the face, in the world, of length 1.")
+        ]) or Complaint("normals", "Where your normals should be {} they are {}: the second feature is the normal "
+                                   "of the face, in the world, of length 1.".format(*differing(normal, right)))
 
 
 class Height(OfDibr):
@@ -324,7 +360,7 @@ class Height(OfDibr):
     after = (Form, Silhouette)
 
     def judge(self, outputs, **inputs):
-        view, height = self.view(**inputs), outputs["height"]
+        view, height = self.view(outputs, **inputs), outputs["height"]
         right = painted(view, view.height)
         if alike(height, right) or alike(height, far_painted(view, view.height)):        # the order in depth is judged above
             return None
@@ -339,13 +375,14 @@ class Height(OfDibr):
              lambda: painted(view, in_camera[..., 2:])),
             ("wrong-axis", "The height is x in the world, but the axis that points up is y, the coordinate with index 1.",
              lambda: painted(view, world[..., :1])),
+            ("depth-wrong", DEPTH_WRONG, lambda: painted_by_world_z(view, view.height)),
             ("height-sign", "The sign of the height is flipped: under water it is negative.",
              lambda: painted(view, -view.height)),
             ("height-per-face", "The height is the same all over a face. Each corner has a height of its own, and in between it "
                                 "is interpolated.",
              lambda: painted(view, view.height.mean(2, keepdim=True).expand(-1, -1, 3, -1))),
-        ]) or Complaint("height", f"Where the height should be {rounded_at(right, right)} m it is {rounded_at(height, right)}: y "
-                                  "in the world, at the corners of the faces.")
+        ]) or Complaint("height", "Where the height should be {} m it is {}: y in the world, at the corners of the "
+                                  "faces.".format(*differing(height, right)))
 
 
 class TextureCoordinates(OfDibr):
@@ -354,7 +391,7 @@ class TextureCoordinates(OfDibr):
     after = (Form, Silhouette)
 
     def judge(self, outputs, **inputs):
-        view, uv = self.view(**inputs), outputs["uv"]
+        view, uv = self.view(outputs, **inputs), outputs["uv"]
         right = painted(view, view.uv)
         if alike(uv, right) or alike(uv, far_painted(view, view.uv)):
             return None
@@ -367,17 +404,18 @@ class TextureCoordinates(OfDibr):
              lambda: painted(view, torch.cat([1 - u, 1 - v], -1))),
             ("uv-both-flipped", "Both coordinates are flipped; only v, the second one, must be.",
              lambda: painted(view, torch.cat([1 - u, v], -1))),
+            ("depth-wrong", DEPTH_WRONG, lambda: painted_by_world_z(view, view.uv)),
             ("uv-swapped", "u and v are exchanged.", lambda: painted(view, torch.cat([v, u], -1))),
-        ]) or Complaint("uv", f"Where (u, v) should be {rounded_at(right, right)} it is {rounded_at(uv, right)}.")
+        ]) or Complaint("uv", "Where (u, v) should be {} it is {}.".format(*differing(uv, right)))
 
 
 class SoftMask(OfDibr):
     name = "the soft mask"
-    points = 3
+    points = 2
     after = (Form, Silhouette)
 
     def judge(self, outputs, **inputs):
-        view, soft = self.view(**inputs), outputs["soft_mask"]
+        view, soft = self.view(outputs, **inputs), outputs["soft_mask"]
         cam = cameras(inputs["eye"], inputs["corner"])
         seen, _ = view.cover()
 
@@ -413,10 +451,57 @@ class SoftMask(OfDibr):
                                      "corners in the image, the face index from `rasterize`, and then `*band.seen_by(cam)`.")
 
 
+def another_band(rng):
+    """Two numbers and a count, none of them that of `TUTORIAL_BAND`: (3,)"""
+    return torch.tensor([float(rng.uniform(20000, 40000)), float(rng.uniform(0.02, 0.03)), 25.0])
+
+
+def band_of(values):
+    sigmainv, boxlen, knum = values.tolist()
+    return Band(sigmainv, boxlen, round(knum))
+
+
+def band_missing(function, call):
+    """Problem, where a function has no room for the band that `call` passes; else None."""
+    try:
+        inspect.signature(function).bind(*call)
+    except TypeError:
+        name = function.__name__
+        return Problem("band-missing", f"Your `{name}` takes no `band` any more, but the lesson calls it with one. Its first "
+                                       "line is to be as it was given: `band=TUTORIAL_BAND` is its last argument.")
+    except ValueError:                                                                  # its signature is not known
+        pass
+    return None
+
+
+class AnotherBand(OfDibr):
+    name = "the soft edge is as wide as `band` says"
+    points = 1
+    after = (Form, Silhouette, SoftMask)
+
+    def inputs(self, rng):
+        return case(rng) | {"band": another_band(rng)}
+
+    def call(self, given, band, **inputs):
+        if problem := band_missing(given.dibr_rendering, "vcmb"):
+            raise problem
+        return rendered(given, **inputs, band=[band_of(band)])
+
+    def judge(self, outputs, band, **inputs):
+        view, soft = self.view(outputs, **inputs), outputs["soft_mask"]
+        cam = cameras(inputs["eye"], inputs["corner"])
+        seen, _ = view.cover()
+        if alike(soft, spare.soft_mask(view.on_image, seen, view.size, *band_of(band).seen_by(cam))[..., None]):
+            return None
+        return Complaint("band-fixed", "With another `band` the soft mask is not another one, or not all three of its numbers "
+                                       "change: `*band.seen_by(cam)` is to be that of the argument, not of TUTORIAL_BAND.")
+
+
 class Gradients(OfDibr):
     name = "gradients reach the vertices, and are right"
     points = 3
-    after = (Form, Silhouette)
+    after = (Form, Silhouette, FrontFaces)
+    hidden = ("soft_mask", "height", "soft_mask_image", "height_image")
 
     def inputs(self, rng):
         return case(rng) | {f"weights_{k}": random_weights(rng, 1) for k in (0, 1)}
@@ -439,7 +524,7 @@ class Gradients(OfDibr):
         return grads
 
     def judge(self, outputs, weights_0, weights_1, **inputs):
-        verts = inputs.pop("verts").double()
+        verts, judged = inputs.pop("verts").double(), 0
         for name, weights in (("soft_mask", weights_0), ("height", weights_1)):
             grad = outputs[name]
             if not torch.isfinite(grad).all():
@@ -450,6 +535,7 @@ class Gradients(OfDibr):
             image = soft if name == "soft_mask" else features[2]
             if not alike(outputs[name + "_image"], image):
                 continue                                                               # its own property says so
+            judged += 1
             (image * weights).sum().backward()
             scale = float(leaf.grad.abs().max())
             if float((grad - leaf.grad).abs().max()) > 0.03 * scale:
@@ -460,19 +546,12 @@ class Gradients(OfDibr):
                 return Complaint("wrong-gradient", f"The gradient of the {name} with respect to the vertices is wrong, though "
                                                    "the image is right: a part "
                                                    "of the way is detached, or computed outside of torch.")
-        return None
-
-
-def rounded_at(image, like):
-    """The values of an image (B, H, W, K) at the middle one of the pixels that `like` shows."""
-    shown = (like != 0).any(-1).flatten().nonzero()[:, 0]
-    value = image.detach().flatten(0, 2)[shown[len(shown) // 2]]
-    text = ", ".join(f"{float(x):.2f}" for x in value)
-    return text if len(value) == 1 else f"({text})"
+        return None if judged else Complaint("gradients-of-wrong-images", "First mend height and soft mask: of wrong ones no "
+                                                                          "gradient is right.")
 
 
 dibr = Exercise(4, "Basic rendering", ("dibr_rendering",), (
-    Form(), Silhouette(), Normals(), Height(), TextureCoordinates(), SoftMask(), Gradients()))
+    Form(), Silhouette(), Normals(), Height(), TextureCoordinates(), SoftMask(), FrontFaces(), AnotherBand(), Gradients()))
 
 
 # --- exercise 5 --------------------------------------------------------------------------------------------------
@@ -485,14 +564,17 @@ class OfAbsorb(Property):
 
     heights = (-2.0, -0.2)
     covered = 1.0
+    interpolated = False                    # whether the mask's ones are those of a rasteriser: sums of three weights, rounded
 
     def inputs(self, rng):
         def random(low, high, *shape):
             return torch.from_numpy(rng.uniform(low, high, shape)).float()
 
+        mask = (random(0, 1, 2, 6, 8, 1) < self.covered).float()
+        if self.interpolated:
+            mask = mask * (1 + torch.from_numpy(rng.integers(-1, 2, mask.shape)) * 2**-23)
         return {"image": random(0.2, 1.0, 2, 6, 8, 3), "sea_level_height": random(*self.heights, 2, 6, 8, 1),
-                "hard_mask": (random(0, 1, 2, 6, 8, 1) < self.covered).float(),
-                "water_absorption": torch.tensor([0.6, 0.25, 0.05]) + random(0, 0.05, 3)}
+                "hard_mask": mask.float(), "water_absorption": torch.tensor([0.6, 0.25, 0.05]) + random(0, 0.05, 3)}
 
     def call(self, given, **inputs):
         return {"image": tensor(CALL, given.absorb(**inputs), inputs["image"].shape, inputs["image"])}
@@ -554,13 +636,24 @@ class AboveWater(OfAbsorb):
 
 
 class OffTheDolphin(OfAbsorb):
-    name = "off the dolphin: nothing changes"
+    name = "the mask: all of the dolphin, and nothing off it"
     points = 1
     covered = 0.6
+    interpolated = True
     after = (UnderWater,)
 
     def judge(self, outputs, image, sea_level_height, hard_mask, water_absorption):
         got, on = outputs["image"], hard_mask > 0
+        faded = image * (water_absorption * sea_level_height).exp()
+        for exact in (hard_mask == 1, hard_mask >= 1):
+            if close(got, torch.where(exact, faded, image)):
+                return Complaint("mask-compared-with-one", f"{int((on & ~exact).sum())} of {int(on.sum())} pixels of the "
+                                                           "dolphin do not fade: the hard mask is interpolated, so its ones "
+                                                           "are 0.9999999 or 1.0000001 here and there. Ask whether it is > "
+                                                           "0.5, not == 1, and do not round it down.")
+        if not close(torch.where(on, got, 0), torch.where(on, faded, 0)):
+            return Complaint("mask", "On the dolphin some pixels do not fade as they should. Here the mask is 0 or, up to "
+                                     "rounding, 1: the dolphin is where it is > 0.5.")
         if close(torch.where(on, 0, got), torch.where(on, 0, image)):
             return None
         if close(torch.where(on, 0, got), torch.zeros_like(image)):
@@ -574,7 +667,8 @@ class AbsorbGradients(OfAbsorb):
     points = 3
     heights = (-1.5, 0.5)
     covered = 0.8
-    after = (UnderWater,)
+    interpolated = True
+    after = (UnderWater, AboveWater, OffTheDolphin)         # what is said of gradients is true only of a right result
     NAMES = ("image", "sea_level_height", "water_absorption")
 
     def inputs(self, rng):
@@ -652,11 +746,14 @@ def small_scene(rest, faces, face_uvs, drawn):
     return scene
 
 
+EARLIER = {"dibr_rendering": 4, "absorb": 5}
+
+
 @contextlib.contextmanager
-def spare_parts(function):
+def spare_parts(function, which=tuple(EARLIER)):
     """Within, a student's function meets spare `dibr_rendering` and `absorb`: exercise 6 is judged for itself."""
     names = getattr(inspect.unwrap(function), "__globals__", {})
-    mine = {name: names[name] for name in ("dibr_rendering", "absorb") if name in names}
+    mine = {name: names[name] for name in which if name in names}
     names.update({name: getattr(spare, name) for name in mine})
     try:
         yield
@@ -667,8 +764,7 @@ def spare_parts(function):
 class OfRender(Property):
     """A property of render, for a scene of 5 frames of the stones, of which two are asked for."""
 
-    tolerance = 2e-3
-    spared = True
+    hidden = ("image", "hard_mask", "soft_mask")            # as for OfDibr
 
     def inputs(self, rng):
         made = case(rng, batch=5)
@@ -687,16 +783,28 @@ class OfRender(Property):
         t = inputs["t"] if t is None else t
         return cameras(inputs["eye"][t], inputs["corner"][t])
 
-    def render(self, given, scene, inputs):
-        """What the student's render gives, as a dict. Problems of form are raised."""
+    def render(self, given, scene, inputs, spared=tuple(EARLIER), band=()):
+        """What the student's render gives, as a dict. Problems of form are raised. spared: what it gets spare parts for."""
         try:
-            with spare_parts(given.render) if self.spared else contextlib.nullcontext():
-                value = given.render(scene, inputs["t"], self.camera(inputs))
+            with spare_parts(given.render, spared):
+                value = given.render(scene, inputs["t"], self.camera(inputs), *band)
         except spare.Misfit as error:
             raise Problem("t-ignored",
              f"{error}. `t` names the frames that are asked for: `scene.skin(t)` poses those.") from error
+        except IndexError as error:
+            if "out of bounds" not in str(error) or not spared:
+                raise
+            raise Problem("t-of-the-notebook", f"It asks for a frame that is not there ({error}). The scene of this "
+                                               f"check has {scene.num_frames} frames, and asked for were "
+                                               f"{inputs['t'].tolist()}: your code uses the notebook's `t`, not its "
+                                               "argument.") from error
+        except Exception as error:
+            if "normal and albedo" not in str(error):
+                raise
+            raise Problem("normals-and-height", f"The light says: {error}. `lighting` wants the normals first, then the height: "
+                                                "lighting(scene, cam, hard_mask, image, normals, height, absorb).") from error
         B, (W, H) = len(inputs["t"]), WINDOW
-        call = "render(scene, t, cam)"
+        call = f"render(scene, t, cam{', band' if band else ''})"
         image, hard, soft = items(call, value, 3, "image, hard_mask, soft_mask")
         shapes = [tuple(x.shape) if torch.is_tensor(x) else None for x in (image, hard, soft)]
         if sorted(map(str, shapes)) == sorted(map(str, [(B, H, W, 3), (B, H, W, 1), (B, H, W, 1)])) and shapes[0][-1] != 3:
@@ -718,9 +826,9 @@ class OfRender(Property):
 class Studio:
     """The right picture of a scene, and pictures in which a step is left out."""
 
-    def __init__(self, scene, t, cam):
+    def __init__(self, scene, t, cam, band=TUTORIAL_BAND):
         self.scene, self.cam = scene, cam
-        self.features, self.soft = spare.dibr_rendering(scene.skin(t), cam, scene.model)
+        self.features, self.soft = spare.dibr_rendering(scene.skin(t), cam, scene.model, band)
         self.uv, self.normal, self.height, self.hard = self.features
 
     def textured(self):
@@ -782,9 +890,31 @@ class Masks(OfRender):
         return Complaint("masks", f"The {which} mask differs from what `dibr_rendering(scene.skin(t), cam, scene.model)` gives.")
 
 
+class RenderBand(OfRender):
+    name = "the outline is as wide as `band` says"
+    points = 1
+    after = (RenderForm, Masks)
+
+    def inputs(self, rng):
+        return super().inputs(rng) | {"band": another_band(rng)}
+
+    def call(self, given, band, **inputs):
+        if problem := band_missing(given.render, "stcb"):
+            raise problem
+        with torch.no_grad():
+            return self.render(given, self.scene(inputs), inputs, band=[band_of(band)])
+
+    def judge(self, outputs, band, **inputs):
+        with torch.no_grad():
+            if alike(outputs["soft_mask"], Studio(self.scene(inputs), inputs["t"], self.camera(inputs), band_of(band)).soft):
+                return None
+        return Complaint("band-fixed", "With another `band` the soft mask is not another one: pass it on, "
+                                       "`dibr_rendering(verts, cam, scene.model, band)`.")
+
+
 class Picture(OfRender):
     name = "the picture: skin, sun, water"
-    points = 4
+    points = 3
     after = (RenderForm, Masks)
 
     def judge(self, outputs, **inputs):
@@ -820,14 +950,28 @@ class Picture(OfRender):
                 ("wrong-normals", "The sun shines as on normals from something else: the features are uv, normal, height, hard "
                                   "mask, in this order.",
                  lambda: S.watered(shading.sunlight(S.scene, S.cam, S.hard, S.textured(), -S.normal))),
-            ]) or Complaint("picture", f"Where the colour should be {rounded_at(right, right)} it is {rounded_at(image, right)}. "
-                                       "The steps: skin(t), dibr_rendering, texturing, lighting.")
+            ]) or self.beside(image, studio) or Complaint(
+                "picture", "Where the colour should be {} it is {}. The steps: skin(t), dibr_rendering, texturing, "
+                           "lighting.".format(*differing(image, right)))
+
+    @staticmethod
+    def beside(image, studio):
+        """Whether all that is wrong lies off the dolphin. -> Complaint or None"""
+        on = studio.hard > 0.5
+        if not alike(torch.where(on, image, 0), torch.where(on, studio.right().to(image), 0)):
+            return None
+        count = int(((image.abs() > 1e-3).any(-1) & ~on[..., 0]).sum())
+        return Complaint("coloured-beside", f"On the dolphin the picture is right, but {count} pixels beside it are coloured "
+                                            "too, and are to be black. Do `texturing` and `lighting` get the hard mask, not "
+                                            "the soft one?")
 
 
 class RenderGradients(OfRender):
     name = "gradients reach the scene"
     points = 3
     after = (RenderForm, Masks)
+    hidden = ("image_value", "soft_mask_value", "translations", "global_poses", "dolphin_albedo", "water_absorption", "azimuth",
+              "elevation", "strength", "angle")
     IMAGE = ("dolphin_albedo", "water_absorption", "azimuth", "elevation", "strength", "angle")
     SOFT = ("translations", "global_poses")
 
@@ -854,12 +998,14 @@ class RenderGradients(OfRender):
         return outputs
 
     def judge(self, outputs, weights_1, weights_3, **inputs):
+        judged = 0
         for which, weights, names in (("soft_mask", weights_1, self.SOFT), ("image", weights_3, self.IMAGE)):
             scene = self.scene(inputs)
             studio = Studio(scene, inputs["t"], self.camera(inputs))
             image = studio.soft if which == "soft_mask" else studio.right()
             if not alike(outputs[which + "_value"], image):
                 continue                                                               # its own property says so
+            judged += 1
             (image * weights).sum().backward()
             for name in names:
                 grad, right = outputs[name], getattr(scene, name).grad
@@ -874,7 +1020,8 @@ class RenderGradients(OfRender):
                 if float((grad - right).abs().max()) > 0.03 * scale:
                     return Complaint("wrong-gradient", f"The gradient of the {which} with respect to scene.{name} is wrong, "
                                                        f"though the {which} is right: a part of the way is detached.")
-        return None
+        return None if judged else Complaint("gradients-of-wrong-images", "First mend image and soft mask: of wrong ones no "
+                                                                          "gradient is right.")
 
 
 class WithYourOwn(OfRender):
@@ -883,26 +1030,39 @@ class WithYourOwn(OfRender):
     name = "with your own dibr_rendering and absorb"
     points = 0
     after = (RenderForm, Masks, Picture)
-    spared = False
 
     def call(self, given, **inputs):
-        try:
-            with torch.no_grad():
-                return self.render(given, self.scene(inputs), inputs)
-        except NotImplementedError:
-            raise Problem("earlier-exercise", "`render` is judged with spare parts: your `dibr_rendering` or `absorb` (exercises "
-                                              "4 and 5) is not written yet.") from None
-        except Exception as error:
-            raise Problem("earlier-exercise", "`render` is judged with spare parts: with your own `dibr_rendering` and `absorb` "
-                                              f"(exercises 4 and 5) it stops with {type(error).__name__}.") from error
+        """With your own of one exercise, and a spare part of the other: what differs is then the fault of the one."""
+        outputs, stopped = {}, []
+        for own in EARLIER:
+            try:
+                with torch.no_grad():
+                    results = self.render(given, self.scene(inputs), inputs, spared=[name for name in EARLIER if name != own])
+                outputs |= {f"{own}_{name}": results[name] for name in ("image", "soft_mask")}
+            except NotImplementedError:
+                stopped.append((own, "is not written yet"))
+            except Exception as error:
+                stopped.append((own, f"stops with {type(error).__name__}"))
+        if stopped:
+            right = [name for name in EARLIER if f"{name}_image" in outputs and not self.differs(name, outputs, inputs)]
+            wrong = [name for name in EARLIER if name not in right and name not in dict(stopped)]
+            raise Problem("earlier-exercise", self.sentence([*stopped, *((name, "gives another picture") for name in wrong)]))
+        return outputs
 
-    def judge(self, outputs, **inputs):
+    def differs(self, own, outputs, inputs):
         with torch.no_grad():
             studio = Studio(self.scene(inputs), inputs["t"], self.camera(inputs))
-            if alike(outputs["image"], studio.right()) and alike(outputs["soft_mask"], studio.soft):
-                return None
-        return Complaint("earlier-exercise", "`render` is judged with spare parts: with your own `dibr_rendering` and `absorb` "
-                                             "(exercises 4 and 5) the picture is another one. Look at their checks again.")
+            return not (alike(outputs[f"{own}_image"], studio.right()) and alike(outputs[f"{own}_soft_mask"], studio.soft))
+
+    @staticmethod
+    def sentence(faults):
+        said = " and ".join(f"your `{name}` (exercise {EARLIER[name]}) {what}" for name, what in faults)
+        return f"`render` is judged with spare parts: {said}. Look at its check again."
+
+    def judge(self, outputs, **inputs):
+        faults = [(own, "gives another picture") for own in EARLIER if self.differs(own, outputs, inputs)]
+        return Complaint("earlier-exercise", self.sentence(faults)) if faults else None
 
 
-renderer = Exercise(6, "The renderer", ("render",), (RenderForm(), Masks(), Picture(), RenderGradients(), WithYourOwn()))
+renderer = Exercise(6, "The renderer", ("render",), (
+    RenderForm(), Masks(), Picture(), RenderGradients(), RenderBand(), WithYourOwn()))

@@ -4,6 +4,9 @@ The loop is run on a scene of which only two parameters matter, with a renderer 
 gradients are written out by hand below, in float64, and `descend` follows them, in the right order or in that of a usual mistake.
 """
 
+import ast
+import inspect
+import textwrap
 import types
 
 import torch
@@ -17,7 +20,7 @@ RATE = 0.4                                      # of the gradient descent; the o
 WEIGHTS = {"photometric": 1.0, "mask": 0.5, "prior": 0.3}
 NAMES = (*WEIGHTS, "loss")
 PARTS = 7
-RENDER, BACKWARD, ZERO, STEP = range(4)         # what the stand-ins note, in the order in which it happens
+RENDER, BACKWARD, ZERO, STEP, CUT_OFF = range(5)        # what the stand-ins note, in the order in which it happens
 
 
 # --- what the loop is given ----------------------------------------------------------------------------------
@@ -40,16 +43,24 @@ class Elsewhere(torch.Tensor):
 
 
 class Loader:
-    """Batches of two frames, always in the same order. move: what is to be moved is told from what was."""
+    """Batches of two frames, in the same order each time; if `turning`, each time it begins one batch further on.
 
-    def __init__(self, colours, to_be_moved=False):
-        self.colours, self.to_be_moved = colours, to_be_moved
+    to_be_moved: what is to be moved is told from what was.
+    """
+
+    def __init__(self, colours, to_be_moved=False, turning=False):
+        self.colours, self.to_be_moved, self.turning, self.begun = colours, to_be_moved, turning, 0
 
     def __len__(self):
         return len(self.colours) // 2
 
+    def order(self, n):
+        """The numbers of the frames as they come when it is gone through for the n-th time, from 0."""
+        return torch.arange(len(self.colours)).roll(-2 * n if self.turning else 0)
+
     def __iter__(self):
-        for t in torch.arange(len(self.colours)).split(2):
+        order, self.begun = self.order(self.begun), self.begun + 1
+        for t in order.split(2):
             original = self.colours[t][:, None, None].expand(-1, 2, 2, -1).clone()   # (2, 2, 2, 3)
             segmented = torch.ones(2, 2, 2, 1)
             if self.to_be_moved:
@@ -81,7 +92,7 @@ class Stage:
     `water_absorption`, and should have `goal`.
     """
 
-    def __init__(self, colours, goal, to_be_moved=False):
+    def __init__(self, colours, goal, to_be_moved=False, turning=False):
         model = types.SimpleNamespace(V=torch.zeros(1, 1, 3), LBS=types.SimpleNamespace(n_groups=PARTS))
         self.scene = DolphinScene(model, len(colours), texture_size=2)
         self.goal, self.rendered, self.scored, self.first = goal, None, 0, torch.zeros(len(WEIGHTS))
@@ -89,7 +100,7 @@ class Stage:
         with torch.no_grad():
             self.scene.translations.fill_(START)
             self.scene.water_absorption.copy_(torch.tensor(ABSORPTION))
-        self.loader = Loader(colours, to_be_moved)
+        self.loader = Loader(colours, to_be_moved, turning)
         self.parameters = [self.scene.translations, self.scene.water_absorption]
         self.optimizer = Optimizer(self.parameters, self.log)
         self.scene.translations.register_hook(lambda _: self.log.append(BACKWARD))
@@ -134,6 +145,7 @@ class Stage:
                 raise Problem("argument-order", f"compute_loss gets {given} as its {name}. Hand on what render gives, in its "
                                                 f"order: {call}.")
         self.unmoved += [name for name in ("original", "segmented") if isinstance(frames[name], Elsewhere)]
+        self.log += [CUT_OFF] * (not (image.requires_grad and silhouette.requires_grad))
         original = frames["original"].as_subclass(torch.Tensor)
         terms = {
             "photometric": WEIGHTS["photometric"] * (image - original).square().mean(),
@@ -149,7 +161,13 @@ class Stage:
         """The student's loop on this stage. -> what it returns; what torch says about usual mistakes is said in other words."""
         try:
             return fit(self.scene, self.loader, self.render, self.compute_loss, self.optimizer, steps)
-        except (AttributeError, RuntimeError, TypeError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+            if "ellipsis" in str(error) or (isinstance(error, KeyError) and blanks(fit)):
+                raise Problem("blank-left", still_blank(fit)) from None
+            if isinstance(error, KeyError):
+                if error.args == ("loss",):
+                    raise Problem("history-without-loss", NO_LOSS) from None
+                raise
             since = self.log[len(self.log) - self.log[::-1].index(RENDER):] if RENDER in self.log else []
             if "modified by an inplace operation" in str(error) and STEP in since:
                 raise Problem("step-before-backward", STEP_FIRST) from None
@@ -159,6 +177,25 @@ class Stage:
             raise
 
 
+def blanks(function):
+    """The lines of a function in which `...` stands for something that is still to be written. -> list"""
+    try:
+        source = textwrap.dedent(inspect.getsource(function))
+        found = {node.lineno for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant) and node.value is Ellipsis}
+    except (OSError, TypeError, SyntaxError):               # the source is not to be had
+        return []
+    return [source.splitlines()[n - 1].split("#")[0].strip() for n in sorted(found)]
+
+
+def still_blank(function):
+    """Says that something is still to be filled in, and where, if that can be told."""
+    lines = blanks(function)
+    where = (f" in the line `{lines[0]}`" if lines[0] != "..." else " in a line of its own") if lines else ""
+    more = f", and in {len(lines) - 1} more" if len(lines) > 1 else ""
+    return f"`...` still stands{where}{more}: it marks what is left for you to write."
+
+
+NO_LOSS = "The entries of the history have no `loss`: add the mean of the sum of all terms under that name."
 ONE_GRAPH = ("The second backward reaches back into a batch that is done: its loss is still in the sum, or retain_graph keeps "
              "it. Each batch has a loss of its own. For the history add up numbers, `loss.item()`.")
 CUT = ("No gradient leads from the loss back to the scene: a `.detach()`, `.item()`, `torch.no_grad()` or `torch.tensor(...)` "
@@ -270,7 +307,7 @@ class Arguments(Property):
 
 class Passes(Property):
     name = "goes through the whole clip as often as asked"
-    points = 2
+    points = 1
     after = (Arguments,)
     steps = 3
 
@@ -297,8 +334,11 @@ class Passes(Property):
         if bool((seen[2:] == 0).all()) and seen[0] > 0:
             return Complaint("first-batch-only", "Only the first batch of each pass is rendered. Is there a `break` or a "
                                                  "`return` within the loop over the loader?")
+        least, most = int(seen.min()), int(seen.max())
+        times = f"{most} times" if least == most else f"{least} to {most} times"
         return Complaint("passes", f"With steps = {self.steps} every frame should be rendered {self.steps} times, but they are "
-                                   f"rendered {int(seen.min())} to {int(seen.max())} times.")
+                                   f"rendered {times}." + (" Is render called more than once for a batch?" if least == most and
+                                                           most % self.steps == 0 and most else ""))
 
 
 class Descends(Property):
@@ -332,12 +372,15 @@ class Descends(Property):
         if close(values[-1], values[0]):
             return self.stands_still(events)
         for key, text, how in MISTAKES:
+            if key.endswith("-detached") and CUT_OFF not in events:             # it came whole: then it is left out below
+                continue
             if comes_out(**how):
                 return Complaint(key, text)
         pairs = zip(values, descend(colours, float(goal), self.steps)[0])
         wrong = next(n for n, (mine, right) in enumerate(pairs) if not close(mine, right))
         return Complaint("wrong-steps", f"Up to batch {wrong - 1} the parameters are right, after batch {wrong} they are not. "
-                                        "For each batch, in this order: zero_grad, render, the loss, backward, step, clamp.")
+                                        "For each batch, in this order: zero_grad, render, the loss of all terms, backward, "
+                                        "step, clamp.")
 
     @staticmethod
     def stands_still(events):
@@ -355,7 +398,8 @@ class Descends(Property):
                                                      "before backward, or after step.")
 
 
-CUT_OFF = "Only the priors move the parameters: what was rendered is cut off from the scene, by `.detach()` or `torch.no_grad()`."
+NOTHING_SEEN = ("Only the priors move the parameters: what was rendered is cut off from the scene, by `.detach()` or "
+                "`torch.no_grad()`.")
 PER_PASS = ("There is one step per pass, with the gradients of all batches together. Let every batch have its own: zero_grad, "
             "backward and step within the loop over the loader.")
 MISTAKES = (
@@ -372,13 +416,16 @@ MISTAKES = (
                         "stand within the loop over the loader.", dict(each="zrb", last="sc")),
     ("one-step-per-pass", PER_PASS, dict(each="rb", first="z", last="sc")),
     ("one-step-per-pass", PER_PASS, dict(each="rb", first="z", last="sc", share=1 / 3)),
-    ("image-detached", CUT_OFF, dict(seen=("prior",))),
+    ("image-detached", NOTHING_SEEN, dict(seen=("prior",))),
     ("image-detached", "The photometric term moves nothing: the image is cut off from the scene, by `.detach()` or "
                        "`.data`.", dict(seen=("mask", "prior"))),
     ("silhouette-detached", "The mask term moves nothing: the silhouette is cut off from the scene, by `.detach()` or `.data`.",
      dict(seen=("photometric", "prior"))),
     *(("one-term-only", f"Only the term `{name}` is minimised. The loss is the sum of all terms: "
                         "`sum(terms.values())`.", dict(seen=(name,)))
+      for name in WEIGHTS),
+    *(("term-left-out", f"The term `{name}` moves nothing: it is left out of the sum. The loss is the sum of all terms: "
+                        "`sum(terms.values())`.", dict(seen=tuple(other for other in WEIGHTS if other != name)))
       for name in WEIGHTS),
     ("mean-of-terms", "The mean of the terms is minimised, not their sum: every step is too short by the number of "
                       "terms.", dict(share=1 / len(WEIGHTS))),
@@ -393,7 +440,7 @@ class Clamps(Property):
     steps = 5
 
     def inputs(self, rng):
-        return case(rng, 2.5)
+        return case(rng, float(rng.uniform(2.3, 2.8)))           # more than there can be: it climbs to the end of its range
 
     def call(self, given, colours, goal):
         stage = Stage(colours, float(goal))
@@ -493,8 +540,7 @@ def history_table(history, steps, batches):
             raise Problem("history-not-dicts", f"An entry of the history is {describe(entry)}, expected a dict: the mean of "
                                                "each term by its name, and `loss`.")
         if "loss" not in entry:
-            raise Problem("history-without-loss", "The entries of the history have no `loss`: add the mean of the sum of all "
-                                                  "terms under that name.")
+            raise Problem("history-without-loss", NO_LOSS)
         missing = [name for name in NAMES if name not in entry]
         if missing:
             raise Problem("history-without-terms", "The entries of the history lack "
@@ -542,4 +588,32 @@ class Moves(Property):
                                       "an error: `frames = to_device(frames, scene.translations.device)` moves all of it.")
 
 
-fitting = Exercise(7, "The optimisation loop", ("fit",), (Arguments(), Passes(), Descends(), Clamps(), History(), Moves()))
+class Anew(Property):
+    name = "asks the loader anew in every pass"
+    points = 1
+    after = (Arguments, Passes)
+    steps = 3
+
+    def inputs(self, rng):
+        return case(rng, 0.6)
+
+    def call(self, given, colours, goal):
+        stage = Stage(colours, float(goal), turning=True)
+        stage.run(given.fit, self.steps)
+        return {"visited": colours[torch.cat(stage.frames_seen)]}                    # (steps * T, 3)
+
+    def judge(self, outputs, colours, goal):
+        loader = Loader(colours, turning=True)
+        if close(outputs["visited"], colours[torch.cat([loader.order(n) for n in range(self.steps)])]):
+            return None
+        if close(outputs["visited"], colours.repeat(self.steps, 1)):
+            return Complaint("loader-kept", "The loader is gone through once, and its batches are kept for all passes. Go "
+                                            "through it anew in every pass, `for frames in loader`: it shuffles them anew, and "
+                                            "recipes narrow their reach and lower their rates when a pass begins.")
+        return Complaint("loader-order", "The batches do not come in the order in which the loader gives them. Go through it "
+                                         "once in every pass, `for frames in loader`, and nowhere else: recipes count the "
+                                         "passes by it.")
+
+
+fitting = Exercise(7, "The optimisation loop", ("fit",), (
+    Arguments(), Passes(), Descends(), Clamps(), History(), Moves(), Anew()))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from course_lib.metrics import rotation_steps
-from course_lib.rotations import quat_to_rotvec, rotmat_to_quat, rotmat_to_rotvec
+from course_lib.rotations import rotmat_to_rotvec, rotmat_to_steady_rotvec
 
 from .core import Complaint, Exercise, Problem, Property, close, describe, probable, shape_text, tensor
 
@@ -23,6 +23,8 @@ PLACES = ("top left", "top right", "bottom left", "bottom right")
 def composed(given, original, segmentation, render, soft_mask):
     """The student's frame, if it is one: (2 H, 2 W, 3); else a Problem that says how it is put together instead."""
     height, width = original.shape[:2]
+    handed = {"original": original, "segmentation": segmentation, "render": render, "soft_mask": soft_mask}
+    before = {name: picture.clone() for name, picture in handed.items()}
     try:
         frame = given.compose_frame(original, segmentation, render, soft_mask)
     except (RuntimeError, ValueError) as error:
@@ -34,6 +36,14 @@ def composed(given, original, segmentation, render, soft_mask):
                                            "three: repeat the masks' channel first (`mask.expand(-1, -1, 3)`), and join rows of "
                                            "tiles of one height.") from None
         raise
+    for name, picture in handed.items():
+        if not torch.equal(picture, before[name]):
+            raise Problem("changed-input", f"Your code writes into its input `{name}`. Whoever called it needs that still: write "
+                                           f"into a copy, `{name}.clone()`, or choose with `torch.where`, which makes a new "
+                                           "picture.")
+    if isinstance(frame, np.ndarray):
+        raise Problem("not-a-tensor", f"`{FRAME}` gives {describe(frame)}, expected a tensor, as the inputs are: "
+                                      "`torch.from_numpy(frame)` makes one of it.")
     if torch.is_tensor(frame):
         shape = tuple(frame.shape)
         if shape in ((4 * height, width, 3), (height, 4 * width, 3)):
@@ -229,11 +239,7 @@ def rotations(vectors):
 
 def continuous(rotmats):
     """The vectors that are asked for, by a way that nobody needs to write: quaternions of one sign. Right below a whole turn."""
-    quats = rotmat_to_quat(rotmats.double())                                         # (T, 4)
-    quats[0] = quats[0] if quats[0, 0] >= 0 else -quats[0]
-    flips = (quats[1:] * quats[:-1]).sum(-1) < 0
-    quats[1:] = quats[1:] * torch.where(flips, -1.0, 1.0).cumprod(0)[:, None]
-    return quat_to_rotvec(quats)
+    return rotmat_to_steady_rotvec(rotmats.double())
 
 
 def degrees(radians):
@@ -456,8 +462,9 @@ class Length(Property):
 
     def inputs(self, rng):
         bulk = torch.from_numpy(rng.uniform(-1, 1, size=(40, 3))) * torch.tensor([0.3, 0.25, 1.0])
-        ends = torch.tensor([[0.1, 0.0, 1.3], [-0.25, 0.2, -1.2]])
-        return {"vertices": (torch.cat([bulk, ends]) + torch.tensor([0.4, -0.3, 0.5])).float()}
+        ends = torch.tensor([[0.1, 0.0, 1.2 + float(rng.uniform(0, 0.2))], [-0.25, 0.2, -1.2]])
+        # So far along x that the largest of all coordinates is an x, and the smallest a z.
+        return {"vertices": (torch.cat([bulk, ends]) + torch.tensor([2.4, -0.3, 0.5])).float()}
 
     def call(self, given, vertices):
         return {"length": number(LENGTH, given.body_length(vertices))}
@@ -480,6 +487,8 @@ class Length(Property):
                         "difference of both ends.", 2 * v[:, 2].abs().max()),
             ("one-end", "That is how far the farthest vertex is from the origin. Take the difference of both ends along z.",
              v.norm(dim=-1).max()),
+            ("mixed-axes", "That is the largest of all coordinates minus the smallest, here an x minus a z. Take the third "
+                           "column alone, `vertices[:, 2]`.", v.max() - v.min()),
             ("sign", "That is the length with a minus: largest z minus smallest.", -size[2]),
             ("centimetres", "That is in centimetres. The vertices are in metres, and so is the length.", 100 * size[2]),
             ("half-length", "That is half of it.", size[2] / 2),
@@ -510,6 +519,9 @@ class Volume(Property):
                          "counter-clockwise; a · (b × c).", -volume.new_ones(())),
             ("unsigned", "Every tetrahedron is counted as positive. Leave the signs: those outside of the body must cancel.",
              parts.abs().sum() / volume),
+            ("norms-multiplied", "The lengths of a and of b × c are multiplied, as if they had one direction. a · (b × c) is the "
+                                 "dot product: `(a * torch.linalg.cross(b, c)).sum(-1)`.",
+             (a.norm(dim=-1) * torch.linalg.cross(b, c).norm(dim=-1)).sum() / 6 / volume),
             ("bounding-box", "That is the volume of the bounding box.", (v.amax(0) - v.amin(0)).prod() / volume),
             ("surface-area", "That is the area of the surface, in square metres.",
              torch.linalg.cross(b - a, c - a).norm(dim=-1).sum() / 2 / volume),
@@ -545,7 +557,7 @@ class BentAway(Volume):
     after = (Solid,)
 
     def inputs(self, rng):
-        vertices, faces = u_shape(1.4, 1.7, 0.25, 0.6)
+        vertices, faces = u_shape(float(rng.uniform(1.3, 1.5)), 1.7, 0.25, 0.6)
         turn = rotations(torch.from_numpy(rng.normal(size=(1, 3))))[0]
         away = unit(torch.from_numpy(rng.normal(size=3))) * 3
         return {"vertices": (vertices @ turn.T + away).float(), "faces": faces}

@@ -4,7 +4,7 @@
 # **You will be able to** say what a drone's clip holds and how many centimetres a pixel is, get a mask for each of its frames
 # from a few points on one of them, measure how good the masks are, and look at data before you compute with it.
 #
-# **Minutes:** 40. **You need to know:** Python and NumPy; what a PyTorch tensor and its shape are.
+# **Minutes:** 35. **You need to know:** Python and NumPy; what a PyTorch tensor and its shape are.
 #
 # ![The path of the course: segment, template, render, fit, results; you are at segment.](pictures/path_1.png)
 
@@ -16,12 +16,15 @@ setup(lesson=1)
 # %% [markdown]
 # ## What the data is
 #
-# A drone hovers over the sea, its camera looks straight down, and a dolphin swims by: 200 frames, 50 in a second. With each
+# A drone hovers over the sea, its camera looks straight down, and a dolphin swims a loop: 200 frames, 50 in a second. With each
 # frame the drone wrote down its altitude. That is all we have: no second camera, no marks on the animal.
 #
 # The clip that comes with the course was made by a computer, with a sea, a sun and an animal that no later lesson knows
 # exactly. The advantage: the truth is known, so we can measure how good our methods are. Clips of real animals have the same
 # files, without the truth.
+#
+# The course follows, in its own words and code, a tutorial by S. Zuffi, S. Melzi and D. Baieri on dolphins filmed by drones;
+# where a text says *the tutorial*, it means that one.
 
 # %%
 from matplotlib import pyplot as plt
@@ -61,8 +64,8 @@ print(f"altitude {altitudes.min():.1f} to {altitudes.max():.1f} m: a pixel is {1
 # ## Prompts: telling the computer what we mean
 #
 # Which of all these things do we want? We say so with a few **points on one frame**: some on the animal (label 1), some beside
-# it (label 0). They are in the clip's `metadata/prompts.json`. For a clip of your own, open a frame in any image viewer, note some
-# pixels, and write such a file.
+# it (label 0). They are in the clip's `metadata/prompts.json`. For a clip of your own, open a frame in any image viewer, note
+# some pixels, and write such a file.
 
 # %%
 import numpy as np
@@ -82,15 +85,15 @@ axis.legend(loc="lower right");
 #
 # - **SAM-2**, a network trained on many videos. From the points it finds the object's outline, remembers what the object looks
 #   like, and carries the mask from frame to frame. It works on nearly anything, and wants a GPU.
-# - **A tracker** without a network, which runs anywhere. It asks of each pixel how unlike the water beside it is. It works because
-#   a grey animal on blue-green water is a simple case.
+# - **A tracker** without a network, which runs anywhere. It asks of each pixel how unlike the water beside it is. It works
+#   because a grey animal on blue-green water is a simple case.
 #
 # First the tracker. Its measure is the **Mahalanobis distance** of a pixel's colour $c$ from the water's mean $\mu$,
 # $\sqrt{(c - \mu)^\top \Sigma^{-1} (c - \mu)}$: a difference counted in standard deviations, where $\Sigma$ is the covariance of
 # the water's colours.
 
 # %%
-from course_lib.tracker import first_mask, smooth, stand_out, thickness, window
+from course_lib.tracker import first_mask, smooth, stand_out, window
 
 mask = first_mask(clip.read(first), points, labels)        # (H, W) bool, grown from the points
 box = window(points, 30, mask.shape)                       # rows and columns around the points
@@ -106,9 +109,12 @@ axes[2].imshow(mask[box], cmap="gray")
 axes[2].set_title("the mask that the tracker makes of it");
 
 # %% [markdown]
-# In the next frame the tracker shifts the mask to where most stands out now, then moves the outline to where pixels stand out
-# half as much as the animal does close by. There, animal and water have equal shares of a pixel. Then the next frame, and so
-# on.
+# The tips of the fins are thin and pale, and stand out little: the mask lacks a part of a fluke here. No segmenter is perfect;
+# what a mask is worth is measured below.
+#
+# For the next frame the tracker slides the mask to the place where it covers most of the pixels that stand out there. Then it
+# moves the outline to where pixels stand out half as much as the animal close by: there a pixel is half animal and half water.
+# Then comes the next frame, and so on.
 #
 # This makes all 200 masks, in about a quarter of a minute:
 
@@ -129,9 +135,14 @@ print(f"{T} masks in {time.perf_counter() - begun:.0f} s; the dolphin was lost i
 # %% [markdown]
 # ## SAM-2, where it is there
 #
-# `segment_clip` does the same with SAM-2 and writes the masks as files. It is made for GPUs; on two CPU cores, expect half a minute for
-# each frame. It downloads 0.9 GB of weights the first time (0.2 GB without a GPU), so nothing happens until you set the
-# switch. The package must be there too: the README says how to install it. In a terminal, the same is `dolphins segment`.
+# `segment_clip` does the same with SAM-2 and writes the masks as files. It is made for GPUs; on two CPU cores, expect half a
+# minute for each frame. It downloads 0.9 GB of weights the first time (0.2 GB without a GPU), so nothing happens until you set
+# the switch. The package must be there too; in a terminal, with the course's Python:
+# `pip install hydra-core iopath huggingface_hub`, then
+# `SAM2_BUILD_CUDA=0 pip install --no-deps --no-build-isolation sam2==1.1.0`.
+#
+# **You do not need it.** The clip comes with masks, as a good segmenter would make them (they were computed with the clip: what
+# is visible, with small errors added along the outline). All that follows, in every lesson, uses these, not the tracker's.
 
 # %%
 RUN_SAM2 = False
@@ -151,8 +162,8 @@ else:
 #
 # $$\mathrm{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|}$$
 #
-# It is 1 where they are equal and 0 where they do not touch. Why not count the pixels that are right? More than 99 % of a frame is
-# water: a mask that is black all over would be right there, and has IoU 0.
+# It is 1 where they are equal and 0 where they do not touch. Why not count the pixels that are right? More than 99 % of a frame
+# is water: a mask that is black all over would be right there, and has IoU 0.
 #
 # ![Two overlapping outlines of dolphins. On the left the pixels that both have are coloured, the intersection; on the right the pixels that at least one has, the union.](pictures/iou.png)
 
@@ -172,7 +183,7 @@ if pack.truth_path:
     for name, masks in candidates.items():
         overlap = metrics.mask_iou(masks, truth)               # (T,)
         print(f"{name:31} mean IoU {overlap.mean():.3f}, worst {overlap.min():.3f}, "
-              f"pixels right {100 * (masks == truth).float().mean():.1f} %")
+              f"pixels right {100 * (masks == truth).float().mean():.2f} %")
 else:
     print("The truth of this clip is not known: look at the masks with your own eyes, in exercise 1.")
 
@@ -181,7 +192,8 @@ else:
 # 0.84 says that the outline is, on average, off by less than a pixel. A part of that is no fault of the tracker: waves bend the
 # light, and the dolphin is not quite where it appears.
 #
-# The fourth line is why pixels that are right are not counted: all black is 99.4 % right.
+# The fourth line is why pixels that are right are not counted: all black is 99.4 % right. And the first three differ by a tenth
+# of a per cent there, where the IoU tells them apart.
 
 # %%
 if pack.truth_path:
@@ -193,8 +205,9 @@ if pack.truth_path:
 # %% [markdown]
 # ## The clip as a dataset
 #
-# `SegmentedVideo` reads frames, masks and altitudes of a clip, and gives one frame at a time as a dictionary, as datasets of
-# PyTorch do. It checks the files on the way: what is missing or does not fit is named.
+# `SegmentedVideo` reads frames, altitudes and the masks that came with the clip (not those that you have just made), and gives
+# one frame at a time as a dictionary, as datasets of PyTorch do. It checks the files on the way: what is missing or does not
+# fit is named.
 #
 # | key | shape | what |
 # |---|---|---|
@@ -230,11 +243,11 @@ print(f"original {tuple(batch['original'].shape)}, segmented {tuple(batch['segme
 #
 # *10 minutes, 5 points.*
 #
-# **Why.** A mask that belongs to another frame, colours exchanged, an axis flipped: none of these raises an error, and every one of
-# them spoils the fit an hour later. Whoever looks first finds them in a minute.
+# **Why.** A mask that belongs to another frame, colours exchanged, an axis flipped: none of these raises an error, and every
+# one of them spoils the fit an hour later. Whoever looks first finds them in a minute.
 #
-# **The task.** Show frames of the dataset above their masks: the column $k$ of the figure has `dataset[indices[k]]`, its frame in row 0,
-# its mask in row 1.
+# **The task.** Show frames of the dataset above their masks: the column $k$ of the figure has `dataset[indices[k]]`, its frame
+# in row 0, its mask in row 1.
 #
 # | | what |
 # |---|---|
@@ -250,14 +263,14 @@ print(f"original {tuple(batch['original'].shape)}, segmented {tuple(batch['segme
 # %% [markdown]
 # <details><summary>Hint 1: a figure with several pictures</summary>
 #
-# `figure, axes = plt.subplots(rows, columns)` makes a figure and an array of axes; `axes[i, k].imshow(picture)` puts a picture into one
-# of them. At the end, return `figure`.
+# `figure, axes = plt.subplots(rows, columns)` makes a figure and an array of axes; `axes[i, k].imshow(picture)` puts a picture
+# into one of them. At the end, return `figure`.
 # </details>
 # <details><summary>Hint 2: shapes, and colours of a mask</summary>
 #
-# `imshow` takes (H, W, 3) as colours and (H, W) as numbers that it colours itself. The mask has shape (H, W, 1): take its only channel.
-# Without more ado numbers become purple and yellow; name a grey `cmap` if you want black and white, and tell it with `vmin` and
-# `vmax` where black and white lie.
+# `imshow` takes (H, W, 3) as colours and (H, W) as numbers that it colours itself. The mask has shape (H, W, 1): take its only
+# channel. Without more ado numbers become purple and yellow; name a grey `cmap` if you want black and white, and tell it with
+# `vmin` and `vmax` where black and white lie.
 # </details>
 # <details><summary>Hint 3: one index</summary>
 #
@@ -296,9 +309,9 @@ keep(show_samples)
 # %% [markdown]
 # <details><summary>A question to think about: in which frames would you look first?</summary>
 #
-# The first and the last, where counting goes wrong; the one with the largest and the one with the smallest mask, and those where the
-# mask's area or centre leaps from one frame to the next, because an animal does not; and some at random, because you do not know what
-# you did not think of. Numbers choose the frames, eyes judge them.
+# The first and the last, where counting goes wrong; the one with the largest and the one with the smallest mask, and those
+# where the mask's area or centre leaps from one frame to the next, because an animal does not; and some at random, because you
+# do not know what you did not think of. Numbers choose the frames, eyes judge them.
 # </details>
 #
 # *References: Ravi et al., SAM 2: Segment Anything in Images and Videos, 2024, arXiv 2408.00714; Everingham et al., The PASCAL

@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Lesson 2 · A dolphin that bends
 #
-# **You will be able to** turn rotation vectors into rotation matrices that a gradient can pass through, pose a template mesh by
-# linear blend skinning, name every number that the fit will change, and follow the animal from pixels to metres and back.
+# **You will be able to** turn rotation vectors into rotation matrices that a gradient can pass through, say how linear blend
+# skinning poses a template mesh, name every number that the fit will change, and follow the animal from pixels to metres and
+# back.
 #
-# **Minutes:** 75. **You need to know:** PyTorch tensors and broadcasting; what a matrix does to a vector.
+# **Minutes:** 95. **You need to know:** PyTorch tensors and broadcasting; what a matrix does to a vector.
 #
 # ![The path of the course: segment, template, render, fit, results; you are at template.](pictures/path_2.png)
 
@@ -21,7 +22,8 @@ setup(lesson=2)
 # differs.
 #
 # Two things are known beforehand: an adult Indo-Pacific bottlenose dolphin is about 2.6 m long, and the template has ten bones.
-# Some bones share one rotation (left and right flipper, for example), so there are seven **parts**.
+# Some bones share one rotation (left and right flipper, for example), so there are seven **parts**. Five of them bend; trunk and
+# dorsal fin go with the whole animal.
 
 # %%
 import torch
@@ -49,7 +51,7 @@ show_model.parts_figure(model, PARTS)
 # | `J_regressor` | (1, J, V) | each joint as a weighted mean of vertices |
 # | `parents` | (J,) | the bone that each bone hangs on |
 # | `weights` | (V, J) | how much each vertex follows each bone |
-# | `LBS.shapedirs` | (V, 3, 4) | where a vertex goes when the animal is scaled: overall, in x, in y, in z |
+# | `shapedirs` | (V, 3, 4) | `model.LBS.shapedirs`: where a vertex goes when the animal is scaled: overall, in x, in y, in z |
 #
 # This is the format of SMPL, the model of human bodies. Such files are pickles, which may run code when they are opened; the
 # course reads them without running any.
@@ -57,10 +59,10 @@ show_model.parts_figure(model, PARTS)
 # %% [markdown]
 # ## Rotations, written as three numbers
 #
-# Ten bones have ten rotations in each of 200 frames, and the fit changes all of them by gradient descent. A rotation matrix has
-# nine numbers tied by six equations: a step along the gradient leads out of the rotations. A **rotation vector** $\theta \in
-# \mathbb{R}^3$ has three free numbers: it points along the axis, and its length is the angle in radians. Any three numbers are
-# a rotation.
+# In each of 200 frames the fit changes six rotations by gradient descent: one of the whole animal, five of parts. A rotation
+# matrix has nine numbers tied by six equations: a step along the gradient leads out of the rotations. A **rotation vector**
+# $\theta \in \mathbb{R}^3$ has three free numbers: it points along the axis, and its length is the angle in radians. Any three
+# numbers are a rotation.
 #
 # Move the slider. The vector $v$ (grey) is turned about the dashed axis; $\theta$ (blue) grows along it. At 360° all is as it
 # was, although $\theta$ is not: one rotation has many names. Remember that for lesson 5.
@@ -71,7 +73,7 @@ show_model.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 # %% [markdown]
 # ## Exercise 2 · Rodrigues
 #
-# *25 minutes, 20 points.*
+# *40 minutes, 20 points.*
 #
 # **Why.** Every bone of the dolphin is turned by a function like this. If its gradient is wrong, nothing can be fitted.
 #
@@ -110,10 +112,10 @@ show_model.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 # </details>
 # <details><summary>Hint 3: the gradient at zero</summary>
 #
-# The length $a = \sqrt{\theta \cdot \theta}$ has no derivative at 0; its square has. `torch.where(small, series, exact)`
-# computes both branches, and in the backward pass NaN times 0 is NaN. So choose twice: first put a harmless number, 1 say, into
-# the square where it is small, then take the root and compute the exact branch from that, and let a second `torch.where` pick
-# the series where it was small.
+# The length $a = \sqrt{\theta \cdot \theta}$ has no derivative at 0 (torch's `sqrt` gives an infinite one, and NaN follows; its
+# `norm` chooses 0); the square has. `torch.where(small, series, exact)` computes both branches, and in the backward pass NaN
+# times 0 is NaN. So choose twice: first put a harmless number, 1 say, into the square where it is small, then take the root and
+# compute the exact branch from that, and let a second `torch.where` pick the series where it was small.
 # </details>
 
 # %% exercise="rodrigues"
@@ -137,7 +139,7 @@ mine = DolphinModel(pack, rodrigues=batch_rodrigues)
 pose = 0.3 * torch.randn(5, 10, 3, generator=torch.Generator().manual_seed(0))  # (B, J, 3), radians
 placed = pose[:, :1], pose[:, 1:], torch.zeros(5, 1, 3)
 error = (mine(*placed)["vertices"] - model(*placed)["vertices"]).abs().max()
-print(f"Largest difference of a vertex in five random poses: {1000 * error:.4f} mm")
+print(f"Largest difference of a vertex in five random poses: {1000 * error:.4f} mm (good: below 0.01 mm; nan: see hint 2)")
 show_model.turns_figure(model, batch_rodrigues)
 
 # %% check="rodrigues"
@@ -180,6 +182,7 @@ keep(quat_to_rotmat, batch_rodrigues)
 # | $w_j$ | its weight for bone $j$; the weights of a vertex sum to 1 |
 # | $R_j$ | the bone's rotation, by your `batch_rodrigues` |
 # | $b_j$ | from the joint of the parent $p(j)$ to this one, at rest; for the root, from the origin |
+# | $G_{p(j)}$ | that of the parent; the root has none, there it is the identity |
 # | $G_j,\ \bar G_j$ | 4 × 4: from the bone to the world, posed and at rest (all $R = 1$) |
 #
 # $\bar G_j^{-1}$ brings the vertex to the joint; there the bone turns it; $G_j$ brings it to where the joint has gone. A bone
@@ -201,7 +204,8 @@ show_model.weights_figure(model, bone=7, name=bones[7])
 # Choose a part in the menu, then the slider; `axis="y"` turns it sideways, `axis="z"` twists it. Watch the flukes when the
 # front of the tail stock turns: they come along.
 #
-# Two bones, the chest and the dorsal fin, never rotate by themselves: from above nothing could tell how they do.
+# Two bones, the chest and the dorsal fin, never rotate by themselves: from above nothing could tell how they do. The root is
+# turned with the whole animal. So of seven parts five bend, and trunk and dorsal fin are not in the menu.
 
 # %%
 show_model.bend_figure(model, PARTS, axis="x")
@@ -234,6 +238,7 @@ show_model.scale_figure(model, PARTS)
 #
 # `DolphinScene` holds every unknown of the clip as a parameter of a torch module. Poses and places are there once for each of the
 # T frames; shape, skin, sun and water are there once. All start from plain values: a straight dolphin, grey all over.
+# (`init_rot_up` and `init_rot_fwd` turn the start about y and z, in degrees; here it is not turned.)
 
 # %%
 from course_lib.scene import DolphinScene, init_translations
@@ -242,7 +247,7 @@ from course_lib.video import SegmentedVideo
 dataset = SegmentedVideo(pack)
 scene = DolphinScene(model, num_frames=len(dataset), init_rot_up=0.0, init_rot_fwd=0.0)
 meaning = {
-    "global_poses": "rotation vector of the whole dolphin", "joint_poses": "rotation vector of each part, radians",
+    "global_poses": "rotation vector of the whole dolphin", "joint_poses": "that of each part (five bend)",
     "translations": "place, metres", "part_scales": "shape: global, x, y, z", "azimuth": "the sun's direction, radians",
     "elevation": "the sun's height, radians", "strength": "brightness", "angle": "spread of its light, radians",
     "dolphin_albedo": "grey of the skin, a texture", "water_absorption": "red, green, blue, 1 / metre"}
@@ -261,25 +266,29 @@ print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the 
 # | | forwards | backwards |
 # |---|---|---|
 # | extrinsics | $p = R\,X + t$, world to camera, metres | $X = R^T (p - t)$ |
-# | intrinsics | $(P_{00}\,p_x,\; P_{11}\,p_y)$ | divide by $P_{00}$ and $P_{11}$ |
+# | intrinsics | $(f_x\,p_x,\; f_y\,p_y)$ | divide by $f_x$ and $f_y$ |
 # | perspective | divide by the depth $d = -p_z$: $c_x, c_y$ in [-1, 1] | multiply by $d$ |
+#
+# $f_x, f_y$ are the focal length, in units of half the image's width and height: the first two numbers on the diagonal of the
+# camera's projection matrix `P`.
 #
 # The last step cannot be undone from the image: it has forgotten $d$. But the drone knows its altitude $h$, and looks straight
 # down at an animal near the surface, $y = 0$. So $d = h$.
 #
-# From above, with the world's +z up in the image, +x points to the **left**: a mask left of the middle has a positive $x$ in the
-# world. $R$ sees to that.
+# The camera's $p_x$ points right. The world's +x points to the **left** in the image, for +z points up in it: a mask left of the
+# middle has a positive $x$ in the world. $R$ sees to that.
 #
-# ![A drone at altitude h above the sea looks straight down. A ray from the camera passes the image plane at c_x and meets the surface at x = c_x h / P_00; the depth d of the surface is h. Below the surface the same ray leads further out.](pictures/projection.png)
+# ![A drone at altitude h above the sea looks straight down. A ray from the camera passes the image plane at c_x and meets the surface at p_x = c_x h / f_x; the depth d of the surface is h. Below the surface the same ray leads further out.](pictures/projection.png)
 
 # %%
 frame = torch.tensor([0])
 camera = dataset.cameras(frame)
 c = dataset.normalized_centers(frame)  # (1, 2), x right, y up
 P = camera.intrinsics.projection_matrix()  # (1, 4, 4)
+f_x, f_y = P[:, 0, 0], P[:, 1, 1]  # (1,) each
 depth = dataset.cam_eye[frame, 1]  # (1,), the altitude
-p = torch.stack([c[:, 0] * depth / P[:, 0, 0], c[:, 1] * depth / P[:, 1, 1], -depth], dim=-1)  # (1, 3), camera
-X = (p - camera.extrinsics.t[..., 0])[:, None] @ camera.extrinsics.R  # (1, 1, 3), world
+p = torch.stack([c[:, 0] * depth / f_x, c[:, 1] * depth / f_y, -depth], dim=-1)  # (1, 3), camera
+X = (p - camera.extrinsics.t[..., 0])[:, None] @ camera.extrinsics.R  # (1, 1, 3), world; a row times R is R^T times the column
 print(f"Frame 0: mask at {c[0].numpy().round(3)}, drone at {depth.item():.2f} m, dolphin at {X[0, 0].numpy().round(3)} m")
 
 with torch.no_grad():
@@ -289,7 +298,7 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 # %% [markdown]
 # ## Exercise 3 · Tracking
 #
-# *20 minutes, 15 points.*
+# *25 minutes, 15 points.*
 #
 # **Why.** If the way back to the image ends where it began, the translations are right. You will need the way from metres to
 # pixels whenever you draw on a frame.
@@ -314,7 +323,7 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 #
 # **What you should see:** the track, from dark violet (first frame) to yellow (last).
 #
-# ![Left, the whole image, black, with a small loop in its middle. Right, the loop enlarged: it comes from the lower left in dark violet, goes up on the right side in purple, over the top and down on the left in orange, crosses itself and ends at the lower right in yellow.](pictures/tracking.png)
+# ![Left, the whole image, black, with a small loop in its middle. Right, the loop on the first frame, enlarged: it comes from the lower left in dark violet, goes up on the right side in purple, over the top and down on the left in orange, crosses itself and ends at the lower right in yellow.](pictures/tracking.png)
 
 # %% [markdown]
 # <details><summary>Hint 1: which way is up</summary>
@@ -348,7 +357,9 @@ from solutions.tracking import project_to_pixels, draw_track
 #     return image
 
 # %% [markdown]
-# **Try it.** Left the whole image; right the track on top of the first frame, enlarged.
+# **Try it.** Left the whole image; right the track on top of the first frame, enlarged. The dataset, as in the tutorial that
+# this course follows (S. Zuffi, S. Melzi, D. Baieri), turns pixels into coordinates by $2i/W - 1$: its (0, 0) is the pixel's
+# upper left corner. So its centres, in your pixels, are half a pixel less.
 
 # %%
 from matplotlib import pyplot as plt
@@ -356,8 +367,8 @@ from matplotlib import pyplot as plt
 cameras = dataset.cameras(torch.arange(len(dataset)))
 pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]  # (T, 2)
 image = draw_track(pixels, dataset.data_resolution)  # (H, W, 3)
-off = (pixels - dataset.segment_centers).norm(dim=-1)  # (T,)
-print(f"From the masks' centres: {off.min():.2f} to {off.max():.2f} pixels")
+off = (pixels - (dataset.segment_centers - 0.5)).norm(dim=-1)  # (T,)
+print(f"The way back ends {off.min():.2f} to {off.max():.2f} pixels from where it began (right: 0.00)")
 
 figure, (whole, near) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
 whole.imshow(image)
@@ -367,15 +378,19 @@ near.set(xlim=(left, right), ylim=(bottom, top))
 plt.show()
 
 # %% check="tracking"
+from course_lib import check
+
 check.tracking()
 
 # %%
+from course_lib.work import keep
+
 keep(project_to_pixels, draw_track)
 
 # %% [markdown]
-# The track misses the masks' centres by 0.71 pixels, the diagonal of half a pixel, in every frame: the dataset, as in the
-# tutorial, turns pixel numbers into normalised coordinates by $2i / W - 1$, without the half pixel. From 11 m that is less than
-# 2 cm on the sea, far less than the fit will move the dolphin; but such halves add up where nobody watches them.
+# The way back is right, but the start is not quite: without the half pixel each frame starts 0.71 pixels, the diagonal of half a
+# pixel, beside the middle of its mask. From 11 m that is less than 2 cm on the sea, far less than the fit will move the dolphin;
+# but such halves add up where nobody watches them.
 #
 # <details><summary>A question to think about: the dolphin is 1 m below the surface. How wrong is its starting point?</summary>
 #

@@ -5,7 +5,7 @@
 # soft edge through which pixels pull at vertices, light it under water, and put all of this into one function that autograd can
 # differentiate.
 #
-# **Minutes:** 75. **You need to know:** PyTorch broadcasting and autograd; what a mesh is (vertices, faces; lesson 2).
+# **Minutes:** 105. **You need to know:** PyTorch broadcasting and autograd; what a mesh is (vertices, faces; lesson 2).
 #
 # ![The path of the course: segment, template, render, fit, results; you are at render.](pictures/path_3.png)
 
@@ -15,8 +15,9 @@ from course_lib.environment import setup
 setup(lesson=3)
 
 # %% [markdown]
-# What earlier lessons built comes from the course's solutions. Set `USE_MY_WORK = True` to go on with the functions that you
-# kept.
+# `batch_rodrigues` of lesson 2 comes from `solutions`. If lessons 2 and 3 were handed out together, that gives the one that you
+# kept, or until then another one that does for this lesson, and says so. Else it is the course's solution, and
+# `USE_MY_WORK = True` takes yours instead.
 
 # %%
 USE_MY_WORK = False
@@ -30,7 +31,7 @@ if USE_MY_WORK:
 # ## Something worth rendering
 #
 # The scene below is one that was already fitted to the clip (you will make your own in lesson 4), so that you see at once
-# whether your renderer is right. We look at one frame, through a **window**: the dolphin covers about one per cent of the
+# whether your renderer is right. We look at one frame, through a **window**: the dolphin covers 0.6 per cent of the
 # drone's picture, so a camera that shows only 160 x 90 of its 640 x 360 pixels does, and is quick. It is the same camera, with
 # the same perspective; only its image is cut out.
 
@@ -71,14 +72,15 @@ show_render.tiles({"what the drone saw": original[0], "where the dolphin is": se
 # |---|---|---|
 # | **world** | y up from the sea's surface; x and z on it | metres |
 # | **camera** | x right, y up in the image; the camera looks along **-z**, so what it sees has z < 0, and larger z is closer | metres |
-# | **image** (NDC) | x right, y **up**, both in [-1, 1] over the image | half an image |
+# | **image** (NDC, "normalised device coordinates") | x right, y **up**, both in [-1, 1] over the image | half an image |
 # | **pixels** | column i from the left, row j from the **top**; its centre is at x = (2i + 1 - W)/W, y = (H - 2j - 1)/H | pixels |
 #
-# ![Four plots in a row, with the dolphin's vertices as dots: in the world, seen from the side, just under the sea's surface at y = 0; in camera space, 11 m in front of the camera along -z, within the cone that it sees; in the image, a square from -1 to 1 with y up; in pixels, with rows counted from the top.](pictures/spaces.png)
+# ![Four plots in a row, with the dolphin's vertices as dots: in the world, seen from the side, just under the sea's surface at y = 0; in camera space, 11 m in front of the camera along -z, within the cone that it sees; in the image, from -1 to 1 in x and in y with y up, drawn as wide as the image is; in pixels, with rows counted from the top.](pictures/spaces.png)
 #
-# With the camera's rotation $R$ and shift $t$, focal lengths $f_x, f_y$ in half images, and the principal point $c$:
+# With the camera's rotation $R$ and shift $t$, the focal lengths $f_x, f_y$ in half images (as in lesson 2), and $o$ the
+# principal point: where the camera's axis meets the image, (0, 0) for the whole frame, elsewhere in a window:
 #
-# $$p_\text{cam} = R\,p + t, \qquad x = -f_x\,\frac{x_\text{cam}}{z_\text{cam}} + c_x, \qquad y = -f_y\,\frac{y_\text{cam}}{z_\text{cam}} + c_y$$
+# $$p_\text{cam} = R\,p + t, \qquad x = -f_x\,\frac{x_\text{cam}}{z_\text{cam}} + o_x, \qquad y = -f_y\,\frac{y_\text{cam}}{z_\text{cam}} + o_y$$
 #
 # `cam.extrinsics` does the first step, `cam.intrinsics` the second. The division is the perspective: twice as far, half as large.
 #
@@ -95,6 +97,12 @@ for name, values in (("world", points), ("camera", in_camera_space), ("image", i
     print(f"{name:8}", *(f"({', '.join(f'{x:6.2f}' for x in point)})" for point in values[0].tolist()))
 
 # %% [markdown]
+# <details><summary>The answers</summary>
+#
+# The world's x: the point (1, 0, 0) has a negative x in the image. The second and the fourth point fall together, (0, 0, 0) and
+# (0, 1, 0): the drone is straight above both and looks down, so they lie on one ray, and the image has no depth.
+# </details>
+#
 # ## Rasterisation, and why it has no gradient
 #
 # `rasterize` asks of every pixel which face covers its centre, and of those the nearest one. Within a face it mixes what the
@@ -113,18 +121,21 @@ ones = torch.ones(1, 1, 3, 1)
 show_render.tiles({"colours of the corners, mixed": colour[0], "hard mask": hard[0]}, zoom=8)
 
 # %% [markdown]
-# Move the triangle by a tenth of a pixel: most likely no pixel changes. The hard mask is a staircase. Its derivative is zero
-# almost everywhere and does not exist on the steps, so a loss that compares hard masks cannot say where to go.
+# Move the triangle by a tenth of a pixel: of the 1,296 pixels a few jump from 0 to 1 or back, and all others do not change at
+# all. Each pixel is a staircase. Its derivative is zero almost everywhere and does not exist on the steps, so a loss that
+# compares hard masks may be smaller at the right place, but its gradient does not say where that is.
 #
 # ## The soft mask
 #
-# DIB-R's answer: beside the mesh, let every face claim a pixel the more, the nearer it is. With $d_k$ the distance from the
-# pixel's centre to the outline of face $k$, in NDC, and $\sigma^{-1}$ the sharpness (`sigmainv`),
+# The answer of DIB-R (a "differentiable interpolation-based renderer", reference below): beside the mesh, let every face claim
+# a pixel the more, the nearer it is. With $d_k$ the distance from the pixel's centre to the outline of face $k$, in NDC, and
+# $\sigma^{-1}$ the sharpness (`sigmainv`),
 #
 # $$m = 1 \text{ where a face is seen}, \qquad m = 1 - \prod_k \left(1 - e^{-\sigma^{-1} d_k^2}\right) \text{ elsewhere.}$$
 #
 # Only the first `knum` faces whose box, enlarged by `boxlen`, holds the pixel are heard: without that limit every pixel would
-# have to ask every face. Move the slider: what does a large sigmainv do, what a small one?
+# have to ask every face. (The paper writes $e^{-d/\delta}$; kaolin, and so the course, takes $d_k^2$ with $d_k$ the distance.)
+# Move the slider: what does a large sigmainv do, what a small one?
 
 # %%
 levels = (10, 30, 100, 300, 1000, 10000)
@@ -132,28 +143,43 @@ soft = {f"{s:,}": kal.render.mesh.dibr_soft_mask(triangle, face_idx, sigmainv=s,
 show_render.image_slider(soft, prefix="sigmainv ", outline=triangle[0, 0], start=2)
 
 # %% [markdown]
-# Now slide the triangle sideways, away from where it should be, and compare the two masks by the loss that the course uses for
-# outlines: 1 - intersection / union. The hard one goes in steps, flat in between; the soft one slopes towards the right place,
-# from both sides. (That it does not come down to 0 there is the subject of a section below.)
+# <details><summary>The answer</summary>
+#
+# A large sigmainv gives a sharp edge: the hard mask, nearly. A small one gives a wide halo: a pixel far away still feels the
+# triangle, but nobody can tell any more where its outline is.
+# </details>
+#
+# Now slide the triangle sideways, away from where it should be (0), and compare the masks by the loss that the course uses for
+# outlines: 1 - intersection / union. The values of both fall towards the middle. But a fit does not see the values all around: it
+# asks autograd for the slope where it stands. That is the second picture: nothing for the hard mask, wherever it is.
 
 # %%
 shifts = torch.linspace(-0.2, 0.2, 201)
-losses = {"hard mask": [], "soft mask, sigmainv 300": []}
+names = ("hard mask", "soft mask, sigmainv 300")
+losses, slopes = ({name: torch.zeros(len(shifts)) for name in names} for _ in range(2))
 (small,), _ = kal.render.mesh.rasterize(14, 24, depth, triangle, [ones])              # few pixels: large steps
-for shift in shifts:
-    moved = triangle + torch.tensor([shift, 0])
+for k, shift in enumerate(shifts):
+    shift = shift.clone().requires_grad_()
+    moved = triangle + torch.stack([shift, torch.zeros(())])
     (mask,), seen = kal.render.mesh.rasterize(14, 24, depth, moved, [ones])
     soft_mask = kal.render.mesh.dibr_soft_mask(moved, seen, sigmainv=300, boxlen=0.3)[..., None]
-    losses["hard mask"].append(float(iou_loss(mask, small)))
-    losses["soft mask, sigmainv 300"].append(float(iou_loss(soft_mask, small)))
-show_render.lines(shifts, {name: torch.tensor(values) for name, values in losses.items()}, "shift (half images)", "1 - IoU")
+    for name, image in zip(names, (mask, soft_mask)):
+        loss = iou_loss(image, small)
+        losses[name][k] = loss.detach()
+        slopes[name][k] = torch.autograd.grad(loss, shift, retain_graph=True)[0]
+show_render.lines(shifts, losses, "shift (half images)", "1 - IoU", height=280).show()
+show_render.lines(shifts, slopes, "shift (half images)", "its slope, by autograd", height=280).show()
+
+# %% [markdown]
+# Left of the middle the soft mask's slope is negative, right of it positive: downhill is towards the middle from both sides. It
+# is 0 a little beside the middle, and the loss is not 0 there: the soft mask has a bias, the subject of a section below.
 
 # %% [markdown]
 # The width of the edge is a choice: too narrow, and a dolphin that is off by more is not felt; too wide, and the outline is
-# blurred. The tutorial takes sigmainv = 100,000 for the whole frame: a claim falls to 1/e at a distance of
-# $1/\sqrt{100000} = 0.0032$, which is one pixel of its 640 columns. `TUTORIAL_BAND` holds its three numbers, and
-# `TUTORIAL_BAND.seen_by(cam)` gives them for a camera that shows a part of the frame: in a window of a quarter of the width all
-# distances are four times as long.
+# blurred. The tutorial that this course follows (S. Zuffi, S. Melzi, D. Baieri) takes sigmainv = 100,000 for the whole frame: a
+# claim falls to 1/e at a distance of $1/\sqrt{100000} = 0.0032$, which is one pixel of its 640 columns. `TUTORIAL_BAND` holds
+# its three numbers, and `TUTORIAL_BAND.seen_by(cam)` gives them for a camera that shows a part of the frame: in a window of a
+# quarter of the width all distances are four times as long.
 
 # %%
 print("whole frame: sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(whole))
@@ -162,18 +188,19 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # %% [markdown]
 # ## Exercise 4 · Basic rendering
 #
-# *30 minutes, 20 points.*
+# *45 minutes, 20 points.*
 #
 # **Why.** This function is the core. All that the fit knows of the picture comes through it.
 #
-# **The steps.**
+# **The steps.** (`mesh`, in the first line that is given, is a `SurfaceMesh`: the vertices in the world, with the faces.)
 #
 # 1. Take the vertices into camera space, then into the image. Of the image only x and y count.
 # 2. Gather both at the corners of the faces: `kal.ops.mesh.index_vertices_by_faces(values, model.F)`.
-# 3. Which faces look at the camera? Take their normals $n = (v_1 - v_0) \times (v_2 - v_0)$ in **camera space**
-#    (`kal.ops.mesh.face_normals`). The camera looks along -z, so the side that we see has $n_z \ge 0$.
-# 4. What the corners carry, in this order: texture coordinates (given), normals in the **world** (`mesh.face_normals`; the sun
-#    stands in the world), **height over the sea** (y in the world, at each corner), and ones, for the hard mask.
+# 3. Which faces look at the camera? Take their normals $n = (v_1 - v_0) \times (v_2 - v_0)$ in **camera space**: the function
+#    `kal.ops.mesh.face_normals(faces)` makes one per face, (B, F, 3). The camera looks along -z, so what we see has $n_z \ge 0$.
+# 4. What the corners carry, in this order: **texture coordinates** (given: where on the skin's picture a corner lies), normals
+#    in the **world** (the attribute `mesh.face_normals`, (B, F, 3, 3), one per corner; the sun stands in the world), **height
+#    over the sea** (y in the world, at each corner), and ones, for the hard mask.
 # 5. `rasterize(height, width, depth, corners in the image, features, valid_faces)`: the depth is z in camera space, as it is.
 # 6. `dibr_soft_mask(corners in the image, face_idx, sigmainv, boxlen, knum)`.
 #
@@ -186,6 +213,7 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # | corners in the image | (B, F, 3, 2) | NDC |
 # | a feature | (B, F, 3, D) | D numbers at each corner of each face |
 # | result: features | list of 4 | uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard mask (B, H, W, 1) |
+# | `band` | | passed on to step 6: `*band.seen_by(cam)` gives sigmainv, boxlen, knum |
 # | result: soft mask | (B, H, W, 1) | |
 #
 # ![What you should see: six pictures of the dolphin from above. Texture coordinates as colours that change along and around the body; normals as colours, lighter where the skin faces up; the height, light at the dorsal fin; the hard mask with a sharp edge; the soft mask with a blurred edge; and the difference of the two, a thin bright outline.](pictures/features.png)
@@ -197,8 +225,9 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # </details>
 # <details><summary>Hint 2: one value per corner</summary>
 #
-# `verts[..., 1]` is (B, V), the heights of the vertices. Rasterisation wants (B, F, 3, 1): gather at the faces' corners first, and
-# slice with `1:2` instead of `1`, which keeps the last dimension. `mesh.face_vertices` has the corners in the world already.
+# `verts[..., 1]` is (B, V), the heights of the vertices. Rasterisation wants (B, F, 3, 1): gather at the faces' corners first,
+# and slice with `1:2` instead of `1`, which keeps the last dimension. `mesh.face_vertices` has the corners in the world
+# already.
 # </details>
 # <details><summary>Hint 3: nearly the answer</summary>
 #
@@ -255,6 +284,16 @@ from course_lib.work import keep
 keep(dibr_rendering)
 
 # %% [markdown]
+# **Stuck?** Set `SPARE_RENDERING = True`: the rest of the lesson then goes on with a spare part of the course. To come back to
+# yours, run the cell of the exercise again.
+
+# %%
+SPARE_RENDERING = False
+
+if SPARE_RENDERING:
+    from course_lib.check.spare import dibr_rendering
+
+# %% [markdown]
 # <details><summary>A question to think about: z decides what hides what, but no gradient flows to it. What can the fit therefore not learn?</summary>
 #
 # Which of two faces is in front is a yes or no: it has no slope. If a flipper is hidden behind the body, nothing in the picture
@@ -262,7 +301,7 @@ keep(dibr_rendering)
 # </details>
 #
 # *Reference: W. Chen et al., Learning to predict 3D objects with an interpolation-based differentiable renderer, NeurIPS 2019,
-# arXiv 1908.01210: equations 1 and 2 for the inside, 5 and 6 for the soft mask.*
+# arXiv 1908.01210, section 3: interpolation for the inside, the soft mask for the outside.*
 
 # %% [markdown]
 # ## The soft mask is larger than the dolphin
@@ -302,8 +341,8 @@ show_render.lines(scales, {name: torch.tensor(values) for name, values in curves
 # ## Texture
 #
 # Which colour has the skin at a pixel? The texture coordinates (u, v) say where to look in the texture image, the **albedo**:
-# the share of light that the skin reflects. Between four texels `texture_mapping` mixes, so gradients flow to the texture. Ours
-# has one channel: dolphins are grey. `texturing` shows it in three.
+# the share of light that the skin reflects. Between four texels (pixels of the texture) `texture_mapping` mixes, so gradients
+# flow to the texture. Ours has one channel: dolphins are grey. `texturing` shows it in three.
 #
 # Here it is on the dolphin, and beside it a chequered one, which shows how the skin is laid out.
 
@@ -325,9 +364,10 @@ show_render.tiles({"fitted skin": skin[0], "chequered": squares[0]})
 #
 # $$L(x) = a\, e^{\,s\,(x \cdot d - 1)}$$
 #
-# with $d$ the direction to the sun, $s$ how sharp the lobe is, and $a$ its strength: most light from $d$, less around it, softly.
-# Reflected by a surface, diffusely or as a glint, it has closed forms: no rays are traced, and gradients are smooth. That is
-# enough for an overcast day or a clear one. The scene has `azimuth` and `elevation` for $d$, `angle` (how wide) and `strength`.
+# with $d$ the direction to the sun, $s$ how sharp its lobe (this hill of light on the sphere of directions) is, and $a$ its
+# strength: most light from $d$, less around it, softly. What a surface reflects of it, diffusely or as a glint, is known in
+# approximate closed forms: no rays are traced, and gradients are smooth. That is enough for an overcast day or a clear one. The
+# scene has `azimuth` and `elevation` for $d$, `angle` (how wide) and `strength`.
 #
 # Change the angle on this ball: what becomes of the border of light and shadow?
 
@@ -344,6 +384,12 @@ for degrees in (5, 15, 30, 60, 90, 120):
 show_render.image_slider(balls, prefix="angle ", start=2)
 
 # %% [markdown]
+# <details><summary>The answer</summary>
+#
+# A small sun leaves a sharp border between light and shadow; a wide one reaches round the ball, and the border becomes soft, as
+# under clouds.
+# </details>
+#
 # *Reference: J. Wang et al., All-frequency rendering of dynamic, spatially-varying reflectance, ACM TOG 28(5), 2009,
 # doi 10.1145/1618452.1618479.*
 #
@@ -362,7 +408,7 @@ show_render.tiles({"skin": skin[0], "in the sun": lit[0]})
 # %% [markdown]
 # ## Exercise 5 · Light under water
 #
-# *10 minutes, 10 points.*
+# *12 minutes, 10 points.*
 #
 # **Why.** Water swallows red within metres, blue hardly at all. Seen from a drone, a dolphin's colour tells how deep it is; a
 # renderer that does not know would darken its skin instead.
@@ -379,7 +425,7 @@ show_render.tiles({"skin": skin[0], "in the sun": lit[0]})
 # |---|---|---|
 # | `image` | (B, H, W, 3) | colours, lit |
 # | `sea_level_height` | (B, H, W, 1) | metres over the sea, negative under water |
-# | `hard_mask` | (B, H, W, 1) | 1 where the dolphin is seen |
+# | `hard_mask` | (B, H, W, 1) | 1 where the dolphin is seen, up to rounding (0.9999999): ask for > 0.5, not == 1 |
 # | `water_absorption` | (3,) | 1/m, for red, green, blue |
 # | result | (B, H, W, 3) | a new image |
 #
@@ -410,8 +456,8 @@ from solutions.rendering import absorb
 #     return ...                                                        # (B, H, W, 3)
 
 # %% [markdown]
-# Try it: a white plank that dips from half a metre above the water to 3 m under it, in the water that was fitted to the clip with
-# the blue made up (the fit found none; in three metres it could not).
+# Try it: a white plank that dips from half a metre above the water to 3 m under it. The water is made up, with about the red that
+# was fitted to the clip.
 
 # %%
 plank = torch.ones(1, 24, 140, 3)
@@ -430,6 +476,15 @@ from course_lib.work import keep
 keep(absorb)
 
 # %% [markdown]
+# **Stuck?** `SPARE_WATER = True` goes on with a spare `absorb`.
+
+# %%
+SPARE_WATER = False
+
+if SPARE_WATER:
+    from course_lib.check.spare import absorb
+
+# %% [markdown]
 # <details><summary>A question to think about: light goes down to the dolphin and up to the drone. Is the formula then wrong?</summary>
 #
 # On its way down and up it goes through about twice the depth of water, so $w$ as fitted is nearer to twice the water's own
@@ -445,7 +500,8 @@ keep(absorb)
 #
 # *15 minutes, 10 points.*
 #
-# **Why.** The fit asks one question again and again: what would the drone see, if the scene were like this? This function answers.
+# **Why.** The fit asks one question again and again: what would the drone see, if the scene were like this? This function
+# answers.
 #
 # **The steps.** Pose the mesh as it is in the frames $t$; render its features and soft mask; look up the skin; light it under
 # water.
@@ -462,14 +518,8 @@ keep(absorb)
 #
 # ![What you should see: four pictures. The drone's frame; the rendered dolphin on black, grey-blue with a light back; its hard mask; its soft mask.](pictures/renderer.png)
 #
-# **Stuck at exercise 4 or 5?** Go on without: set `SPARE_PARTS = True`. The check of this exercise uses spare parts anyway and
-# judges your `render` alone.
-
-# %%
-SPARE_PARTS = False
-
-if SPARE_PARTS:
-    from course_lib.check.spare import absorb, dibr_rendering
+# **Stuck at exercise 4 or 5?** Go on without: the switches `SPARE_RENDERING` and `SPARE_WATER` are below their checks. The
+# check of this exercise uses spare parts anyway and judges your `render` alone.
 
 # %% [markdown]
 # <details><summary>Hint 1: the order of things</summary>
@@ -482,8 +532,8 @@ if SPARE_PARTS:
 # </details>
 # <details><summary>Hint 3: nearly the answer</summary>
 #
-# Four lines, one for each row of the table, and the features unpacked into four names in between. `absorb` is handed to `lighting`
-# as a function: without parentheses.
+# Four lines, one for each row of the table, and the features unpacked into four names in between. `absorb` is handed to
+# `lighting` as a function: without parentheses.
 # </details>
 
 # %% exercise="renderer"

@@ -77,6 +77,7 @@ def test_what_only_shows_something_does_not_run():
     ("x = y + 1", {"y"}, {"x"}, set()),
     ("x = 1\nprint(x, z)", {"print", "z"}, {"x"}, set()),
     ("a.b[0] = c", {"a", "c"}, set(), {"a"}),
+    ("with a:\n    b.c.copy_(d)", {"a", "b", "d"}, set(), {"b"}),
     ("x += 1", {"x"}, {"x"}, set()),
     ("import a.b, c as d", set(), {"a", "d"}, set()),
     ("def f(u):\n    v = u\n    return v + w", {"w", "u"}, {"f", "v"}, set()),

@@ -61,6 +61,8 @@ def test_the_students_notebook_fails_at_exercises_alone(lesson, tmp_path):
         for name, message in errors(cell):
             assert name == "NotImplementedError" and message.startswith("Exercise "), f"{cell.source}\n-> {name}: {message}"
             assert unsolved, f"this cell needs no unsolved exercise, but fails: {cell.source}"
+        for output in cell.outputs:                            # one line, not a traceback through the course
+            assert output.output_type != "error" or output.traceback == [f"NotImplementedError: {output.evalue}"]
         if unsolved:                                           # what is defined with them fails with them
             theirs |= {node.name for node in tree(cell.source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
         assert "Warning" not in text(cell, "stderr"), f"{cell.source}\n{text(cell, 'stderr')}"

@@ -143,6 +143,13 @@ def test_loss_curves_take_both_forms_and_both_axes(history):
                                                                   log=False).layout.yaxis.type == "linear"
 
 
+def test_loss_curves_show_the_terms_that_are_asked_for_and_their_buttons_leave_the_legend_free():
+    figure = show.loss_curves([{"mask_iou": 1.0, "pose": 0.1, "loss": 1.1}], shown=("mask_iou",))
+    assert {trace.name: trace.visible for trace in figure.data} == {"loss": True, "mask iou": True, "pose": "legendonly"}
+    assert figure.layout.updatemenus[0].yanchor == "top" and figure.layout.updatemenus[0].y == 0
+    assert figure.layout.legend.yanchor == "bottom" and figure.layout.legend.y > 1
+
+
 @pytest.mark.parametrize("history", [[], {}, {"total": []}, {"total": [1.0, 2.0], "iou": [1.0]}])
 def test_loss_curves_refuse_histories_without_sense(history):
     with pytest.raises(CourseError, match="history"):
@@ -158,6 +165,13 @@ def test_series_are_stacked_and_the_truth_lies_under_the_fit():
         show.series_over_time({"IoU": np.ones(T), "other": np.ones(3)})
     with pytest.raises(CourseError, match="no panels"):
         show.series_over_time({})
+
+
+def test_a_series_has_the_colour_of_the_legend_in_every_panel():
+    one, two = np.zeros(T), np.ones(T)
+    figure = show.series_over_time({"a": {"first": one, "second": two}, "b": {"truth": one, "second": two, "third": one}}, TIME)
+    first, second, again, third = (trace.line.color for trace in figure.data if trace.name != "truth")
+    assert second == again and second not in (first, third)
 
 
 def turning(start_deg, stop_deg, n=50):
@@ -188,6 +202,8 @@ def test_orientation_figure_marks_the_jump_and_says_what_it_is():
                                      time_s=np.arange(50) / 50)
     said = [a.text for a in figure.layout.annotations if "leaps" in a.text]
     assert len(said) == 1 and "turns by 2.4°" in said[0]
+    [label] = [a for a in figure.layout.annotations if "leaps" in a.text]
+    assert label.yref == "y domain" and label.y == 1 and label.yanchor == "bottom"      # above the panel, not on the curves
     assert not any("gimbal" in (a.text or "").lower() for a in figure.layout.annotations)
     y = {(trace.name, trace.yaxis): np.array(trace.y) for trace in figure.data}
     assert np.abs(np.diff(y["y", "y"])).max() > 350 and np.abs(np.diff(y["y", "y2"])).max() < 5

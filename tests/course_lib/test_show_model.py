@@ -17,7 +17,7 @@ def model():
 
 def test_rotation_figure_takes_whole_numbers_and_ends_where_it_began():
     figure = show_model.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0), steps=25)
-    tips = np.array([[frame.data[1][c][1] for c in "xyz"] for frame in figure.frames], float)        # (N, 3): R v
+    tips = np.array([[frame.data[1][c][1] for c in "yzx"] for frame in figure.frames], float)        # (N, 3): R v
     assert type(figure) is go.Figure and len(figure.frames) == 25
     np.testing.assert_allclose(tips[[0, -1]], [[1, 0, 0]] * 2, atol=1e-3)
     np.testing.assert_allclose(tips[12], [-7 / 9, 4 / 9, 4 / 9], atol=1e-3)  # half a turn: 2 n (n . v) - v

@@ -131,6 +131,17 @@ def test_whatever_cannot_be_kept_is_said_in_a_line(tmp_path):
     assert not (tmp_path / "my_work" / "stub.py").exists()
 
 
+def test_it_says_so_where_the_check_has_found_a_mistake(tmp_path):
+    wrong = "def absorb(image, sea_level_height, hard_mask, water_absorption):\n    return image * hard_mask"
+    check = "from course_lib import check\ncheck.absorption()"
+    right = "from solutions import rendering\ndef absorb(*inputs, **named):\n    return rendering.absorb(*inputs, **named)"
+    printed = notebook(tmp_path, wrong, check, "keep(absorb)", wrong, "keep(absorb)", right, check, "keep(absorb)")
+    lines = [line for line in printed.splitlines() if line.startswith("Kept absorb")]
+    assert len(lines) == 3
+    assert "its check gave 0 of 10 points" in lines[0], printed
+    assert "its check" not in lines[1] + lines[2]              # written anew and not yet checked; right
+
+
 def test_what_was_kept_before_stays_where_the_new_one_fails(tmp_path):
     printed = notebook(tmp_path, "def f(): return 1", "keep(f)", "A = 1\ndef f(): return A",
                        "import os\nA = os.environ['GONE'] if 0 else 2", "keep(f)",

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from course_lib.rotations import rotmat_to_quat, rotmat_to_rotvec
+from course_lib.rotations import rotmat_to_quat, rotmat_to_rotvec, rotmat_to_steady_rotvec
 from solutions.rotations import batch_rodrigues, continuous_rotvecs, quat_to_rotmat
 
 vectors = st.lists(st.floats(-7, 7), min_size=3, max_size=3).map(lambda v: torch.tensor([v], dtype=torch.float64))
@@ -74,6 +74,13 @@ def test_continuous_vectors_do_not_jump_and_mean_the_same(start, end):
     steps = torch.rad2deg((vectors[1:] - vectors[:-1]).norm(dim=-1))
     turn = abs(end - start) / 200
     assert steps.max() < max(6, 4 * turn)
+
+
+@pytest.mark.parametrize("start, end", [(60, 240), (-30, 30), (170, 300), (-100, -320), (0, 0)])
+def test_steady_vectors_are_those_of_exercise_9_below_a_whole_turn(start, end):
+    rotmats = turning_dolphin(start, end)
+    torch.testing.assert_close(rotmat_to_steady_rotvec(rotmats), continuous_rotvecs(rotmats), atol=1e-6, rtol=0)
+    torch.testing.assert_close(rotmat_to_steady_rotvec(rotmats[:1]), rotmat_to_rotvec(rotmats[:1]), atol=1e-6, rtol=0)
 
 
 def test_the_shortest_vectors_jump_by_a_whole_turn_where_the_heading_passes_half_a_turn():

@@ -25,12 +25,12 @@ def track(dataset):
     image = draw_track(pixels, dataset.data_resolution)
     figure = Figure(figsize=(8.4, 3.0), facecolor=CARD, layout="constrained")
     whole, near = figure.subplots(1, 2)
-    (left, top), (right, bottom) = (pixels.amin(0) - 8).tolist(), (pixels.amax(0) + 8).tolist()
+    (left, top), (right, bottom) = (pixels.amin(0) - 25).tolist(), (pixels.amax(0) + 25).tolist()
     whole.imshow(image, interpolation="nearest")
-    near.imshow(image, interpolation="nearest")
+    near.imshow(torch.where(image.any(-1, keepdim=True), image, dataset.frames[0] / 255), interpolation="nearest")
     near.set(xlim=(left, right), ylim=(bottom, top))
     whole.set_title("the whole image, 640 × 360", fontsize=9, color=CARD_INK)
-    near.set_title("the track, enlarged", fontsize=9, color=CARD_INK)
+    near.set_title("on the first frame, enlarged", fontsize=9, color=CARD_INK)
     for ax in (whole, near):
         ax.tick_params(colors=CARD_INK, labelsize=8)
         for side in ax.spines.values():
@@ -67,7 +67,7 @@ def projection(model):
     ax.text(-9.0, -0.65, "sea level, y = 0", **text)
     ax.text(x * 1.27 + 0.3, -2.5, "further out, if deeper", **{**text, "color": RED})
     ax.annotate("", (x, -1.15), (0, -1.15), arrowprops=dict(arrowstyle="<->", color=RED, lw=1.2))
-    ax.text(x / 2, -1.95, "$x = c_x\\, h\\, /\\, P_{00}$", ha="center", **{**text, "color": RED, "fontsize": 12})
+    ax.text(x / 2, -1.95, "$p_x = c_x\\, h\\, /\\, f_x$", ha="center", **{**text, "color": RED, "fontsize": 12})
     return figure
 
 
@@ -78,7 +78,7 @@ def draw_all():
     pack = find_pack()
     model = DolphinModel(pack)
     path.write(turns_figure(model, batch_rodrigues, size=(8.4, 2.3)), HERE / "rodrigues.png", 96)
-    path.write(track(SegmentedVideo(pack)), HERE / "tracking.png", 80)
+    path.write(track(SegmentedVideo(pack)), HERE / "tracking.png", 0)       # few colours would leave the track three
     path.write(projection(model), HERE / "projection.png", 40)
 
 

@@ -40,15 +40,16 @@ def draw_all():
 
 
 def save(picture, path, colours=96):
-    """As PNG with few colours: small."""
-    picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+    """As PNG with few colours: small. colours: 0 keeps all of them."""
+    picture = picture.convert("RGB")
+    (picture.quantize(colours, dither=Image.Dither.NONE) if colours else picture).save(path, optimize=True)
 
 
 def draw_features(verts, cam, model, path):
     (uv, normals, height, hard), soft = dibr_rendering(verts, cam, model)
     grey = (height - height.min()) / (height.max() - height.min()) * hard
     save(tiles({"texture coordinates": uv[0], "normals": ((normals + 1) / 2 * hard)[0], "height": grey[0], "hard mask": hard[0],
-                "soft mask": soft[0], "soft minus hard": (soft - hard)[0]}), path)
+                "soft mask": soft[0], "soft minus hard": (soft - hard)[0]}), path, 0)
 
 
 def draw_renderer(results, original, path):
@@ -89,11 +90,13 @@ def draw_spaces(verts, camera, path):
     image = panels[2]
     image.scatter(x, y, **dots)
     image.set(xlim=(-1, 1), ylim=(-1, 1), xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    image.set_box_aspect(9 / 16)
     label(image, "image (NDC)", "x", "y (up)")
 
     pixels = panels[3]
     pixels.scatter((x * 640 + 639) / 2, (359 - y * 360) / 2, **dots)
     pixels.set(xlim=(0, 640), ylim=(360, 0), xticks=[0, 320, 640], yticks=[0, 180, 360])
+    pixels.set_box_aspect(9 / 16)
     label(pixels, "pixels", "column i", "row j (down)")
     figure.savefig(path.with_suffix(".big.png"), dpi=90, facecolor=CARD)
     plt.close(figure)

@@ -23,7 +23,7 @@ from solutions.rendering import rasterize_features, render
 
 FOLDER = Path(__file__).parent
 CARD, INK, PALE = "#eef1f3", "#47525c", "#b9c2c9"
-BLUE, ORANGE, GREY = "#2a62d9", "#d9702a", "#9aa5ad"       # told apart by colour-blind eyes, and by lightness
+BLUE, ORANGE, GREY, RED = "#2a62d9", "#d9702a", "#9aa5ad", "#c8283c"       # told apart by colour-blind eyes, and by lightness
 STYLE = {"font.size": 9, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": PALE, "xtick.color": INK,
          "ytick.color": INK, "axes.facecolor": CARD, "figure.facecolor": CARD, "axes.titlesize": 9, "axes.spines.top": False,
          "axes.spines.right": False}
@@ -210,8 +210,8 @@ def soft_mask_bias(clip):
     picture.set(xlim=(columns.min() - 2, columns.min() + 58), ylim=(rows.max() + 2, rows.max() - 34))
     picture.set_title("soft mask, and the outline of what was rendered")
     picture.set_axis_off()
-    for values, name, colour, dash in ((iou, "IoU of the soft mask", ORANGE, "-"),
-                                       (outline, "distance to the outline", BLUE, "--")):
+    for values, name, colour, dash in ((iou, "IoU of the soft mask", BLUE, "-"),           # the colours of the lesson's own plot
+                                       (outline, "distance to the outline", RED, "--")):
         scaled = (values - values.min()) / (values.max() - values.min())
         curves.plot(lengths, scaled, color=colour, linestyle=dash, label=name)
         best = values.argmin()
@@ -233,18 +233,16 @@ def fitting(clip):
     dataset = SegmentedVideo(clip.pack, frames=24)
     scene = DolphinScene(clip.model, len(dataset), init_rot_up=clip.pack.init_rot_up_deg)
     recipe = TutorialRecipe(scene, dataset, 7, PASSES, seed=0)
-    t = torch.tensor([12])
-    frames = WindowLoader(dataset, scene, 1, margin=14).batch(t)
-    pictures = [overlaid(scene, t, frames)]
+    shown = (0, 12, 23)
+    frames = {t: WindowLoader(dataset, scene, 1, margin=14).batch(torch.tensor([t])) for t in shown}
+    figure = figure_of(7.6, 2.9)
+    axes = figure.subplot_mosaic([["b0", "b12", "b23", "curves"], ["a0", "a12", "a23", "curves"]], width_ratios=(1, 1, 1, 1.35))
+    curves = axes["curves"]
+    for t in shown:
+        overlay(axes[f"b{t}"], scene, t, frames[t], f"frame {t}, before")
     history = fit(scene, recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer, PASSES, progress=False)
-    pictures.append(overlaid(scene, t, frames))
-
-    figure = figure_of(7.6, 2.3)
-    before, after, curves = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
-    for axis, picture, title in zip((before, after), pictures, ("before", f"after {PASSES} passes")):
-        axis.imshow(picture, interpolation="nearest")
-        axis.set_title(title)
-        axis.set_axis_off()
+    for t in shown:
+        overlay(axes[f"a{t}"], scene, t, frames[t], f"after {PASSES} passes")
     for name, colour, dash, width in (("loss", INK, "-", 2.2), ("mask", BLUE, "--", 1.5), ("photometric", ORANGE, "-.", 1.5)):
         curves.plot(range(1, PASSES + 1), [entry[name] for entry in history], color=colour, linestyle=dash, linewidth=width,
                     label=name)
@@ -255,16 +253,14 @@ def fitting(clip):
 
 
 @torch.no_grad()
-def overlaid(scene, t, frames):
-    """The frame with the mask's outline in blue and the rendered dolphin's in orange. (H, W, 3)"""
-    _, hard_mask, _ = render(scene, t, frames["cam"])
-    picture = frames["original"][0].clone()
-    for mask, colour in ((frames["segmented"][0, ..., 0] > 0.5, BLUE), (hard_mask[0, ..., 0] > 0.5, ORANGE)):
-        eroded = mask.clone()
-        for dim in (0, 1):
-            eroded &= mask.roll(1, dim) & mask.roll(-1, dim)
-        picture[mask & ~eroded] = torch.tensor(matplotlib.colors.to_rgb(colour))
-    return picture
+def overlay(axis, scene, t, frames, title):
+    """The frame with the mask's outline, dashed white, and the rendered dolphin's, as `look` in the lesson draws them."""
+    _, hard_mask, _ = render(scene, torch.tensor([t]), frames["cam"])
+    axis.imshow(frames["original"][0], interpolation="nearest")
+    axis.contour(frames["segmented"][0, ..., 0], levels=[0.5], colors="white", linewidths=0.9, linestyles="dashed")
+    axis.contour(hard_mask[0, ..., 0], levels=[0.5], colors="orange", linewidths=1.2)
+    axis.set_title(title)
+    axis.set_axis_off()
 
 
 def main():

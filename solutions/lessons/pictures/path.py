@@ -20,10 +20,11 @@ VIEW = dict(right=(0.35, 0.0, 1.0), up=(0.55, 1.6, -0.1925))     # from the left
 
 
 def write(figure, path, colours=80):
-    """Writes a figure with few colours: a small file, and the same bytes each time."""
+    """Writes a figure with few colours (0: with all): a small file, and the same bytes each time."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, format="png", facecolor=figure.get_facecolor())
-    image = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    image = Image.open(buffer).convert("RGB")
+    image = image.quantize(colours, dither=Image.Dither.NONE) if colours else image
     image.save(path, optimize=True)
 
 

@@ -126,6 +126,31 @@ def not_normalised(quat):
         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1).view(-1, 3, 3)
 
 
+def batch_last(quat):
+    """Nine entries, each (B,): stacked along a new first dimension, and cut into matrices there."""
+    return rotations.quat_to_rotmat(quat).flatten(1).T.reshape(-1, 3, 3)
+
+
+def rows_first(quat):
+    return torch.stack(rotations.quat_to_rotmat(quat).unbind(1)).reshape(-1, 3, 3)
+
+
+def filled_in(dtype=None):
+    """Into a matrix of zeros, of torch's own dtype or of theta's."""
+    def batch_rodrigues(theta):
+        out = torch.zeros(len(theta), 3, 3, dtype=dtype or torch.float32)
+        out[torch.arange(len(theta))] = rotations.batch_rodrigues(theta)
+        return out
+
+    return batch_rodrigues
+
+
+def norm_with_a_little_more(theta):
+    """torch gives the norm the gradient 0 at 0, so no `where` is needed: right."""
+    a = theta.norm(dim=-1, keepdim=True) + 1e-8
+    return rotations.quat_to_rotmat(torch.cat([torch.cos(a / 2), torch.sin(a / 2) * theta / a], -1))
+
+
 def one_sign_wrong(quat):
     w, x, y, z = normalize(quat, dim=-1).unbind(-1)
     return torch.stack([
@@ -212,6 +237,8 @@ MISTAKES_2 = {
     "axis-not-normalised, quaternion normalised": (RIGHT_QUAT, rodrigues(divide=False)),
     "not-normalised": (not_normalised, rotations.batch_rodrigues),
     "wrong-rotation": (one_sign_wrong, rodrigues(one_sign_wrong)),
+    "batch-last": (batch_last, rodrigues(batch_last)),
+    "batch-last, rows": (rows_first, rodrigues(rows_first)),
     "euler-angles": (RIGHT_QUAT, per_number),
     "no-gradient": (RIGHT_QUAT, detached),
     "wrong-gradient": (RIGHT_QUAT, axis_detached),
@@ -230,6 +257,22 @@ MISTAKES_2 = {
 @pytest.mark.parametrize("name", MISTAKES_2)
 def test_wrong_rotations_are_named(name):
     assert_named(check.rodrigues, name.split(",")[0], *MISTAKES_2[name])
+
+
+def test_nobody_who_normalises_is_told_to():
+    for wrong in (one_sign_wrong, batch_last, rows_first):
+        result = grade(check.rodrigues, given(check.rodrigues, wrong, rodrigues(wrong)))
+        assert "not-normalised" not in [complaint.key for complaint in result.complaints]
+
+
+def test_another_dtype_is_said_where_dtypes_are_judged():
+    result = grade(check.rodrigues, given(check.rodrigues, RIGHT_QUAT, filled_in()))
+    wrong = [(outcome.name, outcome.complaint.text) for outcome in result.outcomes if outcome.complaint]
+    assert result.points == 18 and len(wrong) == 1 and "float64" in wrong[0][0] and "float" in wrong[0][1].lower(), wrong
+
+
+def test_a_norm_is_enough():
+    assert_right(check.rodrigues, RIGHT_QUAT, norm_with_a_little_more)
 
 
 def test_a_loop_over_the_batch_costs_advice_alone():

@@ -40,8 +40,8 @@ def one_thread():
 def write(**changes):
     """A dibr_rendering as students write it, with some of its steps replaced by the functions `changes`."""
 
-    def dibr_rendering(verts, cam, model):
-        s = dict(verts=verts, cam=cam, model=model)
+    def dibr_rendering(verts, cam, model, band=TUTORIAL_BAND):
+        s = dict(verts=verts, cam=cam, model=model, argument=band)
 
         def step(name, right):
             s[name] = changes[name](s) if name in changes else right()
@@ -63,14 +63,14 @@ def write(**changes):
         step("features", lambda: [s["uv"], s["normal"], s["height"], s["ones"]])
         step("size", lambda: (cam.height, cam.width))
         s["images"], s["seen"] = rasterize(*s["size"], s["depth"], s["faces_image"], s["features"], valid_faces=s["facing"])
-        step("band", lambda: TUTORIAL_BAND.seen_by(cam))
+        step("band", lambda: band.seen_by(cam))
         step("soft", lambda: soft_mask_of(s["faces_image"], s["seen"], *s["band"])[..., None])
         return step("result", lambda: (s["images"], s["soft"]))
 
     return dibr_rendering
 
 
-def as_in_the_tutorial(verts, cam, model):
+def as_in_the_tutorial(verts, cam, model, band=TUTORIAL_BAND):
     mesh = kal.rep.SurfaceMesh(verts, model.F, face_uvs=model.face_uvs.repeat(len(verts), 1, 1, 1))
     mesh.face_uvs[..., 1] = 1 - mesh.face_uvs[..., 1]
     in_camera = cam.extrinsics.transform(verts)
@@ -81,10 +81,10 @@ def as_in_the_tutorial(verts, cam, model):
     images, seen = rasterize(cam.height, cam.width, faces_camera[..., 2], faces_image,
                              [mesh.face_uvs, mesh.face_normals, heights, ones],
                              valid_faces=face_normals(faces_camera)[:, :, 2] > 0, backend="cuda")
-    return images, soft_mask_of(faces_image, seen, *TUTORIAL_BAND.seen_by(cam)).unsqueeze(3)
+    return images, soft_mask_of(faces_image, seen, *band.seen_by(cam)).unsqueeze(3)
 
 
-def in_one_call(verts, cam, model):
+def in_one_call(verts, cam, model, band=TUTORIAL_BAND):
     """By dibr_rasterization, all features in one tensor."""
     in_camera = cam.extrinsics.transform(verts)
     faces_camera = by_faces(in_camera, model.F)
@@ -94,7 +94,7 @@ def in_one_call(verts, cam, model):
     normal = face_normals(corners, unit=True)[:, :, None].expand(-1, -1, 3, -1)
     everything = torch.cat([u, 1 - v, normal, corners[..., 1:2], torch.ones_like(u)], -1)
     image, soft, _ = kal.render.mesh.dibr_rasterization(cam.height, cam.width, faces_camera[..., 2], faces_image, everything,
-                                                        face_normals(faces_camera)[..., 2], *TUTORIAL_BAND.seen_by(cam))
+                                                        face_normals(faces_camera)[..., 2], *band.seen_by(cam))
     return image.split([2, 3, 1, 1], -1), soft[..., None]
 
 
@@ -116,8 +116,12 @@ def by_matrices(verts, cam, model, band=TUTORIAL_BAND):
     return list(features), soft_mask_of(faces_image, seen, *band.seen_by(cam))[..., None]
 
 
+def by_the_definition(verts, cam, model, band=TUTORIAL_BAND):
+    return spare.dibr_rendering(verts, cam, model, band)
+
+
 @pytest.mark.parametrize("right", [rendering.dibr_rendering, write(), as_in_the_tutorial, in_one_call, by_matrices,
-                                   spare.dibr_rendering])
+                                   by_the_definition])
 def test_right_renderings_pass(right):
     assert_right(check.dibr, right)
 
@@ -125,6 +129,10 @@ def test_right_renderings_pass(right):
 def flip_in_the_model(s):
     s["model"].face_uvs[..., 1] = 1 - s["model"].face_uvs[..., 1]
     return s["model"].face_uvs.repeat(len(s["verts"]), 1, 1, 1)
+
+
+def without_band(verts, cam, model):
+    return write()(verts, cam, model)
 
 
 def swap_uv(s):
@@ -173,6 +181,9 @@ DIBR_MISTAKES = [
     ("soft-mask-dimension", write(result=lambda s: (s["images"], s["soft"][..., 0]))),
     ("band-ignored", write(band=lambda s: (100000.0, 0.01, 40))),
     ("default-band", write(band=lambda s: ())),
+    ("band-fixed", write(band=lambda s: TUTORIAL_BAND.seen_by(s["cam"]))),
+    ("band-fixed", write(band=lambda s: TUTORIAL_BAND.seen_by(s["cam"])[:1] + s["argument"].seen_by(s["cam"])[1:])),
+    ("band-missing", without_band),
     ("soft-is-hard", write(soft=lambda s: s["images"][3])),
     ("soft-inverted", write(soft=lambda s: 1 - soft_mask_of(s["faces_image"], s["seen"], *s["band"])[..., None])),
     ("mask-detached", write(soft=lambda s: soft_mask_of(s["faces_image"].detach(), s["seen"], *s["band"])[..., None])),
@@ -198,6 +209,17 @@ def test_one_mistake_costs_its_own_points_only():
     assert points(write(depth=lambda s: -s["faces_camera"][..., 2])) >= 14
     assert points(write(height=lambda s: s["faces_camera"][..., 1:2])) == 17
     assert points(write(band=lambda s: (100000.0, 0.01, 40))) == 17
+    assert points(write(band=lambda s: TUTORIAL_BAND.seen_by(s["cam"]))) == 19
+    assert points(write(facing=lambda s: None)) == 15                     # a picture that looks right: normals and all are judged
+    assert points(write(facing=lambda s: None, height=lambda s: s["faces_camera"][..., 1:2])) == 12
+
+
+def test_one_mistake_costs_its_own_points_only_beside_a_reference_too():
+    reference = given(check.dibr, rendering.dibr_rendering)
+    for points, wrong in ((17, write(height=lambda s: s["faces_camera"][..., 1:2])), (15, write(facing=lambda s: None))):
+        assert grade(check.dibr, given(check.dibr, wrong), seed=5, reference=reference).points == points
+    reference = given(check.renderer, rendering.render)
+    assert grade(check.renderer, given(check.renderer, without_water), seed=5, reference=reference).points >= 5
 
 
 def test_other_cases_do_not_trouble_the_right_solution():
@@ -225,7 +247,8 @@ def channel_by_channel(image, sea_level_height, hard_mask, water_absorption):
     return torch.cat([image[..., k:k + 1] * torch.exp(water_absorption[k] * depth) for k in range(3)], -1)
 
 
-@pytest.mark.parametrize("right", [rendering.absorb, with_where, on_a_copy, channel_by_channel, spare.absorb])
+@pytest.mark.parametrize("right", [rendering.absorb, with_where, on_a_copy, channel_by_channel,
+                                   lambda *given, **named: spare.absorb(*given, **named)])
 def test_right_absorptions_pass(right):
     assert_right(check.absorption, right)
 
@@ -253,6 +276,9 @@ def without_grad(image, l, mask, w):
 
 
 ABSORB_MISTAKES = [
+    ("mask-compared-with-one", lambda i, l, m, w: torch.where((l < 0) & (m == 1), i * (w * l).exp(), i)),
+    ("mask-compared-with-one", lambda i, l, m, w: torch.where((l < 0) & (m >= 1), i * (w * l).exp(), i)),
+    ("mask-compared-with-one", lambda i, l, m, w: torch.where((l < 0) & (m.long() == 1), i * (w * l).exp(), i)),
     ("wrong-sign", lambda i, l, m, w: torch.where(under(l, m), i * (-w * l).exp(), i)),
     ("above-water", lambda i, l, m, w: torch.where(m > 0, i * (w * l).exp(), i)),
     ("above-water", lambda i, l, m, w: torch.where(m > 0, i * (-w * l.abs()).exp(), i)),
@@ -263,6 +289,8 @@ ABSORB_MISTAKES = [
     ("one-colour", lambda i, l, m, w: torch.where(under(l, m), i * (w[0] * l).exp(), i)),
     ("colours-reversed", lambda i, l, m, w: torch.where(under(l, m), i * (w.flip(0) * l).exp(), i)),
     ("no-exponential", lambda i, l, m, w: torch.where(under(l, m), i * w * l, i)),
+    ("above-water", lambda i, l, m, w: i * (w * l).exp()),
+    ("above-water", lambda i, l, m, w: i * (w * l).exp() * m),
     ("factor-only", lambda i, l, m, w: torch.where(under(l, m), (w * l).exp(), i)),
     ("unchanged", lambda i, l, m, w: torch.where(l > 0, i * (w * l).exp(), i)),
     ("changed-input", in_place),
@@ -291,13 +319,27 @@ def test_mistakes_in_absorption_are_named(key, wrong):
     assert_named(check.absorption, key, named_arguments(wrong))
 
 
+def test_nothing_false_is_said_of_gradients_where_the_result_is_wrong():
+    for wrong in (lambda i, l, m, w: i * (w * l).exp(), lambda i, l, m, w: i * (w * l).exp() * m,
+                  lambda i, l, m, w: torch.where((l < 0) & (m == 1), i * (w * l).exp(), i)):
+        text = report(grade(check.absorption, given(check.absorption, named_arguments(wrong))))
+        assert "the result is right" not in text and "detached" not in text
+
+
+def test_its_masks_are_as_they_come_from_the_rasteriser():
+    """Interpolated ones are not all exactly 1."""
+    values = torch.cat([prop.inputs(np.random.default_rng(3))["hard_mask"].unique() for prop in check.absorption.properties])
+    ones = values[values > 0]
+    assert (ones < 1).any() and (ones > 1).any() and (ones == 1).any() and ((ones - 1).abs() < 1e-6).all()
+
+
 # --- exercise 6: the renderer -----------------------------------------------------------------------------------
 
 dibr_rendering, absorb = rendering.dibr_rendering, rendering.absorb
 
 
-def plainly(scene, t, cam):
-    features, soft = dibr_rendering(scene.skin(t), cam, scene.model)
+def plainly(scene, t, cam, band=TUTORIAL_BAND):
+    features, soft = dibr_rendering(scene.skin(t), cam, scene.model, band)
     uv, normals, height, hard = features
     image = texturing(uv, hard, scene.dolphin_albedo)
     return lighting(scene, cam, hard, image, normals, height, absorb), hard, soft
@@ -309,8 +351,8 @@ def in_steps(scene, t, cam, band=TUTORIAL_BAND):
     return [absorb(image, height, hard, scene.water_absorption), hard, soft]
 
 
-def frame_by_frame(scene, t, cam):
-    parts = [plainly(scene, t[k:k + 1], cam[k:k + 1]) for k in range(len(t))]
+def frame_by_frame(scene, t, cam, band=TUTORIAL_BAND):
+    parts = [plainly(scene, t[k:k + 1], cam[k:k + 1], band) for k in range(len(t))]
     return tuple(torch.cat(images) for images in zip(*parts))
 
 
@@ -388,7 +430,35 @@ def detached_vertices(scene, t, cam):
     return lighting(scene, cam, features[3], image, features[1], features[2], absorb), features[3], soft
 
 
+def soft_everywhere(scene, t, cam, band=TUTORIAL_BAND):
+    uv, normal, height, hard, soft = parts(scene, t, cam)
+    return lighting(scene, cam, soft, texturing(uv, soft, scene.dolphin_albedo), normal, height, absorb), hard, soft
+
+
+def normals_and_height_exchanged(scene, t, cam, band=TUTORIAL_BAND):
+    uv, normal, height, hard, soft = parts(scene, t, cam)
+    return lighting(scene, cam, hard, texturing(uv, hard, scene.dolphin_albedo), height, normal, absorb), hard, soft
+
+
+def band_fixed(scene, t, cam, band=TUTORIAL_BAND):
+    return plainly(scene, t, cam)
+
+
+def band_missing(scene, t, cam):
+    return plainly(scene, t, cam)
+
+
+def of_frame_100(scene, t, cam, band=TUTORIAL_BAND):
+    """As with the notebook's own t."""
+    return plainly(scene, torch.tensor([100]), cam, band)
+
+
 RENDER_MISTAKES = [
+    ("coloured-beside", soft_everywhere),
+    ("normals-and-height", normals_and_height_exchanged),
+    ("band-fixed", band_fixed),
+    ("band-missing", band_missing),
+    ("t-of-the-notebook", of_frame_100),
     ("no-lighting", without_light),
     ("no-texture", without_texture),
     ("no-water", without_water),
@@ -429,8 +499,8 @@ def notebook(source, **names):
 
 
 RENDER = '''
-def render(scene, t, cam):
-    features, soft = dibr_rendering(scene.skin(t), cam, scene.model)
+def render(scene, t, cam, band=None):
+    features, soft = dibr_rendering(scene.skin(t), cam, scene.model, *([band] if band else []))
     uv, normals, height, hard = features
     image = texturing(uv, hard, scene.dolphin_albedo)
     return lighting(scene, cam, hard, image, normals, height, absorb), hard, soft
@@ -448,7 +518,31 @@ def test_the_renderer_is_judged_for_itself():
         names = notebook(RENDER, dibr_rendering=mine, absorb=absorb)
         result = grade(check.renderer, given(check.renderer, names["render"]))
         assert result.points == 10 and [c.key for c in result.complaints] == ["earlier-exercise"]
+        text = result.complaints[0].text
+        assert "`dibr_rendering` (exercise 4)" in text and "`absorb`" not in text, text
         assert names["dibr_rendering"] is mine and names["absorb"] is absorb
+    names = notebook(RENDER, dibr_rendering=dibr_rendering, absorb=named_arguments(dict(ABSORB_MISTAKES)["wrong-sign"]))
+    text = grade(check.renderer, given(check.renderer, names["render"])).complaints[0].text
+    assert "`absorb` (exercise 5)" in text and "`dibr_rendering`" not in text, text
+    names = notebook(RENDER, dibr_rendering=flipped, absorb=unsolved)
+    text = grade(check.renderer, given(check.renderer, names["render"])).complaints[0].text
+    assert "`absorb` (exercise 5)" in text and "`dibr_rendering` (exercise 4)" in text, text
+
+
+def test_the_place_that_differs_is_shown():
+    """Not one where what should be and what is are the same number."""
+    def spotted(scene, t, cam, band=TUTORIAL_BAND):
+        image, hard, soft = plainly(scene, t, cam, band)
+        return image + 0.3 * (image > image.median()), hard, soft
+
+    complaint = grade(check.renderer, given(check.renderer, spotted)).complaints[0]
+    should, actually = complaint.text.split(" it is ")[0].split("(")[1], complaint.text.split(" it is ")[1].split("(")[1]
+    assert complaint.key == "picture" and should[:4] != actually[:4], complaint.text
+
+
+def test_spare_parts_are_no_solution():
+    result = grade(check.dibr, given(check.dibr, spare.dibr_rendering))
+    assert result.points == 0 and result.complaints[0].key == "spare-part"
 
 
 def test_a_broken_renderer_leaves_the_notebook_as_it_was():

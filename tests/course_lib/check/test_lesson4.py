@@ -77,6 +77,10 @@ MISTAKES = [
     ("image-detached", dict(render="with torch.no_grad(): " + RIGHT["render"])),
     ("silhouette-detached", dict(terms="terms = compute_loss(scene, frames, image, hard_mask, silhouette.detach())")),
     ("one-term-only", dict(loss='loss = terms["photometric"]')),
+    ("one-term-only", dict(loss='loss = terms["prior"]')),
+    ("term-left-out", dict(loss='loss = terms["photometric"] + terms["mask"]')),
+    ("term-left-out", dict(loss='loss = terms["mask"] + terms["prior"]')),
+    ("term-left-out", dict(loss='loss = terms["photometric"] + terms["prior"]')),
     ("mean-of-terms", dict(loss="loss = sum(terms.values()) / len(terms)")),
     ("old-graph", dict(before="total = 0.0", loss="loss = total = total + sum(terms.values())",
                        backward="loss.backward(retain_graph=True)")),
@@ -92,6 +96,11 @@ MISTAKES = [
     ("one-pass", dict(end='history.append({n: v / len(loader) for n, v in sums.items()}); return history')),
     ("passes", dict(steps="steps + 1")),
     ("passes", dict(steps="1, steps")),
+    ("passes", dict(zero="render(scene, frames['t'], frames['cam']); optimizer.zero_grad()")),
+    ("loader-kept", dict(before="loader = list(loader)")),
+    ("loader-kept", dict(before="import itertools; many = len(loader); batches = itertools.cycle(list(loader))",
+                         begin="sums = {}; loader = [next(batches) for _ in range(many)]")),
+    ("loader-order", dict(begin="sums = {}; number = len(list(loader))")),
     ("first-batch-only", dict(count=RIGHT["count"] + "\n            break")),
     ("last-batch-only", dict(zero="pass", backward="pass", step="pass", clamp="pass",
                              end=RIGHT["end"] + "; optimizer.zero_grad(); loss.backward(); optimizer.step(); scene.clamp_()")),
@@ -147,12 +156,65 @@ MISTAKES = [
     ("not-rendered", dict(before="return []")),
     ("not-scored", dict(terms='terms = {"loss": image.mean()}')),
     ("raised", dict(render="image, hard_mask, silhouette = rendr(scene)")),
+    ("raised", dict(begin="sums = {}; history[-1]['loss'] if history else {}['term']")),
+    # blanks that are left
+    ("blank-left", dict(render="image, hard_mask, silhouette = ...")),
+    ("blank-left", dict(loss="loss = ...")),
+    ("blank-left", dict(end="history.append(...); history[-1]['loss']")),
+    ("history-without-loss", dict(count="pass", end=RIGHT["end"] + "; history[-1]['loss']")),
 ]
 
 
 @pytest.mark.parametrize("key, otherwise", MISTAKES, ids=[f"{n}-{key}" for n, (key, _) in enumerate(MISTAKES)])
 def test_mistakes_are_named(key, otherwise):
     assert_named(check.fitting, key, loop(**otherwise))
+
+
+def half_filled_in(scene, loader, render, compute_loss, optimizer, steps):
+    history = []
+    for step in range(steps):
+        sums = {}
+        for frames in loader:
+            frames = to_device(frames, scene.translations.device)
+            optimizer.zero_grad()
+            image, hard_mask, silhouette = render(scene, frames["t"], frames["cam"])
+            terms = compute_loss(scene, frames, image, hard_mask, silhouette)
+            loss = sum(terms.values())
+            loss.backward()
+            optimizer.step()
+            scene.clamp_()
+            ...                                         # add each term and the loss to sums
+        history.append({n: v / len(loader) for n, v in sums.items()})
+        print(history[-1]["loss"])
+    return history
+
+
+def nothing_filled_in(scene, loader, render, compute_loss, optimizer, steps):
+    history = []
+    for step in range(steps):
+        for frames in loader:
+            image, hard_mask, silhouette = ...
+        history.append(...)                             # the means of this pass
+    return history
+
+
+def test_blanks_that_are_left_are_named_with_their_line():
+    assert_named(check.fitting, "blank-left", half_filled_in)
+    assert_named(check.fitting, "blank-left", nothing_filled_in)
+    said = grade(check.fitting, given(check.fitting, nothing_filled_in)).complaints[0].text
+    assert "`image, hard_mask, silhouette = ...`, and in 1 more" in said
+    said = grade(check.fitting, given(check.fitting, half_filled_in)).complaints[0].text
+    assert "in a line of its own" in said
+
+
+def test_rendering_twice_is_counted_in_plain_numbers():
+    twice = loop(zero="render(scene, frames['t'], frames['cam']); optimizer.zero_grad()")
+    said = grade(check.fitting, given(check.fitting, twice)).complaints[0].text
+    assert "rendered 6 times" in said and " to " not in said
+
+
+def test_whose_loader_is_kept_loses_one_point():
+    assert grade(check.fitting, given(check.fitting, loop(before="loader = list(loader)"))).points == 14
 
 
 def with_while_and_generators(scene, loader, render, compute_loss, optimizer, steps):

@@ -143,6 +143,14 @@ def test_mistakes_in_frames(key, mistake):
     assert_named(video, key, mistake)
 
 
+def test_the_advice_fits_a_frame_of_a_video():
+    """Neither gradients nor `x = x * 2` have anything to do with it."""
+    array = grade(video, given(video, FRAMES["not-a-tensor"][0])).complaints[0].text
+    written_into = grade(video, given(video, in_place)).complaints[0].text
+    assert "torch.from_numpy" in array and "gradient" not in array
+    assert "`original.clone()`" in written_into and "torch.where" in written_into
+
+
 def test_a_wrong_composite_still_earns_the_tiles():
     result = grade(video, given(video, FRAMES["blended"][0]))
     assert result.points == 3
@@ -406,6 +414,11 @@ def area(vertices, faces):
     return torch.linalg.cross(b - a, c - a).norm(dim=-1).sum() / 2
 
 
+def norms(vertices, faces):
+    a, b, c = vertices[faces].unbind(1)
+    return (a.norm(dim=-1) * torch.linalg.cross(b, c).norm(dim=-1)).sum() / 6
+
+
 def hull(vertices, faces):
     return torch.tensor(trimesh.Trimesh(vertices.detach().numpy(), faces.numpy(), process=False).convex_hull.volume)
 
@@ -415,6 +428,7 @@ LENGTHS = {
     "diagonal": [lambda v: size(v).norm()],
     "farthest-pair": [lambda v: torch.cdist(v, v).max()],
     "one-end": [lambda v: v[:, 2].max(), lambda v: 2 * v[:, 2].abs().max(), lambda v: v.norm(dim=-1).max()],
+    "mixed-axes": [lambda v: v.max() - v.min()],
     "sign": [lambda v: v[:, 2].min() - v[:, 2].max()],
     "centimetres": [lambda v: 100 * body_length(v)],
     "shape": [size],
@@ -434,6 +448,7 @@ VOLUMES = {
     "missing-sixth": [lambda v, f: 6 * mesh_volume(v, f), lambda v, f: 2 * mesh_volume(v, f), lambda v, f: 3 * mesh_volume(v, f)],
     "negative": [lambda v, f: -mesh_volume(v, f), lambda v, f: mesh_volume(v, f.flip(1))],
     "unsigned": [lambda v, f: parts(v, f).abs().sum(), lambda v, f: parts(v - v.mean(0), f).abs().sum()],
+    "norms-multiplied": [norms],
     "bounding-box": [lambda v, f: size(v).prod()],
     "surface-area": [area],
     "convex-hull": [hull],
