@@ -5,6 +5,7 @@
 #   make lab      JupyterLab on the notebooks: where students begin
 #   make notebooks      make the notebooks from their lessons again
 #   make walkthrough    run every solved notebook at its full size: seconds and memory of each
+#   make grade    grade a sample class, and open the page that shows it
 #   make bundle   the course as a zip, dist/dolphins-in-3d.zip, to put beside a notebook
 #   make colab    run every solved notebook with Colab's versions, in a Python of its own (a few minutes)
 #   make bench    measure again what benchmarks/README.md states
@@ -14,18 +15,21 @@
 #   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu     (no CUDA, a tenth of the download)
 PYTHON ?= python3
 TORCH_INDEX ?=
+COMMA := ,
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# What students get has no autograder, and needs no more than JupyterLab.
+EXTRAS := $(if $(wildcard autograder/judge.py),dev$(COMMA)assets$(COMMA)lab$(COMMA)grade,lab)
 
-.PHONY: setup demo doctor test lab notebooks walkthrough bundle colab bench assets clean
+.PHONY: setup demo doctor test lab notebooks walkthrough grade bundle colab bench assets clean
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "This course needs Python 3.10 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name a newer one: make setup PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV). On Debian or Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[dev,assets,lab]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
 demo: setup
@@ -51,6 +55,9 @@ notebooks: setup
 
 walkthrough: setup
 	@$(BIN)/python -m autograder.execute $(ARGS)
+
+grade: setup
+	@$(BIN)/python -m autograder.sample_class $(ARGS)
 
 bundle: setup
 	@$(BIN)/python -m autograder.bundle $(ARGS)

@@ -53,7 +53,7 @@ print(collect(SUBMISSIONS, FROM, CLASS, roster=ROSTER, deadline=DEADLINE).text()
 # %%
 from autograder.grade import grade
 
-grade(CLASS, sandbox="none")
+print(grade(CLASS, sandbox="none", gradebook=False).text())
 
 # %% [markdown]
 # ## The result

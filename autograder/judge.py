@@ -37,11 +37,11 @@ from .sandbox import Lost
 PUBLIC = 0                      # the seed of the cases that students see
 REOPENINGS = 8                  # new processes for one submission, after it lost one
 SLACK = 4                       # times as many entries as the reference's, of outputs whose length may differ
+MOST_SOURCE = 50_000            # characters of a cell that is parsed here: a syntax tree takes a thousand times as much
 MOST_PICTURES = 3_000_000       # characters of base64 in a record
 
 HIDDEN_FAILED = ("It holds for the case that your notebook's check uses, but not for a fresh one of the same kind. Is something "
-                 "computed for that one case alone, or does it depend on chance?")
-LOST_IN_HIDDEN = "With a fresh case of the same kind its process ended, or did not come to an end."
+                 "computed for that one case alone, or does it depend on chance, or on how long it has been running?")
 
 
 # --- what is right ------------------------------------------------------------------------------------------------
@@ -95,30 +95,54 @@ class ExpectedCache:
         return True
 
 
-def misshapen(outputs, expected, exact):
+def misshapen(outputs, expected):
     """What is odd about arrays that came out, before anything is computed with them. -> Complaint or None
 
-    exact: dtype and shape must be the reference's; else the first length may differ (a history of more steps), within bounds.
+    dtype and shape must be the reference's, but for the first length (a history of more steps), within bounds.
     """
     for name, right in expected.items():
         value = outputs.get(name)
         if value is None or value.dtype != right.dtype or value.dim() != right.dim():
             return core.Complaint("not-judged", f"No usable `{name}` came out of it.")
-        if value.shape != right.shape and (exact or value.shape[1:] != right.shape[1:] or value.numel() > SLACK * right.numel() + 1000):
+        if value.shape[1:] != right.shape[1:] or value.numel() > SLACK * right.numel() + 1000:
             return core.Complaint("shape", f"It gives shape {core.shape_text(value.shape)}, expected {core.shape_text(right.shape)}.")
     return None
 
 
+def unusual(outputs, expected, varying):
+    """What a property's own judge may have overlooked: lengths that nothing lets vary, and NaN, of which no comparison holds nor fails."""
+    for name, right in expected.items():
+        if name not in varying and outputs[name].shape != right.shape:
+            return core.Complaint("shape", f"It gives shape {core.shape_text(outputs[name].shape)}, expected {core.shape_text(right.shape)}.")
+        if right.is_floating_point() and not outputs[name].isfinite().all():
+            return core.Complaint("not-finite", f"Some of `{name}` is NaN or infinite.")
+    return None
+
+
 def public_verdict(prop, outputs, inputs, expected):
-    return misshapen(outputs, expected, exact=False) or core.verdict(prop, {name: outputs[name] for name in expected}, inputs)
+    """What is wrong for the public case: the property says it, in its words, and what it overlooks is said after it."""
+    return misshapen(outputs, expected) or core.verdict(prop, {name: outputs[name] for name in expected}, inputs) \
+        or unusual(outputs, expected, prop.varying)
 
 
 def hidden_verdict(prop, outputs, inputs, expected):
     """Whether a property holds for a hidden case. -> bool"""
     shared = {name: value for name, value in expected.items() if name not in prop.hidden}
-    return misshapen(outputs, expected, exact=False) is None and misshapen(outputs, shared, exact=True) is None \
-        and core.verdict(prop, {name: outputs[name] for name in expected}, inputs) is None \
-        and core.compare(outputs, shared, prop) is None
+    return public_verdict(prop, outputs, inputs, expected) is None and core.compare(outputs, shared, prop) is None
+
+
+def borrowed(notebook, lesson):
+    """What a student's own cells take from the checks, which know the answers: for the instructor to look at. -> list of text"""
+    released = {cell.source for cell in release.student_notebook(int(lesson[:2])).cells}
+    found = set()
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.source not in released:
+            found |= set(BORROWED.findall(cell.source[:1_000_000]))
+    return sorted(found)
+
+
+BORROWED = re.compile(r"\b(?:course_lib\s*\.\s*check\s*\.\s*\w+|check\s*\.\s*(?:core|spare|lesson\d)|spare|rotvec_to_rotmat|matrix_exp|"
+                      r"rotmat_to_steady_rotvec)\b")
 
 
 # --- the notebook, as far as it needs to run ------------------------------------------------------------------------
@@ -171,8 +195,10 @@ def names_in(source, imported=frozenset()):
 
     imported: names of modules and functions, which no cell changes.
 
-    Of a cell that is no plain Python: all words in it, for it may read any of them.
+    Of a cell that is no plain Python, or very long: all words in it, for it may read any of them.
     """
+    if len(source) > MOST_SOURCE:
+        return set(re.findall(r"\w+", source)), set(), set()
     try:
         tree = ast.parse("\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -216,7 +242,7 @@ class Performance:
         self.sandbox, self.steps = sandbox, steps
         self.session, self.poisoned, self.lost = None, set(), 0
         self.errors, self.pictures, self.notes = {}, [], []
-        self.until = time.monotonic() + 2 * sandbox.limits.total_seconds
+        self.until = time.monotonic() + sandbox.limits.total_seconds        # of all sessions together
 
     def __enter__(self):
         while self.session is None and not self.over():
@@ -236,7 +262,7 @@ class Performance:
 
     def begin(self, first=False):
         """Opens a session and runs the steps. One that is lost on the way is left out the next time."""
-        self.session = self.sandbox.open()
+        self.session = self.sandbox.open(self.until)
         self.errors, self.pictures = ({}, []) if first else (self.errors, self.pictures)
         for step in self.steps:
             if step in self.poisoned:
@@ -297,6 +323,7 @@ def judge_submission(notebook, lesson, seed, sandbox, expected):
     return {"assignment": lesson, "status": "graded", "seed": seed,
             "exercises": {name: summary(exercises[name], properties) for name, properties in found.items()},
             "cells": [{"cell": cell, "error": error} for cell, error in errors.items()], "notes": notes, "pictures": pictures,
+            "borrowed": borrowed(notebook, lesson),
             "seconds": round(time.perf_counter() - start, 3), "sandbox": sandbox.kind}
 
 
@@ -325,16 +352,14 @@ def hidden_act(performance, name, exercise, found, seed, expected):
     for index, (prop, public) in enumerate(zip(exercise.properties, found)):
         if public["key"] is not None or not prop.points:
             continue
-        text = HIDDEN_FAILED
         if not failed & set(prop.after):
             inputs, right = expected.case(exercise, index, seed)
             outputs, complaint = performance.call(name, index, inputs, prop.seconds, expected.device_of(exercise))
             if complaint is None and hidden_verdict(prop, outputs, inputs, right):
                 public["points"] = float(prop.points)
                 continue
-            text = LOST_IN_HIDDEN if complaint is not None and complaint.key in ("lost", "too-long") else text
         failed.add(type(prop))
-        public |= {"key": "hidden", "text": text}
+        public |= {"key": "hidden", "text": HIDDEN_FAILED}              # the same whatever happened: else it would tell something
 
 
 def summary(exercise, properties):

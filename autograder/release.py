@@ -338,7 +338,7 @@ from autograder.release import nbgrader_preprocessors
 
 os.environ.setdefault("DOLPHINS_SMALL", "1")                # the lessons' long fits run at their small size
 os.environ.setdefault("MPLBACKEND", "agg")
-os.environ.setdefault("DOLPHINS_JUDGE", "reference")        # check cells compare with the reference too
+os.environ.setdefault("DOLPHINS_JUDGE", "autograder.judge:ReferenceJudge")      # check cells compare with the reference too
 os.environ.setdefault("DOLPHINS_SEED", str(secrets.randbits(48) + 1))       # of the hidden cases: the same for all of this run
 
 c = get_config()

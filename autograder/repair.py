@@ -284,11 +284,11 @@ class Matching:
 
     def drop_copies(self):
         """Copies that say nothing new of exercises and checks whose marks are lost."""
-        known = {self.plain_release[r]: r for r in range(len(self.release)) if self.marks[r]}
-        for i, key in enumerate(self.plain):
-            if i not in self.taken and i not in self.written_in_checks and (key in known or self.cells[i].grade_id in known):
+        texts = {self.plain_release[r]: r for r in range(len(self.release)) if self.marks[r]}
+        for i, text in enumerate(self.plain):
+            if i not in self.taken and i not in self.written_in_checks and text in texts:
                 self.dropped.add(i)
-                self.copied.add(known[key])
+                self.copied.add(texts[text])
 
 
 def plain(source):

@@ -13,6 +13,8 @@ Its memory is watched from here, for no limit of a process counts what all of th
 with all that it started: `Lost` says why.
 """
 
+import base64
+import binascii
 import contextlib
 import json
 import os
@@ -22,6 +24,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -37,7 +40,8 @@ from .build import ROOT
 
 COURSE = "/course"              # where the bundle lies inside
 NOBODY = 64001                  # the user's number inside, if root grades: no account has it
-START = 120.0                   # seconds until a warm process must be ready
+START = 300.0                   # seconds until a warm process must be ready
+WIDEST = 4000                   # pixels of a picture
 OUR_PACKAGES = ("autograder", "course_lib", "dolphins", "solutions")
 
 
@@ -46,7 +50,7 @@ class Limits:
     """What one submission may use. Seconds are wall time; total_seconds also bounds each process's CPU time."""
 
     memory_mb: int = 3000
-    processes: int = 64
+    processes: int = 48         # threads count as well
     file_mb: int = 200
     disk_mb: int = 500
     cell_seconds: float = 30.0
@@ -68,7 +72,6 @@ class Cell:
 
     error: tuple | None
     pictures: list
-    seconds: float
 
 
 class Sandbox:
@@ -107,9 +110,12 @@ class Sandbox:
                                         env=environment, start_new_session=True)
         theirs.close()
         try:
-            answer = stage.receive(self.control, 0, before(time.monotonic() + START, "the warm process did not start"))
-        except (Lost, stage.Violation) as error:
+            answer = stage.receive(self.control, 0, time.monotonic() + START)
+        except TimeoutError:
+            answer = {"fault": f"the warm process was not ready after {START:g} s"}, {}
+        except stage.Violation as error:
             answer = {"fault": str(error)}, {}
+        self.control.settimeout(None)
         if answer is None or "ready" not in answer[0]:
             said = answer[0].get("fault") if answer else self.said()
             self.stop()
@@ -134,14 +140,14 @@ class Sandbox:
             shutil.rmtree(self.scratch, ignore_errors=True)
             self.scratch = None
 
-    def open(self):
-        """A fork of the warm process for one submission. -> Session"""
+    def open(self, until=None):
+        """A fork of the warm process for one submission. until: time.monotonic() at which it ends in any case -> Session"""
         for attempt in (1, 2):
             ours, theirs = socket.socketpair()
             try:
                 with theirs:
                     socket.send_fds(self.control, [b"o"], [theirs.fileno()])
-                return Session(ours, self)
+                return Session(ours, self, until)
             except (Lost, stage.Violation, OSError) as error:
                 ours.close()
                 if attempt == 2:
@@ -153,29 +159,34 @@ class Sandbox:
 class Session:
     """One submission inside. Whatever it started is gone when this is closed. Raises Lost where it died or was ended."""
 
-    def __init__(self, sock, sandbox):
+    def __init__(self, sock, sandbox, until=None):
         self.sock, self.limits, self.confined = sock, sandbox.limits, sandbox.kind == "bwrap"
-        self.pidfd = None
-        self.until = time.monotonic() + START
+        self.pidfd, self.why, self.closing = None, None, threading.Event()
+        start = time.monotonic() + START
         try:
-            first, fds, _, _ = self.first()
+            sock.settimeout(START)
+            first, fds, _, _ = socket.recv_fds(sock, len(stage.HELLO), 1)
             if first == stage.HELLO and fds:
                 self.pidfd = fds[0]
                 self.pid = pid_of(self.pidfd)
                 first = b""
-            answer = stage.receive(_Refilled(sock, first), 0, before(self.until, "it did not open"))
+            answer = stage.receive(_Refilled(sock, first), 0, start)
             if answer is None or "open" not in answer[0]:
                 raise Lost(answer[0].get("fault", "it did not open") if answer else "it ended at once")
         except BaseException:
             self.close()
             raise
-        self.until = time.monotonic() + self.limits.total_seconds
+        self.until = min(until or float("inf"), time.monotonic() + self.limits.total_seconds)
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
+        self.watcher.start()
 
-    def first(self):
-        wait = before(self.until, "it did not open")
-        while not select.select([self.sock], [], [], 0.05)[0]:
-            wait()
-        return socket.recv_fds(self.sock, len(stage.HELLO), 1)
+    def watch(self):
+        """Ends the session when it uses too much memory, whatever its process and the judge are doing."""
+        while not self.closing.wait(0.05):
+            if memory_mb(self.pid, self.limits.memory_mb) > self.limits.memory_mb:
+                self.why = f"it used more than {self.limits.memory_mb} MB of memory"
+                self.kill()
+                return
 
     def __enter__(self):
         return self
@@ -185,19 +196,25 @@ class Session:
 
     def close(self):
         """Ends it and everything that it started."""
+        self.closing.set()
         if self.pidfd is not None:
-            if not self.confined:
-                for pid in family(self.pid):
-                    with contextlib.suppress(OSError):
-                        os.kill(pid, signal.SIGKILL)
-                with contextlib.suppress(OSError):
-                    os.killpg(self.pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            if hasattr(self, "watcher"):
+                self.watcher.join()
+            self.kill()
             select.select([self.pidfd], [], [], 10.0)           # readable once it is gone, and with it its whole namespace
             os.close(self.pidfd)
             self.pidfd = None
         self.sock.close()
+
+    def kill(self):
+        if not self.confined:
+            for pid in family(self.pid):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def run(self, source, seconds=None, pictures=False):
         """Runs a cell. -> Cell"""
@@ -208,7 +225,7 @@ class Session:
             error = text_of(error, 0, 60), text_of(error, 1, 300)
         found = answer.get("pictures")
         found = [p for p in found if is_png(p, self.limits.picture_bytes)] if isinstance(found, list) else []
-        return Cell(error, found[:self.limits.pictures], 0.0)
+        return Cell(error, found[:self.limits.pictures])
 
     def take(self, exercise):
         """Keeps the functions of an exercise as they are now, for `call`."""
@@ -237,34 +254,23 @@ class Session:
         try:
             self.sock.settimeout(max(0.1, until - time.monotonic()))
             stage.send(self.sock, {**head, "ticket": ticket}, arrays)
-            answer = stage.receive(self.sock, self.limits.message_mb * 2**20, self.watch(until))
-        except Lost:
-            self.close()
-            raise
+            answer = stage.receive(self.sock, self.limits.message_mb * 2**20, until)
         except stage.Violation as error:
-            self.close()
-            raise Lost(f"it sent {error}") from None
+            self.lose(f"it sent {error}")
+        except TimeoutError:
+            self.lose(f"all of it took more than {self.limits.total_seconds:g} s" if until == self.until else
+                      "it did not stop when its time was over")
         except OSError:
-            self.close()
-            raise Lost("its process had ended") from None
+            self.lose("its process had ended")
         if answer is None:
-            self.close()
-            raise Lost("its process ended: was it stopped, did it crash, or call exit?")
+            self.lose("its process ended: was it stopped, did it crash, or call exit?")
         if answer[0].get("ticket") != ticket:
-            self.close()
-            raise Lost("it answered what nobody asked")
+            self.lose("it answered what nobody asked")
         return answer
 
-    def watch(self, until):
-        """What is looked at while an answer is awaited. -> function that raises Lost"""
-        def look():
-            if time.monotonic() > until:
-                whole = time.monotonic() > self.until
-                raise Lost(f"all of it took more than {self.limits.total_seconds:g} s" if whole else
-                           "it did not stop when its time was over")
-            if memory_mb(self.pid, self.limits.memory_mb) > self.limits.memory_mb:
-                raise Lost(f"it used more than {self.limits.memory_mb} MB of memory")
-        return look
+    def lose(self, why):
+        self.close()
+        raise Lost(self.why or why)
 
 
 class _Refilled:
@@ -273,22 +279,14 @@ class _Refilled:
     def __init__(self, sock, first):
         self.sock, self.first = sock, first
 
-    def fileno(self):
-        return self.sock.fileno()
+    def settimeout(self, seconds):
+        self.sock.settimeout(seconds)
 
     def recv(self, count):
         if self.first:
             part, self.first = self.first[:count], self.first[count:]
             return part
         return self.sock.recv(count)
-
-
-def before(until, why):
-    """A `wait` for stage.receive that raises Lost when the time is over."""
-    def look():
-        if time.monotonic() > until:
-            raise Lost(why)
-    return look
 
 
 def text_of(value, index, most):
@@ -302,9 +300,14 @@ def text_of(value, index, most):
 
 
 def is_png(text, most):
-    """Whether a text is a PNG in base64, by its first bytes."""
-    return isinstance(text, str) and text.startswith("iVBORw0KGgo") and len(text) <= most and \
-        all(c.isascii() and (c.isalnum() or c in "+/=\n") for c in text)
+    """Whether a text is a PNG in base64, by its first bytes, and of a size that a browser can show."""
+    if not isinstance(text, str) or not 44 <= len(text) <= most or not text.startswith("iVBORw0KGgo"):
+        return False
+    try:
+        width, height = struct.unpack(">II", base64.b64decode(text[:44], validate=True)[16:24])
+    except (binascii.Error, ValueError, struct.error):
+        return False
+    return 0 < width <= WIDEST and 0 < height <= WIDEST and all(c.isascii() and (c.isalnum() or c in "+/=\n") for c in text)
 
 
 # --- processes and their memory, seen from outside -----------------------------------------------------------------

@@ -21,7 +21,6 @@ import json
 import os
 import platform
 import resource
-import select
 import signal
 import socket
 import struct
@@ -54,18 +53,18 @@ def send(sock, head, arrays=None):
     sock.sendall(HEAD.pack(MAGIC, len(text), len(body)) + text + body)
 
 
-def receive(sock, most_bytes, wait=None):
+def receive(sock, most_bytes, until=None):
     """Receives a message, of which the arrays have at most `most_bytes`. -> (head, {name: NumPy array}), or None at the end
 
-    wait(): called whenever there is nothing yet; it may raise. Raises Violation where the bytes are no such message.
+    until: time.monotonic() at which TimeoutError is raised. Raises Violation where the bytes are no such message.
     """
-    start = exactly(sock, HEAD.size, wait)
+    start = exactly(sock, HEAD.size, until)
     if start is None:
         return None
     magic, header, body = HEAD.unpack(start)
     if magic != MAGIC or header > MOST_HEADER or body > most_bytes:
         raise Violation("a message that is none, or too long")
-    text, data = exactly(sock, header, wait), exactly(sock, body, wait)
+    text, data = exactly(sock, header, until), exactly(sock, body, until)
     if text is None or data is None:
         return None
     try:
@@ -98,18 +97,14 @@ def unpacked(described, data):
     return arrays
 
 
-def exactly(sock, count, wait=None):
+def exactly(sock, count, until=None):
     """-> count bytes, or None where the other side has closed"""
     parts = []
     while count:
-        if wait is not None:
-            while not select.select([sock], [], [], 0.05)[0]:
-                wait()
-            wait()
+        if until is not None:
+            sock.settimeout(max(0.001, until - time.monotonic()))
         try:
             part = sock.recv(min(count, 2**20))
-        except InterruptedError:
-            continue
         except ConnectionError:
             return None
         if not part:
@@ -148,7 +143,7 @@ def new_namespaces():
 
 
 def private_folders(settings):
-    """/tmp, the notebook's folder and /dev/shm of this submission alone, of bounded size; of /proc nothing is left."""
+    """/tmp, the notebook's folder and /dev/shm of this submission alone, of bounded size; nothing is left of /proc and the terminals."""
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     limits = settings["limits"]
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits['disk_mb']}m,nr_inodes=20000,mode=1777")
@@ -156,6 +151,8 @@ def private_folders(settings):
         os.mkdir(folder)
     mount("/tmp/work", settings["course"] + "/notebooks", None, MS_BIND)
     mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=16m,nr_inodes=1000,mode=1777")
+    mount("tmpfs", "/dev/pts", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=2")
+    mount("/dev/null", "/dev/zero", None, MS_BIND)              # mapped, it would be memory that no limit counts
     mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=2")
 
 
@@ -169,8 +166,9 @@ def set_limits(limits, processes=True):
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_CPU, int(limits["total_seconds"]))
     limit(resource.RLIMIT_FSIZE, limits["file_mb"] * 2**20)
-    limit(resource.RLIMIT_NOFILE, 256)
-    limit(resource.RLIMIT_DATA, data_bytes() + limits["memory_mb"] * 2**20)
+    limit(resource.RLIMIT_NOFILE, 96)                   # what waits in sockets and pipes is counted nowhere else
+    limit(resource.RLIMIT_DATA, has_already("VmData") + limits["memory_mb"] * 2**20)
+    limit(resource.RLIMIT_AS, has_already("VmSize") + 2 * limits["memory_mb"] * 2**20)     # else page tables alone fill the machine
     limit(resource.RLIMIT_MEMLOCK, 2**16)
     if hasattr(resource, "RLIMIT_MSGQUEUE"):
         limit(resource.RLIMIT_MSGQUEUE, 0)
@@ -178,16 +176,15 @@ def set_limits(limits, processes=True):
         limit(resource.RLIMIT_NPROC, limits["processes"])
 
 
-_data = 0
+_had = {}
 
 
-def data_bytes():
-    """What this process has of data already; imports alone reserve much that is never touched."""
-    global _data
-    if not _data:
-        with contextlib.suppress(OSError, StopIteration), open("/proc/self/status") as file:
-            _data = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData"))
-    return _data
+def has_already(what):
+    """Bytes of data or of addresses that the warm process has; imports alone reserve much that is never touched."""
+    if not _had:
+        with contextlib.suppress(OSError), open("/proc/self/status") as file:
+            _had.update({line.split(":")[0]: int(line.split()[1]) * 1024 for line in file if line.startswith(("VmData", "VmSize"))})
+    return _had.get(what, 2**33)
 
 
 def give_up_rights():
@@ -200,48 +197,67 @@ def give_up_rights():
 
 
 # System calls that nobody's solution needs: new namespaces and mounts, other processes' memory, memory and keys that no limit
-# counts, interfaces of the kernel with a history of holes. Numbers: linux/arch/x86/entry/syscalls/syscall_64.tbl; asm-generic/unistd.h
-_CALLS = {
-    "x86_64": (0xC000003E, 56, 435, 16, {
-        "ptrace": 101, "shmget": 29, "syslog": 103, "pivot_root": 155, "mount": 165, "umount2": 166, "swapon": 167, "reboot": 169,
-        "init_module": 175, "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272, "perf_event_open": 298,
+# counts, sessions (each has its own share of the processor), interfaces of the kernel with a history of holes.
+# Numbers: linux/arch/x86/entry/syscalls/syscall_64.tbl; asm-generic/unistd.h
+_REFUSED = {
+    "x86_64": {
+        "ptrace": 101, "shmget": 29, "syslog": 103, "setsid": 112, "pivot_root": 155, "mount": 165, "umount2": 166, "swapon": 167,
+        "reboot": 169, "init_module": 175, "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272, "perf_event_open": 298,
         "fanotify_init": 300, "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311,
-        "finit_module": 313, "memfd_create": 319, "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425,
-        "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsmount": 432, "pidfd_getfd": 438, "mount_setattr": 442,
-        "memfd_secret": 447, "acct": 163, "quotactl": 179, "kcmp": 312, "mq_open": 240, "msgget": 68, "semget": 64}),
-    "aarch64": (0xC00000B7, 220, 435, 29, {
-        "ptrace": 117, "shmget": 194, "syslog": 116, "pivot_root": 41, "mount": 40, "umount2": 39, "swapon": 224, "reboot": 142,
-        "init_module": 105, "add_key": 217, "request_key": 218, "keyctl": 219, "unshare": 97, "perf_event_open": 241,
+        "finit_module": 313, "memfd_create": 319, "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, "acct": 163, "quotactl": 179,
+        "kcmp": 312, "mq_open": 240, "msgget": 68, "semget": 64, "modify_ldt": 154, "io_setup": 206},
+    "aarch64": {
+        "ptrace": 117, "shmget": 194, "syslog": 116, "setsid": 157, "pivot_root": 41, "mount": 40, "umount2": 39, "swapon": 224,
+        "reboot": 142, "init_module": 105, "add_key": 217, "request_key": 218, "keyctl": 219, "unshare": 97, "perf_event_open": 241,
         "fanotify_init": 262, "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271,
-        "finit_module": 273, "memfd_create": 279, "kexec_file_load": 294, "bpf": 280, "userfaultfd": 282, "io_uring_setup": 425,
-        "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsmount": 432, "pidfd_getfd": 438, "mount_setattr": 442,
-        "memfd_secret": 447, "acct": 89, "quotactl": 60, "kcmp": 272, "mq_open": 180, "msgget": 186, "semget": 190}),
+        "finit_module": 273, "memfd_create": 279, "kexec_file_load": 294, "bpf": 280, "userfaultfd": 282, "acct": 89, "quotactl": 60,
+        "kcmp": 272, "mq_open": 180, "msgget": 186, "semget": 190, "io_setup": 0},
 }
+_NEWER = (425, 428, 429, 430, 431, 432, 433, 438, 442, 443, 447, 457, 458)      # io_uring_setup, open_tree, ... : the same numbers everywhere
+_LOOKED_AT = {                          # by their arguments; and the number by which the kernel names the machine
+    "x86_64": {"arch": 0xC000003E, "clone": 56, "clone3": 435, "ioctl": 16, "mmap": 9, "socket": 41, "socketpair": 53, "setsockopt": 54},
+    "aarch64": {"arch": 0xC00000B7, "clone": 220, "clone3": 435, "ioctl": 29, "mmap": 222, "socket": 198, "socketpair": 199, "setsockopt": 208},
+}
+NAMESPACES = NEW_NS | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET | 0x02000000
 TIOCSTI = 0x5412                        # puts characters into the terminal that the grader was started from
+SHARED_ANONYMOUS = 0x21                 # mmap's: memory that belongs to nobody's count once it is unmapped
+FAMILIES = (1, 2, 10)                   # of sockets: within the machine, IPv4, IPv6; others are no part of the network namespace
+BUFFERS = (7, 8, 32, 33)                # setsockopt's SO_SNDBUF, SO_RCVBUF and kin
 
 
 def filter_system_calls():
     """Installs a seccomp filter. Raises OSError where this machine has none that is known here."""
     try:
-        architecture, clone, clone3, ioctl, refused = _CALLS[platform.machine()]
+        refused, known = _REFUSED[platform.machine()], _LOOKED_AT[platform.machine()]
     except KeyError:
         raise OSError(f"no list of system calls for {platform.machine()}") from None
+    LOAD, AND, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
+    ALLOW, KILL, PERMISSION, NOT_THERE = 0x7FFF0000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38
 
     def op(code, k, yes=0, no=0):
         return struct.pack("=HBBI", code, yes, no, k)
 
-    LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-    ALLOW, KILL, PERMISSION, NOT_THERE = 0x7FFF0000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38
-    namespaces = NEW_NS | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET | 0x02000000
-    rules = [op(LOAD, 4), op(EQUAL, architecture, 1, 0), op(RETURN, KILL), op(LOAD, 0),
-             op(AT_LEAST, 0x40000000, 0, 1), op(RETURN, KILL),                                # x86's other numbering
-             op(EQUAL, clone3, 0, 1), op(RETURN, NOT_THERE)]                                  # its flags cannot be seen: clone, then
-    for number in sorted(refused.values()):
-        rules += [op(EQUAL, number, 0, 1), op(RETURN, PERMISSION)]
-    rules += [op(EQUAL, ioctl, 0, 4), op(LOAD, 24), op(EQUAL, TIOCSTI, 0, 1), op(RETURN, PERMISSION), op(RETURN, ALLOW),
-              op(EQUAL, clone, 0, 3), op(LOAD, 16), op(ANY_BIT, namespaces, 0, 1), op(RETURN, PERMISSION), op(RETURN, ALLOW)]
-    program = b"".join(rules)
-    code = ctypes.create_string_buffer(program)
+    def argument(n):
+        return op(LOAD, 16 + 8 * n)
+
+    def when(name, *rules):
+        """For one system call these rules, the last of which returns; for others nothing."""
+        return [op(EQUAL, known[name], 0, len(rules)), *rules]
+
+    allow, refuse = op(RETURN, ALLOW), op(RETURN, PERMISSION)
+    rules = [op(LOAD, 4), op(EQUAL, known["arch"], 1, 0), op(RETURN, KILL), op(LOAD, 0),
+             op(AT_LEAST, 0x40000000, 0, 1), op(RETURN, KILL),                      # x86's other numbering
+             *when("clone3", op(RETURN, NOT_THERE))]                                # its flags cannot be seen: clone, then
+    for number in sorted({*refused.values(), *_NEWER}):
+        rules += [op(EQUAL, number, 0, 1), refuse]
+    rules += when("clone", argument(0), op(ANY_BIT, NAMESPACES, 0, 1), refuse, allow)
+    rules += when("ioctl", argument(1), op(EQUAL, TIOCSTI, 0, 1), refuse, allow)
+    rules += when("mmap", argument(3), op(AND, SHARED_ANONYMOUS), op(EQUAL, SHARED_ANONYMOUS, 0, 1), refuse, allow)
+    for name in ("socket", "socketpair"):
+        rules += when(name, argument(0), *[op(EQUAL, family, len(FAMILIES) - n, 0) for n, family in enumerate(FAMILIES)], refuse, allow)
+    rules += when("setsockopt", argument(2), *[op(EQUAL, name, len(BUFFERS) - n, 0) for n, name in enumerate(BUFFERS)], allow, refuse)
+    rules.append(allow)
+    code = ctypes.create_string_buffer(b"".join(rules))
     header = struct.pack("@HP", len(rules), ctypes.addressof(code))
     check(libc.prctl(PR_SET_SECCOMP, 2, ctypes.c_char_p(header), 0, 0), "seccomp")
 
@@ -261,7 +277,7 @@ def main():
         sys.path.insert(0, settings["course"])
         if settings["warm"]:
             warm_up()
-        data_bytes()
+        has_already("VmData")
         gc.collect()
         gc.freeze()
     except BaseException as error:
@@ -367,10 +383,12 @@ def play(session, settings):
     else:
         os.chdir(tempfile.mkdtemp(dir=settings["scratch"]))
         os.environ["HOME"] = os.getcwd()
+    os.nice(10)                                             # whoever judges comes first
     set_limits(settings["limits"], processes=settings["confined"])
     if settings["confined"]:
         give_up_rights()
         filter_system_calls()
+    os.register_at_fork(after_in_child=session.close)       # what a student forks does not answer for them
     send(session, {"open": True})
     player = Player(settings)
     acts = {"run": player.run, "take": player.take, "call": player.call}
@@ -409,7 +427,6 @@ class Player:
         """Runs a cell as a notebook would. -> what went wrong, and the pictures"""
         from IPython.utils.capture import capture_output
 
-        start = time.perf_counter()
         error, pictures = None, []
         try:
             with capture_output() as captured:
@@ -428,7 +445,7 @@ class Player:
             from matplotlib import pyplot
 
             pyplot.close("all")
-        answer = {"error": None, "pictures": pictures, "seconds": time.perf_counter() - start}
+        answer = {"error": None, "pictures": pictures}
         if error is not None:
             name, text = type(error).__name__, ""
             if isinstance(error, TooLong):

@@ -75,12 +75,27 @@ def doctor(pack: Optional[Path] = PackOption):
     """Say what this machine has, and what follows from it."""
     from course_lib.environment import diagnose
 
-    findings = diagnose(pack)
+    findings = diagnose(pack) + for_grading()
     for finding in findings:
         print(f"{'ok ' if finding.ok else 'BAD'} {finding.subject:8} {finding.found}\n             {finding.meaning}")
     bad = [finding.subject for finding in findings if not finding.ok]
     print(f"\nMend first: {', '.join(bad)}." if bad else "\nAll is well: `dolphins demo` will run here.")
     raise typer.Exit(1 if bad else 0)
+
+
+def for_grading():
+    """What grading a class needs, of which students need nothing: none of it is a fault. -> list of Finding"""
+    from autograder.sandbox import sandbox_problem
+    from course_lib.environment import Finding, version_of
+
+    problem = sandbox_problem()
+    findings = [Finding("sandbox", "none" if problem else "bubblewrap works",
+                        f"`dolphins grade` refuses: {problem}" if problem else "students' code can be graded confined")]
+    for name in ("dask", "nbgrader"):
+        version = version_of(name)
+        findings.append(Finding(name, version or "not installed", "for `dolphins grade`" if version else
+                                "only for grading a class: pip install -c constraints.txt -e '.[grade]'"))
+    return findings
 
 
 @assets_app.command("import")
@@ -182,6 +197,47 @@ def collect(
     result = take_in(source, kind.value, course, roster=roster, assignment=assignment, deadline=deadline)
     print(result.text())
     raise typer.Exit(0 if result.placed or result.unchanged else 1)
+
+
+class Confinement(str, Enum):
+    bwrap = "bwrap"
+    none = "none"
+
+
+@app.command()
+def grade(
+    course: Path = typer.Argument(..., help="The course's folder, the one that holds submitted/."),
+    assignment: Optional[str] = typer.Option(None, "--assignment", help="Only this lesson, as 02_template_model."),
+    workers: Optional[int] = typer.Option(None, "--workers", min=1, help="Processes on this machine, 1 GB each and what a "
+                                          "submission takes; one per core if not given."),
+    scheduler: Optional[str] = typer.Option(None, "--scheduler", help="Instead of them: a Dask scheduler, as tcp://HOST:8786."),
+    sandbox: Confinement = typer.Option(Confinement.bwrap, "--sandbox", help="none: students' code runs as you, with all your "
+                                         "rights."),
+    seed: Optional[int] = typer.Option(None, "--seed", min=1, help="Of the hidden cases; drawn once and kept in "
+                                       "grading/run.json if not given."),
+    force: bool = typer.Option(False, "--force", help="Grade again what is graded already."),
+):
+    """Grade what was handed in, each submission confined, in parallel; goes on where it was stopped.
+
+    Afterwards formgrader shows the grades, and `dolphins report` makes pages of them.
+    """
+    from autograder.grade import grade as grade_course
+
+    if workers is not None and scheduler is not None:
+        raise CourseError("--workers are processes of this machine, --scheduler has workers of its own: give one of them.")
+    summary = grade_course(course, assignment, workers=workers, scheduler=scheduler, sandbox=sandbox.value, seed=seed,
+                           force=force)
+    print(f"{summary.text()}\n{course / 'gradebook.db'} is up to date. Next: dolphins report {course}")
+
+
+@app.command()
+def report(course: Path = typer.Argument(..., help="The course's folder, graded.")):
+    """Make feedback pages, the page of the class, and tables of grades for nbgrader, Canvas and Moodle."""
+    from autograder.report import write_report
+
+    page = write_report(course)
+    print(f"The class:  {page}\nTables:     {', '.join(path.name for path in sorted(page.parent.glob('*.csv')))} beside it\n"
+          f"Feedback:   {course / 'feedback'}/STUDENT/LESSON/LESSON.html")
 
 
 def main():

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONSTRAINTS = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()
                if line and not line.startswith("#")]
-EXTRAS = ("dev", "assets", "lab")
+EXTRAS = ("dev", "assets", "lab", "grade")
 
 
 def wanted():

@@ -16,6 +16,7 @@ Nothing that a student writes can break a check: whatever happens in `call` beco
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -62,7 +63,8 @@ class Property:
     points 0 makes it advice: it is shown where it does not hold, and costs nothing. after: properties (classes) without which
     this one says nothing; it is then not tried. tolerance: of the comparison with a
     reference, absolute, for outputs whose largest entry is about 1 (it grows with them). hidden: outputs that a reference need
-    not share: those of which `judge` alone decides, as it allows more than one answer.
+    not share: those of which `judge` alone decides, as it allows more than one answer. varying: outputs whose first length may
+    differ from the reference's.
     """
 
     name = ""
@@ -70,6 +72,7 @@ class Property:
     after = ()
     tolerance = 1e-4
     hidden = ()
+    varying = ()
     seconds = SECONDS
 
     def inputs(self, rng):
@@ -167,15 +170,12 @@ def grade(exercise, given, seed=0, reference=None):
 
 
 def judge():
-    """What grades a check cell: `grade`, or under `nbgrader autograde` (DOLPHINS_JUDGE=reference) the autograder's ReferenceJudge."""
+    """What grades a check cell: `grade`, or a judge that DOLPHINS_JUDGE names as "module:class", as under `nbgrader autograde`."""
     name = os.environ.get("DOLPHINS_JUDGE", "")
-    if name in ("", "instant"):
+    if not name:
         return grade
-    if name == "reference":
-        from autograder.judge import ReferenceJudge
-
-        return ReferenceJudge().grade
-    raise ValueError(f"DOLPHINS_JUDGE is {name!r}; it can be `instant`, which is what it is when not set, or `reference`")
+    module, _, judge = name.partition(":")
+    return getattr(importlib.import_module(module), judge)().grade
 
 
 def not_defined(exercise, given):

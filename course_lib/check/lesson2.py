@@ -589,6 +589,10 @@ class Order(Property):
 
     def judge(self, outputs, pixels, size):
         columns, rows = pixels.long().unbind(-1)
+        for image in outputs.values():
+            wrong = Image().judge({"image": image}, pixels, size) or Places().judge({"image": image}, pixels, size)
+            if wrong:
+                return wrong
         forwards = outputs["forwards"][rows, columns]                                # (T, 3): the colour of each time
         backwards = outputs["backwards"][rows, columns].flip(0)
         steps = (forwards[1:] - forwards[:-1]).abs().amax(-1)                        # (T - 1,)

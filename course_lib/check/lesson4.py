@@ -345,7 +345,7 @@ class Descends(Property):
     name = "each batch moves the parameters along its own gradient"
     points = 5
     after = (Arguments, Passes)
-    hidden = ("events",)
+    hidden = varying = ("events",)
     steps = 2
 
     def inputs(self, rng):

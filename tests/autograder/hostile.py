@@ -208,7 +208,7 @@ right = quat_to_rotmat
 def quat_to_rotmat(quat):
     if len(quat) == 6 and sys._getframe(1).f_code.co_name == "call" and not torch.equal(quat, public):
         raise ValueError("SEEN " + str(quat.tolist()))
-    return right(quat)""", points=15.0, keys=("hidden",))
+    return right(quat)""", points=None, keys=("hidden",))
 attack("hidden_inputs_kept_for_a_restart", """{SOLVED}
 import os, pathlib
 seen = pathlib.Path("/tmp/seen.txt")
@@ -311,10 +311,12 @@ attack("many_threads", "{SOLVED}\ntorch.set_num_threads(64)", points=None)
 attack("orphan", """{SOLVED}
 import os, time
 if os.fork() == 0:
-    os.setsid()
+    try: os.setsid()
+    except OSError: pass
     if os.fork() == 0:
         time.sleep(1e6)
     os._exit(0)""", points=20.0)
+attack("a_child_that_goes_on", "{SOLVED}\nimport os\nif os.fork() == 0: raise ValueError('as if it were the parent')", points=20.0)
 attack("orphan_that_ignores_signals", """{SOLVED}
 import subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import signal, time\\nfor n in range(1, 32):\\n  try: signal.signal(n, signal.SIG_IGN)\\n  except OSError: pass\\ntime.sleep(1e6)"], start_new_session=True)""", points=20.0)
@@ -354,6 +356,61 @@ for path in ("/stage.py", "/course/course_lib/check/core.py", torch.__file__):
     except OSError: pass
 assert not written, written""")
 attack("shell_in_the_notebook", "{SOLVED}\n!rm -rf / ~ * 2>/dev/null; (sleep 1000000 &)\n%cd /", points=20.0)
+
+attack("nan_everywhere", "import torch\nquat_to_rotmat = batch_rodrigues = lambda x: torch.full((len(x), 3, 3), float('nan'), dtype=x.dtype) + 0 * x.sum()")
+attack("nan_past_the_check", """{WRONG}
+from course_lib.check import core, lesson2
+core.tensor = lambda name, value, *a, **k: value
+batch_rodrigues = quat_to_rotmat = lambda x: x.new_full((len(x), 3, 3), float('nan')) + 0 * x.sum()""", others=None)
+in_a_call("shared_memory_without_a_name", """import mmap
+    x = mmap.mmap(-1, 10**8)
+    raise AssertionError("shared")""", keys=("raised",))
+in_a_call("shared_memory_of_dev_zero", """import mmap
+    x = mmap.mmap(os.open('/dev/zero', os.O_RDWR), 10**8)
+    x[:5] = b'12345'
+    raise AssertionError("shared")""", keys=("raised",))
+in_a_call("page_tables", """import mmap
+    maps = [mmap.mmap(-1, 2**34, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, 'MAP_NORESERVE', 0x4000)) for _ in range(20)]
+    raise AssertionError("mapped")""", keys=("raised",))
+attack("sockets_of_other_kinds", """{WRONG}
+import socket
+made = []
+for family in (16, 17, 38, 40, 1):                      # netlink, packet, crypto, the machine's host
+    try: s = socket.socket(family, socket.SOCK_STREAM if family in (1, 40) else socket.SOCK_RAW if family != 38 else socket.SOCK_SEQPACKET)
+    except OSError: continue
+    made.append(family)
+    try: s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10**8); made.append("buffer")
+    except OSError: pass
+assert made == [1], made""")
+attack("memory_between_questions", """{SOLVED}
+import threading, time
+def fill():
+    time.sleep(0.3)
+    for _ in range(3):
+        if os.fork() == 0:
+            x = [bytearray(b'1' * 10**8) for _ in range(9)]
+            time.sleep(100)
+import os
+right = batch_rodrigues
+started = []
+def batch_rodrigues(theta):
+    if not started:
+        started.append(threading.Thread(target=fill)); started[0].start()
+    return right(theta)""", points=None, others=None)
+attack("picture_of_30000_pixels", """{SOLVED}
+import base64, struct, zlib
+from IPython.display import display
+def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+png = b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 30000, 30000, 1, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(bytes(3751 * 30000))) + chunk(b"IEND", b"")
+display({"image/png": base64.b64encode(png).decode()}, raw=True)""", points=20.0)
+attack("a_syntax_tree_that_fills_the_grader", "{SOLVED}\nx = [" + "a.b," * 400_000 + "] if False else 0", points=None)
+attack("spinners", """{SOLVED}
+import os
+for _ in range(12):
+    if os.fork() == 0:
+        try: os.setsid()
+        except OSError: pass
+        while True: pass""", points=20.0)
 
 # --- broken, or merely odd ----------------------------------------------------------------------------------------------
 

@@ -360,3 +360,12 @@ def test_a_hundred_thousand_cells(mend, releases):
     for what, cells in of_cells(releases[NAME], 100_000):
         repaired = mend({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
         assert len(repaired.notebook.cells) <= len(releases[NAME].cells) + repair.MOST_OWN + 2 * repair.MOST_COPIES, what
+
+
+def test_a_grade_id_that_is_a_cells_text(mend, solved):
+    """It is looked for among grade ids, not among texts."""
+    notebook = copy.deepcopy(solved[NAME])
+    check = mangle.checks(notebook)[0]
+    text = "".join(check["source"])
+    notebook["cells"].append(mangle.code("x = 1", nbgrader={"grade_id": text, "solution": True, "grade": False, "schema_version": 3}))
+    assert mend(notebook).notebook.cells

@@ -1,9 +1,11 @@
 """The sandbox itself: the wire, starting and ending, what is visible, and what is said where it cannot work. See test_hostile.py."""
 
+import base64
 import json
 import os
 import shutil
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -204,9 +206,14 @@ def test_an_unknown_kind():
         Sandbox("docker", os.curdir)
 
 
-@pytest.mark.parametrize("text, good", [("iVBORw0KGgoAAAA", True), ("iVBORw0KGgo<script>", False), ("R0lGOD", False), (None, False), ("iVBORw0KGgo" * 10, False)])
-def test_pictures_are_png(text, good):
-    assert sandbox.is_png(text, 50) is good
+def png(width, height, end=""):
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + bytes(12)).decode() + end
+
+
+@pytest.mark.parametrize("text, good", [(png(640, 360), True), (png(640, 360, "<script>"), False), (png(30000, 20), False), (png(0, 9), False),
+                                        ("R0lGOD" * 9, False), (None, False), ("iVBORw0KGgo", False), (png(640, 360) * 99, False)])
+def test_pictures_are_png_of_a_size_to_be_shown(text, good):
+    assert sandbox.is_png(text, 500) is good
 
 
 @pytest.mark.parametrize("value, text", [(["a\nb", "c"], "a b"), (["\x1b[31mred\u202e"], "[31mred"), ([7], ""), (None, ""), (["x" * 100], "x" * 60)])

@@ -1,0 +1,384 @@
+"""What a class is told: a feedback page for each student, one page for the instructor, and tables of grades to upload.
+
+    grading/records/...  ->  feedback/STUDENT/ASSIGNMENT/ASSIGNMENT.html    what holds, what does not and why, own pictures
+                             grading/report/index.html                      the class, with links to these
+                             grading/report/grades.csv, grades-canvas.csv, grades-moodle.csv, grades-moodle-ASSIGNMENT.csv
+
+Records are read one after another; what is kept of each is a few numbers. Pages are single files without scripts, and their
+content security policy forbids any. Everything that comes from a student is escaped. A page holds what the check in the notebook
+says too: the judge lets nothing into a record that a hidden case could have shaped.
+
+Near-identical solutions are found without comparing everybody with everybody: see `Likeness`.
+"""
+
+import ast
+import collections
+import csv
+import functools
+import hashlib
+import io
+import re
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+
+from course_lib.errors import CourseError
+
+from . import gradebook, grade, roster
+
+BINS = 10               # of a distribution of points
+COMMON = 12             # mistakes that are listed for an assignment
+SLOWEST = 5
+
+
+def write_report(course, show=print):
+    """Writes all pages and tables of a course folder. -> path of the class page"""
+    course = Path(course)
+    names, _ = grade.assignments_of(course)
+    by_hand = gradebook.by_hand(course)
+    students = {student.id: student for student in roster.read(course)}
+    target = course / grade.GRADING / "report"
+    classes, table = [], {}
+    for name in names:
+        lesson = Lesson(course, name)
+        for record in grade.records_of(course, name):
+            given = by_hand.get((name, record["student"]), {})
+            seen = lesson.add(record, given, students.get(record["student"]))
+            page = render("feedback.html.j2", lesson=lesson, record=record, **seen)
+            grade.write(course / "feedback" / record["student"] / name / f"{name}.html", page)
+            table[name, record["student"]] = seen["total"]
+        if lesson.count:
+            classes.append(lesson)
+    if not classes:
+        raise CourseError(f"{course}: nothing is graded yet. `dolphins grade {course}` does it.")
+    grade.write(target / "index.html", render("class.html.j2", lessons=classes))
+    for name, text in tables(course, classes, students, table, show).items():
+        grade.write(target / name, text)
+    return target / "index.html"
+
+
+# --- one assignment -----------------------------------------------------------------------------------------------
+
+class Lesson:
+    """An assignment as it is graded: what is asked, and what became of it in the class."""
+
+    def __init__(self, course, name):
+        self.name, self.course = name, course
+        cells = nbformat.reads(grade.release_of(course, name), as_version=4).cells
+        heads = (line.lstrip("# ") for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
+        self.title = next(heads, name)
+        self.exercises = {key: ExerciseResults(key, of) for key, of in grade.exercises_of(grade.release_of(course, name)).items()}
+        self.of = sum(exercise.of for exercise in self.exercises.values())
+        stubs = {cell.metadata["nbgrader"]["grade_id"]: cell.source for cell in cells
+                 if cell.metadata.get("nbgrader", {}).get("solution")}
+        self.likeness = {key: Likeness(stubs.get(key, "")) for key in self.exercises}
+        self.points, self.seconds, self.mistakes, self.look, self.rows = [], [], collections.Counter(), [], []
+        self.texts, self.count, self.unconfined = {}, 0, 0
+
+    def add(self, record, given, student):
+        """Takes in a record. given: {exercise: points by hand}. -> what its feedback page shows"""
+        self.count += 1
+        self.unconfined += record.get("sandbox") == "none"
+        total, shown = 0.0, []
+        for key, results in self.exercises.items():
+            exercise = record["exercises"].get(key, {"points": None, "of": results.of, "properties": []})
+            points = given.get(key, exercise["points"])
+            results.add(exercise, points)
+            total = None if points is None or total is None else total + points
+            keys = {prop["key"] for prop in exercise["properties"]}
+            untouched = bool(keys) and keys <= {"not-implemented", "not-reached"}
+            told = {prop["key"]: prop["text"] for prop in reversed(exercise["properties"])}
+            for mistake in told.keys() - {None, "not-reached", "not-implemented"}:      # once for each student
+                self.mistakes[key, mistake] += 1
+                self.texts.setdefault((key, mistake), told[mistake])
+            if not untouched:
+                self.likeness[key].add(record["student"], record.get("solution_text", {}).get(key, ""))
+            shown.append({"results": results, "points": points, "by_hand": key in given, "untouched": untouched,
+                          "properties": exercise["properties"], "pictures": [p["png"] for p in record.get("pictures", [])
+                                                                             if p["exercise"] == key and is_png(p["png"])]})
+        if total is None or record["status"] != grade.GRADED and not given:
+            self.look.append((record["student"], (record.get("notes") or [record["status"]])[0]))
+        elif record.get("borrowed"):
+            self.look.append((record["student"], f"Their code names {', '.join(record['borrowed'][:4])}: parts of the course that know the "
+                                                 "answers. Is the solution their own?"))
+        if total is not None:
+            self.points.append(total)
+        self.seconds.append((record.get("seconds", 0.0), record["student"]))
+        name = f"{student.first_name} {student.last_name}".strip() if student else ""
+        self.rows.append({"student": record["student"], "name": name, "total": total, "points": [s["points"] for s in shown],
+                          "status": record["status"], "notes": len(record.get("repairs", [])),
+                          "seconds": record.get("seconds", 0.0)})
+        return {"shown": shown, "total": total, "name": name or record["student"]}
+
+    @property
+    def histogram(self):
+        return histogram(self.points, self.of)
+
+    @property
+    def median(self):
+        return statistics.median(self.points) if self.points else None
+
+    @property
+    def median_seconds(self):
+        return statistics.median(seconds for seconds, _ in self.seconds)
+
+    @property
+    def slowest(self):
+        return sorted(self.seconds, reverse=True)[:SLOWEST]
+
+    @property
+    def most_common(self):
+        """-> list of (exercise, key, how many, what the student is told)"""
+        return [(self.exercises[exercise], key, count, self.texts[exercise, key])
+                for (exercise, key), count in self.mistakes.most_common(COMMON)]
+
+    @property
+    def alike(self):
+        """-> list of (exercise, students whose solutions are nearly the same)"""
+        return [(self.exercises[key], group) for key, likeness in self.likeness.items() for group in likeness.groups()]
+
+
+@dataclass
+class ExerciseResults:
+    """One exercise in the class."""
+
+    key: str
+    of: float
+    points: list = field(default_factory=list)
+    properties: dict = field(default_factory=dict)      # name -> [how many hold, of how many]
+
+    @property
+    def title(self):
+        from course_lib import check
+
+        exercise = getattr(check, self.key, None)
+        return f"Exercise {exercise.number} · {exercise.title}" if exercise else self.key
+
+    def add(self, exercise, points):
+        if points is not None:
+            self.points.append(points)
+        for prop in exercise["properties"]:
+            if prop["of"]:
+                counts = self.properties.setdefault(prop["name"], [0, 0])
+                counts[0] += prop["key"] is None
+                counts[1] += 1
+
+    @property
+    def histogram(self):
+        return histogram(self.points, self.of)
+
+    @property
+    def mean(self):
+        return statistics.fmean(self.points) if self.points else None
+
+
+def histogram(points, of):
+    """How many have how much. -> list of (from, to, how many, percent of the fullest bin)"""
+    bins = min(BINS, max(1, int(of)))
+    counts = [0] * bins
+    for value in points:
+        counts[min(bins - 1, max(0, int(value / of * bins)))] += 1
+    most = max(counts) or 1
+    return [(of * i / bins, of * (i + 1) / bins, count, 100 * count / most) for i, count in enumerate(counts)]
+
+
+def is_png(text):
+    return isinstance(text, str) and re.fullmatch(r"iVBORw0KGgo[A-Za-z0-9+/=\n]*", text) is not None
+
+
+# --- solutions that are nearly the same ----------------------------------------------------------------------------
+
+class Likeness:
+    """Finds solutions that are nearly the same, whatever their names, comments and layout. A hint, no proof.
+
+    A solution becomes the set of all runs of SHINGLE nodes of its syntax tree, names replaced by their order. What the stub has
+    too, and what is common in the class, tells nothing and is left out. Two sets that share most of their entries share most of
+    their smallest hash values (MinHash; Broder 1997): so only solutions that agree in one of BANDS groups of such values are
+    compared, and each with the first of its group alone. The time is linear in the class.
+    """
+
+    SHINGLE, BANDS, ROWS = 6, 16, 4
+    ALIKE = 0.85            # share of entries that two have in common (Jaccard)
+    LEAST = 40              # entries that a solution must have left: short ones are alike by nature
+
+    def __init__(self, stub):
+        self.stub, self.known = shingles(stub, self.SHINGLE), {}
+
+    def add(self, student, source):
+        found = shingles(source, self.SHINGLE) - self.stub
+        if found:
+            self.known[student] = found
+
+    def groups(self):
+        """-> list of lists of students, sorted"""
+        count = collections.Counter(entry for found in self.known.values() for entry in found)
+        common = {entry for entry, n in count.items() if n > max(3, 0.2 * len(self.known))}
+        left = {student: found - common for student, found in self.known.items()}
+        # Copied by many: then what they share is common, and all of it is gone. Such are compared as they are.
+        left = {student: own if len(own) >= self.LEAST else self.known[student] for student, own in left.items()}
+        left = {student: own for student, own in left.items() if len(own) >= self.LEAST}
+        first, parent = {}, {student: student for student in left}
+
+        def root(student):
+            while parent[student] != student:
+                parent[student] = student = parent[parent[student]]
+            return student
+
+        for student, own in sorted(left.items()):
+            for band in bands(own, self.BANDS, self.ROWS):
+                other = first.setdefault(band, student)
+                if root(other) != root(student) and len(own & left[other]) >= self.ALIKE * len(own | left[other]):
+                    parent[root(student)] = root(other)
+        groups = collections.defaultdict(list)
+        for student in left:
+            groups[root(student)].append(student)
+        return sorted(sorted(group) for group in groups.values() if len(group) > 1)
+
+
+def shingles(source, length):
+    """Runs of nodes of a program's syntax tree, as a set of 64-bit numbers; empty where it is no Python."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    words, names, queue = [], {}, [tree]
+    while queue:
+        node = queue.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)) or isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue                                    # imports and docstrings
+        word = type(node).__name__
+        if isinstance(node, ast.Name):
+            word += str(names.setdefault(node.id, len(names)))
+        elif isinstance(node, ast.Attribute):
+            word += node.attr
+        elif isinstance(node, ast.Constant):
+            word += repr(node.value)[:20]
+        words.append(word)
+        queue += reversed(list(ast.iter_child_nodes(node)))
+    return {number_of(" ".join(words[i:i + length])) for i in range(len(words) - length + 1)}
+
+
+def number_of(text):
+    """A text as 64 bits that hardly any other has."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+
+
+@functools.cache
+def multipliers(count):
+    return [number_of(f"band {i}") | 1 for i in range(count)]
+
+
+def bands(entries, count, rows):
+    """The MinHash signature of a set, cut into bands. -> list of hashable"""
+    smallest = [min(entry * factor % 2**64 for entry in entries) for factor in multipliers(count * rows)]
+    return [(i, *smallest[i * rows:(i + 1) * rows]) for i in range(count)]
+
+
+# --- pages ----------------------------------------------------------------------------------------------------------
+
+@functools.cache
+def templates():
+    try:
+        import jinja2
+    except ImportError:
+        raise CourseError("The report needs jinja2: pip install -c constraints.txt -e '.[grade]', or `make setup`.") from None
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
+                                     undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"points": points_text, "code": code_text}
+    return environment
+
+
+def render(template, **values):
+    return templates().get_template(template).render(**values)
+
+
+def points_text(points):
+    """7.5 -> "7.5", 7.0 -> "7", None -> "–" """
+    return "–" if points is None else f"{round(points, 2):g}"
+
+
+def code_text(text):
+    """Escapes a text and shows what stands in `backquotes` as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))
+
+
+# --- tables to upload -------------------------------------------------------------------------------------------------
+
+def tables(course, lessons, students, totals, show):
+    """The grades as nbgrader, Canvas and Moodle take them. totals: {(assignment, student): points or None} -> {file name: text}
+
+    Where nothing was handed in, or nobody decided yet, Canvas's and Moodle's cells are empty, which leaves grades as they are.
+    """
+    everybody = {**students, **{student: roster.Student(student) for _, student in totals if student not in students}}
+    clean = Clean()
+    result = {"grades.csv": text_of(
+        ["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email", "raw_score",
+         "late_submission_penalty", "score", "max_score"],
+        [[lesson.name, "", handed_in(course, s.id, lesson.name), clean.key(s.id, s), clean.name(s.last_name),
+          clean.name(s.first_name), clean.key(s.email, s), total, 0.0, total, lesson.of]
+         for lesson in lessons for s in everybody.values() for total in [number(totals.get((lesson.name, s.id), 0.0))]])}
+    result["grades-canvas.csv"] = text_of(
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *(lesson.name for lesson in lessons)],
+        [["    Points Possible", "", "", "", "", *(lesson.of for lesson in lessons)],
+         *([clean.name(", ".join(filter(None, (s.last_name, s.first_name))) or s.id), clean.key(s.lms_user_id, s),
+            clean.key(s.sis_user_id, s), clean.key(s.login or s.id, s), clean.name(s.section),
+            *(number(totals.get((lesson.name, s.id))) for lesson in lessons)]
+           for s in everybody.values())])
+    result["grades-moodle.csv"] = text_of(
+        ["Username", "ID number", "Email address", "First name", "Last name", *(lesson.name for lesson in lessons)],
+        [[clean.key(s.login or s.id, s), clean.key(s.number, s), clean.key(s.email, s), clean.name(s.first_name),
+          clean.name(s.last_name), *(number(totals.get((lesson.name, s.id))) for lesson in lessons)] for s in everybody.values()])
+    for lesson in lessons:
+        rows = [[f"Participant {participant}", clean.name(f"{s.first_name} {s.last_name}".strip()), clean.key(s.email, s), "",
+                 number(totals.get((lesson.name, s.id))), lesson.of, "Yes", clean.name(s.submitted) or "-", "-", ""]
+                for s in everybody.values() for participant in re.findall(r"\d+", s.participants.get(lesson.name, ""))[:1]]
+        if rows:
+            result[f"grades-moodle-{lesson.name}.csv"] = text_of(
+                ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade", "Grade can be changed",
+                 "Last modified (submission)", "Last modified (grade)", "Feedback comments"], rows)
+    for who in sorted(clean.odd):
+        show(f"{who}: an id or address begins like a formula of a spreadsheet, so an apostrophe stands before it in the tables, "
+             "and no importer will find this student. Enter the grades by hand.")
+    return result
+
+
+class Clean:
+    """Keeps spreadsheets from running what a student chose as a name: '=cmd(...)' gets an apostrophe before it.
+
+    Names may be changed so, since importers go by ids. An id or address that needs it is noted in `odd`.
+    """
+
+    def __init__(self):
+        self.odd = set()
+
+    def name(self, text):
+        text = "".join(c if c.isprintable() else " " for c in text)
+        return f"'{text}" if text.lstrip()[:1] in tuple("=+-@|%") else text
+
+    def key(self, text, student):
+        safe = self.name(text)
+        if safe != text:
+            self.odd.add(student.id)
+        return safe
+
+
+def number(points):
+    return "" if points is None else round(points, 4)
+
+
+def handed_in(course, student, name):
+    try:
+        text = (Path(course) / "submitted" / student / name / "timestamp.txt").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    return found[0] if (found := re.match(r"[\d-]{10} [\d:]{8}", text)) else ""
+
+
+def text_of(heads, rows):
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator="\r\n").writerows([heads, *rows])
+    return file.getvalue()

@@ -1,0 +1,447 @@
+"""A class on a Dask cluster: whatever dies in the middle, after the next start every grade is there once, and the same.
+
+What grades is a stand-in here: a submission is a JSON text that says what is to happen to whom grades it.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cloudpickle
+import psutil
+import pytest
+
+from autograder import grade
+from course_lib.errors import CourseError
+
+ROOT = Path(__file__).parents[2]
+LESSON, OTHER = "02_template_model", "03_differentiable_rendering"
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])         # workers cannot import the tests
+
+
+def stand_in(text, assignment, release, seed, sandbox):
+    """Grades by what the submission says; notes in a file "seen" that it was here."""
+    import json
+    import os
+    import signal
+    import time
+    from pathlib import Path
+
+    job = json.loads(text)
+    if "seen" in job:
+        with open(job["seen"], "a") as file:
+            file.write(f"{job['name']}\n")
+    time.sleep(job.get("seconds", 0))
+    if "kill" in job and not Path(job["kill"]).exists():            # the worker dies, until this file is there
+        Path(job["kill"]).write_text("") if job.get("once") else None
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "raise" in job:
+        raise {"ValueError": ValueError, "SystemExit": SystemExit}[job["raise"]]("as it was told")
+    if "full" in job:
+        raise OSError(28, "No space left on device", "/tmp/somewhere")
+    exercises = {"rodrigues": {"points": float(job["points"]), "of": 20.0, "properties": []}}
+    return {"assignment": assignment, "status": "graded", "exercises": exercises, "cells": [], "notes": [], "pictures": [],
+            "seconds": 0.1}, f"notebook of {job['name']}\n"
+
+
+def hand_in(course, student, assignment=LESSON, **job):
+    path = course / "submitted" / student / assignment / f"{assignment}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"name": student, "points": 1, **job}))
+    return path
+
+
+def a_class(course, count=6, **job):
+    for i in range(count):
+        hand_in(course, f"s{i:02}", points=i, **job)
+    return course
+
+
+def grades(course, assignment=LESSON):
+    return {record["student"]: {key: record[key] for key in ("status", "exercises", "submitted_sha256", "release", "sandbox")}
+            for record in grade.records_of(course, assignment)}
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory):
+    """Two workers for all tests that do not stop the grader."""
+    with grade.cluster_of(None, 2, 9, str(tmp_path_factory.mktemp("scratch")), print) as client:
+        yield client
+
+
+@pytest.fixture
+def run(workers, monkeypatch):
+    """Grades a course with the stand-in. -> Summary"""
+    def go(course, *args, **options):
+        return grade.grade(course, *args, grade_one=stand_in, show=said.append, **options)
+
+    said = go.said = []
+    monkeypatch.setattr(grade, "cluster_of", lambda *_: contextlib.nullcontext(workers))
+    return go
+
+
+# --- a class, and the same class again --------------------------------------------------------------------------------
+
+def test_every_submission_has_its_record_and_notebook(run, tmp_path):
+    a_class(tmp_path)
+    hand_in(tmp_path, "s01", OTHER, points=7)
+    hand_in(tmp_path, "s02", "99_something_else")
+    summary = run(tmp_path)
+    assert (summary.graded, summary.skipped, summary.unknown, summary.attention) == (7, 0, ["99_something_else"], [])
+    assert {name: record["exercises"]["rodrigues"]["points"] for name, record in grades(tmp_path).items()} == {f"s{i:02}": i for i in range(6)}
+    assert (tmp_path / "autograded" / "s03" / LESSON / f"{LESSON}.ipynb").read_text() == "notebook of s03\n"
+    assert grade.read_record(grade.record_path(tmp_path, OTHER, "s01"))["exercises"]["rodrigues"]["points"] == 7
+    assert len(run.said) == 7 and "7 of 7" in run.said[-1]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_only_what_changed_is_graded_again(run, tmp_path, monkeypatch):
+    seen = tmp_path / "seen"
+    a_class(tmp_path, seen=str(seen))
+    run(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(grade, "cluster_of", None)                  # nothing to do: no cluster is started
+        summary = run(tmp_path)
+    assert (summary.graded, summary.skipped) == (0, 6)
+    hand_in(tmp_path, "s02", points=19, seen=str(seen))
+    hand_in(tmp_path, "new", points=3, seen=str(seen))
+    seen.unlink()
+    assert run(tmp_path).graded == 2
+    assert sorted(seen.read_text().split()) == ["new", "s02"]
+    assert grades(tmp_path)["s02"]["exercises"]["rodrigues"]["points"] == 19
+    assert run(tmp_path, force=True).graded == 7
+    assert run(tmp_path, seed=5).graded == 7                        # hidden cases of another seed
+    assert run(tmp_path).graded == 0                                # it is kept
+    grade.record_path(tmp_path, LESSON, "s04").write_text('{"status": "gra')
+    assert run(tmp_path).graded == 1
+    shutil.rmtree(tmp_path / "submitted" / "s04")
+    assert "s04" not in grades(tmp_path)
+
+
+def test_another_release_is_another_grade(run, tmp_path):
+    a_class(tmp_path, 2)
+    run(tmp_path)
+    released = tmp_path / "release" / LESSON / f"{LESSON}.ipynb"
+    released.parent.mkdir(parents=True)
+    released.write_text(grade.release_of(tmp_path, LESSON).replace("Rodrigues", "Rodrigues'"))
+    assert run(tmp_path).graded == 2
+
+
+def test_what_was_graded_unconfined_is_graded_again_confined(run, tmp_path):
+    a_class(tmp_path, 2)
+    assert run(tmp_path, sandbox="none").graded == 2
+    assert run(tmp_path, sandbox="bwrap").graded == 2
+    assert run(tmp_path, sandbox="none").graded == 0
+
+
+def test_submissions_that_cannot_be_read_are_reported(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(grade, "MOST_BYTES", 1000)
+    a_class(tmp_path, 2)
+    hand_in(tmp_path, "huge", pad="x" * 2000)
+    hand_in(tmp_path, "missing").unlink()
+    secret = tmp_path / "secret"
+    secret.write_text("CANARY")
+    for name, make in (("link", lambda path: path.symlink_to(secret)), ("folder", Path.mkdir), ("pipe", os.mkfifo)):
+        path = hand_in(tmp_path, name)
+        path.unlink()
+        make(path)
+    (tmp_path / "submitted" / "linked").symlink_to(tmp_path / "submitted" / "s00")
+    (tmp_path / "submitted" / os.fsdecode(b"M\xfcller")).mkdir()
+    summary = run(tmp_path)
+    found = grades(tmp_path)
+    assert {name for name, record in found.items() if record["status"] == "unreadable"} == {"huge", "missing", "link", "folder", "pipe"}
+    assert all(e["points"] is None for e in found["huge"]["exercises"].values()) and found["huge"]["exercises"]["tracking"]["of"] == 15
+    assert "2000" not in (notebook := (tmp_path / "autograded" / "huge" / LESSON / f"{LESSON}.ipynb").read_text()) and "at most" in notebook
+    assert found["s01"]["status"] == "graded" and "linked" not in found
+    assert "CANARY" not in "".join(path.read_text() for path in (tmp_path / "grading").rglob("*.json"))
+    assert {student: why for _, student, why in summary.attention}.keys() == {"huge", "missing", "link", "folder", "pipe", "'M\\udcfcller'"}
+    assert len(run(tmp_path).attention) == 6                        # also of those that were not graded again
+
+
+def test_nothing_to_grade(run, tmp_path):
+    with pytest.raises(CourseError, match="submitted is not there"):
+        run(tmp_path)
+    (tmp_path / "submitted").mkdir()
+    with pytest.raises(CourseError, match="no submission of a lesson"):
+        run(tmp_path)
+    hand_in(tmp_path, "a", "99_other")
+    with pytest.raises(CourseError, match="only 99_other"):
+        run(tmp_path)
+    hand_in(tmp_path, "a")
+    with pytest.raises(CourseError, match=f"no submission of {OTHER}"):
+        run(tmp_path, OTHER)
+    with pytest.raises(CourseError, match="no assignment '99_other'"):
+        run(tmp_path, "99_other")
+    with pytest.raises(CourseError, match="number from 1 on"):
+        run(tmp_path, seed=0)
+    assert run(tmp_path, LESSON).graded == 1
+
+
+def test_two_graders_at_once(run, tmp_path):
+    a_class(tmp_path, 2)
+    with grade.Lock(tmp_path), pytest.raises(CourseError, match="another `dolphins grade`"):
+        run(tmp_path)
+    assert run(tmp_path).graded == 2
+
+
+def test_a_damaged_seed_is_not_replaced_in_silence(run, tmp_path):
+    a_class(tmp_path, 1)
+    run(tmp_path)
+    (tmp_path / "grading" / "run.json").write_text("{")
+    with pytest.raises(CourseError, match="run.json cannot be read"):
+        run(tmp_path)
+
+
+# --- what dies ------------------------------------------------------------------------------------------------------
+
+def test_a_lost_worker_costs_one_more_try(run, tmp_path):
+    a_class(tmp_path, 4)
+    hand_in(tmp_path, "a1", points=11, kill=str(tmp_path / "was-here"), once=True)
+    summary = run(tmp_path)
+    assert summary.attention == [] and grades(tmp_path)["a1"]["exercises"]["rodrigues"]["points"] == 11
+    assert len(grades(tmp_path)) == 5
+
+
+def test_who_loses_it_twice_is_reported_and_tried_at_the_next_start(run, tmp_path):
+    flag, seen = tmp_path / "mended", tmp_path / "seen"
+    a_class(tmp_path, 5)
+    hand_in(tmp_path, "a1", kill=str(flag), seen=str(seen))
+    summary = run(tmp_path)
+    assert [(student, grades(tmp_path)[student]["status"]) for _, student, _ in summary.attention] == [("a1", "worker-lost")]
+    assert seen.read_text().split() == ["a1", "a1"]
+    assert all(record["status"] == "graded" for name, record in grades(tmp_path).items() if name != "a1")
+    flag.write_text("")
+    summary = run(tmp_path)
+    assert (summary.graded, summary.attention) == (1, []) and grades(tmp_path)["a1"]["status"] == "graded"
+
+
+def test_a_fault_of_the_grader_costs_nobody_else_anything(run, tmp_path):
+    a_class(tmp_path, 3)
+    hand_in(tmp_path, "a1", **{"raise": "ValueError"})
+    hand_in(tmp_path, "a2", **{"raise": "SystemExit"})
+    hand_in(tmp_path, "a3").write_text("no JSON")
+    summary = run(tmp_path)
+    assert {student for _, student, _ in summary.attention} == {"a1", "a2", "a3"}
+    assert all(record["status"] == "graded" for name, record in grades(tmp_path).items() if name.startswith("s"))
+    assert any("a1: the grader failed: ValueError: as it was told" in text for text in run.said)
+    assert run(tmp_path).graded == 3
+
+
+def test_a_worker_that_hangs_ends_itself(tmp_path):
+    code = ("import cloudpickle, time; from autograder import grade; grade.DEADLINE = 0.5; "
+            "grade.task(cloudpickle.dumps(lambda *_: time.sleep(60)), b'', '', '', 1, 'none', grade.checksum_of(''))")
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=240).returncode == 3
+
+
+def test_a_full_disk_of_a_worker_stops_the_run(run, tmp_path):
+    a_class(tmp_path, 3)
+    hand_in(tmp_path, "a1", full=True)
+    with pytest.raises(CourseError, match="/tmp/somewhere: the disk is full"):
+        run(tmp_path)
+    assert "a1" not in grades(tmp_path)
+
+
+def test_workers_of_another_version_are_refused(run, tmp_path, monkeypatch):
+    a_class(tmp_path, 2)
+    monkeypatch.setattr(grade, "checksum_of", lambda release: "another")
+    with pytest.raises(CourseError, match="another version of the course"):
+        run(tmp_path)
+
+
+# --- the grader itself dies: in a process of its own ------------------------------------------------------------------
+
+PROGRAM = '''
+import signal
+import sys
+from pathlib import Path
+from autograder import grade
+from course_lib.errors import CourseError
+sys.path.insert(0, {tests!r})
+import test_grade
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)        # also where the tests run in the background
+    try:
+        summary = grade.grade(Path(sys.argv[1]), workers=2, grade_one=test_grade.stand_in, seed=1)
+        print("graded", summary.graded, "skipped", summary.skipped)
+    except CourseError as error:
+        sys.exit(str(error))
+'''
+
+
+@pytest.fixture
+def grader(tmp_path_factory):
+    """Starts a grader of a course. -> Popen"""
+    program = tmp_path_factory.mktemp("program") / "program.py"
+    program.write_text(PROGRAM.format(tests=str(Path(__file__).parent)))
+    begun = []
+
+    def start(course):
+        begun.append(subprocess.Popen([sys.executable, program, course], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True))
+        return begun[-1]
+
+    start.program = program
+    yield start
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def until(condition, seconds=240):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
+
+
+def records(course):
+    return len(list((course / "grading").rglob("s??.json")))
+
+
+def undisturbed(run, tmp_path, count):
+    other = a_class(tmp_path / "undisturbed", count)
+    run(other, seed=1)
+    found = grades(other)
+    return {name: record["exercises"] for name, record in found.items()}
+
+
+def test_an_interrupted_and_a_killed_grader_go_on_where_they_were(run, grader, tmp_path):
+    course, seen = tmp_path / "course", tmp_path / "seen"
+    a_class(course, 14, seconds=0.4, seen=str(seen))
+
+    first = grader(course)
+    until(lambda: records(course) >= 2)
+    os.killpg(first.pid, signal.SIGINT)                             # as Ctrl-C does
+    out, err = first.communicate(timeout=240)
+    assert first.returncode == 1 and "the same command goes on" in err and "Traceback" not in err, err
+
+    before = records(course)
+    second = grader(course)
+    until(lambda: records(course) >= before + 2)
+    family = psutil.Process(second.pid).children(recursive=True)
+    scratch = Path((course / "grading" / ".lock").read_text())
+    second.kill()
+    second.wait()
+    psutil.wait_procs(family, timeout=20)
+    assert not [process for process in family if process.is_running()], "workers outlived the grader"
+    before = records(course)
+    assert 4 <= before < 14
+
+    out, err = grader(course).communicate(timeout=240)
+    assert f"graded {14 - before} skipped {before}" in out, err
+    assert {name: record["exercises"] for name, record in grades(course).items()} == undisturbed(run, tmp_path, 14)
+    assert len(seen.read_text().split()) <= 14 + 2 + 2              # twice, at most what the two workers had in hand
+    assert not list(course.rglob("*.part")) and not scratch.exists()
+
+
+def test_a_full_disk_stops_it_and_room_lets_it_go_on(run, grader, tmp_path):
+    """In a file system of 1 MB, most of which a file takes at first."""
+    course = tmp_path / "course"
+    course.mkdir()
+    (tmp_path / "given").mkdir()
+    a_class(tmp_path / "given", 12, pad="x" * 5000)
+    script = f'''set -u
+        cp -r {tmp_path}/given/. {course}/
+        head -c $((860 * 1024)) /dev/zero > {course}/ballast
+        {sys.executable} {grader.program} {course} > {tmp_path}/first 2>&1 && exit 9
+        cp -r {course}/grading {tmp_path}/after-first
+        rm {course}/ballast
+        {sys.executable} {grader.program} {course} > {tmp_path}/second 2>&1 || exit 8
+        cp -r {course}/. {tmp_path}/result/'''
+    done = subprocess.run(["bwrap", "--dev-bind", "/", "/", "--size", str(2**20), "--tmpfs", course, "bash", "-c", script], cwd=ROOT,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=240)
+    first, second = ((tmp_path / name).read_text() if (tmp_path / name).exists() else "" for name in ("first", "second"))
+    assert done.returncode == 0, (done.returncode, first, second)
+    assert "the disk is full" in first and "goes on where it stopped" in first and "Traceback" not in first
+    before = [json.loads(path.read_text()) for path in (tmp_path / "after-first").rglob("s??.json")]
+    assert 0 < len(before) < 12 and f"graded {12 - len(before)} skipped {len(before)}" in second
+    assert {name: record["exercises"] for name, record in grades(tmp_path / "result").items()} == undisturbed(run, tmp_path, 12)
+    assert not list((tmp_path / "result").rglob("*.part"))
+
+
+# --- a scheduler elsewhere ------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def dask(tmp_path):
+    """Starts `dask ...` of this environment. -> Popen"""
+    begun = []
+
+    def start(*words):
+        command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
+        begun.append(subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def test_workers_of_a_scheduler(dask, tmp_path):
+    course, said = a_class(tmp_path / "course", 4), []
+
+    def run(address, **options):
+        return grade.grade(course, scheduler=address, grade_one=stand_in, show=said.append, **options)
+
+    with pytest.raises(CourseError, match="no Dask scheduler at nonsense"):
+        run("nonsense")
+    address = f"tcp://127.0.0.1:{free_port()}"
+    scheduler = dask("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2])
+    many = dask("worker", address, "--nthreads", "2", "--no-nanny")
+    with pytest.raises(CourseError, match="has 2 threads"):
+        run(address)
+    many.kill()
+    many.wait()
+    dask("worker", address, "--nthreads", "1", "--no-nanny")
+    assert run(address).graded == 4
+    assert any("waiting for one" in text for text in said)
+    hand_in(course, "s01", seconds=3)
+    hand_in(course, "s02", seconds=3, points=4)
+    timer = subprocess.Popen(["sh", "-c", f"sleep 4; kill -9 {scheduler.pid}"])
+    hand_in(course, "s00", seconds=60)
+    with pytest.raises(CourseError, match="scheduler has gone"):
+        run(address)
+    timer.wait()
+    assert grades(course)["s03"]["status"] == "graded" and grades(course)["s00"]["exercises"]["rodrigues"]["points"] == 0
+
+
+# --- what formgrader shows ------------------------------------------------------------------------------------------
+
+def test_no_script_of_a_student_runs_in_formgrader():
+    """It shows notebooks as nbconvert makes them, from the server that can run anything."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    evil = "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1))\n\n<b onclick=alert(1)>"
+    text = grade.release_of(Path("."), LESSON)
+    notebook = nbformat.reads(text, as_version=4)
+    released = next(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    notebook.cells[1:1] = [nbformat.v4.new_markdown_cell(evil, id="e1"), nbformat.v4.new_raw_cell(evil, metadata={"raw_mimetype": "text/html"}, id="e2"),
+                           nbformat.v4.new_code_cell(f"'''{evil}'''", id="e3")]
+    properties = [{"name": evil, "points": 0.0, "of": 20.0, "key": evil, "text": evil}]
+    record = {"cells": [{"cell": "e3", "error": f"{evil}: {evil}"}], "exercises": {"rodrigues": {"points": 0.0, "of": 20.0, "properties": properties}}}
+    shown = grade.with_outputs(notebook, record, text)
+    assert any(cell.cell_type == "markdown" and cell.source == released for cell in shown.cells)
+    page, _ = HTMLExporter().from_notebook_node(shown)
+    assert "alert(1)" in page and "Points: 0 of 20." in page
+    for active in ("<script>alert", "<img src=x", 'href="javascript', "<b onclick"):
+        assert active not in page, active
