@@ -700,6 +700,10 @@ def cluster_of(scheduler, workers, jobs, scratch, show):
                 yield client
         return
     count = min(workers or dask.system.CPU_COUNT, max(1, jobs))
+    try:
+        security = Security.temporary()
+    except ImportError:
+        raise CourseError("Grading needs the package cryptography, for its workers' connections: pip install cryptography") from None
     settings = {"distributed.scheduler.allowed-failures": 0, "distributed.admin.log-length": 0,
                 "distributed.admin.low-level-log-length": 0, "distributed.scheduler.http.routes": [],
                 "distributed.worker.http.routes": []}
@@ -708,7 +712,7 @@ def cluster_of(scheduler, workers, jobs, scratch, show):
             LocalCluster(n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
                          memory_limit=0, local_directory=scratch, env={"TMPDIR": scratch}, preload=[NO_CTRL_C],
                          silence_logs=logging.CRITICAL,
-                         security=Security.temporary()) as cluster, \
+                         security=security) as cluster, \
             Client(cluster, set_as_default=False) as client:
         yield client
 

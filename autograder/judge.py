@@ -141,7 +141,7 @@ def borrowed(notebook, lesson):
     return sorted(found)
 
 
-BORROWED = re.compile(r"\b(?:course_lib\s*\.\s*check\s*\.\s*\w+|check\s*\.\s*(?:core|spare|lesson\d)|spare|rotvec_to_rotmat|matrix_exp|"
+BORROWED = re.compile(r"\b(?:course_lib\s*\.\s*check\s*\.\s*\w+|check\s*\.\s*(?:core|spare|lesson\d)|spare|rotvec_to_rotmat|"
                       r"rotmat_to_steady_rotvec)\b")
 
 

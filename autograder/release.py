@@ -12,12 +12,13 @@ course gives the same bytes.
 with lesson 2 it must not: that is what students are to write. The notebooks are the same either way, `from solutions.rotations
 import batch_rodrigues`; what differs is the module. In its place stands one whose names are answered by `course_lib.work.yours`:
 
-1. by the function that the student kept in lesson 2 (`keep(batch_rodrigues)`), with a line that says so: USE_MY_WORK is on
-   without being set, since there is nothing else;
-2. until it is kept, by a function that the course gives anyway and that does for other lessons (SPARES), and a line says so:
+1. by the function that the student kept in lesson 2 (`keep(batch_rodrigues)`) if its check gave all points then, with a line that
+   says so: USE_MY_WORK is on without being set;
+2. until then, by a function that the course gives anyway and that does for other lessons (SPARES), and a line says so:
    `batch_rodrigues` by the `rotvec_to_rotmat` with which the template bends from the start. So nobody who is stuck in lesson 2
    is shut out of lesson 3;
-3. where there is none (`render`), by an error of one line that names the exercise to solve first.
+3. where there is none (`render`), by the one that was kept, whatever its points, and else by an error of one line that names the
+   exercise to solve first.
 
 Hiding solutions by compiling or encoding them was no choice: whoever can run them can hand them in.
 
@@ -246,7 +247,8 @@ def readme(chosen):
 **On Google Colab**: open the notebook (File > Upload notebook), click the folder sign on the left, drag the zip there, run the first cell.
 
 **Hand in** the notebook as it is, saved, under its own name. Its checks are test cells: do not delete or copy them. `keep(...)` below
-an exercise keeps what you wrote for later lessons.
+an exercise keeps what you wrote for later lessons, in the folder `my_work` beside the notebook. If a later lesson comes in a zip of its
+own, copy that folder beside its notebooks; `USE_MY_WORK = True` there takes yours.
 """
 
 

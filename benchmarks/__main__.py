@@ -23,7 +23,7 @@ import torch
 from course_lib.assets import find_pack
 from course_lib.environment import version_of
 
-from . import fits, kernels, steps, tables
+from . import fits, grading, kernels, steps, tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -57,6 +57,7 @@ SECTIONS = {                                        # name: how it is measured; 
     "steps": (steps.measure_steps, functools.partial(steps.measure_steps, frames=14, rounds=1, torch_frames=7)),
     "scaling": (steps.measure_scaling,
                 functools.partial(steps.measure_scaling, counts=(7, 14), wide_frames=7, epochs=3, rounds=1)),
+    "grading": (grading.measure, functools.partial(grading.measure, students=4, rounds=1, sizes=(4, 40))),
     "import": (measure_imports, functools.partial(measure_imports, repeats=1)),
     "fits": (fits.measure_fits, functools.partial(fits.measure_fits, frames=14, epochs=3, runs=1)),
     "other": (fits.measure_other, functools.partial(fits.measure_other, frames=14, epochs=3)),

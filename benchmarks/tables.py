@@ -110,6 +110,17 @@ def group(name):
     return (parts[0], "frames") if parts[-1].endswith("frames") else tuple(parts[:-1])
 
 
+def grading_table(section):
+    of, sizes = section["figures"]["throughput"], section["figures"]["size"]
+    rows = [[name, f"{statistics.median(of[name]):.0f} ({min(of[name]):.0f} to {max(of[name]):.0f})",
+             f"{statistics.median(of[name]) / of['students']:.1f}"] for name in ("nbgrader autograde", "dolphins grade")]
+    simulated = [[size, f"{s['seconds']:.1f}", f"{s['work']:.1f}", f"{1000 * (s['seconds'] - s['work']) / int(size):.0f}", s["memory_mb"]]
+                 for size, s in sizes.items()]
+    return "\n\n".join([measured(section), table([f"class of {of['students']}", "seconds", "per submission"], rows),
+                        f"{of['ratio']} times as fast; of one submission, in its worker, the median takes {statistics.median(of['seconds_of_each']):.1f} s.",
+                        table(["simulated class", "seconds", "of them the submissions' own", "beyond, ms per submission", "grading process, MB"], simulated)])
+
+
 def import_table(section):
     rows = [[what, f"{seconds:.2f}"] for what, seconds in section["figures"].items()]
     return "\n\n".join([measured(section), table(["import of", "seconds"], rows)])
@@ -155,7 +166,7 @@ def readme_table(results):
 
 
 TABLES = {"fits": fits_table, "other": other_table, "ablations": ablations_table, "depth": depth_table, "kernels": kernels_table, "steps": steps_table,
-          "scaling": scaling_table, "import": import_table}
+          "scaling": scaling_table, "grading": grading_table, "import": import_table}
 
 
 def replace_between(text, name, content):

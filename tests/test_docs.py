@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "assets" / "README.md", ROOT / "benchmarks" / "README.md"]
+PAGES = [ROOT / "README.md", ROOT / "assets" / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "autograder" / "README.md"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 

@@ -1,0 +1,106 @@
+"""What an instructor sees of a graded class, in a real browser: nbgrader's formgrader, the class page, a page of feedback."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from autograder import grade, report, sample_class
+from autograder.grade import write
+
+from .test_jupyterlab import page, picture  # noqa: F401
+
+LESSON = sample_class.LESSON
+WHO = ("ada", "gaspard", "nova", "script")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """Four of the sample class, graded and reported."""
+    folder = tmp_path_factory.mktemp("class")
+    sample_class.write_class(folder)
+    for student in (folder / "submitted").iterdir():
+        if student.name not in WHO:
+            student.rename(folder / f"not-{student.name}")
+    grade.grade(folder, LESSON, show=lambda text: None)
+    report.write_report(folder, show=lambda text: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def formgrader(course, tmp_path_factory):
+    """A Jupyter server of its own with formgrader, in the course's folder. -> its address"""
+    home = tmp_path_factory.mktemp("server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+               "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"]
+    environment = {**os.environ, "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "JUPYTER_RUNTIME_DIR": str(home)}
+    log = write(home / "server.log", "")
+    with log.open("w") as out:
+        server = subprocess.Popen([sys.executable, "-m", "jupyter_server", *options], cwd=course, env=environment, stdout=out, stderr=out,
+                                  start_new_session=True)
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status", timeout=5)
+                break
+            assert server.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        for stop in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, stop)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(20)
+
+
+def test_formgrader_shows_the_grades(page, formgrader):  # noqa: F811
+    page.goto(f"{formgrader}/formgrader/manage_submissions/{LESSON}")
+    for student, points in (("ada", "35"), ("gaspard", "28"), ("nova", "0")):
+        row = page.locator("tr", has=page.get_by_text(student, exact=True))
+        row.first.wait_for()
+        assert f"{points} / 35" in row.first.inner_text(), row.first.inner_text()
+    picture(page, "formgrader_submissions")
+
+
+def test_formgrader_shows_a_notebook_with_its_verdicts(page, formgrader):  # noqa: F811
+    page.goto(f"{formgrader}/formgrader/gradebook/{LESSON}/{LESSON}")
+    page.locator("a", has_text="Submission #").first.wait_for()
+    page.locator("a", has_text="Submission #").first.click()
+    page.wait_for_load_state()
+    text = page.inner_text("body")
+    assert "quat_to_rotmat gives the rotation that a unit quaternion means" in text and "Points:" in text
+    picture(page, "formgrader_notebook")
+
+
+@pytest.mark.parametrize("width, scheme", [(1280, "light"), (400, "dark")])
+def test_the_class_page(page, course, width, scheme):  # noqa: F811
+    page.set_viewport_size({"width": width, "height": 960})
+    page.emulate_media(color_scheme=scheme)
+    page.goto((course / "grading" / "report" / "index.html").as_uri())
+    assert "Exercise 2 · Rodrigues" in page.inner_text("body")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it is wider than the window"
+    picture(page, f"class_page_{width}_{scheme}")
+    link = page.locator("a", has_text="Gaspard Monge").first
+    link.click()
+    assert "28 of 35" in page.inner_text("body") and page.locator("img").count() > 0
+    assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    picture(page, f"feedback_{width}_{scheme}")
+
+
+def test_no_name_runs_as_a_script(page, course):  # noqa: F811
+    said = []
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    page.goto((course / "grading" / "report" / "index.html").as_uri())
+    page.goto((course / "feedback" / "script" / LESSON / f"{LESSON}.html").as_uri())
+    assert said == [] and page.locator("script").count() == 0
