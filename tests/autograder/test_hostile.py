@@ -6,10 +6,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder import judge, release, sandbox
+from autograder import grade, judge, release, repair, sample_class, sandbox
 from course_lib import check
 from course_lib.check import core
 
+from . import mangle
 from .hostile import ATTACKS, WRONG
 
 LESSON, SEED = "02_template_model", 987_654_321
@@ -76,8 +77,57 @@ def test_it_gains_nothing_and_leaves_nothing(name, solved, stage):
                 assert number == 0 or f"{abs(number):.5f}"[:6] not in text or len(f"{number}") < 6, "a hidden input is in the record"
 
 
+# --- accidents, by way of repair ------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def handed_in():
+    return json.loads(json.dumps(release.build.build(release.lessons()[2], solved=True)))
+
+
+def judged(submitted, tmp_path, stage):
+    """Repairs and judges a file. -> points of the two exercises"""
+    box, expected = stage
+    path = tmp_path / f"{LESSON}.ipynb"
+    path.write_bytes(submitted)
+    notebook = repair.repair(path, release.student_notebook(2)).notebook
+    record = judge.judge_submission(notebook, LESSON, SEED, box, expected)
+    return [exercise["points"] for exercise in record["exercises"].values()]
+
+
+@pytest.mark.parametrize("name", mangle.ACCIDENTS)
+def test_accidents_cost_nothing(name, handed_in, stage, tmp_path):
+    assert judged(mangle.as_bytes(mangle.ACCIDENTS[name](handed_in)), tmp_path, stage) == [20.0, 15.0]
+
+
+def test_fifty_megabytes_of_output_cost_nothing(handed_in, stage, tmp_path):
+    notebook = json.loads(json.dumps(handed_in))
+    next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")["outputs"] = [
+        {"output_type": "stream", "name": "stdout", "text": "x" * 50_000_000}]
+    assert judged(mangle.as_bytes(notebook), tmp_path, stage) == [20.0, 15.0]
+
+
+@pytest.mark.parametrize("name", mangle.BROKEN)
+def test_what_is_no_notebook_is_for_a_person(name, handed_in):
+    text = nbformat.writes(release.student_notebook(2))
+    record, notebook = grade.grade_submission(mangle.BROKEN[name](handed_in), LESSON, text, SEED, "bwrap")
+    assert record["status"] == "unreadable" and notebook is None and record["notes"][0]
+    assert all(exercise["points"] is None for exercise in record["exercises"].values())
+
+
+@pytest.mark.parametrize("style", ["EXPONENTIAL", "TAYLOR", "ANOTHER"])
+def test_right_in_another_style_ten_times(style, solved, stage):
+    box, expected = stage
+    another = "{SOLVED}\nquat_to_rotmat_, rodrigues_ = quat_to_rotmat, batch_rodrigues\n" \
+              "def quat_to_rotmat(q): return quat_to_rotmat_(q / q.norm(dim=1, keepdim=True))\n" \
+              "def batch_rodrigues(theta): return torch.cat([rodrigues_(part) for part in theta.split(7)]) if len(theta) else rodrigues_(theta)"
+    notebook = with_cell(solved, getattr(sample_class, style, another))
+    for run in range(10):
+        exercises = judge.judge_submission(notebook, LESSON, SEED + run // 5, box, expected)["exercises"]
+        assert [exercise["points"] for exercise in exercises.values()] == [20.0, 15.0]
+
+
 def test_there_are_enough_of_them():
-    assert len(ATTACKS) >= 60
+    assert len(ATTACKS) + len(mangle.ACCIDENTS) + len(mangle.BROKEN) >= 60 and len(ATTACKS) >= 60
 
 
 def test_after_all_of_them_a_right_solution_has_full_points(solved, stage):
