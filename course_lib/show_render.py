@@ -32,16 +32,19 @@ def to_rgb(image):
     return (np.nan_to_num(image).clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def tiles(images, columns=2, zoom=4):
+def tiles(images, columns=2, zoom=4, frame=False):
     """Images side by side, enlarged, each with its name: a picture that a notebook shows.
 
-    images: {name: (H, W), (H, W, 1), (H, W, 2) or (H, W, 3) in [0, 1]}, all of one size.
+    images: {name: (H, W), (H, W, 1), (H, W, 2) or (H, W, 3) in [0, 1]}, all of one size. frame: whether a grey line
+    runs round each, for images that are white at their edge.
     """
     from PIL import Image
 
     names = list(images) + [""] * (-len(images) % columns)
     shown = [to_rgb(image).repeat(zoom, 0).repeat(zoom, 1) for image in images.values()]
     shown += [np.zeros_like(shown[0])] * (len(names) - len(shown))
+    if frame:
+        shown = [np.pad(image[1:-1, 1:-1], ((1, 1), (1, 1), (0, 0)), constant_values=128) for image in shown]
     rows = [np.concatenate(shown[k:k + columns], 1) for k in range(0, len(shown), columns)]
     return Image.fromarray(draw_labels(np.concatenate(rows, 0), names, columns=columns))
 

@@ -23,20 +23,39 @@ import zipfile
 from pathlib import Path
 
 FOLDER = "my_work"
+CHECKED = "CHECK_GAVE"          # in a file of it: the points that its check gave, of how many; absent where it was not checked
 ZIP = "my_work.zip"             # on Colab, to download; a zip of this name beside the notebook is unpacked by `setup`
 MAX_RESTORED = 1 << 20          # bytes; a student's functions are a few kB
 
-INIT = '''"""What you wrote, kept by keep(): from my_work import NAME"""
+INIT = '''"""What you wrote, kept by keep(): from my_work import NAME. Each is imported when it is asked for."""
 
-{imports}
+import importlib
+import sys
+import types
+from pathlib import Path
+
+
+class NotKept(ImportError):
+    def _render_traceback_(self):                              # a notebook shows one line
+        return [str(self)]
+
+
+class Kept(types.ModuleType):
+    def __setattr__(self, name, value):                        # Python sets the module of that name here; the function is wanted
+        super().__setattr__(name, getattr(value, name, value) if isinstance(value, types.ModuleType) else value)
+
+
+sys.modules[__name__].__class__ = Kept
 
 
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
-    raise ImportError(f"my_work has no {{name}} yet. Solve its exercise and run keep({{name}}) there, or set USE_MY_WORK = False")
+    if not Path(__file__).with_name(f"{name}.py").is_file():
+        raise NotKept(f"my_work has no {name} yet. Solve its exercise and run keep({name}) there, or copy the {name}.py that you "
+                      f"kept into {Path(__file__).parent}, or set USE_MY_WORK = False")
+    return getattr(importlib.import_module(f"{__name__}.{name}"), name)
 '''
-
 
 _checked = weakref.WeakKeyDictionary()      # function -> (points that its check gave, of how many)
 
@@ -91,17 +110,38 @@ def bring_back(folder=None):
 
 
 class NotKept(ImportError):
-    """A function of a released lesson that is still to be written. A notebook shows it as one line, without a traceback."""
+    """A function that is still to be written, or kept elsewhere. A notebook shows it as one line, without a traceback."""
 
     def _render_traceback_(self):
         return [str(self)]
+
+
+class _Beside:
+    """Sees to it that `from my_work import NAME` finds the folder beside the notebook, or says in a line that there is none."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != FOLDER or any((Path(place) / FOLDER / "__init__.py").is_file() for place in map(str, sys.path)):
+            return None
+        folder = Path.cwd() / FOLDER
+        if not kept(folder):
+            raise NotKept(f"There is none of your work beside this notebook. What keep(...) kept is in the folder {FOLDER} "
+                          f"beside the notebook in which you ran it: copy that folder into {Path.cwd()}, or set USE_MY_WORK = False.")
+        with contextlib.suppress(OSError):                     # functions were copied here one by one
+            _write_init(folder)
+        return None
+
+
+if not any(getattr(finder, "__name__", None) == "_Beside" for finder in sys.meta_path):
+    sys.meta_path.insert(0, _Beside)
 
 
 def yours(module, name, asked, released):
     """What a release has in place of solutions that are still to be written: what you kept of them, else what does meanwhile.
 
     module: that asks; asked: {function: (its exercise's number, "module.function" of the course that does for other lessons, or
-    "")}; released: the lessons of the release, in words. Raises NotKept where there is neither.
+    "")}; released: the lessons of the release, in words. Where something else does, what you kept is taken only if its check gave
+    all points. Raises NotKept where there is neither.
     """
     if name.startswith("__"):
         raise AttributeError(name)
@@ -112,16 +152,29 @@ def yours(module, name, asked, released):
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             found = getattr(importlib.import_module(FOLDER), name)
+        points, of = getattr(sys.modules.get(f"{FOLDER}.{name}"), CHECKED, (None, None))
     except Exception as error:                                 # not kept yet, or what was kept does not run any more
         why = "" if isinstance(error, ImportError) else f" (what you kept of it fails: {type(error).__name__}: {error})"
         if not spare:
             raise NotKept(f"{name} is exercise {number}, which is yours to write{why}: solve it, run keep({name}) there, and run this "
                           f"cell again. If {FOLDER} lies elsewhere, put it beside this notebook.") from None
-        home, _, function = spare.rpartition(".")
         print(f"{name} is exercise {number}, which you have not kept yet{why}; {spare} does for this lesson.")
-        return getattr(importlib.import_module(home), function)
-    print(f"{name}: your own, from {FOLDER}.")
-    return found
+        return _course_function(spare)
+    if points is not None and points >= of:
+        print(f"{name}: your own, from {FOLDER}.")
+        return found
+    what = "was not checked before it was kept" if points is None else f"had {points:g} of {of:g} points in its check"
+    if not spare:
+        print(f"{name}: your own, from {FOLDER}. It {what}: if something is odd below, look there first.")
+        return found
+    print(f"{name}: the one that you kept {what}, so {spare} does for this lesson. For yours, run its check and keep({name}) "
+          "again; to take it as it is, USE_MY_WORK = True.")
+    return _course_function(spare)
+
+
+def _course_function(path):
+    home, _, function = path.rpartition(".")
+    return getattr(importlib.import_module(home), function)
 
 
 def _keep(function, folder):
@@ -142,6 +195,9 @@ def _keep(function, folder):
         return f"Not kept: {name}: {reason}"
     if _is_stub(text, name):
         return f"Not kept: {name} is still to be written (there is a `raise NotImplementedError` in it)."
+    points, of = _checked.get(function, (None, None))           # a function that was written anew since is another one
+    if points is not None:
+        text += f"\n\n{CHECKED} = {points:g}, {of:g}                  # points of its check, when it was kept\n"
     path = folder / f"{name}.py"
     module = types.ModuleType(f"{FOLDER}.{name}")
     module.__file__ = str(path)
@@ -159,8 +215,8 @@ def _keep(function, folder):
         return f"Not kept: {name}: {error.strerror or error}: {path}"
     for loaded in [m for m in sys.modules if m == FOLDER or m.startswith(FOLDER + ".")]:
         del sys.modules[loaded]                                # the next import finds the new one
-    points, of = _checked.get(function, (0.0, 0.0))             # a function that was written anew since is another one
-    warning = f". But its check gave {points:g} of {of:g} points, and later lessons build on it." if points < of else ""
+    wrong = points is not None and points < of
+    warning = f". But its check gave {points:g} of {of:g} points, and later lessons build on it." if wrong else ""
     return f"Kept {name} in {FOLDER}/{name}.py: from {FOLDER} import {name}{warning}"
 
 
@@ -174,8 +230,7 @@ def _write(path, text):
 
 
 def _write_init(folder):
-    imports = "\n".join(f"from .{name} import {name}" for name in kept(folder))
-    _write(folder / "__init__.py", INIT.format(imports=imports))
+    _write(folder / "__init__.py", INIT)
 
 
 def _say_where():

@@ -611,6 +611,14 @@ class Order(Property):
                                        "as plasma or viridis do.")
         if (steps < 1e-4).float().mean() > 0.5:
             return Complaint("few-colours", "Most points have the colour of the one before. Is i / T rounded to whole numbers?")
+        if (forwards[0] - forwards[-1]).abs().amax() < 0.45:
+            return Complaint("narrow", "The first and the last point have much the same colour. A colour map takes the place in "
+                                       "time from 0 to 1, k / (T - 1); of a whole number k it takes the k-th of its 256 "
+                                       "colours.")
+        light = forwards @ torch.tensor([0.299, 0.587, 0.114])                       # (T,), as bright as it looks
+        if light[-1] <= light[0]:
+            return Complaint("reversed", "The last point is darker than the first. Let the colours go from dark to light: "
+                                         "k / (T - 1), not 1 - k / (T - 1), through plasma or viridis.")
         return None
 
 

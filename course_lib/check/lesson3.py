@@ -6,6 +6,7 @@ other in the camera's view, and two sheets that are open: one shows the camera i
 
 import contextlib
 import inspect
+import math
 import re
 import types
 
@@ -13,6 +14,7 @@ import torch
 
 from .. import shading
 from ..errors import CourseError
+from ..rotations import rotmat_to_rotvec
 from ..kal.render.mesh import texture_mapping
 from ..scene import DolphinScene
 from ..template import rotvec_to_rotmat
@@ -22,6 +24,7 @@ from . import spare
 from .core import Complaint, Exercise, Problem, Property, close, describe, items, probable, shape_text, tensor
 
 FRAME, WINDOW = (640, 360), (96, 54)     # pixels: the whole frame, and the part of it that the checks render
+FROM_BELOW = 0.02                        # square metres that are enough to be noticed
 PIXELS_PER_METRE = 640 * 12.29 / 17.27   # at a distance of 1 m
 NAMES = ("uv", "normal", "height", "hard_mask")
 CHANNELS = (2, 3, 1, 1)
@@ -52,19 +55,51 @@ def stones():
     return torch.cat([lower, upper, shown, turned_away]), faces
 
 
+def axes(eye):
+    """The cameras' right, up and back in the world, as columns: (B, 3, 3)"""
+    return whole_cameras(eye).extrinsics.R.mT
+
+
 def places(eye, corner):
     """Where the middle of each camera's window is on the sea: (B, 3) metres."""
-    right, down = ((corner + torch.tensor(WINDOW) / 2 - torch.tensor(FRAME) / 2) / PIXELS_PER_METRE * eye[:, 1:2]).unbind(-1)
-    return torch.stack([-right, torch.zeros_like(right), -down], -1)
+    right, down = ((corner + torch.tensor(WINDOW) / 2 - torch.tensor(FRAME) / 2) / PIXELS_PER_METRE).unbind(-1)
+    ray = (axes(eye) @ torch.stack([right, -down, -torch.ones_like(right)], -1)[..., None])[..., 0]              # (B, 3)
+    return eye - ray * (eye[:, 1] / ray[:, 1])[:, None]
 
 
 def tilts(rng, eye, corner, tries=256):
-    """Rotation vectors (B, 3) that tilt the stones by chance, such that their cameras see no face edge-on."""
+    """Rotation vectors (B, 3) that tilt the stones by chance, such that their cameras see no face edge-on.
+
+    Where a camera looks aslant, some faces that it sees look down: what looks at the camera is not what looks up. And one stone
+    is before the other.
+    """
+    straight_down = axes(torch.tensor([[0.0, 1, 0]]))[0]
     chosen = []
-    for place, camera in zip(places(eye, corner), eye):
+    for place, camera, axes_of in zip(places(eye, corner), eye, axes(eye)):
         tilt = torch.from_numpy(rng.uniform([-0.5, -0.3, -0.5], [0.5, 0.3, 0.5], (tries, 3))).float()
-        chosen.append(tilt[int(edge_on(turned(tilt) + place, camera).argmin())])
+        tilt = rotmat_to_rotvec(axes_of @ straight_down.mT @ rotvec_to_rotmat(tilt))          # tilted along with the camera
+        verts = turned(tilt) + place
+        hardly = edge_on(verts, camera, axes_of[:, 2])
+        if not looks_straight_down(camera):
+            from_below = seen_from_below(verts, axes_of[:, 2]).clamp(max=FROM_BELOW) / FROM_BELOW
+            hardly = 100 * hardly - from_below + apart(verts, axes_of)
+        chosen.append(tilt[int(hardly.argmin())])
     return torch.stack(chosen)
+
+
+def looks_straight_down(eye):
+    return float(eye[[0, 2]].abs().max()) < 1e-6
+
+
+def apart(verts, axes_of):
+    """(B,) how far the middles of the two stones are apart in the picture: metres."""
+    return ((verts[:, :6].mean(1) - verts[:, 6:12].mean(1)) @ axes_of[:, :2]).norm(dim=-1)
+
+
+def seen_from_below(verts, back):
+    """(B,) how much of what faces the camera looks down: square metres, as the camera sees them."""
+    normal = spare.normals_of(spare.corners_of(verts, stones()[1]))
+    return ((normal @ back).clamp(min=0) * (normal[..., 1] < 0)).sum(-1)
 
 
 def turned(tilt):
@@ -72,24 +107,33 @@ def turned(tilt):
     return stones()[0] @ rotvec_to_rotmat(tilt).mT
 
 
-def edge_on(verts, eye):
+def edge_on(verts, eye, back):
     """(B,) 1.0 where a mesh (B, V, 3) has a face seen so flatly that it matters how one tells whether it looks at us, else 0.0"""
     corners = spare.corners_of(verts, stones()[1])
     normal = spare.unit(spare.normals_of(corners))
     slant = (normal * spare.unit(eye - corners.mean(2))).sum(-1)
-    return ((slant.abs() < 0.08) | ((normal[..., 1] > 0) != (slant > 0))).any(-1).float()
+    return ((slant.abs() < 0.08) | ((normal @ back > 0) != (slant > 0))).any(-1).float()
+
+
+def whole_cameras(eye):
+    """Drones at eye (B, 3) that look at the origin."""
+    return drone_cameras(eye, torch.zeros_like(eye), torch.tensor([0.0, 0, 1]).expand_as(eye), *FRAME)
 
 
 def cameras(eye, corner):
     """Drones at eye (B, 3), of whose frames the part at corner (B, 2) is looked at."""
-    whole = drone_cameras(eye, torch.zeros_like(eye), torch.tensor([0.0, 0, 1]).expand_as(eye), *FRAME)
-    return window_camera(whole, *corner.unbind(-1), *WINDOW)
+    return window_camera(whole_cameras(eye), *corner.unbind(-1), *WINDOW)
 
 
 def case(rng, batch=2):
-    """verts (B, V, 3), faces (F, 3), face_uvs (1, F, 3, 2), eye (B, 3), corner (B, 2)"""
+    """verts (B, V, 3), faces (F, 3), face_uvs (1, F, 3, 2), eye (B, 3), corner (B, 2). The second camera looks aslant.
+
+    Away from it z grows in the world: what has the larger one is not what is near.
+    """
     eye = torch.zeros(batch, 3)
     eye[:, 1] = torch.from_numpy(rng.uniform(4.5, 5.5, batch)).float()
+    slant, around = rng.uniform(0.6, 0.75), rng.uniform(1.15, 1.85) * math.pi
+    eye[1] = eye[1, 1] * torch.tensor([math.sin(slant) * math.cos(around), math.cos(slant), math.sin(slant) * math.sin(around)])
     corner = torch.from_numpy(rng.integers([262, 143], [283, 164], (batch, 2)))
     faces = stones()[1]
     middle = torch.from_numpy(rng.uniform(0.2, 0.8, (1, len(faces), 1, 2)))
@@ -128,6 +172,8 @@ def rendered(given, verts, faces, face_uvs, eye, corner, band=()):
         value = given.dibr_rendering(verts, cameras(eye, corner), pretended_model(faces, face_uvs), *band)
     except CourseError as error:
         raise kernel_problem(str(error)) or error
+    except (TypeError, AttributeError) as error:
+        raise band_problem(str(error)) or error
     features, soft = items(call, value, 2, "the features, the soft mask")
     if torch.is_tensor(features) and features.dim() == 4 and features.shape[-1] == 7:
         raise Problem("one-image", "The features come as one image of 7 channels. Give `rasterize` a list of features, then it "
@@ -152,11 +198,21 @@ def rendered(given, verts, faces, face_uvs, eye, corner, band=()):
     return outputs | {"soft_mask": tensor(f"soft mask of {call}", soft, (B, H, W, 1), verts)}
 
 
+def band_problem(text):
+    """What Python says where a band is used for its three numbers: Problem, or None."""
+    if "not Band" in text or "got Band" in text:
+        return Problem("band-not-seen", "`band` is one thing, from which a camera gets its three numbers: hand on "
+                                        "`*band.seen_by(cam)` where they are wanted, and `band` itself to `dibr_rendering`.")
+    return None
+
+
 def kernel_problem(text):
     """What the renderer's complaint about an argument means here: Problem, or None."""
     if "Ellipsis" in text:
         return Problem("blank", f"`rasterize` or `dibr_soft_mask` says: {text} A blank, `...`, is still in your code.")
     name, _, rest = text.partition(":")
+    if problem := band_problem(text):
+        return problem
     if name.startswith("face_features"):
         got, expected = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", rest)[:2])
         if got == expected[:3]:
@@ -165,8 +221,8 @@ def kernel_problem(text):
         return Problem("feature-per-vertex", f"`rasterize` says: {text} A feature has a value for each corner of each face, not "
                                              "for each vertex: index it by the faces (`index_vertices_by_faces`).")
     if name == "face_vertices_image" and "3, 3)" in rest:
-        return Problem("three-coordinates", f"`{name}` has three coordinates. In the image there are two: take `[..., :2]` of "
-                                            "the projected vertices.")
+        return Problem("three-coordinates", "The corners in the image (`faces_image`) have three coordinates, and should have "
+                                            "two: take `[..., :2]` of the projected vertices.")
     if name == "face_vertices_z":
         return Problem("depth-shape", f"`rasterize` says: {text} It wants one depth per corner: `[..., 2]` of the faces in "
                                       "camera space.")
@@ -262,10 +318,12 @@ class Silhouette(OfDibr):
         z = view.in_camera[..., 2:]
         return likely(mask, [
             ("facing-sign", "Only faces that look away are drawn: you see the far side from within. The camera looks along -z, "
-                            "so a face that looks at it has a normal with z >= 0.", lambda: view.mask(facing=~view.facing)),
-            ("world-normals-for-facing", "Which faces look at the camera is taken from z of the normals in the world. Facing is "
-                                         "a matter of camera space: take the normals of the faces in camera space.",
-             lambda: view.mask(facing=view.world_normals[..., 2] >= 0)),
+                            "so take the faces whose normal in camera space has z >= 0.", lambda: view.mask(facing=~view.facing)),
+            *(("world-normals-for-facing", f"Which faces look at the camera is taken from {axis} of the normals in the world. "
+                                           f"{why}Facing is a matter of camera space: take the normals of the faces in camera "
+                                           "space.",
+               lambda k=k: view.mask(facing=view.world_normals[..., k] >= 0))
+              for k, axis, why in ((2, "z", ""), (1, "y", "That is right only as long as the camera looks straight down. "))),
             ("y-flipped", "The picture is upside down: in the image plane y points up, and `rasterize` knows that.",
              at(flipped_y)),
             ("x-flipped", "The picture is mirrored: left and right are exchanged.", at(flipped_x)),
@@ -367,9 +425,9 @@ class Height(OfDibr):
         in_camera = spare.corners_of(view.in_camera, view.faces)
         world = spare.corners_of(view.verts, view.faces)
         return likely(height, [
-            ("camera-height", "This is y of camera space, or z of the world: it points up in the image. What points up from the "
-                              "sea is y of the world, the coordinate with index 1.",
-             lambda: painted(view, in_camera[..., 1:2])),
+            *(("camera-height", f"This is {what}: it points up in the image. What points up from the sea is y of the world, the "
+                                "coordinate with index 1.", lambda wrong=wrong: painted(view, wrong))
+              for what, wrong in (("y of camera space", in_camera[..., 1:2]), ("z of the world", world[..., 2:]))),
             ("camera-height", "The height is z of camera space: minus the distance to the camera. The height over the sea is y "
                               "in the world.",
              lambda: painted(view, in_camera[..., 2:])),
@@ -761,6 +819,17 @@ def spare_parts(function, which=tuple(EARLIER)):
         names.update(mine)
 
 
+def handed_over(text):
+    """What Python says where the wrong thing is handed over: Problem, or None."""
+    if "'Tensor' object is not callable" in text:
+        return Problem("absorb-called", "`lighting` wants the function `absorb` itself and calls it later: hand it over without "
+                                        "parentheses, lighting(scene, cam, hard_mask, image, normals, height, absorb).")
+    if "'DolphinScene' object has no attribute" in text:
+        return Problem("scene-for-model", f"Python says: {text}. Is the scene handed over where its model is wanted? "
+                                          "dibr_rendering(verts, cam, scene.model, band).")
+    return band_problem(text)
+
+
 class OfRender(Property):
     """A property of render, for a scene of 5 frames of the stones, of which two are asked for."""
 
@@ -794,10 +863,16 @@ class OfRender(Property):
         except IndexError as error:
             if "out of bounds" not in str(error) or not spared:
                 raise
+            if not re.search(rf"with size {scene.num_frames}\b", str(error)):
+                raise Problem("model-of-the-notebook",
+                 f"The mesh has no vertex of such a number ({error}): are these the faces of another mesh? Use `scene.model`, "
+                 "not the notebook's `model`.") from error
             raise Problem("t-of-the-notebook", f"It asks for a frame that is not there ({error}). The scene of this "
                                                f"check has {scene.num_frames} frames, and asked for were "
                                                f"{inputs['t'].tolist()}: your code uses the notebook's `t`, not its "
                                                "argument.") from error
+        except (TypeError, AttributeError) as error:
+            raise handed_over(str(error)) or error
         except Exception as error:
             if "normal and albedo" not in str(error):
                 raise

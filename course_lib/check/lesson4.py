@@ -7,10 +7,12 @@ gradients are written out by hand below, in float64, and `descend` follows them,
 import ast
 import inspect
 import textwrap
+import traceback
 import types
 
 import torch
 
+from course_lib import losses
 from course_lib.scene import DolphinScene
 
 from .core import Complaint, Exercise, Problem, Property, close, describe, tensor
@@ -162,6 +164,8 @@ class Stage:
         try:
             return fit(self.scene, self.loader, self.render, self.compute_loss, self.optimizer, steps)
         except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+            if called_the_other_loss(error):
+                raise Problem("losses-of-the-notebook", OTHER_LOSS) from None
             if "ellipsis" in str(error) or (isinstance(error, KeyError) and blanks(fit)):
                 raise Problem("blank-left", still_blank(fit)) from None
             if isinstance(error, KeyError):
@@ -175,6 +179,12 @@ class Stage:
                 if words in str(error):
                     raise Problem(key, text) from None
             raise
+
+
+def called_the_other_loss(error):
+    """Whether an exception comes from `losses.compute_loss`, or from what that called."""
+    calls = traceback.extract_tb(error.__traceback__)
+    return any((call.filename, call.name) == (losses.__file__, "compute_loss") for call in calls)
 
 
 def blanks(function):
@@ -195,6 +205,8 @@ def still_blank(function):
     return f"`...` still stands{where}{more}: it marks what is left for you to write."
 
 
+OTHER_LOSS = ("It calls `losses.compute_loss`. Call the argument, `compute_loss(scene, frames, image, hard_mask, silhouette)`: "
+              "another recipe has another loss, and so has this check.")
 NO_LOSS = "The entries of the history have no `loss`: add the mean of the sum of all terms under that name."
 ONE_GRAPH = ("The second backward reaches back into a batch that is done: its loss is still in the sum, or retain_graph keeps "
              "it. Each batch has a loss of its own. For the history add up numbers, `loss.item()`.")
@@ -479,7 +491,7 @@ class History(Property):
     steps = 3
 
     def inputs(self, rng):
-        return case(rng, 0.6)
+        return case(rng, 0.6, frames=int(rng.choice([8, 10, 14])))       # in other batches than there are steps
 
     def call(self, given, colours, goal):
         stage = Stage(colours, float(goal))
@@ -508,6 +520,8 @@ class History(Property):
             ("history-same-dict", "All passes show the numbers of the last one: the same dict is appended every time. Make a "
                                   "new one for each pass.",
              mean[-1:].expand_as(mean)),
+            ("history-per-step", "The sums over the batches are divided by 3, the number of passes here. Divide by the number of "
+                                 "batches, `len(loader)`.", total / self.steps),
             ("history-per-frame", "The sums over the batches are divided by the number of frames; divide by the number of "
                                   "batches, `len(loader)`.",
              total / len(colours)),

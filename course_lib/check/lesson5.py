@@ -583,7 +583,7 @@ class BentAway(Volume):
 class Differentiable(Property):
     name = "length and volume can be differentiated"
     points = 2
-    after = (Length, Solid)
+    after = (Length, Solid, BentAway)          # where a volume is wrong, its gradient is too
 
     def inputs(self, rng):
         vertices, faces = u_shape(0.8, 0.5, 0.2, 1.9)

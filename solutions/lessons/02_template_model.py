@@ -309,7 +309,8 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 #
 # $$x = \frac{2i + 1 - W}{W}, \qquad y = \frac{H - 2j - 1}{H}$$
 #
-# Solve these for $i$ and $j$. Then draw: on a black image, colour the pixel nearest to each point by its place in time.
+# Solve these for $i$ and $j$. Then draw: on a black image, colour the pixel nearest to each point by its place in time, from a
+# dark colour (the first point, not black) to a light one (the last). Which colours is up to you.
 
 # %% [markdown]
 # | | shape | what |
@@ -321,7 +322,7 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 # | `resolution` | (W, H) | width first |
 # | image | (H, W, 3) | floats in [0, 1], **rows first**; black where no point is |
 #
-# **What you should see:** the track, from dark violet (first frame) to yellow (last).
+# **What you should see:** the track, here from dark violet (first frame) to yellow (last).
 #
 # ![Left, the whole image, black, with a small loop in its middle. Right, the loop on the first frame, enlarged: it comes from the lower left in dark violet, goes up on the right side in purple, over the top and down on the left in orange, crosses itself and ends at the lower right in yellow.](pictures/tracking.png)
 

@@ -15,9 +15,9 @@ from course_lib.environment import setup
 setup(lesson=3)
 
 # %% [markdown]
-# `batch_rodrigues` of lesson 2 comes from `solutions`. If lessons 2 and 3 were handed out together, that gives the one that you
-# kept, or until then another one that does for this lesson, and says so. Else it is the course's solution, and
-# `USE_MY_WORK = True` takes yours instead.
+# `batch_rodrigues` of lesson 2 comes from the course. `USE_MY_WORK = True` takes the one that you kept, as it is; the folder
+# `my_work` must then lie beside this notebook. (If lessons 2 and 3 were handed out together, `False` takes yours too, but only
+# if it had all points in its check when you kept it. The cell says which one it took.)
 
 # %%
 USE_MY_WORK = False
@@ -32,8 +32,7 @@ if USE_MY_WORK:
 #
 # The scene below is one that was already fitted to the clip (you will make your own in lesson 4), so that you see at once
 # whether your renderer is right. We look at one frame, through a **window**: the dolphin covers 0.6 per cent of the
-# drone's picture, so a camera that shows only 160 x 90 of its 640 x 360 pixels does, and is quick. It is the same camera, with
-# the same perspective; only its image is cut out.
+# drone's picture, so to save time we render only 160 x 90 of its 640 x 360 pixels. The perspective stays the same.
 
 # %%
 import torch
@@ -197,7 +196,8 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # 1. Take the vertices into camera space, then into the image. Of the image only x and y count.
 # 2. Gather both at the corners of the faces: `kal.ops.mesh.index_vertices_by_faces(values, model.F)`.
 # 3. Which faces look at the camera? Take their normals $n = (v_1 - v_0) \times (v_2 - v_0)$ in **camera space**: the function
-#    `kal.ops.mesh.face_normals(faces)` makes one per face, (B, F, 3). The camera looks along -z, so what we see has $n_z \ge 0$.
+#    `kal.ops.mesh.face_normals(faces)` makes one per face, (B, F, 3). The camera looks along -z: we take $n_z \ge 0$, as the
+#    tutorial does. That would be exact without perspective, and nearly is for a small animal far away.
 # 4. What the corners carry, in this order: **texture coordinates** (given: where on the skin's picture a corner lies), normals
 #    in the **world** (the attribute `mesh.face_normals`, (B, F, 3, 3), one per corner; the sun stands in the world), **height
 #    over the sea** (y in the world, at each corner), and ones, for the hard mask.
@@ -216,7 +216,7 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # | `band` | | passed on to step 6: `*band.seen_by(cam)` gives sigmainv, boxlen, knum |
 # | result: soft mask | (B, H, W, 1) | |
 #
-# ![What you should see: six pictures of the dolphin from above. Texture coordinates as colours that change along and around the body; normals as colours, lighter where the skin faces up; the height, light at the dorsal fin; the hard mask with a sharp edge; the soft mask with a blurred edge; and the difference of the two, a thin bright outline.](pictures/features.png)
+# ![What you should see: six pictures of the dolphin from above. Texture coordinates as colours that change along and around the body; normals as colours, greener where the skin faces up; the height, light at the dorsal fin; the hard mask with a sharp edge; the soft mask with a blurred edge; and the difference of the two, a thin bright outline.](pictures/features.png)
 #
 # <details><summary>Hint 1: which space?</summary>
 #
@@ -316,6 +316,7 @@ if SPARE_RENDERING:
 # %%
 from course_lib.window import Band
 
+hard_mask = dibr_rendering(verts, cam, model)[0][3]                   # (B, H, W, 1) of the mesh as it is: the truth here
 scales = torch.linspace(0.9, 1.06, 33)
 middle = verts.mean(1, keepdim=True)
 narrow = Band(sigmainv=1600000, boxlen=0.0025)                        # a quarter of the tutorial's width
@@ -360,16 +361,10 @@ show_render.tiles({"fitted skin": skin[0], "chequered": squares[0]})
 # %% [markdown]
 # ## Sun
 #
-# The sun and the sky around it are one **spherical Gaussian**: light from the direction $x$ is
-#
-# $$L(x) = a\, e^{\,s\,(x \cdot d - 1)}$$
-#
-# with $d$ the direction to the sun, $s$ how sharp its lobe (this hill of light on the sphere of directions) is, and $a$ its
-# strength: most light from $d$, less around it, softly. What a surface reflects of it, diffusely or as a glint, is known in
-# approximate closed forms: no rays are traced, and gradients are smooth. That is enough for an overcast day or a clear one. The
-# scene has `azimuth` and `elevation` for $d$, `angle` (how wide) and `strength`.
-#
-# Change the angle on this ball: what becomes of the border of light and shadow?
+# The sun and the sky around it are one **spherical Gaussian**: from the direction $x$ comes the light
+# $a\, e^{\,s\,(x \cdot d - 1)}$, most from the direction $d$ of the sun, less around it. How much of it a surface reflects
+# follows from formulas, with smooth gradients. The scene has `azimuth` and `elevation` for $d$, `strength` for $a$, and `angle`,
+# how wide the light is, for $s$. Change the angle on this ball: what becomes of the border of light and shadow?
 
 # %%
 normal, inside = show_render.ball()
@@ -393,8 +388,7 @@ show_render.image_slider(balls, prefix="angle ", start=2)
 # *Reference: J. Wang et al., All-frequency rendering of dynamic, spatially-varying reflectance, ACM TOG 28(5), 2009,
 # doi 10.1145/1618452.1618479.*
 #
-# `sunlight` in `course_lib/shading.py` does this for the pixels that show the dolphin. It is short: read it with
-# `sunlight??` in a cell of your own.
+# `sunlight` in `course_lib/shading.py` does this for the pixels that show the dolphin.
 
 # %%
 from course_lib.shading import sunlight
@@ -431,7 +425,7 @@ show_render.tiles({"skin": skin[0], "in the sun": lit[0]})
 #
 # Give back a **new** image: do not write into the one that you got. Autograd still needs it to differentiate what made it.
 #
-# ![What you should see: a white plank that dips into water from left to right. Above the water it stays white; below it turns first cyan, then dark blue. On top the same plank without water.](pictures/water.png)
+# ![What you should see: a white plank that dips into water from left to right. Above the water it stays white; below it turns first cyan, then blue. On top the same plank without water.](pictures/water.png)
 #
 # <details><summary>Hint 1: three colours at once</summary>
 #
@@ -463,7 +457,7 @@ from solutions.rendering import absorb
 plank = torch.ones(1, 24, 140, 3)
 plank_height = torch.linspace(0.5, -3, 140).expand(1, 24, 140)[..., None]
 wet = absorb(plank, plank_height, torch.ones(1, 24, 140, 1), torch.tensor([0.9, 0.3, 0.1]))
-show_render.tiles({"a white plank": plank[0], "dipped into the water": wet[0]}, columns=1)
+show_render.tiles({"a white plank": plank[0], "dipped into the water": wet[0]}, columns=1, frame=True)
 
 # %% check="absorption"
 from course_lib import check

@@ -16,7 +16,7 @@ setup(lesson=4)
 
 # %% [markdown]
 # What earlier lessons built comes from the course's solutions. Set `USE_MY_WORK = True` to go on with the functions that you
-# kept.
+# kept. The folder `my_work` must then lie beside this notebook: if you kept them elsewhere, copy it here.
 
 # %%
 USE_MY_WORK = False
@@ -71,8 +71,8 @@ for name, values in fitted.named_parameters():
 # ![Four pictures: a frame of the clip; the dolphin rendered 19 cm beside the animal; the differences of colour within the render, large where the animal's pale back lies behind it, small over water; the mask in blue and the soft mask in orange, overlapping in grey.](pictures/data_terms.png)
 #
 # **Photometric.** $L_\text{photo} = \frac{1}{3\,|M|} \sum_{p \in M} |I_p - O_p|^2$: the mean squared difference between the
-# colours $I_p$ of the render and $O_p$ of the frame, both in [0, 1], over the set $M$ of pixels that show the rendered
-# dolphin (the hard mask).
+# colours $I_p$ of the render and $O_p$ of the frame, both in [0, 1], over the set $M$ of pixels $p$ that show the
+# rendered dolphin (the hard mask).
 #
 # **Mask.** $L_\text{mask} = 1 - \frac{1}{B} \sum_b \frac{\sum_p S_p G_p}{\sum_p (S_p + G_p - S_p G_p)}$: one minus the
 # intersection over union (IoU) of the rendered soft mask $S$ and the segmentation $G$, for each of the $B$ frames of a batch.
@@ -131,18 +131,19 @@ curves(shifts, terms_when_shifted(fitted, shifts), "moved by, m")
 # ![Three pairs of dolphins seen from the side. In each an orange one costs something, bent up at both ends, with a large head and thin tail, or flat as a board, and a blue one, normal, costs nothing.](pictures/priors.png)
 
 # %% [markdown]
-# With $\theta_{tp} \in \mathbb{R}^3$ the rotation vector (radians) of part $p$ in frame $t$, and $s_p = (s^g, s^x, s^y, s^z)$
+# With $\theta_{tk} \in \mathbb{R}^3$ the rotation vector (radians) of part $k$ in frame $t$, and $s_k = (s^g, s^x, s^y, s^z)$
 # a part's scales, 0 for the template:
 #
 # | prior | formula | says |
 # |---|---|---|
-# | pose | mean of $k_p\,\lvert\theta_{tp}\rvert^2$ over its numbers; $k_p$ = 5 for fins and flukes, else 1 | be straight |
+# | pose | mean of $c_k\,\lvert\theta_{tk}\rvert^2$ over its numbers | be straight |
 # | scale, global | mean of $s^2$ over all scales | be like the template |
 # | scale, axes | mean over parts of $(s^y - s^x)^2 + (s^y - s^z)^2$ | the unseen height follows width and length |
-# | scale, smoothness | mean of $(s_b - s_{\text{parent}(b)})^2$ over bones $b$ | neighbours agree |
+# | scale, smoothness | mean of $(s_j - s_{\text{parent}(j)})^2$ over bones $j$ | neighbours agree |
 #
-# There are seven parts but more bones: each bone $b$ has the scales of the part to which it belongs. In the third, $s^x$ and
-# $s^z$ are detached: the guess about the height must not disturb what is seen. Try it:
+# $c_k$ is 5 for dorsal fin, flippers and flukes, else 1. There are seven parts but more bones: each bone $j$ has the scales of
+# the part to which it belongs. In the third, $s^x$ and $s^z$ are detached: the guess about the height must not disturb what is
+# seen. Try it:
 
 # %%
 scales = torch.zeros(model.LBS.n_groups, 4, device=device, requires_grad=True)
@@ -168,7 +169,7 @@ print("Only y, the height, is asked to follow.")
 track = fitted.translations.detach()
 jittered = track + 0.02 * torch.randn_like(track)
 for name, prior in (("change of place", losses.smoothness_prior), ("change of velocity", losses.steadiness_prior)):
-    print(f"{name:20} as fitted {prior(track):.6f}   with 2 cm of jitter {prior(jittered):.6f}")
+    print(f"{name:20} as fitted {1e4 * prior(track):.3f} cm²   with 2 cm of jitter {1e4 * prior(jittered):.3f} cm²")
 
 # %% [markdown]
 # ## All together

@@ -15,7 +15,7 @@ setup(lesson=5)
 
 # %% [markdown]
 # What earlier lessons built comes from the course's solutions. Set `USE_MY_WORK = True` to go on with the functions that you
-# kept.
+# kept. The folder `my_work` must then lie beside this notebook: if you kept them elsewhere, copy it here.
 
 # %%
 USE_MY_WORK = False
@@ -106,8 +106,8 @@ if truth:
     true_rotmats = batch_rodrigues(truth.rotvecs)
     off = metrics.angle_between(metrics.heading(rotmats), true_heading)
     worst = int((roll(rotmats) - roll(true_rotmats)).abs().argmax())
-    print(f"The heading is off by {off.max():.1f}° at most; the roll, in frame {worst}, is {roll(rotmats)[worst]:.0f}°, "
-          f"in truth {roll(true_rotmats)[worst]:.0f}°.")
+    print(f"The heading is off by {off.max():.1f}° at most; the roll, in frame {worst}, is {roll(rotmats)[worst]:.1f}°, "
+          f"in truth {roll(true_rotmats)[worst]:.1f}°.")
 
 # %% [markdown]
 # So it does roll, and more than the fit shows. Keep the height and the roll in mind: the end of the lesson comes back to them.
@@ -392,8 +392,8 @@ for pitch in PITCHES:
 # <details><summary>Hint 2: one frame</summary>
 #
 # With `name` the shortest vector of this frame and `before` the one chosen for the last, all candidates lie on a line: `name +
-# k * 2 * pi * axis`. Which whole number k brings you closest to `before`? You can try a few, or project `before - name` onto
-# the axis and round.
+# k * 2 * pi * axis`. Which whole number k brings you closest to `before`? You can try a few on both sides, -2 to 2 at
+# least, or project `before - name` onto the axis and round.
 # </details>
 # <details><summary>Hint 3: no rotation, no axis</summary>
 #
@@ -552,7 +552,7 @@ print("Of what was under water before, the added water leaves of red, green, blu
 # shows a trail of foam behind it; an error of 11 cm there is one per cent of length and three of mass.
 #
 # The **roll** hides as well. The default recipe assumes a back that is up, and its fit rolls less than the animal does: in the
-# frame printed above by 14° less, and yet it covers the mask well (IoU 0.93).
+# frame printed above by nearly 14° less, and yet it covers the mask well (IoU 0.93).
 #
 # Nor does a picture from above show how *deep* the body is, from back to belly. The fit takes that from the template, scaled
 # with what is seen. Of the three, trust the length most and the mass least; and write beside every number what you assumed for

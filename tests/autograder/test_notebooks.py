@@ -72,6 +72,20 @@ def test_the_students_notebook_fails_at_exercises_alone(lesson, tmp_path):
     assert "Kept" not in "".join(text(cell) for cell in run.code_cells)
 
 
+def test_who_is_stuck_goes_on_with_the_spare_parts(tmp_path):
+    """Lesson 3, unsolved, its switches set: nothing fails after a switch but what calls an exercise without a spare part."""
+    lesson = next(path for path in LESSONS if path.stem.startswith("03"))
+    path = tmp_path / f"{lesson.stem}.ipynb"
+    notebook, switches = re.subn(r"SPARE_(\w+) = False", r"SPARE_\1 = True", build.notebook_text(lesson, solved=False))
+    assert switches == 2
+    path.write_text(notebook, encoding="utf-8")
+    run = execute(path, tmp_path, go_on=True, env=small(tmp_path), timeout=SECONDS)
+    failing = {message.split()[2] for cell in run.code_cells for name, message in errors(cell) if name == "NotImplementedError"}
+    assert failing == {"dibr_rendering", "absorb", "render"}
+    wrong = [(cell.source, error) for cell in run.code_cells for error in errors(cell) if error[0] != "NotImplementedError"]
+    assert not wrong, wrong
+
+
 def tree(source):
     return ast.parse("\n".join("pass" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()))
 

@@ -174,8 +174,13 @@ def test_a_notebook_alone_with_the_zip_starts_and_goes_on_with_what_was_kept(tmp
     assert done.stdout.endswith("course_lib.template.skinning\n")
 
     (tmp_path / "my_work").mkdir()
-    (tmp_path / "my_work" / "batch_rodrigues.py").write_text(KEEP)
+    (tmp_path / "my_work" / "batch_rodrigues.py").write_text(KEEP + "\nCHECK_GAVE = 0, 20\n")
     (tmp_path / "my_work" / "__init__.py").write_text("from .batch_rodrigues import batch_rodrigues")
+    done = in_release(tmp_path, f"{setup_cell(3)}\n{SWITCH}")
+    assert "the one that you kept had 0 of 20 points in its check" in done.stdout
+    assert done.stdout.endswith("course_lib.template.skinning\n")
+
+    (tmp_path / "my_work" / "batch_rodrigues.py").write_text(KEEP + "\nCHECK_GAVE = 20, 20\n")
     done = in_release(tmp_path, f"{setup_cell(3)}\n{SWITCH}")
     assert "batch_rodrigues: your own, from my_work.\nmy_work.batch_rodrigues\n" in done.stdout, done.stderr
 

@@ -140,6 +140,47 @@ def test_it_says_so_where_the_check_has_found_a_mistake(tmp_path):
     assert len(lines) == 3
     assert "its check gave 0 of 10 points" in lines[0], printed
     assert "its check" not in lines[1] + lines[2]              # written anew and not yet checked; right
+    assert python(tmp_path, "import my_work.absorb, sys; print(sys.modules['my_work.absorb'].CHECK_GAVE)") == "(10, 10)"
+
+
+def test_a_release_takes_what_was_kept_only_if_its_check_gave_all_points(tmp_path):
+    """Where something else does meanwhile; where nothing does, it takes it and says what it is."""
+    program = """
+from course_lib.work import yours
+for spare in ("course_lib.template.rotvec_to_rotmat", ""):
+    print(yours("solutions.rotations", "batch_rodrigues", {"batch_rodrigues": (2, spare)}, "lessons 1-3").__module__)
+"""
+    (tmp_path / "my_work").mkdir()
+    for last, said, taken in (
+            ("CHECK_GAVE = 0, 20", "batch_rodrigues: the one that you kept had 0 of 20 points in its check, so "
+                                   "course_lib.template.rotvec_to_rotmat does for this lesson.", "course_lib.template.skinning"),
+            ("", "batch_rodrigues: the one that you kept was not checked before it was kept, so", "course_lib.template.skinning"),
+            ("CHECK_GAVE = 20, 20", "batch_rodrigues: your own, from my_work.", "my_work.batch_rodrigues")):
+        (tmp_path / "my_work" / "batch_rodrigues.py").write_text(f"def batch_rodrigues(theta): pass\n\n{last}\n")
+        work._write_init(tmp_path / "my_work")
+        lines = python(tmp_path, program).splitlines()
+        assert lines[0].startswith(said) and lines[1] == taken and lines[3] == "my_work.batch_rodrigues", lines
+        assert lines[2].startswith("batch_rodrigues: your own, from my_work.")
+        assert ("look there first" in lines[2]) == ("20, 20" not in last)
+
+
+def test_a_folder_that_was_not_brought_along_is_said_in_a_line(tmp_path):
+    """And functions that were copied one by one are found, with or without the __init__ that keep wrote."""
+    asked = ("from course_lib import work\ntry:\n    from my_work import f\n    print(f())\n"
+             "except ImportError as error:\n    print(*error._render_traceback_())")
+    line = f"is in the folder my_work beside the notebook in which you ran it: copy that folder into {tmp_path}"
+    assert line in python(tmp_path, asked)
+    (tmp_path / "my_work").mkdir()
+    (tmp_path / "my_work" / "dolphin_fit.pth").write_bytes(b"x")
+    assert line in python(tmp_path, asked)
+    (tmp_path / "my_work" / "f.py").write_text("def f(): return 1")
+    assert python(tmp_path, asked) == "1"
+    init = tmp_path / "my_work" / "__init__.py"
+    assert init.is_file()
+    (tmp_path / "my_work" / "g.py").write_text("1 / 0")
+    assert python(tmp_path, asked) == "1"                      # another that fails does not stand in the way
+    (tmp_path / "my_work" / "f.py").unlink()
+    assert "my_work has no f yet" in python(tmp_path, asked) and "copy the f.py that you kept into" in python(tmp_path, asked)
 
 
 def test_what_was_kept_before_stays_where_the_new_one_fails(tmp_path):

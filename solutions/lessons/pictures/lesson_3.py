@@ -61,7 +61,7 @@ def draw_water(path):
     plank = torch.ones(1, 24, 140, 3)
     height = torch.linspace(0.5, -3, 140).expand(1, 24, 140)[..., None]
     wet = absorb(plank, height, torch.ones(1, 24, 140, 1), torch.tensor([0.9, 0.3, 0.1]))
-    save(tiles({"a white plank": plank[0], "dipped into the water": wet[0]}, columns=1), path)
+    save(tiles({"a white plank": plank[0], "dipped into the water": wet[0]}, columns=1, frame=True), path)
 
 
 def draw_spaces(verts, camera, path):

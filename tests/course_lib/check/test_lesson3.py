@@ -2,6 +2,7 @@
 
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,10 @@ def flip_in_the_model(s):
     return s["model"].face_uvs.repeat(len(s["verts"]), 1, 1, 1)
 
 
+def with_a_star(verts, cam, model, band=TUTORIAL_BAND):
+    return write(band=lambda s: (*s["argument"],))(verts, cam, model, band)
+
+
 def without_band(verts, cam, model):
     return write()(verts, cam, model)
 
@@ -150,6 +155,7 @@ DIBR_MISTAKES = [
     ("back-faces-kept", write(facing=lambda s: None)),
     ("facing-sign", write(facing=lambda s: face_normals(s["faces_camera"])[..., 2] <= 0)),
     ("world-normals-for-facing", write(facing=lambda s: s["mesh"].face_normals[..., 0, 2] >= 0)),
+    ("world-normals-for-facing", write(facing=lambda s: s["mesh"].face_normals[..., 0, 1] >= 0)),
     ("valid-faces", write(facing=lambda s: s["mesh"].face_normals[..., 2] >= 0)),
     ("valid-faces", write(facing=lambda s: face_normals(s["faces_camera"])[..., 2])),
     ("camera-normals", write(normal=lambda s: face_normals(s["faces_camera"], unit=True)[:, :, None].repeat(1, 1, 3, 1))),
@@ -161,7 +167,7 @@ DIBR_MISTAKES = [
     ("depth-shape", write(depth=lambda s: s["faces_camera"])),
     ("camera-height", write(height=lambda s: s["faces_camera"][..., 1:2])),
     ("camera-height", write(height=lambda s: s["faces_camera"][..., 2:])),
-    ("camera-height", write(height=lambda s: s["mesh"].face_vertices[..., 2:])),         # the same, from straight above
+    ("camera-height", write(height=lambda s: s["mesh"].face_vertices[..., 2:])),
     ("wrong-axis", write(height=lambda s: s["mesh"].face_vertices[..., :1])),
     ("height-per-face", write(height=lambda s: s["mesh"].face_vertices[..., 1:2].mean(2, keepdim=True).repeat(1, 1, 3, 1))),
     ("feature-per-vertex", write(height=lambda s: s["verts"][..., 1:2])),
@@ -180,6 +186,8 @@ DIBR_MISTAKES = [
     ("shape", write(size=lambda s: (360, 640))),
     ("soft-mask-dimension", write(result=lambda s: (s["images"], s["soft"][..., 0]))),
     ("band-ignored", write(band=lambda s: (100000.0, 0.01, 40))),
+    ("band-not-seen", with_a_star),
+    ("band-not-seen", write(band=lambda s: (s["argument"],))),
     ("default-band", write(band=lambda s: ())),
     ("band-fixed", write(band=lambda s: TUTORIAL_BAND.seen_by(s["cam"]))),
     ("band-fixed", write(band=lambda s: TUTORIAL_BAND.seen_by(s["cam"])[:1] + s["argument"].seen_by(s["cam"])[1:])),
@@ -226,6 +234,13 @@ def test_other_cases_do_not_trouble_the_right_solution():
     for seed in range(2, 8):
         assert grade(check.dibr, given(check.dibr, rendering.dibr_rendering), seed=seed).points == 20
         assert grade(check.renderer, given(check.renderer, rendering.render), seed=seed).points == 10
+
+
+def test_other_cases_show_what_is_right_only_from_straight_above():
+    for seed in range(2, 8):
+        for wrong in (write(facing=lambda s: s["mesh"].face_normals[..., 0, 1] >= 0),
+                      write(depth=lambda s: s["mesh"].face_vertices[..., 2])):
+            assert grade(check.dibr, given(check.dibr, wrong), seed=seed).points <= 17
 
 
 # --- exercise 5: light under water ----------------------------------------------------------------------------
@@ -453,7 +468,37 @@ def of_frame_100(scene, t, cam, band=TUTORIAL_BAND):
     return plainly(scene, torch.tensor([100]), cam, band)
 
 
+def with_another_mesh(scene, t, cam, band=TUTORIAL_BAND):
+    """As with the notebook's model: its faces have more corners than the scene's mesh."""
+    model = types.SimpleNamespace(F=torch.arange(300).reshape(-1, 3), face_uvs=torch.rand(1, 100, 3, 2))
+    dibr_rendering(scene.skin(t), cam, model, band)
+
+
+def with_the_dolphin(scene, t, cam, band=TUTORIAL_BAND):
+    return spare.dibr_rendering(scene.skin(t), cam, DolphinModel(find_pack()), band)
+
+
+def scene_for_model(scene, t, cam, band=TUTORIAL_BAND):
+    return dibr_rendering(scene.skin(t), cam, scene, band)
+
+
+def absorb_called(scene, t, cam, band=TUTORIAL_BAND):
+    uv, normal, height, hard, soft = parts(scene, t, cam)
+    image = texturing(uv, hard, scene.dolphin_albedo)
+    wet = absorb(image, height, hard, scene.water_absorption)
+    return lighting(scene, cam, hard, image, normal, height, wet), hard, soft
+
+
+def band_unpacked(scene, t, cam, band=TUTORIAL_BAND):
+    return dibr_rendering(scene.skin(t), cam, scene.model, *band)
+
+
 RENDER_MISTAKES = [
+    ("model-of-the-notebook", with_another_mesh),
+    ("model-of-the-notebook", with_the_dolphin),
+    ("scene-for-model", scene_for_model),
+    ("absorb-called", absorb_called),
+    ("band-not-seen", band_unpacked),
     ("coloured-beside", soft_everywhere),
     ("normals-and-height", normals_and_height_exchanged),
     ("band-fixed", band_fixed),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_lib import check
+from course_lib import check, losses
 from course_lib.check.core import grade, report
 from course_lib.check.lesson4 import Stage, descend
 from course_lib.video import to_device
@@ -51,7 +51,7 @@ APPEND = 'history.append({n: v.item() for n, v in {**terms, "loss": loss}.items(
 
 
 def loop(**otherwise):
-    names = {"to_device": to_device, "torch": torch}
+    names = {"to_device": to_device, "torch": torch, "losses": losses}
     exec(LOOP.format(**{**RIGHT, **otherwise}), names)
     return names["fit"]
 
@@ -140,6 +140,9 @@ MISTAKES = [
     ("history-same-dict", dict(before="sums, means = {}, {}", begin="sums.clear()",
                                end="means.update({n: v / len(loader) for n, v in sums.items()}); history.append(means)")),
     ("history-per-frame", dict(end="history.append({n: v / 2 / len(loader) for n, v in sums.items()})")),
+    ("history-per-step", dict(end="history.append({n: v / steps for n, v in sums.items()})")),
+    ("history-per-step", dict(end="history.append({n: v / 3 for n, v in sums.items()})")),
+    ("losses-of-the-notebook", dict(terms="terms = losses.compute_loss(scene, frames, image, hard_mask, silhouette)")),
     ("history-per-batch", dict(count='history.append({n: v.item() for n, v in {**terms, "loss": loss}.items()})', end="pass")),
     ("history-length", dict(end="history = [{n: v / len(loader) for n, v in sums.items()}]")),
     ("history-without-loss", dict(count="for n, v in terms.items(): sums[n] = sums.get(n, 0.0) + v.item()")),

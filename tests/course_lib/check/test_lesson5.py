@@ -469,6 +469,12 @@ def test_mistakes_in_volumes(key, mistake):
     assert_named(measures, key, body_length, mistake, body_mass)
 
 
+def test_nothing_false_is_said_of_gradients_where_a_volume_is_wrong():
+    for mistake in (lambda v, f: parts(v, f).abs().sum(), hull):
+        text = report(grade(measures, given(measures, body_length, mistake, body_mass)))
+        assert "The values are right" not in text and "First mend what is wrong above" in text
+
+
 MASSES = {
     "no-density": [lambda volume, density=1025.0: volume],
     "grams-per-cm3": [lambda volume, density=1.025: volume * density, lambda volume, density=1025.0: volume * density / 1000],
