@@ -99,7 +99,8 @@ class Sandbox:
         self.scratch = tempfile.mkdtemp(prefix="dolphins-sandbox-")
         number = theirs.fileno()
         settings = {"confined": confined, "user": NOBODY if confined and os.geteuid() == 0 else None, "warm": self.warm,
-                    "course": COURSE if confined else str(self.bundle), "scratch": self.scratch, "limits": asdict(self.limits)}
+                    "course": COURSE if confined else str(self.bundle), "scratch": self.scratch, "limits": asdict(self.limits),
+                    "below_tmp": [path for path in python_folders() if below(path, "/tmp")]}
         here = ["/stage.py"] if confined else [stage.__file__]
         command = [sys.executable, "-I", *here, str(number), json.dumps(settings)]
         environment = {**ENVIRONMENT, **(INSIDE if confined else os.environ | {"HOME": self.scratch, "MPLCONFIGDIR": self.scratch})}
@@ -375,6 +376,7 @@ def bubblewrap(bundle, environment):
             command += ["--symlink", os.readlink(path), str(path)]
         elif path.is_dir():
             command += ["--ro-bind", str(path), str(path)]
+    command += ["--tmpfs", "/tmp", "--dir", "/tmp/home", "--chmod", "1777", "/tmp"]     # first: Python may lie below it
     pythons = python_folders()
     for parent in sorted({parent for path in pythons for parent in Path(path).parents} | {Path("/etc")})[1:]:
         command += ["--perms", "0755", "--dir", str(parent)]    # else only root may pass through what bubblewrap makes on the way
@@ -384,7 +386,7 @@ def bubblewrap(bundle, environment):
         command += ["--ro-bind", path, path]
     for path in masked(pythons):
         command += ["--tmpfs", path]
-    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/tmp/home", "--chmod", "1777", "/tmp",
+    command += ["--proc", "/proc", "--dev", "/dev",
                 "--ro-bind", str(bundle), COURSE, "--ro-bind", stage.__file__, "/stage.py", "--chdir", "/tmp",
                 "--remount-ro", "/dev", "--remount-ro", "/"]
     return command

@@ -146,7 +146,12 @@ def private_folders(settings):
     """/tmp, the notebook's folder and /dev/shm of this submission alone, of bounded size; nothing is left of /proc and the terminals."""
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     limits = settings["limits"]
+    pythons = {path: os.open(path, os.O_PATH) for path in settings["below_tmp"]}       # a Python that lies there must stay
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, f"size={limits['disk_mb']}m,nr_inodes=20000,mode=1777")
+    for path, handle in pythons.items():
+        os.makedirs(path)
+        mount(f"/proc/self/fd/{handle}", path, None, MS_BIND)
+        os.close(handle)
     for folder in ("/tmp/home", "/tmp/work"):
         os.mkdir(folder)
     mount("/tmp/work", settings["course"] + "/notebooks", None, MS_BIND)
