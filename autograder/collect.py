@@ -47,6 +47,7 @@ from course_lib.errors import CourseError
 
 from . import roster as classes
 from .build import STUDENT
+from .files import write
 from .repair import MOST_BYTES
 
 DEPTH = 3                       # zips in zips
@@ -474,8 +475,8 @@ class Run:
         return self.result
 
     def write(self):
-        write(classes.roster_path(self.course), classes.as_json(self.roster.students.values()))
-        write(register_path(self.course), (json.dumps(self.register, indent=1, ensure_ascii=False) + "\n").encode())
+        update(classes.roster_path(self.course), classes.as_json(self.roster.students.values()))
+        update(register_path(self.course), (json.dumps(self.register, indent=1, ensure_ascii=False) + "\n").encode())
 
     def tell(self, lessons):
         shared = classes.namesakes(self.roster.students.values())
@@ -553,7 +554,7 @@ class Run:
         time = time and time.astimezone(datetime.timezone.utc).isoformat(" ", "seconds")
         self.undated |= self.until is not None and time is None
         self.touched.add((lesson, student.id))
-        write(self.kept(lesson, student.id, digest), data)
+        update(self.kept(lesson, student.id, digest), data)
         for attempt in known["attempts"]:
             if attempt["sha256"] == digest and not attempt["foreign"]:          # handed in twice: the first time counts
                 attempt["late"] = attempt["late"] and who.late
@@ -616,13 +617,13 @@ class Run:
         if there == counts["sha256"]:
             self.result.unchanged.append((lesson, student))
         else:
-            write(path, kept.read_bytes())
+            update(path, kept.read_bytes())
             self.result.placed.append((lesson, student))
             if there is not None:
                 self.result.replaced.append((lesson, student))
         stamp = path.with_name("timestamp.txt")                         # nbgrader reads the time of submission from here
         if counts["time"]:
-            write(stamp, f"{counts['time'][:19]} UTC\n".encode())
+            update(stamp, f"{counts['time'][:19]} UTC\n".encode())
         else:
             stamp.unlink(missing_ok=True)
         known["sha256"] = counts["sha256"]
@@ -654,22 +655,10 @@ def sha256(path):
         return None
 
 
-def write(path, data):
-    """Writes a file whole or not at all, and not where it is so already."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
-        return
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+def update(path, data):
+    """Writes a file, unless it is so already."""
+    if not (path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data):
+        write(path, data)
 
 
 @contextlib.contextmanager

@@ -43,10 +43,11 @@ from course_lib.errors import CourseError
 from course_lib.progress import tqdm
 
 from .build import ROOT, STUDENT
+from .files import write
+from .repair import MOST_BYTES
 
 GRADING = "grading"
 SCRATCH = "dolphins-grade-"     # what the names of the workers' folders begin with
-MOST_BYTES = 64 * 2**20         # of a submitted notebook; a larger one is not read
 DEADLINE = 1200                 # seconds of one submission, after which its worker ends itself; the judge stops far earlier
 GRADED = "graded"               # the status of a record that needs nobody's look
 MOST_LINES = 20                 # of what is to be looked at, that are printed
@@ -209,24 +210,6 @@ def run_of(course, seed=None):
         run = {"seed": secrets.randbits(48) + 1 if seed is None else seed}
         write(path, json.dumps(run) + "\n")
     return run
-
-
-def write(path, text):
-    """Writes a file whole or not at all: under a temporary name, which is then renamed. -> path"""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
-    return path
 
 
 @contextlib.contextmanager

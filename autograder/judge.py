@@ -18,6 +18,7 @@ send arrays. If it dies, the case that it died of is lost, a new one takes its p
 
 import ast
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -133,10 +134,9 @@ def hidden_verdict(prop, outputs, inputs, expected):
 
 def borrowed(notebook, lesson):
     """What a student's own cells take from the checks, which know the answers: for the instructor to look at. -> list of text"""
-    released = {cell.source for cell in release.student_notebook(int(lesson[:2])).cells}
-    found = set()
+    sources, found = released(lesson)[0], set()
     for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source not in released:
+        if cell.cell_type == "code" and cell.source not in sources:
             found |= set(BORROWED.findall(cell.source[:1_000_000]))
     return sorted(found)
 
@@ -146,6 +146,18 @@ BORROWED = re.compile(r"\b(?:course_lib\s*\.\s*check\s*\.\s*\w+|check\s*\.\s*(?:
 
 
 # --- the notebook, as far as it needs to run ------------------------------------------------------------------------
+
+@functools.cache
+def released(lesson):
+    """The code cells of a lesson as students get them, and the names that these import. -> two frozensets"""
+    sources = frozenset(cell.source for cell in release.student_notebook(int(lesson[:2])).cells if cell.cell_type == "code")
+    return sources, frozenset(name for source in sources for node in ast.walk(ast.parse(source)) for name in imported_by(node))
+
+
+def imported_by(node):
+    """The names that a node of a syntax tree binds by importing."""
+    return {alias.asname or alias.name.split(".")[0] for alias in node.names} if isinstance(node, (ast.Import, ast.ImportFrom)) else set()
+
 
 class Step:
     """A code cell to run, or an exercise to take: source or take; exercise: whose pictures it shows, or None."""
@@ -160,7 +172,7 @@ def steps_of(notebook, lesson):
     Left out are the released cells that only show something: on which nothing depends that the student wrote. They take most of a
     notebook's time, and what they show is the same for everybody.
     """
-    released = {cell.source for cell in release.student_notebook(int(lesson[:2])).cells if cell.cell_type == "code"}
+    sources, imported = released(lesson)
     steps, exercise = [], None
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -173,8 +185,6 @@ def steps_of(notebook, lesson):
             if mark.get("solution"):
                 exercise = mark["grade_id"]
             steps.append(Step(cell.get("id"), source=cell.source, exercise=exercise))
-    imported = {alias.asname or alias.name.split(".")[0] for step in steps if step.source in released
-                for node in ast.walk(ast.parse(step.source)) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
     kept, needed = [], set()
     for step in reversed(steps):
         if step.take:
@@ -182,7 +192,7 @@ def steps_of(notebook, lesson):
             stays = True
         else:
             read, bound, changed = names_in(step.source, imported)
-            stays = step.source not in released or step.exercise is not None or bool((bound | changed) & needed)
+            stays = step.source not in sources or step.exercise is not None or bool((bound | changed) & needed)
             if stays:
                 needed = needed - bound | read
         if stays:
@@ -212,7 +222,7 @@ def names_in(source, imported=frozenset()):
             elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
                 stored.add(node.name)
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                stored |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+                stored |= imported_by(node)
             elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
                 changed.add(root_of(node))
             elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
@@ -263,7 +273,8 @@ class Performance:
     def begin(self, first=False):
         """Opens a session and runs the steps. One that is lost on the way is left out the next time."""
         self.session = self.sandbox.open(self.until)
-        self.errors, self.pictures = ({}, []) if first else (self.errors, self.pictures)
+        if first:
+            self.errors, self.pictures = {}, []
         for step in self.steps:
             if step in self.poisoned:
                 continue
@@ -307,7 +318,6 @@ def judge_submission(notebook, lesson, seed, sandbox, expected):
 
     lesson: the notebook's stem; seed: of the run's hidden cases, not 0; sandbox: a Sandbox that was entered; expected: ExpectedCache.
     """
-    start = time.perf_counter()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -315,35 +325,25 @@ def judge_submission(notebook, lesson, seed, sandbox, expected):
         exercises = {step.take: getattr(check, step.take) for step in steps if step.take}
         with Performance(sandbox, steps) as performance:
             found = {name: public_act(performance, name, exercise, expected) for name, exercise in exercises.items()}
-            errors, pictures, notes = dict(performance.errors), list(performance.pictures), list(performance.notes)
             for name, exercise in exercises.items():
                 hidden_act(performance, name, exercise, found[name], seed, expected)
     finally:
         torch.set_num_threads(threads)
-    return {"assignment": lesson, "status": "graded", "seed": seed,
+    return {"assignment": lesson, "status": "graded",
             "exercises": {name: summary(exercises[name], properties) for name, properties in found.items()},
-            "cells": [{"cell": cell, "error": error} for cell, error in errors.items()], "notes": notes, "pictures": pictures,
-            "borrowed": borrowed(notebook, lesson),
-            "seconds": round(time.perf_counter() - start, 3), "sandbox": sandbox.kind}
+            "cells": [{"cell": cell, "error": error} for cell, error in performance.errors.items()], "notes": performance.notes,
+            "pictures": performance.pictures, "borrowed": borrowed(notebook, lesson)}
 
 
 def public_act(performance, name, exercise, expected):
     """-> for each property {"name", "points": 0, "of", "key", "text"}"""
-    found, failed, hung = [], set(), False
-    for index, prop in enumerate(exercise.properties):
-        if failed & set(prop.after):
-            complaint = core.Complaint("not-reached", "First mend what is wrong above.")
-        else:
-            inputs, right = expected.case(exercise, index, PUBLIC)
-            seconds = min(2.0, prop.seconds) if hung else prop.seconds
-            outputs, complaint = performance.call(name, index, inputs, seconds, expected.device_of(exercise))
-            complaint = complaint or public_verdict(prop, outputs, inputs, right)
-            hung = hung or complaint is not None and complaint.key in ("too-long", "lost")
-        if complaint is not None:
-            failed.add(type(prop))
-        found.append({"name": prop.name, "points": 0.0, "of": float(prop.points), "key": complaint and complaint.key,
-                      "text": complaint and complaint.text})
-    return found
+    def tried(index, prop, seconds):
+        inputs, right = expected.case(exercise, index, PUBLIC)
+        outputs, complaint = performance.call(name, index, inputs, seconds, expected.device_of(exercise))
+        return core.Outcome(prop.name, 0.0, prop.points, complaint or public_verdict(prop, outputs, inputs, right), 0.0)
+
+    return [{"name": outcome.name, "points": 0.0, "of": float(outcome.of), "key": outcome.complaint and outcome.complaint.key,
+             "text": outcome.complaint and outcome.complaint.text} for outcome in core.in_turn(exercise, tried)]
 
 
 def hidden_act(performance, name, exercise, found, seed, expected):

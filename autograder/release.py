@@ -42,6 +42,7 @@ from course_lib.errors import CourseError
 
 from . import build
 from .build import ROOT
+from .files import write
 
 NAME = "dolphins-in-3d"
 SETTINGS = ("LICENSE", "Makefile", "pyproject.toml", "constraints.txt", "environment.yml")
@@ -379,11 +380,7 @@ def write_course(chosen, course, force=False):
     for path, text in texts.items():
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-        written.append(path)
+        written.append(write(path, text))
     return written
 
 

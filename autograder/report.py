@@ -27,6 +27,8 @@ import nbformat
 from course_lib.errors import CourseError
 
 from . import gradebook, grade, roster
+from .files import write
+from .sandbox import Limits, is_png
 
 BINS = 10               # of a distribution of points
 COMMON = 12             # mistakes that are listed for an assignment
@@ -47,15 +49,15 @@ def write_report(course, show=print):
             given = by_hand.get((name, record["student"]), {})
             seen = lesson.add(record, given, students.get(record["student"]))
             page = render("feedback.html.j2", lesson=lesson, record=record, **seen)
-            grade.write(course / "feedback" / record["student"] / name / f"{name}.html", page)
+            write(course / "feedback" / record["student"] / name / f"{name}.html", page)
             table[name, record["student"]] = seen["total"]
         if lesson.count:
             classes.append(lesson)
     if not classes:
         raise CourseError(f"{course}: nothing is graded yet. `dolphins grade {course}` does it.")
-    grade.write(target / "index.html", render("class.html.j2", lessons=classes))
+    write(target / "index.html", render("class.html.j2", lessons=classes))
     for name, text in tables(course, classes, students, table, show).items():
-        grade.write(target / name, text)
+        write(target / name, text)
     return target / "index.html"
 
 
@@ -97,7 +99,7 @@ class Lesson:
                 self.likeness[key].add(record["student"], record.get("solution_text", {}).get(key, ""))
             shown.append({"results": results, "points": points, "by_hand": key in given, "untouched": untouched,
                           "properties": exercise["properties"], "pictures": [p["png"] for p in record.get("pictures", [])
-                                                                             if p["exercise"] == key and is_png(p["png"])]})
+                                                                             if p["exercise"] == key and is_png(p["png"], Limits.picture_bytes)]})
         if total is None or record["status"] != grade.GRADED and not given:
             self.look.append((record["student"], (record.get("notes") or [record["status"]])[0]))
         elif record.get("borrowed"):
@@ -182,10 +184,6 @@ def histogram(points, of):
         counts[min(bins - 1, max(0, int(value / of * bins)))] += 1
     most = max(counts) or 1
     return [(of * i / bins, of * (i + 1) / bins, count, 100 * count / most) for i, count in enumerate(counts)]
-
-
-def is_png(text):
-    return isinstance(text, str) and re.fullmatch(r"iVBORw0KGgo[A-Za-z0-9+/=\n]*", text) is not None
 
 
 # --- solutions that are nearly the same ----------------------------------------------------------------------------

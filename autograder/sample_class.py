@@ -15,6 +15,7 @@ from pathlib import Path
 from course_lib.errors import CourseError
 
 from . import build, grade, release, report, roster
+from .files import write
 
 LESSON, NEXT = "02_template_model", "03_differentiable_rendering"
 
@@ -169,9 +170,9 @@ def write_class(course):
                                                     f"S{number:03}", student))
         if lesson is not None:
             students[student].participants[lesson] = f"Participant {100 + number}"
-            grade.write(course / "submitted" / student / lesson / f"{lesson}.ipynb", text)
-            grade.write(course / "submitted" / student / lesson / "timestamp.txt", "2026-11-20 10:30:00 UTC\n")
-    grade.write(roster.roster_path(course), roster.as_json(list(students.values())).decode())
+            write(course / "submitted" / student / lesson / f"{lesson}.ipynb", text)
+            write(course / "submitted" / student / lesson / "timestamp.txt", "2026-11-20 10:30:00 UTC\n")
+    write(roster.roster_path(course), roster.as_json(list(students.values())))
     return course
 
 

@@ -163,22 +163,20 @@ class Session:
     def __init__(self, sock, sandbox, until=None):
         self.sock, self.limits, self.confined = sock, sandbox.limits, sandbox.kind == "bwrap"
         self.pidfd, self.why, self.closing = None, None, threading.Event()
+        self.watcher = threading.Thread(target=self.watch, daemon=True)
         start = time.monotonic() + START
         try:
             sock.settimeout(START)
-            first, fds, _, _ = socket.recv_fds(sock, len(stage.HELLO), 1)
-            if first == stage.HELLO and fds:
-                self.pidfd = fds[0]
+            if sock.recv(len(stage.HELLO), socket.MSG_PEEK) == stage.HELLO:         # else it is a message that says what failed
+                self.pidfd = socket.recv_fds(sock, len(stage.HELLO), 1)[1][0]
                 self.pid = pid_of(self.pidfd)
-                first = b""
-            answer = stage.receive(_Refilled(sock, first), 0, start)
+            answer = stage.receive(sock, 0, start)
             if answer is None or "open" not in answer[0]:
                 raise Lost(answer[0].get("fault", "it did not open") if answer else "it ended at once")
         except BaseException:
             self.close()
             raise
         self.until = min(until or float("inf"), time.monotonic() + self.limits.total_seconds)
-        self.watcher = threading.Thread(target=self.watch, daemon=True)
         self.watcher.start()
 
     def watch(self):
@@ -199,7 +197,7 @@ class Session:
         """Ends it and everything that it started."""
         self.closing.set()
         if self.pidfd is not None:
-            if hasattr(self, "watcher"):
+            if self.watcher.ident is not None:                  # it was started
                 self.watcher.join()
             self.kill()
             select.select([self.pidfd], [], [], 10.0)           # readable once it is gone, and with it its whole namespace
@@ -272,22 +270,6 @@ class Session:
     def lose(self, why):
         self.close()
         raise Lost(self.why or why)
-
-
-class _Refilled:
-    """A socket to which the first bytes that were read are given back."""
-
-    def __init__(self, sock, first):
-        self.sock, self.first = sock, first
-
-    def settimeout(self, seconds):
-        self.sock.settimeout(seconds)
-
-    def recv(self, count):
-        if self.first:
-            part, self.first = self.first[:count], self.first[count:]
-            return part
-        return self.sock.recv(count)
 
 
 def text_of(value, index, most):

@@ -371,10 +371,6 @@ def doorman(session, settings):
 
 # --- the player -------------------------------------------------------------------------------------------------
 
-class TooLong(BaseException):
-    """Not an Exception: a student's `except Exception` must not swallow it."""
-
-
 def play(session, settings):
     null = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
@@ -404,26 +400,14 @@ def play(session, settings):
         send(session, {"ticket": head["ticket"], **answer}, outputs)
 
 
-@contextlib.contextmanager
-def time_limit(seconds):
-    def stop(*_):
-        raise TooLong
-
-    signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
 class Player:
     """Runs cells and calls functions for one submission."""
 
     def __init__(self, settings):
+        from course_lib import check as checks
         from IPython.core.interactiveshell import InteractiveShell
 
-        self.settings = settings
+        self.settings, self.checks = settings, checks
         self.shell = InteractiveShell.instance()
         self.shell.history_manager.enabled = False
         self.shell.showtraceback = self.shell.showsyntaxerror = lambda *_, **__: None      # nobody reads them here, and long ones are slow
@@ -433,16 +417,14 @@ class Player:
         """Runs a cell as a notebook would. -> what went wrong, and the pictures"""
         from IPython.utils.capture import capture_output
 
-        error, pictures = None, []
+        core, error, pictures = self.checks.core, None, []
         try:
             with capture_output() as captured:
-                sys.stdout, sys.stderr = Bounded(), Bounded()
-                with time_limit(head["seconds"]):
+                sys.stdout, sys.stderr = core.Printed(keep=0), core.Printed(keep=0)
+                with core.time_limit(head["seconds"]):
                     result = self.shell.run_cell(head["source"], store_history=False, silent=False)
                     error = result.error_before_exec or result.error_in_exec
-        except TooLong as stopped:
-            error = stopped
-        except BaseException as other:                      # SystemExit and kin
+        except BaseException as other:                      # core.TooLong, SystemExit and kin
             error = other
         if head["pictures"]:
             with contextlib.suppress(Exception):
@@ -454,7 +436,7 @@ class Player:
         answer = {"error": None, "pictures": pictures}
         if error is not None:
             name, text = type(error).__name__, ""
-            if isinstance(error, TooLong):
+            if isinstance(error, core.TooLong):
                 name, text = "TooLong", f"stopped after {head['seconds']:g} s"
             else:
                 with contextlib.suppress(Exception):
@@ -464,19 +446,15 @@ class Player:
 
     def take(self, head, arrays):
         """Keeps the functions of an exercise as they are at its check."""
-        from course_lib import check as checks
-
-        exercise = getattr(checks, head["exercise"])
+        exercise = getattr(self.checks, head["exercise"])
         self.given[head["exercise"]] = exercise.find((), self.shell.user_ns)
         return {}, None
 
     def call(self, head, arrays):
         """What the student's functions make of a case. -> outputs, or a complaint"""
         import torch
-        from course_lib import check as checks
-        from course_lib.check import core
 
-        exercise = getattr(checks, head["exercise"])
+        core, exercise = self.checks.core, getattr(self.checks, head["exercise"])
         given = self.given.get(head["exercise"])
         missing = core.not_defined(exercise, given)
         if missing is not None:
@@ -488,16 +466,6 @@ class Player:
         if complaint is not None:
             return {"complaint": [str(complaint[0])[:60], str(complaint[1])[:800]]}, None
         return {"complaint": None}, {name: value.detach().cpu().contiguous().numpy() for name, value in outputs.items()}
-
-
-class Bounded(io.TextIOBase):
-    """Takes what is printed, and forgets it."""
-
-    def write(self, text):
-        return len(text)
-
-    def isatty(self):
-        return False
 
 
 def pictures_of(outputs, limits):

@@ -3,8 +3,6 @@
 Every prior returns a mean, so that its weight means the same for any number of frames and parts.
 """
 
-import torch
-
 LOSS_WEIGHTS = {
     "photometric": 1.0,
     "mask": 1.0,

@@ -197,29 +197,39 @@ def rng_of(exercise, index, seed):
     return np.random.default_rng([seed, exercise.number, index])
 
 
-def run(exercise, given, seed, reference):
-    """The properties one by one. -> list of Outcome"""
-    outcomes, failed = [], set()
-    for prop in exercise.properties:
+def in_turn(exercise, tried):
+    """The properties one by one, but for those that wait for one that failed. -> list of Outcome
+
+    tried(index, prop, seconds) -> Outcome; seconds: that it may take, less once one has hung.
+    """
+    outcomes, failed, hung = [], set(), False
+    for index, prop in enumerate(exercise.properties):
         if failed & set(prop.after):
-            failed.add(type(prop))
             complaint = Complaint("not-reached", "First mend what is wrong above.")
-            outcomes.append(Outcome(prop.name, 0.0, prop.points, complaint, 0.0))
-            continue
-        inputs = prop.inputs(rng_of(exercise, len(outcomes), seed))
+            outcome = Outcome(prop.name, 0.0, prop.points, complaint, 0.0)
+        else:
+            outcome = tried(index, prop, min(2.0, prop.seconds) if hung else prop.seconds)
+        if outcome.complaint is not None:
+            failed.add(type(prop))
+            hung = hung or outcome.complaint.key in ("too-long", "lost")
+        outcomes.append(outcome)
+    return outcomes
+
+
+def run(exercise, given, seed, reference):
+    """The properties one by one, in this process. -> list of Outcome"""
+    def tried(index, prop, seconds):
+        inputs = prop.inputs(rng_of(exercise, index, seed))
         start = time.perf_counter()
-        hung = any(outcome.complaint and outcome.complaint.key == "too-long" for outcome in outcomes)
-        outputs, complaint, printed = attempt(prop, given, inputs, seconds=min(2.0, prop.seconds) if hung else prop.seconds)
-        seconds = time.perf_counter() - start
+        outputs, complaint, printed = attempt(prop, given, inputs, seconds)
+        took = time.perf_counter() - start
         if complaint is None:
             complaint = verdict(prop, outputs, inputs)
         if complaint is None and reference is not None:
             complaint = compare(outputs, prop.call(reference, **clone(inputs)), prop)
-        if complaint is not None:
-            failed.add(type(prop))
-        outcomes.append(Outcome(prop.name, 0.0 if complaint else prop.points, prop.points, complaint, seconds,
-                                printed.text(), printed.lines))
-    return outcomes
+        return Outcome(prop.name, 0.0 if complaint else prop.points, prop.points, complaint, took, printed.text(), printed.lines)
+
+    return in_turn(exercise, tried)
 
 
 def verdict(prop, outputs, inputs):

@@ -1,6 +1,5 @@
 """Checks of lesson 2: rotations (exercise 2) and tracking (exercise 3)."""
 
-import math
 import sys
 import time
 

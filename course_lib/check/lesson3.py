@@ -21,7 +21,7 @@ from ..template import rotvec_to_rotmat
 from ..video import drone_cameras
 from ..window import TUTORIAL_BAND, Band, window_camera
 from . import spare
-from .core import Complaint, Exercise, Problem, Property, close, describe, items, probable, shape_text, tensor
+from .core import Complaint, Exercise, Problem, Property, close, items, probable, shape_text, tensor
 
 FRAME, WINDOW = (640, 360), (96, 54)     # pixels: the whole frame, and the part of it that the checks render
 FROM_BELOW = 0.02                        # square metres that are enough to be noticed

@@ -1,7 +1,8 @@
 """What hostile, broken and unlucky students hand in as exercise 2 (`rodrigues`), each with its expected outcome.
 
 An entry is the text of the exercise's cell. The notebook's other exercise, `tracking`, is solved in all of them and must keep its 15
-points: what one cell does must not cost another. {SOLVED} stands for the reference's solution, {WRONG} for functions that give zeros.
+points: what one cell does must not cost another. {SOLVED} stands for the reference's solution, {WRONG} for functions that give zeros,
+{ROOT} for the course's folder.
 """
 
 from typing import NamedTuple
@@ -181,7 +182,7 @@ for folder, _, files in os.walk("/"):
         if "nbgrader" in path: continue
         if name in ("gradebook.db", "secret.txt", "judge.py", "run.json") or name.endswith("_solution.ipynb"):
             found.append(path)
-        elif name.endswith((".py", ".ipynb")) and folder.startswith(("/work", "/root", "/home", "/course", "/tmp")) and "site-packages" not in folder:
+        elif name.endswith((".py", ".ipynb")) and folder.startswith(("{ROOT}", "/root", "/home", "/course", "/tmp")) and "site-packages" not in folder:
             text = open(path, errors="replace").read()
             if "def quat_to_rotmat" in text and "Not" + "ImplementedError" not in text: found.append(path)
 assert not found, found""")
@@ -191,7 +192,7 @@ seen = glob.glob("/proc/*/environ") + glob.glob("/proc/*/fd/*") + glob.glob("/pr
 assert not seen, seen""")
 attack("opens_the_grader_through_links", """{WRONG}
 import os
-for target in ("/work/main", "/root", "/home", "/proc/1/root", "/etc/shadow", "/tmp/../root"):
+for target in ("{ROOT}", "/root", "/home", "/proc/1/root", "/etc/shadow", "/tmp/../root"):
     link = "link" + str(abs(hash(target)))
     os.symlink(target, link)
     try: raise SystemExit(str(os.listdir(link)) + open(link).read())
@@ -346,7 +347,7 @@ assert not done, done""")
 attack("writes_everywhere", """{WRONG}
 import os
 written = []
-for folder in ("/", "/course", "/course/course_lib", "/course/assets", "/usr", "/etc", "/dev", "/work", "/root", "/proc", os.path.dirname(torch.__file__)):
+for folder in ("/", "/course", "/course/course_lib", "/course/assets", "/usr", "/etc", "/dev", "{ROOT}/.venv", "/root", "/proc", os.path.dirname(torch.__file__)):
     try: open(os.path.join(folder, "x"), "w").close(); written.append(folder)
     except OSError: pass
 for path in ("/stage.py", "/course/course_lib/check/core.py", torch.__file__):

@@ -87,7 +87,7 @@ def code_lines(source):
         tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
     except (tokenize.TokenError, SyntaxError):
         return set()
-    lines, depth_start = {}, None
+    lines = {}
     for token in tokens:
         if token.type in (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT):
             continue

@@ -1,17 +1,16 @@
 """Hostile, broken and unlucky submissions in the sandbox: what each earns, and that it leaves nothing behind and learns nothing."""
 
 import json
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from autograder import grade, judge, release, repair, sample_class, sandbox
 from course_lib import check
-from course_lib.check import core
 
 from . import mangle
 from .hostile import ATTACKS, WRONG
+from .processes import alive
 
 LESSON, SEED = "02_template_model", 987_654_321
 LIMITS = sandbox.Limits(memory_mb=1500, cell_seconds=3, call_seconds=2, total_seconds=60, grace_seconds=1.5, disk_mb=250, file_mb=120)
@@ -40,17 +39,12 @@ def stage(tmp_path_factory):
 def with_cell(solved, source):
     notebook = nbformat.from_dict(json.loads(json.dumps(solved)))
     cell = next(c for c in notebook.cells if c.metadata.nbgrader.get("solution") and c.metadata.nbgrader.grade_id == "rodrigues")
-    cell.source = source.replace("{SOLVED}", cell.source).replace("{WRONG}", WRONG)
+    cell.source = source.replace("{SOLVED}", cell.source).replace("{WRONG}", WRONG).replace("{ROOT}", str(release.ROOT))
     return notebook
 
 
 def processes(box):
-    """What lives below the warm process: what is dead but not yet counted as such by its parent is left out."""
-    def alive(pid):
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-        except OSError:
-            return False
+    """What lives below the warm process."""
     return sorted(filter(alive, sandbox.family(box.process.pid)))
 
 

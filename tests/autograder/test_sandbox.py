@@ -20,6 +20,8 @@ from autograder import release, sandbox, stage
 from autograder.sandbox import Limits, Lost, Sandbox
 from course_lib.errors import CourseError
 
+from .processes import alive
+
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
@@ -136,13 +138,6 @@ def test_what_a_session_started_is_gone(box):
     assert not [pid for pid in set(sandbox.family(box.process.pid)) - before if alive(pid)]
     with box.open() as session:
         assert session.run("import os; assert not os.path.exists('left.txt')").error is None
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def test_a_warm_process_that_died_is_started_again(bundle):

@@ -1,18 +1,9 @@
 """What an instructor sees of a graded class, in a real browser: nbgrader's formgrader, the class page, a page of feedback."""
 
-import contextlib
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-
 import pytest
 from autograder import grade, report, sample_class
-from autograder.grade import write
 
+from .server import running
 from .test_jupyterlab import page, picture  # noqa: F401
 
 LESSON = sample_class.LESSON
@@ -36,31 +27,9 @@ def course(tmp_path_factory):
 def formgrader(course, tmp_path_factory):
     """A Jupyter server of its own with formgrader, in the course's folder. -> its address"""
     home = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
-               "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"]
-    environment = {**os.environ, "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "JUPYTER_RUNTIME_DIR": str(home)}
-    log = write(home / "server.log", "")
-    with log.open("w") as out:
-        server = subprocess.Popen([sys.executable, "-m", "jupyter_server", *options], cwd=course, env=environment, stdout=out, stderr=out,
-                                  start_new_session=True)
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status", timeout=5)
-                break
-            assert server.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        for stop in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, stop)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(20)
+    with running("jupyter_server", "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}", folder=course, home=home,
+                 environment={"JUPYTER_CONFIG_DIR": str(home)}) as address:
+        yield address
 
 
 def test_formgrader_shows_the_grades(page, formgrader):  # noqa: F811

@@ -4,22 +4,18 @@ Needs Chromium (on Debian: apt-get install chromium; elsewhere name it in CHROMI
 skipped. Screenshots go to the folder in SCREENSHOTS, if it is set; PATIENCE=2 doubles all waits.
 """
 
-import contextlib
 import json
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import pytest
 from autograder import build
+
+from .server import running
 
 MINUTE = 60_000 * float(os.environ.get("PATIENCE", 1))       # playwright counts in milliseconds; machines may be slow
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
@@ -103,32 +99,9 @@ def lab(tmp_path_factory):
     # Nothing is asked of the internet.
     without_news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (config / "page_config.json").write_text(json.dumps(without_news))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = home / "lab.log"
-    environment = {**os.environ, "HOME": str(home), "DOLPHINS_SMALL": "1", "JUPYTER_CONFIG_DIR": str(home / "config"),
-                   "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
-    with log.open("w") as out:
-        options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-                   "--IdentityProvider.token=dolphin"]
-        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], cwd=home / "notebooks", env=environment,
-                                  stdout=out, stderr=out, start_new_session=True)
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token=dolphin", timeout=5)
-                break
-            assert server.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield SimpleNamespace(address=f"http://127.0.0.1:{port}/lab", folder=home / "notebooks")
-    finally:
-        for stop in (signal.SIGTERM, signal.SIGKILL):          # it and its kernels: they are one group
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, stop)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(20)
+    environment = {"DOLPHINS_SMALL": "1", "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
+    with running("jupyterlab", folder=home / "notebooks", home=home, environment=environment, token="dolphin") as address:
+        yield SimpleNamespace(address=f"{address}/lab", folder=home / "notebooks")
 
 
 def picture(page, name):

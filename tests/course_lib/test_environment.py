@@ -1,7 +1,3 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import re
 import shutil
 import subprocess

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from course_lib.losses import compute_loss
-from course_lib.outline import OutlineTargets, outline_distance, outline_loss
+from course_lib.outline import OutlineTargets, outline_distance
 from course_lib.scene import PARAMETERS, DolphinScene, init_translations
 from course_lib.template import DolphinModel
 from course_lib.video import SegmentedVideo

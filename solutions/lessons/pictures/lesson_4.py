@@ -13,7 +13,7 @@ from PIL import Image
 from course_lib import losses
 from course_lib.assets import find_pack, ready_fit
 from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss
-from course_lib.scene import DolphinScene, init_translations
+from course_lib.scene import DolphinScene
 from course_lib.template import DolphinModel
 from course_lib.video import SegmentedVideo
 from course_lib.window import WindowLoader
