@@ -39,8 +39,8 @@ HALF_WIDTH = 17.27 / (2 * 12.29)     # tan of half the horizontal field of view
 HOVER = 11.05                        # m, the drone's mean altitude
 FIRST_ALTITUDE, ALTITUDES = 50, 500  # altitude.npy is longer than the clip: index 50 is frame 0
 # Heading in degrees: a wide turn, a sharp one in the middle, a wide one again. The tutorial's recipe starts all frames at one
-# heading and finds its way from up to some 105 degrees off: so the first and the last frames come right from their two sides, one of
-# them past 180, and the few in between do not. Its rotation vectors then jump where the animal only turns.
+# heading and finds its way from up to some 105 degrees off: so the first and the last frames come right from their two sides,
+# one of them past 180, and the few in between do not. Its rotation vectors then jump where the animal only turns.
 HEADING_MIDDLE, SHARP_TURN, SHARP_TIME, WIDE_TURN = 90.0, 76.0, 0.3, 42.0   # degrees, degrees, s, degrees/s
 # The one heading from which the tutorial's recipe starts all frames: INIT_ROT_UP_DEG in make_manifest.py.
 SPEED = 1.55                         # m/s
@@ -51,8 +51,8 @@ BEAT = 1.25                          # Hz, of the flukes
 BANK = 13.0                          # degrees, at the most, into the turn
 SEED = 20240820
 # Another shot of the same animal, on which nothing was tuned: another sea, a wide turn to the other side, faster, from higher up.
-OTHER_SHOT = dict(SEED=7, HEADING_MIDDLE=-35.0, SHARP_TURN=0.0, WIDE_TURN=-38.0, SPEED=2.1, PATH_CENTRE=(-0.4, 0.2), DEPTH=0.42, HEAVE=0.04,
-                  BEAT=1.7, BANK=8.0, HOVER=11.9)
+OTHER_SHOT = dict(SEED=7, HEADING_MIDDLE=-35.0, SHARP_TURN=0.0, WIDE_TURN=-38.0, SPEED=2.1, PATH_CENTRE=(-0.4, 0.2),
+                  DEPTH=0.42, HEAVE=0.04, BEAT=1.7, BANK=8.0, HOVER=11.9)
 HEAD, STOCK_FRONT, STOCK_REAR, FLIPPERS, FLUKES = 1, 2, 3, 5, 6  # parts of the template
 
 SUPERSAMPLE = 3                      # samples along each side of a pixel

@@ -18,7 +18,8 @@ A lesson is a Python file in percent format (jupytext): prose, provided code, ex
 
     ![What you should see.](pictures/turns.png)      a picture beside the lesson; it goes into the notebook itself
 
-Nothing in a notebook depends on when or where it was made: cell ids come from grade ids or from the content, and there are no outputs.
+Nothing in a notebook depends on when or where it was made: cell ids come from grade ids or from the content, and there
+are no outputs.
 """
 
 import ast
@@ -102,7 +103,8 @@ def make_cell(cell, lesson, solved, helpers):
     elif "check" in cell.metadata:
         name = cell.metadata["check"]
         points = exercise_of(name, lesson).points
-        metadata = {"nbgrader": dict(grade=True, grade_id=f"{name}-check", locked=True, points=int(points) if points % 1 == 0 else points,
+        metadata = {"nbgrader": dict(grade=True, grade_id=f"{name}-check", locked=True,
+                                     points=int(points) if points % 1 == 0 else points,
                                      schema_version=3, solution=False, task=False)}
     return nbformat.v4.new_code_cell(source, metadata=metadata)
 
@@ -120,8 +122,8 @@ def exercise_source(source, exercise, lesson, solved, helpers):
     imports = IMPORT.findall(source)
     names = [name.strip() for _, names in imports for name in names.split(",")]
     if set(names) != set(exercise.functions):
-        raise CourseError(f"{lesson.name}: the cell of exercise {exercise.number} imports {names} from solutions, but its check is of "
-                          f"{list(exercise.functions)}.")
+        raise CourseError(f"{lesson.name}: the cell of exercise {exercise.number} imports {names} from solutions, "
+                          f"but its check is of {list(exercise.functions)}.")
     if set(given) - set(names):
         raise CourseError(f"{lesson.name}: a stub is given for {sorted(set(given) - set(names))}, which is not imported there.")
 
@@ -156,12 +158,13 @@ def take_stubs(source):
 
 
 def stub(function, exercise, given="", signature=None):
-    """What the student starts from: signature (the function's own, or another), docstring, NotImplementedError, the given lines."""
+    """What the student starts from: signature (the function's own or another), docstring, the error, the given lines."""
     head, _ = split(function)
     if signature is not None:
         docstring = head.splitlines()[ast.parse(head + "\n    pass").body[0].body[0].lineno - 1:]
         head = "\n".join([f"def {function.__name__}{signature}:", *docstring])
-    todo = f'    raise NotImplementedError("Exercise {exercise.number}: {function.__name__} is yours to write; delete this line then")'
+    todo = (f'    raise NotImplementedError("Exercise {exercise.number}: {function.__name__} is yours to write; '
+            'delete this line then")')
     return "\n".join([head, todo, *([given] if given else [])]) + "\n"
 
 
@@ -212,7 +215,8 @@ def helpers_of(module, functions):
 def data_uri(lesson, picture):
     path = lesson.parent / picture
     if path.suffix not in MIME or not path.is_file():
-        raise CourseError(f"{lesson.name}: there is no picture {picture}. Its program is {lesson.parent.name}/pictures/lesson_N.py.")
+        raise CourseError(f"{lesson.name}: there is no picture {picture}. "
+                          f"Its program is {lesson.parent.name}/pictures/lesson_N.py.")
     return f"data:{MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 

@@ -1,4 +1,4 @@
-"""The whole course as a zip, solutions included, for those who cannot or will not clone it: dist/dolphins-in-3d.zip (`make bundle`).
+"""The whole course as a zip, solutions included, for those who do not clone it: `make bundle`, dist/dolphins-in-3d.zip.
 
 Put beside a notebook, its first cell unpacks it. Unpacked by hand, `make lab` and `make demo` work in it. The same files give the
 same bytes. What a class gets, without the solutions of its exercises, is made by release.py.

@@ -445,9 +445,9 @@ def grade(course, assignment=None, *, workers=None, scheduler=None, sandbox="bwr
     """Grades what was handed in, or goes on with it. -> Summary
 
     course: folder with submitted/. assignment: only this one. workers: processes of this machine, one per core if None;
-    scheduler: address of a Dask scheduler, whose workers grade instead. sandbox: "bwrap" or "none". seed: of the hidden cases, drawn
-    once for the course if None. force: grade again what has a record. gradebook: whether to bring gradebook.db up to date, which takes
-    nbgrader.
+    scheduler: address of a Dask scheduler, whose workers grade instead. sandbox: "bwrap" or "none". seed: of the hidden cases,
+    drawn once for the course if None. force: grade again what has a record. gradebook: whether to bring gradebook.db up to
+    date, which takes nbgrader.
     grade_one(text, assignment, release, seed, sandbox) -> (record, notebook text or None): how one submission is graded.
     """
     course, start = Path(course), time.perf_counter()
@@ -686,7 +686,8 @@ def cluster_of(scheduler, workers, jobs, scratch, show):
     try:
         security = Security.temporary()
     except ImportError:
-        raise CourseError("Grading needs the package cryptography, for its workers' connections: pip install cryptography") from None
+        raise CourseError("Grading needs the package cryptography, for its workers' connections: "
+                          "pip install cryptography") from None
     settings = {"distributed.scheduler.allowed-failures": 0, "distributed.admin.log-length": 0,
                 "distributed.admin.low-level-log-length": 0, "distributed.scheduler.http.routes": [],
                 "distributed.worker.http.routes": []}

@@ -6,12 +6,13 @@
    between an exercise and its check are kept for the feedback.
 2. Each property of each exercise is tried with its public case, the one that the check in the notebook uses. What is wrong, and
    which mistake it probably is, comes from here: the student has seen the same.
-3. Each property that held is tried with a hidden case, which comes from the run's seed and is the same for everybody. It earns its
-   points if what comes out satisfies the property AND equals what `solutions` makes of it. Nothing that the student's process says
-   from now on is ever shown, for it has seen hidden inputs.
+3. Each property that held is tried with a hidden case, which comes from the run's seed and is the same for everybody. It earns
+   its points if what comes out satisfies the property AND equals what `solutions` makes of it. Nothing that the student's
+   process says from now on is ever shown, for it has seen hidden inputs.
 
-In acts 2 and 3 the property's `inputs` and `judge` run here, its `call` in the sandbox. Whatever a student's process does, it can only
-send arrays. If it dies, the case that it died of is lost, a new one takes its place, and the other exercises keep their chance.
+In acts 2 and 3 the property's `inputs` and `judge` run here, its `call` in the sandbox. Whatever a student's process does, it
+can only send arrays. If it dies, the case that it died of is lost, a new one takes its place, and the other exercises keep
+their chance.
 
 `ReferenceJudge` does acts 2 and 3 within one process, for `nbgrader autograde`: it trusts that process.
 """
@@ -89,7 +90,8 @@ class ExpectedCache:
         try:
             for index, prop in enumerate(exercise.properties):
                 inputs, outputs = self.computed(exercise, index, PUBLIC, self.device)
-                if prop.points and (core.verdict(prop, outputs, inputs) or core.compare(outputs, self.computed(exercise, index, PUBLIC, "cpu")[1], prop)):
+                if prop.points and (core.verdict(prop, outputs, inputs)
+                                    or core.compare(outputs, self.computed(exercise, index, PUBLIC, "cpu")[1], prop)):
                     return False
         except Exception:
             return False
@@ -106,15 +108,17 @@ def misshapen(outputs, expected):
         if value is None or value.dtype != right.dtype or value.dim() != right.dim():
             return core.Complaint("not-judged", f"No usable `{name}` came out of it.")
         if value.shape[1:] != right.shape[1:] or value.numel() > SLACK * right.numel() + 1000:
-            return core.Complaint("shape", f"It gives shape {core.shape_text(value.shape)}, expected {core.shape_text(right.shape)}.")
+            return core.Complaint("shape", f"It gives shape {core.shape_text(value.shape)}, "
+                                           f"expected {core.shape_text(right.shape)}.")
     return None
 
 
 def unusual(outputs, expected, varying):
-    """What a property's own judge may have overlooked: lengths that nothing lets vary, and NaN, of which no comparison holds nor fails."""
+    """What a property's own judge may have overlooked: a length that may not vary, NaN that no comparison sees."""
     for name, right in expected.items():
         if name not in varying and outputs[name].shape != right.shape:
-            return core.Complaint("shape", f"It gives shape {core.shape_text(outputs[name].shape)}, expected {core.shape_text(right.shape)}.")
+            return core.Complaint("shape", f"It gives shape {core.shape_text(outputs[name].shape)}, "
+                                           f"expected {core.shape_text(right.shape)}.")
         if right.is_floating_point() and not outputs[name].isfinite().all():
             return core.Complaint("not-finite", f"Some of `{name}` is NaN or infinite.")
     return None
@@ -156,7 +160,8 @@ def released(lesson):
 
 def imported_by(node):
     """The names that a node of a syntax tree binds by importing."""
-    return {alias.asname or alias.name.split(".")[0] for alias in node.names} if isinstance(node, (ast.Import, ast.ImportFrom)) else set()
+    return ({alias.asname or alias.name.split(".")[0] for alias in node.names}
+            if isinstance(node, (ast.Import, ast.ImportFrom)) else set())
 
 
 class Step:
@@ -302,7 +307,8 @@ class Performance:
         """-> (outputs, None), or (None, Complaint). A process that is lost over it is replaced before the next call."""
         while self.session is None:
             if self.over():
-                return None, core.Complaint("lost", "It could not be tried: the notebook's process ended too often, or took too long.")
+                return None, core.Complaint("lost", "It could not be tried: "
+                                                    "the notebook's process ended too often, or took too long.")
             self.begin()
         try:
             outputs, complaint = self.session.call(name, index, inputs, min(seconds, self.sandbox.limits.call_seconds), device)
@@ -316,7 +322,8 @@ class Performance:
 def judge_submission(notebook, lesson, seed, sandbox, expected):
     """Runs and judges a repaired notebook. -> record, a dict that JSON can hold
 
-    lesson: the notebook's stem; seed: of the run's hidden cases, not 0; sandbox: a Sandbox that was entered; expected: ExpectedCache.
+    lesson: the notebook's stem; seed: of the run's hidden cases, not 0; sandbox: a Sandbox that was entered;
+    expected: ExpectedCache.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -372,7 +379,8 @@ def summary(exercise, properties):
 class ReferenceJudge:
     """Judges within the notebook's own process, by hidden cases and `solutions`: for `nbgrader autograde`.
 
-    It finds the wrong and the hard-coded, not the malicious: what a student's notebook runs can change whatever is in its process.
+    It finds the wrong and the hard-coded, not the malicious: what a student's notebook runs can change whatever is in
+    its process.
     DOLPHINS_SEED: the run's seed (nbgrader_config.py sets it, so it is the same for all students).
     """
 
@@ -384,6 +392,7 @@ class ReferenceJudge:
         outcomes = []
         for seen, fresh in zip(public.outcomes, hidden.outcomes):
             if seen.complaint is None and fresh.complaint is not None and seen.of:
-                seen = core.Outcome(seen.name, 0.0, seen.of, core.Complaint("hidden", HIDDEN_FAILED), seen.seconds, seen.printed, seen.lines)
+                seen = core.Outcome(seen.name, 0.0, seen.of, core.Complaint("hidden", HIDDEN_FAILED),
+                                    seen.seconds, seen.printed, seen.lines)
             outcomes.append(seen)
         return core.Result(exercise, outcomes)

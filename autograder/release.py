@@ -117,7 +117,8 @@ class Reference:
                     defined[node.targets[0].id] = ast.get_source_segment(text, node)
                 elif isinstance(node, (ast.Import, ast.ImportFrom)):
                     for alias in node.names:
-                        one = ast.Import([alias]) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, [alias], node.level)
+                        one = (ast.Import([alias]) if isinstance(node, ast.Import)
+                               else ast.ImportFrom(node.module, [alias], node.level))
                         sibling = node.module if isinstance(node, ast.ImportFrom) and node.level else None
                         imports[alias.asname or alias.name.split(".")[0]] = ast.unparse(one), sibling
         self.exercises = {}                             # name of a function -> (lesson, exercise's number, module)
@@ -186,15 +187,18 @@ def solutions_for(chosen):
             if name not in known.exercises or (owner > lesson and name not in SPARES):
                 raise CourseError(f"Lessons {span(chosen)} cannot be released together: lesson {lesson} uses `{name}` of "
                                   f"solutions/{module}.py, a piece of the solution of lesson {owner}, and nothing that students "
-                                  f"write can stand in for it. Release up to lesson {lesson - 1} first, then from lesson {lesson} on.")
+                                  f"write can stand in for it. Release up to lesson {lesson - 1} first, "
+                                  f"then from lesson {lesson} on.")
             continue
         kept[module].add(name)
         own, foreign = known.uses(module, name)
         queue += [(module, other, lesson) for other in sorted(own)]
-        queue += [(known.imports[module][other][1], other, lesson) for other in sorted(foreign) if known.imports[module][other][1]]
+        queue += [(known.imports[module][other][1], other, lesson) for other in sorted(foreign)
+                  if known.imports[module][other][1]]
     texts = {f"solutions/{module}.py": module_text(module, kept[module], chosen) for module in known.defined}
-    texts["solutions/__init__.py"] = (f'"""For {title(chosen)}: what is used of the solutions of lessons before, and in place of those that are\n'
-                                      'still to be written, what you keep of them."""\n')
+    texts["solutions/__init__.py"] = (
+        f'"""For {title(chosen)}: what is used of the solutions of lessons before, and in place of those that are\n'
+        'still to be written, what you keep of them."""\n')
     return texts
 
 
@@ -220,7 +224,8 @@ def below(folders, root=ROOT):
     """The course's own files below folders of it. -> {path in the course: Path}, sorted"""
     found = [path for folder in folders for path in (root / folder).rglob("*") if path.suffix in SUFFIXES and path.is_file()]
     names = {path.relative_to(root).as_posix(): path for path in found}
-    return {name: names[name] for name in sorted(names) if not any(part in NOT_OURS or part.startswith(".") for part in name.split("/"))}
+    return {name: names[name] for name in sorted(names)
+            if not any(part in NOT_OURS or part.startswith(".") for part in name.split("/"))}
 
 
 def files(chosen):
@@ -238,7 +243,8 @@ def files(chosen):
 
 
 def readme(chosen):
-    rows = "\n".join(f"- [{student_notebook(n).cells[0].source.splitlines()[0].lstrip('# ')}](notebooks/{lessons()[n].stem}.ipynb)" for n in chosen)
+    rows = "\n".join(f"- [{student_notebook(n).cells[0].source.splitlines()[0].lstrip('# ')}]"
+                     f"(notebooks/{lessons()[n].stem}.ipynb)" for n in chosen)
     return f"""# Dolphins in 3D
 
 {rows}
@@ -259,7 +265,8 @@ def version():
 
 
 def manifest(content, **more):
-    """What a bundle holds. -> text of MANIFEST.json; `sha256` is of the lines "DIGEST  PATH" of `files`, as sha256sum writes them"""
+    """What a bundle holds. -> text of MANIFEST.json; `sha256` is of the lines "DIGEST  PATH" of `files`,
+    as sha256sum writes them"""
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
     lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
     head = {"name": NAME, "version": version(), **more, "sha256": hashlib.sha256(lines.encode()).hexdigest()}
@@ -318,7 +325,8 @@ def release(chosen, out):
     """Writes the students' bundle. chosen: lesson numbers; out: a folder, or a file .zip -> (number of files, bytes, checksum)"""
     out = Path(out)
     if out.suffix.lower() == ".zip" and not out.name.startswith("dolphins"):
-        raise CourseError(f"{out.name}: the notebooks look for a zip whose name begins with dolphins. Call it {NAME}-lessons-{span(chosen)}.zip.")
+        raise CourseError(f"{out.name}: the notebooks look for a zip whose name begins with dolphins. "
+                          f"Call it {NAME}-lessons-{span(chosen)}.zip.")
     content = files(chosen)
     text = manifest(content, lessons=chosen)
     content[MANIFEST] = text.encode()
@@ -372,8 +380,9 @@ def write_course(chosen, course, force=False):
             texts[course / step / lesson.stem / f"{lesson.stem}.ipynb"] = build.notebook_text(lesson, solved)
     different = [path for path, text in texts.items() if path.exists() and path.read_text(encoding="utf-8") != text]
     if different and not force:
-        raise CourseError(f"{', '.join(str(path.relative_to(course)) for path in different)} in {course}: changed since, or of another "
-                          "version of the course, or made by `nbgrader generate_assignment`. To replace it: --force.")
+        raise CourseError(f"{', '.join(str(path.relative_to(course)) for path in different)} in {course}: "
+                          "changed since, or of another version of the course, or made by `nbgrader generate_assignment`. "
+                          "To replace it: --force.")
     if not (course / CONFIG).exists():
         texts[course / CONFIG] = NBGRADER_CONFIG.replace("{course!r}", repr(NAME))
     written = []
@@ -396,7 +405,7 @@ def nbgrader_preprocessors():
     from nbgrader import preprocessors as steps
 
     class LessonStubs(steps.ClearSolutions):
-        """Puts the stub of the lesson into each exercise's cell; solutions that were added by hand are cleared as nbgrader does."""
+        """Puts the lesson's stub into each exercise's cell; solutions added by hand are cleared as nbgrader does."""
 
         def preprocess_cell(self, cell, resources, cell_index):
             stub = stubs().get(cell.metadata.get("nbgrader", {}).get("grade_id"))

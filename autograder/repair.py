@@ -1,7 +1,7 @@
-"""A submitted notebook against the released one: a notebook whose cells are the release's again, and what was wrong, in sentences.
+"""A submitted notebook against the released one: its cells are made the release's again, and what was wrong is said.
 
-What Colab, JupyterLab and students do by accident: metadata lost in part or whole, cells copied, moved, deleted, turned into text,
-test cells edited, notebooks of old formats or of another kernel. Every cell of the release is looked for, in this order:
+What Colab, JupyterLab and students do by accident: metadata lost in part or whole, cells copied, moved, deleted, turned into
+text, test cells edited, notebooks of old formats or of another kernel. Every cell of the release is looked for, in this order:
 
 1. by its grade id;  2. by its id (Colab keeps it in the metadata);  3. by its text;
 4. an exercise by the functions that it defines;  5. by its place between two neighbours that were found.
@@ -64,12 +64,13 @@ def read(path):
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
-        raise CourseError(f"{name}: cannot be opened ({'a link, not a file' if path.is_symlink() else error.strerror}).") from None
+        raise CourseError(f"{name}: cannot be opened "
+                          f"({'a link, not a file' if path.is_symlink() else error.strerror}).") from None
     with open(handle, "rb", closefd=True) if stat.S_ISREG(os.fstat(handle).st_mode) else not_a_file(handle, name) as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
-        raise CourseError(f"{name}: more than {MOST_BYTES >> 20} MB, which is not read. Delete its outputs (Edit > Clear all outputs), save it, "
-                          "and hand it in again.")
+        raise CourseError(f"{name}: more than {MOST_BYTES >> 20} MB, which is not read. "
+                          "Delete its outputs (Edit > Clear all outputs), save it, and hand it in again.")
     return parse(data, name)
 
 
@@ -254,7 +255,8 @@ class Matching:
             if i not in self.taken and i not in self.dropped:
                 for r in {missing[name] for name in defined(cell.source) & missing.keys()}:
                     candidates[r].append(i)
-        for r, places in sorted(candidates.items(), key=lambda item: len(item[1])):     # a cell may define what another exercise asks
+        # A cell may define what another exercise asks.
+        for r, places in sorted(candidates.items(), key=lambda item: len(item[1])):
             places = [i for i in places if i not in self.taken]
             if places:                                  # the others stay where they are: they may hold what this one uses
                 self.take(r, max(places, key=lambda i: self.worth(r, i)), "functions")
@@ -277,7 +279,8 @@ class Matching:
                 if len(gap) == 1:
                     self.take(r, gap[0], "place")
             elif not self.marks[r]:
-                like = next((i for i in gap if self.cells[i].kind == cell.cell_type and alike(self.plain[i], self.plain_release[r])), None)
+                like = next((i for i in gap if self.cells[i].kind == cell.cell_type
+                             and alike(self.plain[i], self.plain_release[r])), None)
                 if like is not None:
                     self.take(r, like, "place")
             before = self.of.get(r, before)
@@ -369,25 +372,31 @@ def notes_on(document, match):
          "The test cells of {0} had lost their marks; they were given them again.")
     note([r for r in exercises if r not in submitted], "The cell of exercise {0} was missing; it was put back, unsolved.",
          "The cells of the exercises {0} were missing; they were put back, unsolved.")
-    solved_there = sorted({names[r] for r in checks for i in match.written_in_checks if match.cells[i].grade_id == match.marks[r]["grade_id"]})
+    solved_there = sorted({names[r] for r in checks for i in match.written_in_checks
+                           if match.cells[i].grade_id == match.marks[r]["grade_id"]})
     if solved_there:
-        notes.append(f"What you wrote into the test cell of {', '.join(f'`{name}`' for name in solved_there)} was moved into a cell before it.")
-    note([r for r in checks if r not in submitted and names[r] not in solved_there], "The test cell of {0} was missing; it was put back.",
-         "The test cells of {0} were missing; they were put back.")
-    note([r for r in exercises if r in match.copied], "There were several cells of exercise {0}. The one counts in which most is written, of equals the "
-         "last before the test; keep one only.")
+        notes.append(f"What you wrote into the test cell of {', '.join(f'`{name}`' for name in solved_there)} "
+                     "was moved into a cell before it.")
+    note([r for r in checks if r not in submitted and names[r] not in solved_there],
+         "The test cell of {0} was missing; it was put back.", "The test cells of {0} were missing; they were put back.")
+    note([r for r in exercises if r in match.copied],
+         "There were several cells of exercise {0}. The one counts in which most is written, of equals the last before "
+         "the test; keep one only.")
     note([r for r in checks if r in match.copied], "The test cell of {0} was there several times; it counts once.")
     note([r for r in checks if r in submitted and plain(submitted[r].source) != match.plain_release[r]],
-         "The test cell of {0} had been edited; the original was used.", "The test cells of {0} had been edited; the originals were used.")
+         "The test cell of {0} had been edited; the original was used.",
+         "The test cells of {0} had been edited; the originals were used.")
     note([r for r in checks if r in submitted and match.found[r] == "grade id" and any(
         submitted[r].marks.get(key) != match.marks[r].get(key) for key in ("points", "grade", "solution", "locked"))],
         "The points or marks of the test cell of {0} had been changed; the original ones count.")
     note([r for r in exercises + checks if r in submitted and submitted[r].kind != "code"],
-         "The cell of {0} had been turned into text; it was made code again.", "The cells of {0} had been turned into text; they were made code again.")
+         "The cell of {0} had been turned into text; it was made code again.",
+         "The cells of {0} had been turned into text; they were made code again.")
     absent = [r for r in given if r not in submitted]
     changed = [r for r in given if r in submitted and match.release[r].cell_type == "code"
                and (submitted[r].kind != "code" or plain(submitted[r].source) != match.plain_release[r])]
-    note(absent, "A cell that was given had been deleted; it was put back.", "{1} cells that were given had been deleted; they were put back.")
+    note(absent, "A cell that was given had been deleted; it was put back.",
+         "{1} cells that were given had been deleted; they were put back.")
     note(changed, "You changed a cell that was given; yours was run.", "You changed {1} cells that were given; yours were run.")
     places = [match.of[r] for r in sorted(match.of)]
     if any(a > b for a, b in zip(places, places[1:])):

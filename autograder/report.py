@@ -98,13 +98,14 @@ class Lesson:
             if not untouched:
                 self.likeness[key].add(record["student"], record.get("solution_text", {}).get(key, ""))
             shown.append({"results": results, "points": points, "by_hand": key in given, "untouched": untouched,
-                          "properties": exercise["properties"], "pictures": [p["png"] for p in record.get("pictures", [])
-                                                                             if p["exercise"] == key and is_png(p["png"], Limits.picture_bytes)]})
+                          "properties": exercise["properties"],
+                          "pictures": [p["png"] for p in record.get("pictures", [])
+                                       if p["exercise"] == key and is_png(p["png"], Limits.picture_bytes)]})
         if total is None or record["status"] != grade.GRADED and not given:
             self.look.append((record["student"], (record.get("notes") or [record["status"]])[0]))
         elif record.get("borrowed"):
-            self.look.append((record["student"], f"Their code names {', '.join(record['borrowed'][:4])}: parts of the course that know the "
-                                                 "answers. Is the solution their own?"))
+            self.look.append((record["student"], f"Their code names {', '.join(record['borrowed'][:4])}: parts of the course "
+                                                 "that know the answers. Is the solution their own?"))
         if total is not None:
             self.points.append(total)
         self.seconds.append((record.get("seconds", 0.0), record["student"]))

@@ -6,11 +6,12 @@
             session.take("rodrigues")                           # the functions of an exercise, as they are now
             session.call("rodrigues", 0, inputs, seconds=10)    # what they make of a case
 
-What a submission finds: no network; Python and the system's libraries, read-only; the bundle, read-only; /tmp and its own folder, of
-bounded size, which nobody sees afterwards; no other process; no right; the limits of `Limits`. stage.py does the inner half.
+What a submission finds: no network; Python and the system's libraries, read-only; the bundle, read-only; /tmp and its own
+folder, of bounded size, which nobody sees afterwards; no other process; no right; the limits of `Limits`. stage.py does the
+inner half.
 
-Its memory is watched from here, for no limit of a process counts what all of them use. Whatever goes wrong with a session ends it,
-with all that it started: `Lost` says why.
+Its memory is watched from here, for no limit of a process counts what all of them use. Whatever goes wrong with a session ends
+it, with all that it started: `Lost` says why.
 """
 
 import base64
@@ -103,7 +104,8 @@ class Sandbox:
                     "below_tmp": [path for path in python_folders() if below(path, "/tmp")]}
         here = ["/stage.py"] if confined else [stage.__file__]
         command = [sys.executable, "-I", *here, str(number), json.dumps(settings)]
-        environment = {**ENVIRONMENT, **(INSIDE if confined else os.environ | {"HOME": self.scratch, "MPLCONFIGDIR": self.scratch})}
+        environment = {**ENVIRONMENT, **(INSIDE if confined
+                                         else os.environ | {"HOME": self.scratch, "MPLCONFIGDIR": self.scratch})}
         if confined:
             command = [*bubblewrap(self.bundle, environment), "--", *command]
         self.log = tempfile.TemporaryFile()
@@ -238,7 +240,8 @@ class Session:
         import torch
 
         arrays = {name: value.detach().contiguous().numpy() for name, value in inputs.items()}
-        answer, outputs = self.ask({"act": "call", "exercise": exercise, "index": index, "seconds": seconds, "device": device}, arrays, seconds)
+        answer, outputs = self.ask({"act": "call", "exercise": exercise, "index": index, "seconds": seconds, "device": device},
+                                   arrays, seconds)
         complaint = answer.get("complaint")
         if complaint is not None:
             return None, (text_of(complaint, 0, 60), text_of(complaint, 1, 800))
@@ -335,8 +338,9 @@ def memory_mb(pid, enough):
 
 # --- bubblewrap -----------------------------------------------------------------------------------------------------
 
-ENVIRONMENT = {"DOLPHINS_SMALL": "1", "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
-               "NUMBA_NUM_THREADS": "1", "PLOTLY_RENDERER": "json", "HF_HUB_OFFLINE": "1", "PIP_NO_INPUT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {"DOLPHINS_SMALL": "1", "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+               "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PLOTLY_RENDERER": "json", "HF_HUB_OFFLINE": "1",
+               "PIP_NO_INPUT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 INSIDE = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp/home", "LANG": "C.UTF-8", "MPLCONFIGDIR": "/tmp/matplotlib",
           "NUMBA_CACHE_DIR": "/tmp/numba", "USER": "student", "LOGNAME": "student", "TMPDIR": "/tmp"}
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -345,9 +349,9 @@ SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts"
 
 def bubblewrap(bundle, environment):
     """The command line that confines: what is visible, and what is not. -> list"""
-    command = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-net",
-               "--unshare-uts", "--unshare-cgroup-try", "--hostname", "dolphins", "--clearenv"]
-    if os.geteuid() == 0:                                       # stage.py becomes NOBODY, and is then held to limits as any user is
+    command = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc",
+               "--unshare-net", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "dolphins", "--clearenv"]
+    if os.geteuid() == 0:                               # stage.py becomes NOBODY, and is then held to limits as any user is
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         command += ["--unshare-user"]
@@ -385,9 +389,10 @@ def python_folders():
 def masked(visible):
     """Folders within what is visible that must not be seen: this project's own packages, or the whole checkout of it."""
     if (ROOT / "pyproject.toml").is_file() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM)):
-        raise CourseError(f"The course lies in {ROOT}, within the folders of Python or the system, which submissions can read. Move it, for "
-                          "instance below your home.")
-    return [str(ROOT / name) for name in OUR_PACKAGES if (ROOT / name).is_dir() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM))]
+        raise CourseError(f"The course lies in {ROOT}, within the folders of Python or the system, which submissions can read. "
+                          "Move it, for instance below your home.")
+    return [str(ROOT / name) for name in OUR_PACKAGES
+            if (ROOT / name).is_dir() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM))]
 
 
 def below(path, folder):

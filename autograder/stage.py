@@ -1,8 +1,8 @@
 """Where a student's code runs: a process that has imported everything, and a confined fork of it for each submission.
 
-This file is started by sandbox.py, alone, as `python stage.py CONTROL_FD SETTINGS`, inside bubblewrap; it must not need anything of
-`autograder`. Nothing here decides anything: the judge does, in its own process, from the arrays that come back. So student code may
-do to this process what it likes. It can only spoil its own answers.
+This file is started by sandbox.py, alone, as `python stage.py CONTROL_FD SETTINGS`, inside bubblewrap; it must not need
+anything of `autograder`. Nothing here decides anything: the judge does, in its own process, from the arrays that come back. So
+student code may do to this process what it likes. It can only spoil its own answers.
 
     warm process   imports torch, matplotlib, the course; compiles the renderer; waits on its control socket
       └ for each submission, with a socket of its own:
@@ -143,7 +143,7 @@ def new_namespaces():
 
 
 def private_folders(settings):
-    """/tmp, the notebook's folder and /dev/shm of this submission alone, of bounded size; nothing is left of /proc and the terminals."""
+    """/tmp, the notebook's folder and /dev/shm of this submission alone, bounded; without /proc and the terminals."""
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     limits = settings["limits"]
     pythons = {path: os.open(path, os.O_PATH) for path in settings["below_tmp"]}       # a Python that lies there must stay
@@ -173,7 +173,7 @@ def set_limits(limits, processes=True):
     limit(resource.RLIMIT_FSIZE, limits["file_mb"] * 2**20)
     limit(resource.RLIMIT_NOFILE, 96)                   # what waits in sockets and pipes is counted nowhere else
     limit(resource.RLIMIT_DATA, has_already("VmData") + limits["memory_mb"] * 2**20)
-    limit(resource.RLIMIT_AS, has_already("VmSize") + 2 * limits["memory_mb"] * 2**20)     # else page tables alone fill the machine
+    limit(resource.RLIMIT_AS, has_already("VmSize") + 2 * limits["memory_mb"] * 2**20)  # else page tables alone fill the machine
     limit(resource.RLIMIT_MEMLOCK, 2**16)
     if hasattr(resource, "RLIMIT_MSGQUEUE"):
         limit(resource.RLIMIT_MSGQUEUE, 0)
@@ -188,7 +188,8 @@ def has_already(what):
     """Bytes of data or of addresses that the warm process has; imports alone reserve much that is never touched."""
     if not _had:
         with contextlib.suppress(OSError), open("/proc/self/status") as file:
-            _had.update({line.split(":")[0]: int(line.split()[1]) * 1024 for line in file if line.startswith(("VmData", "VmSize"))})
+            _had.update({line.split(":")[0]: int(line.split()[1]) * 1024 for line in file
+                         if line.startswith(("VmData", "VmSize"))})
     return _had.get(what, 2**33)
 
 
@@ -206,22 +207,27 @@ def give_up_rights():
 # Numbers: linux/arch/x86/entry/syscalls/syscall_64.tbl; asm-generic/unistd.h
 _REFUSED = {
     "x86_64": {
-        "ptrace": 101, "shmget": 29, "syslog": 103, "setsid": 112, "pivot_root": 155, "mount": 165, "umount2": 166, "swapon": 167,
-        "reboot": 169, "init_module": 175, "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272, "perf_event_open": 298,
-        "fanotify_init": 300, "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311,
-        "finit_module": 313, "memfd_create": 319, "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, "acct": 163, "quotactl": 179,
-        "kcmp": 312, "mq_open": 240, "msgget": 68, "semget": 64, "modify_ldt": 154, "io_setup": 206},
+        "ptrace": 101, "shmget": 29, "syslog": 103, "setsid": 112, "pivot_root": 155, "mount": 165, "umount2": 166,
+        "swapon": 167, "reboot": 169, "init_module": 175, "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272,
+        "perf_event_open": 298, "fanotify_init": 300, "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310,
+        "process_vm_writev": 311, "finit_module": 313, "memfd_create": 319, "kexec_file_load": 320, "bpf": 321,
+        "userfaultfd": 323, "acct": 163, "quotactl": 179, "kcmp": 312, "mq_open": 240, "msgget": 68, "semget": 64,
+        "modify_ldt": 154, "io_setup": 206},
     "aarch64": {
-        "ptrace": 117, "shmget": 194, "syslog": 116, "setsid": 157, "pivot_root": 41, "mount": 40, "umount2": 39, "swapon": 224,
-        "reboot": 142, "init_module": 105, "add_key": 217, "request_key": 218, "keyctl": 219, "unshare": 97, "perf_event_open": 241,
-        "fanotify_init": 262, "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271,
-        "finit_module": 273, "memfd_create": 279, "kexec_file_load": 294, "bpf": 280, "userfaultfd": 282, "acct": 89, "quotactl": 60,
-        "kcmp": 272, "mq_open": 180, "msgget": 186, "semget": 190, "io_setup": 0},
+        "ptrace": 117, "shmget": 194, "syslog": 116, "setsid": 157, "pivot_root": 41, "mount": 40, "umount2": 39,
+        "swapon": 224, "reboot": 142, "init_module": 105, "add_key": 217, "request_key": 218, "keyctl": 219, "unshare": 97,
+        "perf_event_open": 241, "fanotify_init": 262, "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270,
+        "process_vm_writev": 271, "finit_module": 273, "memfd_create": 279, "kexec_file_load": 294, "bpf": 280,
+        "userfaultfd": 282, "acct": 89, "quotactl": 60, "kcmp": 272, "mq_open": 180, "msgget": 186, "semget": 190,
+        "io_setup": 0},
 }
-_NEWER = (425, 428, 429, 430, 431, 432, 433, 438, 442, 443, 447, 457, 458)      # io_uring_setup, open_tree, ... : the same numbers everywhere
+# io_uring_setup, open_tree, ... : the same numbers everywhere.
+_NEWER = (425, 428, 429, 430, 431, 432, 433, 438, 442, 443, 447, 457, 458)
 _LOOKED_AT = {                          # by their arguments; and the number by which the kernel names the machine
-    "x86_64": {"arch": 0xC000003E, "clone": 56, "clone3": 435, "ioctl": 16, "mmap": 9, "socket": 41, "socketpair": 53, "setsockopt": 54},
-    "aarch64": {"arch": 0xC00000B7, "clone": 220, "clone3": 435, "ioctl": 29, "mmap": 222, "socket": 198, "socketpair": 199, "setsockopt": 208},
+    "x86_64": {"arch": 0xC000003E, "clone": 56, "clone3": 435, "ioctl": 16, "mmap": 9,
+               "socket": 41, "socketpair": 53, "setsockopt": 54},
+    "aarch64": {"arch": 0xC00000B7, "clone": 220, "clone3": 435, "ioctl": 29, "mmap": 222,
+                "socket": 198, "socketpair": 199, "setsockopt": 208},
 }
 NAMESPACES = NEW_NS | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET | 0x02000000
 TIOCSTI = 0x5412                        # puts characters into the terminal that the grader was started from
@@ -259,8 +265,10 @@ def filter_system_calls():
     rules += when("ioctl", argument(1), op(EQUAL, TIOCSTI, 0, 1), refuse, allow)
     rules += when("mmap", argument(3), op(AND, SHARED_ANONYMOUS), op(EQUAL, SHARED_ANONYMOUS, 0, 1), refuse, allow)
     for name in ("socket", "socketpair"):
-        rules += when(name, argument(0), *[op(EQUAL, family, len(FAMILIES) - n, 0) for n, family in enumerate(FAMILIES)], refuse, allow)
-    rules += when("setsockopt", argument(2), *[op(EQUAL, name, len(BUFFERS) - n, 0) for n, name in enumerate(BUFFERS)], allow, refuse)
+        rules += when(name, argument(0), *[op(EQUAL, family, len(FAMILIES) - n, 0) for n, family in enumerate(FAMILIES)],
+                      refuse, allow)
+    rules += when("setsockopt", argument(2), *[op(EQUAL, name, len(BUFFERS) - n, 0) for n, name in enumerate(BUFFERS)],
+                  allow, refuse)
     rules.append(allow)
     code = ctypes.create_string_buffer(b"".join(rules))
     header = struct.pack("@HP", len(rules), ctypes.addressof(code))
@@ -354,7 +362,8 @@ def doorman(session, settings):
     os.read(ready, 1)                                       # nothing is sent before the grader holds a handle on this process
     os.setsid()
     if settings["confined"]:
-        player = os.fork()                                  # the first process of a namespace has odd rules for signals: not for students
+        # The first process of a namespace has odd rules for signals: not for students.
+        player = os.fork()
         if player:
             session.close()
             while True:
@@ -410,7 +419,8 @@ class Player:
         self.settings, self.checks = settings, checks
         self.shell = InteractiveShell.instance()
         self.shell.history_manager.enabled = False
-        self.shell.showtraceback = self.shell.showsyntaxerror = lambda *_, **__: None      # nobody reads them here, and long ones are slow
+        # Nobody reads them here, and long ones are slow.
+        self.shell.showtraceback = self.shell.showsyntaxerror = lambda *_, **__: None
         self.given = {}                                     # exercise -> the functions as they were at its check
 
     def run(self, head, arrays):

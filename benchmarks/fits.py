@@ -1,4 +1,4 @@
-"""Whole fits against the known truth: both recipes as `dolphins demo` runs them, and the default recipe with one choice undone."""
+"""Whole fits against the known truth: both recipes of `dolphins demo`, and the default one with one choice undone."""
 
 import json
 import os

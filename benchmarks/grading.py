@@ -1,10 +1,11 @@
 """What grading a class costs: against `nbgrader autograde` of the same class, and with the size of the class.
 
-The class is of lesson 2: right solutions, mistakes, untouched notebooks. Both are timed as commands, from their start to their end, by
-turns, on all cores; nbgrader has one process. The sandbox, the judge, the hidden cases and the gradebook are part of `dolphins grade`.
+The class is of lesson 2: right solutions, mistakes, untouched notebooks. Both are timed as commands, from their start to their
+end, by turns, on all cores; nbgrader has one process. The sandbox, the judge, the hidden cases and the gradebook are part of
+`dolphins grade`.
 
-With the class's size, no student's code is run: each submission takes a tenth of the seconds that one took above, in turn, asleep, so what is
-left is what the grader itself costs, on a real cluster of local processes.
+With the class's size, no student's code is run: each submission takes a tenth of the seconds that one took above, in turn,
+asleep, so what is left is what the grader itself costs, on a real cluster of local processes.
 """
 
 import itertools
@@ -62,7 +63,8 @@ def measure_throughput(students=24, rounds=3):
             seconds_of(["nbgrader", "generate_assignment", NAME, "--force"], theirs)
             found["nbgrader autograde"].append(seconds_of(["nbgrader", "autograde", NAME], theirs))
             found["dolphins grade"].append(seconds_of([sys.executable, "-m", "dolphins", "grade", "."], ours))
-            of_each += [json.loads(path.read_text())["seconds"] for path in sorted((ours / "grading" / "records" / NAME).glob("*.json"))]
+            of_each += [json.loads(path.read_text())["seconds"]
+                        for path in sorted((ours / "grading" / "records" / NAME).glob("*.json"))]
     return {"students": students, **{name: [round(s, 1) for s in seconds] for name, seconds in found.items()},
             "ratio": round(statistics.median(found["nbgrader autograde"]) / statistics.median(found["dolphins grade"]), 2),
             "seconds_of_each": [round(s, 2) for s in of_each]}
@@ -75,11 +77,12 @@ def simulated(text, assignment, released, seed, sandbox):
     notebook = release.student_notebook(2)
     from autograder.grade import exercises_of
 
-    exercises = {name: {"points": of / 2, "of": of, "properties": [{"name": "p", "points": of / 2, "of": of, "key": None, "text": None}]}
+    exercises = {name: {"points": of / 2, "of": of,
+                        "properties": [{"name": "p", "points": of / 2, "of": of, "key": None, "text": None}]}
                  for name, of in exercises_of(released).items()}
-    return {"assignment": assignment, "status": "graded", "seed": seed, "exercises": exercises, "cells": [], "notes": [], "repairs": [],
-            "pictures": [{"exercise": "tracking", "png": "iVBORw0KGgo" + "A" * 30_000}], "seconds": seconds, "sandbox": "bwrap",
-            "solution_text": {}, "borrowed": []}, nbformat.writes(notebook)
+    return {"assignment": assignment, "status": "graded", "seed": seed, "exercises": exercises, "cells": [], "notes": [],
+            "repairs": [], "pictures": [{"exercise": "tracking", "png": "iVBORw0KGgo" + "A" * 30_000}], "seconds": seconds,
+            "sandbox": "bwrap", "solution_text": {}, "borrowed": []}, nbformat.writes(notebook)
 
 
 PROGRAM = """
@@ -96,7 +99,7 @@ if __name__ == "__main__":
 
 
 def measure_class_size(of_each, sizes=(10, 100, 1000)):
-    """-> for each size: seconds beyond the submissions' own, per submission; start of the cluster; memory of the grading process, MB"""
+    """-> {size: {"seconds": of the class, "work": of them the submissions' own, "memory_mb": of the grading process}}"""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "program.py"

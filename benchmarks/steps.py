@@ -21,8 +21,8 @@ STAGES = ("load and crop", "skin", "render", "loss", "backward", "optimiser", "r
 class Timed:
     """Loader, renderer, loss and optimiser of a recipe, for `fit`, which they let note the time: the loop itself is not copied.
 
-    steps: for each step of the loop a dict of the seconds of each stage. `backward` is all between loss and optimiser, the check for
-    NaN included; `rest` is clamping, bookkeeping and setting gradients to zero.
+    steps: for each step of the loop a dict of the seconds of each stage. `backward` is all between loss and optimiser, the
+    check for NaN included; `rest` is clamping, bookkeeping and setting gradients to zero.
     """
 
     def __init__(self, scene, recipe):
@@ -112,7 +112,8 @@ def measure_steps(frames=70, rounds=4, torch_frames=21):
     The variants take turns, a pass each, so that a busy moment of the machine falls on all. The first turn warms up.
     """
     videos = {"numba": SegmentedVideo(find_pack(), frames=frames), "torch": SegmentedVideo(find_pack(), frames=torch_frames)}
-    recipes = {"default": (DefaultRecipe, False), "default, with colour": (DefaultRecipe, True), "tutorial": (TutorialRecipe, True)}
+    recipes = {"default": (DefaultRecipe, False), "default, with colour": (DefaultRecipe, True),
+               "tutorial": (TutorialRecipe, True)}
     variants, found = {}, {}
     for backend in dibr.available_backends("cpu"):
         for crop in (True, False):

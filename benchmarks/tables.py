@@ -38,7 +38,8 @@ def measured(section):
     """The line above a table: when and on what."""
     on = section["machine"]
     return (f"Measured on {section['measured']}: {on['processor']}, {on['cores']} cores, {on['system']}, Python {on['python']}, "
-            f"torch {on['torch']}, numba {on['numba']}, {on['threads']} threads; load of the machine before: {on['load_before']}.")
+            f"torch {on['torch']}, numba {on['numba']}, {on['threads']} threads; "
+            f"load of the machine before: {on['load_before']}.")
 
 
 def middle(value):
@@ -59,10 +60,12 @@ def fits_table(section):
     rows = [[label, *(written(name, figures[recipe][name]) for recipe in ("default", "tutorial")), goal]
             for name, (label, _, _, goal) in (ACCURACY | COST).items()]
     runs, spread = figures["default"]["runs"], max(recipe["largest_difference_between_runs"] for recipe in figures.values())
-    size = f"{figures['default']['frames']} frames, {figures['default']['epochs']} epochs, batches of {figures['default']['batch_size']}"
-    note = (f"{size}; {runs} runs of each recipe by turns, each in its own process; times and memory are medians (least to most). "
-            f"The other figures differ between the runs by at most {spread:.1g}.")
-    return "\n\n".join([measured(section), table(["", "default recipe", "tutorial's recipe", "wanted of the default"], rows), note])
+    size = (f"{figures['default']['frames']} frames, {figures['default']['epochs']} epochs, "
+            f"batches of {figures['default']['batch_size']}")
+    note = (f"{size}; {runs} runs of each recipe by turns, each in its own process; times and memory are medians "
+            f"(least to most). The other figures differ between the runs by at most {spread:.1g}.")
+    return "\n\n".join([measured(section),
+                        table(["", "default recipe", "tutorial's recipe", "wanted of the default"], rows), note])
 
 
 def other_table(section):
@@ -83,7 +86,8 @@ def kernels_table(section):
         rows.append([setting, *(f"{of[f'{backend} {part}']:.1f}" for part in ("forward ms", "backward ms", "ms", "processor ms")),
                      "" if reference is None else f"{reference:.0f}", "" if ratio is None else f"{ratio:.0f}"])
     first = [f"{name}: {value:.1f}." for name, value in figures.items() if name.startswith("first use")]
-    header = ["7 frames of 4,000 faces", "forward, ms", "backward, ms", "both, ms", "processor ms", "torch reference, ms", "times faster"]
+    header = ["7 frames of 4,000 faces", "forward, ms", "backward, ms", "both, ms", "processor ms", "torch reference, ms",
+              "times faster"]
     return "\n\n".join([measured(section), table(header, rows), *([" ".join(first)] if first else [])])
 
 
@@ -99,7 +103,8 @@ def scaling_table(section):
     rows = []
     for name, of in figures.items():
         base = next(figures[other]["ms_per_frame"] for other in figures if group(other) == group(name))
-        rows.append([name, f"{of['ms_per_frame']:.2f}", f"{of['least']:.2f} to {of['most']:.2f}", f"{of['ms_per_frame'] / base:.2f}"])
+        rows.append([name, f"{of['ms_per_frame']:.2f}", f"{of['least']:.2f} to {of['most']:.2f}",
+                     f"{of['ms_per_frame'] / base:.2f}"])
     header = ["", "ms per frame and pass", "least to most", "against the first of its kind"]
     return "\n\n".join([measured(section), table(header, rows)])
 
@@ -114,11 +119,18 @@ def grading_table(section):
     of, sizes = section["figures"]["throughput"], section["figures"]["size"]
     rows = [[name, f"{statistics.median(of[name]):.0f} ({min(of[name]):.0f} to {max(of[name]):.0f})",
              f"{statistics.median(of[name]) / of['students']:.1f}"] for name in ("nbgrader autograde", "dolphins grade")]
-    simulated = [[size, f"{s['seconds']:.1f}", f"{s['work']:.1f}", f"{1000 * (s['seconds'] - s['work']) / int(size):.0f}", s["memory_mb"]]
-                 for size, s in sizes.items()]
+    simulated, before = [], (0, 0)
+    for size, s in sizes.items():
+        beyond = s["seconds"] - s["work"]
+        further = 1000 * (beyond - before[1]) / (int(size) - before[0])         # the start is in the smallest class's
+        simulated.append([size, f"{s['seconds']:.1f}", f"{s['work']:.1f}", f"{beyond:.1f}",
+                          f"{further:.0f}" if before[0] else "", s["memory_mb"]])
+        before = int(size), beyond
     return "\n\n".join([measured(section), table([f"class of {of['students']}", "seconds", "per submission"], rows),
-                        f"{of['ratio']} times as fast; of one submission, in its worker, the median takes {statistics.median(of['seconds_of_each']):.1f} s.",
-                        table(["simulated class", "seconds", "of them the submissions' own", "beyond, ms per submission", "grading process, MB"], simulated)])
+                        f"{of['ratio']:.1f} times as fast; of one submission, in its worker, "
+                        f"the median takes {statistics.median(of['seconds_of_each']):.1f} s.",
+                        table(["simulated class", "seconds", "the submissions' own", "beyond these",
+                               "ms for each further submission", "grading process, MB"], simulated)])
 
 
 def import_table(section):
@@ -158,15 +170,17 @@ def readme_table(results):
     on = results["fits"]["machine"]
     sentence = (
         f"On {on['cores']} cores ({on['processor']}). Rendering features and soft mask of 7 frames, forward and backward, takes "
-        f"{kernel[f'{ISSUE_KERNEL}: numba ms']:.0f} ms, {kernel[f'{ISSUE_KERNEL}: torch / numba']:.0f} times less than the readable "
-        f"torch version. Cost grows with the frames alone: {per_frame[0]:.1f} ms per frame and pass with 50 frames, "
-        f"{per_frame[-1]:.1f} with 200; at 1280 x 720, with the dolphin as large in pixels, it is {wide[1] / wide[0]:.2f} times that at "
-        f"640 x 360. Importing `course_lib` takes {list(results['import']['figures'].values())[1]:.1f} s beyond torch's own.")
+        f"{kernel[f'{ISSUE_KERNEL}: numba ms']:.0f} ms, {kernel[f'{ISSUE_KERNEL}: torch / numba']:.0f} times less than the "
+        f"readable torch version. Cost grows with the frames alone: {per_frame[0]:.1f} ms per frame and pass with 50 frames, "
+        f"{per_frame[-1]:.1f} with 200; at 1280 x 720, with the dolphin as large in pixels, it is "
+        f"{wide[1] / wide[0]:.2f} times that at 640 x 360. Importing `course_lib` takes "
+        f"{list(results['import']['figures'].values())[1]:.1f} s beyond torch's own.")
     return table(["", "default recipe", "tutorial's recipe"], rows) + "\n\n" + sentence
 
 
-TABLES = {"fits": fits_table, "other": other_table, "ablations": ablations_table, "depth": depth_table, "kernels": kernels_table, "steps": steps_table,
-          "scaling": scaling_table, "grading": grading_table, "import": import_table}
+TABLES = {"fits": fits_table, "other": other_table, "ablations": ablations_table, "depth": depth_table,
+          "kernels": kernels_table, "steps": steps_table, "scaling": scaling_table, "grading": grading_table,
+          "import": import_table}
 
 
 def replace_between(text, name, content):

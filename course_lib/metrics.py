@@ -10,8 +10,8 @@ import torch
 class Truth:
     """What the embedded clip was made from; clips of real animals have none.
 
-    translations (T, 3), vertices (T, V, 3) metres, masks (T, H, W) bool, heading_deg (T,) unwrapped, rotvecs (T, 3) continuous, radians,
-    length_m and volume_m3 of the dolphin at rest.
+    translations (T, 3), vertices (T, V, 3) metres, masks (T, H, W) bool, heading_deg (T,) unwrapped, rotvecs (T, 3)
+    continuous, radians, length_m and volume_m3 of the dolphin at rest.
     """
 
     translations: torch.Tensor

@@ -4,12 +4,13 @@
 product saturates, and the soft mask is larger than the animal even at its true pose: whoever minimises the IoU loss
 shrinks the animal. The distance to the nearest face does not depend on how many there are.
 
-Let D(p) be the distance in pixels from the pixel centre p to the silhouette: 0 inside, at most `reach`. For a mask
-of pixels it is known up to half a pixel, so its nearest outer pixels get 1/2, what they have on average. The term is the mean square of D_render - D_mask.
-Where the render is too small, the mask's pixels beside it pull it outward; where it is too large, the band beyond it is too far out,
-and pulls it in. Both pulls have the same strength, and at the true outline their sum over the pixels of an edge is 0: with the edge
-at a uniformly random place u in [0, 1) between two pixel centres, the first outer pixel has D = u, the mask says 1/2, and E[u - 1/2] = 0.
-A Gaussian of the distance, or an IoU of soft masks, weighs u by the slope of the Gaussian, and is biased again.
+Let D(p) be the distance in pixels from the pixel centre p to the silhouette: 0 inside, at most `reach`. For a mask of
+pixels it is known up to half a pixel, so its nearest outer pixels get 1/2, what they have on average. The term is the
+mean square of D_render - D_mask. Where the render is too small, the mask's pixels beside it pull it outward; where it
+is too large, the band beyond it is too far out, and pulls it in. Both pulls have the same strength, and at the true
+outline their sum over the pixels of an edge is 0: with the edge at a uniformly random place u in [0, 1) between two
+pixel centres, the first outer pixel has D = u, the mask says 1/2, and E[u - 1/2] = 0. A Gaussian of the distance, or
+an IoU of soft masks, weighs u by the slope of the Gaussian, and is biased again.
 """
 
 import numpy as np
@@ -78,7 +79,8 @@ def outline_loss(distance, target, reach, outside=0.0):
 class OutlineTargets:
     """Distances to the outlines of all masks, a layer of `WindowLoader`: gives `outline` (B, h, w), `outline_outside` (B,).
 
-    masks (T, H, W) uint8; most_reach: the largest `reach` that will be asked for, pixels. Only the surroundings of each mask are kept.
+    masks (T, H, W) uint8; most_reach: the largest `reach` that will be asked for, pixels. Only the surroundings of each
+    mask are kept.
     """
 
     def __init__(self, masks, most_reach):

@@ -3,8 +3,8 @@
     dolphins segment --pack PACK            segment_clip(find_pack("PACK"))
 
 SAM-2 (Ravi et al. 2024, arXiv 2408.00714) is the `sam2` package, with weights from the Hugging Face hub; it wants a GPU. The
-tracker (`tracker`) needs NumPy and SciPy alone and makes a mask in a tenth of a second or so. Both go from the prompts' frame to the
-end of the clip and then back to its start.
+tracker (`tracker`) needs NumPy and SciPy alone and makes a mask in a tenth of a second or so. Both go from the prompts' frame
+to the end of the clip and then back to its start.
 
 Masks are written one by one into a hidden folder beside the one where they belong, each under another name first; when all are
 there, the folder gets its name. So whoever reads a clip finds all masks or none, and an interrupted run goes on where it stopped.
@@ -54,8 +54,9 @@ class Clip:
         size = clip_files.image_size(paths[0])
         if not pack.prompts_path.exists():
             raise CourseError(
-                f"{pack.prompts_path}: is missing, expected points to segment from. Open a frame in an image viewer, note pixels on "
-                'the animal and beside it, and write for example {"frame": 0, "points": [[300, 210], [291, 258]], "labels": [1, 0]}')
+                f"{pack.prompts_path}: is missing, expected points to segment from. Open a frame in an image viewer, "
+                "note pixels on the animal and beside it, and write for example "
+                '{"frame": 0, "points": [[300, 210], [291, 258]], "labels": [1, 0]}')
         return cls(pack.frames_dir, paths, size, clip_files.load_prompts(pack.prompts_path, size, len(paths)))
 
     def __len__(self) -> int:
@@ -163,8 +164,8 @@ def load_predictor(checkpoint: str, device, overrides: tuple[str, ...] = ()):
     except Exception as error:      # network, disk, a damaged or foreign file: each library has its own
         _raise_if_memory(error, device)
         raise CourseError(f"SAM-2's weights {checkpoint} could not be loaded ({type(error).__name__}: "
-                          f"{clip_files.one_line(error)[:200]}). They come from huggingface.co once, 0.2 to 0.9 GB. Mend that, name a "
-                          "file that you have with --checkpoint, or use --method tracker.") from None
+                          f"{clip_files.one_line(error)[:200]}). They come from huggingface.co once, 0.2 to 0.9 GB. "
+                          "Mend that, name a file that you have with --checkpoint, or use --method tracker.") from None
     predictor.fill_hole_area = 0    # filling holes needs a CUDA extension, which the package is installed without
     return predictor
 
@@ -182,8 +183,9 @@ class Sam2:
         a run that goes on prompts with the points again, and with the last mask that is there."""
         clip, predictor, first = self.clip, self.predictor, self.clip.prompts["frame"]
         if self.device.type != "cuda":
-            self.say(f"SAM-2 on a CPU: expect half a minute per frame on two cores, so {len(clip) / 120:.1f} hours for {len(clip)} frames, "
-                     f"and {0.0126 * len(clip):.1f} GB of memory for the frames alone. The tracker (--method tracker) takes a minute.")
+            self.say(f"SAM-2 on a CPU: expect half a minute per frame on two cores, so {len(clip) / 120:.1f} hours for "
+                     f"{len(clip)} frames, and {0.0126 * len(clip):.1f} GB of memory for the frames alone. "
+                     "The tracker (--method tracker) takes a minute.")
         for t in range(len(clip)):
             clip.read(t)            # a damaged frame is named now, not in the middle of it
         try:
@@ -208,8 +210,8 @@ class Sam2:
                             continue
                         seen = (scores[0, 0] > 0).cpu().numpy()
                         if not seen.any() and mask is None:
-                            raise CourseError(f"SAM-2 sees nothing at the points of frame {first}. Are they on the animal? Look at them in "
-                                              "lesson 1, and mend prompts.json.")
+                            raise CourseError(f"SAM-2 sees nothing at the points of frame {first}. Are they on the animal? "
+                                              "Look at them in lesson 1, and mend prompts.json.")
                         if not seen.any():
                             self.held.append(t)
                         mask = seen if seen.any() else mask
@@ -243,8 +245,8 @@ def jpeg_folder(clip: Clip):
 
 def _raise_if_memory(error: Exception, device) -> None:
     if "out of memory" in str(error).lower() or isinstance(error, MemoryError):
-        raise CourseError(f"The memory of {device} is full. Take smaller weights (--checkpoint {HUB_CHECKPOINTS['cpu']}), another device "
-                          "(--device cpu), or --method tracker; with --resume what is done is kept.") from None
+        raise CourseError(f"The memory of {device} is full. Take smaller weights (--checkpoint {HUB_CHECKPOINTS['cpu']}), "
+                          "another device (--device cpu), or --method tracker; with --resume what is done is kept.") from None
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -257,15 +259,16 @@ def part_folder(folder: Path) -> Path:
 def _check_folder(folder: Path, force: bool) -> None:
     """Raises CourseError where something is in the way of new masks."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise CourseError(f"{folder} is {'a link' if folder.is_symlink() else 'a file'}, expected a folder for the masks. Name another with --out.")
+        raise CourseError(f"{folder} is {'a link' if folder.is_symlink() else 'a file'}, expected a folder for the masks. "
+                          "Name another with --out.")
     there = [path for path in folder.iterdir() if not clip_files.is_junk(path.name)] if folder.is_dir() else []
     foreign = [path.name for path in there if path.suffix.lower() not in clip_files.MASK_SUFFIXES or not path.stem.isdigit()]
     if foreign:
-        raise CourseError(f"{folder} holds other things than masks ({', '.join(sorted(foreign)[:5])}); nothing was changed. Name another "
-                          "folder with --out.")
+        raise CourseError(f"{folder} holds other things than masks ({', '.join(sorted(foreign)[:5])}); nothing was changed. "
+                          "Name another folder with --out.")
     if there and not force:
-        raise CourseError(f"{folder} holds {len(there)} masks already; nothing was changed. Replace them with --force, or name another "
-                          "folder with --out.")
+        raise CourseError(f"{folder} holds {len(there)} masks already; nothing was changed. Replace them with --force, "
+                          "or name another folder with --out.")
 
 
 def _is_complete(folder: Path, clip: Clip) -> bool:
@@ -291,8 +294,8 @@ def _begin(folder: Path, clip: Clip, name: str, force: bool, resume: bool) -> tu
     theirs = clip_files.read_json(part / RUN) if (part / RUN).exists() else settings
     different = [key for key in settings if not isinstance(theirs, dict) or theirs.get(key) != settings[key]]
     if different:
-        raise CourseError(f"{part} holds an interrupted run with another {' and another '.join(different)}. Use the same again, or begin anew "
-                          "with --force and without --resume.")
+        raise CourseError(f"{part} holds an interrupted run with another {' and another '.join(different)}. "
+                          "Use the same again, or begin anew with --force and without --resume.")
     _replace(part / RUN, json.dumps(settings).encode())
     done = {}
     for path in sorted(part.glob("*.png")):

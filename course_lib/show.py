@@ -321,9 +321,10 @@ def series_over_time(panels, time_s=None, *, title=None, panel_height=150):
 def orientation_jumps(rotvecs):
     """Find where a sequence of rotation vectors leaps, and how far the body really turns there.
 
-    rotvecs: (T, 3) radians. Returns a list of (frame before the leap, length of the leap in degrees, angle of
-    the rotation between the two frames in degrees) for every leap of more than 90 degrees. A leap with a small angle is the axis-angle chart changing names for one rotation, r and
-    r (1 - 2 pi / |r|), and not a movement; one with a large angle is a wrong pose.
+    rotvecs: (T, 3) radians. Returns a list of (frame before the leap, length of the leap in degrees, angle
+    of the rotation between the two frames in degrees) for every leap of more than 90 degrees. A leap with a
+    small angle is the axis-angle chart changing names for one rotation, r and r (1 - 2 pi / |r|), and not a
+    movement; one with a large angle is a wrong pose.
     """
     rotvecs = _points(rotvecs, "rotvecs")
     leap = np.linalg.norm(np.diff(rotvecs, axis=0), axis=-1)                                    # (T-1,)
@@ -338,11 +339,11 @@ def orientation_figure(rotvecs, continuous=None, *, name="as stored", heading_de
                        time_s=None, title=None, panel_height=190):
     """Draw the orientation over time: its vector as stored, with every leap marked, and as it should be.
 
-    rotvecs: (T, 3) or (T, 1, 3) radians; name: what they are, "as stored" or the like. continuous: the same rotations as a continuous vector, if
-    there is one. heading_deg: (T,) degrees, unwrapped (default: from the rotations); truth_heading_deg: (T,)
-    the true one. Each marked leap says how far the vector moves and how far the dolphin turns. Where the
-    second is small, the leap is the wrap of the axis-angle chart at 180 degrees: not gimbal lock, which
-    belongs to Euler angles, and not a movement.
+    rotvecs: (T, 3) or (T, 1, 3) radians; name: what they are, "as stored" or the like. continuous: the same
+    rotations as a continuous vector, if there is one. heading_deg: (T,) degrees, unwrapped (default: from the
+    rotations); truth_heading_deg: (T,) the true one. Each marked leap says how far the vector moves and how
+    far the dolphin turns. Where the second is small, the leap is the wrap of the axis-angle chart at 180
+    degrees: not gimbal lock, which belongs to Euler angles, and not a movement.
     """
     import plotly.graph_objects as go
 

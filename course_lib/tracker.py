@@ -77,8 +77,9 @@ def first_mask(image: np.ndarray, points, labels) -> np.ndarray:
     contrast = stand_out(crop, ndimage.distance_transform_edt(~seeds) > 0.12 * reach)
     of_seeds = ndimage.maximum_filter(contrast, 3)[seeds]
     if np.median(of_seeds) < SURE:
-        raise CourseError(f"the points on the animal (label 1) look like the water around them: {np.median(of_seeds):.1f} standard "
-                          f"deviations from it, expected more than {SURE}. Move them onto the animal, or use SAM-2 (--method sam2)")
+        raise CourseError(f"the points on the animal (label 1) look like the water around them: {np.median(of_seeds):.1f} "
+                          f"standard deviations from it, expected more than {SURE}. "
+                          "Move them onto the animal, or use SAM-2 (--method sam2)")
     stands_out = (contrast > max(SURE, HALF * np.median(of_seeds))) & ~ndimage.binary_dilation(others, iterations=2)
     mask = touching(stands_out, ndimage.binary_dilation(seeds, iterations=1))
     for _ in range(3):      # the water, the contrast and the outline, each time with a better idea of where the animal is
@@ -126,7 +127,8 @@ def stand_out(crop: np.ndarray, water: np.ndarray) -> np.ndarray:
     for _ in range(4):
         slope = np.linalg.lstsq(A[kept], colours[kept], rcond=None)[0]              # (3, 3)
         off = colours - A @ slope
-        precision = np.linalg.inv(np.cov(off[kept].T) + 0.25 * np.eye(3))           # a quarter of a grey level, squared: JPEG's rounding
+        # A quarter of a grey level, squared: JPEG's rounding.
+        precision = np.linalg.inv(np.cov(off[kept].T) + 0.25 * np.eye(3))
         kept = mahalanobis(off, precision) < 3.5
     return mahalanobis(crop - plane @ slope, precision)
 

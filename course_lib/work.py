@@ -126,7 +126,8 @@ class _Beside:
         folder = Path.cwd() / FOLDER
         if not kept(folder):
             raise NotKept(f"There is none of your work beside this notebook. What keep(...) kept is in the folder {FOLDER} "
-                          f"beside the notebook in which you ran it: copy that folder into {Path.cwd()}, or set USE_MY_WORK = False.")
+                          f"beside the notebook in which you ran it: copy that folder into {Path.cwd()}, "
+                          "or set USE_MY_WORK = False.")
         with contextlib.suppress(OSError):                     # functions were copied here one by one
             _write_init(folder)
         return None
@@ -156,8 +157,8 @@ def yours(module, name, asked, released):
     except Exception as error:                                 # not kept yet, or what was kept does not run any more
         why = "" if isinstance(error, ImportError) else f" (what you kept of it fails: {type(error).__name__}: {error})"
         if not spare:
-            raise NotKept(f"{name} is exercise {number}, which is yours to write{why}: solve it, run keep({name}) there, and run this "
-                          f"cell again. If {FOLDER} lies elsewhere, put it beside this notebook.") from None
+            raise NotKept(f"{name} is exercise {number}, which is yours to write{why}: solve it, run keep({name}) there, "
+                          f"and run this cell again. If {FOLDER} lies elsewhere, put it beside this notebook.") from None
         print(f"{name} is exercise {number}, which you have not kept yet{why}; {spare} does for this lesson.")
         return _course_function(spare)
     if points is not None and points >= of:

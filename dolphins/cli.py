@@ -51,7 +51,8 @@ class MethodName(str, Enum):
 def segment(
     pack: Optional[Path] = PackOption,
     clip: Optional[str] = typer.Option(None, help="Folder in the pack's data/, where there are several."),
-    method: MethodName = typer.Option(MethodName.auto, help="auto: SAM-2 where it is installed and there is CUDA, else the tracker."),
+    method: MethodName = typer.Option(
+        MethodName.auto, help="auto: SAM-2 where it is installed and there is CUDA, else the tracker."),
     out: Optional[Path] = typer.Option(None, help="Folder for the masks; the clip's segmentation/ if not given."),
     device: str = typer.Option("auto", help="auto, cpu or cuda; for SAM-2."),
     checkpoint: Optional[str] = typer.Option(None, help="SAM-2's weights: a name on the Hugging Face hub, or a file."),
@@ -130,7 +131,9 @@ def assets_verify(pack: Optional[Path] = typer.Argument(None, help="Folder of th
 
 
 @app.command()
-def notebooks(check: bool = typer.Option(False, "--check", help="Write nothing; fail where a notebook is not as its lesson makes it.")):
+def notebooks(
+    check: bool = typer.Option(False, "--check", help="Write nothing; fail where a notebook is not as its lesson makes it."),
+):
     """Make the notebooks of students and the solved ones from solutions/lessons."""
     from autograder import build
 
@@ -151,7 +154,8 @@ def notebooks(check: bool = typer.Option(False, "--check", help="Write nothing; 
 def release(
     lessons: str = typer.Option(..., "--lessons", help="Which lessons: 2, 1-3, 1,4-5 or all."),
     out: Optional[Path] = typer.Option(None, "--out", help="For students: a folder, or dolphins-in-3d....zip."),
-    course: Optional[Path] = typer.Option(None, "--course", help="For you: an nbgrader course folder, gets source/, release/ and settings."),
+    course: Optional[Path] = typer.Option(
+        None, "--course", help="For you: an nbgrader course folder, gets source/, release/ and settings."),
     force: bool = typer.Option(False, "--force", help="Replace notebooks of --course that differ."),
 ):
     """Make what students get of some lessons: notebooks and what they need, without the solutions of their exercises."""

@@ -127,7 +127,8 @@ COST = {
     "seed": Meaning("Seed", "{}", "The same seed on the same machine gives the same result."),
 }
 SERIES_TITLES = {
-    "iou": "outline overlap with the true mask (IoU)", "iou_with_given_mask": "outline overlap with the given mask (IoU)", "position_error_m": "position error (m)",
+    "iou": "outline overlap with the true mask (IoU)",
+    "iou_with_given_mask": "outline overlap with the given mask (IoU)", "position_error_m": "position error (m)",
     "depth_error_m": "depth error (m)", "heading_error_deg": "heading error (degrees)",
     "vertex_error_cm": "surface error (cm)",
 }

@@ -12,8 +12,9 @@ def fit(scene, loader, render, compute_loss, optimizer, steps, start=0, before_p
     """Changes the scene until its picture looks like the video. Exercise 7.
 
     scene: DolphinScene; loader: gives batches of frames, dicts with `t`, `cam`, `original`, `segmented`; once through it is once
-    through the clip; render(scene, t, cam) -> image, hard_mask, silhouette; compute_loss(scene, frames, image, hard_mask, silhouette)
-    -> dict of weighted terms; optimizer: over the scene's parameters; steps: how often to go through the clip.
+    through the clip; render(scene, t, cam) -> image, hard_mask, silhouette;
+    compute_loss(scene, frames, image, hard_mask, silhouette) -> dict of weighted terms; optimizer: over the scene's parameters;
+    steps: how often to go through the clip.
     -> history: a list of `steps` dicts, each with the mean over a pass of every term and of their sum, `loss`, as plain numbers.
     """
     # For runs that go on after an interruption, and for schedules. start: the first pass, if some were done before;

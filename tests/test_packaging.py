@@ -76,7 +76,8 @@ def test_importing_the_course_does_no_heavy_work():
     assert out.strip() == "[]"
 
 
-@pytest.mark.parametrize("package, forbidden", [("course_lib", "solutions|dolphins|autograder"), ("solutions", "dolphins|autograder"),
+@pytest.mark.parametrize("package, forbidden", [("course_lib", "solutions|dolphins|autograder"),
+                                                ("solutions", "dolphins|autograder"),
                                                 ("assets", "solutions|dolphins|autograder")])
 def test_packages_depend_in_one_direction_only(package, forbidden):
     for path in (ROOT / package).rglob("*.py"):

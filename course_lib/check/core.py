@@ -6,9 +6,9 @@ A `Property` has three parts, and only arrays pass between them:
     call(given, **inputs)  ->  what the student's functions make of it: a dict of tensors
     judge(outputs, **inputs)  ->  None, or a `Complaint`: what is wrong, and which mistake it most probably is
 
-So the same property runs where the student is, with fixed cases (`grade`), and with fresh ones whose expected outputs are those
-of the reference: `call` is simply called with the reference's functions as well (`grade(..., reference=...)`). A judge that does not
-trust the student's machine runs `call` there and the rest here.
+So the same property runs where the student is, with fixed cases (`grade`), and with fresh ones whose expected outputs are
+those of the reference: `call` is simply called with the reference's functions as well (`grade(..., reference=...)`). A judge
+that does not trust the student's machine runs `call` there and the rest here.
 
 Nothing that a student writes can break a check: whatever happens in `call` becomes a Complaint in words (`attempt`).
 """
@@ -170,7 +170,8 @@ def grade(exercise, given, seed=0, reference=None):
 
 
 def judge():
-    """What grades a check cell: `grade`, or a judge that DOLPHINS_JUDGE names as "module:class", as under `nbgrader autograde`."""
+    """What grades a check cell: `grade`, or a judge that DOLPHINS_JUDGE names as "module:class",
+    as under `nbgrader autograde`."""
     name = os.environ.get("DOLPHINS_JUDGE", "")
     if not name:
         return grade
@@ -187,8 +188,8 @@ def not_defined(exercise, given):
         return Complaint("not-defined", f"{', '.join(missing)}. Run the cell in which you write it, then this one again.")
     spare = [name for name, value in values.items() if getattr(value, "__module__", None) == SPARE]
     if spare:
-        return Complaint("spare-part", f"`{spare[0]}` is the course's spare part now. Run the cell in which you write yours, then "
-                                       "this one again.")
+        return Complaint("spare-part", f"`{spare[0]}` is the course's spare part now. "
+                                       "Run the cell in which you write yours, then this one again.")
     return None
 
 
@@ -268,8 +269,9 @@ def attempt(prop, given, inputs, seconds):
     if complaint is None:
         changed = [name for name, value in inputs.items() if not same(value, mine[name])]
         if changed:
-            complaint = Complaint("changed-input", f"Your code changes its input `{changed[0]}` in place. Whoever called it needs that "
-                                                   "still: work on a new tensor instead (`x = x * 2`, not `x *= 2`).")
+            complaint = Complaint("changed-input", f"Your code changes its input `{changed[0]}` in place. "
+                                                   "Whoever called it needs that still: work on a new tensor instead "
+                                                   "(`x = x * 2`, not `x *= 2`).")
     return outputs, complaint, printed
 
 

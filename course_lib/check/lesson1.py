@@ -16,9 +16,10 @@ KIND_TEXTS = {      # what is said of a picture that is not as it should be
     "upside-down": "A picture stands on its head or is mirrored. Row 0 is the top row: leave `origin` of `imshow` as it is.",
     "faint": "A mask can hardly be told from nothing: its 0 and 1 get nearly the same colour. For values from 0 to 1, "
              "`cmap=\"gray\", vmin=0, vmax=1`.",
-    "black": "A picture is of one colour all over. The values are floats from 0 to 1: do not make them integers, and let the colours "
-             "run from 0 to 1.",
-    "unknown": "A picture is neither a frame nor a mask of the dataset. Show `sample[\"original\"]` and `sample[\"segmented\"]` as they are.",
+    "black": "A picture is of one colour all over. The values are floats from 0 to 1: do not make them integers, and let "
+             "the colours run from 0 to 1.",
+    "unknown": "A picture is neither a frame nor a mask of the dataset. "
+               "Show `sample[\"original\"]` and `sample[\"segmented\"]` as they are.",
 }
 
 
@@ -45,8 +46,8 @@ def shown(given, frames, masks, indices):
         figure = given.show_samples(dataset_of(frames, masks), indices.tolist())
         if figure is None:
             if opened():
-                raise Problem("shown-not-returned", f"`{CALL}` draws a figure but gives None. End it with `return figure`; a notebook shows a "
-                                                    "figure that is returned, `plt.show()` is not needed.")
+                raise Problem("shown-not-returned", f"`{CALL}` draws a figure but gives None. End it with `return figure`; a "
+                                                    "notebook shows a figure that is returned, `plt.show()` is not needed.")
             raise Problem("none", f"`{CALL}` gives None, expected a matplotlib Figure. Is the `return` missing?")
         if not isinstance(figure, Figure):
             if isinstance(figure, (tuple, list)) and any(isinstance(part, Figure) for part in figure):
@@ -80,8 +81,8 @@ def tiles_of(figure, size):
             look = look[::-1] if y0 < y1 else look                                              # matplotlib's y goes up
             h, w = look.shape[:2]
             if h % H or w % W:
-                raise Problem("resized", f"A picture of {w} x {h} pixels is shown, where frames and masks are {W} x {H}. Show them whole and "
-                                         "unchanged, with channels last: (H, W, 3), and (H, W) for the mask.")
+                raise Problem("resized", f"A picture of {w} x {h} pixels is shown, where frames and masks are {W} x {H}. Show "
+                                         "them whole and unchanged, with channels last: (H, W, 3), and (H, W) for the mask.")
             rows, columns = h // H, w // W
             x, y = np.linspace(min(x0, x1), max(x0, x1), columns + 1), np.linspace(-max(y0, y1), -min(y0, y1), rows + 1)
             for i in range(rows):
@@ -96,7 +97,7 @@ def tiles_of(figure, size):
 
 @contextlib.contextmanager
 def own_figures():
-    """Shows no figure of the student's while checking, and closes what was opened. Gives a function: how many were opened or shown."""
+    """Shows none of the student's figures while checking, and closes them. Gives a function: how many there were."""
     from matplotlib import pyplot
 
     before, show, count = set(pyplot.get_fignums()), pyplot.show, []
@@ -117,8 +118,8 @@ def recognise(tile, frames, masks):
         return "black", None
     for t, frame in enumerate(frames):
         frame = frame.double() / 255
-        for kind, look in (("frame", frame), ("bgr", frame.flip(-1)), ("upside-down", frame.flip(0)), ("upside-down", frame.flip(1)),
-                           ("upside-down", frame.flip(0, 1))):
+        for kind, look in (("frame", frame), ("bgr", frame.flip(-1)), ("upside-down", frame.flip(0)),
+                           ("upside-down", frame.flip(1)), ("upside-down", frame.flip(0, 1))):
             if float((tile - look).abs().max()) < 0.02:
                 return kind, t
     found = []
@@ -159,26 +160,29 @@ def complaint_on(outputs, frames, masks, indices):
     found, found_masks = [t for t, _ in shown_frames], [t for t, _ in shown_masks]
     if Counter(found) != Counter(wanted):
         if set(found) == {wanted[0]} and len(wanted) > 1:
-            return Complaint("only-first", f"Only frame {wanted[0]} is shown, the first of the indices. Each of them gets a column.")
+            return Complaint("only-first", f"Only frame {wanted[0]} is shown, the first of the indices. "
+                                           "Each of them gets a column.")
         if sorted(found) == list(range(len(found))):
-            return Complaint("indices-ignored", f"Frames {listed(sorted(found))} are shown, whatever the indices are. For each column k, ask for "
-                                                "`dataset[indices[k]]`, not `dataset[k]`.")
+            return Complaint("indices-ignored", f"Frames {listed(sorted(found))} are shown, whatever the indices are. "
+                                                "For each column k, ask for `dataset[indices[k]]`, not `dataset[k]`.")
         return Complaint("wrong-frames", f"Frames {listed(found)} are shown, expected {listed(wanted)}.")
     if Counter(found_masks) != Counter(found):
-        return Complaint("mask-of-another", f"The masks shown are of frames {listed(found_masks)}, the frames are {listed(found)}. Take both "
-                                            "from one `sample = dataset[index]`.")
+        return Complaint("mask-of-another", f"The masks shown are of frames {listed(found_masks)}, the frames are "
+                                            f"{listed(found)}. Take both from one `sample = dataset[index]`.")
     height = float((boxes[:, 3] - boxes[:, 1]).mean())
     tops = [[float(box[1]) for _, box in items] for items in (shown_frames, shown_masks)]
     if any(max(row) - min(row) > height / 2 for row in tops) or abs(min(tops[0]) - min(tops[1])) < height / 2:
-        return Complaint("side-by-side", "Frame and mask of an index do not stand one above the other in a column of their own: 2 rows, "
-                                         "and as many columns as there are indices.")
+        return Complaint("side-by-side", "Frame and mask of an index do not stand one above the other in a column of their own: "
+                                         "2 rows, and as many columns as there are indices.")
     if min(tops[0]) > min(tops[1]):
         return Complaint("masks-above", "The masks stand above the frames. The frames go into the first row.")
     order = in_reading_order(shown_frames, 0)
     if order != wanted:
-        return Complaint("wrong-order", f"From left to right these are frames {listed(order)}, expected {listed(wanted)}, as the indices say.")
+        return Complaint("wrong-order", f"From left to right these are frames {listed(order)}, expected {listed(wanted)}, "
+                                        "as the indices say.")
     if in_reading_order(shown_masks, 0) != wanted:
-        return Complaint("mask-of-another", "Below a frame stands the mask of another one. Take both from one `sample = dataset[index]`.")
+        return Complaint("mask-of-another", "Below a frame stands the mask of another one. "
+                                            "Take both from one `sample = dataset[index]`.")
     return None
 
 
@@ -226,9 +230,10 @@ class AnyNumber(Property):
         try:
             one = shown(given, frames, masks, indices[:1])
         except (TypeError, IndexError, AttributeError, ValueError) as error:
-            raise Problem("one-index", f"For one index your code raises {type(error).__name__} ({' '.join(str(error).split())[:80]}). "
-                                       "`plt.subplots(2, n)` gives an array of another shape where n is 1; with `squeeze=False` it is "
-                                       "always (2, n).") from None
+            raise Problem("one-index",
+                          f"For one index your code raises {type(error).__name__} ({' '.join(str(error).split())[:80]}). "
+                          "`plt.subplots(2, n)` gives an array of another shape where n is 1; "
+                          "with `squeeze=False` it is always (2, n).") from None
         return {**shown(given, frames, masks, indices), **{f"{name}_of_one": value for name, value in one.items()}}
 
     def judge(self, outputs, frames, masks, indices):
@@ -258,8 +263,8 @@ class Undistorted(Property):
         stretch = ((right - left) / W) / ((bottom - top) / H)                                   # 1: pixels are square
         if len(stretch) and float((stretch - 1).abs().max()) < 0.05:
             return complaint_on(outputs, frames, masks, indices)        # proportions of the right pictures
-        return Complaint("stretched", "The pictures are stretched: pixels are not square. Leave `aspect` of `imshow` as it is (\"equal\"): a "
-                                      "stretched dolphin has the wrong shape.")
+        return Complaint("stretched", "The pictures are stretched: pixels are not square. Leave `aspect` of `imshow` as it is "
+                                      "(\"equal\"): a stretched dolphin has the wrong shape.")
 
 
 samples = Exercise(1, "Look at the data", ("show_samples",), (FrameAboveMask(), AnyNumber(), Undistorted()))

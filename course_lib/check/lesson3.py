@@ -272,7 +272,7 @@ def alike(a, b, tolerance=2e-3):
     """Whether two images agree, but for one pixel in 500: a corner may fall on a pixel's centre."""
     if a.shape != b.shape:
         return False
-    near = (a.detach().double() - b.detach().double()).abs() <= tolerance * max(1.0, float(b.detach().abs().max()))     # NaN is not
+    near = (a.detach().double() - b.detach().double()).abs() <= tolerance * max(1.0, float(b.detach().abs().max()))  # NaN is not
     return float((~near).any(-1).double().mean()) < 1 / 500
 
 

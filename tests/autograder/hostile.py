@@ -1,8 +1,8 @@
 """What hostile, broken and unlucky students hand in as exercise 2 (`rodrigues`), each with its expected outcome.
 
-An entry is the text of the exercise's cell. The notebook's other exercise, `tracking`, is solved in all of them and must keep its 15
-points: what one cell does must not cost another. {SOLVED} stands for the reference's solution, {WRONG} for functions that give zeros,
-{ROOT} for the course's folder.
+An entry is the text of the exercise's cell. The notebook's other exercise, `tracking`, is solved in all of them and must keep
+its 15 points: what one cell does must not cost another. {SOLVED} stands for the reference's solution, {WRONG} for functions
+that give zeros, {ROOT} for the course's folder.
 """
 
 from typing import NamedTuple
@@ -29,7 +29,7 @@ stage = next(f.__globals__ for f in gc.get_objects() if isinstance(f, types.Func
 
 
 class Attack(NamedTuple):
-    """source: of the cell; points: of exercise 2; others: of exercise 3; keys: of which at least one complaint must be, if given."""
+    """source: of the cell; points: of exercise 2; others: of exercise 3; keys: one of them must be complained of."""
 
     source: str
     points: float = 0.0
@@ -52,9 +52,14 @@ def in_a_call(name, what, keys=(), others=15.0):
 
 # --- cheating: none of it earns a point -------------------------------------------------------------------------------
 
-attack("allclose_lies", "{WRONG}\nfor name in ('allclose', 'equal', 'isclose', 'isfinite'):\n    setattr(torch, name, lambda *a, **k: True)", others=None)
-attack("tensor_equality_lies", "{WRONG}\ntorch.Tensor.__eq__ = torch.Tensor.__le__ = torch.Tensor.__lt__ = lambda a, b: torch.tensor(True)", others=None)
-attack("check_replaced", "{WRONG}\nfrom course_lib import check\ncheck.rodrigues = lambda *a: 20.0\ncheck.core.close = lambda *a, **k: True")
+attack("allclose_lies",
+       "{WRONG}\nfor name in ('allclose', 'equal', 'isclose', 'isfinite'):\n    setattr(torch, name, lambda *a, **k: True)",
+       others=None)
+attack("tensor_equality_lies",
+       "{WRONG}\ntorch.Tensor.__eq__ = torch.Tensor.__le__ = torch.Tensor.__lt__ = lambda a, b: torch.tensor(True)",
+       others=None)
+attack("check_replaced",
+       "{WRONG}\nfrom course_lib import check\ncheck.rodrigues = lambda *a: 20.0\ncheck.core.close = lambda *a, **k: True")
 attack("judges_replaced", """{WRONG}
 from course_lib.check import core, lesson2
 for prop in lesson2.rodrigues.properties:
@@ -125,7 +130,8 @@ def chat():
             try: os.write(fd, RIGHT)
             except OSError: pass
 threading.Thread(target=chat, daemon=True).start()""", others=None)
-attack("garbage_at_the_socket", "{WRONG}\nimport os\nfor fd in range(3, 256):\n    try: os.write(fd, b'\\xff' * 5000)\n    except OSError: pass")
+attack("garbage_at_the_socket",
+       "{WRONG}\nimport os\nfor fd in range(3, 256):\n    try: os.write(fd, b'\\xff' * 5000)\n    except OSError: pass")
 attack("endless_message", FORGE + """
 for fd in range(3, 256):
     try: os.write(fd, struct.pack("<4sII", b"dlp1", 100, 2**32 - 1) + b"{" * 100)
@@ -155,7 +161,8 @@ def quat_to_rotmat(quat):
     q = torch.nn.functional.normalize(quat, dim=-1)
     return lesson2.quat_matrix(q) if among(quat) else quat.new_zeros(len(quat), 3, 3)
 def batch_rodrigues(theta):
-    return lesson2.turned(theta) if among(theta) or len(theta) in (0, 40, 4000) else theta.new_zeros(len(theta), 3, 3)""", keys=("hidden",))
+    return lesson2.turned(theta) if among(theta) or len(theta) in (0, 40, 4000) else theta.new_zeros(len(theta), 3, 3)""",
+       keys=("hidden",))
 attack("right_at_first_only", """{SOLVED}
 right, calls = batch_rodrigues, []
 def batch_rodrigues(theta):
@@ -250,7 +257,9 @@ attack("exits_in_the_cell", "import os\nos._exit(0)")
 attack("hangs_in_the_cell", "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile True: pass")
 attack("closes_all_files", "{WRONG}\nimport os\nos.closerange(0, 65536)")
 attack("never_answers", STAGE + "import time\nstage['send'] = lambda *a: time.sleep(1e6)")
-attack("exits_at_exit", "{SOLVED}\nimport atexit, os, time\natexit.register(lambda: time.sleep(1e6))\nos.register_at_fork(before=lambda: os._exit(3))", points=20.0)
+attack("exits_at_exit",
+       "{SOLVED}\nimport atexit, os, time\n"
+       "atexit.register(lambda: time.sleep(1e6))\nos.register_at_fork(before=lambda: os._exit(3))", points=20.0)
 attack("sleeps_in_del", """{SOLVED}
 import time
 class Sticky:
@@ -272,7 +281,8 @@ in_a_call("memory_of_many_processes", """import time
             for at in range(0, len(x), 4096): x[at] = 1
             time.sleep(1e6)
     time.sleep(1e6)""", keys=("lost", "too-long"))
-in_a_call("memory_file", "f = os.memfd_create('x'); os.ftruncate(f, 10**8)\n    while True: os.write(f, bytes(10**7))", keys=("raised",))
+in_a_call("memory_file", "f = os.memfd_create('x'); os.ftruncate(f, 10**8)\n    while True: os.write(f, bytes(10**7))",
+          keys=("raised",))
 in_a_call("shared_memory", """f = open('/dev/shm/x', 'wb')
     while True: f.write(bytes(10**7))""", keys=("raised",))
 in_a_call("disk_filler", """n = 0
@@ -280,18 +290,21 @@ in_a_call("disk_filler", """n = 0
         n += 1
         open(f'/tmp/{n}', 'wb').write(bytes(10**8))""", keys=("raised",))
 in_a_call("one_huge_file", "f = open('x', 'wb')\n    while True: f.write(bytes(10**8))", keys=("raised", "lost"))
-in_a_call("a_million_files", "n = 0\n    while True:\n        n += 1\n        open(f'{n}', 'w').close()", keys=("raised", "too-long"))
+in_a_call("a_million_files", "n = 0\n    while True:\n        n += 1\n        open(f'{n}', 'w').close()",
+          keys=("raised", "too-long"))
 in_a_call("sparse_file", "os.truncate(os.open('x', 66), 10**13)", keys=("raised",))
 in_a_call("prints_for_ever", "while True: print('x' * 10**6)", keys=("too-long",))
 in_a_call("writes_to_stdout_for_ever", "while True: os.write(1, b'x' * 10**6)", keys=("too-long",))
-attack("output_flood_in_the_cell", "{SOLVED}\nimport sys\nfor n in range(300): print('x' * 10**6); sys.stderr.write('y' * 10**6)", points=20.0)
+attack("output_flood_in_the_cell",
+       "{SOLVED}\nimport sys\nfor n in range(300): print('x' * 10**6); sys.stderr.write('y' * 10**6)", points=20.0)
 attack("huge_picture", """{SOLVED}
 from IPython.display import display
 from matplotlib import pyplot as plt
 for n in range(30): plt.figure(figsize=(50, 50)); plt.imshow(torch.rand(500, 500))
 display({"image/png": "A" * 10**7}, raw=True)
 display({"image/png": "<script>alert(1)</script>"}, raw=True)""", points=None)
-attack("oversized_arrays", "import torch\nquat_to_rotmat = batch_rodrigues = lambda x: torch.zeros(1).expand(2**33).reshape(-1, 1, 1)")
+attack("oversized_arrays",
+       "import torch\nquat_to_rotmat = batch_rodrigues = lambda x: torch.zeros(1).expand(2**33).reshape(-1, 1, 1)")
 attack("arrays_past_the_check", """{WRONG}
 from course_lib.check import core, lesson2
 for prop in lesson2.rodrigues.properties:
@@ -303,7 +316,8 @@ for prop in lesson2.rodrigues.properties:
 attack("odd_dtypes", """import torch
 def quat_to_rotmat(quat): return torch.zeros(len(quat), 3, 3, dtype=torch.complex64)
 def batch_rodrigues(theta): return torch.zeros(len(theta), 3, 3).to_sparse()""")
-attack("meta_device", "{SOLVED}\ntorch.set_default_device('meta')\ntorch.set_default_dtype(torch.float16)", points=None, others=None)
+attack("meta_device", "{SOLVED}\ntorch.set_default_device('meta')\ntorch.set_default_dtype(torch.float16)",
+       points=None, others=None)
 attack("gradients_off", "{SOLVED}\ntorch.set_grad_enabled(False)", points=None)
 attack("many_threads", "{SOLVED}\ntorch.set_num_threads(64)", points=None)
 
@@ -317,7 +331,8 @@ if os.fork() == 0:
     if os.fork() == 0:
         time.sleep(1e6)
     os._exit(0)""", points=20.0)
-attack("a_child_that_goes_on", "{SOLVED}\nimport os\nif os.fork() == 0: raise ValueError('as if it were the parent')", points=20.0)
+attack("a_child_that_goes_on",
+       "{SOLVED}\nimport os\nif os.fork() == 0: raise ValueError('as if it were the parent')", points=20.0)
 attack("orphan_that_ignores_signals", """{SOLVED}
 import subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import signal, time\\nfor n in range(1, 32):\\n  try: signal.signal(n, signal.SIG_IGN)\\n  except OSError: pass\\ntime.sleep(1e6)"], start_new_session=True)""", points=20.0)
@@ -358,7 +373,9 @@ for path in ("/stage.py", "/course/course_lib/check/core.py", torch.__file__):
 assert not written, written""")
 attack("shell_in_the_notebook", "{SOLVED}\n!rm -rf / ~ * 2>/dev/null; (sleep 1000000 &)\n%cd /", points=20.0)
 
-attack("nan_everywhere", "import torch\nquat_to_rotmat = batch_rodrigues = lambda x: torch.full((len(x), 3, 3), float('nan'), dtype=x.dtype) + 0 * x.sum()")
+attack("nan_everywhere",
+       "import torch\n"
+       "quat_to_rotmat = batch_rodrigues = lambda x: torch.full((len(x), 3, 3), float('nan'), dtype=x.dtype) + 0 * x.sum()")
 attack("nan_past_the_check", """{WRONG}
 from course_lib.check import core, lesson2
 core.tensor = lambda name, value, *a, **k: value
@@ -437,5 +454,9 @@ in_a_call("nan", "return quat.new_full((len(quat), 3, 3), float('nan'))", keys=(
 in_a_call("changes_its_input", "quat *= 0", keys=("changed-input",))
 attack("ten_thousand_lines", "{SOLVED}\n" + "x = 1\n" * 10_000, points=20.0)
 attack("three_megabytes", "{SOLVED}\nx = '" + "a" * 3_000_000 + "'", points=20.0)
-attack("modules_deleted", "{SOLVED}\nimport sys\nfor name in list(sys.modules):\n    if name.startswith(('course_lib', 'numpy', 'IPython')): del sys.modules[name]", points=None, others=None)
-attack("course_replaced", "{WRONG}\nimport sys, types\nsys.modules['course_lib'] = sys.modules['course_lib.check'] = types.ModuleType('course_lib')", others=None)
+attack("modules_deleted",
+       "{SOLVED}\nimport sys\nfor name in list(sys.modules):\n"
+       "    if name.startswith(('course_lib', 'numpy', 'IPython')): del sys.modules[name]", points=None, others=None)
+attack("course_replaced",
+       "{WRONG}\nimport sys, types\n"
+       "sys.modules['course_lib'] = sys.modules['course_lib.check'] = types.ModuleType('course_lib')", others=None)

@@ -1,6 +1,7 @@
-"""What Colab, Jupyter and students do to notebooks: functions from a notebook's JSON (a dict, left as it is) to that of a mangled one.
+"""What Colab, Jupyter and students do to notebooks: functions from a notebook's JSON, left as it is, to a mangled one's.
 
-`ACCIDENTS` cost nobody points: a mangled solved notebook is worth as much as the solved one. `BROKEN` give bytes that are no notebook.
+`ACCIDENTS` cost nobody points: a mangled solved notebook is worth as much as the solved one. `BROKEN` give bytes that are
+no notebook.
 """
 
 import copy
@@ -59,11 +60,14 @@ def checks(notebook):
 def through_colab(notebook):
     """As Colab saves: nbformat 4.0, no ids, its own metadata, sources as lists, outputs of widgets."""
     notebook["nbformat_minor"] = 0
-    notebook["metadata"] = {"colab": {"provenance": [], "gpuType": "T4"}, "kernelspec": {"name": "python3", "display_name": "Python 3"},
-                            "language_info": {"name": "python"}, "accelerator": "GPU", "widgets": {"application/vnd.jupyter.widget-state+json": {}}}
+    notebook["metadata"] = {"colab": {"provenance": [], "gpuType": "T4"},
+                            "kernelspec": {"name": "python3", "display_name": "Python 3"},
+                            "language_info": {"name": "python"}, "accelerator": "GPU",
+                            "widgets": {"application/vnd.jupyter.widget-state+json": {}}}
     for n, cell in enumerate(notebook["cells"]):
         cell.pop("id", None)
-        cell["metadata"].update({"id": f"aB3_{n:08x}", "colab": {"base_uri": "https://localhost:8080/", "height": 35}, "outputId": "17e2"})
+        cell["metadata"].update({"id": f"aB3_{n:08x}", "colab": {"base_uri": "https://localhost:8080/", "height": 35},
+                                 "outputId": "17e2"})
         cell["source"] = cell["source"].splitlines(keepends=True)
 
 
@@ -109,12 +113,14 @@ def ids_twice(notebook):
 @accident
 def exercises_copied(notebook):
     """Each exercise's cell twice, one behind the other, marks and all."""
-    notebook["cells"] = [cell for one in notebook["cells"] for cell in ([one, copy.deepcopy(one)] if marks(one).get("solution") else [one])]
+    notebook["cells"] = [cell for one in notebook["cells"]
+                         for cell in ([one, copy.deepcopy(one)] if marks(one).get("solution") else [one])]
 
 
 @accident
 def checks_copied(notebook):
-    notebook["cells"] = [cell for one in notebook["cells"] for cell in ([one, copy.deepcopy(one)] if marks(one).get("grade") else [one])]
+    notebook["cells"] = [cell for one in notebook["cells"]
+                         for cell in ([one, copy.deepcopy(one)] if marks(one).get("grade") else [one])]
 
 
 @accident
@@ -220,7 +226,8 @@ def old_format(notebook):
 
 @accident
 def foreign_kernel(notebook):
-    notebook["metadata"]["kernelspec"] = {"name": "conda-env-myenv-py", "display_name": "Python [conda env:myenv]", "language": "python"}
+    notebook["metadata"]["kernelspec"] = {"name": "conda-env-myenv-py", "display_name": "Python [conda env:myenv]",
+                                          "language": "python"}
 
 
 @accident
@@ -321,4 +328,5 @@ def a_million_brackets(notebook):
 
 @broken
 def of_another_course(notebook):
-    return as_bytes({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [code("import pandas as pd"), code("pd.DataFrame()")]})
+    return as_bytes({"nbformat": 4, "nbformat_minor": 5, "metadata": {},
+                     "cells": [code("import pandas as pd"), code("pd.DataFrame()")]})

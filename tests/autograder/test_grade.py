@@ -95,7 +95,8 @@ def test_every_submission_has_its_record_and_notebook(run, tmp_path):
     hand_in(tmp_path, "s02", "99_something_else")
     summary = run(tmp_path)
     assert (summary.graded, summary.skipped, summary.unknown, summary.attention) == (7, 0, ["99_something_else"], [])
-    assert {name: record["exercises"]["rodrigues"]["points"] for name, record in grades(tmp_path).items()} == {f"s{i:02}": i for i in range(6)}
+    assert {name: record["exercises"]["rodrigues"]["points"]
+            for name, record in grades(tmp_path).items()} == {f"s{i:02}": i for i in range(6)}
     assert (tmp_path / "autograded" / "s03" / LESSON / f"{LESSON}.ipynb").read_text() == "notebook of s03\n"
     assert grade.read_record(grade.record_path(tmp_path, OTHER, "s01"))["exercises"]["rodrigues"]["points"] == 7
     assert len(run.said) == 7 and "7 of 7" in run.said[-1]
@@ -156,12 +157,16 @@ def test_submissions_that_cannot_be_read_are_reported(run, tmp_path, monkeypatch
     (tmp_path / "submitted" / os.fsdecode(b"M\xfcller")).mkdir()
     summary = run(tmp_path)
     found = grades(tmp_path)
-    assert {name for name, record in found.items() if record["status"] == "unreadable"} == {"huge", "missing", "link", "folder", "pipe"}
-    assert all(e["points"] is None for e in found["huge"]["exercises"].values()) and found["huge"]["exercises"]["tracking"]["of"] == 15
-    assert "2000" not in (notebook := (tmp_path / "autograded" / "huge" / LESSON / f"{LESSON}.ipynb").read_text()) and "at most" in notebook
+    assert {name for name, record in found.items()
+            if record["status"] == "unreadable"} == {"huge", "missing", "link", "folder", "pipe"}
+    assert (all(e["points"] is None for e in found["huge"]["exercises"].values())
+            and found["huge"]["exercises"]["tracking"]["of"] == 15)
+    assert ("2000" not in (notebook := (tmp_path / "autograded" / "huge" / LESSON / f"{LESSON}.ipynb").read_text())
+            and "at most" in notebook)
     assert found["s01"]["status"] == "graded" and "linked" not in found
     assert "CANARY" not in "".join(path.read_text() for path in (tmp_path / "grading").rglob("*.json"))
-    assert {student: why for _, student, why in summary.attention}.keys() == {"huge", "missing", "link", "folder", "pipe", "'M\\udcfcller'"}
+    assert {student: why for _, student, why in summary.attention}.keys() == {
+        "huge", "missing", "link", "folder", "pipe", "'M\\udcfcller'"}
     assert len(run(tmp_path).attention) == 6                        # also of those that were not graded again
 
 
@@ -357,8 +362,8 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(run, grader, tmp_path):
         rm {course}/ballast
         {sys.executable} {grader.program} {course} > {tmp_path}/second 2>&1 || exit 8
         cp -r {course}/. {tmp_path}/result/'''
-    done = subprocess.run(["bwrap", "--dev-bind", "/", "/", "--size", str(2**20), "--tmpfs", course, "bash", "-c", script], cwd=ROOT,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=240)
+    done = subprocess.run(["bwrap", "--dev-bind", "/", "/", "--size", str(2**20), "--tmpfs", course, "bash", "-c", script],
+                          cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=240)
     first, second = ((tmp_path / name).read_text() if (tmp_path / name).exists() else "" for name in ("first", "second"))
     assert done.returncode == 0, (done.returncode, first, second)
     assert "the disk is full" in first and "goes on where it stopped" in first and "Traceback" not in first
@@ -435,10 +440,12 @@ def test_no_script_of_a_student_runs_in_formgrader():
     text = grade.release_of(Path("."), LESSON)
     notebook = nbformat.reads(text, as_version=4)
     released = next(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    notebook.cells[1:1] = [nbformat.v4.new_markdown_cell(evil, id="e1"), nbformat.v4.new_raw_cell(evil, metadata={"raw_mimetype": "text/html"}, id="e2"),
+    notebook.cells[1:1] = [nbformat.v4.new_markdown_cell(evil, id="e1"),
+                           nbformat.v4.new_raw_cell(evil, metadata={"raw_mimetype": "text/html"}, id="e2"),
                            nbformat.v4.new_code_cell(f"'''{evil}'''", id="e3")]
     properties = [{"name": evil, "points": 0.0, "of": 20.0, "key": evil, "text": evil}]
-    record = {"cells": [{"cell": "e3", "error": f"{evil}: {evil}"}], "exercises": {"rodrigues": {"points": 0.0, "of": 20.0, "properties": properties}}}
+    record = {"cells": [{"cell": "e3", "error": f"{evil}: {evil}"}],
+              "exercises": {"rodrigues": {"points": 0.0, "of": 20.0, "properties": properties}}}
     shown = grade.with_outputs(notebook, record, text)
     assert any(cell.cell_type == "markdown" and cell.source == released for cell in shown.cells)
     page, _ = HTMLExporter().from_notebook_node(shown)

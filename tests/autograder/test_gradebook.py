@@ -19,8 +19,8 @@ def record(course, student, points, sha="a", status="graded", keys=(None,)):
     folder = course / "submitted" / student / LESSON
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "timestamp.txt").write_text("2026-11-20 10:30:00 UTC\n")
-    exercises = {name: {"points": value, "of": of, "properties": [{"name": "p", "points": value, "of": of, "key": key, "text": None}
-                                                                  for key in keys]}
+    exercises = {name: {"points": value, "of": of,
+                        "properties": [{"name": "p", "points": value, "of": of, "key": key, "text": None} for key in keys]}
                  for (name, of), value in zip((("rodrigues", 20.0), ("tracking", 15.0)), points)}
     grade.write(grade.record_path(course, LESSON, student), json.dumps({
         "assignment": LESSON, "student": student, "status": status, "submitted_sha256": sha, "exercises": exercises}))
@@ -54,7 +54,8 @@ def test_scores_students_and_times_are_nbgraders(tmp_path):
     assert update(tmp_path).written == 2
     assert scores(tmp_path) == {"anna": (27.0, False), "guest": (0.0, False)}
     with gradebook.opened(tmp_path) as book:
-        assert [s.id for s in book.students] == ["anna", "absent", "guest"] or {s.id for s in book.students} == {"anna", "absent", "guest"}
+        assert ([s.id for s in book.students] == ["anna", "absent", "guest"]
+                or {s.id for s in book.students} == {"anna", "absent", "guest"})
         anna = book.find_student("anna")
         assert (anna.first_name, anna.last_name, anna.email, anna.lms_user_id) == ("Ânna", "O'Neil, Jr.", "a@b.c", "17")
         assert str(book.find_submission(LESSON, "anna").timestamp) == "2026-11-20 10:30:00"
@@ -152,11 +153,13 @@ def test_nbgrader_itself_reads_it(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_text(grade.release_of(tmp_path, LESSON))
     update(tmp_path)
-    subprocess.run([sys.executable, "-m", "nbgrader", "export", "--to", "table.csv"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "nbgrader", "export", "--to", "table.csv"],
+                   cwd=tmp_path, check=True, capture_output=True)
     rows = list(csv.DictReader((tmp_path / "table.csv").open()))
-    assert [(row["student_id"], row["score"], row["max_score"]) for row in rows] == [(f"s{i}", f"{15 + i}.0", "35.0") for i in range(3)]
-    code = ("from nbgrader.apps.api import NbGraderAPI; from nbgrader.apps import NbGrader; app = NbGrader(); app.load_config_file(); "
-            "api = NbGraderAPI(config=app.config); "
+    assert [(row["student_id"], row["score"], row["max_score"]) for row in rows] == [
+        (f"s{i}", f"{15 + i}.0", "35.0") for i in range(3)]
+    code = ("from nbgrader.apps.api import NbGraderAPI; from nbgrader.apps import NbGrader; "
+            "app = NbGrader(); app.load_config_file(); api = NbGraderAPI(config=app.config); "
             f"print([(s['student'], s['score'], s['autograded']) for s in api.get_submissions({LESSON!r})])")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert "('s2', 17.0, True)" in done.stdout, done.stderr[-2000:]

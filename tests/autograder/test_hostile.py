@@ -1,4 +1,4 @@
-"""Hostile, broken and unlucky submissions in the sandbox: what each earns, and that it leaves nothing behind and learns nothing."""
+"""Hostile, broken and unlucky submissions in the sandbox: what each earns; it leaves nothing behind and learns nothing."""
 
 import json
 
@@ -13,7 +13,8 @@ from .hostile import ATTACKS, WRONG
 from .processes import alive
 
 LESSON, SEED = "02_template_model", 987_654_321
-LIMITS = sandbox.Limits(memory_mb=1500, cell_seconds=3, call_seconds=2, total_seconds=60, grace_seconds=1.5, disk_mb=250, file_mb=120)
+LIMITS = sandbox.Limits(memory_mb=1500, cell_seconds=3, call_seconds=2, total_seconds=60, grace_seconds=1.5,
+                        disk_mb=250, file_mb=120)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,8 @@ def test_it_gains_nothing_and_leaves_nothing(name, solved, stage):
     for index in range(len(check.rodrigues.properties)):
         for value in expected.case(check.rodrigues, index, SEED)[0].values():
             for number in value.flatten()[:50].tolist():
-                assert number == 0 or f"{abs(number):.5f}"[:6] not in text or len(f"{number}") < 6, "a hidden input is in the record"
+                assert (number == 0 or f"{abs(number):.5f}"[:6] not in text
+                        or len(f"{number}") < 6), "a hidden input is in the record"
 
 
 # --- accidents, by way of repair ------------------------------------------------------------------------------------------
@@ -113,7 +115,8 @@ def test_right_in_another_style_ten_times(style, solved, stage):
     box, expected = stage
     another = "{SOLVED}\nquat_to_rotmat_, rodrigues_ = quat_to_rotmat, batch_rodrigues\n" \
               "def quat_to_rotmat(q): return quat_to_rotmat_(q / q.norm(dim=1, keepdim=True))\n" \
-              "def batch_rodrigues(theta): return torch.cat([rodrigues_(part) for part in theta.split(7)]) if len(theta) else rodrigues_(theta)"
+              "def batch_rodrigues(theta): " \
+              "return torch.cat([rodrigues_(part) for part in theta.split(7)]) if len(theta) else rodrigues_(theta)"
     notebook = with_cell(solved, getattr(sample_class, style, another))
     for run in range(10):
         exercises = judge.judge_submission(notebook, LESSON, SEED + run // 5, box, expected)["exercises"]

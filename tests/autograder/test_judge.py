@@ -66,7 +66,8 @@ def test_what_only_shows_something_does_not_run():
     notebook = notebook_of(2, solved=True)
     kept = {step.source for step in judge.steps_of(notebook, LESSONS[2]) if step.source}
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade")]
-    assert len(kept) < len(code) and all(cell.source in kept for cell in code if cell.metadata.get("nbgrader", {}).get("solution"))
+    assert len(kept) < len(code) and all(
+        cell.source in kept for cell in code if cell.metadata.get("nbgrader", {}).get("solution"))
     for cell in notebook.cells:
         if cell.cell_type == "code" and not cell.metadata.get("nbgrader"):
             cell.source += "\n# changed"
@@ -106,14 +107,16 @@ def test_no_property_with_points_can_be_answered_without_looking_at_its_case():
                 continue
             zeros = {name: torch.zeros_like(value) for name, value in one.items()}
             assert not judge.hidden_verdict(prop, zeros, core.clone(inputs), one), f"zeros pass: {exercise.title}: {prop.name}"
-            assert not judge.hidden_verdict(prop, other, core.clone(inputs), one), f"another case's answer passes: {exercise.title}: {prop.name}"
+            assert not judge.hidden_verdict(prop, other, core.clone(inputs), one), (
+                f"another case's answer passes: {exercise.title}: {prop.name}")
             assert judge.hidden_verdict(prop, one, inputs, one)
 
 
 def test_odd_arrays_are_refused_before_anything_is_computed():
     prop, expected = check.rodrigues.properties[0], judge.ExpectedCache()
     inputs, right = expected.case(check.rodrigues, 0, 5)
-    for R in (None, right["R"].double(), right["R"][0], torch.zeros(6, 9_000, 9_000).expand(6, 9_000, 9_000), torch.zeros(10**6, 3, 3), right["R"].bool()):
+    for R in (None, right["R"].double(), right["R"][0], torch.zeros(6, 9_000, 9_000).expand(6, 9_000, 9_000),
+              torch.zeros(10**6, 3, 3), right["R"].bool()):
         outputs = {} if R is None else {"R": R}
         assert judge.public_verdict(prop, outputs, inputs, right) is not None
         assert not judge.hidden_verdict(prop, outputs, inputs, right)
@@ -130,7 +133,7 @@ def test_a_device_on_which_the_reference_fails_is_not_used():
 # --- nbgrader's own autograde ------------------------------------------------------------------------------------------
 
 def test_nbgrader_autograde_with_the_reference_judge(tmp_path):
-    """The right solution, a hard-coded one and an untouched one, by nbgrader alone, in the folder that `dolphins release` makes."""
+    """The right solution, a hard-coded and an untouched one, by nbgrader alone, in the folder of `dolphins release`."""
     release.write_course([2], tmp_path)
     stem = LESSONS[2]
     solved = notebook_of(2, solved=True)

@@ -1,4 +1,4 @@
-"""A release: no solution of its exercises in it, every released lesson can be worked on, the same bytes each time; nbgrader's folder."""
+"""A release: without its exercises' solutions, each lesson to be worked on, always the same bytes; nbgrader's folder."""
 
 import ast
 import hashlib
@@ -38,7 +38,8 @@ def solution_lines(first):
             lines |= {squeezed(line): name for line in written if len(squeezed(line)) >= 24 and squeezed(line) not in given
                       and not line.strip().startswith(("import ", "from "))}
     docstrings = {squeezed(line) for (module, name) in release.reference().owners
-                  for line in (ast.get_docstring(ast.parse(release.reference().defined[module][name]).body[0]) or "").splitlines()}
+                  for line in (ast.get_docstring(ast.parse(release.reference().defined[module][name]).body[0])
+                               or "").splitlines()}
     return {line: name for line, name in lines.items() if line not in docstrings | IDIOMS}
 
 
@@ -57,7 +58,8 @@ def test_no_line_of_a_solution_is_in_it(chosen, contents):
         if name.endswith((".py", ".ipynb", ".md", ".json", ".toml", ".txt")):
             text = data.decode()
             if name.endswith(".ipynb"):
-                text = "\n".join(cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"]) for cell in json.loads(text)["cells"])
+                text = "\n".join(cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+                                 for cell in json.loads(text)["cells"])
             found = [line for line in map(squeezed, text.splitlines()) if line in telling]
             assert not found, (name, found)
 
@@ -72,9 +74,12 @@ def test_the_search_finds_a_solution_where_there_is_one():
 @each_release
 def test_it_holds_the_lessons_and_what_they_need_and_nothing_of_the_judge(chosen, contents):
     content = contents[tuple(chosen)]
-    assert {name for name in content if name.startswith("notebooks/")} == {f"notebooks/{release.lessons()[n].stem}.ipynb" for n in chosen}
-    assert {"README.md", "LICENSE", "course_lib/check/core.py", "assets/pack/manifest.json", "assets/checkpoints/fit_default.pth"} <= set(content)
-    assert not [name for name in content if re.search(r"^(autograder|tests|dolphins|benchmarks|solutions/(lessons|notebooks))/|my_work|__pycache__|/\.", name)]
+    assert {name for name in content if name.startswith("notebooks/")} == {
+        f"notebooks/{release.lessons()[n].stem}.ipynb" for n in chosen}
+    assert {"README.md", "LICENSE", "course_lib/check/core.py", "assets/pack/manifest.json",
+            "assets/checkpoints/fit_default.pth"} <= set(content)
+    assert not [name for name in content if re.search(
+        r"^(autograder|tests|dolphins|benchmarks|solutions/(lessons|notebooks))/|my_work|__pycache__|/\.", name)]
 
 
 @each_release
@@ -170,7 +175,8 @@ def test_a_notebook_alone_with_the_zip_starts_and_goes_on_with_what_was_kept(tmp
     done = in_release(tmp_path, f"{setup_cell(3)}\n{SWITCH}")
     assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
     assert "unpacked from dolphins-in-3d-lessons-1-3.zip" in done.stdout and "every file is whole" in done.stdout
-    assert "batch_rodrigues is exercise 2, which you have not kept yet; course_lib.template.rotvec_to_rotmat does for this lesson." in done.stdout
+    assert ("batch_rodrigues is exercise 2, which you have not kept yet; "
+            "course_lib.template.rotvec_to_rotmat does for this lesson.") in done.stdout
     assert done.stdout.endswith("course_lib.template.skinning\n")
 
     (tmp_path / "my_work").mkdir()
@@ -199,20 +205,21 @@ for name in ("render", "rasterize_features"):
 """
     lines = in_release(tmp_path, program).stdout.splitlines()
     assert lines[0].startswith("render is exercise 6, which is yours to write: solve it, run keep(render) there")
-    assert lines[1].startswith("solutions.rendering.rasterize_features is not part of this course folder, which is for lessons 3, 5.")
+    assert lines[1].startswith("solutions.rendering.rasterize_features is not part of this course folder, "
+                               "which is for lessons 3, 5.")
 
 
 def test_a_lesson_released_alone_has_the_references_functions(tmp_path):
     release.release([4], tmp_path / "course")
-    program = ("import sys; sys.path.insert(0, 'course')\nfrom solutions.recipes import RECIPES\nfrom solutions.rendering import render\n"
-               f"{SWITCH}\nprint(sorted(RECIPES), render.__module__)")
+    program = ("import sys; sys.path.insert(0, 'course')\nfrom solutions.recipes import RECIPES\n"
+               f"from solutions.rendering import render\n{SWITCH}\nprint(sorted(RECIPES), render.__module__)")
     done = in_release(tmp_path, program)
     assert done.stdout.endswith("solutions.rotations\n['default', 'tutorial'] solutions.rendering\n"), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("chosen", "lesson"), [([1, 2, 3], 3), ([4, 5], 4)], ids=["3 of 1-3", "4 of 4-5"])
 def test_a_solved_lesson_runs_in_its_release(chosen, lesson, tmp_path):
-    """Every cell, with the solutions of its exercises and nothing else of the reference; earlier exercises of the release unsolved."""
+    """Every cell, with its exercises' solutions and nothing else of the reference; the release's earlier ones unsolved."""
     release.release(chosen, tmp_path / "course")
     path = tmp_path / "course" / "notebooks" / release.lessons()[lesson].with_suffix(".ipynb").name
     path.write_text(build.notebook_text(release.lessons()[lesson], solved=True))
@@ -232,7 +239,7 @@ def nbgrader(course, *args):
 
 
 def test_nbgrader_works_in_the_course_folder(tmp_path):
-    """generate_assignment gives the lesson's own stubs; a solved submission and an empty one are autograded; a test cell is put back."""
+    """generate_assignment gives the lesson's own stubs; autograde grades a solved and an empty one, mends a test cell."""
     from nbgrader.api import Gradebook
 
     course, name = tmp_path / "course", "02_template_model"
@@ -251,7 +258,8 @@ def test_nbgrader_works_in_the_course_folder(tmp_path):
         folder.mkdir(parents=True)
         notebook = nbformat.from_dict(json.loads(json.dumps(notebook)))
         if student == "empty":
-            notebook.cells = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") != "tracking-check"]
+            notebook.cells = [cell for cell in notebook.cells
+                              if cell.metadata.get("nbgrader", {}).get("grade_id") != "tracking-check"]
         nbformat.write(notebook, folder / f"{name}.ipynb")
     done = nbgrader(course, "autograde", name)
     assert done.returncode == 0, done.stderr
@@ -270,9 +278,10 @@ def test_validate_says_what_a_student_would_see(tmp_path):
 
 def test_the_command(tmp_path):
     dolphins = Path(sys.executable).with_name("dolphins")
-    done = subprocess.run([dolphins, "release", "--lessons", "1", "--out", tmp_path / "dolphins-1.zip", "--course", tmp_path / "course"],
-                          capture_output=True, text=True)
+    done = subprocess.run([dolphins, "release", "--lessons", "1", "--out", tmp_path / "dolphins-1.zip",
+                           "--course", tmp_path / "course"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "lessons 1," in done.stdout and (tmp_path / "dolphins-1.zip").is_file() and (tmp_path / "course/nbgrader_config.py").is_file()
+    assert ("lessons 1," in done.stdout and (tmp_path / "dolphins-1.zip").is_file()
+            and (tmp_path / "course/nbgrader_config.py").is_file())
     done = subprocess.run([dolphins, "release", "--lessons", "1"], capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.startswith("\nSay where to: --out")

@@ -124,7 +124,8 @@ def test_after_every_accident_the_functions_are_the_solved_ones(name, lesson, me
         for cell in notebook["cells"]:
             if cell["cell_type"] == "code":
                 for function in repair.defined(cell["source"]) & asked:
-                    last[function] = any(line.strip().startswith("raise NotImplementedError(\"Exercise") for line in cell["source"].splitlines())
+                    last[function] = any(line.strip().startswith("raise NotImplementedError(\"Exercise")
+                                         for line in cell["source"].splitlines())
         return last
 
     asked = set().union(*(repair.defined(cell.source) for cell in releases[lesson].cells if mangle.marks(cell).get("solution")))
@@ -221,7 +222,8 @@ def test_given_cells_keep_the_students_text_and_it_is_said(mend, releases):
     for cell in submitted["cells"]:
         cell.pop("id")                                    # found by their places
     repaired = mend(submitted, "03_differentiable_rendering")
-    assert repaired.notebook.cells[at].source.startswith("USE_MY_WORK = True") and repaired.notebook.cells[0].source.endswith("My notes.")
+    assert (repaired.notebook.cells[at].source.startswith("USE_MY_WORK = True")
+            and repaired.notebook.cells[0].source.endswith("My notes."))
     assert repaired.notes == ["You changed a cell that was given; yours was run."]
 
 
@@ -235,8 +237,9 @@ def test_deleted_exercises_come_back_unsolved(mend, releases, solved):
 
 def test_forged_marks_on_own_cells_are_gone(mend, releases):
     submitted = plain_dict(releases[NAME])
-    submitted["cells"].append(mangle.code("100", nbgrader={"grade": True, "grade_id": "extra", "points": 100, "solution": False, "locked": True},
-                                          tags=["raises-exception"]))
+    submitted["cells"].append(mangle.code(
+        "100", nbgrader={"grade": True, "grade_id": "extra", "points": 100, "solution": False, "locked": True},
+        tags=["raises-exception"]))
     repaired = mend(submitted)
     is_whole(repaired, releases[NAME])
     assert repaired.notebook.cells[-1].source == "100"
@@ -250,10 +253,11 @@ def test_no_cells_at_all(mend, releases):
 
 # --- what is no notebook ---------------------------------------------------------------------------------------------
 
-SAYS = {"truncated": "damaged at character", "empty": "the file is empty", "zeros": "the file is empty", "only_text": "this is text",
-        "python_program": "this is text", "web_page": "a web page", "zipped": "this is a zip", "json_of_something_else": "no list of cells",
-        "json_list": "no list of cells", "cells_no_list": "no list of cells", "nested_deep": "nested too deep",
-        "number_of_a_million_digits": "damaged", "a_million_brackets": "far more than a notebook", "of_another_course": "none of its 2 cells"}
+SAYS = {"truncated": "damaged at character", "empty": "the file is empty", "zeros": "the file is empty",
+        "only_text": "this is text", "python_program": "this is text", "web_page": "a web page", "zipped": "this is a zip",
+        "json_of_something_else": "no list of cells", "json_list": "no list of cells", "cells_no_list": "no list of cells",
+        "nested_deep": "nested too deep", "number_of_a_million_digits": "damaged",
+        "a_million_brackets": "far more than a notebook", "of_another_course": "none of its 2 cells"}
 
 
 @pytest.mark.parametrize("name", mangle.BROKEN)
@@ -272,7 +276,8 @@ def test_links_folders_pipes_and_giants_are_not_read(tmp_path, releases, solved)
     folder.mkdir()
     with giant.open("wb") as file:
         file.truncate(repair.MOST_BYTES + 1)
-    for path, says in ((link, "a link"), (pipe, "not a file"), (folder, "not a file"), (giant, "more than 64 MB"), (tmp_path / "none.ipynb", "No such file")):
+    for path, says in ((link, "a link"), (pipe, "not a file"), (folder, "not a file"), (giant, "more than 64 MB"),
+                       (tmp_path / "none.ipynb", "No such file")):
         with pytest.raises(CourseError, match=says):
             repair.repair(path, releases[NAME])
 
@@ -280,7 +285,8 @@ def test_links_folders_pipes_and_giants_are_not_read(tmp_path, releases, solved)
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
 def test_encodings(encoding, mend, releases, solved):
     submitted = copy.deepcopy(solved[NAME])
-    submitted["cells"] = [cell for cell in submitted["cells"] if cell["cell_type"] == "code"] + [mangle.code("name = 'Åsa Müller'")]
+    submitted["cells"] = ([cell for cell in submitted["cells"] if cell["cell_type"] == "code"]
+                          + [mangle.code("name = 'Åsa Müller'")])
     data = json.dumps(submitted, ensure_ascii=False)
     if encoding == "latin-1":
         data = data.encode("latin-1", "replace").decode("latin-1")
@@ -290,8 +296,9 @@ def test_encodings(encoding, mend, releases, solved):
 
 # --- hostile ---------------------------------------------------------------------------------------------------------
 
-ABSURD = [None, True, 7, -1.5, float("nan"), float("inf"), "", "x", "\ud800", "\0", [], {}, [[]], [None, 3, {"a": []}, "x = 1\n"], {"nbgrader": []},
-          {"nbgrader": {"grade_id": []}}, {"nbgrader": {"grade_id": "rodrigues"}}, {"id": {}}, 10**300, ["\ud800"], "a" * 100_000]
+ABSURD = [None, True, 7, -1.5, float("nan"), float("inf"), "", "x", "\ud800", "\0", [], {}, [[]],
+          [None, 3, {"a": []}, "x = 1\n"], {"nbgrader": []}, {"nbgrader": {"grade_id": []}},
+          {"nbgrader": {"grade_id": "rodrigues"}}, {"id": {}}, 10**300, ["\ud800"], "a" * 100_000]
 
 
 def test_absurd_values_everywhere(mend, releases):
@@ -329,7 +336,8 @@ def of_cells(release, count):
     yield "copies of an exercise", [*base, *(marked[0] | {"source": f"x = {n}"} for n in range(count))]
     yield "copies of a check", [*base, *[marked[1]] * count]
     yield "one id", [*base, *(mangle.code(f"x = {n}") | {"id": base[3]["id"]} for n in range(count))]
-    yield "functions", [*(mangle.code(f"def batch_rodrigues(x): return {n}") for n in range(count)), *[c for c in base if not mangle.marks(c)]]
+    yield "functions", [*(mangle.code(f"def batch_rodrigues(x): return {n}") for n in range(count)),
+                        *[c for c in base if not mangle.marks(c)]]
 
 
 def test_many_cells_take_linear_work(tmp_path, releases):
@@ -367,5 +375,6 @@ def test_a_grade_id_that_is_a_cells_text(mend, solved):
     notebook = copy.deepcopy(solved[NAME])
     check = mangle.checks(notebook)[0]
     text = "".join(check["source"])
-    notebook["cells"].append(mangle.code("x = 1", nbgrader={"grade_id": text, "solution": True, "grade": False, "schema_version": 3}))
+    notebook["cells"].append(mangle.code(
+        "x = 1", nbgrader={"grade_id": text, "solution": True, "grade": False, "schema_version": 3}))
     assert mend(notebook).notebook.cells

@@ -1,4 +1,4 @@
-"""Feedback, the class page and the tables: what they say, that nothing of a student runs in them, and that importers take them."""
+"""Feedback, class page and tables: what they say; nothing of a student runs in them; importers take them."""
 
 import csv
 import html.parser
@@ -21,11 +21,13 @@ def record(course, student, points=(20.0, 15.0), key=None, text=None, status="gr
     folder = course / "submitted" / student / LESSON
     folder.mkdir(parents=True, exist_ok=True)
     exercises = {name: {"points": value, "of": of, "properties": [] if value is None else [
-        {"name": f"all of {name}", "points": value, "of": of, "key": None if value == of else key or "wrong", "text": text or "Mend `it`."}]}
+        {"name": f"all of {name}", "points": value, "of": of, "key": None if value == of else key or "wrong",
+         "text": text or "Mend `it`."}]}
         for (name, of), value in zip((("rodrigues", 20.0), ("tracking", 15.0)), points)}
     grade.write(grade.record_path(course, LESSON, student), json.dumps({
-        "assignment": LESSON, "student": student, "status": status, "submitted_sha256": "a", "exercises": exercises, "seconds": 2.5,
-        "notes": [], "repairs": [], "cells": [], "pictures": [], "solution_text": {}, "sandbox": "bwrap", **more}))
+        "assignment": LESSON, "student": student, "status": status, "submitted_sha256": "a", "exercises": exercises,
+        "seconds": 2.5, "notes": [], "repairs": [], "cells": [], "pictures": [], "solution_text": {}, "sandbox": "bwrap",
+        **more}))
 
 
 def known(course, *students):
@@ -59,12 +61,14 @@ class Tags(html.parser.HTMLParser):
 # --- pages ------------------------------------------------------------------------------------------------------------
 
 def test_feedback_says_what_holds_what_does_not_and_what_was_mended(tmp_path):
-    record(tmp_path, "a", (8.0, 15.0), text="These are the transposes: is `w` negative?", repairs=["The cell of `rodrigues` was there twice."],
-           cells=[{"cell": "x", "error": "NameError: y"}], pictures=[{"exercise": "tracking", "png": PIXEL}, {"exercise": "tracking", "png": "x"}])
+    record(tmp_path, "a", (8.0, 15.0), text="These are the transposes: is `w` negative?",
+           repairs=["The cell of `rodrigues` was there twice."], cells=[{"cell": "x", "error": "NameError: y"}],
+           pictures=[{"exercise": "tracking", "png": PIXEL}, {"exercise": "tracking", "png": "x"}])
     known(tmp_path, roster.Student("a", "Ada", "Lovelace"))
     report.write_report(tmp_path)
     page = feedback(tmp_path, "a")
-    for text in ("Ada Lovelace", "23 of 35", "8 of 20", "15 of 15", "These are the transposes", "was there twice", "NameError: y"):
+    for text in ("Ada Lovelace", "23 of 35", "8 of 20", "15 of 15", "These are the transposes", "was there twice",
+                 "NameError: y"):
         assert text in words(page), text
     assert "<code>w</code>" in page and page.count("<img") == 1 and PIXEL in page
 
@@ -82,7 +86,8 @@ def test_who_wrote_nothing_or_could_not_be_graded_gets_a_page(tmp_path):
 
 def test_nothing_that_a_student_wrote_is_more_than_text(tmp_path):
     student = "<b>'\"&student"
-    record(tmp_path, student, (1.0, 2.0), key=EVIL, text=EVIL, notes=[EVIL], repairs=[EVIL], cells=[{"cell": EVIL, "error": EVIL}],
+    record(tmp_path, student, (1.0, 2.0), key=EVIL, text=EVIL, notes=[EVIL], repairs=[EVIL],
+           cells=[{"cell": EVIL, "error": EVIL}],
            pictures=[{"exercise": "rodrigues", "png": EVIL}, {"exercise": "rodrigues", "png": PIXEL + '" onerror="alert(1)'}],
            solution_text={"rodrigues": EVIL})
     known(tmp_path, roster.Student(student, EVIL, EVIL))
@@ -139,8 +144,10 @@ def test_tables_are_as_nbgrader_canvas_and_moodle_take_them(tmp_path):
     report.write_report(tmp_path)
 
     table = rows(tmp_path, "grades.csv")
-    assert table[0] == "assignment,duedate,timestamp,student_id,last_name,first_name,email,raw_score,late_submission_penalty,score,max_score".split(",")
-    assert table[1] == [LESSON, "", "2026-11-20 10:30:00", "jose", "Núñez O'Brien", 'José, "Pepe"', "j@x.org", "22.125", "0.0", "22.125", "35.0"]
+    assert table[0] == ("assignment,duedate,timestamp,student_id,last_name,first_name,email,raw_score,"
+                        "late_submission_penalty,score,max_score").split(",")
+    assert table[1] == [LESSON, "", "2026-11-20 10:30:00", "jose", "Núñez O'Brien", 'José, "Pepe"', "j@x.org",
+                        "22.125", "0.0", "22.125", "35.0"]
     assert [row[9] for row in table[2:]] == ["0.0", ""]                 # not handed in; not decided
 
     table = rows(tmp_path, "grades-canvas.csv")
@@ -152,7 +159,8 @@ def test_tables_are_as_nbgrader_canvas_and_moodle_take_them(tmp_path):
     assert rows(tmp_path, "grades-moodle.csv")[1] == ["jose", "A-17", "j@x.org", 'José, "Pepe"', "Núñez O'Brien", "22.125"]
     sheet = rows(tmp_path, f"grades-moodle-{LESSON}.csv")
     assert len(sheet) == 2 and dict(zip(*sheet))["Identifier"] == "Participant 9" and dict(zip(*sheet))["Grade"] == "22.125"
-    assert {len(row) for name in ("grades.csv", "grades-canvas.csv", "grades-moodle.csv") for row in rows(tmp_path, name)} == {11, 6}
+    assert {len(row) for name in ("grades.csv", "grades-canvas.csv", "grades-moodle.csv")
+            for row in rows(tmp_path, name)} == {11, 6}
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+49", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", "|calc", "%0a=1", "\n=1"])
@@ -164,7 +172,8 @@ def test_no_name_is_a_formula(tmp_path, name):
     for file in ("grades.csv", "grades-canvas.csv", "grades-moodle.csv"):
         for row in rows(tmp_path, file):
             for cell in row:
-                assert cell[:1] not in ("=", "+", "-", "@", "\t", "\r", "|", "%") and not re.match(r"\s*[=+@|%-]", cell), (file, cell)
+                assert (cell[:1] not in ("=", "+", "-", "@", "\t", "\r", "|", "%")
+                        and not re.match(r"\s*[=+@|%-]", cell)), (file, cell)
     assert not said                                                     # ids are as they were: every importer finds them
 
 
@@ -204,8 +213,8 @@ def test_the_work_grows_with_the_class_not_with_its_square(monkeypatch):
     """Counted in comparisons of two solutions."""
     def programs(count):
         random.seed(1)
-        return {f"s{i}": "\n".join(f"v{i} = f{random.randrange(9)}(g{random.randrange(9)} + {random.randrange(99)})" for _ in range(30))
-                for i in range(count)}
+        return {f"s{i}": "\n".join(f"v{i} = f{random.randrange(9)}(g{random.randrange(9)} + {random.randrange(99)})"
+                                   for _ in range(30)) for i in range(count)}
 
     def comparisons(sources):
         counted = []
@@ -218,7 +227,8 @@ def test_the_work_grows_with_the_class_not_with_its_square(monkeypatch):
             def __sub__(self, other):
                 return Counted(set(self) - set(other))
 
-        monkeypatch.setattr(report, "shingles", lambda source, length, make=report.__dict__["shingles"]: Counted(make(source, length)))
+        monkeypatch.setattr(report, "shingles",
+                            lambda source, length, make=report.__dict__["shingles"]: Counted(make(source, length)))
         try:
             likeness(**sources)
         finally:

@@ -1,4 +1,4 @@
-"""The sandbox itself: the wire, starting and ending, what is visible, and what is said where it cannot work. See test_hostile.py."""
+"""The sandbox itself: the wire, start and end, what is visible, what is said where it cannot work. See test_hostile.py."""
 
 import base64
 import json
@@ -61,8 +61,9 @@ def test_what_is_too_large_is_refused():
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=200) | st.tuples(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)),
-                                           st.binary(max_size=50)))
+@given(st.binary(max_size=200) | st.tuples(
+    st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)),
+    st.binary(max_size=50)))
 def test_no_bytes_do_harm(sent):
     if not isinstance(sent, bytes):
         text = json.dumps({"arrays": sent[0]}).encode("utf-8", "surrogatepass")
@@ -75,12 +76,14 @@ def test_no_bytes_do_harm(sent):
             answer = stage.receive(theirs, 10**6)
         except stage.Violation:
             return
-        assert answer is None or (isinstance(answer[0], dict) and all(isinstance(value, np.ndarray) for value in answer[1].values()))
+        assert answer is None or (isinstance(answer[0], dict)
+                                  and all(isinstance(value, np.ndarray) for value in answer[1].values()))
 
 
-@pytest.mark.parametrize("described", [[["a", "object", [1]]], [["a", "float32", [-1]]], [["a", "float32", [2**62, 2**62]]], [["a", "float32", [True]]],
-                                       [["a", "float32", [0] * 9]], [["a", "float32", "11"]], [[1, "float32", [1]]], "abc", [None], [["a", "<f4", [1]]],
-                                       [["a", "float32", []]], [["a", "float32", [1, 1]], ["b", "float32", [1]]]])
+@pytest.mark.parametrize("described", [
+    [["a", "object", [1]]], [["a", "float32", [-1]]], [["a", "float32", [2**62, 2**62]]], [["a", "float32", [True]]],
+    [["a", "float32", [0] * 9]], [["a", "float32", "11"]], [[1, "float32", [1]]], "abc", [None], [["a", "<f4", [1]]],
+    [["a", "float32", []]], [["a", "float32", [1, 1]], ["b", "float32", [1]]]])
 def test_arrays_that_are_none(described):
     text = json.dumps({"arrays": described}).encode()
     ours, theirs = socket.socketpair()
@@ -205,12 +208,14 @@ def png(width, height, end=""):
     return base64.b64encode(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + bytes(12)).decode() + end
 
 
-@pytest.mark.parametrize("text, good", [(png(640, 360), True), (png(640, 360, "<script>"), False), (png(30000, 20), False), (png(0, 9), False),
-                                        ("R0lGOD" * 9, False), (None, False), ("iVBORw0KGgo", False), (png(640, 360) * 99, False)])
+@pytest.mark.parametrize("text, good", [
+    (png(640, 360), True), (png(640, 360, "<script>"), False), (png(30000, 20), False), (png(0, 9), False),
+    ("R0lGOD" * 9, False), (None, False), ("iVBORw0KGgo", False), (png(640, 360) * 99, False)])
 def test_pictures_are_png_of_a_size_to_be_shown(text, good):
     assert sandbox.is_png(text, 500) is good
 
 
-@pytest.mark.parametrize("value, text", [(["a\nb", "c"], "a b"), (["\x1b[31mred\u202e"], "[31mred"), ([7], ""), (None, ""), (["x" * 100], "x" * 60)])
+@pytest.mark.parametrize("value, text", [
+    (["a\nb", "c"], "a b"), (["\x1b[31mred\u202e"], "[31mred"), ([7], ""), (None, ""), (["x" * 100], "x" * 60)])
 def test_texts_are_one_printable_line(value, text):
     assert sandbox.text_of(value, 0, 60) == text

@@ -27,8 +27,8 @@ def course(tmp_path_factory):
 def formgrader(course, tmp_path_factory):
     """A Jupyter server of its own with formgrader, in the course's folder. -> its address"""
     home = tmp_path_factory.mktemp("server")
-    with running("jupyter_server", "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}", folder=course, home=home,
-                 environment={"JUPYTER_CONFIG_DIR": str(home)}) as address:
+    with running("jupyter_server", "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}",
+                 folder=course, home=home, environment={"JUPYTER_CONFIG_DIR": str(home)}) as address:
         yield address
 
 

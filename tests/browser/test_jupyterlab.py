@@ -99,7 +99,8 @@ def lab(tmp_path_factory):
     # Nothing is asked of the internet.
     without_news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (config / "page_config.json").write_text(json.dumps(without_news))
-    environment = {"DOLPHINS_SMALL": "1", "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
+    environment = {"DOLPHINS_SMALL": "1", "JUPYTER_CONFIG_DIR": str(home / "config"),
+                   "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
     with running("jupyterlab", folder=home / "notebooks", home=home, environment=environment, token="dolphin") as address:
         yield SimpleNamespace(address=f"{address}/lab", folder=home / "notebooks")
 

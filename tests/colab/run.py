@@ -99,7 +99,8 @@ def try_everything(python, content, notebooks):
 
     # Every notebook, and the instructors' one: the course is found where the first cell put it.
     hand_in(content)
-    notebooks = notebooks or [*sorted((ROOT / "solutions" / "notebooks").glob("*.ipynb")), ROOT / "autograder" / "grade_on_colab.ipynb"]
+    notebooks = notebooks or [*sorted((ROOT / "solutions" / "notebooks").glob("*.ipynb")),
+                              ROOT / "autograder" / "grade_on_colab.ipynb"]
     done = subprocess.run([python, "-m", "autograder.execute", "--folder", content, *(path.resolve() for path in notebooks)],
                           cwd=ROOT, env=environment)
     if (content / "graded.zip").is_file():

@@ -264,7 +264,8 @@ def test_colab_has_versions_that_the_course_takes():
     for line in re.findall(r'"([^"]+)"', project):
         requirement = Requirement(line)
         if requirement.name in there:
-            assert there[requirement.name].split("+")[0] in requirement.specifier, f"{line}, but Colab has {there[requirement.name]}"
+            assert there[requirement.name].split("+")[0] in requirement.specifier, (
+                f"{line}, but Colab has {there[requirement.name]}")
             seen += 1
     assert seen >= 9
     assert all(package in there for package, _ in environment.PACKAGES.values())

@@ -26,7 +26,8 @@ def views():
     heading = torch.zeros(n, 1, 3)
     heading[:, 0, 1] = torch.linspace(0, 6, n)
     place = torch.rand(n, 1, 3, generator=g) * 0.1 - torch.tensor([0, 0.4, 0])
-    cam = drone_cameras(torch.tensor([0.0, 5.5, 0]).expand(n, 3), torch.zeros(n, 3), torch.tensor([0.0, 0, 1]).expand(n, 3), 320, 180)
+    cam = drone_cameras(torch.tensor([0.0, 5.5, 0]).expand(n, 3), torch.zeros(n, 3), torch.tensor([0.0, 0, 1]).expand(n, 3),
+                        320, 180)
     out = {}
     for size in SIZES:
         scales = torch.zeros(7, 4)

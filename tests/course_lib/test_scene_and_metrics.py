@@ -154,7 +154,8 @@ def test_truth_against_itself_has_no_error():
 def test_errors_are_what_they_are_called():
     truth = metrics.load_truth(find_pack().truth_path, 6)
     moved = truth.vertices + torch.tensor([0.03, -0.04, 0])
-    figures, _ = metrics.against_truth(truth, moved, rotvec_to_rotmat(truth.rotvecs), truth.masks, 1.1 * truth.length_m, truth.volume_m3 / 2)
+    figures, _ = metrics.against_truth(truth, moved, rotvec_to_rotmat(truth.rotvecs), truth.masks,
+                                       1.1 * truth.length_m, truth.volume_m3 / 2)
     assert figures["position_rmse_m"] == pytest.approx(0.05, rel=1e-3)
     assert figures["depth_rmse_m"] == pytest.approx(0.04, rel=1e-3)
     assert figures["vertex_error_cm_mean"] == pytest.approx(5, rel=1e-3)

@@ -245,7 +245,8 @@ def test_an_imported_zip_without_masks_is_segmented(tmp_path):
                           capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "" and "3 masks in" in done.stdout, done
     assert verify_pack(root) == []
-    wrong = subprocess.run([sys.executable, "-m", "dolphins", "segment", "--pack", str(root), "--clip", "../x"], capture_output=True, text=True)
+    wrong = subprocess.run([sys.executable, "-m", "dolphins", "segment", "--pack", str(root), "--clip", "../x"],
+                           capture_output=True, text=True)
     assert wrong.returncode == 1 and "holds no clip '../x'" in wrong.stderr and "Traceback" not in wrong.stderr
 
 

@@ -122,8 +122,9 @@ def test_whatever_cannot_be_kept_is_said_in_a_line(tmp_path):
         "keep(batch_rodrigues)", "keep(print)", "keep(None)", "keep()", "keep(fails_alone)",
     )
     for line in ("Not kept: stub is still to be written", "Not kept: a lambda has no name",
-                 "Not kept: this is of the type int, not a function", "of the type builtin_function_or_method", "of the type NoneType",
-                 "Not kept: uses_total: it uses `total`, which no single line", "Not kept: inner: it uses n of a function around it",
+                 "Not kept: this is of the type int, not a function", "of the type builtin_function_or_method",
+                 "of the type NoneType", "Not kept: uses_total: it uses `total`, which no single line",
+                 "Not kept: inner: it uses n of a function around it",
                  "Not kept: this batch_rodrigues is the course's, from solutions.rotations", "Kept fails_alone"):
         assert line in printed, printed
     assert "Not kept: needs does not work on its own" in printed or "Kept needs" in printed

@@ -52,8 +52,8 @@ def test_a_short_fit_finds_the_dolphin(run):
 
 def test_metrics_are_flat_and_complete(run):
     metrics = json.loads((run[1] / "metrics.json").read_text())
-    assert {"frames", "epochs", "seconds_fit", "seconds_total", "peak_rss_mb", "device", "backend", "recipe", "seed", "loss_first",
-            "loss_last", "iou_mean", "iou_min", "position_rmse_m", "depth_rmse_m", "heading_error_deg_median",
+    assert {"frames", "epochs", "seconds_fit", "seconds_total", "peak_rss_mb", "device", "backend", "recipe", "seed",
+            "loss_first", "loss_last", "iou_mean", "iou_min", "position_rmse_m", "depth_rmse_m", "heading_error_deg_median",
             "orientation_jump_deg_max", "vertex_error_cm_mean", "length_error_pct", "volume_error_pct"} <= set(metrics)
     assert all(isinstance(value, (int, float, str)) for value in metrics.values())
     for name in ("iou_mean", "position_rmse_m", "volume_error_pct"):
@@ -160,7 +160,8 @@ def test_foreign_files_in_the_output_folder_are_left_alone(tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("arguments", [["--frames", "2"], ["--epochs", "0"], ["--recipe", "magic"], ["--frames", "many"], ["--sead", "1"]])
+@pytest.mark.parametrize("arguments", [["--frames", "2"], ["--epochs", "0"], ["--recipe", "magic"], ["--frames", "many"],
+                                       ["--sead", "1"]])
 def test_a_wrong_option_is_named(arguments, tmp_path):
     done = dolphins("demo", *arguments, "--out", tmp_path / "run", cwd=ROOT)
     assert done.returncode == 2

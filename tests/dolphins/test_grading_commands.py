@@ -22,7 +22,8 @@ def test_an_unreadable_submission_from_the_command_line_to_the_class_page(tmp_pa
     path.write_text("no notebook")
     code, out, err = dolphins("grade", tmp_path, "--workers", 1, "--seed", 7)
     assert code == 0, err
-    for text in ("1 graded, 0 as they were", "1 to be looked at by hand", "ada: ", "this is text, not a notebook", f"dolphins report {tmp_path}"):
+    for text in ("1 graded, 0 as they were", "1 to be looked at by hand", "ada: ", "this is text, not a notebook",
+                 f"dolphins report {tmp_path}"):
         assert text in out, out
     assert json.loads((tmp_path / "grading" / "run.json").read_text()) == {"seed": 7}
     code, out, err = dolphins("report", tmp_path)

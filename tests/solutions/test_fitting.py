@@ -52,7 +52,8 @@ def test_clamps_after_every_step():
 
 def test_hooks_see_every_pass_and_a_start_skips_passes():
     before, after = [], []
-    history = run(Scene(), steps=5, start=3, before_pass=before.append, after_pass=lambda step, terms: after.append((step, terms)))
+    history = run(Scene(), steps=5, start=3,
+                  before_pass=before.append, after_pass=lambda step, terms: after.append((step, terms)))
     assert before == [3, 4] and [step for step, _ in after] == [3, 4]
     assert [terms for _, terms in after] == history
 

@@ -72,7 +72,8 @@ def test_right_solutions_get_full_points(right):
 # --- mistakes -------------------------------------------------------------------------------------------------------
 
 def write(pick=lambda dataset, indices, k: dataset[indices[k]], mask_of=None, rows=(0, 1), order=lambda indices: indices,
-          frame=lambda x: x, mask=lambda x: x[..., 0], colours=GRAY, more={}, end=lambda figure, axes: figure, squeeze=False, count=len):
+          frame=lambda x: x, mask=lambda x: x[..., 0], colours=GRAY, more={}, end=lambda figure, axes: figure,
+          squeeze=False, count=len):
     """A show_samples with some of its parts changed."""
 
     def show_samples(dataset, indices):
@@ -142,7 +143,8 @@ MISTAKES = {
     "an empty figure": ("empty-figure", lambda dataset, indices: plt.figure()),
     "stretched": ("stretched", write(more=dict(aspect="auto"))),
     "sorted": ("wrong-order", write(order=sorted)),
-    "mask of the next column": ("mask-of-another", write(mask_of=lambda dataset, indices, k: dataset[indices[(k + 1) % len(indices)]])),
+    "mask of the next column": (
+        "mask-of-another", write(mask_of=lambda dataset, indices, k: dataset[indices[(k + 1) % len(indices)]])),
     "mask of frame k": ("mask-of-another", write(mask_of=lambda dataset, indices, k: dataset[k])),
     "raises for one index": ("one-index", write(squeeze=True)),
     "upside down": ("upside-down", write(more=dict(origin="lower"))),
