@@ -467,7 +467,8 @@ class Run:
         self.keep_numbers(lessons)
         self.write()                # before anything is placed: a run that ends here is completed by the next
         for lesson, student, known in self.known():
-            if (lesson, student) in self.touched or known["sha256"] != self.counting(lesson, known)["sha256"]:
+            counts = counting(known, self.register["deadlines"].get(lesson))
+            if (lesson, student) in self.touched or known["sha256"] != counts["sha256"]:
                 self.place(lesson, student, known)
         self.tell(lessons)
         self.register["left_out"][source.name] = [{"from": where, "reason": reason} for where, reason in self.result.left_out]
@@ -583,27 +584,11 @@ class Run:
                     elif attempt["kind"] == "canvas":
                         student.lms_user_id = student.lms_user_id or attempt["number"]
 
-    def is_late(self, lesson, attempt):
-        deadline = self.register["deadlines"].get(lesson)
-        return attempt["late"] or bool(deadline and attempt["time"] and (
-            datetime.datetime.fromisoformat(attempt["time"]) > datetime.datetime.fromisoformat(deadline)))
-
-    def counting(self, lesson, known):
-        """The attempt that counts: the last on time, else the last."""
-        attempts = [attempt for attempt in known["attempts"] if not attempt["foreign"]]
-        kinds = {attempt["kind"] for attempt in attempts}
-        when = "file_id" if kinds == {"canvas"} else "time" if kinds == {"folder"} else "run"
-
-        def order(place):
-            attempt = attempts[place]
-            return not self.is_late(lesson, attempt), attempt[when] or "", attempt["copy"], place
-
-        return attempts[max(range(len(attempts)), key=order)]
-
     def place(self, lesson, student, known):
         """Puts the attempt that counts into submitted/."""
         path = self.course / "submitted" / student / lesson / f"{lesson}.ipynb"
-        counts = self.counting(lesson, known)
+        deadline = self.register["deadlines"].get(lesson)
+        counts = counting(known, deadline)
         there, kept = sha256(path), self.kept(lesson, student, counts["sha256"])
         if there not in (None, *(attempt["sha256"] for attempt in known["attempts"])):
             self.result.notes.append(f"{student}: {path.relative_to(self.course)} was put there or changed by hand and is left "
@@ -612,7 +597,7 @@ class Run:
         if there != counts["sha256"] and sha256(kept) != counts["sha256"]:
             self.result.left_out.append((counts["from"], f"{kept} is gone or was changed; collect it again (of {student})"))
             return
-        if self.is_late(lesson, counts):
+        if is_late(counts, deadline):
             self.result.late.append((lesson, student))
         if there == counts["sha256"]:
             self.result.unchanged.append((lesson, student))
@@ -645,6 +630,35 @@ def read_register(course):
     except (ValueError, KeyError, TypeError):
         raise CourseError(f"{path} cannot be read. It says where every submission came from: put back the file, or move it away "
                           "and collect everything again.") from None
+
+
+def is_late(attempt, deadline):
+    """attempt: of the register; deadline: its lesson's, text or None."""
+    return attempt["late"] or bool(deadline and attempt["time"] and (
+        datetime.datetime.fromisoformat(attempt["time"]) > datetime.datetime.fromisoformat(deadline)))
+
+
+def counting(known, deadline):
+    """Of a student's attempts the one that counts: the last on time, else the last."""
+    attempts = [attempt for attempt in known["attempts"] if not attempt["foreign"]]
+    kinds = {attempt["kind"] for attempt in attempts}
+    when = "file_id" if kinds == {"canvas"} else "time" if kinds == {"folder"} else "run"
+
+    def order(place):
+        attempt = attempts[place]
+        return not is_late(attempt, deadline), attempt[when] or "", attempt["copy"], place
+
+    return attempts[max(range(len(attempts)), key=order)]
+
+
+def late_and_left_out(course):
+    """What a report says of collecting. -> set of (lesson, student) that are late, list of (file, why it could not be placed)"""
+    register = read_register(Path(course))
+    late = set()
+    for lesson, students in register["submissions"].items():
+        deadline = register["deadlines"].get(lesson)
+        late |= {(lesson, student) for student, known in students.items() if is_late(counting(known, deadline), deadline)}
+    return late, [(row["from"], row["reason"]) for rows in register["left_out"].values() for row in rows]
 
 
 def sha256(path):

@@ -26,7 +26,7 @@ import nbformat
 
 from course_lib.errors import CourseError
 
-from . import gradebook, grade, roster
+from . import collect, gradebook, grade, roster
 from .files import write
 from .sandbox import Limits, is_png
 
@@ -41,21 +41,23 @@ def write_report(course, show=print):
     names, _ = grade.assignments_of(course)
     by_hand = gradebook.by_hand(course)
     students = {student.id: student for student in roster.read(course)}
+    late, left_out = collect.late_and_left_out(course)
     target = course / grade.GRADING / "report"
     classes, table = [], {}
     for name in names:
         lesson = Lesson(course, name)
         for record in grade.records_of(course, name):
             given = by_hand.get((name, record["student"]), {})
-            seen = lesson.add(record, given, students.get(record["student"]))
+            seen = lesson.add(record, given, students.get(record["student"]), (name, record["student"]) in late)
             page = render("feedback.html.j2", lesson=lesson, record=record, **seen)
             write(course / "feedback" / record["student"] / name / f"{name}.html", page)
             table[name, record["student"]] = seen["total"]
         if lesson.count:
+            lesson.missing = sorted(students.keys() - {row["student"] for row in lesson.rows})
             classes.append(lesson)
     if not classes:
         raise CourseError(f"{course}: nothing is graded yet. `dolphins grade {course}` does it.")
-    write(target / "index.html", render("class.html.j2", lessons=classes))
+    write(target / "index.html", render("class.html.j2", lessons=classes, left_out=left_out))
     for name, text in tables(course, classes, students, table, show).items():
         write(target / name, text)
     return target / "index.html"
@@ -77,10 +79,10 @@ class Lesson:
                  if cell.metadata.get("nbgrader", {}).get("solution")}
         self.likeness = {key: Likeness(stubs.get(key, "")) for key in self.exercises}
         self.points, self.seconds, self.mistakes, self.look, self.rows = [], [], collections.Counter(), [], []
-        self.texts, self.count, self.unconfined = {}, 0, 0
+        self.texts, self.missing, self.count, self.unconfined = {}, [], 0, 0
 
-    def add(self, record, given, student):
-        """Takes in a record. given: {exercise: points by hand}. -> what its feedback page shows"""
+    def add(self, record, given, student, late):
+        """Takes in a record. given: {exercise: points by hand}; late: handed in so. -> what its feedback page shows"""
         self.count += 1
         self.unconfined += record.get("sandbox") == "none"
         total, shown = 0.0, []
@@ -111,9 +113,9 @@ class Lesson:
         self.seconds.append((record.get("seconds", 0.0), record["student"]))
         name = f"{student.first_name} {student.last_name}".strip() if student else ""
         self.rows.append({"student": record["student"], "name": name, "total": total, "points": [s["points"] for s in shown],
-                          "status": record["status"], "notes": len(record.get("repairs", [])),
+                          "status": record["status"], "late": late, "notes": len(record.get("repairs", [])),
                           "seconds": record.get("seconds", 0.0)})
-        return {"shown": shown, "total": total, "name": name or record["student"]}
+        return {"shown": shown, "total": total, "late": late, "name": name or record["student"]}
 
     @property
     def histogram(self):

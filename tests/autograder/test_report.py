@@ -5,10 +5,11 @@ import html.parser
 import json
 import random
 import re
+import zipfile
 
 import pytest
 
-from autograder import grade, gradebook, report, roster
+from autograder import collect, grade, gradebook, report, roster
 from autograder.sample_class import EXPONENTIAL, NAN_AT_ZERO, TAYLOR, renamed
 from course_lib.errors import CourseError
 
@@ -110,6 +111,24 @@ def test_the_class_page_counts(tmp_path):
                      "1 of these were graded without a sandbox", "s5 5.0 s"):
         assert expected in text, expected
     assert page.count("../../feedback/s1/") == 1
+
+
+def test_what_came_late_or_not_at_all_is_told(tmp_path):
+    solved = (grade.STUDENT / f"{LESSON}.ipynb").read_text()
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as download:
+        for name in ("lovelaceada_LATE_1_1_a.ipynb", "boolegeorge_2_2_a.ipynb", "<b>gary_9_3_a.ipynb"):
+            download.writestr(name, solved)
+    (tmp_path / "class.csv").write_text(
+        "id,first_name,last_name,email\nada,Ada,Lovelace,\ngeorge,George,Boole,\nkurt,Kurt,Gödel,\n")
+    collect.collect(tmp_path / "all.zip", "canvas", tmp_path, tmp_path / "class.csv")
+    record(tmp_path, "ada")
+    record(tmp_path, "george")
+    page = report.write_report(tmp_path).read_text()
+    for expected in ("1 of them late", "1 handed in nothing", "Nothing from: kurt.",
+                     "1 of the files that came in could not be placed"):
+        assert expected in words(page), expected
+    assert re.search(r"ada</span>.*?late", page.split("Everybody")[1], re.DOTALL) and "<b>gary" not in page and "gary_9_3" in page
+    assert "handed in late" in feedback(tmp_path, "ada") and "late" not in words(feedback(tmp_path, "george"))
 
 
 def test_points_by_hand_count_in_pages_and_tables(tmp_path):
