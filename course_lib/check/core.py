@@ -206,7 +206,7 @@ def in_turn(exercise, tried):
     outcomes, failed, hung = [], set(), False
     for index, prop in enumerate(exercise.properties):
         if failed & set(prop.after):
-            complaint = Complaint("not-reached", "First mend what is wrong above.")
+            complaint = Complaint("not-reached", "Not tried: first mend what is wrong above.")
             outcome = Outcome(prop.name, 0.0, prop.points, complaint, 0.0)
         else:
             outcome = tried(index, prop, min(2.0, prop.seconds) if hung else prop.seconds)
@@ -456,12 +456,15 @@ def report(result):
                 continue
             lines.append(f"  i {outcome.name:{width}} advice")
         else:
-            sign = "✗" if outcome.complaint else "✓"
+            sign = "✓" if outcome.complaint is None else "·" if outcome.complaint.key == "not-reached" else "✗"
             lines.append(f"  {sign} {outcome.name:{width}} {outcome.points:g} / {outcome.of:g}")
         if outcome.complaint is not None:
             text = outcome.complaint.text
             gist = re.sub(r"\(.*?\)|\d+", "", text)                # the same mistake with another case has other shapes in it
-            lines += ["      (the same as above)"] if gist in said else wrap(text)
+            if gist not in said:
+                lines += wrap(text)
+            elif outcome.complaint.key != "not-reached":
+                lines.append("      (the same as above)")
             said.add(gist)
     printed = "".join(outcome.printed for outcome in result.outcomes)
     count = max(sum(outcome.lines for outcome in result.outcomes), 1)

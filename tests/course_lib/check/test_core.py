@@ -331,7 +331,7 @@ def test_report_of_a_right_solution():
 def test_report_of_a_wrong_solution():
     lines = report(check(lambda x: x / 2)).splitlines()
     assert lines[1:3] == ["  ✗ double doubles     0 / 3", "      Halved."]
-    assert lines[-2:] == ["      First mend what is wrong above.", "  Points: 1 of 5."]
+    assert lines[-3:] == ["  · after the first    0 / 1", "      Not tried: first mend what is wrong above.", "  Points: 1 of 5."]
 
 
 def test_the_same_complaint_is_said_once():
