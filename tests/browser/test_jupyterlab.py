@@ -128,10 +128,18 @@ class Notebook:
         return self.page.locator(f"{SHOWN} .jp-CodeCell").nth(at)
 
     def run_all(self):
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        self.page.wait_for_function("prompt => /[*\\d]/.test(prompt.innerText)",
-                                    arg=self.page.locator(f"{SHOWN} .jp-CodeCell .jp-InputPrompt").first.element_handle())
+        """Run > Run All Cells. At times JupyterLab drops the first one, just after it opened a notebook: then again, as anybody would."""
+        from playwright.sync_api import TimeoutError
+
+        first = self.page.locator(f"{SHOWN} .jp-CodeCell .jp-InputPrompt").first.element_handle()
+        for again in (True, True, False):
+            self.page.get_by_role("menuitem", name="Run", exact=True).click()
+            self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            try:
+                return self.page.wait_for_function("prompt => /[*\\d]/.test(prompt.innerText)", arg=first, timeout=MINUTE / 3)
+            except TimeoutError:
+                if not again:
+                    raise
 
     def write(self, cell, source):
         """Replaces the source of a cell, as by select all and paste."""
