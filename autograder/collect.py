@@ -14,14 +14,16 @@ order, with ä as a or ae, with or without a second first name, if it then means
 that means somebody decides: what is inside a student's own folder or zip cannot make it another's.
 
 **The lesson** is found by what is in the notebook (grade ids, `setup(lesson=2)`, checks, functions), else by the name of the
-file, else it is --assignment; with --assignment, notebooks of other lessons are not taken.
+file, else it is --assignment; with --assignment, notebooks of other lessons are not taken, without it those of lessons that the
+course folder's release/ lacks are not, if it has any.
 
 **Of several attempts the last on time counts**, else the last. On time: without Canvas's LATE, not after --deadline. The zips
 of Canvas and Moodle do not hold the times of submission; folders do (the files' own), and Moodle's grading worksheet as --roster.
 
 In grading/: every attempt is kept in attempts/LESSON/STUDENT/; collected.json says where each came from, its SHA-256 and which
-one is in submitted/, and lists what could not be placed, with the reason; roster.json is the class. Collecting the same again
-changes nothing. A run that was ended in the middle is completed by the next one.
+one is in submitted/, and lists what could not be placed, with the reason; roster.json is the class; worksheets/ has Moodle's
+grading worksheets, as they were given. Collecting the same again changes nothing. A run that was ended in the middle is completed
+by the next one. A download of which no notebook was taken leaves no trace: it was probably the wrong file.
 
 Archives are untrusted: nothing is unpacked to a path that an archive names, links are not followed, and all is bounded.
 """
@@ -55,7 +57,7 @@ MOST_ENTRIES = 100_000          # of what was downloaded
 MOST_INNER = 2_000              # of a zip that a student packed
 MOST_UNPACKED = 4 * MOST_BYTES  # of one such zip, all in all
 MOST_NOTEBOOKS = 50             # of one student in one run
-MOST_LINES = 5                  # of one reason in one zip that are shown; collected.json has all
+MOST_LINES = 5                  # of one reason in one zip, and of names in a line, that are shown; collected.json has all
 JUNK = re.compile(r"^(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$", re.IGNORECASE)
 OTHERS = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 CANVAS = re.compile(r"^(?P<name>.+?)(?P<late>_late)?_(?P<user>\d{1,18})_(?:(?P<file>\d{1,18})_.|(?P<what>text|link)\.html$)",
@@ -254,6 +256,19 @@ def lesson_named(name):
     return next((path.stem for path in sorted(STUDENT.glob("[0-9][0-9]_*.ipynb")) if path.stem in name), None)
 
 
+def lesson_called(text, lessons):
+    """What --assignment names: a lesson's name, or its number. text: "3", "03" or the name; lessons: names -> the name
+
+    Raises CourseError, which lists the lessons, where it is none of them.
+    """
+    if text in lessons:
+        return text
+    same = [name for name in lessons if text.isdecimal() and re.match(rf"(?=\d)0*{text.lstrip('0')}\D", name)]
+    if len(same) == 1:
+        return same[0]
+    raise CourseError(f"--assignment {text}: there is no such lesson. The lessons are {', '.join(lessons)}; the number will do.")
+
+
 def copy_number(name):
     """notebook.ipynb 0, notebook-2.ipynb (Canvas) 2, notebook (1).ipynb (browsers) 1"""
     found = re.search(r"(?:-(\d{1,3})|\s?\((\d{1,3})\))$", re.sub(r"(\.\w+)+$", "", name))
@@ -316,6 +331,12 @@ def by_folder(where, roster):
     """The outermost part of the path that means one student; of a part, first as a whole, then its beginnings and ends."""
     several = None
     for part in where:
+        # The names in these would mean students as well, but the systems' numbers, LATE and times would not be read.
+        if "_assignsubmission_" in part:
+            return Who(how="a download of Moodle's: --from moodle")
+        found = CANVAS.match(part)
+        if found is not None and roster.find_number(found["user"])[0] is not None:
+            return Who(how="a download of Canvas's: --from canvas")
         whole, *pieces = fragments(part)
         for texts, find in (((part, whole), roster.find_key), ([whole], roster.find_name),
                             (pieces, roster.find_key), (pieces, roster.find_name)):
@@ -326,7 +347,9 @@ def by_folder(where, roster):
             if students:
                 return Who(how=f"{printable(part)!r} names several students: {', '.join(sorted(students))}")
             several = several or next((how for _, how in found if "several" in how), None)
-    return Who(how=several or "no id, email or name of the roster is in its path")
+    folder = f"{next(iter(roster.students), 'ID')}/"
+    return Who(how=several or "no id, email or name of the roster is in its path; put it into a folder named after the student's "
+                              f"id, say {folder}, and collect the folder that holds {folder}")
 
 
 def fragments(name):
@@ -373,6 +396,8 @@ def parse_moodle_time(text):
 class Collected:
     """What a run did. placed, replaced, unchanged, late: (lesson, student); left_out: (from, reason); missing: {lesson: ids}."""
 
+    into: str = "submitted"                             # where the notebooks went
+    recorded: bool = False                              # a notebook came in, so grading/collected.json has what was left out
     placed: list = field(default_factory=list)
     replaced: list = field(default_factory=list)        # of placed: an earlier attempt was there
     unchanged: list = field(default_factory=list)
@@ -384,7 +409,10 @@ class Collected:
 
     def text(self):
         """The run in lines."""
-        lines = [f"Collected {count(self.placed, 'notebook')}; {len(self.unchanged)} more were there already."]
+        lessons = sorted({lesson for lesson, _ in self.placed + self.unchanged})
+        of = f" of {', '.join(lessons)}" if lessons else ""
+        lines = [f"Collected {count(self.placed, 'notebook')}{of} into {self.into}; "
+                 f"{len(self.unchanged)} more were there already."]
         sections = (("Replaced an earlier attempt", [f"{student} ({lesson})" for lesson, student in self.replaced]),
                     ("Late", [f"{student} ({lesson})" for lesson, student in self.late]), ("To know", self.notes),
                     ("Could not be placed", self.left_out_lines()))
@@ -405,7 +433,8 @@ class Collected:
             groups[where.split("/")[0] if "/" in where else "", reason].append(f"{where}: {reason}")
         for (top, reason), rows in groups.items():
             if top and len(rows) > MOST_LINES:
-                rows[MOST_LINES:] = [f"{top}: {len(rows) - MOST_LINES} more: {reason}; grading/collected.json names them"]
+                all_of_them = "; grading/collected.json names them" if self.recorded else ""
+                rows[MOST_LINES:] = [f"{top}: {len(rows) - MOST_LINES} more: {reason}{all_of_them}"]
         return [row for rows in groups.values() for row in rows]
 
 
@@ -413,42 +442,90 @@ def count(things, noun):
     return f"{len(things)} {noun}{'s' * (len(things) != 1)}"
 
 
+def some(names):
+    """The first few of a list, and how many more, for a line."""
+    more = len(names) - MOST_LINES
+    return ", ".join(names[:MOST_LINES]) + (f" (and {more} more)" if more > 0 else "")
+
+
 def collect(source, kind, course=".", roster=None, assignment=None, deadline=None):
     """Takes in what was downloaded. -> Collected
 
     source: a zip, a folder or a notebook; kind: "canvas", "moodle" or "folder"; roster: a csv of the class, added to those given
-    before; assignment: the only lesson that is taken, also from notebooks that do not show which they are; deadline: ISO 8601, in
-    this machine's time if it names no zone; it is kept for the lessons that came in, until another one is given.
+    before; assignment: the only lesson that is taken, by name or number, also from notebooks that do not show which they are;
+    deadline: ISO 8601, in this machine's time if it names no zone; it is kept for the lessons that came in, until another one is
+    given.
     """
     source, course = Path(source), Path(course)
     lessons = sorted(path.stem for path in STUDENT.glob("[0-9][0-9]_*.ipynb"))
-    if assignment is not None and assignment not in lessons:
-        raise CourseError(f"--assignment {assignment}: there is no such lesson. The lessons are {', '.join(lessons)}.")
+    if assignment is not None:
+        assignment = lesson_called(assignment, lessons)
     until = None if deadline is None else parse_deadline(deadline)
-    new = None if roster is None else classes.read_csv(roster)
+    data = None if roster is None else classes.csv_bytes(roster)
+    new = None if roster is None else classes.students_in(data, roster)
     if not source.exists():
         raise CourseError(f"{source}: there is no such file or folder.")
+    if new is None and not os.path.exists(classes.roster_path(course)):         # before anything is made there
+        raise CourseError("Who is in the class? Name its csv: --roster roster.csv (nbgrader's, Canvas's gradebook export or "
+                          f"Moodle's participants). {place_of(course)} has none so far; if another folder is the course's, name "
+                          "it with --course.")
     with room(course), locked(course):
         students = classes.read(course)
         for student in students:            # they are another assignment's, unless the new csv says them again
             student.identifier = student.submitted = ""
+        notes = []
+        if not any((course / name).exists() for name in COURSE):
+            notes.append(f"{place_of(course)} is no course folder yet, and was begun now; "
+                         f"`dolphins release --lessons N --course {place_of(course)}` makes the rest.")
         if new is not None:
-            students = classes.update(students, new)
-        elif not students:
-            raise CourseError("Who is in the class? Name its csv: --roster roster.csv (nbgrader's, Canvas's gradebook export or "
-                              "Moodle's participants).")
-        return Run(course, students, kind, assignment, until).take_in(source)
+            students, joined = joining(students, new, course, roster)
+            notes += [f"New in the class: {some(joined)}."] if joined else []
+        is_worksheet = kind == "moodle" and any(re.fullmatch(r"\D+\d+", student.identifier) for student in new or ())
+        run = Run(course, students, kind, assignment, until, new is not None, data if is_worksheet else None)
+        run.result.notes += notes
+        return run.take_in(source)
+
+
+COURSE = ("nbgrader_config.py", "source", "grading/roster.json", "grading/collected.json")     # a course folder has one of them
+
+
+def place_of(course):
+    """A course folder as it was named, and where that names none, where it is."""
+    return str(course if course.name else course.resolve())
+
+
+def joining(known, new, course, path):
+    """A class and another csv of it. known, new: lists of Student -> the whole class, the names of who is new in a class
+
+    Raises CourseError where the csv, path, has nobody of the class: it is another's, and merged it could not be undone.
+    """
+    ids = {student.id for student in known}
+    merged = classes.update(known, new)
+    if not known:
+        return merged, []
+    joined = [student for student in merged if student.id not in ids]
+    names = [printable(f"{student.first_name} {student.last_name}".strip() or student.id) for student in joined]
+    if len(joined) == len(new):
+        alike = {classes.letters(student.first_name + student.last_name) for student in known} & set(map(classes.letters, names))
+        raise CourseError(f"{path}: none of its {count(new, 'student')} ({some(names)}) is in this class of {len(known)} so far. "
+                          + ("Some names are the same, but no id, email or number is: a name alone does not say who it is. "
+                             if alike else "Is it another class's? ")
+                          + "To add students, give a csv in which somebody of the class stands too; to begin the class anew, "
+                            f"delete {classes.roster_path(course)}, then collect again.")
+    return merged, names
 
 
 class Run:
-    """One collecting. register: the content of collected.json."""
+    """One collecting. register: the content of collected.json; has_roster: was one given now; worksheet: Moodle's, as bytes."""
 
-    def __init__(self, course, students, kind, assignment, until):
+    def __init__(self, course, students, kind, assignment, until, has_roster, worksheet):
         self.course, self.kind, self.assignment, self.until = course, kind, assignment, until
-        self.roster, self.result = classes.Roster(students), Collected()
+        self.roster, self.result = classes.Roster(students), Collected(str(Path(place_of(course)) / "submitted"))
+        self.has_roster, self.worksheet, self.alone, self.numbered = has_roster, worksheet, False, False
         self.register = read_register(course)
         self.number = 1 + max((attempt["run"] for _, _, known in self.known() for attempt in known["attempts"]), default=0)
-        self.taken, self.touched, self.undated, self.renamed = collections.Counter(), set(), False, 0
+        self.taken, self.touched, self.undated, self.renamed, self.zones = collections.Counter(), set(), False, [], set()
+        self.released = {path.stem for path in (course / "release").glob("*/*.ipynb") if (STUDENT / path.name).is_file()}
 
     def known(self):
         """(lesson, student's id, what is known of their attempts) of all that was ever collected."""
@@ -456,39 +533,60 @@ class Run:
                 for student, known in students.items()]
 
     def take_in(self, source):
+        self.alone = source.is_file() and not zipfile.is_zipfile(source)
         for item in items(source, PACKED[self.kind]):
             if any(JUNK.match(part) for part in item.where):
                 self.result.junk += 1
             elif reason := self.take(item):
                 self.result.left_out.append((item.label, reason))
         lessons = sorted({lesson for lesson, _ in self.touched})
+        self.result.recorded = bool(lessons)
         for lesson in lessons if self.until else ():
             self.register["deadlines"][lesson] = self.until.isoformat()
         self.keep_numbers(lessons)
+        if self.worksheet is not None and self.is_of(lessons):
+            update(classes.worksheet_path(self.course, lessons[0]), self.worksheet)
         self.write()                # before anything is placed: a run that ends here is completed by the next
         for lesson, student, known in self.known():
             counts = counting(known, self.register["deadlines"].get(lesson))
             if (lesson, student) in self.touched or known["sha256"] != counts["sha256"]:
                 self.place(lesson, student, known)
         self.tell(lessons)
-        self.register["left_out"][source.name] = [{"from": where, "reason": reason} for where, reason in self.result.left_out]
+        if lessons:                 # else it was the wrong file, and the class page would show its names for ever
+            self.register["left_out"][source.name] = [{"from": where, "reason": reason} for where, reason in self.result.left_out]
         self.write()
         return self.result
 
     def write(self):
-        update(classes.roster_path(self.course), classes.as_json(self.roster.students.values()))
-        update(register_path(self.course), (json.dumps(self.register, indent=1, ensure_ascii=False) + "\n").encode())
+        if self.touched or self.has_roster:
+            update(classes.roster_path(self.course), classes.as_json(self.roster.students.values()))
+        if self.register["submissions"]:
+            update(register_path(self.course), (json.dumps(self.register, indent=1, ensure_ascii=False) + "\n").encode())
 
     def tell(self, lessons):
         shared = classes.namesakes(self.roster.students.values())
         if shared:
             self.result.notes.append(f"Several students are called {', '.join(shared)}: numbers, ids or emails tell them apart.")
         if self.renamed:
-            files = count(range(self.renamed), "notebook")
-            self.result.notes.append(f"{files} not named after its lesson, which the content shows.")
+            its = "its lesson" if len(self.renamed) == 1 else "their lessons"
+            self.result.notes.append(f"{count(self.renamed, 'notebook')} not named after {its}, which the content shows: "
+                                     f"{some(self.renamed)}.")
         if len(lessons) > 1 and self.assignment is None and self.kind != "folder":
             self.result.notes.append(f"Notebooks of {len(lessons)} lessons came in; --assignment takes one lesson only.")
-        if self.undated:
+        if self.worksheet is not None and lessons and not self.numbered:
+            self.result.notes.append("The worksheet has the number of none of the files, so it seems to be another assignment's: "
+                                     "its times were not used, nor was it kept for the grades. Give this assignment's.")
+        if self.zones:
+            whose = {"moodle": "Moodle's times", "folder": "The zip's times"}[self.kind]
+            where = {"moodle": "your Moodle shows", "folder": "it was packed in"}[self.kind]
+            self.result.notes.append(f"{whose} name no zone and were read as {' and as '.join(sorted(self.zones))}. If {where} "
+                                     "another, give the deadline in that one.")
+        unread = [student.submitted for student in self.roster.students.values() if self.kind == "moodle"
+                  and student.submitted.strip(" -") and parse_moodle_time(student.submitted) is None]
+        if unread:
+            self.result.notes.append(f"The worksheet's times could not be read (the first: {printable(unread[0])!r}), so nobody "
+                                     "is late by them; download it with Moodle set to English.")
+        elif self.undated:
             self.result.notes.append("The deadline could not be applied to all: " + {
                 "canvas": "Canvas's files carry no times of submission; its LATE was applied.",
                 "moodle": "Moodle's files carry no times of submission; give the assignment's grading worksheet as --roster.",
@@ -512,7 +610,8 @@ class Run:
         if item.problem is not None:
             return item.problem + whose
         if who.student is None:
-            return who.how
+            other = "; a notebook that came another way: --from folder, in a folder named after the student's id"
+            return who.how + other * (self.alone and who.how.startswith("the name is not one"))
         self.taken[who.student.id] += 1
         if self.taken[who.student.id] > MOST_NOTEBOOKS:
             return f"more than {MOST_NOTEBOOKS} notebooks of one student" + whose
@@ -525,6 +624,8 @@ class Run:
             return "neither its content nor its name shows a lesson; name it with --assignment" + whose
         if self.assignment not in (None, lesson):
             return f"is {lesson}, not {self.assignment}" + whose
+        if self.assignment is None and self.released and lesson not in self.released:
+            return f"is {lesson}, which is not released in {place_of(self.course)}; `--assignment {lesson}` takes it" + whose
         others = [attempt for attempt in self.attempts(lesson, who.student.id) if attempt["kind"] == self.kind
                   and attempt["number"] != who.number]
         if others and not who.how.startswith("the number"):
@@ -536,7 +637,7 @@ class Run:
         if shown is None:
             notes.append(f"does not show its lesson; {'its name' if named else '--assignment'} says {lesson}")
         elif named != shown:
-            self.renamed += 1
+            self.renamed.append(f"{who.student.id} ({lesson})")
         if who.how.startswith("a part of"):
             notes.append(f"matched by {who.how}")
         self.record(lesson, who, item, data, notes)
@@ -549,32 +650,50 @@ class Run:
         """Keeps an attempt's bytes, and what is known of it."""
         digest, student = hashlib.sha256(data).hexdigest(), who.student
         known = self.register["submissions"].setdefault(lesson, {}).setdefault(student.id, {"sha256": None, "attempts": []})
-        time = item.time if self.kind == "folder" else parse_moodle_time(student.submitted) if self.kind == "moodle" else None
+        numbered = who.how.startswith("the number")
+        self.numbered |= numbered
+        time = item.time if self.kind == "folder" else None
+        if self.kind == "moodle" and numbered:              # with another number it is another assignment's worksheet
+            time = parse_moodle_time(student.submitted)
+        kept = self.register["deadlines"].get(lesson)
+        deadline = self.until or kept and datetime.datetime.fromisoformat(kept)
+        told = None
         if time is not None and time.tzinfo is None:        # told without a zone: in the deadline's, else in this machine's
-            time = time.replace(tzinfo=self.until.tzinfo) if self.until else time.astimezone()
+            told = time.isoformat(" ")
+            if deadline:
+                zone = datetime.timezone(deadline.utcoffset())
+                self.zones.add(f"{zone}, the deadline's ({deadline:%Y-%m-%d %H:%M})")
+            time = time.replace(tzinfo=deadline.tzinfo) if deadline else time.astimezone()
         time = time and time.astimezone(datetime.timezone.utc).isoformat(" ", "seconds")
-        self.undated |= self.until is not None and time is None
         self.touched.add((lesson, student.id))
         update(self.kept(lesson, student.id, digest), data)
         for attempt in known["attempts"]:
             if attempt["sha256"] == digest and not attempt["foreign"]:          # handed in twice: the first time counts
                 attempt["late"] = attempt["late"] and who.late
-                attempt["time"] = min(filter(None, (attempt["time"], time)), default=None)
+                same = told is not None and told == attempt.get("told")         # that time again, now in another zone perhaps
+                if same or not attempt["time"] or time and time < attempt["time"]:
+                    attempt["time"], attempt["told"] = time, told
+                self.undated |= deadline is not None and not attempt["time"]
                 return
+        self.undated |= deadline is not None and time is None
         known["attempts"].append({
-            "sha256": digest, "from": item.label, "kind": self.kind, "late": who.late, "time": time, "number": who.number,
-            "file_id": who.file_id, "copy": copy_number(item.where[-1]), "run": self.number, "matched_by": who.how,
-            "foreign": False, "notes": notes})
+            "sha256": digest, "from": item.label, "kind": self.kind, "late": who.late, "time": time, "told": told,
+            "number": who.number, "file_id": who.file_id, "copy": copy_number(item.where[-1]), "run": self.number,
+            "matched_by": who.how, "foreign": False, "notes": notes})
         self.result.notes += [f"{student.id}: {item.label} {note}." for note in notes]
 
     def kept(self, lesson, student, digest):
         return self.course / "grading" / "attempts" / lesson / student / f"{digest[:16]}.ipynb"
 
+    def is_of(self, lessons):
+        """Is the worksheet that of what came in? Of several lessons nobody can say which; with other numbers it is another's."""
+        return self.kind == "moodle" and len(lessons) == 1 and self.numbered
+
     def keep_numbers(self, lessons):
         """What the systems call the students, for the tables to upload."""
         for lesson in lessons:
             for student in self.roster.students.values():
-                if self.kind == "moodle" and student.identifier and len(lessons) == 1:
+                if student.identifier and self.is_of(lessons):
                     student.participants[lesson] = student.identifier
                 for attempt in self.attempts(lesson, student.id):
                     if attempt["foreign"]:

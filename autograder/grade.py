@@ -43,6 +43,7 @@ from course_lib.errors import CourseError
 from course_lib.progress import tqdm
 
 from .build import ROOT, STUDENT
+from .collect import lesson_called
 from .files import write
 from .repair import MOST_BYTES
 
@@ -119,8 +120,10 @@ def assignments_of(course):
     """The assignments that somebody handed in: lessons, and what is none of this course, sorted. -> (names, other names)"""
     folder = Path(course) / "submitted"
     if not folder.is_dir():
-        raise CourseError(f"{folder} is not there. Name the course's folder, the one that holds submitted/; `dolphins "
-                          "collect` fills it.")
+        if folder.parent.is_dir():
+            raise CourseError(f"{folder.parent.resolve()} holds no submitted/: nothing was collected into it. `dolphins collect` "
+                              "fills it; if you did that, name the course's folder that you gave it.")
+        raise CourseError(f"{folder.parent}: there is no such folder. Name the course's folder, the one that holds submitted/.")
     names = {entry.name for student in folders(folder) for entry in folders(student)}
     lessons = {path.stem for path in STUDENT.glob("[0-9][0-9]_*.ipynb")}
     return sorted(names & lessons), sorted(names - lessons)
@@ -192,6 +195,14 @@ def exercises_of(release):
     """The graded exercises of a released notebook, in its order. -> {name: points}"""
     marks = [cell.metadata.get("nbgrader", {}) for cell in nbformat.reads(release, as_version=4).cells]
     return {mark["grade_id"].removesuffix("-check"): float(mark["points"]) for mark in marks if mark.get("grade")}
+
+
+def title_of(exercise):
+    """The name of an exercise as students know it: "dibr" -> "Exercise 4 · Basic rendering" """
+    from course_lib import check
+
+    known = getattr(check, exercise, None)
+    return f"Exercise {known.number} · {known.title}" if known else exercise
 
 
 def run_of(course, seed=None):
@@ -415,15 +426,17 @@ class Summary:
     attention: list = field(default_factory=list)
     unknown: list = field(default_factory=list)
 
-    dropped: list = field(default_factory=list)     # manual scores for work before, as gradebook.Changes has them
+    dropped: list = field(default_factory=list)     # what was given by hand for work before, as gradebook.Changes has it
 
     def text(self):
         """What is said at the end."""
         lines = [f"{self.graded} graded, {self.skipped} as they were, in {self.seconds:.0f} s."]
         if self.unknown:
             lines.append(f"No lessons of this course, left alone: {', '.join(self.unknown)}.")
-        lines += [f"{student} has handed in {name} again: the {points:g} points given by hand for {exercise} were for the work "
-                  "before, and are taken away." for name, student, exercise, points in self.dropped]
+        for name, student, exercise, given in self.dropped:
+            what = f"the comment {given!r}" if isinstance(given, str) else f"the {given:g} points given by hand"
+            lines.append(f"{student} has handed in {name} again: {what} for {title_of(exercise)} was for the work before, and is "
+                         "taken away.")
         if self.attention:
             lines.append(f"{len(self.attention)} to be looked at by hand:")
             lines += [f"  {name}  {student}: {why}" for name, student, why in self.attention[:MOST_LINES]]
@@ -453,7 +466,7 @@ def grade(course, assignment=None, *, workers=None, scheduler=None, sandbox="bwr
     course, start = Path(course), time.perf_counter()
     names, unknown = assignments_of(course)
     if assignment is not None:
-        release_of(course, assignment)                      # says which there are
+        assignment = lesson_called(assignment, [path.stem for path in sorted(STUDENT.glob("[0-9][0-9]_*.ipynb"))])
         names, unknown = [name for name in names if name == assignment], []
     if not names:
         other = f", only {', '.join(unknown)}" if unknown else ""
@@ -683,6 +696,7 @@ def cluster_of(scheduler, workers, jobs, scratch, show):
                 yield client
         return
     count = min(workers or dask.system.CPU_COUNT, max(1, jobs))
+    show(f"Starting {count} worker{'s' * (count > 1)}, which takes up to half a minute.")
     try:
         security = Security.temporary()
     except ImportError:

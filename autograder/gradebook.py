@@ -8,7 +8,8 @@ nothing: a score of an earlier run never stays. What people gave by hand is thei
 
 - Same submission, graded again: the manual score wins, as in nbgrader, for somebody looked at this very work. If the automatic
   score has changed, the submission is marked for another look.
-- Another submission (another SHA-256): the manual score was for other work. It is taken away and reported, the submission marked.
+- Another submission (another SHA-256): manual score and comment were for other work. They are taken away and reported, the
+  submission marked.
 - Points that the grader could not decide (a lost or unreadable submission) are marked, and count 0 until somebody gives a score.
 
 Which submission the scores of a row are for is kept in a table of our own in the same file, and so in the same transaction.
@@ -31,7 +32,7 @@ MANY = 50           # records between two commits
 
 @dataclass
 class Changes:
-    """What `update` did. dropped: (assignment, student, exercise, points) of manual scores that were for another submission."""
+    """What `update` did. dropped: (assignment, student, exercise, points or comment) by hand that were for another submission."""
 
     written: int = 0
     dropped: list = field(default_factory=list)
@@ -208,6 +209,9 @@ def write_scores(submission, record, same, changes):
             properties = exercises.get(comment.cell.name, {}).get("properties", [])
             untouched = bool(properties) and {p["key"] for p in properties} <= {"not-implemented", "not-reached"}
             comment.auto_comment = "No response." if untouched else None
+            if comment.manual_comment and not same:
+                changes.dropped.append((record["assignment"], record["student"], comment.cell.name, comment.manual_comment))
+                comment.manual_comment = None
 
 
 def handed_in(course, student, name):
@@ -221,24 +225,27 @@ def handed_in(course, student, name):
 
 
 def by_hand(course):
-    """What people gave in formgrader, in place of an automatic score or on top of it.
+    """What people gave and wrote in formgrader: points in place of an automatic score or on top of it, comments.
 
-    -> {(assignment, student): {exercise: points}}; empty without a gradebook
+    -> {(assignment, student): {exercise: points}}, {(assignment, student): {exercise: text}}; both empty without a gradebook
     """
+    points, comments = {}, {}
     if not path_of(course).is_file():
-        return {}
+        return points, comments
     with opened(course) as book:
-        from nbgrader.api import Assignment, BaseCell, Grade, Student, SubmittedAssignment, SubmittedNotebook
+        from nbgrader.api import Assignment, BaseCell, Comment, Grade, Student, SubmittedAssignment, SubmittedNotebook
         from sqlalchemy import or_
 
-        rows = book.db.query(Assignment.name, Student.id, BaseCell.name, Grade.score) \
-            .select_from(Grade).join(BaseCell, Grade.cell_id == BaseCell.id) \
-            .join(SubmittedNotebook, Grade.notebook_id == SubmittedNotebook.id) \
-            .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id) \
-            .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id) \
-            .join(Student, SubmittedAssignment.student_id == Student.id) \
-            .filter(or_(Grade.manual_score.is_not(None), Grade.extra_credit != 0))
-        found = {}
-        for assignment, student, cell, score in rows:
-            found.setdefault((assignment, student), {})[cell.removesuffix("-check")] = score
-        return found
+        for found, table, value, is_given in (
+                (points, Grade, Grade.score, or_(Grade.manual_score.is_not(None), Grade.extra_credit != 0)),
+                (comments, Comment, Comment.manual_comment, Comment.manual_comment != "")):
+            rows = book.db.query(Assignment.name, Student.id, BaseCell.name, value) \
+                .select_from(table).join(BaseCell, table.cell_id == BaseCell.id) \
+                .join(SubmittedNotebook, table.notebook_id == SubmittedNotebook.id) \
+                .join(SubmittedAssignment, SubmittedNotebook.assignment_id == SubmittedAssignment.id) \
+                .join(Assignment, SubmittedAssignment.assignment_id == Assignment.id) \
+                .join(Student, SubmittedAssignment.student_id == Student.id) \
+                .filter(is_given)
+            for assignment, student, cell, what in rows:
+                found.setdefault((assignment, student), {})[cell.removesuffix("-check")] = what
+    return points, comments

@@ -238,8 +238,16 @@ def files(chosen):
     content |= {name: text.encode() for name, text in solutions_for(chosen).items()}
     for lesson in chosen:
         content[f"notebooks/{lessons()[lesson].stem}.ipynb"] = build.notebook_text(lessons()[lesson], solved=False).encode()
-    content["README.md"] = readme(chosen).encode()
+    content["README.md"], content["Makefile"] = readme(chosen).encode(), makefile().encode()
     return {name: content[name] for name in sorted(content)}
+
+
+def makefile():
+    """The course's Makefile with the targets that work in a release."""
+    head, *rules = (ROOT / "Makefile").read_text(encoding="utf-8").split("\n\n")
+    kept = {rule.split(":")[0]: rule for rule in rules if rule.startswith(("setup:", "$(VENV)/.ready:", "lab:", "clean:"))}
+    head = "\n".join(line for line in head.splitlines() if not re.match(r"# ( *make (?!lab|setup)|Each target)|#$", line))
+    return "\n\n".join([head, ".PHONY: setup lab clean", *kept.values()])
 
 
 def readme(chosen):
@@ -326,7 +334,7 @@ def release(chosen, out):
     out = Path(out)
     if out.suffix.lower() == ".zip" and not out.name.startswith("dolphins"):
         raise CourseError(f"{out.name}: the notebooks look for a zip whose name begins with dolphins. "
-                          f"Call it {NAME}-lessons-{span(chosen)}.zip.")
+                          f"Call it {NAME}-lesson{'s' * (len(chosen) > 1)}-{span(chosen)}.zip.")
     content = files(chosen)
     text = manifest(content, lessons=chosen)
     content[MANIFEST] = text.encode()
@@ -336,7 +344,8 @@ def release(chosen, out):
 
 # --- the instructor's course folder ---------------------------------------------------------------------------
 
-NBGRADER_CONFIG = '''"""nbgrader's settings for Dolphins in 3D: `nbgrader generate_assignment`, `validate`, `autograde`, `formgrader` work in this folder.
+NBGRADER_CONFIG = '''"""nbgrader's settings for Dolphins in 3D: `nbgrader generate_assignment`, `validate` and `autograde` work in
+this folder, and formgrader: `jupyter lab` in it, then the menu Nbgrader > Formgrader.
 
 `nbgrader autograde` runs what students wrote as you, unconfined, and one after another: whoever means ill can change any grade.
 `dolphins grade` confines them. Both try the functions with the cases of the notebook and with hidden ones, against the reference.

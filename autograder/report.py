@@ -14,11 +14,14 @@ Near-identical solutions are found without comparing everybody with everybody: s
 import ast
 import collections
 import csv
+import datetime
 import functools
 import hashlib
 import io
+import os
 import re
 import statistics
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,27 +42,40 @@ def write_report(course, show=print):
     """Writes all pages and tables of a course folder. -> path of the class page"""
     course = Path(course)
     names, _ = grade.assignments_of(course)
-    by_hand = gradebook.by_hand(course)
+    by_hand, comments = gradebook.by_hand(course)
     students = {student.id: student for student in roster.read(course)}
     late, left_out = collect.late_and_left_out(course)
     target = course / grade.GRADING / "report"
     classes, table = [], {}
     for name in names:
-        lesson = Lesson(course, name)
+        lesson = Lesson(course, name, students)
+        lesson.waiting = {submission.student for submission in grade.submissions_of(course, name)}
         for record in grade.records_of(course, name):
-            given = by_hand.get((name, record["student"]), {})
-            seen = lesson.add(record, given, students.get(record["student"]), (name, record["student"]) in late)
+            who = name, record["student"]
+            lesson.waiting.discard(record["student"])
+            seen = lesson.add(record, by_hand.get(who, {}), comments.get(who, {}), who in late)
             page = render("feedback.html.j2", lesson=lesson, record=record, **seen)
             write(course / "feedback" / record["student"] / name / f"{name}.html", page)
-            table[name, record["student"]] = seen["total"]
+            table[who] = seen["total"]
+        if lesson.waiting:
+            show(f"{name}: {len(lesson.waiting)} of {lesson.count + len(lesson.waiting)} are not graded yet, and have no grade "
+                 f"in these tables. `dolphins grade {course}` goes on.")
+            table |= {(name, student): None for student in lesson.waiting}
         if lesson.count:
-            lesson.missing = sorted(students.keys() - {row["student"] for row in lesson.rows})
+            lesson.missing = sorted(students.keys() - lesson.waiting - {row["student"] for row in lesson.rows})
             classes.append(lesson)
     if not classes:
         raise CourseError(f"{course}: nothing is graded yet. `dolphins grade {course}` does it.")
-    write(target / "index.html", render("class.html.j2", lessons=classes, left_out=left_out))
-    for name, text in tables(course, classes, students, table, show).items():
+    texts = tables(course, classes, students, table, show)
+    for name, text in texts.items():
         write(target / name, text)
+    for old in {path.name for path in target.glob("grades*.csv")} - texts.keys():
+        (target / old).unlink()
+    for lesson in classes:
+        pack_for_moodle(lesson, students, target)
+    write(target / "index.html", render(
+        "class.html.j2", lessons=classes, left_out=left_out, tables={name: importer_of(name) for name in texts},
+        course=course.resolve().name, date=datetime.date.today().isoformat()))
     return target / "index.html"
 
 
@@ -68,8 +84,8 @@ def write_report(course, show=print):
 class Lesson:
     """An assignment as it is graded: what is asked, and what became of it in the class."""
 
-    def __init__(self, course, name):
-        self.name, self.course = name, course
+    def __init__(self, course, name, students):
+        self.name, self.course, self.students = name, course, students
         cells = nbformat.reads(grade.release_of(course, name), as_version=4).cells
         heads = (line.lstrip("# ") for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
         self.title = next(heads, name)
@@ -79,10 +95,15 @@ class Lesson:
                  if cell.metadata.get("nbgrader", {}).get("solution")}
         self.likeness = {key: Likeness(stubs.get(key, "")) for key in self.exercises}
         self.points, self.seconds, self.mistakes, self.look, self.rows = [], [], collections.Counter(), [], []
-        self.texts, self.missing, self.count, self.unconfined = {}, [], 0, 0
+        self.texts, self.missing, self.waiting, self.count, self.unconfined = {}, [], set(), 0, 0
 
-    def add(self, record, given, student, late):
-        """Takes in a record. given: {exercise: points by hand}; late: handed in so. -> what its feedback page shows"""
+    def called(self, student):
+        """A student's name, else the id."""
+        known = self.students.get(student)
+        return f"{known.first_name} {known.last_name}".strip() or student if known else student
+
+    def add(self, record, given, comments, late):
+        """Takes in a record. given, comments: {exercise: points, text by hand}; late: or in time. -> what its feedback page shows"""
         self.count += 1
         self.unconfined += record.get("sandbox") == "none"
         total, shown = 0.0, []
@@ -99,7 +120,8 @@ class Lesson:
                 self.texts.setdefault((key, mistake), told[mistake])
             if not untouched:
                 self.likeness[key].add(record["student"], record.get("solution_text", {}).get(key, ""))
-            shown.append({"results": results, "points": points, "by_hand": key in given, "untouched": untouched,
+            shown.append({"results": results, "points": points, "by_hand": key in given, "comment": comments.get(key),
+                          "untouched": untouched,
                           "properties": exercise["properties"],
                           "pictures": [p["png"] for p in record.get("pictures", [])
                                        if p["exercise"] == key and is_png(p["png"], Limits.picture_bytes)]})
@@ -111,11 +133,11 @@ class Lesson:
         if total is not None:
             self.points.append(total)
         self.seconds.append((record.get("seconds", 0.0), record["student"]))
-        name = f"{student.first_name} {student.last_name}".strip() if student else ""
-        self.rows.append({"student": record["student"], "name": name, "total": total, "points": [s["points"] for s in shown],
-                          "status": record["status"], "late": late, "notes": len(record.get("repairs", [])),
-                          "seconds": record.get("seconds", 0.0)})
-        return {"shown": shown, "total": total, "late": late, "name": name or record["student"]}
+        self.rows.append({"student": record["student"], "total": total, "points": [s["points"] for s in shown],
+                          "status": record["status"], "late": late, "by_hand": bool(given),
+                          "repairs": len(record.get("repairs", [])), "seconds": record.get("seconds", 0.0)})
+        errors = [cell["error"] for cell in record["cells"] if "NotImplementedError: Exercise" not in cell["error"]]
+        return {"shown": shown, "total": total, "errors": errors, "late": late, "name": self.called(record["student"])}
 
     @property
     def histogram(self):
@@ -156,10 +178,7 @@ class ExerciseResults:
 
     @property
     def title(self):
-        from course_lib import check
-
-        exercise = getattr(check, self.key, None)
-        return f"Exercise {exercise.number} · {exercise.title}" if exercise else self.key
+        return grade.title_of(self.key)
 
     def add(self, exercise, points):
         if points is not None:
@@ -300,11 +319,42 @@ def points_text(points):
     return "–" if points is None else f"{round(points, 2):g}"
 
 
+IN_THE_NOTEBOOK = re.compile(r" Run the cell in which you write \w+, then this one again\.")       # no use on a page
+
+
 def code_text(text):
     """Escapes a text and shows what stands in `backquotes` as code."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))
+    text = IN_THE_NOTEBOOK.sub("", text or "")
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def pack_for_moodle(lesson, students, target):
+    """The feedback pages as a zip that Moodle hands out, where collecting has seen Moodle's numbers of the students.
+
+    Moodle finds whose a file is by a name like those of the submissions that it packed: Name_NUMBER_assignsubmission_file_...
+    (mod/assign/feedback/file/importziplib.php).
+    """
+    numbers = {row["student"]: participant(students[row["student"]], lesson.name)
+               for row in lesson.rows if row["student"] in students}
+    path = target / f"feedback-moodle-{lesson.name}.zip"
+    if not any(numbers.values()):
+        path.unlink(missing_ok=True)
+        return
+    part = path.with_name(f".{path.name}.part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
+        for student, number in numbers.items():
+            if number:
+                name = re.sub(r"[_/\\]|[^\S ]", " ", lesson.called(student))
+                packed.write(lesson.course / "feedback" / student / lesson.name / f"{lesson.name}.html",
+                             f"{name}_{number}_assignsubmission_file_{lesson.name}.html")
+    os.replace(part, path)
+
+
+def participant(student, name):
+    """The number that Moodle gave a student in an assignment. -> text, "" where it is not known"""
+    return "".join(re.findall(r"\d+", student.participants.get(name, ""))[:1])
 
 
 # --- tables to upload -------------------------------------------------------------------------------------------------
@@ -334,17 +384,43 @@ def tables(course, lessons, students, totals, show):
         [[clean.key(s.login or s.id, s), clean.key(s.number, s), clean.key(s.email, s), clean.name(s.first_name),
           clean.name(s.last_name), *(number(totals.get((lesson.name, s.id))) for lesson in lessons)] for s in everybody.values()])
     for lesson in lessons:
-        rows = [[f"Participant {participant}", clean.name(f"{s.first_name} {s.last_name}".strip()), clean.key(s.email, s), "",
-                 number(totals.get((lesson.name, s.id))), lesson.of, "Yes", clean.name(s.submitted) or "-", "-", ""]
-                for s in everybody.values() for participant in re.findall(r"\d+", s.participants.get(lesson.name, ""))[:1]]
-        if rows:
-            result[f"grades-moodle-{lesson.name}.csv"] = text_of(
-                ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade", "Grade can be changed",
-                 "Last modified (submission)", "Last modified (grade)", "Feedback comments"], rows)
+        text = moodle_worksheet(course, lesson, everybody.values(), totals, clean)
+        if text:
+            result[f"grades-moodle-{lesson.name}.csv"] = text
     for who in sorted(clean.odd):
         show(f"{who}: an id or address begins like a formula of a spreadsheet, so an apostrophe stands before it in the tables, "
              "and no importer will find this student. Enter the grades by hand.")
     return result
+
+
+def moodle_worksheet(course, lesson, students, totals, clean):
+    """Moodle's grading worksheet with the grades: the one that was given when collecting, else one like it. -> text, "" for none
+
+    Moodle compares what a row says of earlier changes with what it knows, and takes over comments: so of a worksheet that was
+    given, nothing is changed but grades.
+    """
+    numbered = [(s, participant(s, lesson.name)) for s in students if participant(s, lesson.name)]
+    given = roster.worksheet_path(course, lesson.name)
+    if given.is_file():
+        text = roster.with_grades(given.read_bytes(), {f"Participant {of}": number(totals.get((lesson.name, s.id)))
+                                                       for s, of in numbered})
+        if text is not None:
+            return text
+    if not numbered:
+        return ""
+    return text_of(
+        ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade", "Grade can be changed",
+         "Last modified (submission)", "Last modified (grade)", "Feedback comments"],
+        [[f"Participant {of}", clean.name(f"{s.first_name} {s.last_name}".strip()), clean.key(s.email, s), "",
+          number(totals.get((lesson.name, s.id))), lesson.of, "Yes",
+          "-" if s.submitted in ("", "-") else clean.name(s.submitted), "-", ""] for s, of in numbered])
+
+
+def importer_of(name):
+    """Where a table is to be uploaded, in words."""
+    known = {"grades.csv": "as nbgrader exports them", "grades-canvas.csv": "Canvas (Grades, Import)",
+             "grades-moodle.csv": "Moodle (Grades, Import, CSV file)"}
+    return known.get(name) or f"Moodle ({name[len('grades-moodle-'):-len('.csv')]}, Upload grading worksheet)"
 
 
 class Clean:

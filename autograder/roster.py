@@ -7,11 +7,13 @@
     Moodle's participants       First name, Last name or Surname, ID number, Email address    username, else ID number,
                                 (also in other languages)                                     else email
     Moodle's grading worksheet  Identifier ("Participant 123"), Full name, ID number, Email   the same, else
-                                address, Last modified (submission), ...                      Participant_123
+                                address, Last modified (submission), ... (also in other       Participant_123
+                                languages)
 
 It may be in UTF-8, with or without BOM, in UTF-16 or in Windows's Latin-1, and separated by commas, semicolons or tabs.
 
-A course keeps its class in grading/roster.json: `read` gives it to whoever writes grades, `update` adds a csv to it.
+A course keeps its class in grading/roster.json: `read` gives it to whoever writes grades, `update` adds a csv to it. Moodle's
+grading worksheet of a lesson is kept in grading/worksheets/, as it was given: `with_grades` makes of it what Moodle takes back.
 """
 
 import collections
@@ -40,8 +42,13 @@ COLUMNS = {
     "number": ("idnumber", "idnummer", "numerodidentification", "numerodeid", "matriculationnumber", "matrikelnummer"),
     "section": ("section",),
     "identifier": ("identifier",),
-    "modified": ("lastmodifiedsubmission",),
+    "modified": ("lastmodifiedsubmission", "zuletztgeandertabgabe", "dernieremodificationtravailremis",
+                 "ultimamodificacionentrega", "ultimamodificaconsegna", "laatstgewijzigdinzending", "ultimamodificacaoenvio"),
+    "grade": ("grade", "bewertung", "note", "calificacion", "valutazione", "nota", "cijfer", "karakter", "betyg", "arvosana",
+              "ocena"),
 }
+IDENTIFIERS = ("id", "identifiant", "identificador", "identificatie")       # what other languages call Moodle's Identifier
+PARTICIPANT = re.compile(r"(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni)[a-z]*\d+")   # after `letters`
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
@@ -78,6 +85,11 @@ class Student:
 
 def roster_path(course):
     return Path(course) / "grading" / "roster.json"
+
+
+def worksheet_path(course, lesson):
+    """Where Moodle's grading worksheet of a lesson is kept, byte for byte as it was given; it need not be there. -> Path"""
+    return Path(course) / "grading" / "worksheets" / f"{lesson}.csv"
 
 
 def read(course):
@@ -121,21 +133,30 @@ def update(known, new):
 
 def read_csv(path):
     """-> list of Student, in the csv's order. Raises CourseError where it is none, or two students would have one id."""
-    path = Path(path)
+    return students_in(csv_bytes(path), path)
+
+
+def csv_bytes(path):
+    """-> the bytes of a csv, read once: it may be a pipe. Raises CourseError where they are something else's."""
     try:
-        data = path.read_bytes()
+        data = Path(path).read_bytes()
     except OSError as error:
         raise CourseError(f"{path}: cannot be read ({error.strerror}).") from None
-    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise CourseError(f"{path}: this is a workbook, not a csv. Save it as CSV UTF-8 in the spreadsheet program.")
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")):
+        raise CourseError(f"{path}: this is a zip or a workbook, not a csv. --roster is the list of the class; what was handed "
+                          "in is named without it. Save a workbook as CSV UTF-8 in the spreadsheet program.")
+    return data
+
+
+def students_in(data, path):
+    """The students of a csv's bytes, as `read_csv` gives them; path: what the messages call it. -> list of Student"""
     try:
         rows = [row for row in table(data) if any(value.strip() for value in row)]
     except csv.Error as error:
         raise CourseError(f"{path}: no table of comma-separated values ({error}).") from None
     if not rows:
         raise CourseError(f"{path}: the roster is empty.")
-    heads = [head(title) for title in rows[0]]
-    where = {what: next((heads.index(name) for name in names if name in heads), None) for what, names in COLUMNS.items()}
+    where = columns(rows)
     if all(where[what] is None for what in ("id", "last", "full", "identifier")):
         raise CourseError(f"{path}: no column of names or ids. Its first line is {', '.join(rows[0])[:100]!r}; expected are the "
                           "columns of nbgrader (id, first_name, last_name, email, lms_user_id), of Canvas's gradebook, or of "
@@ -174,8 +195,52 @@ def student_of(value, canvas):
                    identifier=value["identifier"], submitted=value["modified"])
 
 
+def columns(rows):
+    """Where a table's columns are, by its first line. -> {what of COLUMNS: number of the column, or None}"""
+    heads = [head(title) for title in rows[0]]
+    where = {what: next((heads.index(name) for name in names if name in heads), None) for what, names in COLUMNS.items()}
+    if where["identifier"] is None and (where["grade"], where["modified"]) != (None, None):
+        at = next((at for at, name in enumerate(heads) if name in IDENTIFIERS), None)
+        values = [row[at] for row in rows[1:] if at is not None and at < len(row)]
+        if values and all(PARTICIPANT.fullmatch(letters(value)) for value in values):   # else it is an id like any other
+            where["identifier"], where["id"] = at, None if where["id"] == at else where["id"]
+    return where
+
+
+def with_grades(data, grades):
+    """Moodle's grading worksheet with grades: for Moodle, which takes it back only as it gave it, row for row.
+
+    data: the worksheet's bytes; grades: {"Participant 123": number, or "" which leaves the cell as it is} -> text, or None where
+    the columns of identifiers and grades are not known
+    """
+    def digits(text):
+        return "".join(re.findall(r"\d", text)).lstrip("0")
+
+    rows, separator = separated(data)
+    lines = [row for row in rows if any(value.strip() for value in row)]
+    where = columns(lines or [[]])
+    identifier, grade = where["identifier"], where["grade"]
+    if identifier is None or grade is None:
+        return None
+    given = {digits(participant): points for participant, points in grades.items() if digits(participant)}
+    for row in lines[1:]:
+        points = given.get(digits(row[identifier])) if identifier < len(row) else None
+        if points not in (None, ""):
+            row += [""] * (grade + 1 - len(row))
+            row[grade] = points
+    # Names that begin like a formula are left as Moodle gave them: the table goes back to Moodle only.
+    file = io.StringIO(newline="")
+    csv.writer(file, delimiter=separator, lineterminator="\r\n").writerows(rows)
+    return file.getvalue()
+
+
 def table(data):
     """A csv of any usual encoding and separator. bytes -> list of rows"""
+    return separated(data)[0]
+
+
+def separated(data):
+    """A csv of any usual encoding and separator. bytes -> list of rows, the separator"""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16", "replace")
     else:
@@ -189,7 +254,7 @@ def table(data):
         text = text[told.end():]
     first = re.sub(r'"[^"]*"', "", text.lstrip().split("\n")[0])
     separator = told[1] if told else max(",;\t", key=first.count)
-    return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator)), separator
 
 
 def head(title):

@@ -166,11 +166,11 @@ def release(
     chosen = bundle.numbers(lessons)
     if out is not None:
         count, size, checksum = bundle.release(chosen, out)
-        print(f"{out}: lessons {bundle.span(chosen)}, {count} files, {size / 1e6:.1f} MB, SHA-256 of its files {checksum}.")
+        print(f"{out}: {bundle.title(chosen)}, {count} files, {size / 1e6:.1f} MB, SHA-256 of its files {checksum}.")
     if course is not None:
         for path in bundle.write_course(chosen, course, force=force):
             print(path)
-        print(f"{course}: nbgrader's source/ and release/ of lessons {bundle.span(chosen)} are there.")
+        print(f"{course}: nbgrader's source/ and release/ of {bundle.title(chosen)} are there.")
 
 
 class Export(str, Enum):
@@ -186,9 +186,10 @@ def collect(
     roster: Optional[Path] = typer.Option(None, "--roster", help="The class as csv: nbgrader's, Canvas's gradebook, Moodle's "
                                           "participants or grading worksheet. Needed the first time; kept in "
                                           "grading/roster.json."),
-    course: Path = typer.Option(Path("."), "--course", help="The course's folder; submitted/ in it is filled."),
-    assignment: Optional[str] = typer.Option(None, "--assignment", help="The lesson that was handed in, as 02_template_model; "
-                                             "without it each notebook goes to the lesson that it shows."),
+    course: Path = typer.Option(Path("."), "--course", help="The course's folder; submitted/ in it is filled. This one if not "
+                                "given."),
+    assignment: Optional[str] = typer.Option(None, "--assignment", help="The lesson that was handed in, as 2 or "
+                                             "02_template_model; without it each notebook goes to the lesson that it shows."),
     deadline: Optional[str] = typer.Option(None, "--deadline", help="As 2026-11-20T23:59+01:00; what came later counts only "
                                            "where nothing was on time. Kept for the lesson."),
 ):
@@ -211,7 +212,7 @@ class Confinement(str, Enum):
 @app.command()
 def grade(
     course: Path = typer.Argument(..., help="The course's folder, the one that holds submitted/."),
-    assignment: Optional[str] = typer.Option(None, "--assignment", help="Only this lesson, as 02_template_model."),
+    assignment: Optional[str] = typer.Option(None, "--assignment", help="Only this lesson, as 2 or 02_template_model."),
     workers: Optional[int] = typer.Option(None, "--workers", min=1, help="Processes on this machine, 1 GB each and what a "
                                           "submission takes; one per core if not given."),
     scheduler: Optional[str] = typer.Option(None, "--scheduler", help="Instead of them: a Dask scheduler, as tcp://HOST:8786."),

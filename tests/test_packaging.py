@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 if sys.version_info >= (3, 11):
@@ -39,6 +40,17 @@ def test_every_requirement_has_one_tested_version_for_each_python():
             assert len(pins) == 1, f"{requirement.name} on Python {python}: {len(pins)} pins in constraints.txt"
             pinned = re.fullmatch(r"==(.+)", str(pins[0].specifier)).group(1)
             assert Version(pinned) in requirement.specifier, f"{pins[0]} is outside of {requirement}"
+
+
+def test_a_pinned_version_can_be_installed_on_every_python_that_it_is_for():
+    from importlib.metadata import metadata
+
+    for pin in CONSTRAINTS:
+        if pin.marker is None or pin.marker.evaluate():
+            takes = SpecifierSet(metadata(pin.name)["Requires-Python"] or "")
+            for python in ("3.10", "3.11", "3.12", "3.13"):
+                if pin.marker is None or pin.marker.evaluate({"python_version": python}):
+                    assert f"{python}.20" in takes, f"{pin} cannot be installed on Python {python}: it takes {takes}"
 
 
 def test_nothing_is_pinned_that_nobody_asks_for():

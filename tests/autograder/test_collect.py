@@ -80,9 +80,13 @@ class Course:
         """files: {name: bytes} of a zip, or the path of a download."""
         source = zipped(files, self.tmp / "submissions.zip") if isinstance(files, dict) else files
         result = collect.collect(source, kind, self.path, roster=None if csv is None else self.csv(csv), **options)
-        listed = json.loads((self.path / "grading" / "collected.json").read_text())["left_out"][source.name]
-        assert listed == [{"from": where, "reason": reason} for where, reason in result.left_out]
+        if result.recorded:
+            listed = self.register()["left_out"][source.name]
+            assert listed == [{"from": where, "reason": reason} for where, reason in result.left_out]
         return result
+
+    def register(self):
+        return json.loads((self.path / "grading" / "collected.json").read_text())
 
     def there(self, lesson=TWO):
         """{student: bytes}; and nothing else lies in submitted/."""
@@ -108,7 +112,7 @@ def test_canvas_names_with_accents_and_apostrophes(course, form):
     result = course.take({unicodedata.normalize(form, name): notebook(name) for name in names})
     assert set(course.there()) == {"maria@uni.example", "joerg@uni.example", "dang@uni.example"} and not result.left_out
     assert result.missing[TWO] == ["ann1@uni.example", "ann2@uni.example"]
-    assert "1 notebook not named after its lesson, which the content shows." in result.text()     # notebook (1).ipynb
+    assert f"1 notebook not named after its lesson, which the content shows: dang@uni.example ({TWO})." in result.text()
 
 
 @pytest.mark.parametrize("name", ["núñezobrienmaríajosé", "nunezobrienmariajose", "núñezobrienmaría",
@@ -374,6 +378,99 @@ def test_moodle_a_later_download_is_later(course):
     assert course.there()["S102"] == notebook("2")
 
 
+def two_of_moodle():
+    return {f"{name}_assignsubmission_file/{TWO}.ipynb": notebook(name)
+            for name in ("María José Núñez OBrien_5001", "Jörg Müller_5002")}
+
+
+def test_lateness_stays_when_the_worksheet_is_not_given_again(course):
+    files = two_of_moodle()
+    course.take(files, "moodle", WORKSHEET, deadline="2026-11-20T23:59+01:00")
+    known, late = course.register()["submissions"], collect.late_and_left_out(course.path)[0]
+    assert late == {(TWO, "S102")}
+    result = course.take(files, "moodle", None)
+    assert result.late == [(TWO, "S102")] and "The deadline could not" not in result.text()
+    assert course.register()["submissions"] == known and collect.late_and_left_out(course.path)[0] == late
+    result = course.take({"Jörg Müller_5002_assignsubmission_file/a.ipynb": notebook("new")}, "moodle", None)
+    assert "The deadline could not be applied to all" in result.text()          # nobody knows when that came
+
+
+def test_the_zone_of_moodles_times_is_told_once_and_can_be_corrected(course):
+    files, told = two_of_moodle(), "Moodle's times name no zone and were read as "
+    assert told not in course.take(files, "moodle", WORKSHEET).text()          # nothing is late by them
+    text = course.take(files, "moodle", WORKSHEET, deadline="2026-11-20T23:59+01:00").text()
+    assert text.count("name no zone") == 1
+    assert told + ("UTC+01:00, the deadline's (2026-11-20 23:59). If your Moodle shows another, give the deadline in that "
+                   "one.") in text
+    assert told + "UTC+01:00, the deadline's" in course.take(files, "moodle", WORKSHEET).text()        # it is kept
+    for deadline, zone, late in (("2026-11-21T00:09:00-05:00", "UTC-05:00", ["S102"]), ("2026-11-21T00:11Z", "UTC", [])):
+        result = course.take(files, "moodle", WORKSHEET, deadline=deadline)
+        assert [student for _, student in result.late] == late and told + f"{zone}, the deadline's" in result.text()
+    assert {known["attempts"][0]["time"] for known in course.register()["submissions"][TWO].values()} == {
+        "2026-11-20 23:05:00+00:00", "2026-11-21 00:10:00+00:00"}
+
+
+GERMAN = """ID;Vollständiger Name;E-Mail-Adresse;Status;Bewertung;Bestwertung;Zuletzt geändert (Abgabe);Feedback
+Teilnehmer/in5001;"María José Núñez O'Brien";maria@uni.example;Abgegeben;;10,00;"Freitag, 27. November 2026, 23:10";-
+Teilnehmer/in5002;"Jörg Müller";joerg@uni.example;Abgegeben;;10,00;"Samstag, 28. November 2026, 00:10";-
+Teilnehmer/in5003;"Ann Smith";ann1@uni.example;"Keine Abgabe";;10,00;-;-
+"""
+
+
+def test_a_worksheet_whose_times_cannot_be_read(course):
+    files = {"Jörg Müller_5002_assignsubmission_file/a.ipynb": notebook()}
+    result = course.take(files, "moodle", GERMAN, deadline="2026-11-20T23:59+01:00")
+    assert ("The worksheet's times could not be read (the first: 'Freitag, 27. November 2026, 23:10'), so nobody is late by "
+            "them; download it with Moodle set to English.") in result.text()
+    assert "give the assignment's grading worksheet" not in result.text() and "name no zone" not in result.text()
+    assert [one.id for one in roster.read(course.path)] == ["maria@uni.example", "joerg@uni.example", "ann1@uni.example"]
+    assert "could not be read" not in course.take(files, "moodle", None).text()
+
+
+def test_the_worksheet_is_kept_as_it_was_given(course):
+    path, file = roster.worksheet_path(course.path, TWO), "{}_assignsubmission_file/a.ipynb"
+    joerg = {file.format("Jörg Müller_5002"): notebook()}
+    assert path == course.path / "grading" / "worksheets" / f"{TWO}.csv"
+    course.take(joerg, "moodle", MOODLE_CSV)
+    course.take(joerg, "canvas", WORKSHEET)
+    assert not path.parent.exists()
+    for text in (WORKSHEET, WORKSHEET.replace("\n", "\r\n"), GERMAN.encode("utf-16")):
+        course.take(joerg, "moodle", text)
+        assert path.read_bytes() == (text if isinstance(text, bytes) else text.encode())
+    course.take({**joerg, file.format("Ann Smith_5003"): notebook(lesson=THREE)}, "moodle", WORKSHEET)      # of which of them?
+    course.take(joerg, "moodle", None)
+    assert path.read_bytes() == GERMAN.encode("utf-16") and len(list(path.parent.iterdir())) == 1
+
+
+def test_a_worksheet_of_another_assignment_is_not_kept(course):
+    files = {"Jörg Müller_7002_assignsubmission_file/a.ipynb": notebook()}
+    result = course.take(files, "moodle", WORKSHEET, deadline="2026-11-20")
+    assert "The worksheet has the number of none of the files" in result.text() and not result.late
+    assert not roster.worksheet_path(course.path, TWO).exists()
+    assert {one.id: one.participants for one in roster.read(course.path)}["S102"] == {TWO: "Participant 7002"}
+
+
+@pytest.mark.parametrize("title", ["Grade", "Bewertung", "Note", "Calificación", "Valutazione", "Nota", "Cijfer", "Karakter",
+                                   "Betyg", "Arvosana", "Ocena"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_grades_in_the_worksheet(title, separator):
+    rows = roster.table(WORKSHEET.replace(",Grade,", f",{title},").encode())
+    rows[1][1], rows[3][5] = "=cmd|'/C calc'!A0", "3.00"
+    data = "\n".join(separator.join(f'"{cell}"' for cell in row) for row in rows).encode("utf-8-sig")
+    grades = {"Participant 5001": 7.5, "Teilnehmer/in05002": 10, "Participant 5003": "", "Participant 9": 1, "": 2}
+    text = roster.with_grades(data, grades)
+    assert text.endswith("\r\n") and text.count("\r\n") == 5 and text.startswith(f"Identifier{separator}Full name{separator}")
+    rows[1][5], rows[2][5] = "7.5", "10"
+    assert roster.table(text.encode()) == rows
+
+
+def test_grades_in_what_is_no_worksheet():
+    for text in (MOODLE_CSV, CANVAS_CSV, "", WORKSHEET.replace(",Grade,", ",Punti,")):
+        assert roster.with_grades(text.encode(), {"Participant 5001": 1}) is None
+    assert roster.with_grades(GERMAN.encode("cp1252"), {"Participant 5002": 9}) == GERMAN.replace(
+        "Abgegeben;;10,00;\"Samstag", "Abgegeben;9;10,00;\"Samstag").replace('"', "").replace("\n", "\r\n")
+
+
 # --- folders --------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("where", ["maria/02_template_model.ipynb", "maria/02_template_model/02_template_model.ipynb",
@@ -398,8 +495,44 @@ def test_folder_of_nobody_or_of_several(course):
         (folder / where).write_bytes(notebook())
     result = course.take(folder, "folder")
     assert not course.path.joinpath("submitted").exists() and len(result.left_out) == 3
-    assert "no id, email or name of the roster is in its path" in reasons(result)
+    assert ("a.ipynb: no id, email or name of the roster is in its path; put it into a folder named after the student's id, say "
+            "maria@uni.example/, and collect the folder that holds maria@uni.example/") in reasons(result)
     assert "that of several students" in reasons(result)
+
+
+@pytest.mark.parametrize("name,told", [
+    ("Jörg Müller_5002_assignsubmission_file/a.ipynb", "a download of Moodle's: --from moodle"),
+    ("Jörg Müller_5002_assignsubmission_file_a.ipynb", "a download of Moodle's: --from moodle"),
+    ("müllerjörg_102_9002_a.ipynb", "a download of Canvas's: --from canvas"),
+    ("müllerjörg_LATE_102_9002_a.zip", "a download of Canvas's: --from canvas")])
+def test_a_systems_download_is_no_folder(course, name, told):
+    data = zipped({"a.ipynb": notebook()}) if name.endswith("zip") else notebook()
+    result = course.take({name: data}, "folder")
+    assert reasons(result).endswith(told) and len(result.left_out) == 1 and not result.placed
+    folder = course.tmp / "in"                          # in a student's own folder it is that student's
+    (folder / "joerg@uni.example").mkdir(parents=True)
+    (folder / "joerg@uni.example" / name.replace("/", "_")).write_bytes(data)
+    assert course.take(folder, "folder").placed == [(TWO, "joerg@uni.example")]
+
+
+@pytest.mark.parametrize("kind", ["canvas", "moodle"])
+def test_one_notebook_that_came_by_mail(course, kind):
+    path = course.tmp / "mail" / f"{TWO}.ipynb"
+    path.parent.mkdir()
+    path.write_bytes(notebook())
+    hint = "; a notebook that came another way: --from folder, in a folder named after the student's id"
+    assert reasons(course.take(path, kind)).endswith(hint)
+    assert "--from folder" not in reasons(course.take({"x.ipynb": notebook()}, kind))
+    assert "put it into a folder named after the student's id, say maria@uni.example/" in reasons(course.take(path, "folder"))
+    (path.parent / "maria@uni.example").mkdir()
+    path.rename(path.parent / "maria@uni.example" / path.name)
+    assert course.take(path.parent, "folder").placed == [(TWO, "maria@uni.example")]
+
+
+def test_a_zips_times_name_no_zone(course):
+    name = zipfile.ZipInfo("maria/a.ipynb", (2026, 11, 20, 23, 30, 0))
+    result = course.take({name: notebook()}, "folder", NBGRADER_CSV, deadline="2026-11-20T23:00+01:00")
+    assert result.late and "The zip's times name no zone and were read as UTC+01:00, the deadline's" in result.text()
 
 
 def test_folder_the_files_times_and_the_deadlines_zone(course):
@@ -480,6 +613,65 @@ def test_what_was_collected_stays(course):
     other = "Student,ID,SIS Login ID,Section\n\"Smith, Ann\",103,ann1@uni.example,A\n"
     course.take({"smithann_103_11_a.ipynb": notebook()}, csv=other)
     assert set(course.there()) == {"joerg@uni.example", "ann1@uni.example"} and len(roster.read(course.path)) == 5
+
+
+def test_the_wrong_file_leaves_no_trace(course):
+    """Of it nothing is kept, and of an earlier download everything; but the class that came with it is."""
+    wrong = {f"x/{n}.txt": b"" for n in range(collect.MOST_LINES + 2)}
+    result = course.take(wrong)
+    assert sorted(course.snapshot()) == ["grading/.collect.lock", "grading/roster.json"] and len(roster.read(course.path)) == 5
+    assert "x: 2 more: not a notebook\n" in result.text() + "\n"               # and no file that would name them
+    course.take({"müllerjörg_102_10_a.ipynb": notebook(), **wrong})
+    before = course.snapshot()
+    assert "collected.json names them" in course.take({"müllerjörg_102_10_a.ipynb": notebook(), **wrong}, csv=None).text()
+    assert not course.take({"other.txt": b""}, csv=None).recorded
+    assert not course.take(zipped({"a.ipynb": b"{}"}, course.tmp / "wrong.zip"), csv=None).recorded
+    assert course.snapshot() == before
+
+
+def test_a_lesson_that_was_not_released_is_not_begun_by_a_stray_notebook(course):
+    files = {"müllerjörg_102_1_a.ipynb": notebook(), "smithann_103_2_a.ipynb": notebook(lesson=THREE)}
+    (course.path / "release" / "hw1").mkdir(parents=True)
+    (course.path / "release" / "hw1" / "hw1.ipynb").write_bytes(b"{}")           # none of the lessons
+    assert len(course.take(files).placed) == 2
+    course.path = course.tmp / "class"
+    (course.path / "release" / THREE).mkdir(parents=True)
+    (course.path / "release" / THREE / f"{THREE}.ipynb").write_bytes(notebook(lesson=THREE))
+    result = course.take(files)
+    assert result.placed == [(THREE, "ann1@uni.example")] and result.left_out == [
+        ("müllerjörg_102_1_a.ipynb", f"is {TWO}, which is not released in {course.path}; `--assignment {TWO}` takes it (of "
+                                     "joerg@uni.example)")]
+    assert course.take(files, assignment="2").placed == [(TWO, "joerg@uni.example")]
+
+
+def test_whose_notebooks_have_other_names(course, monkeypatch):
+    monkeypatch.setattr(collect, "MOST_LINES", 2)
+    names = {103: "smithann", 102: "müllerjörg", 101: "núñezobrienmaríajosé"}
+    files = {f"{name}_{number}_1_a.ipynb": notebook() for number, name in names.items()}
+    result = course.take({**files, "smithann_104_2_03_x.ipynb": notebook(lesson=THREE)})
+    assert (f"4 notebooks not named after their lessons, which the content shows: ann1@uni.example ({TWO}), joerg@uni.example "
+            f"({TWO}) (and 2 more).") in result.text()
+
+
+def test_the_first_line_says_what_went_where(course, monkeypatch):
+    files = {"müllerjörg_102_1_a.ipynb": notebook(), "smithann_103_2_a.ipynb": notebook(lesson=THREE)}
+    text = course.take(files).text()
+    where = course.path / "submitted"
+    assert text.startswith(f"Collected 2 notebooks of {TWO}, {THREE} into {where}; 0 more were there already.\n")
+    monkeypatch.chdir(course.path)                      # the course that nobody named
+    text = collect.collect(course.tmp / "submissions.zip", "canvas").text()
+    assert text.startswith(f"Collected 0 notebooks of {TWO}, {THREE} into {where}; 2 more were there already.\n")
+    assert collect.Collected("class/submitted").text() == "Collected 0 notebooks into class/submitted; 0 more were there already."
+
+
+def test_a_folder_that_is_no_course_yet_is_told(course):
+    files, told = {"müllerjörg_102_1_a.ipynb": notebook()}, "is no course folder yet, and was begun now; `dolphins release"
+    assert f"{course.path} {told} --lessons N --course {course.path}` makes the rest." in course.take(files).text()
+    assert told not in course.take(files).text()
+    for name in ("nbgrader_config.py", "source"):
+        course.path = course.tmp / f"course-{name}"
+        (course.path / name).mkdir(parents=True)
+        assert told not in course.take(files).text()
 
 
 def test_by_hand_is_left_alone(course):
@@ -580,10 +772,37 @@ Participant 6009,Eve New,eve@uni.example\n"""
     assert students["S102"].participants == {TWO: "Participant 5002", THREE: "Participant 6002"}
 
 
+def test_the_roster_of_another_class_is_refused(course):
+    course.take({"müllerjörg_102_10_a.ipynb": notebook()})
+    before = course.snapshot()
+    wrong = "id,first_name,last_name\nbob,Bob,B\ncarol,Carol,C\n"
+    with pytest.raises(CourseError) as error:
+        course.take({"müllerjörg_102_11_a.ipynb": notebook("2")}, csv=wrong)
+    assert str(error.value) == (
+        f"{course.tmp / 'roster.csv'}: none of its 2 students (Bob B, Carol C) is in this class of 5 so far. "
+        "Is it another class's? To add students, give a csv in which somebody of the class stands too; to begin the class anew, "
+        f"delete {course.path / 'grading' / 'roster.json'}, then collect again.")
+    with pytest.raises(CourseError, match="Some names are the same, but no id, email or number is"):
+        course.take({}, csv=wrong + "joerg,Jörg,Müller\n")
+    assert course.snapshot() == before
+    roster.roster_path(course.path).unlink()
+    assert course.take({}, csv=wrong).notes == [] and len(roster.read(course.path)) == 2
+
+
+def test_who_is_new_in_the_class_is_told(course):
+    result = course.take({"müllerjörg_102_10_a.ipynb": notebook()})
+    assert "New in the class" not in result.text()
+    more = "".join(f'"New, {name}",{number},,{name}@x,A,,\n' for number, name in enumerate("ABCDEFG", 201))
+    result = course.take({"müllerjörg_102_10_a.ipynb": notebook()}, csv=CANVAS_CSV + more)
+    assert "New in the class: A New, B New, C New, D New, E New (and 2 more)." in result.notes
+    assert "New in the class" not in course.take({"müllerjörg_102_10_a.ipynb": notebook()}, csv=CANVAS_CSV + more).text()
+
+
 @pytest.mark.parametrize("text,told", [
     ("", "empty"), ("a,b\n1,2\n", "no column of names"), ("id,first_name\n", "no student"),
     ("id\nx/y\nx_y\n", "two students would have the id 'x_y'"),
-    ("First name,Last name\nAnn,Smith\nAnn,Smith\nAnn ,Smith\n", "two students"), (b"PK\x03\x04", "workbook"),
+    ("First name,Last name\nAnn,Smith\nAnn,Smith\nAnn ,Smith\n", "two students"), (b"PK\x03\x04", "a zip or a workbook"),
+    (zipped({}), "a zip or a workbook, not a csv"), (zipped({"a.ipynb": b""}), "handed in is named without it"),
     ("id,last_name\n,\n-,\n", "without name"),
     ('id,"' + "x" * 200_000, "no table")])
 def test_rosters_that_are_none(course, text, told):
@@ -597,6 +816,16 @@ def test_ids_name_nothing_outside(course):
 
 
 # --- the command ----------------------------------------------------------------------------------------------
+
+def test_a_lesson_is_called_by_its_name_or_number():
+    lessons = ["01_a", "02_b", "hw1", "2_c", "3_d"]
+    for text, lesson in (("02_b", "02_b"), ("1", "01_a"), ("01", "01_a"), ("003", "3_d"), ("hw1", "hw1")):
+        assert collect.lesson_called(text, lessons) == lesson
+    for text in ("2", "4", "0", "", "-1", "b", "²", "9" * 5000):
+        with pytest.raises(CourseError, match="no such lesson. The lessons are 01_a, 02_b, hw1, 2_c, 3_d; the number will do."):
+            collect.lesson_called(text, lessons)
+
+
 
 def run(monkeypatch, *arguments):
     monkeypatch.setattr("sys.argv", ["dolphins", "collect", *map(str, arguments)])
@@ -617,8 +846,10 @@ def test_the_command_and_its_exit_code(course, monkeypatch, capsys):
                             ((good, *options, "--roster", csv, "--deadline", "tomorrow"), "Write 2026-11-20T23:59")):
         assert run(monkeypatch, *arguments) == 1
         assert told in capsys.readouterr().err
-    assert run(monkeypatch, good, *options, "--roster", csv) == 0
-    assert capsys.readouterr().out.startswith("Collected 1 notebook; 0 more were there already.\n")
+    assert not course.path.exists()                     # nothing is begun by a mistake
+    assert run(monkeypatch, good, *options, "--roster", csv, "--assignment", 2) == 0
+    assert capsys.readouterr().out.startswith(
+        f"Collected 1 notebook of {TWO} into {course.path / 'submitted'}; 0 more were there already.\n")
     assert run(monkeypatch, both, *options) == 0 and "Could not be placed:\n  dawn_9_9_a.ipynb" in capsys.readouterr().out
     assert run(monkeypatch, bad, *options) == 1 and "nobody in the roster" in capsys.readouterr().out
     blocked = course.tmp / "file"

@@ -82,17 +82,28 @@ def test_a_manual_score_wins_for_the_work_that_it_was_given_for(tmp_path):
     update(tmp_path)
     give(tmp_path, "a", manual_score=18.0, extra_credit=1.0)
     assert update(tmp_path).dropped == [] and scores(tmp_path)["a"] == (34.0, False)
-    assert gradebook.by_hand(tmp_path) == {(LESSON, "a"): {"rodrigues": 19.0}}
+    assert gradebook.by_hand(tmp_path) == ({(LESSON, "a"): {"rodrigues": 19.0}}, {})
     record(tmp_path, "a", (12.0, 15.0))                             # the same work, judged otherwise
     update(tmp_path)
     assert scores(tmp_path)["a"] == (34.0, True)
     record(tmp_path, "a", (4.0, 15.0), sha="b")                     # other work
     assert update(tmp_path).dropped == [(LESSON, "a", "rodrigues", 19.0)]
-    assert scores(tmp_path)["a"] == (19.0, True) and gradebook.by_hand(tmp_path) == {}
+    assert scores(tmp_path)["a"] == (19.0, True) and gradebook.by_hand(tmp_path) == ({}, {})
     assert update(tmp_path).dropped == [] and scores(tmp_path)["a"] == (19.0, True)     # until somebody has looked
     give(tmp_path, "a")
     update(tmp_path)
     assert scores(tmp_path)["a"] == (19.0, False)
+
+
+def test_a_comment_is_for_the_work_that_it_was_written_for(tmp_path):
+    record(tmp_path, "a", (10.0, 15.0))
+    update(tmp_path)
+    with gradebook.opened(tmp_path) as book:
+        book.find_comment("rodrigues", LESSON, LESSON, "a").manual_comment = "See me."
+        book.db.commit()
+    assert update(tmp_path).dropped == [] and gradebook.by_hand(tmp_path) == ({}, {(LESSON, "a"): {"rodrigues": "See me."}})
+    record(tmp_path, "a", (20.0, 15.0), sha="b")
+    assert update(tmp_path).dropped == [(LESSON, "a", "rodrigues", "See me.")] and gradebook.by_hand(tmp_path) == ({}, {})
 
 
 def test_what_the_grader_could_not_decide_a_person_can(tmp_path):

@@ -82,6 +82,14 @@ def test_it_holds_the_lessons_and_what_they_need_and_nothing_of_the_judge(chosen
         r"^(autograder|tests|dolphins|benchmarks|solutions/(lessons|notebooks))/|my_work|__pycache__|/\.", name)]
 
 
+def test_every_make_target_in_it_works_there(contents):
+    makefile = contents[2,]["Makefile"].decode()
+    assert re.findall(r"(?m)^\.PHONY: (.*)$", makefile) == ["setup lab clean"]
+    assert {"setup", "lab", "clean"} <= set(re.findall(r"(?m)^([\w-]+):", makefile))
+    assert "autograder." not in makefile and "dolphins " not in makefile and "pytest" not in makefile
+    assert "make setup TORCH_INDEX=" in makefile
+
+
 @each_release
 def test_what_is_there_of_solutions_is_the_references_own(chosen, contents):
     for name, data in contents[tuple(chosen)].items():
@@ -281,7 +289,7 @@ def test_the_command(tmp_path):
     done = subprocess.run([dolphins, "release", "--lessons", "1", "--out", tmp_path / "dolphins-1.zip",
                            "--course", tmp_path / "course"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert ("lessons 1," in done.stdout and (tmp_path / "dolphins-1.zip").is_file()
+    assert ("lesson 1," in done.stdout and (tmp_path / "dolphins-1.zip").is_file()
             and (tmp_path / "course/nbgrader_config.py").is_file())
     done = subprocess.run([dolphins, "release", "--lessons", "1"], capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.startswith("\nSay where to: --out")

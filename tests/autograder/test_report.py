@@ -79,7 +79,7 @@ def test_who_wrote_nothing_or_could_not_be_graded_gets_a_page(tmp_path):
     record(tmp_path, "broken", (None, None), status="unreadable", notes=["The notebook is cut off."])
     record(tmp_path, "lost", (None, None), status="worker-lost", notes=["Not graded."])
     page = report.write_report(tmp_path).read_text()
-    assert "Nothing is written here yet" in feedback(tmp_path, "empty") and "0 of 35" in words(feedback(tmp_path, "empty"))
+    assert "Nothing was written here." in feedback(tmp_path, "empty") and "0 of 35" in words(feedback(tmp_path, "empty"))
     assert "The notebook is cut off." in feedback(tmp_path, "broken") and "– of 20" in words(feedback(tmp_path, "broken"))
     assert "need not be your fault" in words(feedback(tmp_path, "lost"))
     assert "2 to be looked at" in words(page)
@@ -107,8 +107,8 @@ def test_the_class_page_counts(tmp_path):
     record(tmp_path, "x", (None, None), status="fault", notes=["Not graded: the grader itself failed."], sandbox="none")
     page = report.write_report(tmp_path).read_text()
     text = words(page)
-    for expected in ("7 submissions", "35 of 35 points, median", "1 to be looked at", "4 of 6", "transposed. The transposes.",
-                     "1 of these were graded without a sandbox", "s5 5.0 s"):
+    for expected in ("7 graded", "35 of 35 points, median", "1 to be looked at", "4 of 6", "transposed. The transposes.",
+                     "Graded without a sandbox: 1.", "s5 5.0 s"):
         assert expected in text, expected
     assert page.count("../../feedback/s1/") == 1
 
@@ -124,11 +124,35 @@ def test_what_came_late_or_not_at_all_is_told(tmp_path):
     record(tmp_path, "ada")
     record(tmp_path, "george")
     page = report.write_report(tmp_path).read_text()
-    for expected in ("1 of them late", "1 handed in nothing", "Nothing from: kurt.",
+    for expected in ("1 of them late", "1 handed in nothing", "Nothing from: Kurt Gödel.",
                      "1 of the files that came in could not be placed"):
         assert expected in words(page), expected
     assert re.search(r"ada</span>.*?late", page.split("Everybody")[1], re.DOTALL) and "<b>gary" not in page and "gary_9_3" in page
     assert "handed in late" in feedback(tmp_path, "ada") and "late" not in words(feedback(tmp_path, "george"))
+
+
+def test_what_is_not_graded_yet_has_no_grade_and_is_told(tmp_path):
+    record(tmp_path, "done")
+    (tmp_path / "submitted" / "waits" / LESSON).mkdir(parents=True)
+    known(tmp_path, *(roster.Student(name, name.title(), "A.") for name in ("done", "waits", "absent")))
+    said = []
+    page = words(report.write_report(tmp_path, show=said.append).read_text())
+    assert any("1 of 2 are not graded yet" in line and "dolphins grade" in line for line in said)
+    for expected in ("1 not graded yet", "1 of 2 are not graded yet: Waits A.", "1 handed in nothing",
+                     "Nothing from: Absent A.."):
+        assert expected in page, expected
+    grades = {row[3]: row[7] for row in rows(tmp_path, "grades.csv")[1:]}
+    assert grades == {"done": "35.0", "waits": "", "absent": "0.0"}
+
+
+def test_feedback_has_no_word_that_is_for_the_notebook(tmp_path):
+    record(tmp_path, "a", (0.0, 15.0), key="spare-part", cells=[
+        {"cell": "x", "error": "NotImplementedError: Exercise 3: draw_track is yours to write"},
+        {"cell": "y", "error": "NameError: z"}],
+        text="`f` is the course's spare part now. Run the cell in which you write yours, then this one again.")
+    page = report.write_report(tmp_path).read_text()
+    assert "this one again" not in page + feedback(tmp_path, "a") and "spare part now." in words(feedback(tmp_path, "a"))
+    assert "NameError" in feedback(tmp_path, "a") and "NotImplemented" not in feedback(tmp_path, "a")
 
 
 def test_points_by_hand_count_in_pages_and_tables(tmp_path):
@@ -138,8 +162,11 @@ def test_points_by_hand_count_in_pages_and_tables(tmp_path):
     with gradebook.opened(tmp_path) as book:
         for student, cell, score in (("a", "rodrigues", 11.5), ("b", "rodrigues", 1.0), ("b", "tracking", 2.0)):
             book.find_grade(f"{cell}-check", LESSON, LESSON, student).manual_score = score
+        book.find_comment("rodrigues", LESSON, LESSON, "a").manual_comment = "Good idea, <wrong> sign."
         book.db.commit()
-    report.write_report(tmp_path)
+    page = report.write_report(tmp_path)
+    assert page.read_text().count("points by hand") == 2
+    assert "Good idea, &lt;wrong&gt; sign." in feedback(tmp_path, "a") and "Good idea" not in feedback(tmp_path, "b")
     assert "26.5 of 35" in words(feedback(tmp_path, "a")) and "given by hand" in feedback(tmp_path, "a")
     assert [row[-1] for row in rows(tmp_path, "grades-canvas.csv")[2:]] == ["26.5", "3.0"]
     assert "0 to be looked at" in words((tmp_path / "grading" / "report" / "index.html").read_text())
@@ -180,6 +207,23 @@ def test_tables_are_as_nbgrader_canvas_and_moodle_take_them(tmp_path):
     assert len(sheet) == 2 and dict(zip(*sheet))["Identifier"] == "Participant 9" and dict(zip(*sheet))["Grade"] == "22.125"
     assert {len(row) for name in ("grades.csv", "grades-canvas.csv", "grades-moodle.csv")
             for row in rows(tmp_path, name)} == {11, 6}
+
+
+def test_moodles_worksheet_comes_back_with_grades_alone_and_feedback_packed(tmp_path):
+    sheet = ("Identifier;Full name;Email address;Status;Grade;Maximum Grade;Last modified (grade);Feedback comments\r\n"
+             "Participant 31;Zoë O_Brien;zoe@x.org;Submitted;10,00;35,00;Saturday, 28 November 2026, 9:00 AM;Good work\r\n"
+             "Participant 32;=Al;al@x.org;No submission;;35,00;-;\r\n")
+    path = roster.worksheet_path(tmp_path, LESSON)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(sheet.encode())
+    record(tmp_path, "zoe", (20.0, 12.5))
+    known(tmp_path, roster.Student("zoe", "Zoë", "O_Brien", participants={LESSON: "Participant 31"}),
+          roster.Student("al", "=Al", participants={LESSON: "Participant 32"}))
+    page = report.write_report(tmp_path)
+    assert (page.parent / f"grades-moodle-{LESSON}.csv").read_bytes() == sheet.replace("10,00", "32.5").encode()
+    with zipfile.ZipFile(page.parent / f"feedback-moodle-{LESSON}.zip") as packed:
+        assert packed.namelist() == [f"Zoë O Brien_31_assignsubmission_file_{LESSON}.html"]
+        assert packed.read(packed.namelist()[0]).decode() == feedback(tmp_path, "zoe")
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+49", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", "|calc", "%0a=1", "\n=1"])

@@ -32,7 +32,7 @@ def test_an_unreadable_submission_from_the_command_line_to_the_class_page(tmp_pa
 
 
 def test_mistakes_end_in_a_sentence(tmp_path):
-    for words, text in ((("grade", tmp_path), "submitted is not there"), (("report", tmp_path), "submitted is not there"),
+    for words, text in ((("grade", tmp_path), "holds no submitted/"), (("report", tmp_path), "holds no submitted/"),
                         (("grade", tmp_path, "--workers", 2, "--scheduler", "tcp://a:1"), "give one of them")):
         code, out, err = dolphins(*words)
         assert code == 1 and text in err and "Traceback" not in err, err
