@@ -293,7 +293,7 @@ class Performance:
                 self.lost += 1
                 self.poisoned.add(step)
                 if first:
-                    self.notes.append(f"A cell was not run, for {lost}.")
+                    self.notes.append(f"A cell did not come to its end: {lost}.")
                 return
             if first:
                 if cell.error:
@@ -315,7 +315,7 @@ class Performance:
         except Lost as lost:
             self.end()
             self.lost += 1
-            return None, core.Complaint("lost", f"Its process was ended, for {lost}.")
+            return None, core.Complaint("lost", f"No answer came: {lost}.")
         return outputs, complaint and core.Complaint(*complaint)
 
 

@@ -265,7 +265,7 @@ class Session:
         except OSError:
             self.lose("its process had ended")
         if answer is None:
-            self.lose("its process ended: was it stopped, did it crash, or call exit?")
+            self.lose("its process ended (did it crash, or call exit?)")
         if answer[0].get("ticket") != ticket:
             self.lose("it answered what nobody asked")
         return answer
