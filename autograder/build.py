@@ -48,6 +48,11 @@ PICTURE = re.compile(r"(!\[[^\]]*\]\()(pictures/[^)\s]+)\)")
 MIME = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".svg": "image/svg+xml"}
 
 
+def lesson_names():
+    """The lessons, as the notebooks that students get are called. -> list of names, sorted"""
+    return sorted(path.stem for path in STUDENT.glob("[0-9][0-9]_*.ipynb"))
+
+
 def build_all():
     """All notebooks, as they should be. -> {path: text}"""
     pages = {}

@@ -48,7 +48,7 @@ from pathlib import Path
 from course_lib.errors import CourseError
 
 from . import roster as classes
-from .build import STUDENT
+from .build import STUDENT, lesson_names
 from .files import write
 from .repair import MOST_BYTES
 
@@ -216,16 +216,16 @@ def content(item, limit, whole=True):
 def lesson_signs():
     """By what a notebook shows its lesson. -> {sign: lesson}; signs are pairs of kind and bytes"""
     signs = {}
-    for path in sorted(STUDENT.glob("[0-9][0-9]_*.ipynb")):
-        signs["setup", str(int(path.name[:2])).encode()] = path.stem
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+    for lesson in lesson_names():
+        signs["setup", str(int(lesson[:2])).encode()] = lesson
+        for cell in json.loads((STUDENT / f"{lesson}.ipynb").read_text(encoding="utf-8"))["cells"]:
             marks = cell["metadata"].get("nbgrader")
             if marks:
-                signs["grade_id", marks["grade_id"].encode()] = path.stem
-                signs["check", marks["grade_id"].removesuffix("-check").encode()] = path.stem
+                signs["grade_id", marks["grade_id"].encode()] = lesson
+                signs["check", marks["grade_id"].removesuffix("-check").encode()] = lesson
             if marks and marks["solution"]:
                 for name in re.findall(r"^def (\w+)", "".join(cell["source"]), re.MULTILINE):
-                    signs["def", name.encode()] = path.stem
+                    signs["def", name.encode()] = lesson
     return signs
 
 
@@ -253,7 +253,7 @@ def lesson_of(data):
 def lesson_named(name):
     """The lesson that a file's name says: "Copy of 02_template_model (2).ipynb" """
     name = re.sub(r"[\s-]+", "_", name.lower())
-    return next((path.stem for path in sorted(STUDENT.glob("[0-9][0-9]_*.ipynb")) if path.stem in name), None)
+    return next((lesson for lesson in lesson_names() if lesson in name), None)
 
 
 def lesson_called(text, lessons):
@@ -355,8 +355,8 @@ def by_folder(where, roster):
 def fragments(name):
     """A part of a path without the lesson's name, the file's type and numbers of copies, and its beginnings and ends. -> list"""
     stem = re.sub(r"(\.(ipynb|zip|json|txt))+$", "", name, flags=re.IGNORECASE)
-    for path in STUDENT.glob("[0-9][0-9]_*.ipynb"):
-        stem = re.sub(re.escape(path.stem), "", stem, flags=re.IGNORECASE)
+    for lesson in lesson_names():
+        stem = re.sub(re.escape(lesson), "", stem, flags=re.IGNORECASE)
     stem = re.sub(r"\s?\(\d+\)$|-\d{1,2}$", "", stem).strip(" _-")
     cuts = [at.start() for at in re.finditer(r"[_\s-]+", stem)][:20]
     return [stem, *(part for at in cuts for part in (stem[:at], stem[at:].lstrip(" _-")) if len(part) >= 3)]
@@ -457,9 +457,8 @@ def collect(source, kind, course=".", roster=None, assignment=None, deadline=Non
     given.
     """
     source, course = Path(source), Path(course)
-    lessons = sorted(path.stem for path in STUDENT.glob("[0-9][0-9]_*.ipynb"))
     if assignment is not None:
-        assignment = lesson_called(assignment, lessons)
+        assignment = lesson_called(assignment, lesson_names())
     until = None if deadline is None else parse_deadline(deadline)
     data = None if roster is None else classes.csv_bytes(roster)
     new = None if roster is None else classes.students_in(data, roster)

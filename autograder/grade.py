@@ -42,7 +42,7 @@ import nbformat
 from course_lib.errors import CourseError
 from course_lib.progress import tqdm
 
-from .build import ROOT, STUDENT
+from .build import ROOT, STUDENT, lesson_names
 from .collect import lesson_called
 from .files import write
 from .repair import MOST_BYTES
@@ -125,7 +125,7 @@ def assignments_of(course):
                               "fills it; if you did that, name the course's folder that you gave it.")
         raise CourseError(f"{folder.parent}: there is no such folder. Name the course's folder, the one that holds submitted/.")
     names = {entry.name for student in folders(folder) for entry in folders(student)}
-    lessons = {path.stem for path in STUDENT.glob("[0-9][0-9]_*.ipynb")}
+    lessons = set(lesson_names())
     return sorted(names & lessons), sorted(names - lessons)
 
 
@@ -176,8 +176,7 @@ def release_of(course, assignment):
     for path in (theirs, ours):
         if path.is_file():
             return path.read_text(encoding="utf-8")
-    there = ", ".join(sorted(path.stem for path in STUDENT.glob("[0-9][0-9]_*.ipynb")))
-    raise CourseError(f"There is no assignment {assignment!r}. The lessons are {there}.")
+    raise CourseError(f"There is no assignment {assignment!r}. The lessons are {', '.join(lesson_names())}.")
 
 
 @functools.lru_cache(maxsize=8)
@@ -466,7 +465,7 @@ def grade(course, assignment=None, *, workers=None, scheduler=None, sandbox="bwr
     course, start = Path(course), time.perf_counter()
     names, unknown = assignments_of(course)
     if assignment is not None:
-        assignment = lesson_called(assignment, [path.stem for path in sorted(STUDENT.glob("[0-9][0-9]_*.ipynb"))])
+        assignment = lesson_called(assignment, lesson_names())
         names, unknown = [name for name in names if name == assignment], []
     if not names:
         other = f", only {', '.join(unknown)}" if unknown else ""

@@ -102,6 +102,10 @@ class Lesson:
         known = self.students.get(student)
         return f"{known.first_name} {known.last_name}".strip() or student if known else student
 
+    def names(self, students):
+        """Several students' names, for a line."""
+        return ", ".join(map(self.called, students))
+
     def add(self, record, given, comments, late):
         """Takes in a record. given, comments: {exercise: points, text by hand}; late: or in time. -> what its feedback page shows"""
         self.count += 1
