@@ -54,13 +54,13 @@ notebooks: setup
 	@$(BIN)/dolphins notebooks $(ARGS)
 
 walkthrough: setup
-	@$(BIN)/python -m autograder.execute $(ARGS)
+	@$(BIN)/python -m lessons.execute $(ARGS)
 
 grade: setup
 	@$(BIN)/python -m autograder.sample_class $(ARGS)
 
 bundle: setup
-	@$(BIN)/python -m autograder.bundle $(ARGS)
+	@$(BIN)/python -m lessons.bundle $(ARGS)
 
 colab: setup
 	@$(BIN)/python tests/colab/run.py $(ARGS)

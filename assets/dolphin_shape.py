@@ -620,7 +620,7 @@ def _unwrap(faces, charts, layout):
     return np.array(uvs), face_uvs
 
 
-def build() -> Dolphin:
+def build():
     """Build the dolphin; the same one each time."""
     half = _Half()
     rings, grid, holes = _body_grid(half)

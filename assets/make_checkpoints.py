@@ -3,8 +3,8 @@
     python assets/make_checkpoints.py               from out/demo and out/tutorial
     python assets/make_checkpoints.py RUN RUN       from the folders of two other runs, one of each recipe
 
-A fit of the embedded clip is 1.1 MB, nearly all of it the skin's texture. Here that is kept in float16, which is as fine as
-one part in two thousand; everything else stays as it was. `DolphinScene.load` reads both alike.
+A fit of the embedded clip is 1.1 MB, nearly all of it the skin's texture. Here that is kept in float16, which
+is as fine as one part in two thousand; everything else stays as it was. `DolphinScene.load` reads both alike.
 """
 
 import json

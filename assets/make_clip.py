@@ -10,6 +10,7 @@ that no part scales and no skinning weights express. Only then is it photographe
 that shares nothing with the course's, and segmented, by `Segmenter`, with a segmenter's errors. Same seed,
 same pack.
 """
+
 import argparse
 import json
 import multiprocessing
@@ -27,48 +28,62 @@ sys.path[:0] = [str(ROOT), str(ROOT / "assets")]
 
 import make_manifest  # noqa: E402
 import ocean  # noqa: E402
-from course_lib.kal.render.mesh import rasterize  # noqa: E402
-from course_lib.template import DolphinModel  # noqa: E402
 from make_manifest import CLIP  # noqa: E402
+
+from course_lib.dolphin_model import DolphinModel  # noqa: E402
+from course_lib.kal.render.mesh import rasterize  # noqa: E402
 
 # ---- The shot: what one turns to change the problem that the course solves -------------------------------
 PACK = ROOT / "assets" / "pack"
 MODEL = PACK / "model"
 FRAMES, FPS, WIDTH, HEIGHT = 200, 50, 640, 360
-HALF_WIDTH = 17.27 / (2 * 12.29)     # tan of half the horizontal field of view
-HOVER = 11.05                        # m, the drone's mean altitude
+HALF_WIDTH = 17.27 / (2 * 12.29)  # tan of half the horizontal field of view
+HOVER = 11.05  # m, the drone's mean altitude
 FIRST_ALTITUDE, ALTITUDES = 50, 500  # altitude.npy is longer than the clip: index 50 is frame 0
-# Heading in degrees: a wide turn, a sharp one in the middle, a wide one again. The tutorial's recipe starts all frames at one
-# heading and finds its way from up to some 105 degrees off: so the first and the last frames come right from their two sides,
-# one of them past 180, and the few in between do not. Its rotation vectors then jump where the animal only turns.
-HEADING_MIDDLE, SHARP_TURN, SHARP_TIME, WIDE_TURN = 90.0, 76.0, 0.3, 42.0   # degrees, degrees, s, degrees/s
+# Heading in degrees: a wide turn, a sharp one in the middle, a wide one again. The tutorial's recipe starts
+# all frames at one heading and finds its way from up to some 105 degrees off: so the first and the last
+# frames come right from their two sides, one of them past 180, and the few in between do not. Its rotation
+# vectors then jump where the animal only turns.
+HEADING_MIDDLE, SHARP_TURN, SHARP_TIME, WIDE_TURN = 90.0, 76.0, 0.3, 42.0  # degrees, degrees, s, degrees/s
 # The one heading from which the tutorial's recipe starts all frames: INIT_ROT_UP_DEG in make_manifest.py.
-SPEED = 1.55                         # m/s
-PATH_CENTRE = (0.35, 0.05)           # m, x and z: where the middle of the path's bounding box lies
-DEPTH = 0.40                         # m, of the template's origin under the surface, on average
-HEAVE = 0.03                         # m
-BEAT = 1.25                          # Hz, of the flukes
-BANK = 13.0                          # degrees, at the most, into the turn
+SPEED = 1.55  # m/s
+PATH_CENTRE = (0.35, 0.05)  # m, x and z: where the middle of the path's bounding box lies
+DEPTH = 0.40  # m, of the template's origin under the surface, on average
+HEAVE = 0.03  # m
+BEAT = 1.25  # Hz, of the flukes
+BANK = 13.0  # degrees, at the most, into the turn
 SEED = 20240820
-# Another shot of the same animal, on which nothing was tuned: another sea, a wide turn to the other side, faster, from higher up.
-OTHER_SHOT = dict(SEED=7, HEADING_MIDDLE=-35.0, SHARP_TURN=0.0, WIDE_TURN=-38.0, SPEED=2.1, PATH_CENTRE=(-0.4, 0.2),
-                  DEPTH=0.42, HEAVE=0.04, BEAT=1.7, BANK=8.0, HOVER=11.9)
+# Another shot of the same animal, on which nothing was tuned: another sea, a wide turn to the other side,
+# faster, from higher up.
+OTHER_SHOT = dict(
+    SEED=7,
+    HEADING_MIDDLE=-35.0,
+    SHARP_TURN=0.0,
+    WIDE_TURN=-38.0,
+    SPEED=2.1,
+    PATH_CENTRE=(-0.4, 0.2),
+    DEPTH=0.42,
+    HEAVE=0.04,
+    BEAT=1.7,
+    BANK=8.0,
+    HOVER=11.9,
+)
 HEAD, STOCK_FRONT, STOCK_REAR, FLIPPERS, FLUKES = 1, 2, 3, 5, 6  # parts of the template
 
-SUPERSAMPLE = 3                      # samples along each side of a pixel
-SHUTTER = (-1 / 700, 0.0, 1 / 700)   # s: three instants of an exposure of 1/233 s
+SUPERSAMPLE = 3  # samples along each side of a pixel
+SHUTTER = (-1 / 700, 0.0, 1 / 700)  # s: three instants of an exposure of 1/233 s
 QUALITY = 80
 
 # ---- Light -----------------------------------------------------------------------------------------------
-SUN_ZENITH, SUN_AZIMUTH = 50.0, 62.0     # degrees; azimuth from the image's upper edge, clockwise
+SUN_ZENITH, SUN_AZIMUTH = 50.0, 62.0  # degrees; azimuth from the image's upper edge, clockwise
 SUN, SKY = np.array([1.00, 0.96, 0.88]), np.array([0.20, 0.27, 0.36])  # irradiance of a level plane, by each
-SUN_RADIANCE, GLINT_SLOPE = 2.6, 0.035   # of the sun's mirror images; rms slope of the finest ripples
+SUN_RADIANCE, GLINT_SLOPE = 2.6, 0.035  # of the sun's mirror images; rms slope of the finest ripples
 SKY_ZENITH, SKY_HORIZON = np.array([0.30, 0.50, 0.85]), np.array([1.60, 1.75, 1.90])
-BOTTOM_DEPTH = 4.6                       # m
-COLUMN = np.array([1.00, 0.22, 0.19])    # 1/m, attenuation of what is seen through the water, there and back
-HAZE = np.array([1.60, 0.60, 0.52])      # 1/m, along the way from the skin up to the surface
+BOTTOM_DEPTH = 4.6  # m
+COLUMN = np.array([1.00, 0.22, 0.19])  # 1/m, attenuation of what is seen through the water, there and back
+HAZE = np.array([1.60, 0.60, 0.52])  # 1/m, along the way from the skin up to the surface
 INHERENT = np.array([0.018, 0.122, 0.165])  # light that the water itself sends up
-DRIFT = np.array([0.16, 0.07])           # m/s: the drone hovers, wind and tide do not
+DRIFT = np.array([0.16, 0.07])  # m/s: the drone hovers, wind and tide do not
 
 
 def sun_direction(zenith_deg):
@@ -148,7 +163,7 @@ class Swimmer:
         """(V, 3) m: the form of this one animal, beyond what scaling parts can give: smooth, centimetres."""
         x, y, z = self.template.T
         length = z.max() - z.min()
-        s = (z - z.min()) / length                       # 0 at the flukes, 1 at the rostrum
+        s = (z - z.min()) / length  # 0 at the flukes, 1 at the rostrum
         out = np.zeros_like(self.template)
         body = bump(s, 0.55, 0.33)
         out[:, 0] = x * (0.040 * bump(s, 0.62, 0.09) - 0.050 * bump(s, 0.38, 0.11))
@@ -158,8 +173,8 @@ class Swimmer:
         out[:, 1] += 0.006 * np.sin(2 * np.pi * 1.3 * s + 0.4)
         out[:, 2] = 0.007 * np.sin(2 * np.pi * 1.1 * s + 1.0) * np.sin(np.pi * s)
         top = np.clip((y - 0.20) / 0.25, 0, 1) * bump(s, 0.50, 0.2)
-        out[:, 2] -= 0.030 * top                         # a dorsal fin that leans back
-        out[:, 0] += 0.010 * top**2                      # and is not quite straight
+        out[:, 2] -= 0.030 * top  # a dorsal fin that leans back
+        out[:, 0] += 0.010 * top**2  # and is not quite straight
         return out
 
     def rest(self, posed=None):
@@ -259,7 +274,7 @@ def coverage(vertices, faces, camera_height, supersample):
     nothing, size = np.ones(faces.shape + (1,)), (w * supersample, h * supersample)
     _, hit = raster(ndc, vertices[:, 1], faces, nothing, *size, pixel_box(x, y, w, h))
     out = np.zeros((HEIGHT, WIDTH), np.float32)
-    out[y:y + h, x:x + w] = hit.reshape(h, supersample, w, supersample).mean((1, 3))
+    out[y : y + h, x : x + w] = hit.reshape(h, supersample, w, supersample).mean((1, 3))
     return out
 
 
@@ -462,13 +477,13 @@ class Camera:
         film = np.stack([np.ones((512, 512), np.float32), np.zeros((512, 512), np.float32)], -1)
 
         def spot(place, size):  # the window of `film` around a place, and (distance / size)^2 in it
-            at = (np.asarray(place) / self.FILM_CELL + 256)
+            at = np.asarray(place) / self.FILM_CELL + 256
             reach = int(2.5 * size / self.FILM_CELL) + 2
             cell = np.floor(at).astype(int)
             low, high = np.clip(cell - reach, 0, 512), np.clip(cell + reach, 0, 512)
             columns, rows = np.arange(low[0], high[0]) - at[0], np.arange(low[1], high[1]) - at[1]
             distance2 = (rows[:, None] ** 2 + columns[None] ** 2) * (self.FILM_CELL / size) ** 2
-            return film[low[1]:high[1], low[0]:high[0]], distance2
+            return film[low[1] : high[1], low[0] : high[0]], distance2
 
         def left(at, body):  # where what the body left behind at time `at` is by now, and its height then
             matrix, _, position = self.swimmer.pose(at)
@@ -508,14 +523,35 @@ class Camera:
         bottom = (weed + (sand - weed) * self.weed) * self.grain * (0.65 + 0.35 * light) * 0.8
         wobble = np.zeros(animal.shape[:2] + (2,), np.float32)
         sea_image = ocean.shade(
-            WIDTH, HEIGHT, SUPERSAMPLE, float(altitude(frame)), HALF_WIDTH, DRIFT * t, slopes, self.cell,
-            self.film(t), self.FILM_CELL, bottom.astype(np.float32), self.bottom_cell, BOTTOM_DEPTH,
-            sun_direction(SUN_ZENITH), SUN_RADIANCE, GLINT_SLOPE, SKY_ZENITH, SKY_HORIZON, INHERENT, COLUMN,
-            np.array([y * SUPERSAMPLE, x * SUPERSAMPLE]), animal, depth, wobble)
-        grid = np.mgrid[:animal.shape[0], :animal.shape[1]].astype(np.float32)
+            WIDTH,
+            HEIGHT,
+            SUPERSAMPLE,
+            float(altitude(frame)),
+            HALF_WIDTH,
+            DRIFT * t,
+            slopes,
+            self.cell,
+            self.film(t),
+            self.FILM_CELL,
+            bottom.astype(np.float32),
+            self.bottom_cell,
+            BOTTOM_DEPTH,
+            sun_direction(SUN_ZENITH),
+            SUN_RADIANCE,
+            GLINT_SLOPE,
+            SKY_ZENITH,
+            SKY_HORIZON,
+            INHERENT,
+            COLUMN,
+            np.array([y * SUPERSAMPLE, x * SUPERSAMPLE]),
+            animal,
+            depth,
+            wobble,
+        )
+        grid = np.mgrid[: animal.shape[0], : animal.shape[1]].astype(np.float32)
         seen = cv2.remap(animal[..., 3], grid[1] + wobble[..., 0], grid[0] + wobble[..., 1], cv2.INTER_LINEAR)
         visible = np.zeros((HEIGHT, WIDTH), np.float32)
-        visible[y:y + h, x:x + w] = seen.reshape(h, SUPERSAMPLE, w, SUPERSAMPLE).mean((1, 3))
+        visible[y : y + h, x : x + w] = seen.reshape(h, SUPERSAMPLE, w, SUPERSAMPLE).mean((1, 3))
         moved = np.linalg.norm(wobble[animal[..., 3] > 0.5], axis=-1).mean() / SUPERSAMPLE
         return develop(sea_image, np.random.default_rng([SEED, frame])), visible, moved
 
@@ -533,7 +569,7 @@ def develop(light, rng):
     image = image + noise * np.sqrt(2.0e-5 * np.maximum(image, 0) + 2.0e-6)
     image = np.where(image > 0.75, 0.75 + 0.25 * np.tanh((image - 0.75) / 0.25), np.maximum(image, 0))
     image = np.where(image < 0.0031308, 12.92 * image, 1.055 * np.maximum(image, 1e-6) ** (1 / 2.4) - 0.055)
-    image = cv2.GaussianBlur(image, (0, 0), 0.35)            # the denoiser
+    image = cv2.GaussianBlur(image, (0, 0), 0.35)  # the denoiser
     image = image + 0.35 * (image - cv2.GaussianBlur(image, (0, 0), 1.1))  # and the sharpener
     return np.clip(image * 255 + rng.uniform(-0.5, 0.5, image.shape), 0, 255).round().astype(np.uint8)
 
@@ -609,14 +645,19 @@ def truth(swimmer):
     forward = np.array([cv2.Rodrigues(v)[0][:, 2] for v in vectors])
     millimetres = np.round((surfaces - positions.astype(np.float32)[:, None]) * 1e3).astype(np.int16)
     arrays = dict(
-        global_poses=np.array(vectors, np.float32)[:, None], joint_poses=np.array(joints, np.float32),
-        translations=positions.astype(np.float32)[:, None], part_scales=swimmer.part_scales,
+        global_poses=np.array(vectors, np.float32)[:, None],
+        joint_poses=np.array(joints, np.float32),
+        translations=positions.astype(np.float32)[:, None],
+        part_scales=swimmer.part_scales,
         # to a millimetre, and with time innermost in the file: so it packs into half the bytes
         vertices_tenth_mm=np.asfortranarray(10 * millimetres),
-        masks_packed=np.packbits(masks, axis=-1), size_wh=np.array([WIDTH, HEIGHT]),
+        masks_packed=np.packbits(masks, axis=-1),
+        size_wh=np.array([WIDTH, HEIGHT]),
         heading_deg=np.rad2deg(np.unwrap(np.arctan2(forward[:, 0], forward[:, 2]))).astype(np.float32),
         length_m=np.float64(rest[:, 2].max() - rest[:, 2].min()),
-        volume_m3=np.float64((a * np.cross(b, c)).sum() / 6), time_s=times)
+        volume_m3=np.float64((a * np.cross(b, c)).sum() / 6),
+        time_s=times,
+    )
     return arrays, surfaces, masks
 
 
@@ -734,7 +775,7 @@ def close_up(image, at, size=(160, 120), times=3):
     """The part of an image around a pixel, enlarged."""
     w, h = size
     x, y = int(np.clip(at[0] - w / 2, 0, WIDTH - w)), int(np.clip(at[1] - h / 2, 0, HEIGHT - h))
-    return cv2.resize(image[y:y + h, x:x + w], None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(image[y : y + h, x : x + w], None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
 
 
 def middle(mask):
@@ -743,7 +784,7 @@ def middle(mask):
 
 def sheet(tiles, columns):
     tiles = tiles + [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    return np.concatenate([np.concatenate(tiles[k:k + columns], 1) for k in range(0, len(tiles), columns)])
+    return np.concatenate([np.concatenate(tiles[k : k + columns], 1) for k in range(0, len(tiles), columns)])
 
 
 def draw_pictures(shots, masks, folder):
@@ -772,8 +813,10 @@ def preview(out, frames, jobs):
     shots = photograph(frames, jobs)
     if len(frames) > 12:
         import imageio_ffmpeg
-        writer = imageio_ffmpeg.write_frames(str(out / "clip.mp4"), (WIDTH, HEIGHT), fps=FPS, codec="libx264",
-                                             quality=8, macro_block_size=8)
+
+        writer = imageio_ffmpeg.write_frames(
+            str(out / "clip.mp4"), (WIDTH, HEIGHT), fps=FPS, codec="libx264", quality=8, macro_block_size=8
+        )
         writer.send(None)
         for frame in frames:
             writer.send(np.ascontiguousarray(shots[frame][0]))
@@ -793,7 +836,9 @@ def preview(out, frames, jobs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--other", type=Path, metavar="PACK", help="make another clip, with its own pack in this folder")
+    parser.add_argument(
+        "--other", type=Path, metavar="PACK", help="make another clip, with its own pack in this folder"
+    )
     parser.add_argument("--preview", type=Path, metavar="OUT", help="write looks there, no pack")
     parser.add_argument("--frames", help="with --preview: 0,50,100 or 0:200:10")
     parser.add_argument("--jobs", type=int, default=2, help="processes")

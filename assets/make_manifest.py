@@ -1,7 +1,8 @@
 """Writes the pack's manifest.json: what the pack is, and the SHA-256 of each of its files.
 
-    python assets/make_manifest.py [PACK]      to be run whenever a file of the pack has changed
+python assets/make_manifest.py [PACK]      to be run whenever a file of the pack has changed
 """
+
 import hashlib
 import json
 import sys

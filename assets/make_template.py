@@ -34,7 +34,7 @@ ROOT_MARKER = 4294967295  # what SMPL files hold as the parent of the root
 
 
 @functools.lru_cache(maxsize=1)
-def dolphin() -> shape.Dolphin:
+def dolphin():
     """The shape, built once."""
     return shape.build()
 
@@ -42,7 +42,7 @@ def dolphin() -> shape.Dolphin:
 # ---- The model files ---------------------------------------------------------------------------------------
 
 
-def bone_labels(d: shape.Dolphin):
+def bone_labels(d):
     """Bone (V,) and part (V,) of each vertex: where its largest weight is; the flukes' midline stays with the
     tail stock.
     """
@@ -66,7 +66,7 @@ def shape_directions(vertices):
     return directions
 
 
-def keypoint_regressor(d: shape.Dolphin):
+def keypoint_regressor(d):
     """Landmarks as rows (K, V) of a regressor, each of one vertex; names and order are those of
     `d.landmarks`.
     """
@@ -75,7 +75,7 @@ def keypoint_regressor(d: shape.Dolphin):
     return rows
 
 
-def model_files(d: shape.Dolphin) -> dict[str, bytes]:
+def model_files(d):
     """Contents of every file of pack/model, by name."""
     vertices = np.round(d.vertices, 6) + 0.0  # micrometres; no negative zeros
     bone, part = bone_labels(d)
@@ -116,7 +116,7 @@ def model_files(d: shape.Dolphin) -> dict[str, bytes]:
     }
 
 
-def write_model(folder: Path) -> None:
+def write_model(folder):
     """Write the model files into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in model_files(dolphin()).items():
@@ -129,7 +129,7 @@ def write_model(folder: Path) -> None:
 # ---- The skin ----------------------------------------------------------------------------------------------
 
 
-def surface_at_texels(resolution: int):
+def surface_at_texels(resolution):
     """Which texels the charts cover, (H, W) bool, and what lies under the N of them: rest position (N, 3),
     normal (N, 3), s (N,), fin (N, 3).
 
@@ -196,7 +196,7 @@ EYE = (12.9, -2.15)
 BLOWHOLE = 12.4
 
 
-def albedo(resolution: int = 512, seed: int = 20) -> np.ndarray:
+def albedo(resolution=512, seed=20):
     """Grey reflectance (H, W) in [0, 1] of the skin: dark cape, paler flanks, white belly, eyes, mouth,
     blowhole, old scars.
 
@@ -294,7 +294,7 @@ def volume(vertices, faces):
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
 
 
-def measure(d: shape.Dolphin | None = None) -> dict[str, float]:
+def measure(d=None):
     """Measurements of the template by name; lengths in % of standard length (rostrum tip to fluke notch),
     unless named otherwise.
 
@@ -378,7 +378,7 @@ def measure(d: shape.Dolphin | None = None) -> dict[str, float]:
     }
 
 
-def published(measured: dict[str, float]):
+def published(measured):
     """What is known of Tursiops: (name of the measurement, least, most, source); the references are in
     assets/README.md.
 
@@ -436,7 +436,7 @@ def published(measured: dict[str, float]):
     )
 
 
-def measurement_table() -> str:
+def measurement_table():
     """The table of assets/README.md, in Markdown."""
     measured = measure()
     rows = [
@@ -523,7 +523,7 @@ def posed(joint_degrees=None, part_scales=None):
     """
     import torch
 
-    from course_lib.template import DolphinModel
+    from course_lib.dolphin_model import DolphinModel
 
     model = DolphinModel(MODEL_DIR, dtype=torch.float64)
     names = [name for name, _ in shape.PARTS]
@@ -548,7 +548,7 @@ def save_sheet(name, pictures, columns):
     print(f"{path.stat().st_size:>9,d} bytes  {name}")
 
 
-def make_pictures() -> None:
+def make_pictures():
     """Draw the pictures of assets/README.md."""
     PICTURES_DIR.mkdir(parents=True, exist_ok=True)
     d = dolphin()
@@ -632,7 +632,7 @@ def make_pictures() -> None:
     save_sheet("template_uv.png", [charts], 1)
 
 
-def main() -> None:
+def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -4,6 +4,7 @@ Nothing here knows of dolphins: `Sea` gives slopes of the surface at any time, `
 and `shade` what a camera sees that looks straight down, with a picture of what is under it laid in.
 World axes as in the course: y up, sea level y = 0, metres; arrays over the sea are [z, x], and periodic.
 """
+
 import numba
 import numpy as np
 import scipy.fft
@@ -21,8 +22,19 @@ class Sea:
     Waves shorter than about `shortest` are left to the glints' lobe in `shade`.
     """
 
-    def __init__(self, seed, size=(10.24, 20.48), shape=(1024, 2048), wind_deg=200.0, peak=2.6,
-                 saturation=0.0042, shortest=0.035, swell=7.5, swell_slope=0.022, swell_deg=150.0):
+    def __init__(
+        self,
+        seed,
+        size=(10.24, 20.48),
+        shape=(1024, 2048),
+        wind_deg=200.0,
+        peak=2.6,
+        saturation=0.0042,
+        shortest=0.035,
+        swell=7.5,
+        swell_slope=0.022,
+        swell_deg=150.0,
+    ):
         rng = np.random.default_rng(seed)
         self.size, self.shape = size, shape
         nz, nx = shape
@@ -85,8 +97,9 @@ def _tap(grid, row, col, channel):
     r, c = int(np.floor(row)), int(np.floor(col))
     a, b = row - r, col - c
     r0, r1, c0, c1 = r % height, (r + 1) % height, c % width, (c + 1) % width
-    return ((1 - a) * ((1 - b) * grid[r0, c0, channel] + b * grid[r0, c1, channel])
-            + a * ((1 - b) * grid[r1, c0, channel] + b * grid[r1, c1, channel]))
+    return (1 - a) * ((1 - b) * grid[r0, c0, channel] + b * grid[r0, c1, channel]) + a * (
+        (1 - b) * grid[r1, c0, channel] + b * grid[r1, c1, channel]
+    )
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -117,9 +130,32 @@ def caustics(slopes, cell, depth, rays, z0, x0, nz, nx):
 
 
 @numba.njit(cache=True, fastmath=True)
-def shade(width, height, supersample, altitude, half_width, drift, slopes, cell, film, film_cell, bottom,
-          bottom_cell, bottom_depth, sun, sun_radiance, glint_slope, sky_zenith, sky_horizon, inherent,
-          column, window, animal, animal_depth, wobble):
+def shade(
+    width,
+    height,
+    supersample,
+    altitude,
+    half_width,
+    drift,
+    slopes,
+    cell,
+    film,
+    film_cell,
+    bottom,
+    bottom_cell,
+    bottom_depth,
+    sun,
+    sun_radiance,
+    glint_slope,
+    sky_zenith,
+    sky_horizon,
+    inherent,
+    column,
+    window,
+    animal,
+    animal_depth,
+    wobble,
+):
     """What the camera sees of the sea: linear RGB (height, width, 3). Fills `wobble`.
 
     altitude m; half_width: tan of half the horizontal field of view; drift (2,) m of the water past it;

@@ -9,23 +9,27 @@ Names of files, as the systems' own sources make them:
              (Moodle: mod/assign/classes/downloader.php); the full name without apostrophes, the number of the participant
     folder   STUDENT/..., STUDENT_....ipynb: an id, email, login, number or name of the roster somewhere in the path
 
-**The student** is found by the number where the roster has it, else by the name: without accents, signs and capitals, in any
-order, with ä as a or ae, with or without a second first name, if it then means one student only. The outermost part of a path
-that means somebody decides: what is inside a student's own folder or zip cannot make it another's.
+**The student** is found by the number where the roster has it, else by the name: without accents, signs and
+capitals, in any order, with ä as a or ae, with or without a second first name, if it then means one student
+only. The outermost part of a path that means somebody decides: what is inside a student's own folder or zip
+cannot make it another's.
 
-**The lesson** is found by what is in the notebook (grade ids, `setup(lesson=2)`, checks, functions), else by the name of the
-file, else it is --assignment; with --assignment, notebooks of other lessons are not taken, without it those of lessons that the
-course folder's release/ lacks are not, if it has any.
+**The lesson** is found by what is in the notebook (grade ids, `setup(lesson=2)`, checks, functions), else by
+the name of the file, else it is --assignment; with --assignment, notebooks of other lessons are not taken,
+without it those of lessons that the course folder's release/ lacks are not, if it has any.
 
-**Of several attempts the last on time counts**, else the last. On time: without Canvas's LATE, not after --deadline. The zips
-of Canvas and Moodle do not hold the times of submission; folders do (the files' own), and Moodle's grading worksheet as --roster.
+**Of several attempts the last on time counts**, else the last. On time: without Canvas's LATE, not after
+--deadline. The zips of Canvas and Moodle do not hold the times of submission; folders do (the files' own),
+and Moodle's grading worksheet as --roster.
 
-In grading/: every attempt is kept in attempts/LESSON/STUDENT/; collected.json says where each came from, its SHA-256 and which
-one is in submitted/, and lists what could not be placed, with the reason; roster.json is the class; worksheets/ has Moodle's
-grading worksheets, as they were given. Collecting the same again changes nothing. A run that was ended in the middle is completed
-by the next one. A download of which no notebook was taken leaves no trace: it was probably the wrong file.
+In grading/: every attempt is kept in attempts/LESSON/STUDENT/; collected.json says where each came from, its
+SHA-256 and which one is in submitted/, and lists what could not be placed, with the reason; roster.json is
+the class; worksheets/ has Moodle's grading worksheets, as they were given. Collecting the same again changes
+nothing. A run that was ended in the middle is completed by the next one. A download of which no notebook was
+taken leaves no trace: it was probably the wrong file.
 
-Archives are untrusted: nothing is unpacked to a path that an archive names, links are not followed, and all is bounded.
+Archives are untrusted: nothing is unpacked to a path that an archive names, links are not followed, and all
+is bounded.
 """
 
 import collections
@@ -45,37 +49,51 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, fold
+from course_lib.files import write
+from lessons.build import STUDENT, lesson_names
 
 from . import roster as classes
-from .build import STUDENT, lesson_names
-from .files import write
 from .repair import MOST_BYTES
 
-DEPTH = 3                       # zips in zips
-MOST_ENTRIES = 100_000          # of what was downloaded
-MOST_INNER = 2_000              # of a zip that a student packed
+DEPTH = 3  # zips in zips
+MOST_ENTRIES = 100_000  # of what was downloaded
+MOST_INNER = 2_000  # of a zip that a student packed
 MOST_UNPACKED = 4 * MOST_BYTES  # of one such zip, all in all
-MOST_NOTEBOOKS = 50             # of one student in one run
-MOST_LINES = 5                  # of one reason in one zip, and of names in a line, that are shown; collected.json has all
+MOST_NOTEBOOKS = 50  # of one student in one run
+MOST_LINES = 5  # of one reason in one zip, and of names in a line, that are shown; collected.json has all
 JUNK = re.compile(r"^(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$", re.IGNORECASE)
 OTHERS = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
-CANVAS = re.compile(r"^(?P<name>.+?)(?P<late>_late)?_(?P<user>\d{1,18})_(?:(?P<file>\d{1,18})_.|(?P<what>text|link)\.html$)",
-                    re.I | re.S)
+CANVAS = re.compile(
+    r"^(?P<name>.+?)(?P<late>_late)?_(?P<user>\d{1,18})_(?:(?P<file>\d{1,18})_.|(?P<what>text|link)\.html$)",
+    re.I | re.S,
+)
 ANONYMOUS = re.compile(r"^(?:LATE_)?anon_\w+?_\d+_", re.I)
 MOODLE = re.compile(r"^(?P<name>.+?)_(?P<user>\d{1,18})_assignsubmission_(?P<what>[a-z]+)", re.S)
-BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError, MemoryError)
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+)
 
 
-# --- what there is --------------------------------------------------------------------------------------------
+# --- what there is
+# --------------------------------------------------------------------------------------------
+
 
 @dataclass
 class Item:
-    """One file, in folders and archives. where: its path through them; problem: why it cannot be read, or None."""
+    """One file, in folders and archives. where: its path through them; problem: why it cannot be read, or
+    None."""
 
     where: tuple
-    read: object = None         # (limit in bytes) -> bytes
-    time: datetime.datetime | None = None               # without a zone where it came from a zip
+    read: object = None  # (limit in bytes) -> bytes
+    time: datetime.datetime | None = None  # without a zone where it came from a zip
     problem: str | None = None
 
     @property
@@ -103,7 +121,9 @@ def items(source, is_students):
             path = Path(folder) / name
             yield from file_items(path, path.relative_to(source).parts, is_students)
     for error in unread:
-        yield Item(Path(os.path.relpath(error.filename, source)).parts, problem=f"cannot be read ({error.strerror})")
+        yield Item(
+            Path(os.path.relpath(error.filename, source)).parts, problem=f"cannot be read ({error.strerror})"
+        )
 
 
 def file_items(path, where, is_students, source=False):
@@ -113,7 +133,9 @@ def file_items(path, where, is_students, source=False):
         yield Item(where, problem=f"cannot be read ({error.strerror})")
         return
     if not stat.S_ISREG(status.st_mode):
-        yield Item(where, problem="a link, which is not followed" if stat.S_ISLNK(status.st_mode) else "not a file")
+        yield Item(
+            where, problem="a link, which is not followed" if stat.S_ISLNK(status.st_mode) else "not a file"
+        )
         return
     time = datetime.datetime.fromtimestamp(status.st_mtime, datetime.timezone.utc)
     item = Item(where, functools.partial(read_file, path), time)
@@ -131,7 +153,8 @@ def read_file(path, limit):
 
 
 def zip_items(item, opened, where, budget, depth=0):
-    """The files of a zip. opened: its path, or an open file; budget: [bytes] to unpack at most, None if no student packed it."""
+    """The files of a zip. opened: its path, or an open file; budget: [bytes] to unpack at most, None if no
+    student packed it."""
     most = MOST_ENTRIES if budget is None else MOST_INNER
     try:
         archive = zipfile.ZipFile(opened)
@@ -146,10 +169,14 @@ def zip_items(item, opened, where, budget, depth=0):
             yield Item(item.where, problem=f"a zip of {len(entries):,} files; at most {most:,} are looked at")
             return
         for entry in entries:
-            parts = tuple(part for part in entry_name(entry).replace("\\", "/").split("/") if part not in ("", ".", ".."))
+            parts = tuple(
+                part
+                for part in entry_name(entry).replace("\\", "/").split("/")
+                if part not in ("", ".", "..")
+            )
             own = [MOST_UNPACKED] if budget is None else budget
             inner = Item((*where, *(parts or ("?",))), functools.partial(read_entry, archive, entry, own))
-            inner.time = entry_time(entry) if budget is None else item.time         # a student's clock says anything
+            inner.time = entry_time(entry) if budget is None else item.time  # a student's clock says anything
             if stat.S_ISLNK(entry.external_attr >> 16):
                 inner.problem = "a link, which is not followed"
             elif entry.flag_bits & 1:
@@ -166,7 +193,9 @@ def nested(item, budget, depth):
         item.problem = f"a zip in {DEPTH} others, which is not looked into"
     else:
         data = content(item, MOST_BYTES)
-        if item.problem is None and data.count(b"PK\x01\x02") > 2 * MOST_INNER:      # before they are all read as a list
+        if (
+            item.problem is None and data.count(b"PK\x01\x02") > 2 * MOST_INNER
+        ):  # before they are all read as a list
             item.problem = f"a zip of very many files; at most {MOST_INNER:,} are looked at"
     if item.problem is None:
         yield from zip_items(item, io.BytesIO(data), item.where, budget, depth)
@@ -175,7 +204,10 @@ def nested(item, budget, depth):
 
 
 def entry_name(entry):
-    """The name in a zip. Without the flag for UTF-8 it is meant to be in an old code page, but most write UTF-8 all the same."""
+    """The name in a zip.
+
+    Without the flag for UTF-8 it is meant to be in an old code page, but most write UTF-8 all the same.
+    """
     return entry.filename if entry.flag_bits & 0x800 else classes.unmixed(entry.filename)
 
 
@@ -210,7 +242,9 @@ def content(item, limit, whole=True):
     return b""
 
 
-# --- which lesson ---------------------------------------------------------------------------------------------
+# --- which lesson
+# ---------------------------------------------------------------------------------------------
+
 
 @functools.cache
 def lesson_signs():
@@ -257,7 +291,8 @@ def lesson_named(name):
 
 
 def lesson_called(text, lessons):
-    """What --assignment names: a lesson's name, or its number. text: "3", "03" or the name; lessons: names -> the name
+    """What --assignment names: a lesson's name, or its number. text: "3", "03" or the name; lessons: names ->
+    the name
 
     Raises CourseError, which lists the lessons, where it is none of them.
     """
@@ -266,7 +301,8 @@ def lesson_called(text, lessons):
     same = [name for name in lessons if text.isdecimal() and re.match(rf"(?=\d)0*{text.lstrip('0')}\D", name)]
     if len(same) == 1:
         return same[0]
-    raise CourseError(f"--assignment {text}: there is no such lesson. The lessons are {', '.join(lessons)}; the number will do.")
+    raise CourseError(f"""--assignment {text}: there is no such lesson. The lessons are {", ".join(lessons)};
+        the number will do.""")
 
 
 def copy_number(name):
@@ -280,18 +316,21 @@ def is_notebook(start):
     return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and (b'"cell' in start or b'"nbformat' in start)
 
 
-# --- which student --------------------------------------------------------------------------------------------
+# --- which student
+# --------------------------------------------------------------------------------------------
+
 
 @dataclass
 class Who:
-    """What a path says: the student or None, how that is known or why not; and what the systems write beside it."""
+    """What a path says: the student or None, how that is known or why not; and what the systems write beside
+    it."""
 
     student: object = None
     how: str = ""
-    number: str = ""            # Canvas's of the user, Moodle's of the participant
+    number: str = ""  # Canvas's of the user, Moodle's of the participant
     late: bool = False
     file_id: int = 0
-    instead: str = ""           # of a file: an online text, a link
+    instead: str = ""  # of a file: an online text, a link
 
 
 def by_canvas(where, roster):
@@ -304,10 +343,16 @@ def by_canvas(where, roster):
         student, how = roster.find_number(found["user"])
         if student is None:
             student, by_name = roster.find_name(found["name"], squeezed=True)
-            how = by_name if student or "several" in by_name else f"{how} or {by_name.removeprefix('nobody in the roster has ')}"
+            how = (
+                by_name
+                if student or "several" in by_name
+                else f"{how} or {by_name.removeprefix('nobody in the roster has ')}"
+            )
             if student is not None and student.lms_user_id:
                 student, how = None, f"the name is {student.id}'s, but the number {found['user']} is not"
-        return Who(student, how, found["user"], bool(found["late"]), int(found["file"] or 0), found["what"] or "")
+        return Who(
+            student, how, found["user"], bool(found["late"]), int(found["file"] or 0), found["what"] or ""
+        )
     return Who(how="the name is not one that Canvas gives (last name first_number_number_file)")
 
 
@@ -321,25 +366,36 @@ def by_moodle(where, roster):
         if student is None:
             student, how = named, by_name
         elif named not in (None, student):
-            student, how = None, (f"the number {found['user']} is that of {student.id}, the name that of {named.id}: is the "
-                                  "roster a worksheet of another assignment?")
+            student, how = (
+                None,
+                (
+                    f"the number {found['user']} is that of {student.id}, the name that of {named.id}: is the "
+                    "roster a worksheet of another assignment?"
+                ),
+            )
         return Who(student, how, found["user"], instead=found["what"].removeprefix("file"))
     return Who(how="the name is not one that Moodle gives (full name_number_assignsubmission_file)")
 
 
 def by_folder(where, roster):
-    """The outermost part of the path that means one student; of a part, first as a whole, then its beginnings and ends."""
+    """The outermost part of the path that means one student; of a part, first as a whole, then its beginnings
+    and ends."""
     several = None
     for part in where:
-        # The names in these would mean students as well, but the systems' numbers, LATE and times would not be read.
+        # The names in these would mean students as well, but the systems' numbers, LATE and times would not
+        # be read.
         if "_assignsubmission_" in part:
             return Who(how="a download of Moodle's: --from moodle")
         found = CANVAS.match(part)
         if found is not None and roster.find_number(found["user"])[0] is not None:
             return Who(how="a download of Canvas's: --from canvas")
         whole, *pieces = fragments(part)
-        for texts, find in (((part, whole), roster.find_key), ([whole], roster.find_name),
-                            (pieces, roster.find_key), (pieces, roster.find_name)):
+        for texts, find in (
+            ((part, whole), roster.find_key),
+            ([whole], roster.find_name),
+            (pieces, roster.find_key),
+            (pieces, roster.find_name),
+        ):
             found = [find(text) for text in texts]
             students = {student.id: (student, how) for student, how in found if student is not None}
             if len(students) == 1:
@@ -348,12 +404,16 @@ def by_folder(where, roster):
                 return Who(how=f"{printable(part)!r} names several students: {', '.join(sorted(students))}")
             several = several or next((how for _, how in found if "several" in how), None)
     folder = f"{next(iter(roster.students), 'ID')}/"
-    return Who(how=several or "no id, email or name of the roster is in its path; put it into a folder named after the student's "
-                              f"id, say {folder}, and collect the folder that holds {folder}")
+    return Who(
+        how=several
+        or "no id, email or name of the roster is in its path; put it into a folder named after the student's "
+        f"id, say {folder}, and collect the folder that holds {folder}"
+    )
 
 
 def fragments(name):
-    """A part of a path without the lesson's name, the file's type and numbers of copies, and its beginnings and ends. -> list"""
+    """A part of a path without the lesson's name, the file's type and numbers of copies, and its beginnings
+    and ends. -> list"""
     stem = re.sub(r"(\.(ipynb|zip|json|txt))+$", "", name, flags=re.IGNORECASE)
     for lesson in lesson_names():
         stem = re.sub(re.escape(lesson), "", stem, flags=re.IGNORECASE)
@@ -363,43 +423,60 @@ def fragments(name):
 
 
 WAYS = {"canvas": by_canvas, "moodle": by_moodle, "folder": by_folder}
-PACKED = {"canvas": CANVAS.match, "moodle": MOODLE.match, "folder": lambda name: True}     # is a zip in a folder a student's?
+PACKED = {
+    "canvas": CANVAS.match,
+    "moodle": MOODLE.match,
+    "folder": lambda name: True,
+}  # is a zip in a folder a student's?
 
 
-# --- times ----------------------------------------------------------------------------------------------------
+# --- times
+# ----------------------------------------------------------------------------------------------------
+
 
 def parse_deadline(text):
-    """"2026-11-20T23:59+01:00" -> datetime with its zone, this machine's where it names none; a day alone lasts until its end."""
+    """ "2026-11-20T23:59+01:00" -> datetime with its zone, this machine's where it names none; a day alone
+    lasts until its end."""
     text = text.strip()
     try:
         time = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        raise CourseError(f"--deadline {text!r} is no time. Write 2026-11-20T23:59, or 2026-11-20T23:59+01:00.") from None
+        raise CourseError(f"""--deadline {text!r} is no time. Write 2026-11-20T23:59, or
+            2026-11-20T23:59+01:00.""") from None
     if len(text) == 10:
         time += datetime.timedelta(days=1, seconds=-1)
     return time if time.tzinfo else time.astimezone()
 
 
 def parse_moodle_time(text):
-    """"Friday, 20 November 2026, 11:05 PM" and its like -> datetime without zone, or None"""
+    """ "Friday, 20 November 2026, 11:05 PM" and its like -> datetime without zone, or None"""
     text = re.sub(r"^\w+, ", "", text.strip().replace("\u202f", " "))
-    for form in ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%d %b %Y, %H:%M", "%B %d, %Y, %I:%M %p", "%Y-%m-%d %H:%M:%S",
-                 "%d/%m/%y, %H:%M"):
+    for form in (
+        "%d %B %Y, %I:%M %p",
+        "%d %B %Y, %H:%M",
+        "%d %b %Y, %H:%M",
+        "%B %d, %Y, %I:%M %p",
+        "%Y-%m-%d %H:%M:%S",
+        "%d/%m/%y, %H:%M",
+    ):
         with contextlib.suppress(ValueError):
             return datetime.datetime.strptime(text, form)
     return None
 
 
-# --- the course folder ----------------------------------------------------------------------------------------
+# --- the course folder
+# ----------------------------------------------------------------------------------------
+
 
 @dataclass
 class Collected:
-    """What a run did. placed, replaced, unchanged, late: (lesson, student); left_out: (from, reason); missing: {lesson: ids}."""
+    """What a run did. placed, replaced, unchanged, late: (lesson, student); left_out: (from, reason);
+    missing: {lesson: ids}."""
 
-    into: str = "submitted"                             # where the notebooks went
-    recorded: bool = False                              # a notebook came in, so grading/collected.json has what was left out
+    into: str = "submitted"  # where the notebooks went
+    recorded: bool = False  # a notebook came in, so grading/collected.json has what was left out
     placed: list = field(default_factory=list)
-    replaced: list = field(default_factory=list)        # of placed: an earlier attempt was there
+    replaced: list = field(default_factory=list)  # of placed: an earlier attempt was there
     unchanged: list = field(default_factory=list)
     late: list = field(default_factory=list)
     notes: list = field(default_factory=list)
@@ -411,23 +488,34 @@ class Collected:
         """The run in lines."""
         lessons = sorted({lesson for lesson, _ in self.placed + self.unchanged})
         of = f" of {', '.join(lessons)}" if lessons else ""
-        lines = [f"Collected {count(self.placed, 'notebook')}{of} into {self.into}; "
-                 f"{len(self.unchanged)} more were there already."]
-        sections = (("Replaced an earlier attempt", [f"{student} ({lesson})" for lesson, student in self.replaced]),
-                    ("Late", [f"{student} ({lesson})" for lesson, student in self.late]), ("To know", self.notes),
-                    ("Could not be placed", self.left_out_lines()))
+        lines = [
+            f"Collected {count(self.placed, 'notebook')}{of} into {self.into}; "
+            f"{len(self.unchanged)} more were there already."
+        ]
+        sections = (
+            ("Replaced an earlier attempt", [f"{student} ({lesson})" for lesson, student in self.replaced]),
+            ("Late", [f"{student} ({lesson})" for lesson, student in self.late]),
+            ("To know", self.notes),
+            ("Could not be placed", self.left_out_lines()),
+        )
         for title, rows in sections:
             if rows:
                 lines += [f"\n{title}:", *(f"  {row}" for row in rows)]
         for lesson, students in self.missing.items():
             if students:
-                lines += [f"\nNothing of {lesson} from {count(students, 'student')}:", f"  {', '.join(students)}"]
+                lines += [
+                    f"\nNothing of {lesson} from {count(students, 'student')}:",
+                    f"  {', '.join(students)}",
+                ]
         if self.junk:
-            lines.append(f"\nPassed over {count(range(self.junk), 'file')} of operating systems (.DS_Store and the like).")
+            lines.append(
+                f"\nPassed over {count(range(self.junk), 'file')} of operating systems (.DS_Store and the like)."
+            )
         return "\n".join(lines)
 
     def left_out_lines(self):
-        """Of many files of one folder or zip that were left out for one reason, the first few and their number."""
+        """Of many files of one folder or zip that were left out for one reason, the first few and their
+        number."""
         groups = collections.defaultdict(list)
         for where, reason in self.left_out:
             groups[where.split("/")[0] if "/" in where else "", reason].append(f"{where}: {reason}")
@@ -451,10 +539,10 @@ def some(names):
 def collect(source, kind, course=".", roster=None, assignment=None, deadline=None):
     """Takes in what was downloaded. -> Collected
 
-    source: a zip, a folder or a notebook; kind: "canvas", "moodle" or "folder"; roster: a csv of the class, added to those given
-    before; assignment: the only lesson that is taken, by name or number, also from notebooks that do not show which they are;
-    deadline: ISO 8601, in this machine's time if it names no zone; it is kept for the lessons that came in, until another one is
-    given.
+    source: a zip, a folder or a notebook; kind: "canvas", "moodle" or "folder"; roster: a csv of the class,
+    added to those given before; assignment: the only lesson that is taken, by name or number, also from
+    notebooks that do not show which they are; deadline: ISO 8601, in this machine's time if it names no zone;
+    it is kept for the lessons that came in, until another one is given.
     """
     source, course = Path(source), Path(course)
     if assignment is not None:
@@ -464,28 +552,37 @@ def collect(source, kind, course=".", roster=None, assignment=None, deadline=Non
     new = None if roster is None else classes.students_in(data, roster)
     if not source.exists():
         raise CourseError(f"{source}: there is no such file or folder.")
-    if new is None and not os.path.exists(classes.roster_path(course)):         # before anything is made there
-        raise CourseError("Who is in the class? Name its csv: --roster roster.csv (nbgrader's, Canvas's gradebook export or "
-                          f"Moodle's participants). {place_of(course)} has none so far; if another folder is the course's, name "
-                          "it with --course.")
+    if new is None and not os.path.exists(classes.roster_path(course)):  # before anything is made there
+        raise CourseError(f"""Who is in the class? Name its csv: --roster roster.csv (nbgrader's, Canvas's
+            gradebook export or Moodle's participants). {place_of(course)} has none so far; if another folder
+            is the course's, name it with --course.""")
     with room(course), locked(course):
         students = classes.read(course)
-        for student in students:            # they are another assignment's, unless the new csv says them again
+        for student in students:  # they are another assignment's, unless the new csv says them again
             student.identifier = student.submitted = ""
         notes = []
         if not any((course / name).exists() for name in COURSE):
-            notes.append(f"{place_of(course)} is no course folder yet, and was begun now; "
-                         f"`dolphins release --lessons N --course {place_of(course)}` makes the rest.")
+            notes.append(
+                f"{place_of(course)} is no course folder yet, and was begun now; "
+                f"`dolphins release --lessons N --course {place_of(course)}` makes the rest."
+            )
         if new is not None:
             students, joined = joining(students, new, course, roster)
             notes += [f"New in the class: {some(joined)}."] if joined else []
-        is_worksheet = kind == "moodle" and any(re.fullmatch(r"\D+\d+", student.identifier) for student in new or ())
+        is_worksheet = kind == "moodle" and any(
+            re.fullmatch(r"\D+\d+", student.identifier) for student in new or ()
+        )
         run = Run(course, students, kind, assignment, until, new is not None, data if is_worksheet else None)
         run.result.notes += notes
         return run.take_in(source)
 
 
-COURSE = ("nbgrader_config.py", "source", "grading/roster.json", "grading/collected.json")     # a course folder has one of them
+COURSE = (
+    "nbgrader_config.py",
+    "source",
+    "grading/roster.json",
+    "grading/collected.json",
+)  # a course folder has one of them
 
 
 def place_of(course):
@@ -494,42 +591,70 @@ def place_of(course):
 
 
 def joining(known, new, course, path):
-    """A class and another csv of it. known, new: lists of Student -> the whole class, the names of who is new in a class
+    """A class and another csv of it. known, new: lists of Student -> the whole class, the names of who is new
+    in a class
 
-    Raises CourseError where the csv, path, has nobody of the class: it is another's, and merged it could not be undone.
+    Raises CourseError where the csv, path, has nobody of the class: it is another's, and merged it could not
+    be undone.
     """
     ids = {student.id for student in known}
     merged = classes.update(known, new)
     if not known:
         return merged, []
     joined = [student for student in merged if student.id not in ids]
-    names = [printable(f"{student.first_name} {student.last_name}".strip() or student.id) for student in joined]
+    names = [
+        printable(f"{student.first_name} {student.last_name}".strip() or student.id) for student in joined
+    ]
     if len(joined) == len(new):
-        alike = {classes.letters(student.first_name + student.last_name) for student in known} & set(map(classes.letters, names))
-        raise CourseError(f"{path}: none of its {count(new, 'student')} ({some(names)}) is in this class of {len(known)} so far. "
-                          + ("Some names are the same, but no id, email or number is: a name alone does not say who it is. "
-                             if alike else "Is it another class's? ")
-                          + "To add students, give a csv in which somebody of the class stands too; to begin the class anew, "
-                            f"delete {classes.roster_path(course)}, then collect again.")
+        alike = {classes.letters(student.first_name + student.last_name) for student in known} & set(
+            map(classes.letters, names)
+        )
+        raise CourseError(
+            f"{path}: none of its {count(new, 'student')} ({some(names)}) is in this class of {len(known)} so far. "
+            + (
+                "Some names are the same, but no id, email or number is: a name alone does not say who it is. "
+                if alike
+                else "Is it another class's? "
+            )
+            + "To add students, give a csv in which somebody of the class stands too; to begin the class anew, "
+            f"delete {classes.roster_path(course)}, then collect again."
+        )
     return merged, names
 
 
 class Run:
-    """One collecting. register: the content of collected.json; has_roster: was one given now; worksheet: Moodle's, as bytes."""
+    """One collecting. register: the content of collected.json; has_roster: was one given now; worksheet:
+    Moodle's, as bytes."""
 
     def __init__(self, course, students, kind, assignment, until, has_roster, worksheet):
         self.course, self.kind, self.assignment, self.until = course, kind, assignment, until
-        self.roster, self.result = classes.Roster(students), Collected(str(Path(place_of(course)) / "submitted"))
+        self.roster, self.result = (
+            classes.Roster(students),
+            Collected(str(Path(place_of(course)) / "submitted")),
+        )
         self.has_roster, self.worksheet, self.alone, self.numbered = has_roster, worksheet, False, False
         self.register = read_register(course)
-        self.number = 1 + max((attempt["run"] for _, _, known in self.known() for attempt in known["attempts"]), default=0)
-        self.taken, self.touched, self.undated, self.renamed, self.zones = collections.Counter(), set(), False, [], set()
-        self.released = {path.stem for path in (course / "release").glob("*/*.ipynb") if (STUDENT / path.name).is_file()}
+        self.number = 1 + max(
+            (attempt["run"] for _, _, known in self.known() for attempt in known["attempts"]), default=0
+        )
+        self.taken, self.touched, self.undated, self.renamed, self.zones = (
+            collections.Counter(),
+            set(),
+            False,
+            [],
+            set(),
+        )
+        self.released = {
+            path.stem for path in (course / "release").glob("*/*.ipynb") if (STUDENT / path.name).is_file()
+        }
 
     def known(self):
         """(lesson, student's id, what is known of their attempts) of all that was ever collected."""
-        return [(lesson, student, known) for lesson, students in self.register["submissions"].items()
-                for student, known in students.items()]
+        return [
+            (lesson, student, known)
+            for lesson, students in self.register["submissions"].items()
+            for student, known in students.items()
+        ]
 
     def take_in(self, source):
         self.alone = source.is_file() and not zipfile.is_zipfile(source)
@@ -545,14 +670,16 @@ class Run:
         self.keep_numbers(lessons)
         if self.worksheet is not None and self.is_of(lessons):
             update(classes.worksheet_path(self.course, lessons[0]), self.worksheet)
-        self.write()                # before anything is placed: a run that ends here is completed by the next
+        self.write()  # before anything is placed: a run that ends here is completed by the next
         for lesson, student, known in self.known():
             counts = counting(known, self.register["deadlines"].get(lesson))
             if (lesson, student) in self.touched or known["sha256"] != counts["sha256"]:
                 self.place(lesson, student, known)
         self.tell(lessons)
-        if lessons:                 # else it was the wrong file, and the class page would show its names for ever
-            self.register["left_out"][source.name] = [{"from": where, "reason": reason} for where, reason in self.result.left_out]
+        if lessons:  # else it was the wrong file, and the class page would show its names for ever
+            self.register["left_out"][source.name] = [
+                {"from": where, "reason": reason} for where, reason in self.result.left_out
+            ]
         self.write()
         return self.result
 
@@ -560,38 +687,64 @@ class Run:
         if self.touched or self.has_roster:
             update(classes.roster_path(self.course), classes.as_json(self.roster.students.values()))
         if self.register["submissions"]:
-            update(register_path(self.course), (json.dumps(self.register, indent=1, ensure_ascii=False) + "\n").encode())
+            update(
+                register_path(self.course),
+                (json.dumps(self.register, indent=1, ensure_ascii=False) + "\n").encode(),
+            )
 
     def tell(self, lessons):
         shared = classes.namesakes(self.roster.students.values())
         if shared:
-            self.result.notes.append(f"Several students are called {', '.join(shared)}: numbers, ids or emails tell them apart.")
+            self.result.notes.append(
+                f"Several students are called {', '.join(shared)}: numbers, ids or emails tell them apart."
+            )
         if self.renamed:
             its = "its lesson" if len(self.renamed) == 1 else "their lessons"
-            self.result.notes.append(f"{count(self.renamed, 'notebook')} not named after {its}, which the content shows: "
-                                     f"{some(self.renamed)}.")
+            self.result.notes.append(
+                f"{count(self.renamed, 'notebook')} not named after {its}, which the content shows: "
+                f"{some(self.renamed)}."
+            )
         if len(lessons) > 1 and self.assignment is None and self.kind != "folder":
-            self.result.notes.append(f"Notebooks of {len(lessons)} lessons came in; --assignment takes one lesson only.")
+            self.result.notes.append(
+                f"Notebooks of {len(lessons)} lessons came in; --assignment takes one lesson only."
+            )
         if self.worksheet is not None and lessons and not self.numbered:
-            self.result.notes.append("The worksheet has the number of none of the files, so it seems to be another assignment's: "
-                                     "its times were not used, nor was it kept for the grades. Give this assignment's.")
+            self.result.notes.append(
+                "The worksheet has the number of none of the files, so it seems to be another assignment's: "
+                "its times were not used, nor was it kept for the grades. Give this assignment's."
+            )
         if self.zones:
             whose = {"moodle": "Moodle's times", "folder": "The zip's times"}[self.kind]
             where = {"moodle": "your Moodle shows", "folder": "it was packed in"}[self.kind]
-            self.result.notes.append(f"{whose} name no zone and were read as {' and as '.join(sorted(self.zones))}. If {where} "
-                                     "another, give the deadline in that one.")
-        unread = [student.submitted for student in self.roster.students.values() if self.kind == "moodle"
-                  and student.submitted.strip(" -") and parse_moodle_time(student.submitted) is None]
+            self.result.notes.append(
+                f"{whose} name no zone and were read as {' and as '.join(sorted(self.zones))}. If {where} "
+                "another, give the deadline in that one."
+            )
+        unread = [
+            student.submitted
+            for student in self.roster.students.values()
+            if self.kind == "moodle"
+            and student.submitted.strip(" -")
+            and parse_moodle_time(student.submitted) is None
+        ]
         if unread:
-            self.result.notes.append(f"The worksheet's times could not be read (the first: {printable(unread[0])!r}), so nobody "
-                                     "is late by them; download it with Moodle set to English.")
+            self.result.notes.append(
+                f"The worksheet's times could not be read (the first: {printable(unread[0])!r}), so nobody "
+                "is late by them; download it with Moodle set to English."
+            )
         elif self.undated:
-            self.result.notes.append("The deadline could not be applied to all: " + {
-                "canvas": "Canvas's files carry no times of submission; its LATE was applied.",
-                "moodle": "Moodle's files carry no times of submission; give the assignment's grading worksheet as --roster.",
-                "folder": "some files carry no time."}[self.kind])
+            self.result.notes.append(
+                "The deadline could not be applied to all: "
+                + {
+                    "canvas": "Canvas's files carry no times of submission; its LATE was applied.",
+                    "moodle": "Moodle's files carry no times of submission; give the assignment's grading worksheet as --roster.",
+                    "folder": "some files carry no time.",
+                }[self.kind]
+            )
         for lesson in lessons:
-            self.result.missing[lesson] = sorted(set(self.roster.students) - set(self.register["submissions"][lesson]))
+            self.result.missing[lesson] = sorted(
+                set(self.roster.students) - set(self.register["submissions"][lesson])
+            )
 
     def take(self, item):
         """Takes one file in. -> None, or why not"""
@@ -604,12 +757,18 @@ class Run:
             item.problem = f"handed in as {who.instead}, not as a file"
         if item.problem is None and name.lower().endswith(OTHERS):
             item.problem = "an archive that is not looked into; a zip or the notebook itself is"
-        if item.problem is None and not name.lower().endswith(".ipynb") and not is_notebook(content(item, 4096, whole=False)):
+        if (
+            item.problem is None
+            and not name.lower().endswith(".ipynb")
+            and not is_notebook(content(item, 4096, whole=False))
+        ):
             item.problem = item.problem or "not a notebook"
         if item.problem is not None:
             return item.problem + whose
         if who.student is None:
-            other = "; a notebook that came another way: --from folder, in a folder named after the student's id"
+            other = (
+                "; a notebook that came another way: --from folder, in a folder named after the student's id"
+            )
             return who.how + other * (self.alone and who.how.startswith("the name is not one"))
         self.taken[who.student.id] += 1
         if self.taken[who.student.id] > MOST_NOTEBOOKS:
@@ -624,13 +783,19 @@ class Run:
         if self.assignment not in (None, lesson):
             return f"is {lesson}, not {self.assignment}" + whose
         if self.assignment is None and self.released and lesson not in self.released:
-            return f"is {lesson}, which is not released in {place_of(self.course)}; `--assignment {lesson}` takes it" + whose
-        others = [attempt for attempt in self.attempts(lesson, who.student.id) if attempt["kind"] == self.kind
-                  and attempt["number"] != who.number]
+            return (
+                f"is {lesson}, which is not released in {place_of(self.course)}; `--assignment {lesson}` takes it"
+                + whose
+            )
+        others = [
+            attempt
+            for attempt in self.attempts(lesson, who.student.id)
+            if attempt["kind"] == self.kind and attempt["number"] != who.number
+        ]
         if others and not who.how.startswith("the number"):
-            return (f"the name is {who.student.id}'s, but so is that of number {others[0]['number']}: look at both, then give "
-                    "their numbers in the roster's column lms_user_id")
-        for attempt in others:              # taken by its name, before the roster said whose number is whose
+            return fold(f"""the name is {who.student.id}'s, but so is that of number {others[0]["number"]}:
+                look at both, then give their numbers in the roster's column lms_user_id""")
+        for attempt in others:  # taken by its name, before the roster said whose number is whose
             attempt["foreign"] = True
         notes = []
         if shown is None:
@@ -648,16 +813,22 @@ class Run:
     def record(self, lesson, who, item, data, notes):
         """Keeps an attempt's bytes, and what is known of it."""
         digest, student = hashlib.sha256(data).hexdigest(), who.student
-        known = self.register["submissions"].setdefault(lesson, {}).setdefault(student.id, {"sha256": None, "attempts": []})
+        known = (
+            self.register["submissions"]
+            .setdefault(lesson, {})
+            .setdefault(student.id, {"sha256": None, "attempts": []})
+        )
         numbered = who.how.startswith("the number")
         self.numbered |= numbered
         time = item.time if self.kind == "folder" else None
-        if self.kind == "moodle" and numbered:              # with another number it is another assignment's worksheet
+        if self.kind == "moodle" and numbered:  # with another number it is another assignment's worksheet
             time = parse_moodle_time(student.submitted)
         kept = self.register["deadlines"].get(lesson)
         deadline = self.until or kept and datetime.datetime.fromisoformat(kept)
         told = None
-        if time is not None and time.tzinfo is None:        # told without a zone: in the deadline's, else in this machine's
+        if (
+            time is not None and time.tzinfo is None
+        ):  # told without a zone: in the deadline's, else in this machine's
             told = time.isoformat(" ")
             if deadline:
                 zone = datetime.timezone(deadline.utcoffset())
@@ -667,25 +838,43 @@ class Run:
         self.touched.add((lesson, student.id))
         update(self.kept(lesson, student.id, digest), data)
         for attempt in known["attempts"]:
-            if attempt["sha256"] == digest and not attempt["foreign"]:          # handed in twice: the first time counts
+            if (
+                attempt["sha256"] == digest and not attempt["foreign"]
+            ):  # handed in twice: the first time counts
                 attempt["late"] = attempt["late"] and who.late
-                same = told is not None and told == attempt.get("told")         # that time again, now in another zone perhaps
+                same = told is not None and told == attempt.get(
+                    "told"
+                )  # that time again, now in another zone perhaps
                 if same or not attempt["time"] or time and time < attempt["time"]:
                     attempt["time"], attempt["told"] = time, told
                 self.undated |= deadline is not None and not attempt["time"]
                 return
         self.undated |= deadline is not None and time is None
-        known["attempts"].append({
-            "sha256": digest, "from": item.label, "kind": self.kind, "late": who.late, "time": time, "told": told,
-            "number": who.number, "file_id": who.file_id, "copy": copy_number(item.where[-1]), "run": self.number,
-            "matched_by": who.how, "foreign": False, "notes": notes})
+        known["attempts"].append(
+            {
+                "sha256": digest,
+                "from": item.label,
+                "kind": self.kind,
+                "late": who.late,
+                "time": time,
+                "told": told,
+                "number": who.number,
+                "file_id": who.file_id,
+                "copy": copy_number(item.where[-1]),
+                "run": self.number,
+                "matched_by": who.how,
+                "foreign": False,
+                "notes": notes,
+            }
+        )
         self.result.notes += [f"{student.id}: {item.label} {note}." for note in notes]
 
     def kept(self, lesson, student, digest):
         return self.course / "grading" / "attempts" / lesson / student / f"{digest[:16]}.ipynb"
 
     def is_of(self, lessons):
-        """Is the worksheet that of what came in? Of several lessons nobody can say which; with other numbers it is another's."""
+        """Is the worksheet that of what came in? Of several lessons nobody can say which; with other numbers
+        it is another's."""
         return self.kind == "moodle" and len(lessons) == 1 and self.numbered
 
     def keep_numbers(self, lessons):
@@ -709,11 +898,15 @@ class Run:
         counts = counting(known, deadline)
         there, kept = sha256(path), self.kept(lesson, student, counts["sha256"])
         if there not in (None, *(attempt["sha256"] for attempt in known["attempts"])):
-            self.result.notes.append(f"{student}: {path.relative_to(self.course)} was put there or changed by hand and is left "
-                                     "as it is. Delete it, then collect again, if what was handed in shall count.")
+            self.result.notes.append(
+                f"{student}: {path.relative_to(self.course)} was put there or changed by hand and is left "
+                "as it is. Delete it, then collect again, if what was handed in shall count."
+            )
             return
         if there != counts["sha256"] and sha256(kept) != counts["sha256"]:
-            self.result.left_out.append((counts["from"], f"{kept} is gone or was changed; collect it again (of {student})"))
+            self.result.left_out.append(
+                (counts["from"], f"{kept} is gone or was changed; collect it again (of {student})")
+            )
             return
         if is_late(counts, deadline):
             self.result.late.append((lesson, student))
@@ -724,7 +917,7 @@ class Run:
             self.result.placed.append((lesson, student))
             if there is not None:
                 self.result.replaced.append((lesson, student))
-        stamp = path.with_name("timestamp.txt")                         # nbgrader reads the time of submission from here
+        stamp = path.with_name("timestamp.txt")  # nbgrader reads the time of submission from here
         if counts["time"]:
             update(stamp, f"{counts['time'][:19]} UTC\n".encode())
         else:
@@ -737,8 +930,8 @@ def register_path(course):
 
 
 def read_register(course):
-    """collected.json: {"submissions": {lesson: {student: {"sha256": of what is in submitted/, "attempts": [...]}}},
-    "deadlines": {lesson: time}, "left_out": {name of the download: [{"from", "reason"}]}}"""
+    """collected.json: {"submissions": {lesson: {student: {"sha256": of what is in submitted/, "attempts":
+    [...]}}}, "deadlines": {lesson: time}, "left_out": {name of the download: [{"from", "reason"}]}}"""
     path, keys = register_path(course), ("submissions", "deadlines", "left_out")
     try:
         register = json.loads(path.read_text(encoding="utf-8"))
@@ -746,14 +939,17 @@ def read_register(course):
     except FileNotFoundError:
         return {key: {} for key in keys}
     except (ValueError, KeyError, TypeError):
-        raise CourseError(f"{path} cannot be read. It says where every submission came from: put back the file, or move it away "
-                          "and collect everything again.") from None
+        raise CourseError(f"""{path} cannot be read. It says where every submission came from: put back the
+            file, or move it away and collect everything again.""") from None
 
 
 def is_late(attempt, deadline):
     """attempt: of the register; deadline: its lesson's, text or None."""
-    return attempt["late"] or bool(deadline and attempt["time"] and (
-        datetime.datetime.fromisoformat(attempt["time"]) > datetime.datetime.fromisoformat(deadline)))
+    return attempt["late"] or bool(
+        deadline
+        and attempt["time"]
+        and (datetime.datetime.fromisoformat(attempt["time"]) > datetime.datetime.fromisoformat(deadline))
+    )
 
 
 def counting(known, deadline):
@@ -770,12 +966,17 @@ def counting(known, deadline):
 
 
 def late_and_left_out(course):
-    """What a report says of collecting. -> set of (lesson, student) that are late, list of (file, why it could not be placed)"""
+    """What a report says of collecting. -> set of (lesson, student) that are late, list of (file, why it
+    could not be placed)"""
     register = read_register(Path(course))
     late = set()
     for lesson, students in register["submissions"].items():
         deadline = register["deadlines"].get(lesson)
-        late |= {(lesson, student) for student, known in students.items() if is_late(counting(known, deadline), deadline)}
+        late |= {
+            (lesson, student)
+            for student, known in students.items()
+            if is_late(counting(known, deadline), deadline)
+        }
     return late, [(row["from"], row["reason"]) for rows in register["left_out"].values() for row in rows]
 
 
@@ -801,7 +1002,8 @@ def locked(course):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CourseError(f"{course}: another `dolphins collect` is at work here. Wait until it has ended.") from None
+            raise CourseError(f"""{course}: another `dolphins collect` is at work here. Wait until it has
+                ended.""") from None
         yield
 
 
@@ -811,5 +1013,6 @@ def room(course):
     try:
         yield
     except OSError as error:
-        raise CourseError(f"{error.filename or course}: cannot be written or read ({error.strerror}). Nothing that was collected "
-                          "is lost: make room or mend it, then run the same command again.") from None
+        raise CourseError(f"""{error.filename or course}: cannot be written or read ({error.strerror}).
+            Nothing that was collected is lost: make room or mend it, then run the same command
+            again.""") from None

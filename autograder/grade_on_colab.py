@@ -1,43 +1,48 @@
 # %% [markdown]
 # # Dolphins in 3D · Grade a class on Colab
 #
-# For instructors without a Linux machine of their own. It takes what your students handed in, grades it on this Colab machine, and gives
-# you `grades.csv` and a page of feedback for each student. It grades as `dolphins grade` does: students' code runs in a process of its own,
-# the decisions fall in another one, from hidden cases and the reference solutions.
+# For instructors without a Linux machine of their own. It takes what your students handed in, grades it on
+# this Colab machine, and gives you `grades.csv` and a page of feedback for each student. It grades as
+# `dolphins grade` does: students' code runs in a process of its own, the decisions fall in another one, from
+# hidden cases and the reference solutions.
 #
-# **What is missing here.** Colab allows no sandbox. What your students wrote runs with this machine's rights: it could read the
-# reference solutions, other submissions and anything that you mount or upload, and use the network. So:
+# **What is missing here.** Colab allows no sandbox. What your students wrote runs with this machine's rights:
+# it could read the reference solutions, other submissions and anything that you mount or upload, and use the
+# network. So:
 #
 # - use a fresh runtime (*Runtime > Disconnect and delete runtime* before and after),
 # - do not mount your Drive, and sign in nowhere,
-# - look at the class page's list of what to look at by hand. For a class in which somebody may mean ill, grade on Linux, in the
-#   sandbox: the README's page for instructors says how.
+# - look at the class page's list of what to look at by hand. For a class in which somebody may mean ill,
+#   grade on Linux, in the sandbox: the README's page for instructors says how.
 #
-# **You need** the course as a zip *with solutions and autograder* (`make bundle` makes `dolphins-in-3d.zip`), and one zip of submissions.
-# Drag both into the files panel on the left.
+# **You need** the course as a zip *with solutions and autograder* (`make bundle` makes `dolphins-in-3d.zip`),
+# and one zip of submissions. Drag both into the files panel on the left.
 
 # %% setup=0
 import importlib.util
 
 if importlib.util.find_spec("autograder.judge") is None:
-    raise Stop("this zip of the course is one for students. Delete the folder dolphins-in-3d and its zip, and put the one that "
-               "`make bundle` makes beside this notebook.")
+    raise Stop(
+        "this zip of the course is one for students. Delete the folder dolphins-in-3d and its zip, and put the one that "
+        "`make bundle` makes beside this notebook."
+    )
 print("The course is here, with its solutions and its judge.")
 
 # %% [markdown]
 # ## What was handed in
 #
-# `FROM` is where the zip comes from: `"canvas"` (*Assignments > Download submissions*), `"moodle"` (*View all submissions > Download all
-# submissions*), or `"folder"`: a folder for each student, named after them.
+# `FROM` is where the zip comes from: `"canvas"` (*Assignments > Download submissions*), `"moodle"` (*View all
+# submissions > Download all submissions*), or `"folder"`: a folder for each student, named after them.
 #
-# `ROSTER` is the class as a csv: Canvas's gradebook export, Moodle's grading worksheet, or columns `id,first_name,last_name,email`.
+# `ROSTER` is the class as a csv: Canvas's gradebook export, Moodle's grading worksheet, or columns
+# `id,first_name,last_name,email`.
 
 # %%
 SUBMISSIONS = "submissions.zip"
 FROM = "folder"
 ROSTER = "roster.csv"
-DEADLINE = None                         # for example "2026-11-20T23:59+01:00"
-CLASS = "class"                         # the folder that everything goes into
+DEADLINE = None  # for example "2026-11-20T23:59+01:00"
+CLASS = "class"  # the folder that everything goes into
 
 # %%
 from autograder.collect import collect
@@ -47,8 +52,8 @@ print(collect(SUBMISSIONS, FROM, CLASS, roster=ROSTER, deadline=DEADLINE).text()
 # %% [markdown]
 # ## Grade
 #
-# About three seconds for a submission, and half a minute to begin. Stopped, it goes on where it was when you run the cell again. Where the
-# runtime has a GPU, the exercises whose reference holds there are judged on it.
+# About three seconds for a submission, and half a minute to begin. Stopped, it goes on where it was when you
+# run the cell again. Where the runtime has a GPU, the exercises whose reference holds there are judged on it.
 
 # %%
 from autograder.grade import grade
@@ -58,8 +63,8 @@ print(grade(CLASS, sandbox="none", gradebook=False).text())
 # %% [markdown]
 # ## The result
 #
-# The class page, and `graded.zip` with everything: `grades.csv` in nbgrader's, Canvas's and Moodle's form, and a page of feedback for each
-# student. Colab deletes its files when the runtime ends: download the zip.
+# The class page, and `graded.zip` with everything: `grades.csv` in nbgrader's, Canvas's and Moodle's form,
+# and a page of feedback for each student. Colab deletes its files when the runtime ends: download the zip.
 
 # %%
 import html
@@ -68,7 +73,7 @@ from pathlib import Path
 
 from IPython.display import HTML
 
-from autograder.report import write_report
+from autograder.class_report import write_report
 
 page = write_report(CLASS)
 for name in ("feedback", "grading/report"):

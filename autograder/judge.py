@@ -1,18 +1,19 @@
-"""Decides what a submission earns: fresh inputs go in, arrays come out, and the decision falls here, out of students' reach.
+"""Decides what a submission earns: fresh inputs go in, arrays come out, and the decision falls here, out of
+students' reach.
 
 `judge_submission` (the design's RemoteJudge) makes a record of one submission, in three acts:
 
-1. The notebook runs in the sandbox, without its check cells. At each check the functions asked for are put by. Pictures shown
-   between an exercise and its check are kept for the feedback.
-2. Each property of each exercise is tried with its public case, the one that the check in the notebook uses. What is wrong, and
-   which mistake it probably is, comes from here: the student has seen the same.
-3. Each property that held is tried with a hidden case, which comes from the run's seed and is the same for everybody. It earns
-   its points if what comes out satisfies the property AND equals what `solutions` makes of it. Nothing that the student's
-   process says from now on is ever shown, for it has seen hidden inputs.
+1. The notebook runs in the sandbox, without its check cells. At each check the functions asked for are put
+   by. Pictures shown between an exercise and its check are kept for the feedback.
+2. Each property of each exercise is tried with its public case, the one that the check in the notebook uses.
+   What is wrong, and which mistake it probably is, comes from here: the student has seen the same.
+3. Each property that held is tried with a hidden case, which comes from the run's seed and is the same for
+   everybody. It earns its points if what comes out satisfies the property AND equals what `solutions` makes
+   of it. Nothing that the student's process says from now on is ever shown, for it has seen hidden inputs.
 
-In acts 2 and 3 the property's `inputs` and `judge` run here, its `call` in the sandbox. Whatever a student's process does, it
-can only send arrays. If it dies, the case that it died of is lost, a new one takes its place, and the other exercises keep
-their chance.
+In acts 2 and 3 the property's `inputs` and `judge` run here, its `call` in the sandbox. Whatever a student's
+process does, it can only send arrays. If it dies, the case that it died of is lost, a new one takes its
+place, and the other exercises keep their chance.
 
 `ReferenceJudge` does acts 2 and 3 within one process, for `nbgrader autograde`: it trusts that process.
 """
@@ -36,29 +37,38 @@ from course_lib.check import core
 from . import release
 from .sandbox import Lost
 
-PUBLIC = 0                      # the seed of the cases that students see
-REOPENINGS = 8                  # new processes for one submission, after it lost one
-SLACK = 4                       # times as many entries as the reference's, of outputs whose length may differ
-MOST_SOURCE = 50_000            # characters of a cell that is parsed here: a syntax tree takes a thousand times as much
-MOST_PICTURES = 3_000_000       # characters of base64 in a record
+PUBLIC = 0  # the seed of the cases that students see
+REOPENINGS = 8  # new processes for one submission, after it lost one
+SLACK = 4  # times as many entries as the reference's, of outputs whose length may differ
+MOST_SOURCE = 50_000  # characters of a cell that is parsed here: a syntax tree takes a thousand times as much
+MOST_PICTURES = 3_000_000  # characters of base64 in a record
 
-HIDDEN_FAILED = ("It holds for the case that your notebook's check uses, but not for a fresh one of the same kind. Is something "
-                 "computed for that one case alone, or does it depend on chance, or on how long it has been running?")
+HIDDEN_FAILED = (
+    "It holds for the case that your notebook's check uses, but not for a fresh one of the same kind. Is something "
+    "computed for that one case alone, or does it depend on chance, or on how long it has been running?"
+)
 
 
-# --- what is right ------------------------------------------------------------------------------------------------
+# --- what is right
+# ------------------------------------------------------------------------------------------------
+
 
 def reference_of(exercise):
     """The functions of `solutions` for an exercise, as a namespace."""
     homes = release.reference().exercises
-    return types.SimpleNamespace(**{name: getattr(importlib.import_module(f"solutions.{homes[name][2]}"), name)
-                                    for name in exercise.functions})
+    return types.SimpleNamespace(
+        **{
+            name: getattr(importlib.import_module(f"solutions.{homes[name][2]}"), name)
+            for name in exercise.functions
+        }
+    )
 
 
 class ExpectedCache:
     """Cases and what the reference makes of them: computed once per worker, for all submissions of a run.
 
-    device: where the functions are called, theirs and the reference's; what goes in and comes out lies on the CPU.
+    device: where the functions are called, theirs and the reference's; what goes in and comes out lies on the
+    CPU.
     """
 
     def __init__(self, device="cpu"):
@@ -76,22 +86,27 @@ class ExpectedCache:
         prop = exercise.properties[index]
         with torch.device("cpu"):
             inputs = prop.inputs(core.rng_of(exercise, index, seed))
-        with torch.device(device), contextlib.redirect_stderr(io.StringIO()):                       # a progress bar's
+        with torch.device(device), contextlib.redirect_stderr(io.StringIO()):  # a progress bar's
             outputs = prop.call(reference_of(exercise), **core.on_device(inputs, device))
         return inputs, core.on_device(outputs, "cpu")
 
     def device_of(self, exercise):
-        """The device on which an exercise is judged: this one's, if the reference itself holds there; else the CPU."""
+        """The device on which an exercise is judged: this one's, if the reference itself holds there; else
+        the CPU."""
         if exercise.number not in self.devices:
-            self.devices[exercise.number] = self.device if self.device == "cpu" or self.holds(exercise) else "cpu"
+            self.devices[exercise.number] = (
+                self.device if self.device == "cpu" or self.holds(exercise) else "cpu"
+            )
         return self.devices[exercise.number]
 
     def holds(self, exercise):
         try:
             for index, prop in enumerate(exercise.properties):
                 inputs, outputs = self.computed(exercise, index, PUBLIC, self.device)
-                if prop.points and (core.verdict(prop, outputs, inputs)
-                                    or core.compare(outputs, self.computed(exercise, index, PUBLIC, "cpu")[1], prop)):
+                if prop.points and (
+                    core.verdict(prop, outputs, inputs)
+                    or core.compare(outputs, self.computed(exercise, index, PUBLIC, "cpu")[1], prop)
+                ):
                     return False
         except Exception:
             return False
@@ -101,43 +116,58 @@ class ExpectedCache:
 def misshapen(outputs, expected):
     """What is odd about arrays that came out, before anything is computed with them. -> Complaint or None
 
-    dtype and shape must be the reference's, but for the first length (a history of more steps), within bounds.
+    dtype and shape must be the reference's, but for the first length (a history of more steps), within
+    bounds.
     """
     for name, right in expected.items():
         value = outputs.get(name)
         if value is None or value.dtype != right.dtype or value.dim() != right.dim():
             return core.Complaint("not-judged", f"No usable `{name}` came out of it.")
         if value.shape[1:] != right.shape[1:] or value.numel() > SLACK * right.numel() + 1000:
-            return core.Complaint("shape", f"It gives shape {core.shape_text(value.shape)}, "
-                                           f"expected {core.shape_text(right.shape)}.")
+            return core.Complaint(
+                "shape",
+                f"It gives shape {core.shape_text(value.shape)}, expected {core.shape_text(right.shape)}.",
+            )
     return None
 
 
 def unusual(outputs, expected, varying):
-    """What a property's own judge may have overlooked: a length that may not vary, NaN that no comparison sees."""
+    """What a property's own judge may have overlooked: a length that may not vary, NaN that no comparison
+    sees."""
     for name, right in expected.items():
         if name not in varying and outputs[name].shape != right.shape:
-            return core.Complaint("shape", f"It gives shape {core.shape_text(outputs[name].shape)}, "
-                                           f"expected {core.shape_text(right.shape)}.")
+            return core.Complaint(
+                "shape",
+                f"It gives shape {core.shape_text(outputs[name].shape)}, "
+                f"expected {core.shape_text(right.shape)}.",
+            )
         if right.is_floating_point() and not outputs[name].isfinite().all():
             return core.Complaint("not-finite", f"Some of `{name}` is NaN or infinite.")
     return None
 
 
 def public_verdict(prop, outputs, inputs, expected):
-    """What is wrong for the public case: the property says it, in its words, and what it overlooks is said after it."""
-    return misshapen(outputs, expected) or core.verdict(prop, {name: outputs[name] for name in expected}, inputs) \
+    """What is wrong for the public case: the property says it, in its words, and what it overlooks is said
+    after it."""
+    return (
+        misshapen(outputs, expected)
+        or core.verdict(prop, {name: outputs[name] for name in expected}, inputs)
         or unusual(outputs, expected, prop.varying)
+    )
 
 
 def hidden_verdict(prop, outputs, inputs, expected):
     """Whether a property holds for a hidden case. -> bool"""
     shared = {name: value for name, value in expected.items() if name not in prop.hidden}
-    return public_verdict(prop, outputs, inputs, expected) is None and core.compare(outputs, shared, prop) is None
+    return (
+        public_verdict(prop, outputs, inputs, expected) is None
+        and core.compare(outputs, shared, prop) is None
+    )
 
 
 def borrowed(notebook, lesson):
-    """What a student's own cells take from the checks, which know the answers: for the instructor to look at. -> list of text"""
+    """What a student's own cells take from the checks, which know the answers: for the instructor to look at.
+    -> list of text"""
     sources, found = released(lesson)[0], set()
     for cell in notebook.cells:
         if cell.cell_type == "code" and cell.source not in sources:
@@ -145,27 +175,39 @@ def borrowed(notebook, lesson):
     return sorted(found)
 
 
-BORROWED = re.compile(r"\b(?:course_lib\s*\.\s*check\s*\.\s*\w+|check\s*\.\s*(?:core|spare|lesson\d)|spare|rotvec_to_rotmat|"
-                      r"rotmat_to_steady_rotvec)\b")
+BORROWED = re.compile(
+    r"\b(?:course_lib\s*\.\s*check\s*\.\s*\w+|check\s*\.\s*(?:core|fallback_renderer|lesson\d)|fallback_renderer|rotvec_to_rotmat|"
+    r"rotmat_to_steady_rotvec)\b"
+)
 
 
-# --- the notebook, as far as it needs to run ------------------------------------------------------------------------
+# --- the notebook, as far as it needs to run
+# ------------------------------------------------------------------------
+
 
 @functools.cache
 def released(lesson):
     """The code cells of a lesson as students get them, and the names that these import. -> two frozensets"""
-    sources = frozenset(cell.source for cell in release.student_notebook(int(lesson[:2])).cells if cell.cell_type == "code")
-    return sources, frozenset(name for source in sources for node in ast.walk(ast.parse(source)) for name in imported_by(node))
+    sources = frozenset(
+        cell.source for cell in release.student_notebook(int(lesson[:2])).cells if cell.cell_type == "code"
+    )
+    return sources, frozenset(
+        name for source in sources for node in ast.walk(ast.parse(source)) for name in imported_by(node)
+    )
 
 
 def imported_by(node):
     """The names that a node of a syntax tree binds by importing."""
-    return ({alias.asname or alias.name.split(".")[0] for alias in node.names}
-            if isinstance(node, (ast.Import, ast.ImportFrom)) else set())
+    return (
+        {alias.asname or alias.name.split(".")[0] for alias in node.names}
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        else set()
+    )
 
 
 class Step:
-    """A code cell to run, or an exercise to take: source or take; exercise: whose pictures it shows, or None."""
+    """A code cell to run, or an exercise to take: source or take; exercise: whose pictures it shows, or
+    None."""
 
     def __init__(self, cell, source=None, take=None, exercise=None):
         self.cell, self.source, self.take, self.exercise = cell, source, take, exercise
@@ -174,8 +216,8 @@ class Step:
 def steps_of(notebook, lesson):
     """What of a repaired notebook is run, in its order. -> list of Step
 
-    Left out are the released cells that only show something: on which nothing depends that the student wrote. They take most of a
-    notebook's time, and what they show is the same for everybody.
+    Left out are the released cells that only show something: on which nothing depends that the student wrote.
+    They take most of a notebook's time, and what they show is the same for everybody.
     """
     sources, imported = released(lesson)
     steps, exercise = [], None
@@ -197,7 +239,9 @@ def steps_of(notebook, lesson):
             stays = True
         else:
             read, bound, changed = names_in(step.source, imported)
-            stays = step.source not in sources or step.exercise is not None or bool((bound | changed) & needed)
+            stays = (
+                step.source not in sources or step.exercise is not None or bool((bound | changed) & needed)
+            )
             if stays:
                 needed = needed - bound | read
         if stays:
@@ -206,7 +250,8 @@ def steps_of(notebook, lesson):
 
 
 def names_in(source, imported=frozenset()):
-    """What a cell needs and gives. -> names that it reads from cells before, that it binds, and whose content it changes
+    """What a cell needs and gives. -> names that it reads from cells before, that it binds, and whose content
+    it changes
 
     imported: names of modules and functions, which no cell changes.
 
@@ -215,7 +260,9 @@ def names_in(source, imported=frozenset()):
     if len(source) > MOST_SOURCE:
         return set(re.findall(r"\w+", source)), set(), set()
     try:
-        tree = ast.parse("\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))))
+        tree = ast.parse(
+            "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
+        )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set(re.findall(r"\w+", source)), set(), set()
     read, bound, changed = set(), set(), set()
@@ -230,12 +277,16 @@ def names_in(source, imported=frozenset()):
                 stored |= imported_by(node)
             elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
                 changed.add(root_of(node))
-            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
-                changed.add(root_of(node.value.func))           # x.copy_(y), x.append(y): called for what it does to x
+            elif (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Call)
+                and isinstance(node.value.func, ast.Attribute)
+            ):
+                changed.add(root_of(node.value.func))  # x.copy_(y), x.append(y): called for what it does to x
         if isinstance(statement, ast.AugAssign):
             loaded |= stored
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.With)):
-            loaded -= stored                                    # a function's own variables, a loop's
+            loaded -= stored  # a function's own variables, a loop's
         read |= loaded - bound
         bound |= stored
     return read, bound, changed - imported - {None}
@@ -248,7 +299,9 @@ def root_of(node):
     return node.id if isinstance(node, ast.Name) else None
 
 
-# --- one submission in its sandbox ----------------------------------------------------------------------------------
+# --- one submission in its sandbox
+# ----------------------------------------------------------------------------------
+
 
 class Performance:
     """A submission that runs in a sandbox, and is started again where it was lost. Used in a `with`."""
@@ -257,7 +310,7 @@ class Performance:
         self.sandbox, self.steps = sandbox, steps
         self.session, self.poisoned, self.lost = None, set(), 0
         self.errors, self.pictures, self.notes = {}, [], []
-        self.until = time.monotonic() + sandbox.limits.total_seconds        # of all sessions together
+        self.until = time.monotonic() + sandbox.limits.total_seconds  # of all sessions together
 
     def __enter__(self):
         while self.session is None and not self.over():
@@ -304,14 +357,20 @@ class Performance:
                         self.pictures.append({"exercise": step.exercise, "png": png})
 
     def call(self, name, index, inputs, seconds, device="cpu"):
-        """-> (outputs, None), or (None, Complaint). A process that is lost over it is replaced before the next call."""
+        """-> (outputs, None), or (None, Complaint).
+
+        A process that is lost over it is replaced before the next call.
+        """
         while self.session is None:
             if self.over():
-                return None, core.Complaint("lost", "It could not be tried: "
-                                                    "the notebook's process ended too often, or took too long.")
+                return None, core.Complaint(
+                    "lost", "It could not be tried: the notebook's process ended too often, or took too long."
+                )
             self.begin()
         try:
-            outputs, complaint = self.session.call(name, index, inputs, min(seconds, self.sandbox.limits.call_seconds), device)
+            outputs, complaint = self.session.call(
+                name, index, inputs, min(seconds, self.sandbox.limits.call_seconds), device
+            )
         except Lost as lost:
             self.end()
             self.lost += 1
@@ -331,26 +390,45 @@ def judge_submission(notebook, lesson, seed, sandbox, expected):
         steps = steps_of(notebook, lesson)
         exercises = {step.take: getattr(check, step.take) for step in steps if step.take}
         with Performance(sandbox, steps) as performance:
-            found = {name: public_act(performance, name, exercise, expected) for name, exercise in exercises.items()}
+            found = {
+                name: public_act(performance, name, exercise, expected)
+                for name, exercise in exercises.items()
+            }
             for name, exercise in exercises.items():
                 hidden_act(performance, name, exercise, found[name], seed, expected)
     finally:
         torch.set_num_threads(threads)
-    return {"assignment": lesson, "status": "graded",
-            "exercises": {name: summary(exercises[name], properties) for name, properties in found.items()},
-            "cells": [{"cell": cell, "error": error} for cell, error in performance.errors.items()], "notes": performance.notes,
-            "pictures": performance.pictures, "borrowed": borrowed(notebook, lesson)}
+    return {
+        "assignment": lesson,
+        "status": "graded",
+        "exercises": {name: summary(exercises[name], properties) for name, properties in found.items()},
+        "cells": [{"cell": cell, "error": error} for cell, error in performance.errors.items()],
+        "notes": performance.notes,
+        "pictures": performance.pictures,
+        "borrowed": borrowed(notebook, lesson),
+    }
 
 
 def public_act(performance, name, exercise, expected):
     """-> for each property {"name", "points": 0, "of", "key", "text"}"""
+
     def tried(index, prop, seconds):
         inputs, right = expected.case(exercise, index, PUBLIC)
         outputs, complaint = performance.call(name, index, inputs, seconds, expected.device_of(exercise))
-        return core.Outcome(prop.name, 0.0, prop.points, complaint or public_verdict(prop, outputs, inputs, right), 0.0)
+        return core.Outcome(
+            prop.name, 0.0, prop.points, complaint or public_verdict(prop, outputs, inputs, right), 0.0
+        )
 
-    return [{"name": outcome.name, "points": 0.0, "of": float(outcome.of), "key": outcome.complaint and outcome.complaint.key,
-             "text": outcome.complaint and outcome.complaint.text} for outcome in core.in_turn(exercise, tried)]
+    return [
+        {
+            "name": outcome.name,
+            "points": 0.0,
+            "of": float(outcome.of),
+            "key": outcome.complaint and outcome.complaint.key,
+            "text": outcome.complaint and outcome.complaint.text,
+        }
+        for outcome in core.in_turn(exercise, tried)
+    ]
 
 
 def hidden_act(performance, name, exercise, found, seed, expected):
@@ -361,12 +439,17 @@ def hidden_act(performance, name, exercise, found, seed, expected):
             continue
         if not failed & set(prop.after):
             inputs, right = expected.case(exercise, index, seed)
-            outputs, complaint = performance.call(name, index, inputs, prop.seconds, expected.device_of(exercise))
+            outputs, complaint = performance.call(
+                name, index, inputs, prop.seconds, expected.device_of(exercise)
+            )
             if complaint is None and hidden_verdict(prop, outputs, inputs, right):
                 public["points"] = float(prop.points)
                 continue
         failed.add(type(prop))
-        public |= {"key": "hidden", "text": HIDDEN_FAILED}              # the same whatever happened: else it would tell something
+        public |= {
+            "key": "hidden",
+            "text": HIDDEN_FAILED,
+        }  # the same whatever happened: else it would tell something
 
 
 def summary(exercise, properties):
@@ -374,14 +457,16 @@ def summary(exercise, properties):
     return {"points": min(max(earned, 0.0), exercise.points), "of": exercise.points, "properties": properties}
 
 
-# --- for nbgrader itself ------------------------------------------------------------------------------------------
+# --- for nbgrader itself
+# ------------------------------------------------------------------------------------------
+
 
 class ReferenceJudge:
     """Judges within the notebook's own process, by hidden cases and `solutions`: for `nbgrader autograde`.
 
-    It finds the wrong and the hard-coded, not the malicious: what a student's notebook runs can change whatever is in
-    its process.
-    DOLPHINS_SEED: the run's seed (nbgrader_config.py sets it, so it is the same for all students).
+    It finds the wrong and the hard-coded, not the malicious: what a student's notebook runs can change
+    whatever is in its process. DOLPHINS_SEED: the run's seed (nbgrader_config.py sets it, so it is the same
+    for all students).
     """
 
     def grade(self, exercise, given):
@@ -392,7 +477,14 @@ class ReferenceJudge:
         outcomes = []
         for seen, fresh in zip(public.outcomes, hidden.outcomes):
             if seen.complaint is None and fresh.complaint is not None and seen.of:
-                seen = core.Outcome(seen.name, 0.0, seen.of, core.Complaint("hidden", HIDDEN_FAILED),
-                                    seen.seconds, seen.printed, seen.lines)
+                seen = core.Outcome(
+                    seen.name,
+                    0.0,
+                    seen.of,
+                    core.Complaint("hidden", HIDDEN_FAILED),
+                    seen.seconds,
+                    seen.printed,
+                    seen.lines,
+                )
             outcomes.append(seen)
         return core.Result(exercise, outcomes)

@@ -1,67 +1,62 @@
-"""What students get of some lessons, as a folder or a zip; and the instructor's nbgrader course folder of the same lessons.
+"""What students get of some lessons, as a folder or a zip; and the instructor's nbgrader course folder of the
+same lessons.
 
     dolphins release --lessons 1-3 --out dolphins-in-3d-lessons-1-3.zip        or a folder
     dolphins release --lessons 1-3 --course COURSE                             source/, release/, nbgrader_config.py
 
-A release holds the lessons' notebooks, `course_lib`, the dolphin with its clip and finished fits, and of `solutions` what these
-notebooks use of EARLIER lessons: earlier than the first one released. Nothing else: not the other functions of those modules, nor
-the tests, the judge, or the command line. MANIFEST.json names the lessons, the version, and the SHA-256 of every file. The same
-course gives the same bytes.
+A release holds the lessons' notebooks, `course_lib`, the dolphin with its clip and finished fits, and of
+`solutions` what these notebooks use of EARLIER lessons: earlier than the first one released. Nothing else:
+not the other functions of those modules, nor the tests, the judge, or the command line. MANIFEST.json names
+the lessons, the version, and the SHA-256 of every file. The same course gives the same bytes.
 
-**Lessons released together.** Lesson 3 builds on exercise 2. Released alone it gets the reference's `batch_rodrigues`. Released
-with lesson 2 it must not: that is what students are to write. The notebooks are the same either way, `from solutions.rotations
-import batch_rodrigues`; what differs is the module. In its place stands one whose names are answered by `course_lib.work.yours`:
+**Lessons released together.** Lesson 3 builds on exercise 2. Released alone it gets the reference's
+`batch_rodrigues`. Released with lesson 2 it must not: that is what students are to write. The notebooks are
+the same either way, `from solutions.rotations from lessons.bundle import GIVEN from lessons.bundle import
+MANIFEST from lessons.bundle import NAME from lessons.bundle import SETTINGS from lessons.bundle import below
+from lessons.bundle import manifest from lessons.bundle import write_folder from lessons.bundle import
+write_zip import batch_rodrigues`; what differs is the module. In its place stands one whose names are
+answered by `course_lib.stand_ins.yours`:
 
-1. by the function that the student kept in lesson 2 (`keep(batch_rodrigues)`) if its check gave all points then, with a line that
-   says so: USE_MY_WORK is on without being set;
-2. until then, by a function that the course gives anyway and that does for other lessons (SPARES), and a line says so:
-   `batch_rodrigues` by the `rotvec_to_rotmat` with which the template bends from the start. So nobody who is stuck in lesson 2
-   is shut out of lesson 3;
-3. where there is none (`render`), by the one that was kept, whatever its points, and else by an error of one line that names the
-   exercise to solve first.
+1. by the function that the student kept in lesson 2 (`keep(batch_rodrigues)`) if its check gave all points
+   then, with a line that says so: USE_MY_WORK is on without being set;
+2. until then, by a function that the course gives anyway and that does for other lessons (SPARES), and a line
+   says so: `batch_rodrigues` by the `rotvec_to_rotmat` with which the template bends from the start. So
+   nobody who is stuck in lesson 2 is shut out of lesson 3;
+3. where there is none (`render`), by the one that was kept, whatever its points, and else by an error of one
+   line that names the exercise to solve first.
 
 Hiding solutions by compiling or encoding them was no choice: whoever can run them can hand them in.
 
-**What cannot be released together** is refused: lesson 4 takes apart its renderer (`rasterize_features`, the recipes), and these
-are pieces of exercise 4 that no student's function can stand in for. So 1-3, then 4-5.
+**What cannot be released together** is refused: lesson 4 takes apart its renderer (`rasterize_features`, the
+recipes), and these are pieces of exercise 4 that no student's function can stand in for. So 1-3, then 4-5.
 
 `files(lessons)` is also what a sandbox needs in which submissions of one lesson are run: `files([3])`.
 """
 
 import ast
 import functools
-import hashlib
 import json
-import os
 import re
-import shutil
-import zipfile
 from pathlib import Path
 
 from course_lib.errors import CourseError
+from course_lib.files import write
+from lessons import build
+from lessons.build import ROOT
+from lessons.bundle import GIVEN, MANIFEST, NAME, SETTINGS, below, manifest, write_folder, write_zip
 
-from . import build
-from .build import ROOT
-from .files import write
-
-NAME = "dolphins-in-3d"
-SETTINGS = ("LICENSE", "Makefile", "pyproject.toml", "constraints.txt", "environment.yml")
-GIVEN = ("course_lib", "assets/pack", "assets/checkpoints")
-SUFFIXES = (".py", ".j2", ".ipynb", ".png", ".jpg", ".jpeg", ".webp", ".svg", ".npy", ".npz", ".pkl", ".obj", ".mtl", ".json",
-            ".md", ".txt", ".pth", ".mp4", ".html", ".csv")
-PACKED = (".png", ".jpg", ".jpeg", ".webp", ".npz", ".mp4")                 # compressed already
-NOT_OURS = ("my_work", "__pycache__", "out")
-MANIFEST = "MANIFEST.json"
 CONFIG = "nbgrader_config.py"
 
 # Functions of the course that other lessons can do with, where the exercise's own is still to be written.
 SPARES = {
-    "batch_rodrigues": "course_lib.template.rotvec_to_rotmat",
-    "continuous_rotvecs": "course_lib.rotations.rotmat_to_rotvec",          # right rotations; the vectors jump
+    "batch_rodrigues": "course_lib.dolphin_model.rotvec_to_rotmat",
+    "continuous_rotvecs": "course_lib.rotations.rotmat_to_rotvec",  # right rotations; the vectors jump
 }
 
 
-# --- which lessons --------------------------------------------------------------------------------------------
+# --- which lessons
+# --------------------------------------------------------------------------------------------
+
 
 @functools.cache
 def lessons():
@@ -70,7 +65,7 @@ def lessons():
 
 
 def numbers(text):
-    """"1-3", "2,4-5" or "all" -> sorted list of lesson numbers. Raises CourseError."""
+    """ "1-3", "2,4-5" or "all" -> sorted list of lesson numbers. Raises CourseError."""
     if text.strip().lower() == "all":
         return sorted(lessons())
     chosen = set()
@@ -81,7 +76,8 @@ def numbers(text):
         chosen |= set(range(int(found[1]), int(found[2] or found[1]) + 1))
     unknown = sorted(chosen - set(lessons()))
     if unknown or not chosen:
-        raise CourseError(f"--lessons {text!r}: there are lessons {span(lessons())}, not {span(unknown) or 'none'}.")
+        raise CourseError(f"""--lessons {text!r}: there are lessons {span(lessons())}, not
+            {span(unknown) or "none"}.""")
     return sorted(chosen)
 
 
@@ -100,13 +96,18 @@ def title(chosen):
     return f"lesson{'s' if len(chosen) > 1 else ''} {span(chosen)}"
 
 
-# --- what the reference consists of ---------------------------------------------------------------------------
+# --- what the reference consists of
+# ---------------------------------------------------------------------------
+
 
 class Reference:
     """The modules of `solutions`, definition by definition: whose solution each is, and what it uses."""
 
     def __init__(self, folder=ROOT / "solutions"):
-        self.defined, self.imports = {}, {}             # module -> {name: source}, {name: (import statement, sibling or None)}
+        self.defined, self.imports = (
+            {},
+            {},
+        )  # module -> {name: source}, {name: (import statement, sibling or None)}
         for path in sorted(folder.glob("[!_]*.py")):
             text = path.read_text(encoding="utf-8")
             defined, imports = self.defined.setdefault(path.stem, {}), self.imports.setdefault(path.stem, {})
@@ -117,25 +118,30 @@ class Reference:
                     defined[node.targets[0].id] = ast.get_source_segment(text, node)
                 elif isinstance(node, (ast.Import, ast.ImportFrom)):
                     for alias in node.names:
-                        one = (ast.Import([alias]) if isinstance(node, ast.Import)
-                               else ast.ImportFrom(node.module, [alias], node.level))
+                        one = (
+                            ast.Import([alias])
+                            if isinstance(node, ast.Import)
+                            else ast.ImportFrom(node.module, [alias], node.level)
+                        )
                         sibling = node.module if isinstance(node, ast.ImportFrom) and node.level else None
                         imports[alias.asname or alias.name.split(".")[0]] = ast.unparse(one), sibling
-        self.exercises = {}                             # name of a function -> (lesson, exercise's number, module)
+        self.exercises = {}  # name of a function -> (lesson, exercise's number, module)
         for lesson, path in lessons().items():
             for name in re.findall(r'^# %% exercise="(\w+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
                 exercise = build.exercise_of(name, path)
                 for function in exercise.functions:
                     module = next(module for module, there in self.defined.items() if function in there)
                     self.exercises[function] = lesson, exercise.number, module
-        self.owners = {}                                # (module, name) -> the first lesson of whose solutions it is a part
+        self.owners = {}  # (module, name) -> the first lesson of whose solutions it is a part
         for function, (lesson, _, module) in sorted(self.exercises.items(), key=lambda item: item[1]):
             for name in self.closure(module, function):
                 self.owners.setdefault((module, name), lesson)
 
     def uses(self, module, name):
         """The names of its module that a definition reads. -> (own definitions, imported names)"""
-        found = {node.id for node in ast.walk(ast.parse(self.defined[module][name])) if isinstance(node, ast.Name)}
+        found = {
+            node.id for node in ast.walk(ast.parse(self.defined[module][name])) if isinstance(node, ast.Name)
+        }
         return found & set(self.defined[module]), found & set(self.imports[module])
 
     def closure(self, module, name):
@@ -169,7 +175,8 @@ def student_notebook(lesson):
 
 
 def solutions_for(chosen):
-    """The package `solutions` of a release: what its lessons use of the lessons before them, and stand-ins. -> {path: text}
+    """The package `solutions` of a release: what its lessons use of the lessons before them, and stand-ins.
+    -> {path: text}
 
     Raises CourseError where the lessons cannot be released together.
     """
@@ -183,22 +190,26 @@ def solutions_for(chosen):
             continue
         seen.add((module, name))
         owner = known.owners.get((module, name))
-        if owner is not None and owner >= first:        # asked for in this release, or later
+        if owner is not None and owner >= first:  # asked for in this release, or later
             if name not in known.exercises or (owner > lesson and name not in SPARES):
-                raise CourseError(f"Lessons {span(chosen)} cannot be released together: lesson {lesson} uses `{name}` of "
-                                  f"solutions/{module}.py, a piece of the solution of lesson {owner}, and nothing that students "
-                                  f"write can stand in for it. Release up to lesson {lesson - 1} first, "
-                                  f"then from lesson {lesson} on.")
+                raise CourseError(f"""Lessons {span(chosen)} cannot be released together: lesson {lesson} uses
+                    `{name}` of solutions/{module}.py, a piece of the solution of lesson {owner}, and nothing
+                    that students write can stand in for it. Release up to lesson {lesson - 1} first, then
+                    from lesson {lesson} on.""")
             continue
         kept[module].add(name)
         own, foreign = known.uses(module, name)
         queue += [(module, other, lesson) for other in sorted(own)]
-        queue += [(known.imports[module][other][1], other, lesson) for other in sorted(foreign)
-                  if known.imports[module][other][1]]
+        queue += [
+            (known.imports[module][other][1], other, lesson)
+            for other in sorted(foreign)
+            if known.imports[module][other][1]
+        ]
     texts = {f"solutions/{module}.py": module_text(module, kept[module], chosen) for module in known.defined}
     texts["solutions/__init__.py"] = (
         f'"""For {title(chosen)}: what is used of the solutions of lessons before, and in place of those that are\n'
-        'still to be written, what you keep of them."""\n')
+        'still to be written, what you keep of them."""\n'
+    )
     return texts
 
 
@@ -206,38 +217,47 @@ def module_text(module, names, chosen):
     """A module of the release's `solutions`: the definitions `names`, and an answer for every other name."""
     known = reference()
     used = {other for name in names for other in known.uses(module, name)[1]}
-    imports = sorted({known.imports[module][name][0] for name in used} | {"from course_lib.work import yours"},
-                     key=lambda line: (line.startswith("from ."), line.startswith("from"), line))
-    asked = {name: (number, SPARES.get(name, "")) for name, (lesson, number, home) in known.exercises.items()
-             if home == module and lesson >= min(chosen)}
-    table = "".join(f"    {name!r}: {value!r},\n" for name, value in sorted(asked.items(), key=lambda item: (item[1], item[0])))
-    parts = [f'"""What is in this release, for {title(chosen)}, of solutions/{module}.py."""', "\n".join(imports),
-             *(source for name, source in known.defined[module].items() if name in names),
-             f"# Yours to write: exercise, and what does for other lessons meanwhile.\nASKED = {{{table and chr(10)}{table}}}",
-             f'def __getattr__(name):\n    return yours(__name__, name, ASKED, released="{title(chosen)}")']
+    imports = sorted(
+        {known.imports[module][name][0] for name in used} | {"from course_lib.stand_ins import yours"},
+        key=lambda line: (line.startswith("from ."), line.startswith("from"), line),
+    )
+    asked = {
+        name: (number, SPARES.get(name, ""))
+        for name, (lesson, number, home) in known.exercises.items()
+        if home == module and lesson >= min(chosen)
+    }
+    table = "".join(
+        f"    {name!r}: {value!r},\n"
+        for name, value in sorted(asked.items(), key=lambda item: (item[1], item[0]))
+    )
+    parts = [
+        f'"""What is in this release, for {title(chosen)}, of solutions/{module}.py."""',
+        "\n".join(imports),
+        *(source for name, source in known.defined[module].items() if name in names),
+        f"# Yours to write: exercise, and what does for other lessons meanwhile.\nASKED = {{{table and chr(10)}{table}}}",
+        f'def __getattr__(name):\n    return yours(__name__, name, ASKED, released="{title(chosen)}")',
+    ]
     return "\n\n\n".join(parts) + "\n"
 
 
-# --- files ----------------------------------------------------------------------------------------------------
-
-def below(folders, root=ROOT):
-    """The course's own files below folders of it. -> {path in the course: Path}, sorted"""
-    found = [path for folder in folders for path in (root / folder).rglob("*") if path.suffix in SUFFIXES and path.is_file()]
-    names = {path.relative_to(root).as_posix(): path for path in found}
-    return {name: names[name] for name in sorted(names)
-            if not any(part in NOT_OURS or part.startswith(".") for part in name.split("/"))}
+# --- files
+# ----------------------------------------------------------------------------------------------------
 
 
 def files(chosen):
-    """The files of a release. chosen: lesson numbers -> {path in the course: bytes}, sorted, without the manifest"""
+    """The files of a release. chosen: lesson numbers -> {path in the course: bytes}, sorted, without the
+    manifest"""
     there = {name: ROOT / name for name in SETTINGS} | below(GIVEN)
     missing = [name for name, path in there.items() if not path.is_file()]
     if missing:
-        raise CourseError(f"These files of the course are missing: {', '.join(missing)}. Is {ROOT} a whole checkout?")
+        raise CourseError(f"""These files of the course are missing: {", ".join(missing)}. Is {ROOT} a whole
+            checkout?""")
     content = {name: path.read_bytes() for name, path in there.items()}
     content |= {name: text.encode() for name, text in solutions_for(chosen).items()}
     for lesson in chosen:
-        content[f"notebooks/{lessons()[lesson].stem}.ipynb"] = build.notebook_text(lessons()[lesson], solved=False).encode()
+        content[f"notebooks/{lessons()[lesson].stem}.ipynb"] = build.notebook_text(
+            lessons()[lesson], solved=False
+        ).encode()
     content["README.md"], content["Makefile"] = readme(chosen).encode(), makefile().encode()
     return {name: content[name] for name in sorted(content)}
 
@@ -245,14 +265,23 @@ def files(chosen):
 def makefile():
     """The course's Makefile with the targets that work in a release."""
     head, *rules = (ROOT / "Makefile").read_text(encoding="utf-8").split("\n\n")
-    kept = {rule.split(":")[0]: rule for rule in rules if rule.startswith(("setup:", "$(VENV)/.ready:", "lab:", "clean:"))}
-    head = "\n".join(line for line in head.splitlines() if not re.match(r"# ( *make (?!lab|setup)|Each target)|#$", line))
+    kept = {
+        rule.split(":")[0]: rule
+        for rule in rules
+        if rule.startswith(("setup:", "$(VENV)/.ready:", "lab:", "clean:"))
+    }
+    head = "\n".join(
+        line for line in head.splitlines() if not re.match(r"# ( *make (?!lab|setup)|Each target)|#$", line)
+    )
     return "\n\n".join([head, ".PHONY: setup lab clean", *kept.values()])
 
 
 def readme(chosen):
-    rows = "\n".join(f"- [{student_notebook(n).cells[0].source.splitlines()[0].lstrip('# ')}]"
-                     f"(notebooks/{lessons()[n].stem}.ipynb)" for n in chosen)
+    rows = "\n".join(
+        f"- [{student_notebook(n).cells[0].source.splitlines()[0].lstrip('# ')}]"
+        f"(notebooks/{lessons()[n].stem}.ipynb)"
+        for n in chosen
+    )
     return f"""# Dolphins in 3D
 
 {rows}
@@ -267,74 +296,13 @@ own, copy that folder beside its notebooks; `USE_MY_WORK = True` there takes you
 """
 
 
-def version():
-    found = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
-    return found[1]
-
-
-def manifest(content, **more):
-    """What a bundle holds. -> text of MANIFEST.json; `sha256` is of the lines "DIGEST  PATH" of `files`,
-    as sha256sum writes them"""
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
-    lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
-    head = {"name": NAME, "version": version(), **more, "sha256": hashlib.sha256(lines.encode()).hexdigest()}
-    return json.dumps({**head, "files": digests}, indent=1, ensure_ascii=False) + "\n"
-
-
-def write_zip(path, content):
-    """Writes files as a zip whose bytes depend on nothing but them. content: {path: bytes} -> bytes of the zip"""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with zipfile.ZipFile(part, "w") as packed:
-        for name, data in content.items():
-            entry = zipfile.ZipInfo(f"{NAME}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3                     # as on Unix, wherever it is made
-            entry.external_attr = 0o644 << 16
-            entry.compress_type = zipfile.ZIP_STORED if name.endswith(PACKED) else zipfile.ZIP_DEFLATED
-            packed.writestr(entry, data)
-    os.replace(part, path)
-    return path.stat().st_size
-
-
-def write_folder(path, content):
-    """Writes files as a folder. One that is there is replaced if it is an earlier release in which nothing was changed."""
-    path = Path(path)
-    if path.exists():
-        changed = foreign_files(path)
-        if changed:
-            raise CourseError(f"{path} holds what no release wrote, or what was changed since: {', '.join(changed[:3])}"
-                              f"{' ...' if len(changed) > 3 else ''}. Name another folder.")
-    part = path.with_name(f".{path.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    for name, data in content.items():
-        (part / name).parent.mkdir(parents=True, exist_ok=True)
-        (part / name).write_bytes(data)
-    if path.exists():
-        shutil.rmtree(path)
-    os.replace(part, path)
-    return sum(map(len, content.values()))
-
-
-def foreign_files(path):
-    """The files of a folder that are not as a manifest in it says."""
-    if not path.is_dir():
-        return [path.name]
-    there = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file() or file.is_symlink()}
-    try:
-        listed = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return sorted(there)
-    return sorted(name for name, file in there.items() if name != MANIFEST and "__pycache__" not in name
-                  and (file.is_symlink() or listed.get(name) != hashlib.sha256(file.read_bytes()).hexdigest()))
-
-
 def release(chosen, out):
-    """Writes the students' bundle. chosen: lesson numbers; out: a folder, or a file .zip -> (number of files, bytes, checksum)"""
+    """Writes the students' bundle. chosen: lesson numbers; out: a folder, or a file .zip -> (number of files,
+    bytes, checksum)"""
     out = Path(out)
     if out.suffix.lower() == ".zip" and not out.name.startswith("dolphins"):
-        raise CourseError(f"{out.name}: the notebooks look for a zip whose name begins with dolphins. "
-                          f"Call it {NAME}-lesson{'s' * (len(chosen) > 1)}-{span(chosen)}.zip.")
+        raise CourseError(f"""{out.name}: the notebooks look for a zip whose name begins with dolphins. Call
+            it {NAME}-lesson{"s" * (len(chosen) > 1)}-{span(chosen)}.zip.""")
     content = files(chosen)
     text = manifest(content, lessons=chosen)
     content[MANIFEST] = text.encode()
@@ -342,7 +310,8 @@ def release(chosen, out):
     return len(content), size, json.loads(text)["sha256"]
 
 
-# --- the instructor's course folder ---------------------------------------------------------------------------
+# --- the instructor's course folder
+# ---------------------------------------------------------------------------
 
 NBGRADER_CONFIG = '''"""nbgrader's settings for Dolphins in 3D: `nbgrader generate_assignment`, `validate` and `autograde` work in
 this folder, and formgrader: `jupyter lab` in it, then the menu Nbgrader > Formgrader.
@@ -376,22 +345,25 @@ c.ClearSolutions.enforce_metadata = True
 
 
 def write_course(chosen, course, force=False):
-    """Writes source/, release/ and nbgrader_config.py of an nbgrader course. What is there and as it should be is left alone.
+    """Writes source/, release/ and nbgrader_config.py of an nbgrader course. What is there and as it should
+    be is left alone.
 
     force: replace notebooks that differ. -> list of paths that were written
     Raises CourseError, and writes nothing, where a notebook differs and it is not forced.
     """
     course, texts = Path(course), {}
-    solutions_for(chosen)                                   # refuses what cannot be released together
+    solutions_for(chosen)  # refuses what cannot be released together
     for number in chosen:
         lesson = lessons()[number]
         for step, solved in (("source", True), ("release", False)):
             texts[course / step / lesson.stem / f"{lesson.stem}.ipynb"] = build.notebook_text(lesson, solved)
-    different = [path for path, text in texts.items() if path.exists() and path.read_text(encoding="utf-8") != text]
+    different = [
+        path for path, text in texts.items() if path.exists() and path.read_text(encoding="utf-8") != text
+    ]
     if different and not force:
-        raise CourseError(f"{', '.join(str(path.relative_to(course)) for path in different)} in {course}: "
-                          "changed since, or of another version of the course, or made by `nbgrader generate_assignment`. "
-                          "To replace it: --force.")
+        raise CourseError(f"""{", ".join(str(path.relative_to(course)) for path in different)} in {course}:
+            changed since, or of another version of the course, or made by `nbgrader generate_assignment`. To
+            replace it: --force.""")
     if not (course / CONFIG).exists():
         texts[course / CONFIG] = NBGRADER_CONFIG.replace("{course!r}", repr(NAME))
     written = []
@@ -405,16 +377,22 @@ def write_course(chosen, course, force=False):
 @functools.cache
 def stubs():
     """What each exercise's cell begins with. -> {grade id: source}"""
-    return {cell.metadata["nbgrader"]["grade_id"]: cell.source for number in lessons() for cell in student_notebook(number).cells
-            if cell.metadata.get("nbgrader", {}).get("solution")}
+    return {
+        cell.metadata["nbgrader"]["grade_id"]: cell.source
+        for number in lessons()
+        for cell in student_notebook(number).cells
+        if cell.metadata.get("nbgrader", {}).get("solution")
+    }
 
 
 def nbgrader_preprocessors():
-    """What `nbgrader generate_assignment` does with a source notebook: its own steps, with the lessons' stubs for solutions."""
+    """What `nbgrader generate_assignment` does with a source notebook: its own steps, with the lessons' stubs
+    for solutions."""
     from nbgrader import preprocessors as steps
 
     class LessonStubs(steps.ClearSolutions):
-        """Puts the lesson's stub into each exercise's cell; solutions added by hand are cleared as nbgrader does."""
+        """Puts the lesson's stub into each exercise's cell; solutions added by hand are cleared as nbgrader
+        does."""
 
         def preprocess_cell(self, cell, resources, cell_index):
             stub = stubs().get(cell.metadata.get("nbgrader", {}).get("grade_id"))
@@ -423,6 +401,16 @@ def nbgrader_preprocessors():
             cell.source = stub
             return cell, resources
 
-    return [steps.IncludeHeaderFooter, steps.LockCells, LessonStubs, steps.ClearOutput, steps.CheckCellMetadata,
-            steps.ComputeChecksums, steps.SaveCells, steps.ClearHiddenTests, steps.ClearMarkScheme, steps.ComputeChecksums,
-            steps.CheckCellMetadata]
+    return [
+        steps.IncludeHeaderFooter,
+        steps.LockCells,
+        LessonStubs,
+        steps.ClearOutput,
+        steps.CheckCellMetadata,
+        steps.ComputeChecksums,
+        steps.SaveCells,
+        steps.ClearHiddenTests,
+        steps.ClearMarkScheme,
+        steps.ComputeChecksums,
+        steps.CheckCellMetadata,
+    ]

@@ -1,7 +1,9 @@
-"""A class to try the grader on: `make grade` puts it into out/class/, grades it, and opens the page that shows it.
+"""A class to try the grader on: `make grade` puts it into out/class/, grades it, and opens the page that
+shows it.
 
-Eighteen people hand in lesson 2 in every way that happens: right in three styles, partly right, with the usual mistakes, empty,
-broken, mangled by Colab, copied from a neighbour, and hostile. A few hand in lesson 3 too.
+Eighteen people hand in lesson 2 in every way that happens: right in three styles, partly right, with the
+usual mistakes, empty, broken, mangled by Colab, copied from a neighbour, and hostile. A few hand in lesson 3
+too.
 """
 
 import argparse
@@ -13,21 +15,22 @@ import webbrowser
 from pathlib import Path
 
 from course_lib.errors import CourseError
+from course_lib.files import write
+from lessons import build
 
-from . import build, grade, release, report, roster
-from .files import write
+from . import class_report, grade, release, roster
 
 LESSON, NEXT = "02_template_model", "03_differentiable_rendering"
 
-CROSS = '''import torch
+CROSS = """import torch
 
 def cross_matrix(v):
     x, y, z = v.unbind(-1)
     o = torch.zeros_like(x)
     return torch.stack([torch.stack(row, -1) for row in ([o, -z, y], [z, o, -x], [-y, x, o])], -2)
 
-'''
-BY_PRODUCTS = '''
+"""
+BY_PRODUCTS = """
 def quat_to_rotmat(quat):
     q = quat / quat.norm(dim=1, keepdim=True)
     w, u = q[:, :1], q[:, 1:]
@@ -39,12 +42,18 @@ def quat_to_rotmat(quat):
         columns.append(v + 2 * w * t + 2 * torch.linalg.cross(u, t))
     return torch.stack(columns, dim=2)
 
-'''
-EXPONENTIAL = CROSS + BY_PRODUCTS + '''
+"""
+EXPONENTIAL = (
+    CROSS
+    + BY_PRODUCTS
+    + """
 def batch_rodrigues(theta):
     return torch.linalg.matrix_exp(cross_matrix(theta))
-'''
-TAYLOR = CROSS + '''
+"""
+)
+TAYLOR = (
+    CROSS
+    + """
 def quat_to_rotmat(quat):
     q = quat / quat.square().sum(1, keepdim=True).sqrt()
     w, u = q[:, 0, None, None], q[:, 1:]
@@ -58,18 +67,22 @@ def batch_rodrigues(theta):
     first = torch.where(small, 1 - squared / 6, torch.sin(a) / a)[..., None]
     second = torch.where(small, 0.5 - squared / 24, (1 - torch.cos(a)) / a ** 2)[..., None]
     return torch.eye(3, dtype=theta.dtype) + first * K + second * (K @ K)
-'''
+"""
+)
 TRANSPOSED = TAYLOR.replace("first * K", "-first * K").replace("+ 2 * w * cross", "- 2 * w * cross")
-READS_FILES = '''import glob
+READS_FILES = """import glob
 names = glob.glob("/*/solutions/*.py") + glob.glob("/course/**/*.py", recursive=True) + glob.glob("../../../*/gradebook.db")
 exec("".join(open(name).read() for name in names))
-'''
-NAN_AT_ZERO = BY_PRODUCTS.replace("\n", "import torch\n\n", 1) + '''
+"""
+NAN_AT_ZERO = (
+    BY_PRODUCTS.replace("\n", "import torch\n\n", 1)
+    + """
 def batch_rodrigues(theta):
     a = theta.norm(dim=1, keepdim=True)
     return quat_to_rotmat(torch.cat([torch.cos(a / 2), torch.sin(a / 2) * theta / a], dim=1))
-'''
-PROJECTION = '''import torch
+"""
+)
+PROJECTION = """import torch
 
 def project_to_pixels(points, cameras):
     x, y = cameras.transform(points)[..., :2].unbind(-1)
@@ -77,26 +90,33 @@ def project_to_pixels(points, cameras):
 
 def draw_track(pixels, resolution):
     {how}
-'''
-IN_GREY = '''width, height = resolution
+"""
+IN_GREY = """width, height = resolution
     image = torch.zeros(height, width, 3)
     steps = torch.linspace(0.3, 1, len(pixels))
     for (x, y), shade in zip(pixels.round().long().tolist(), steps):
         if 0 <= x < width and 0 <= y < height:
             image[y, x] = shade
-    return image'''
-WRONG = '''import torch
+    return image"""
+WRONG = """import torch
 def quat_to_rotmat(quat):
     {what}
     return quat.new_zeros(len(quat), 3, 3)
 def batch_rodrigues(theta):
     return theta.new_zeros(len(theta), 3, 3)
-'''
+"""
 
 
 def renamed(source):
     """As a neighbour hands it in: other names, another comment."""
-    for old, new in {"squared": "sq", "small": "tiny", "first": "c1", "second": "c2", "cross_matrix": "hat", "K": "W"}.items():
+    for old, new in {
+        "squared": "sq",
+        "small": "tiny",
+        "first": "c1",
+        "second": "c2",
+        "cross_matrix": "hat",
+        "K": "W",
+    }.items():
         source = source.replace(old, new)
     return "# my own solution\n" + source
 
@@ -122,7 +142,9 @@ def through_colab(found):
             continue
         cells += [cell, copy.deepcopy(cell)] if name == "rodrigues" else [cell]
     found["nbformat_minor"] = 0
-    found["cells"] = cells + [{"cell_type": "code", "metadata": {}, "execution_count": 7, "outputs": [], "source": "!nvidia-smi"}]
+    found["cells"] = cells + [
+        {"cell_type": "code", "metadata": {}, "execution_count": 7, "outputs": [], "source": "!nvidia-smi"}
+    ]
     return found
 
 
@@ -132,7 +154,9 @@ def submissions():
     people = {
         ("ada", "Ada", "Lovelace"): notebook(),
         ("emmy", "Emmy", "Noether"): notebook(rodrigues=EXPONENTIAL),
-        ("sofia", "Sofja", "Kowalewskaja"): notebook(rodrigues=TAYLOR, tracking=PROJECTION.format(sign="-", how=IN_GREY)),
+        ("sofia", "Sofja", "Kowalewskaja"): notebook(
+            rodrigues=TAYLOR, tracking=PROJECTION.format(sign="-", how=IN_GREY)
+        ),
         ("rene", "René", "d'Aubigné"): notebook(rodrigues=renamed(TAYLOR)),
         ("olinde", "Olinde", "Rodrigues"): notebook(rodrigues=TRANSPOSED),
         ("william", "William Rowan", "Hamilton"): notebook(rodrigues=NAN_AT_ZERO),
@@ -143,12 +167,18 @@ def submissions():
         ("colab", "Colette", "Laborde"): through_colab(notebook()),
         ("cut", "Cut", "Off"): None,
         ("loop", "Lou", "Pinfinite"): notebook(rodrigues=WRONG.format(what="while True: pass")),
-        ("fork", "Fork", "Bomber"): notebook(rodrigues=WRONG.format(what="import os\n    while True: os.fork()")),
+        ("fork", "Fork", "Bomber"): notebook(
+            rodrigues=WRONG.format(what="import os\n    while True: os.fork()")
+        ),
         ("reader", "Curious", "Reader"): notebook(rodrigues=READS_FILES),
-        ("liar", "All", "Close"): notebook(rodrigues="import torch\ntorch.allclose = torch.equal = lambda *a, **k: True\n"
-                                           + WRONG.format(what="pass")),
+        ("liar", "All", "Close"): notebook(
+            rodrigues="import torch\ntorch.allclose = torch.equal = lambda *a, **k: True\n"
+            + WRONG.format(what="pass")
+        ),
         ("quitter", "Exit", "Early"): notebook(rodrigues=WRONG.format(what="import os; os._exit(0)")),
-        ("script", "<b>Bobby</b>", "=cmd|' /C calc'!A0"): notebook(rodrigues="raise ValueError('<script>alert(1)</script>')"),
+        ("script", "<b>Bobby</b>", "=cmd|' /C calc'!A0"): notebook(
+            rodrigues="raise ValueError('<script>alert(1)</script>')"
+        ),
         ("absent", "Ab", "Sent"): "absent",
     }
     for (student, first, last), found in people.items():
@@ -156,8 +186,11 @@ def submissions():
             yield (student, first, last, None), None
             continue
         text = json.dumps(found or notebook(), indent=1)
-        yield (student, first, last, LESSON), text if found else text[:len(text) // 2]
-    for student, first, last, solved in (("ada", "Ada", "Lovelace", True), ("emmy", "Emmy", "Noether", False)):
+        yield (student, first, last, LESSON), text if found else text[: len(text) // 2]
+    for student, first, last, solved in (
+        ("ada", "Ada", "Lovelace", True),
+        ("emmy", "Emmy", "Noether", False),
+    ):
         yield (student, first, last, NEXT), json.dumps(notebook(NEXT, solved), indent=1)
 
 
@@ -166,8 +199,12 @@ def write_class(course):
     course, students = Path(course), {}
     release.write_course([2, 3], course, force=True)
     for number, ((student, first, last, lesson), text) in enumerate(submissions(), 1):
-        students.setdefault(student, roster.Student(student, first, last, f"{student}@example.org", str(4000 + number),
-                                                    f"S{number:03}", student))
+        students.setdefault(
+            student,
+            roster.Student(
+                student, first, last, f"{student}@example.org", str(4000 + number), f"S{number:03}", student
+            ),
+        )
         if lesson is not None:
             students[student].participants[lesson] = f"Participant {100 + number}"
             write(course / "submitted" / student / lesson / f"{lesson}.ipynb", text)
@@ -186,7 +223,7 @@ def main():
         course = write_class(options.out)
         summary = grade.grade(course, workers=options.workers, sandbox=options.sandbox)
         print(summary.text())
-        page = report.write_report(course).resolve()
+        page = class_report.write_report(course).resolve()
     except CourseError as error:
         sys.exit(f"\n{error}")
     print(f"The class page: {page}")

@@ -1,4 +1,5 @@
-"""Confines what students wrote: a warm process under bubblewrap, forked for each submission. This is the side that is trusted.
+"""Confines what students wrote: a warm process under bubblewrap, forked for each submission. This is the side
+that is trusted.
 
     with Sandbox("bwrap", bundle) as sandbox:                   # once per worker: imports torch, compiles the renderer
         with sandbox.open() as session:                         # once per submission: about 50 ms
@@ -6,12 +7,12 @@
             session.take("rodrigues")                           # the functions of an exercise, as they are now
             session.call("rodrigues", 0, inputs, seconds=10)    # what they make of a case
 
-What a submission finds: no network; Python and the system's libraries, read-only; the bundle, read-only; /tmp and its own
-folder, of bounded size, which nobody sees afterwards; no other process; no right; the limits of `Limits`. stage.py does the
-inner half.
+What a submission finds: no network; Python and the system's libraries, read-only; the bundle, read-only; /tmp
+and its own folder, of bounded size, which nobody sees afterwards; no other process; no right; the limits of
+`Limits`. inside_sandbox.py does the inner half.
 
-Its memory is watched from here, for no limit of a process counts what all of them use. Whatever goes wrong with a session ends
-it, with all that it started: `Lost` says why.
+Its memory is watched from here, for no limit of a process counts what all of them use. Whatever goes wrong
+with a session ends it, with all that it started: `Lost` says why.
 """
 
 import base64
@@ -35,31 +36,36 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from course_lib.errors import CourseError
+from lessons.build import ROOT
 
-from . import stage
-from .build import ROOT
+from . import inside_sandbox
 
-COURSE = "/course"              # where the bundle lies inside
-NOBODY = 64001                  # the user's number inside, if root grades: no account has it
-START = 300.0                   # seconds until a warm process must be ready
-WIDEST = 4000                   # pixels of a picture
-OUR_PACKAGES = ("autograder", "course_lib", "dolphins", "solutions")
+COURSE = "/course"  # where the bundle lies inside
+NOBODY = 64001  # the user's number inside, if root grades: no account has it
+START = 300.0  # seconds until a warm process must be ready
+WIDEST = 4000  # pixels of a picture
+OUR_PACKAGES = ("autograder", "course_lib", "dolphins", "lessons", "solutions")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use. Seconds are wall time; total_seconds also bounds each process's CPU time."""
+    """What one submission may use.
+
+    Seconds are wall time; total_seconds also bounds each process's CPU time.
+    """
 
     memory_mb: int = 3000
-    processes: int = 48         # threads count as well
+    processes: int = 48  # threads count as well
     file_mb: int = 200
     disk_mb: int = 500
     cell_seconds: float = 30.0
     call_seconds: float = 10.0  # of a property's case, at most
     total_seconds: float = 300.0
-    grace_seconds: float = 5.0  # after its time, in which a cell or a call must answer before its session is ended
+    grace_seconds: float = (
+        5.0  # after its time, in which a cell or a call must answer before its session is ended
+    )
     message_mb: int = 64
-    pictures: int = 4           # of a cell
+    pictures: int = 4  # of a cell
     picture_bytes: int = 600_000
 
 
@@ -99,24 +105,39 @@ class Sandbox:
         confined = self.kind == "bwrap"
         self.scratch = tempfile.mkdtemp(prefix="dolphins-sandbox-")
         number = theirs.fileno()
-        settings = {"confined": confined, "user": NOBODY if confined and os.geteuid() == 0 else None, "warm": self.warm,
-                    "course": COURSE if confined else str(self.bundle), "scratch": self.scratch, "limits": asdict(self.limits),
-                    "below_tmp": [path for path in python_folders() if below(path, "/tmp")]}
-        here = ["/stage.py"] if confined else [stage.__file__]
+        settings = {
+            "confined": confined,
+            "user": NOBODY if confined and os.geteuid() == 0 else None,
+            "warm": self.warm,
+            "course": COURSE if confined else str(self.bundle),
+            "scratch": self.scratch,
+            "limits": asdict(self.limits),
+            "below_tmp": [path for path in python_folders() if below(path, "/tmp")],
+        }
+        here = ["/inside_sandbox.py"] if confined else [inside_sandbox.__file__]
         command = [sys.executable, "-I", *here, str(number), json.dumps(settings)]
-        environment = {**ENVIRONMENT, **(INSIDE if confined
-                                         else os.environ | {"HOME": self.scratch, "MPLCONFIGDIR": self.scratch})}
+        environment = {
+            **ENVIRONMENT,
+            **(INSIDE if confined else os.environ | {"HOME": self.scratch, "MPLCONFIGDIR": self.scratch}),
+        }
         if confined:
             command = [*bubblewrap(self.bundle, environment), "--", *command]
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(command, pass_fds=[number], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                        env=environment, start_new_session=True)
+        self.process = subprocess.Popen(
+            command,
+            pass_fds=[number],
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            env=environment,
+            start_new_session=True,
+        )
         theirs.close()
         try:
-            answer = stage.receive(self.control, 0, time.monotonic() + START)
+            answer = inside_sandbox.receive(self.control, 0, time.monotonic() + START)
         except TimeoutError:
             answer = {"fault": f"the warm process was not ready after {START:g} s"}, {}
-        except stage.Violation as error:
+        except inside_sandbox.Violation as error:
             answer = {"fault": str(error)}, {}
         self.control.settimeout(None)
         if answer is None or "ready" not in answer[0]:
@@ -129,7 +150,10 @@ class Sandbox:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
         self.log.seek(0)
-        return self.log.read().decode(errors="replace").strip()[-300:] or f"it ended with code {self.process.poll()}"
+        return (
+            self.log.read().decode(errors="replace").strip()[-300:]
+            or f"it ended with code {self.process.poll()}"
+        )
 
     def stop(self):
         if self.process is not None:
@@ -144,14 +168,15 @@ class Sandbox:
             self.scratch = None
 
     def open(self, until=None):
-        """A fork of the warm process for one submission. until: time.monotonic() at which it ends in any case -> Session"""
+        """A fork of the warm process for one submission. until: time.monotonic() at which it ends in any case
+        -> Session"""
         for attempt in (1, 2):
             ours, theirs = socket.socketpair()
             try:
                 with theirs:
                     socket.send_fds(self.control, [b"o"], [theirs.fileno()])
                 return Session(ours, self, until)
-            except (Lost, stage.Violation, OSError) as error:
+            except (Lost, inside_sandbox.Violation, OSError) as error:
                 ours.close()
                 if attempt == 2:
                     raise CourseError(f"The sandbox ({self.kind}) takes no submission: {error}") from None
@@ -160,7 +185,10 @@ class Sandbox:
 
 
 class Session:
-    """One submission inside. Whatever it started is gone when this is closed. Raises Lost where it died or was ended."""
+    """One submission inside.
+
+    Whatever it started is gone when this is closed. Raises Lost where it died or was ended.
+    """
 
     def __init__(self, sock, sandbox, until=None):
         self.sock, self.limits, self.confined = sock, sandbox.limits, sandbox.kind == "bwrap"
@@ -169,10 +197,12 @@ class Session:
         start = time.monotonic() + START
         try:
             sock.settimeout(START)
-            if sock.recv(len(stage.HELLO), socket.MSG_PEEK) == stage.HELLO:         # else it is a message that says what failed
-                self.pidfd = socket.recv_fds(sock, len(stage.HELLO), 1)[1][0]
+            if (
+                sock.recv(len(inside_sandbox.HELLO), socket.MSG_PEEK) == inside_sandbox.HELLO
+            ):  # else it is a message that says what failed
+                self.pidfd = socket.recv_fds(sock, len(inside_sandbox.HELLO), 1)[1][0]
                 self.pid = pid_of(self.pidfd)
-            answer = stage.receive(sock, 0, start)
+            answer = inside_sandbox.receive(sock, 0, start)
             if answer is None or "open" not in answer[0]:
                 raise Lost(answer[0].get("fault", "it did not open") if answer else "it ended at once")
         except BaseException:
@@ -199,10 +229,12 @@ class Session:
         """Ends it and everything that it started."""
         self.closing.set()
         if self.pidfd is not None:
-            if self.watcher.ident is not None:                  # it was started
+            if self.watcher.ident is not None:  # it was started
                 self.watcher.join()
             self.kill()
-            select.select([self.pidfd], [], [], 10.0)           # readable once it is gone, and with it its whole namespace
+            select.select(
+                [self.pidfd], [], [], 10.0
+            )  # readable once it is gone, and with it its whole namespace
             os.close(self.pidfd)
             self.pidfd = None
         self.sock.close()
@@ -220,13 +252,15 @@ class Session:
     def run(self, source, seconds=None, pictures=False):
         """Runs a cell. -> Cell"""
         seconds = seconds or self.limits.cell_seconds
-        answer, _ = self.ask({"act": "run", "source": source, "seconds": seconds, "pictures": pictures}, None, seconds)
+        answer, _ = self.ask(
+            {"act": "run", "source": source, "seconds": seconds, "pictures": pictures}, None, seconds
+        )
         error = answer.get("error")
         if error is not None:
             error = text_of(error, 0, 60), text_of(error, 1, 300)
         found = answer.get("pictures")
         found = [p for p in found if is_png(p, self.limits.picture_bytes)] if isinstance(found, list) else []
-        return Cell(error, found[:self.limits.pictures])
+        return Cell(error, found[: self.limits.pictures])
 
     def take(self, exercise):
         """Keeps the functions of an exercise as they are now, for `call`."""
@@ -240,8 +274,11 @@ class Session:
         import torch
 
         arrays = {name: value.detach().contiguous().numpy() for name, value in inputs.items()}
-        answer, outputs = self.ask({"act": "call", "exercise": exercise, "index": index, "seconds": seconds, "device": device},
-                                   arrays, seconds)
+        answer, outputs = self.ask(
+            {"act": "call", "exercise": exercise, "index": index, "seconds": seconds, "device": device},
+            arrays,
+            seconds,
+        )
         complaint = answer.get("complaint")
         if complaint is not None:
             return None, (text_of(complaint, 0, 60), text_of(complaint, 1, 800))
@@ -251,17 +288,20 @@ class Session:
         """Sends a request and waits for its answer, watching time and memory. -> (head, arrays)"""
         if self.pidfd is None:
             raise Lost("it has ended already")
-        ticket = secrets.token_hex(8)                           # an answer that was sent before the question does not have it
+        ticket = secrets.token_hex(8)  # an answer that was sent before the question does not have it
         until = min(self.until, time.monotonic() + seconds + self.limits.grace_seconds)
         try:
             self.sock.settimeout(max(0.1, until - time.monotonic()))
-            stage.send(self.sock, {**head, "ticket": ticket}, arrays)
-            answer = stage.receive(self.sock, self.limits.message_mb * 2**20, until)
-        except stage.Violation as error:
+            inside_sandbox.send(self.sock, {**head, "ticket": ticket}, arrays)
+            answer = inside_sandbox.receive(self.sock, self.limits.message_mb * 2**20, until)
+        except inside_sandbox.Violation as error:
             self.lose(f"it sent {error}")
         except TimeoutError:
-            self.lose(f"all of it took more than {self.limits.total_seconds:g} s" if until == self.until else
-                      "it did not stop when its time was over")
+            self.lose(
+                f"all of it took more than {self.limits.total_seconds:g} s"
+                if until == self.until
+                else "it did not stop when its time was over"
+            )
         except OSError:
             self.lose("its process had ended")
         if answer is None:
@@ -282,7 +322,7 @@ def text_of(value, index, most):
     except (TypeError, IndexError, KeyError):
         text = ""
     text = text if isinstance(text, str) else ""
-    return " ".join("".join(c if c.isprintable() else " " for c in text[:4 * most]).split())[:most]
+    return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())[:most]
 
 
 def is_png(text, most):
@@ -293,10 +333,16 @@ def is_png(text, most):
         width, height = struct.unpack(">II", base64.b64decode(text[:44], validate=True)[16:24])
     except (binascii.Error, ValueError, struct.error):
         return False
-    return 0 < width <= WIDEST and 0 < height <= WIDEST and all(c.isascii() and (c.isalnum() or c in "+/=\n") for c in text)
+    return (
+        0 < width <= WIDEST
+        and 0 < height <= WIDEST
+        and all(c.isascii() and (c.isalnum() or c in "+/=\n") for c in text)
+    )
 
 
-# --- processes and their memory, seen from outside -----------------------------------------------------------------
+# --- processes and their memory, seen from outside
+# -----------------------------------------------------------------
+
 
 def pid_of(pidfd):
     """The number that a process has here."""
@@ -320,8 +366,8 @@ def family(pid):
 
 
 def memory_mb(pid, enough):
-    """What a process and all below it use of memory, in MB. Where even the sum that counts shared pages many times is below
-    `enough`, it is that sum, which costs less to find."""
+    """What a process and all below it use of memory, in MB. Where even the sum that counts shared pages many
+    times is below `enough`, it is that sum, which costs less to find."""
     pids, page = family(pid), os.sysconf("SC_PAGE_SIZE")
     total = 0
     for one in pids:
@@ -331,27 +377,59 @@ def memory_mb(pid, enough):
         return total / 2**20
     total = 0
     for one in pids:
-        with contextlib.suppress(OSError, ValueError, StopIteration), open(f"/proc/{one}/smaps_rollup") as file:
+        with (
+            contextlib.suppress(OSError, ValueError, StopIteration),
+            open(f"/proc/{one}/smaps_rollup") as file,
+        ):
             total += next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
     return total / 2**20
 
 
-# --- bubblewrap -----------------------------------------------------------------------------------------------------
+# --- bubblewrap
+# -----------------------------------------------------------------------------------------------------
 
-ENVIRONMENT = {"DOLPHINS_SMALL": "1", "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-               "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PLOTLY_RENDERER": "json", "HF_HUB_OFFLINE": "1",
-               "PIP_NO_INPUT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-INSIDE = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp/home", "LANG": "C.UTF-8", "MPLCONFIGDIR": "/tmp/matplotlib",
-          "NUMBA_CACHE_DIR": "/tmp/numba", "USER": "student", "LOGNAME": "student", "TMPDIR": "/tmp"}
+ENVIRONMENT = {
+    "DOLPHINS_SMALL": "1",
+    "MPLBACKEND": "agg",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "PLOTLY_RENDERER": "json",
+    "HF_HUB_OFFLINE": "1",
+    "PIP_NO_INPUT": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+INSIDE = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/tmp/home",
+    "LANG": "C.UTF-8",
+    "MPLCONFIGDIR": "/tmp/matplotlib",
+    "NUMBA_CACHE_DIR": "/tmp/numba",
+    "USER": "student",
+    "LOGNAME": "student",
+    "TMPDIR": "/tmp",
+}
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime")       # of /etc
+SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime")  # of /etc
 
 
 def bubblewrap(bundle, environment):
     """The command line that confines: what is visible, and what is not. -> list"""
-    command = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc",
-               "--unshare-net", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "dolphins", "--clearenv"]
-    if os.geteuid() == 0:                               # stage.py becomes NOBODY, and is then held to limits as any user is
+    command = [
+        shutil.which("bwrap") or "bwrap",
+        "--die-with-parent",
+        "--new-session",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-net",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--hostname",
+        "dolphins",
+        "--clearenv",
+    ]
+    if os.geteuid() == 0:  # inside_sandbox.py becomes NOBODY, and is then held to limits as any user is
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         command += ["--unshare-user"]
@@ -362,37 +440,71 @@ def bubblewrap(bundle, environment):
             command += ["--symlink", os.readlink(path), str(path)]
         elif path.is_dir():
             command += ["--ro-bind", str(path), str(path)]
-    command += ["--tmpfs", "/tmp", "--dir", "/tmp/home", "--chmod", "1777", "/tmp"]     # first: Python may lie below it
+    command += [
+        "--tmpfs",
+        "/tmp",
+        "--dir",
+        "/tmp/home",
+        "--chmod",
+        "1777",
+        "/tmp",
+    ]  # first: Python may lie below it
     pythons = python_folders()
     for parent in sorted({parent for path in pythons for parent in Path(path).parents} | {Path("/etc")})[1:]:
-        command += ["--perms", "0755", "--dir", str(parent)]    # else only root may pass through what bubblewrap makes on the way
+        command += [
+            "--perms",
+            "0755",
+            "--dir",
+            str(parent),
+        ]  # else only root may pass through what bubblewrap makes on the way
     for name in SETTINGS:
         command += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for path in pythons:
         command += ["--ro-bind", path, path]
     for path in masked(pythons):
         command += ["--tmpfs", path]
-    command += ["--proc", "/proc", "--dev", "/dev",
-                "--ro-bind", str(bundle), COURSE, "--ro-bind", stage.__file__, "/stage.py", "--chdir", "/tmp",
-                "--remount-ro", "/dev", "--remount-ro", "/"]
+    command += [
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--ro-bind",
+        str(bundle),
+        COURSE,
+        "--ro-bind",
+        inside_sandbox.__file__,
+        "/inside_sandbox.py",
+        "--chdir",
+        "/tmp",
+        "--remount-ro",
+        "/dev",
+        "--remount-ro",
+        "/",
+    ]
     return command
 
 
 def python_folders():
     """Where this Python and its packages lie, outside of the system's folders, the outermost of each."""
     found = {str(Path(path)) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)}
-    found |= {os.path.realpath(path) for path in found} | {str(Path(os.path.realpath(sys.executable)).parents[1])}
+    found |= {os.path.realpath(path) for path in found} | {
+        str(Path(os.path.realpath(sys.executable)).parents[1])
+    }
     found = {path for path in found if not any(below(path, folder) for folder in SYSTEM)}
     return sorted(path for path in found if not any(path != other and below(path, other) for other in found))
 
 
 def masked(visible):
-    """Folders within what is visible that must not be seen: this project's own packages, or the whole checkout of it."""
+    """Folders within what is visible that must not be seen: this project's own packages, or the whole
+    checkout of it."""
     if (ROOT / "pyproject.toml").is_file() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM)):
-        raise CourseError(f"The course lies in {ROOT}, within the folders of Python or the system, which submissions can read. "
-                          "Move it, for instance below your home.")
-    return [str(ROOT / name) for name in OUR_PACKAGES
-            if (ROOT / name).is_dir() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM))]
+        raise CourseError(f"""The course lies in {ROOT}, within the folders of Python or the system, which
+            submissions can read. Move it, for instance below your home.""")
+    return [
+        str(ROOT / name)
+        for name in OUR_PACKAGES
+        if (ROOT / name).is_dir() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM))
+    ]
 
 
 def below(path, folder):
@@ -400,7 +512,10 @@ def below(path, folder):
 
 
 def sandbox_problem():
-    """Why bubblewrap cannot confine here, in a sentence; None where it can. It is tried, which takes a second."""
+    """Why bubblewrap cannot confine here, in a sentence; None where it can.
+
+    It is tried, which takes a second.
+    """
     if sys.platform != "linux":
         return f"bubblewrap is for Linux, and this is {platform.system()}."
     if shutil.which("bwrap") is None:

@@ -1,9 +1,9 @@
 """Measure what README.md and benchmarks/README.md state, and write their tables: `make bench`, or
 
-    python -m benchmarks                    everything; about three quarters of an hour on two cores
-    python -m benchmarks kernels import     only these sections; the others stay as they were measured before
-    python -m benchmarks --tables           only write the tables again, from results.json
-    python -m benchmarks --quick fits       to try the programs: tiny sizes, prints its tables and writes nothing
+python -m benchmarks                    everything; about three quarters of an hour on two cores
+python -m benchmarks kernels import     only these sections; the others stay as they were measured before
+python -m benchmarks --tables           only write the tables again, from results.json
+python -m benchmarks --quick fits       to try the programs: tiny sizes, prints its tables and writes nothing
 """
 
 import argparse
@@ -21,18 +21,19 @@ from pathlib import Path
 import torch
 
 from course_lib.assets import find_pack
-from course_lib.environment import version_of
+from course_lib.machine import version_of
 
 from . import fits, grading, kernels, steps, tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
 
-IMPORTS = {                                         # what is timed: statements, after `import torch` and `import numpy`
+IMPORTS = {  # what is timed: statements, after `import torch` and `import numpy`
     "every module of course_lib but the compiled kernels": (
         "import pkgutil, importlib, course_lib\n"
         "for module in pkgutil.walk_packages(course_lib.__path__, 'course_lib.'):\n"
-        "    if not module.name.endswith(('.compiled', '.kaolin_backend')): importlib.import_module(module.name)"),
+        "    if not module.name.endswith(('.compiled', '.kaolin_backend')): importlib.import_module(module.name)"
+    ),
     "solutions.recipes, and course_lib with it": "import solutions.recipes",
     "the compiled kernels, at the first render": "import course_lib.kal.dibr.compiled",
 }
@@ -43,38 +44,59 @@ def measure_imports(repeats=5):
     times = {}
     for _ in range(repeats):
         for what, statements in IMPORTS.items():
-            program = ("import time; a = time.perf_counter(); import torch, numpy; b = time.perf_counter()\n"
-                       f"{statements}\nprint(b - a, time.perf_counter() - b)")
-            done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+            program = (
+                "import time; a = time.perf_counter(); import torch, numpy; b = time.perf_counter()\n"
+                f"{statements}\nprint(b - a, time.perf_counter() - b)"
+            )
+            done = subprocess.run(
+                [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+            )
             of_torch, beyond = map(float, done.stdout.split())
             times.setdefault("torch and numpy themselves", []).append(of_torch)
             times.setdefault(what, []).append(beyond)
     return {what: round(statistics.median(seconds), 3) for what, seconds in times.items()}
 
 
-SECTIONS = {                                        # name: how it is measured; with --quick
-    "kernels": (kernels.measure, functools.partial(kernels.measure, repeats=2, reference_repeats=1, cold=False)),
-    "steps": (steps.measure_steps, functools.partial(steps.measure_steps, frames=14, rounds=1, torch_frames=7)),
-    "scaling": (steps.measure_scaling,
-                functools.partial(steps.measure_scaling, counts=(7, 14), wide_frames=7, epochs=3, rounds=1)),
+SECTIONS = {  # name: how it is measured; with --quick
+    "kernels": (
+        kernels.measure,
+        functools.partial(kernels.measure, repeats=2, reference_repeats=1, cold=False),
+    ),
+    "steps": (
+        steps.measure_steps,
+        functools.partial(steps.measure_steps, frames=14, rounds=1, torch_frames=7),
+    ),
+    "scaling": (
+        steps.measure_scaling,
+        functools.partial(steps.measure_scaling, counts=(7, 14), wide_frames=7, epochs=3, rounds=1),
+    ),
     "grading": (grading.measure, functools.partial(grading.measure, students=4, rounds=1, sizes=(4, 40))),
     "import": (measure_imports, functools.partial(measure_imports, repeats=1)),
     "fits": (fits.measure_fits, functools.partial(fits.measure_fits, frames=14, epochs=3, runs=1)),
     "other": (fits.measure_other, functools.partial(fits.measure_other, frames=14, epochs=3)),
-    "depth": (functools.partial(fits.measure_variants, fits.DEPTHS),
-              functools.partial(fits.measure_variants, fits.DEPTHS, frames=14, epochs=3)),
-    "ablations": (functools.partial(fits.measure_variants, fits.ABLATIONS),
-                  functools.partial(fits.measure_variants, fits.ABLATIONS, frames=14, epochs=3)),
+    "depth": (
+        functools.partial(fits.measure_variants, fits.DEPTHS),
+        functools.partial(fits.measure_variants, fits.DEPTHS, frames=14, epochs=3),
+    ),
+    "ablations": (
+        functools.partial(fits.measure_variants, fits.ABLATIONS),
+        functools.partial(fits.measure_variants, fits.ABLATIONS, frames=14, epochs=3),
+    ),
 }
 
 
 def machine():
     """What this runs on: a flat dict for results.json."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"processor": processor(), "cores": cores, "threads": torch.get_num_threads(),
-            "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
-            **{name: version_of(name) for name in ("torch", "numpy", "numba")},
-            "load_before": round(os.getloadavg()[0], 2)}
+    return {
+        "processor": processor(),
+        "cores": cores,
+        "threads": torch.get_num_threads(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: version_of(name) for name in ("torch", "numpy", "numba")},
+        "load_before": round(os.getloadavg()[0], 2),
+    }
 
 
 def processor():
@@ -100,8 +122,9 @@ def record(measure):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--tables", action="store_true", help="measure nothing")
     parser.add_argument("--quick", action="store_true", help="tiny sizes; write nothing")
@@ -109,7 +132,11 @@ def main(arguments=None):
     unknown = set(options.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section is called {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    wanted = [] if options.tables else [name for name in SECTIONS if name in options.sections or not options.sections]
+    wanted = (
+        []
+        if options.tables
+        else [name for name in SECTIONS if name in options.sections or not options.sections]
+    )
 
     if options.quick:
         for name in wanted:
@@ -119,13 +146,17 @@ def main(arguments=None):
     for name in wanted:
         print(f"measuring: {name}", flush=True)
         results[name] = record(SECTIONS[name][0])
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")         # what is measured is kept if the next one is interrupted
+        RESULTS.write_text(
+            json.dumps(results, indent=1) + "\n"
+        )  # what is measured is kept if the next one is interrupted
         print(f"\n{tables.TABLES[name](results[name])}\n", flush=True)
         tables.write(results)
     tables.write(results)
     old = [name for name, section in results.items() if section["clip"] != clip_fingerprint()]
     if old:
-        print(f"Measured on another template or clip than the present one: {', '.join(old)}. Measure these again.")
+        print(
+            f"Measured on another template or clip than the present one: {', '.join(old)}. Measure these again."
+        )
 
 
 if __name__ == "__main__":

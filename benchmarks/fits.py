@@ -1,4 +1,5 @@
-"""Whole fits against the known truth: both recipes of `dolphins demo`, and the default one with one choice undone."""
+"""Whole fits against the known truth: both recipes of `dolphins demo`, and the default one with one choice
+undone."""
 
 import json
 import os
@@ -12,8 +13,8 @@ import torch
 
 from course_lib import losses, metrics
 from course_lib.assets import find_pack
+from course_lib.dolphin_model import DolphinModel
 from course_lib.scene import DolphinScene
-from course_lib.template import DolphinModel
 from course_lib.video import SegmentedVideo
 from course_lib.window import TUTORIAL_BAND, Band
 from dolphins import demo
@@ -23,12 +24,13 @@ from solutions.rendering import dibr_rendering, rasterize_features, shade
 from solutions.rotations import batch_rodrigues
 
 ROOT = Path(__file__).parents[1]
-SEED = 123456789                    # of `dolphins demo`
+SEED = 123456789  # of `dolphins demo`
 TIMES = ("seconds_fit", "seconds_total", "peak_rss_mb")
 
 
 def measure_fits(frames=None, epochs=50, runs=3):
-    """Each recipe `runs` times by turns, each in its own process. -> {recipe: figures; what varies as a list over the runs}"""
+    """Each recipe `runs` times by turns, each in its own process. -> {recipe: figures; what varies as a list
+    over the runs}"""
     found = {"default": [], "tutorial": []}
     for i in range(runs):
         for recipe, done in found.items():
@@ -42,20 +44,43 @@ def measure_other(frames=None, epochs=50):
     with tempfile.TemporaryDirectory() as folder:
         pack = Path(folder, "pack")
         print("making another clip", flush=True)
-        subprocess.run([sys.executable, ROOT / "assets" / "make_clip.py", "--other", pack], check=True, stdout=subprocess.DEVNULL)
-        return {recipe: summary([run_demo(recipe, frames, epochs, pack)]) for recipe in ("default", "tutorial")}
+        subprocess.run(
+            [sys.executable, ROOT / "assets" / "make_clip.py", "--other", pack],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return {
+            recipe: summary([run_demo(recipe, frames, epochs, pack)]) for recipe in ("default", "tutorial")
+        }
 
 
 def run_demo(recipe, frames, epochs, pack=None):
-    """`dolphins demo` in a new process and an empty folder. -> its metrics.json, and what the system says of the process"""
+    """`dolphins demo` in a new process and an empty folder. -> its metrics.json, and what the system says of
+    the process"""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "dolphins", "demo", "--recipe", recipe, "--epochs", str(epochs), "--out", "out"]
+        command = [
+            sys.executable,
+            "-m",
+            "dolphins",
+            "demo",
+            "--recipe",
+            recipe,
+            "--epochs",
+            str(epochs),
+            "--out",
+            "out",
+        ]
         command += [] if frames is None else ["--frames", str(frames)]
         command += [] if pack is None else ["--pack", str(pack)]
         with open(Path(folder, "messages"), "w+") as messages:
             start = time.perf_counter()
-            process = subprocess.Popen(command, cwd=folder, stdout=messages, stderr=messages,
-                                       env={**os.environ, "PYTHONPATH": str(ROOT)})
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdout=messages,
+                stderr=messages,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -63,37 +88,68 @@ def run_demo(recipe, frames, epochs, pack=None):
                 messages.seek(0)
                 raise RuntimeError(f"{' '.join(command)} failed:\n{messages.read()[-3000:]}")
         figures = json.loads(Path(folder, "out", "metrics.json").read_text())
-    return figures | {"process_seconds": round(seconds, 2), "processor_seconds": round(usage.ru_utime + usage.ru_stime, 2)}
+    return figures | {
+        "process_seconds": round(seconds, 2),
+        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+    }
 
 
 def summary(runs):
-    """Times as lists; the other figures once, and by how much they differ between the runs: a fit is repeatable."""
+    """Times as lists; the other figures once, and by how much they differ between the runs: a fit is
+    repeatable."""
     varying = (*TIMES, "process_seconds", "processor_seconds")
     fixed = {name: value for name, value in runs[0].items() if name not in varying}
-    spread = max(abs(run[name] - value) for run in runs for name, value in fixed.items() if isinstance(value, (int, float)))
-    return {**fixed, "runs": len(runs), "largest_difference_between_runs": spread,
-            **{name: [run[name] for run in runs] for name in varying}}
+    spread = max(
+        abs(run[name] - value)
+        for run in runs
+        for name, value in fixed.items()
+        if isinstance(value, (int, float))
+    )
+    return {
+        **fixed,
+        "runs": len(runs),
+        "largest_difference_between_runs": spread,
+        **{name: [run[name] for run in runs] for name in varying},
+    }
 
 
 def prepare(recipe, dataset, epochs=50, batch_size=7):
     """What `dolphins demo` fits, at its start: scene and recipe."""
     pack = find_pack()
     torch.manual_seed(SEED)
-    scene = DolphinScene(DolphinModel(pack, rodrigues=batch_rodrigues), len(dataset), init_rot_up=pack.init_rot_up_deg)
+    scene = DolphinScene(
+        DolphinModel(pack, rodrigues=batch_rodrigues), len(dataset), init_rot_up=pack.init_rot_up_deg
+    )
     return scene, recipe(scene, dataset, batch_size, epochs, SEED)
 
 
 def fit_and_measure(recipe, dataset, epochs=50):
-    """A whole fit with a recipe class of your own. -> figures as in metrics.json, and the mean depth error with its sign"""
+    """A whole fit with a recipe class of your own. -> figures as in metrics.json, and the mean depth error
+    with its sign"""
     scene, way = prepare(recipe, dataset, epochs)
     start = time.perf_counter()
-    fit(scene, way.loader, way.render, way.compute_loss, way.optimizer, epochs, before_pass=way.before_pass, progress=False)
+    fit(
+        scene,
+        way.loader,
+        way.render,
+        way.compute_loss,
+        way.optimizer,
+        epochs,
+        before_pass=way.before_pass,
+        progress=False,
+    )
     seconds = time.perf_counter() - start
     way.finish()
-    hard_masks = torch.stack([hard_mask[..., 0] > 0 for _, hard_mask, _ in demo.rendered_frames(scene, dataset)])
+    hard_masks = torch.stack(
+        [hard_mask[..., 0] > 0 for _, hard_mask, _ in demo.rendered_frames(scene, dataset)]
+    )
     truth = metrics.load_truth(find_pack().truth_path, len(dataset))
     figures, per_frame = demo.measure(scene, demo.Fitted.of(scene), hard_masks, dataset.masks, truth)
-    return {**figures, "depth_error_m_mean": float(per_frame["depth_error_m"].mean()), "seconds_fit": round(seconds, 2)}
+    return {
+        **figures,
+        "depth_error_m_mean": float(per_frame["depth_error_m"].mean()),
+        "seconds_fit": round(seconds, 2),
+    }
 
 
 def measure_variants(variants, frames=None, epochs=50):
@@ -110,7 +166,7 @@ class TutorialFromOurStart(TutorialRecipe):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        DefaultRecipe(*arguments)                              # for what it does to the scene
+        DefaultRecipe(*arguments)  # for what it does to the scene
 
 
 class DefaultFromTutorialsStart(DefaultRecipe):
@@ -119,7 +175,7 @@ class DefaultFromTutorialsStart(DefaultRecipe):
     def __init__(self, scene, *arguments):
         start = scene.rotations().detach()
         super().__init__(scene, *arguments)
-        TutorialRecipe(scene, *arguments)                      # for where it places the dolphin
+        TutorialRecipe(scene, *arguments)  # for where it places the dolphin
         scene.anchor(start)
 
 

@@ -33,7 +33,7 @@ def swimmer(frames, height, width, length_px, faces=4000, dtype=torch.float32):
     u, v = torch.linspace(0, 1, along + 1), torch.linspace(0, 2 * math.pi, across + 1)
     u, v = torch.meshgrid(u, v, indexing="ij")  # (along + 1, across + 1)
     radius = 0.18 * u.sqrt() * (1 - u) ** 0.7 + 0.002
-    flukes = torch.exp(-((u - 0.96) / 0.03) ** 2) * 0.12
+    flukes = torch.exp(-(((u - 0.96) / 0.03) ** 2)) * 0.12
     points = torch.stack([u - 0.5, (radius + flukes) * v.cos(), radius * v.sin() - 5], dim=-1)
     quads = torch.stack([points[:-1, :-1], points[1:, :-1], points[1:, 1:], points[:-1, 1:]], dim=2)
     quads = quads.reshape(-1, 4, 3)
@@ -87,14 +87,17 @@ SETTINGS = {  # name: frames, height, width, length in pixels, sigmainv, boxlen,
 
 def seconds_to_first_result(cache_dir):
     """Seconds that a new process takes for one tiny call of all functions, beyond the imports."""
-    program = ("import sys, time; sys.path[:0] = [%r, %r]; import torch; import kernels; "
-               "s = kernels.swimmer(1, 9, 16, 9, 80); t = time.perf_counter(); "
-               "kernels.step(s, 9, 16, 7000, .1, 30, 'numba'); "
-               "kernels.step(s, 9, 16, 7000, .1, 30, 'numba', 'nearest'); print(time.perf_counter() - t)"
-               % (str(Path(__file__).parents[1]), str(Path(__file__).parent)))
+    program = (
+        "import sys, time; sys.path[:0] = [%r, %r]; import torch; import kernels; "
+        "s = kernels.swimmer(1, 9, 16, 9, 80); t = time.perf_counter(); "
+        "kernels.step(s, 9, 16, 7000, .1, 30, 'numba'); "
+        "kernels.step(s, 9, 16, 7000, .1, 30, 'numba', 'nearest'); print(time.perf_counter() - t)"
+        % (str(Path(__file__).parents[1]), str(Path(__file__).parent))
+    )
     environment = os.environ | {"NUMBA_CACHE_DIR": cache_dir}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True,
-                          check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
     return float(done.stdout)
 
 

@@ -19,10 +19,11 @@ STAGES = ("load and crop", "skin", "render", "loss", "backward", "optimiser", "r
 
 
 class Timed:
-    """Loader, renderer, loss and optimiser of a recipe, for `fit`, which they let note the time: the loop itself is not copied.
+    """Loader, renderer, loss and optimiser of a recipe, for `fit`, which they let note the time: the loop
+    itself is not copied.
 
-    steps: for each step of the loop a dict of the seconds of each stage. `backward` is all between loss and optimiser, the
-    check for NaN included; `rest` is clamping, bookkeeping and setting gradients to zero.
+    steps: for each step of the loop a dict of the seconds of each stage. `backward` is all between loss and
+    optimiser, the check for NaN included; `rest` is clamping, bookkeeping and setting gradients to zero.
     """
 
     def __init__(self, scene, recipe):
@@ -30,8 +31,17 @@ class Timed:
 
     def fit(self, start, stop):
         """Passes start .. stop - 1 of the recipe's schedule."""
-        fit(self.scene, self, self.render, self.compute_loss, self, stop, start=start, before_pass=self.recipe.before_pass,
-            progress=False)
+        fit(
+            self.scene,
+            self,
+            self.render,
+            self.compute_loss,
+            self,
+            stop,
+            start=start,
+            before_pass=self.recipe.before_pass,
+            progress=False,
+        )
 
     def lap(self, stage):
         now = time.perf_counter()
@@ -80,6 +90,7 @@ class Timed:
 
 def show_whole_frames(loader):
     """Switches the exact crop of a `WindowLoader` off."""
+
     def place(t, cam):
         zero = torch.zeros(len(t), dtype=torch.long)
         return zero, zero, cam.width, cam.height
@@ -93,7 +104,8 @@ def only_backend(name):
 
 
 def steps_of(recipe, dataset, colour, crop, epochs=50):
-    """A function that goes through the clip once more with the recipe, and returns the seconds of its steps, by stage."""
+    """A function that goes through the clip once more with the recipe, and returns the seconds of its steps,
+    by stage."""
     scene, way = prepare(recipe, dataset, epochs)
     if not crop:
         show_whole_frames(way.loader)
@@ -107,13 +119,21 @@ def steps_of(recipe, dataset, colour, crop, epochs=50):
 
 
 def measure_steps(frames=70, rounds=4, torch_frames=21):
-    """Medians in milliseconds of a step of 7 frames: {"recipe, backend, frames shown": {stage: ms, "step": ms}}
+    """Medians in milliseconds of a step of 7 frames: {"recipe, backend, frames shown": {stage: ms, "step":
+    ms}}
 
-    The variants take turns, a pass each, so that a busy moment of the machine falls on all. The first turn warms up.
+    The variants take turns, a pass each, so that a busy moment of the machine falls on all. The first turn
+    warms up.
     """
-    videos = {"numba": SegmentedVideo(find_pack(), frames=frames), "torch": SegmentedVideo(find_pack(), frames=torch_frames)}
-    recipes = {"default": (DefaultRecipe, False), "default, with colour": (DefaultRecipe, True),
-               "tutorial": (TutorialRecipe, True)}
+    videos = {
+        "numba": SegmentedVideo(find_pack(), frames=frames),
+        "torch": SegmentedVideo(find_pack(), frames=torch_frames),
+    }
+    recipes = {
+        "default": (DefaultRecipe, False),
+        "default, with colour": (DefaultRecipe, True),
+        "tutorial": (TutorialRecipe, True),
+    }
     variants, found = {}, {}
     for backend in dibr.available_backends("cpu"):
         for crop in (True, False):
@@ -121,7 +141,7 @@ def measure_steps(frames=70, rounds=4, torch_frames=21):
                 variants[name, backend, crop] = steps_of(recipe, videos[backend], colour, crop)
     for turn in range(rounds + 1):
         for (name, backend, crop), once in variants.items():
-            if backend == "torch" and turn > 2:                # slow, and only there to compare with
+            if backend == "torch" and turn > 2:  # slow, and only there to compare with
                 continue
             with only_backend(backend):
                 steps = once()
@@ -131,9 +151,14 @@ def measure_steps(frames=70, rounds=4, torch_frames=21):
 
 
 def medians(steps):
-    """Of each stage, and of the steps as wholes, milliseconds; medians of parts do not add up to the median of sums."""
-    of = {stage: [step[stage] for step in steps] for stage in STAGES} | {"step": [sum(step.values()) for step in steps]}
-    return {name: round(1000 * statistics.median(seconds), 2) for name, seconds in of.items()} | {"steps": len(steps)}
+    """Of each stage, and of the steps as wholes, milliseconds; medians of parts do not add up to the median
+    of sums."""
+    of = {stage: [step[stage] for step in steps] for stage in STAGES} | {
+        "step": [sum(step.values()) for step in steps]
+    }
+    return {name: round(1000 * statistics.median(seconds), 2) for name, seconds in of.items()} | {
+        "steps": len(steps)
+    }
 
 
 def seconds_of_fit(recipe, dataset, epochs, crop=True):
@@ -142,12 +167,22 @@ def seconds_of_fit(recipe, dataset, epochs, crop=True):
     if not crop:
         show_whole_frames(way.loader)
     start = time.perf_counter()
-    fit(scene, way.loader, way.render, way.compute_loss, way.optimizer, epochs, before_pass=way.before_pass, progress=False)
+    fit(
+        scene,
+        way.loader,
+        way.render,
+        way.compute_loss,
+        way.optimizer,
+        epochs,
+        before_pass=way.before_pass,
+        progress=False,
+    )
     return time.perf_counter() - start
 
 
 def measure_scaling(counts=(50, 100, 200), wide_frames=49, epochs=6, rounds=3):
-    """Milliseconds per frame and pass: against the number of frames, and at twice the frame's size with the dolphin as large.
+    """Milliseconds per frame and pass: against the number of frames, and at twice the frame's size with the
+    dolphin as large.
 
     By turns, medians of `rounds`; each is a whole fit of few passes.
     """
@@ -156,8 +191,11 @@ def measure_scaling(counts=(50, 100, 200), wide_frames=49, epochs=6, rounds=3):
     narrow, wide = short, from_higher_up(short)
     width, height = video.data_resolution
     sizes = {f"{width} x {height}": narrow, f"{2 * width} x {2 * height}": wide}
-    variants = {f"{name}; {n} frames": (recipe, first(video, n), True)
-                for name, recipe in (("default", DefaultRecipe), ("tutorial", TutorialRecipe)) for n in counts}
+    variants = {
+        f"{name}; {n} frames": (recipe, first(video, n), True)
+        for name, recipe in (("default", DefaultRecipe), ("tutorial", TutorialRecipe))
+        for n in counts
+    }
     for name, recipe in (("default", DefaultRecipe), ("tutorial", TutorialRecipe)):
         for crop in (True, False):
             for size, clip in sizes.items():
@@ -166,8 +204,14 @@ def measure_scaling(counts=(50, 100, 200), wide_frames=49, epochs=6, rounds=3):
     for _ in range(rounds):
         for name, (recipe, clip, crop) in variants.items():
             found[name].append(1000 * seconds_of_fit(recipe, clip, epochs, crop) / (epochs * len(clip)))
-    return {name: {"ms_per_frame": round(statistics.median(times), 3), "least": round(min(times), 3),
-                   "most": round(max(times), 3)} for name, times in found.items()}
+    return {
+        name: {
+            "ms_per_frame": round(statistics.median(times), 3),
+            "least": round(min(times), 3),
+            "most": round(max(times), 3),
+        }
+        for name, times in found.items()
+    }
 
 
 def first(video, frames):
@@ -179,7 +223,8 @@ def first(video, frames):
 
 
 def from_higher_up(video, times=2):
-    """The same clip from `times` the altitude with as many times the pixels each way: the dolphin has as many pixels as before.
+    """The same clip from `times` the altitude with as many times the pixels each way: the dolphin has as many
+    pixels as before.
 
     The sea that comes into view around the clip is one grey.
     """
@@ -192,7 +237,9 @@ def from_higher_up(video, times=2):
     clip.segment_centers = video.segment_centers + torch.tensor([left, top])
     for name, value in (("frames", 100), ("masks", 0)):
         images = getattr(video, name)
-        larger = torch.full((len(images), times * height, times * width, *images.shape[3:]), value, dtype=images.dtype)
-        larger[:, top:top + height, left:left + width] = images
+        larger = torch.full(
+            (len(images), times * height, times * width, *images.shape[3:]), value, dtype=images.dtype
+        )
+        larger[:, top : top + height, left : left + width] = images
         setattr(clip, name, larger)
     return clip

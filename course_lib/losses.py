@@ -31,10 +31,11 @@ def photometric_loss(render, original, hard_mask):
 def iou_loss(silhouette, segmentation, segmented_outside=None):
     """1 - intersection / union of the soft silhouette and the mask, averaged over the batch.
 
-    silhouette, segmentation (B, H, W, 1). `segmented_outside` (B,): how much of the mask lies outside the window that
-    is shown here; nothing is rendered there, so it belongs to the union alone and the loss is the whole frame's.
+    silhouette, segmentation (B, H, W, 1). `segmented_outside` (B,): how much of the mask lies outside the
+    window that is shown here; nothing is rendered there, so it belongs to the union alone and the loss is the
+    whole frame's.
     """
-    a, b = silhouette.flatten(1), segmentation.flatten(1)                            # (B, H * W)
+    a, b = silhouette.flatten(1), segmentation.flatten(1)  # (B, H * W)
     intersection = (a * b).sum(1)
     union = (a + b - a * b).sum(1) + 1e-7
     if segmented_outside is not None:
@@ -49,17 +50,18 @@ def pose_prior(joint_poses):
 
 
 def scale_priors(part_scales, lbs, unseen_axis="y"):
-    """Three priors on the shape (P, 4): small scales, an unseen axis that follows the seen ones, parts that agree.
+    """Three priors on the shape (P, 4): small scales, an unseen axis that follows the seen ones, parts that
+    agree.
 
-    From above nothing tells a deep dolphin from a flat one. So the unseen axis' scale is drawn to the two others',
-    which are detached: the guess must not disturb what is seen.
+    From above nothing tells a deep dolphin from a flat one. So the unseen axis' scale is drawn to the two
+    others', which are detached: the guess must not disturb what is seen.
     """
     names = ("x", "y", "z")
     if unseen_axis not in names:
         raise ValueError(f"unseen_axis is one of x, y, z; got {unseen_axis!r}")
     axes = dict(zip(names, part_scales[:, 1:].unbind(-1)))
     unseen = axes.pop(unseen_axis)
-    of_bones = part_scales[lbs.seg_grouping]                                         # (J, 4)
+    of_bones = part_scales[lbs.seg_grouping]  # (J, 4)
     return {
         "scale_global": part_scales.square().mean(),
         "scale_axes": sum((unseen - seen.detach()).square().mean() for seen in axes.values()),
@@ -80,8 +82,8 @@ def steadiness_prior(track):
 def compute_loss(scene, frames, image, hard_mask, soft_mask, weights=LOSS_WEIGHTS):
     """The tutorial's loss, as a dict of weighted terms; their sum is what is minimised.
 
-    frames: a batch of the loader (`original` (B, H, W, 3), `segmented` (B, H, W, 1), and, when the frames are cropped,
-    `segmented_outside` (B,)); image, hard_mask, soft_mask: what `render` gave for it.
+    frames: a batch of the loader (`original` (B, H, W, 3), `segmented` (B, H, W, 1), and, when the frames are
+    cropped, `segmented_outside` (B,)); image, hard_mask, soft_mask: what `render` gave for it.
     """
     terms = {
         "photometric": photometric_loss(image, frames["original"], hard_mask),

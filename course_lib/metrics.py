@@ -10,8 +10,8 @@ import torch
 class Truth:
     """What the embedded clip was made from; clips of real animals have none.
 
-    translations (T, 3), vertices (T, V, 3) metres, masks (T, H, W) bool, heading_deg (T,) unwrapped, rotvecs (T, 3)
-    continuous, radians, length_m and volume_m3 of the dolphin at rest.
+    translations (T, 3), vertices (T, V, 3) metres, masks (T, H, W) bool, heading_deg (T,) unwrapped, rotvecs
+    (T, 3) continuous, radians, length_m and volume_m3 of the dolphin at rest.
     """
 
     translations: torch.Tensor
@@ -24,17 +24,17 @@ class Truth:
 
     @property
     def positions(self):
-        return self.vertices.mean(1)                                                 # (T, 3)
+        return self.vertices.mean(1)  # (T, 3)
 
 
 def load_truth(path, num_frames=None):
     """Reads truth.npz (see assets/README.md for its arrays); the first `num_frames` frames of it."""
     frames = slice(num_frames)
     with np.load(path, allow_pickle=False) as data:
-        offsets = torch.from_numpy(data["vertices_tenth_mm"][frames].astype(np.float32)) * 1e-4     # (T, V, 3)
+        offsets = torch.from_numpy(data["vertices_tenth_mm"][frames].astype(np.float32)) * 1e-4  # (T, V, 3)
         width = int(data["size_wh"][0])
         masks = np.unpackbits(data["masks_packed"][frames], axis=-1)[..., :width].astype(bool)
-        translations = torch.from_numpy(data["translations"][frames])                # (T, 1, 3)
+        translations = torch.from_numpy(data["translations"][frames])  # (T, 1, 3)
         return Truth(
             translations=translations[:, 0],
             vertices=offsets + translations,
@@ -50,12 +50,15 @@ def mask_iou(a, b):
     """Intersection over union of boolean masks (T, H, W), frame by frame -> (T,); 1 where both are empty."""
     # A frame at a time: summing booleans makes an integer of eight bytes of each pixel.
     pairs = [((x & y).sum(), (x | y).sum()) for x, y in zip(a, b)]
-    return torch.stack([intersection / union if union > 0 else torch.tensor(1.0) for intersection, union in pairs])
+    return torch.stack(
+        [intersection / union if union > 0 else torch.tensor(1.0) for intersection, union in pairs]
+    )
 
 
 def heading(rotmats):
-    """Where the dolphin points, seen from above: atan2(x, z) of its forward axis, degrees in (-180, 180]. (T,3,3) -> (T,)"""
-    forward = rotmats[:, :, 2]                                                       # (T, 3): the rotated z axis
+    """Where the dolphin points, seen from above: atan2(x, z) of its forward axis, degrees in (-180, 180].
+    (T,3,3) -> (T,)"""
+    forward = rotmats[:, :, 2]  # (T, 3): the rotated z axis
     return torch.rad2deg(torch.atan2(forward[:, 0], forward[:, 2]))
 
 
@@ -67,7 +70,8 @@ def angle_between(a, b):
 def rotation_steps(rotmats):
     """The true angle of rotation from each frame to the next, degrees. (T, 3, 3) -> (T - 1,)"""
     relative = rotmats[:-1].transpose(1, 2) @ rotmats[1:]
-    # 2 asin(|R - I|_F / sqrt(8)) is as exact near 0, where the steps of a video are, as acos((trace - 1) / 2) is not.
+    # 2 asin(|R - I|_F / sqrt(8)) is as exact near 0, where the steps of a video are, as acos((trace - 1) / 2)
+    # is not.
     chord = (relative - torch.eye(3, dtype=rotmats.dtype)).flatten(1).norm(dim=1)
     return torch.rad2deg(2 * torch.asin((chord / 8**0.5).clamp(max=1)))
 
@@ -75,19 +79,20 @@ def rotation_steps(rotmats):
 def chart_jumps(rotvecs):
     """How far the stored rotation vectors move from frame to frame, degrees. (T, 3) -> (T - 1,)
 
-    A turn that goes on smoothly while its vector jumps by up to 360 degrees is the epilogue's trap: compare with
-    `rotation_steps`.
+    A turn that goes on smoothly while its vector jumps by up to 360 degrees is the epilogue's trap: compare
+    with `rotation_steps`.
     """
     return torch.rad2deg((rotvecs[1:] - rotvecs[:-1]).norm(dim=-1))
 
 
 def against_truth(truth, vertices, rotmats, hard_masks, length_m, volume_m3):
-    """Errors of a fit. vertices (T, V, 3), rotmats (T, 3, 3), hard_masks (T, H, W) bool, length and volume at rest.
+    """Errors of a fit. vertices (T, V, 3), rotmats (T, 3, 3), hard_masks (T, H, W) bool, length and volume at
+    rest.
 
-    -> (figures: flat dict of floats, per_frame: dict of (T,) tensors). Position is the mean of all vertices, so that
-    it does not depend on where a model has its origin; depth is its vertical part.
+    -> (figures: flat dict of floats, per_frame: dict of (T,) tensors). Position is the mean of all vertices,
+    so that it does not depend on where a model has its origin; depth is its vertical part.
     """
-    offset = vertices.mean(1) - truth.positions                                      # (T, 3)
+    offset = vertices.mean(1) - truth.positions  # (T, 3)
     per_frame = {
         "iou": mask_iou(hard_masks, truth.masks),
         "position_error_m": offset.norm(dim=-1),

@@ -1,16 +1,18 @@
 """A silhouette term without bias: compare how far every pixel is from the two outlines.
 
-`dibr_soft_mask` multiplies the claims of all faces near a pixel. Beside a fine mesh dozens of faces claim each pixel, the
-product saturates, and the soft mask is larger than the animal even at its true pose: whoever minimises the IoU loss
-shrinks the animal. The distance to the nearest face does not depend on how many there are.
+`dibr_soft_mask` multiplies the claims of all faces near a pixel. Beside a fine mesh dozens of faces claim
+each pixel, the product saturates, and the soft mask is larger than the animal even at its true pose: whoever
+minimises the IoU loss shrinks the animal. The distance to the nearest face does not depend on how many there
+are.
 
-Let D(p) be the distance in pixels from the pixel centre p to the silhouette: 0 inside, at most `reach`. For a mask of
-pixels it is known up to half a pixel, so its nearest outer pixels get 1/2, what they have on average. The term is the
-mean square of D_render - D_mask. Where the render is too small, the mask's pixels beside it pull it outward; where it
-is too large, the band beyond it is too far out, and pulls it in. Both pulls have the same strength, and at the true
-outline their sum over the pixels of an edge is 0: with the edge at a uniformly random place u in [0, 1) between two
-pixel centres, the first outer pixel has D = u, the mask says 1/2, and E[u - 1/2] = 0. A Gaussian of the distance, or
-an IoU of soft masks, weighs u by the slope of the Gaussian, and is biased again.
+Let D(p) be the distance in pixels from the pixel centre p to the silhouette: 0 inside, at most `reach`. For a
+mask of pixels it is known up to half a pixel, so its nearest outer pixels get 1/2, what they have on average.
+The term is the mean square of D_render - D_mask. Where the render is too small, the mask's pixels beside it
+pull it outward; where it is too large, the band beyond it is too far out, and pulls it in. Both pulls have
+the same strength, and at the true outline their sum over the pixels of an edge is 0: with the edge at a
+uniformly random place u in [0, 1) between two pixel centres, the first outer pixel has D = u, the mask says
+1/2, and E[u - 1/2] = 0. A Gaussian of the distance, or an IoU of soft masks, weighs u by the slope of the
+Gaussian, and is biased again.
 """
 
 import numpy as np
@@ -22,25 +24,30 @@ from .kal.dibr import nearest_soft_mask
 def outline_distance(faces_image, face_idx, cam, reach, neighbours=None):
     """Distance of every pixel to the rendered silhouette, in pixels, 0 inside and at most `reach`.
 
-    faces_image (B, F, 3, 2) NDC, face_idx (B, H, W) from `rasterize`, cam: their cameras -> (B, H, W). Gradients go to
-    the nearest edge or corner of the nearest face. With the mesh's `neighbours` (F, 3), from `face_neighbours`, only the faces at
-    the rim are looked at: the result is the same, several times sooner.
+    faces_image (B, F, 3, 2) NDC, face_idx (B, H, W) from `rasterize`, cam: their cameras -> (B, H, W).
+    Gradients go to the nearest edge or corner of the nearest face. With the mesh's `neighbours` (F, 3), from
+    `face_neighbours`, only the faces at the rim are looked at: the result is the same, several times sooner.
     """
     if neighbours is not None:
         faces_image = rim_faces(faces_image, neighbours)
-    pixel = 2 / cam.height                                     # NDC, with x stretched by the aspect ratio to be like y
-    sharpness = 2 / (reach * pixel) ** 2                       # the soft mask is exp(-2) at `reach`: far from underflow
-    soft = nearest_soft_mask(faces_image, face_idx, sharpness, 1.02 * reach * pixel, aspect=cam.width / cam.height)
+    pixel = 2 / cam.height  # NDC, with x stretched by the aspect ratio to be like y
+    sharpness = 2 / (reach * pixel) ** 2  # the soft mask is exp(-2) at `reach`: far from underflow
+    soft = nearest_soft_mask(
+        faces_image, face_idx, sharpness, 1.02 * reach * pixel, aspect=cam.width / cam.height
+    )
     squared = -soft.clamp(min=1e-4).log() / sharpness
-    return (squared.clamp(min=1e-8 * pixel**2).sqrt() / pixel).clamp(max=reach)       # the root has no slope at 0
+    return (squared.clamp(min=1e-8 * pixel**2).sqrt() / pixel).clamp(max=reach)  # the root has no slope at 0
 
 
 def face_neighbours(faces):
-    """The faces on the other side of each face's three edges. faces (F, 3) -> (F, 3), -1 where an edge has no other side."""
+    """The faces on the other side of each face's three edges. faces (F, 3) -> (F, 3), -1 where an edge has no
+    other side."""
     corners = faces.cpu().numpy()
-    edges = np.sort(np.stack([corners, np.roll(corners, -1, axis=1)], axis=-1), axis=-1).reshape(-1, 2)     # (3 F, 2)
+    edges = np.sort(np.stack([corners, np.roll(corners, -1, axis=1)], axis=-1), axis=-1).reshape(
+        -1, 2
+    )  # (3 F, 2)
     _, edge_of, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
-    order = np.argsort(edge_of, kind="stable")                                        # the sides of each edge, together
+    order = np.argsort(edge_of, kind="stable")  # the sides of each edge, together
     first = np.cumsum(count) - count
     neighbours = np.full(len(edges), -1)
     a, b = order[first[count == 2]], order[first[count == 2] + 1]
@@ -51,36 +58,39 @@ def face_neighbours(faces):
 def rim_faces(faces_image, neighbours):
     """The faces that can be nearest to a pixel beside the silhouette. (B, F, 3, 2) -> (B, K, 3, 2)
 
-    Where the silhouette ends, the surface turns away: its border consists of edges between a face that is turned towards us, its
-    corners counter-clockwise in the image, and one that is not, or none. K is the largest number of such faces in the batch; in
-    the other frames any faces of the animal fill the rest, and can do no harm.
+    Where the silhouette ends, the surface turns away: its border consists of edges between a face that is
+    turned towards us, its corners counter-clockwise in the image, and one that is not, or none. K is the
+    largest number of such faces in the batch; in the other frames any faces of the animal fill the rest, and
+    can do no harm.
     """
-    a, b, c = faces_image.detach().unbind(2)                                          # (B, F, 2) each
+    a, b, c = faces_image.detach().unbind(2)  # (B, F, 2) each
     (ux, uy), (vx, vy) = (b - a).unbind(-1), (c - a).unbind(-1)
-    towards = ux * vy - uy * vx > 0                                                   # (B, F)
-    other_side = towards[:, neighbours] & (neighbours >= 0)                           # (B, F, 3)
+    towards = ux * vy - uy * vx > 0  # (B, F)
+    other_side = towards[:, neighbours] & (neighbours >= 0)  # (B, F, 3)
     rim = towards & ~other_side.all(-1)
     most = int(rim.sum(1).max())
-    chosen = rim.byte().topk(max(most, 1), dim=1).indices                             # (B, K)
+    chosen = rim.byte().topk(max(most, 1), dim=1).indices  # (B, K)
     return faces_image.gather(1, chosen[:, :, None, None].expand(-1, -1, 3, 2))
 
 
 def outline_loss(distance, target, reach, outside=0.0):
     """Mean squared difference of two distances to an outline, in units of `reach`, averaged over the batch.
 
-    distance, target (B, H, W), at most `reach`; outside (B,): the sum over pixels beyond the window that is shown, where
-    nothing is rendered. The mean is over the pixels in reach of the target's outline, so that it does not depend on the window.
+    distance, target (B, H, W), at most `reach`; outside (B,): the sum over pixels beyond the window that is
+    shown, where nothing is rendered. The mean is over the pixels in reach of the target's outline, so that it
+    does not depend on the window.
     """
-    total = (distance - target).square().flatten(1).sum(1) + outside                  # (B,)
+    total = (distance - target).square().flatten(1).sum(1) + outside  # (B,)
     band = ((target > 0) & (target < reach)).flatten(1).sum(1).clamp(min=1)
     return (total / band).mean() / reach**2
 
 
 class OutlineTargets:
-    """Distances to the outlines of all masks, a layer of `WindowLoader`: gives `outline` (B, h, w), `outline_outside` (B,).
+    """Distances to the outlines of all masks, a layer of `WindowLoader`: gives `outline` (B, h, w),
+    `outline_outside` (B,).
 
-    masks (T, H, W) uint8; most_reach: the largest `reach` that will be asked for, pixels. Only the surroundings of each
-    mask are kept.
+    masks (T, H, W) uint8; most_reach: the largest `reach` that will be asked for, pixels. Only the
+    surroundings of each mask are kept.
     """
 
     def __init__(self, masks, most_reach):
@@ -107,9 +117,9 @@ class OutlineTargets:
         for i, x, y, window in zip(t.tolist(), left.tolist(), top.tolist(), outline):
             x0, y0, tile = self.tiles[i]
             x1, y1 = min(x0 + tile.shape[1], x + width), min(y0 + tile.shape[0], y + height)
-            xs, ys = max(x0, x), max(y0, y)                                           # the tile's part in the window
+            xs, ys = max(x0, x), max(y0, y)  # the tile's part in the window
             if xs < x1 and ys < y1:
-                part = tile[ys - y0:y1 - y0, xs - x0:x1 - x0]
-                window[ys - y:y1 - y, xs - x:x1 - x] = part.clamp(max=self.reach)
+                part = tile[ys - y0 : y1 - y0, xs - x0 : x1 - x0]
+                window[ys - y : y1 - y, xs - x : x1 - x] = part.clamp(max=self.reach)
         inside = (self.reach - outline).square().flatten(1).sum(1)
         return {"outline": outline, "outline_outside": (self.totals[t] - inside).clamp(min=0)}

@@ -8,8 +8,9 @@ from tqdm.std import tqdm as standard_tqdm
 class tqdm(standard_tqdm):
     """tqdm for notebooks: `for step in tqdm(range(steps), desc="fit")`.
 
-    tqdm writes to standard error, which notebooks show as if something were wrong, and its widgets need what not every
-    notebook has. This one writes a line of text to standard output; into a file, or during a check, nothing.
+    tqdm writes to standard error, which notebooks show as if something were wrong, and its widgets need what
+    not every notebook has. This one writes a line of text to standard output; into a file, or during a check,
+    nothing.
     """
 
     def __init__(self, *args, **options):

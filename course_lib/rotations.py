@@ -1,4 +1,5 @@
-"""From rotation matrices back to quaternions and rotation vectors. Of it exercise 9 is given `rotmat_to_rotvec`.
+"""From rotation matrices back to quaternions and rotation vectors. Of it exercise 9 is given
+`rotmat_to_rotvec`.
 
 The way there, from vectors to matrices, is exercise 2.
 """
@@ -7,27 +8,45 @@ import torch
 
 
 def rotmat_to_quat(rotmat):
-    """Unit quaternions (w, x, y, z) of rotation matrices; of q and -q, the one whose largest entry is positive.
+    """Unit quaternions (w, x, y, z) of rotation matrices; of q and -q, the one whose largest entry is
+    positive.
 
     rotmat (B, 3, 3) -> (B, 4).  The ten products q_i q_j are linear in R; the row of the largest q_i^2 is the best
-    conditioned multiple of q (Shepperd, "Quaternion from rotation matrix", J. Guidance and Control 1(3), 1978).
+    conditioned multiple of q (Shepperd, "Quaternion from rotation matrix", J. Guidance and Control 1(3),
+    1978).
     """
     r = rotmat
-    d = torch.diagonal(r, dim1=-2, dim2=-1)                                          # (B, 3)
+    d = torch.diagonal(r, dim1=-2, dim2=-1)  # (B, 3)
     trace = d.sum(-1)
-    products = torch.stack([
-        1 + trace, r[:, 2, 1] - r[:, 1, 2], r[:, 0, 2] - r[:, 2, 0], r[:, 1, 0] - r[:, 0, 1],
-        r[:, 2, 1] - r[:, 1, 2], 1 + 2 * d[:, 0] - trace, r[:, 0, 1] + r[:, 1, 0], r[:, 0, 2] + r[:, 2, 0],
-        r[:, 0, 2] - r[:, 2, 0], r[:, 0, 1] + r[:, 1, 0], 1 + 2 * d[:, 1] - trace, r[:, 1, 2] + r[:, 2, 1],
-        r[:, 1, 0] - r[:, 0, 1], r[:, 0, 2] + r[:, 2, 0], r[:, 1, 2] + r[:, 2, 1], 1 + 2 * d[:, 2] - trace,
-    ], dim=-1).unflatten(-1, (4, 4))                                                 # (B, 4, 4): 4 q q^T
-    best = torch.diagonal(products, dim1=-2, dim2=-1).argmax(-1)                     # (B,)
+    products = torch.stack(
+        [
+            1 + trace,
+            r[:, 2, 1] - r[:, 1, 2],
+            r[:, 0, 2] - r[:, 2, 0],
+            r[:, 1, 0] - r[:, 0, 1],
+            r[:, 2, 1] - r[:, 1, 2],
+            1 + 2 * d[:, 0] - trace,
+            r[:, 0, 1] + r[:, 1, 0],
+            r[:, 0, 2] + r[:, 2, 0],
+            r[:, 0, 2] - r[:, 2, 0],
+            r[:, 0, 1] + r[:, 1, 0],
+            1 + 2 * d[:, 1] - trace,
+            r[:, 1, 2] + r[:, 2, 1],
+            r[:, 1, 0] - r[:, 0, 1],
+            r[:, 0, 2] + r[:, 2, 0],
+            r[:, 1, 2] + r[:, 2, 1],
+            1 + 2 * d[:, 2] - trace,
+        ],
+        dim=-1,
+    ).unflatten(-1, (4, 4))  # (B, 4, 4): 4 q q^T
+    best = torch.diagonal(products, dim1=-2, dim2=-1).argmax(-1)  # (B,)
     row = products[torch.arange(len(r), device=r.device), best]
     return torch.nn.functional.normalize(row, dim=-1)
 
 
 def quat_to_rotvec(quat, shortest=False):
-    """v = 2 atan2(|u|, w) u / |u| of unit quaternions (w, u). (B, 4) -> (B, 3); |v| <= 2 pi, or pi if `shortest`."""
+    """v = 2 atan2(|u|, w) u / |u| of unit quaternions (w, u). (B, 4) -> (B, 3); |v| <= 2 pi, or pi if
+    `shortest`."""
     if shortest:
         quat = torch.where(quat[:, :1] < 0, -quat, quat)
     w, u = quat[:, :1], quat[:, 1:]
@@ -38,9 +57,11 @@ def quat_to_rotvec(quat, shortest=False):
 
 
 def rotmat_to_rotvec(rotmat):
-    """The shortest rotation vectors, |v| <= pi, of rotation matrices: the logarithm. (B, 3, 3) -> (B, 3), radians.
+    """The shortest rotation vectors, |v| <= pi, of rotation matrices: the logarithm. (B, 3, 3) -> (B, 3),
+    radians.
 
-    This is the map that jumps: a rotation by 181 degrees comes back as one by 179 degrees about the opposite axis.
+    This is the map that jumps: a rotation by 181 degrees comes back as one by 179 degrees about the opposite
+    axis.
     """
     return quat_to_rotvec(rotmat_to_quat(rotmat), shortest=True)
 
@@ -48,10 +69,10 @@ def rotmat_to_rotvec(rotmat):
 def rotmat_to_steady_rotvec(rotmat):
     """Rotation vectors over time that do not jump at half a turn. (T, 3, 3) -> (T, 3), radians; |v| <= 2 pi.
 
-    Of a quaternion's two signs each frame takes the one nearer to the frame before. It holds below a whole turn, where exercise 9
-    goes on; the recipes write their fits so.
+    Of a quaternion's two signs each frame takes the one nearer to the frame before. It holds below a whole
+    turn, where exercise 9 goes on; the recipes write their fits so.
     """
-    quats = rotmat_to_quat(rotmat)                                                   # (T, 4)
-    first = torch.where(quats[:1, :1] < 0, -1.0, 1.0)                                # the shortest vector begins
+    quats = rotmat_to_quat(rotmat)  # (T, 4)
+    first = torch.where(quats[:1, :1] < 0, -1.0, 1.0)  # the shortest vector begins
     flips = torch.where((quats[1:] * quats[:-1]).sum(-1, keepdim=True) < 0, -1.0, 1.0)
     return quat_to_rotvec(quats * torch.cat([first, flips]).cumprod(0).to(quats))

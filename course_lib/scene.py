@@ -1,4 +1,5 @@
-"""The scene that is optimised: where the dolphin is and how it bends in every frame, its shape, its skin, the light."""
+"""The scene that is optimised: where the dolphin is and how it bends in every frame, its shape, its skin, the
+light."""
 
 import os
 from pathlib import Path
@@ -10,8 +11,16 @@ from .errors import CourseError
 
 # What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these and nothing else.
 PARAMETERS = (
-    "translations", "part_scales", "global_poses", "joint_poses", "dolphin_albedo",
-    "water_absorption", "azimuth", "elevation", "strength", "angle",
+    "translations",
+    "part_scales",
+    "global_poses",
+    "joint_poses",
+    "dolphin_albedo",
+    "water_absorption",
+    "azimuth",
+    "elevation",
+    "strength",
+    "angle",
 )
 
 
@@ -27,12 +36,13 @@ class DolphinScene(nn.Module):
     dolphin_specular_color (3,), dolphin_roughness (1,)   fixed
 
     `anchors` (T, 3, 3) are fixed rotations from which global_poses are measured: frame t is turned by
-    anchors[t] @ R(global_poses[t]). They are the identity unless `anchor` sets them; then the rotation vectors stay
-    short, far away from the length pi at which they would have two names for one rotation.
+    anchors[t] @ R(global_poses[t]). They are the identity unless `anchor` sets them; then the rotation
+    vectors stay short, far away from the length pi at which they would have two names for one rotation.
     """
 
     def __init__(self, model, num_frames, init_rot_up=0.0, init_rot_fwd=0.0, texture_size=512):
-        """Starts every frame at one heading: `init_rot_up` degrees about y, `init_rot_fwd` degrees about z."""
+        """Starts every frame at one heading: `init_rot_up` degrees about y, `init_rot_fwd` degrees about
+        z."""
         super().__init__()
         self.model = model
         device = model.V.device
@@ -42,7 +52,7 @@ class DolphinScene(nn.Module):
         def full(shape, value):
             return nn.Parameter(torch.full(shape, float(value), device=device))
 
-        self.global_poses = nn.Parameter(start.repeat(num_frames, 1, 1))             # (T, 1, 3)
+        self.global_poses = nn.Parameter(start.repeat(num_frames, 1, 1))  # (T, 1, 3)
         self.joint_poses = full((num_frames, parts, 3), 0)
         self.translations = full((num_frames, 1, 3), 0)
         self.part_scales = full((parts, 4), 0)
@@ -66,21 +76,26 @@ class DolphinScene(nn.Module):
 
     @torch.no_grad()
     def anchor(self, rotations):
-        """Measures orientation from `rotations` (T, 3, 3) from now on; every frame starts there, at the zero vector."""
+        """Measures orientation from `rotations` (T, 3, 3) from now on; every frame starts there, at the zero
+        vector."""
         self.anchors.copy_(rotations)
         self.global_poses.zero_()
 
     def bone_rotations(self, t):
         """Rotations of all bones (B, J, 3, 3): the root's, then each part's handed to the part's bones."""
-        part_of_bone = self.model.LBS.seg_grouping                                   # (J,)
-        of_parts = self.joint_poses[t]                                               # (B, P, 3)
-        of_bones = self.model.LBS.rodrigues(of_parts.reshape(-1, 3)).reshape(*of_parts.shape, 3)[:, part_of_bone[1:]]
+        part_of_bone = self.model.LBS.seg_grouping  # (J,)
+        of_parts = self.joint_poses[t]  # (B, P, 3)
+        of_bones = self.model.LBS.rodrigues(of_parts.reshape(-1, 3)).reshape(*of_parts.shape, 3)[
+            :, part_of_bone[1:]
+        ]
         return torch.cat([self.rotations(t)[:, None], of_bones], dim=1)
 
     def skin(self, t):
         """The dolphin's surface in the frames `t`: vertices (B, V, 3) in the world, metres."""
         bones = self.bone_rotations(t)
-        return self.model(bones[:, :1], bones[:, 1:], self.translations[t], self.part_scales, pose2rot=False)["vertices"]
+        return self.model(bones[:, :1], bones[:, 1:], self.translations[t], self.part_scales, pose2rot=False)[
+            "vertices"
+        ]
 
     def rest_shape(self):
         """The fitted dolphin stretched out straight, at the origin: vertices (V, 3), metres."""
@@ -93,8 +108,12 @@ class DolphinScene(nn.Module):
     def clamp_(self):
         """Brings back into range what a gradient step may have pushed out: colours, absorption, the sun."""
         for parameter, low, high in (
-            (self.water_absorption, 0, 1), (self.dolphin_albedo, 0, 1), (self.strength, 0, None),
-            (self.azimuth, 0, 2 * torch.pi), (self.angle, 0, 2 * torch.pi), (self.elevation, 0, 2 * torch.pi),
+            (self.water_absorption, 0, 1),
+            (self.dolphin_albedo, 0, 1),
+            (self.strength, 0, None),
+            (self.azimuth, 0, 2 * torch.pi),
+            (self.angle, 0, 2 * torch.pi),
+            (self.elevation, 0, 2 * torch.pi),
         ):
             parameter.clamp_(low, high)
 
@@ -112,8 +131,8 @@ class DolphinScene(nn.Module):
                 theirs = torch.eye(3).expand_as(mine)
             if theirs is None or theirs.shape != mine.shape:
                 got = "it is missing" if theirs is None else f"its shape is {tuple(theirs.shape)}"
-                raise CourseError(f"Saved scene does not fit this clip and model: {name} should have shape "
-                                  f"{tuple(mine.shape)}, but {got}. Load it with the clip and pack it was fitted to.")
+                raise CourseError(f"""Saved scene does not fit this clip and model: {name} should have shape
+                    {tuple(mine.shape)}, but {got}. Load it with the clip and pack it was fitted to.""")
             mine.copy_(theirs)
 
     def save(self, path):
@@ -126,15 +145,17 @@ class DolphinScene(nn.Module):
 
 
 def save_atomically(tensors, path):
-    """torch.save to a temporary name, then rename: a full disk or an interruption leaves the old file whole."""
+    """torch.save to a temporary name, then rename: a full disk or an interruption leaves the old file
+    whole."""
     path = Path(path)
     partial = path.with_name(path.name + ".part")
     try:
         torch.save(tensors, partial)
         os.replace(partial, path)
-    except (OSError, RuntimeError) as error:        # torch reports a failed write as a RuntimeError
+    except (OSError, RuntimeError) as error:  # torch reports a failed write as a RuntimeError
         partial.unlink(missing_ok=True)
-        raise CourseError(f"Could not write {path}: {error}. Is the disk full? What was there before is untouched.") from error
+        raise CourseError(f"""Could not write {path}: {error}. Is the disk full? What was there before is
+            untouched.""") from error
 
 
 def load_tensors(path):
@@ -144,27 +165,27 @@ def load_tensors(path):
     except FileNotFoundError:
         raise CourseError(f"There is no file {path}. Fit a scene first, or give the right path.") from None
     except Exception as error:
-        raise CourseError(f"{path} is not a file of saved tensors, or it is truncated ({type(error).__name__}). "
-                          "Delete it and fit again, or take an intact copy.") from error
+        raise CourseError(f"""{path} is not a file of saved tensors, or it is truncated
+            ({type(error).__name__}). Delete it and fit again, or take an intact copy.""") from error
 
 
 def init_translations(dataset, height=0.0):
     """Where the mask's centre lies on the level `height` of the world: translations (T, 1, 3), metres.
 
-    The camera looks straight down from altitude h, so a point at normalised image coordinates c (x right, y up,
-    both in [-1, 1]) and `height` lies at depth d = h - height in front of it, and in camera coordinates at
+    The camera looks straight down from altitude h, so a point at normalised image coordinates c (x right, y
+    up, both in [-1, 1]) and `height` lies at depth d = h - height in front of it, and in camera coordinates
+    at
         x = c_x d / P_00,   y = c_y d / P_11,   z = -d
     with P the projection matrix. Exercise 3 of the course tracks the dolphin with these points.
     """
     frames = torch.arange(len(dataset))
     camera = dataset.cameras(frames)
-    centers = dataset.normalized_centers(frames)                                     # (T, 2)
-    projection = camera.intrinsics.projection_matrix()                               # (T or 1, 4, 4)
-    depth = dataset.cam_eye[:, 1] - height                                           # (T,)
-    in_camera = torch.stack([
-        centers[:, 0] * depth / projection[:, 0, 0],
-        centers[:, 1] * depth / projection[:, 1, 1],
-        -depth,
-    ], dim=-1)                                                                       # (T, 3)
-    R, offset = camera.extrinsics.R, camera.extrinsics.t[..., 0]                     # (T, 3, 3), (T, 3)
-    return ((in_camera - offset)[:, None] @ R).float()                               # R^T (p - t), as rows
+    centers = dataset.normalized_centers(frames)  # (T, 2)
+    projection = camera.intrinsics.projection_matrix()  # (T or 1, 4, 4)
+    depth = dataset.cam_eye[:, 1] - height  # (T,)
+    in_camera = torch.stack(
+        [centers[:, 0] * depth / projection[:, 0, 0], centers[:, 1] * depth / projection[:, 1, 1], -depth],
+        dim=-1,
+    )  # (T, 3)
+    R, offset = camera.extrinsics.R, camera.extrinsics.t[..., 0]  # (T, 3, 3), (T, 3)
+    return ((in_camera - offset)[:, None] @ R).float()  # R^T (p - t), as rows

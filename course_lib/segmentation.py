@@ -2,12 +2,13 @@
 
     dolphins segment --pack PACK            segment_clip(find_pack("PACK"))
 
-SAM-2 (Ravi et al. 2024, arXiv 2408.00714) is the `sam2` package, with weights from the Hugging Face hub; it wants a GPU. The
-tracker (`tracker`) needs NumPy and SciPy alone and makes a mask in a tenth of a second or so. Both go from the prompts' frame
-to the end of the clip and then back to its start.
+SAM-2 (Ravi et al. 2024, arXiv 2408.00714) is the `sam2` package, with weights from the Hugging Face hub; it
+wants a GPU. The tracker (`tracker`) needs NumPy and SciPy alone and makes a mask in a tenth of a second or
+so. Both go from the prompts' frame to the end of the clip and then back to its start.
 
-Masks are written one by one into a hidden folder beside the one where they belong, each under another name first; when all are
-there, the folder gets its name. So whoever reads a clip finds all masks or none, and an interrupted run goes on where it stopped.
+Masks are written one by one into a hidden folder beside the one where they belong, each under another name
+first; when all are there, the folder gets its name. So whoever reads a clip finds all masks or none, and an
+interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -20,22 +21,23 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from . import clip_files
-from .assets import AssetPack
-from .environment import choose_device, has_module
+from .assets import clip_files
 from .errors import CourseError
+from .machine import choose_device, has_module
 from .progress import tqdm
 
 METHODS = ("auto", "sam2", "tracker")
 HUB_CHECKPOINTS = {"cuda": "facebook/sam2-hiera-large", "cpu": "facebook/sam2.1-hiera-tiny"}
-INSTALL_SAM2 = ("pip install hydra-core iopath huggingface_hub, and then "
-                "SAM2_BUILD_CUDA=0 pip install --no-deps --no-build-isolation sam2==1.1.0")
-RUN = "run.json"            # in the folder of an unfinished run: what it was begun with
+INSTALL_SAM2 = (
+    "pip install hydra-core iopath huggingface_hub, and then "
+    "SAM2_BUILD_CUDA=0 pip install --no-deps --no-build-isolation sam2==1.1.0"
+)
+RUN = "run.json"  # in the folder of an unfinished run: what it was begun with
 
 
 @dataclass
@@ -48,39 +50,38 @@ class Clip:
     prompts: dict[str, Any] = field(repr=False)
 
     @classmethod
-    def of(cls, pack: AssetPack) -> Clip:
+    def of(cls, pack):
         """The frames and the prompts of a pack's clip. Raises CourseError where one cannot be read."""
         paths = clip_files.numbered_images(pack.frames_dir, clip_files.FRAME_SUFFIXES)
         size = clip_files.image_size(paths[0])
         if not pack.prompts_path.exists():
-            raise CourseError(
-                f"{pack.prompts_path}: is missing, expected points to segment from. Open a frame in an image viewer, "
-                "note pixels on the animal and beside it, and write for example "
-                '{"frame": 0, "points": [[300, 210], [291, 258]], "labels": [1, 0]}')
+            raise CourseError(f"""{pack.prompts_path}: is missing, expected points to segment from. Open a
+                frame in an image viewer, note pixels on the animal and beside it, and write for example
+                {{"frame": 0, "points": [[300, 210], [291, 258]], "labels": [1, 0]}}""")
         return cls(pack.frames_dir, paths, size, clip_files.load_prompts(pack.prompts_path, size, len(paths)))
 
-    def __len__(self) -> int:
+    def __len__(self):
         return len(self.paths)
 
-    def read(self, t: int) -> np.ndarray:
+    def read(self, t):
         """Frame t, (H, W, 3) uint8."""
         path = self.paths[t]
         with clip_files.open_image(path) as image:
             if image.size != self.size_wh:
-                raise CourseError(f"{path}: is {image.width} x {image.height}, expected {self.size_wh[0]} x {self.size_wh[1]} as "
-                                  f"{self.paths[0].name}")
+                raise CourseError(f"""{path}: is {image.width} x {image.height}, expected {self.size_wh[0]} x
+                    {self.size_wh[1]} as {self.paths[0].name}""")
             return np.asarray(clip_files.decode_image(image, path, "RGB"))
 
 
 def segment_clip(
-    pack: AssetPack, method: str = "auto", out: str | os.PathLike | None = None, force: bool = False, resume: bool = False,
-    device: str = "auto", checkpoint: str | None = None, say: Callable[[str], None] = print,
-) -> Path:
+    pack, method="auto", out=None, force=False, resume=False, device="auto", checkpoint=None, say=print
+):
     """Makes a mask for each frame of a pack's clip. -> the folder of the masks
 
-    method: "sam2", "tracker", or "auto": SAM-2 where it is installed and there is CUDA, else the tracker. out: folder for the
-    masks, the pack's segmentation/ if None. force: replace masks that are there. resume: go on with an interrupted run.
-    checkpoint: SAM-2's weights, a name on the Hugging Face hub or a file. Raises CourseError.
+    method: "sam2", "tracker", or "auto": SAM-2 where it is installed and there is CUDA, else the tracker.
+    out: folder for the masks, the pack's segmentation/ if None. force: replace masks that are there. resume:
+    go on with an interrupted run. checkpoint: SAM-2's weights, a name on the Hugging Face hub or a file.
+    Raises CourseError.
     """
     if method not in METHODS:
         raise CourseError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
@@ -100,21 +101,25 @@ def segment_clip(
             for t, mask in missing:
                 _write_mask(mask, part / f"{t:06d}.png")
         except KeyboardInterrupt:
-            raise CourseError(f"Interrupted. The masks made so far are kept in {part}: go on with the same command and "
-                              "--resume.") from None
+            raise CourseError(f"""Interrupted. The masks made so far are kept in {part}: go on with the same
+                command and --resume.""") from None
         _put_in_place(part, folder, clip, force)
     except OSError as error:
-        raise CourseError(f"The masks could not be written to {folder} ({clip_files.one_line(error)}). Mend that (disk space? "
-                          "permissions?) and go on with --resume, or name another folder with --out.") from None
+        raise CourseError(f"""The masks could not be written to {folder} ({clip_files.one_line(error)}). Mend
+            that (disk space? permissions?) and go on with --resume, or name another folder with
+            --out.""") from None
     if maker.held:
-        say(f"In {len(maker.held)} frame(s) the animal was not found and the mask of the frame beside it stands in: "
-            f"{', '.join(map(str, sorted(maker.held)[:20]))}{', ...' if len(maker.held) > 20 else ''}. Look at these.")
+        say(
+            f"In {len(maker.held)} frame(s) the animal was not found and the mask of the frame beside it stands in: "
+            f"{', '.join(map(str, sorted(maker.held)[:20]))}{', ...' if len(maker.held) > 20 else ''}. Look at these."
+        )
     say(f"{len(clip)} masks in {folder}, by {maker.name}.")
     return folder
 
 
 def choose(clip, method, device, checkpoint, say):
-    """What makes the masks, ready to begin: with `name`, `held`, and `propagate(done)` -> (t, mask) one by one."""
+    """What makes the masks, ready to begin: with `name`, `held`, and `propagate(done)` -> (t, mask) one by
+    one."""
     from .tracker import Tracker
 
     if method == "auto" and not (has_module("sam2") and device.type == "cuda"):
@@ -132,19 +137,24 @@ def choose(clip, method, device, checkpoint, say):
     return Tracker(clip.read, len(clip), clip.prompts)
 
 
-# --- SAM-2 ------------------------------------------------------------------------------------------------------------
+# --- SAM-2
+# ------------------------------------------------------------------------------------------------------------
 
-def load_predictor(checkpoint: str, device, overrides: tuple[str, ...] = ()):
-    """SAM-2's video predictor with its weights, a name on the hub or a file of the name that the weights have there.
 
-    overrides: of the model's configuration (hydra). Raises CourseError where the package or the weights are missing.
+def load_predictor(checkpoint, device, overrides=()):
+    """SAM-2's video predictor with its weights, a name on the hub or a file of the name that the weights have
+    there.
+
+    overrides: of the model's configuration (hydra). Raises CourseError where the package or the weights are
+    missing.
     """
     try:
         from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES, build_sam2_video_predictor
         from sam2.sam2_video_predictor import SAM2VideoPredictor
-    except Exception as error:      # it has other ways to fail besides ImportError
-        raise CourseError(f"SAM-2 cannot be used here ({type(error).__name__}: {clip_files.one_line(error)}). Install it with "
-                          f"{INSTALL_SAM2}; or use --method tracker, which needs nothing.") from None
+    except Exception as error:  # it has other ways to fail besides ImportError
+        raise CourseError(f"""SAM-2 cannot be used here ({type(error).__name__}:
+            {clip_files.one_line(error)}). Install it with {INSTALL_SAM2}; or use --method tracker, which
+            needs nothing.""") from None
     options = dict(device=str(device), hydra_overrides_extra=list(overrides))
     path = Path(checkpoint)
     try:
@@ -153,46 +163,62 @@ def load_predictor(checkpoint: str, device, overrides: tuple[str, ...] = ()):
         elif path.is_file():
             configs = {filename: config for config, filename in HF_MODEL_ID_TO_FILENAMES.values()}
             if path.name not in configs:
-                raise CourseError(f"{path}: is not named as SAM-2's weights are ({', '.join(configs)}); by its name the "
-                                  "model's configuration is found.")
+                raise CourseError(f"""{path}: is not named as SAM-2's weights are ({", ".join(configs)}); by
+                    its name the model's configuration is found.""")
             predictor = build_sam2_video_predictor(configs[path.name], str(path), **options)
         else:
-            raise CourseError(f"SAM-2 has no weights {checkpoint!r}, and there is no such file. Name one of "
-                              f"{', '.join(HF_MODEL_ID_TO_FILENAMES)}, or a file.")
+            raise CourseError(f"""SAM-2 has no weights {checkpoint!r}, and there is no such file. Name one of
+                {", ".join(HF_MODEL_ID_TO_FILENAMES)}, or a file.""")
     except CourseError:
         raise
-    except Exception as error:      # network, disk, a damaged or foreign file: each library has its own
+    except Exception as error:  # network, disk, a damaged or foreign file: each library has its own
         _raise_if_memory(error, device)
-        raise CourseError(f"SAM-2's weights {checkpoint} could not be loaded ({type(error).__name__}: "
-                          f"{clip_files.one_line(error)[:200]}). They come from huggingface.co once, 0.2 to 0.9 GB. "
-                          "Mend that, name a file that you have with --checkpoint, or use --method tracker.") from None
-    predictor.fill_hole_area = 0    # filling holes needs a CUDA extension, which the package is installed without
+        raise CourseError(f"""SAM-2's weights {checkpoint} could not be loaded ({type(error).__name__}:
+            {clip_files.one_line(error)[:200]}). They come from huggingface.co once, 0.2 to 0.9 GB. Mend that,
+            name a file that you have with --checkpoint, or use --method tracker.""") from None
+    predictor.fill_hole_area = (
+        0  # filling holes needs a CUDA extension, which the package is installed without
+    )
     return predictor
 
 
 class Sam2:
-    """SAM-2 on a clip: prompt, then propagate. `held`: frames where it saw nothing, and the mask beside them stands in."""
+    """SAM-2 on a clip: prompt, then propagate.
 
-    def __init__(self, clip: Clip, predictor, device, checkpoint: str, say: Callable[[str], None] = print):
+    `held`: frames where it saw nothing, and the mask beside them stands in.
+    """
+
+    def __init__(self, clip, predictor, device, checkpoint, say=print):
         self.clip, self.predictor, self.device, self.say = clip, predictor, device, say
         self.name = f"SAM-2 ({Path(checkpoint).name})"
-        self.held: list[int] = []
+        self.held = []
 
-    def propagate(self, done: dict[int, np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields (t, mask (H, W) bool) for each frame that is not in `done`. What an interrupted run had in its memory is lost;
-        a run that goes on prompts with the points again, and with the last mask that is there."""
+    def propagate(self, done):
+        """Yields (t, mask (H, W) bool) for each frame that is not in `done`. What an interrupted run had in
+        its memory is lost; a run that goes on prompts with the points again, and with the last mask that is
+        there."""
         clip, predictor, first = self.clip, self.predictor, self.clip.prompts["frame"]
         if self.device.type != "cuda":
-            self.say(f"SAM-2 on a CPU: expect half a minute per frame on two cores, so {len(clip) / 120:.1f} hours for "
-                     f"{len(clip)} frames, and {0.0126 * len(clip):.1f} GB of memory for the frames alone. "
-                     "The tracker (--method tracker) takes a minute.")
+            self.say(
+                f"SAM-2 on a CPU: expect half a minute per frame on two cores, so {len(clip) / 120:.1f} hours for "
+                f"{len(clip)} frames, and {0.0126 * len(clip):.1f} GB of memory for the frames alone. "
+                "The tracker (--method tracker) takes a minute."
+            )
         for t in range(len(clip)):
-            clip.read(t)            # a damaged frame is named now, not in the middle of it
+            clip.read(t)  # a damaged frame is named now, not in the middle of it
         try:
             with jpeg_folder(clip) as folder:
-                state = self.run(predictor.init_state, str(folder), async_loading_frames=True, offload_video_to_cpu=True)
-                self.run(predictor.add_new_points_or_box, inference_state=state, frame_idx=first, obj_id=1,
-                         points=np.array(clip.prompts["points"], np.float32), labels=np.array(clip.prompts["labels"], np.int32))
+                state = self.run(
+                    predictor.init_state, str(folder), async_loading_frames=True, offload_video_to_cpu=True
+                )
+                self.run(
+                    predictor.add_new_points_or_box,
+                    inference_state=state,
+                    frame_idx=first,
+                    obj_id=1,
+                    points=np.array(clip.prompts["points"], np.float32),
+                    labels=np.array(clip.prompts["labels"], np.int32),
+                )
                 first_mask = done.get(first)
                 for step, end in ((1, len(clip)), (-1, -1)):
                     start, mask = first, first_mask
@@ -200,18 +226,24 @@ class Sam2:
                         start += step
                     if start != first:
                         mask = done[start]
-                        self.run(predictor.add_new_mask, inference_state=state, frame_idx=start, obj_id=1, mask=mask)
+                        self.run(
+                            predictor.add_new_mask,
+                            inference_state=state,
+                            frame_idx=start,
+                            obj_id=1,
+                            mask=mask,
+                        )
                     if start + step == end and first in done:
                         continue
                     steps = predictor.propagate_in_video(state, start_frame_idx=start, reverse=step < 0)
                     while (found := self.run(next, steps, None)) is not None:
-                        t, _, scores = found                                                    # scores (1, 1, H, W)
+                        t, _, scores = found  # scores (1, 1, H, W)
                         if t in done or (t == first and step < 0):
                             continue
                         seen = (scores[0, 0] > 0).cpu().numpy()
                         if not seen.any() and mask is None:
-                            raise CourseError(f"SAM-2 sees nothing at the points of frame {first}. Are they on the animal? "
-                                              "Look at them in lesson 1, and mend prompts.json.")
+                            raise CourseError(f"""SAM-2 sees nothing at the points of frame {first}. Are they
+                                on the animal? Look at them in lesson 1, and mend prompts.json.""")
                         if not seen.any():
                             self.held.append(t)
                         mask = seen if seen.any() else mask
@@ -232,9 +264,12 @@ class Sam2:
 
 
 @contextlib.contextmanager
-def jpeg_folder(clip: Clip):
-    """A folder with the frames as SAM-2 reads them, JPEGs and nothing else: the clip's own, or a copy that is deleted again."""
-    if all(path.suffix.lower() in (".jpg", ".jpeg") for path in clip.paths) and len(list(clip.folder.iterdir())) == len(clip):
+def jpeg_folder(clip):
+    """A folder with the frames as SAM-2 reads them, JPEGs and nothing else: the clip's own, or a copy that is
+    deleted again."""
+    if all(path.suffix.lower() in (".jpg", ".jpeg") for path in clip.paths) and len(
+        list(clip.folder.iterdir())
+    ) == len(clip):
         yield clip.folder
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -243,49 +278,61 @@ def jpeg_folder(clip: Clip):
         yield Path(folder)
 
 
-def _raise_if_memory(error: Exception, device) -> None:
+def _raise_if_memory(error, device):
     if "out of memory" in str(error).lower() or isinstance(error, MemoryError):
-        raise CourseError(f"The memory of {device} is full. Take smaller weights (--checkpoint {HUB_CHECKPOINTS['cpu']}), "
-                          "another device (--device cpu), or --method tracker; with --resume what is done is kept.") from None
+        raise CourseError(f"""The memory of {device} is full. Take smaller weights (--checkpoint
+            {HUB_CHECKPOINTS["cpu"]}), another device (--device cpu), or --method tracker; with --resume what
+            is done is kept.""") from None
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------
+# --- writing
+# ----------------------------------------------------------------------------------------------------------
 
-def part_folder(folder: Path) -> Path:
+
+def part_folder(folder):
     """Where the masks of an unfinished run lie."""
     return folder.parent / f".{folder.name}.part"
 
 
-def _check_folder(folder: Path, force: bool) -> None:
+def _check_folder(folder, force):
     """Raises CourseError where something is in the way of new masks."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise CourseError(f"{folder} is {'a link' if folder.is_symlink() else 'a file'}, expected a folder for the masks. "
-                          "Name another with --out.")
-    there = [path for path in folder.iterdir() if not clip_files.is_junk(path.name)] if folder.is_dir() else []
-    foreign = [path.name for path in there if path.suffix.lower() not in clip_files.MASK_SUFFIXES or not path.stem.isdigit()]
+        raise CourseError(f"""{folder} is {"a link" if folder.is_symlink() else "a file"}, expected a folder
+            for the masks. Name another with --out.""")
+    there = (
+        [path for path in folder.iterdir() if not clip_files.is_junk(path.name)] if folder.is_dir() else []
+    )
+    foreign = [
+        path.name
+        for path in there
+        if path.suffix.lower() not in clip_files.MASK_SUFFIXES or not path.stem.isdigit()
+    ]
     if foreign:
-        raise CourseError(f"{folder} holds other things than masks ({', '.join(sorted(foreign)[:5])}); nothing was changed. "
-                          "Name another folder with --out.")
+        raise CourseError(f"""{folder} holds other things than masks ({", ".join(sorted(foreign)[:5])});
+            nothing was changed. Name another folder with --out.""")
     if there and not force:
-        raise CourseError(f"{folder} holds {len(there)} masks already; nothing was changed. Replace them with --force, "
-                          "or name another folder with --out.")
+        raise CourseError(f"""{folder} holds {len(there)} masks already; nothing was changed. Replace them
+            with --force, or name another folder with --out.""")
 
 
-def _is_complete(folder: Path, clip: Clip) -> bool:
+def _is_complete(folder, clip):
     try:
         return len(clip_files.numbered_images(folder, clip_files.MASK_SUFFIXES)) == len(clip)
     except CourseError:
         return False
 
 
-def _begin(folder: Path, clip: Clip, name: str, force: bool, resume: bool) -> tuple[Path, dict[int, np.ndarray]]:
+def _begin(folder, clip, name, force, resume):
     """The folder to write into, and the masks that an interrupted run left there, {t: (H, W) bool}."""
     part = part_folder(folder)
-    first = hashlib.sha256(clip.paths[clip.prompts["frame"]].read_bytes()).hexdigest()      # others may have been mended since
+    first = hashlib.sha256(
+        clip.paths[clip.prompts["frame"]].read_bytes()
+    ).hexdigest()  # others may have been mended since
     settings = {"method": name, "prompts": clip.prompts, "number of frames": len(clip), "first frame": first}
     if part.exists() and not resume:
         if not force:
-            raise CourseError(f"{part} holds an interrupted run. Go on with it with --resume, or begin anew with --force.")
+            raise CourseError(f"""{part} holds an interrupted run. Go on with it with --resume, or begin anew
+                with --force.""")
         shutil.rmtree(part)
     if not part.exists():
         part.mkdir(parents=True)
@@ -294,38 +341,40 @@ def _begin(folder: Path, clip: Clip, name: str, force: bool, resume: bool) -> tu
     theirs = clip_files.read_json(part / RUN) if (part / RUN).exists() else settings
     different = [key for key in settings if not isinstance(theirs, dict) or theirs.get(key) != settings[key]]
     if different:
-        raise CourseError(f"{part} holds an interrupted run with another {' and another '.join(different)}. "
-                          "Use the same again, or begin anew with --force and without --resume.")
+        raise CourseError(f"""{part} holds an interrupted run with another {" and another ".join(different)}.
+            Use the same again, or begin anew with --force and without --resume.""")
     _replace(part / RUN, json.dumps(settings).encode())
     done = {}
     for path in sorted(part.glob("*.png")):
         if path.stem.isdigit() and int(path.stem) < len(clip):
             with clip_files.open_image(path) as image:
                 if image.size != clip.size_wh:
-                    raise CourseError(f"{path}: is not of the frames' size. Begin anew with --force and without --resume.")
+                    raise CourseError(f"""{path}: is not of the frames' size. Begin anew with --force and
+                        without --resume.""")
                 done[int(path.stem)] = np.asarray(clip_files.decode_image(image, path, "L")) > 0
     return part, done
 
 
-def _write_mask(mask: np.ndarray, path: Path) -> None:
+def _write_mask(mask, path):
     part = path.with_name(f".{path.name}.part")
     Image.fromarray(mask.astype(np.uint8) * 255).save(part, format="PNG")
     os.replace(part, path)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path, data):
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(data)
     os.replace(part, path)
 
 
-def _put_in_place(part: Path, folder: Path, clip: Clip, force: bool) -> None:
+def _put_in_place(part, folder, clip, force):
     """Gives the finished folder its name; masks that were there go once the new ones are in place."""
     missing = [t for t in range(len(clip)) if not (part / f"{t:06d}.png").is_file()]
     if missing:
-        raise CourseError(f"{part}: the mask of frame {missing[0]} is missing ({len(missing)} in all); go on with --resume.")
+        raise CourseError(f"""{part}: the mask of frame {missing[0]} is missing ({len(missing)} in all); go on
+            with --resume.""")
     _check_folder(folder, force)
-    for path in part.iterdir():         # run.json, and what was being written when a run was killed
+    for path in part.iterdir():  # run.json, and what was being written when a run was killed
         if path.suffix != ".png":
             path.unlink()
     old = folder.parent / f".{folder.name}.old"

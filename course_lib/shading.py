@@ -1,9 +1,9 @@
 """Skin, sun and water: from interpolated mesh features to colours.
 
-The sun is one spherical Gaussian a exp(s (d . x - 1)) with direction d, sharpness s and amplitude a: a soft lobe of
-light whose diffuse and specular reflections have closed forms (Wang et al., "All-frequency rendering of dynamic,
-spatially-varying reflectance", SIGGRAPH Asia 2009). Everything here works on the pixels that show the dolphin, as a
-list of N, because it covers about one per cent of a frame.
+The sun is one spherical Gaussian a exp(s (d . x - 1)) with direction d, sharpness s and amplitude a: a soft
+lobe of light whose diffuse and specular reflections have closed forms (Wang et al., "All-frequency rendering
+of dynamic, spatially-varying reflectance", SIGGRAPH Asia 2009). Everything here works on the pixels that show
+the dolphin, as a list of N, because it covers about one per cent of a frame.
 """
 
 import torch
@@ -37,15 +37,22 @@ def sunlight(scene, cam, hard_mask, image, normals):
 
     hard_mask (B, H, W, 1), image (B, H, W, 3) textured, normals (B, H, W, 3) -> image (B, H, W, 3).
     """
-    covered = hard_mask[..., 0].bool()                                               # (B, H, W)
-    direction = sun_direction(scene)                                                 # (1, 3)
+    covered = hard_mask[..., 0].bool()  # (B, H, W)
+    direction = sun_direction(scene)  # (1, 3)
     sun = kal.render.lighting.SgLightingParameters.from_sun(direction, scene.strength, scene.angle)
-    normal, skin = normals[covered], image[covered]                                  # (N, 3)
-    roughness = scene.dolphin_roughness.expand(len(normal))                          # (N,)
-    specular_albedo = scene.dolphin_specular_color.expand(len(normal), 3)            # (N, 3)
+    normal, skin = normals[covered], image[covered]  # (N, 3)
+    roughness = scene.dolphin_roughness.expand(len(normal))  # (N,)
+    specular_albedo = scene.dolphin_specular_color.expand(len(normal), 3)  # (N, 3)
     diffuse = kal.render.lighting.sg_diffuse_fitted(sun.amplitude, direction, sun.sharpness, normal, skin)
-    specular = specular_reflection(sun.amplitude, direction, sun.sharpness, normal, roughness,
-                                   view_directions(cam)[covered], specular_albedo)
+    specular = specular_reflection(
+        sun.amplitude,
+        direction,
+        sun.sharpness,
+        normal,
+        roughness,
+        view_directions(cam)[covered],
+        specular_albedo,
+    )
     return image.index_put((covered,), diffuse + specular)
 
 
@@ -53,19 +60,19 @@ def specular_reflection(amplitude, direction, sharpness, normal, roughness, view
     """Sun glint on a rough surface, differentiable in every argument.
 
     amplitude, direction (1, 3), sharpness (1,): the sun; normal, view, specular_albedo (N, 3), roughness (N,)
-    -> (N, 3). The microfacet lobe is a spherical Gaussian around the normal, warped to the directions l from which
-    it mirrors light towards the viewer, and integrated against the sun's; then Fresnel's factor, the Smith-GGX
-    visibility of l and of the view, and the cosine of l to the normal.
+    -> (N, 3). The microfacet lobe is a spherical Gaussian around the normal, warped to the directions l from
+    which it mirrors light towards the viewer, and integrated against the sun's; then Fresnel's factor, the
+    Smith-GGX visibility of l and of the view, and the cosine of l to the normal.
     """
     sg = kal.render.lighting
     lobe = sg.sg_warp_distribution(*sg.sg_distribution_term(normal, roughness), view)
-    light = lobe[1]                                                                  # (N, 3)
-    n_dot_l = dot(normal, light).clamp(0, 1)                                         # (N, 1)
+    light = lobe[1]  # (N, 3)
+    n_dot_l = dot(normal, light).clamp(0, 1)  # (N, 1)
     n_dot_v = dot(normal, view).clamp(0, 1)
     half = torch.nn.functional.normalize(light + view, dim=-1)
     l_dot_h = dot(light, half).clamp(0, 1)
     m2 = roughness.square()[:, None]
-    energy = sg.sg.unbatched_reduced_sg_inner_product(*lobe, amplitude, direction, sharpness)    # (N, 3)
+    energy = sg.sg.unbatched_reduced_sg_inner_product(*lobe, amplitude, direction, sharpness)  # (N, 3)
     energy = energy * ggx_visibility(m2, n_dot_l) * ggx_visibility(m2, n_dot_v)
     return (energy * sg.fresnel(l_dot_h, specular_albedo) * n_dot_l).clamp(min=0)
 
@@ -75,7 +82,8 @@ def dot(a, b):
 
 
 def ggx_visibility(m2, n_dot_x):
-    """Smith's masking term for the Trowbridge-Reitz distribution, over 2 n.x: 1 / (n.x + sqrt(m2 + (1 - m2) n.x^2))."""
+    """Smith's masking term for the Trowbridge-Reitz distribution, over 2 n.x: 1 / (n.x + sqrt(m2 + (1 - m2)
+    n.x^2))."""
     return 1 / (n_dot_x + (m2 + (1 - m2) * n_dot_x.square()).sqrt())
 
 

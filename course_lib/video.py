@@ -7,16 +7,14 @@ up in the image; focal length and sensor width are those of the drone that filme
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from . import clip_files, kal
-from .assets import AssetPack
+from . import kal
+from .assets import AssetPack, clip_files
 from .errors import CourseError
 
 CAMERA_FOCAL = 12.29  # mm
@@ -36,30 +34,24 @@ class SegmentedVideo(Dataset):
     mean pixel (x, y) of each mask, data_resolution (W, H), cam_eye (T, 3) metres, cam_at (3,), cam_up (3,).
     """
 
-    def __init__(self, clip: AssetPack | str | os.PathLike, fps: int = 50, frames: int | None = None):
+    def __init__(self, clip, fps=50, frames=None):
         clip_dir = Path(clip.clip_dir if isinstance(clip, AssetPack) else clip)
         frames_dir, masks_dir = clip_dir / "frames", clip_dir / "segmentation"
         frame_paths = clip_files.numbered_images(frames_dir, clip_files.FRAME_SUFFIXES)
         if not masks_dir.is_dir():
-            raise CourseError(
-                f"{masks_dir}: no such folder, expected a mask for each of the {len(frame_paths)} frames; "
-                "make them with: dolphins segment"
-            )
+            raise CourseError(f"""{masks_dir}: no such folder, expected a mask for each of the
+                {len(frame_paths)} frames; make them with: dolphins segment""")
         mask_paths = clip_files.numbered_images(masks_dir, clip_files.MASK_SUFFIXES)
         if len(mask_paths) != len(frame_paths):
-            raise CourseError(
-                f"{masks_dir}: holds {len(mask_paths)} masks for {len(frame_paths)} frames, expected one per "
-                "frame; segment the clip again"
-            )
+            raise CourseError(f"""{masks_dir}: holds {len(mask_paths)} masks for {len(frame_paths)} frames,
+                expected one per frame; segment the clip again""")
         altitudes = clip_files.load_altitudes(
             clip_dir / "metadata" / "altitude.npy", len(frame_paths)
         )  # (T,)
         if frames is not None:
             if not 1 <= frames <= len(frame_paths):
-                raise CourseError(
-                    f"{frames} frames were asked for, but {frames_dir} holds {len(frame_paths)}; ask for 1 "
-                    f"to {len(frame_paths)}"
-                )
+                raise CourseError(f"""{frames} frames were asked for, but {frames_dir} holds
+                    {len(frame_paths)}; ask for 1 to {len(frame_paths)}""")
             frame_paths, mask_paths, altitudes = frame_paths[:frames], mask_paths[:frames], altitudes[:frames]
 
         T, (W, H) = len(frame_paths), clip_files.image_size(frame_paths[0])
@@ -82,7 +74,7 @@ class SegmentedVideo(Dataset):
         self.cam_at = torch.zeros(3)
         self.cam_up = torch.tensor([0.0, 0.0, 1.0])
 
-    def __getitem__(self, idx: int) -> dict[str, Any]:
+    def __getitem__(self, idx):
         """One frame: original (H, W, 3) and segmented (H, W, 1) in [0, 1], segm_center (2,) in the image
         plane ([-1, 1], y up), t, cam_eye (3,), cam_at (3,), cam_up (3,), cam_width, cam_height."""
         if not -len(self) <= idx < len(self):
@@ -99,10 +91,10 @@ class SegmentedVideo(Dataset):
             "cam_height": self.data_resolution[1],
         }
 
-    def __len__(self) -> int:
+    def __len__(self):
         return len(self.frames)
 
-    def cameras(self, t: torch.Tensor) -> kal.render.camera.Camera:
+    def cameras(self, t):
         """The cameras of the frames t (B,)."""
         return drone_cameras(
             self.cam_eye[t],
@@ -111,7 +103,7 @@ class SegmentedVideo(Dataset):
             *self.data_resolution,
         )
 
-    def normalized_centers(self, t: torch.Tensor | int) -> torch.Tensor:
+    def normalized_centers(self, t):
         """The masks' centres in the image plane, x right and y up in [-1, 1]: (B, 2) for the frames t (B,),
         (2,) for one.
         """
@@ -119,9 +111,7 @@ class SegmentedVideo(Dataset):
         return c * torch.tensor([1.0, -1.0])
 
 
-def drone_cameras(
-    eye: torch.Tensor, at: torch.Tensor, up: torch.Tensor, width: int, height: int
-) -> kal.render.camera.Camera:
+def drone_cameras(eye, at, up, width, height):
     """The drone's camera at B places; eye, at, up (B, 3)."""
     return kal.render.camera.Camera.from_args(
         eye=eye,
@@ -137,7 +127,7 @@ def drone_cameras(
     )
 
 
-def collate_batch(frames: list[dict[str, Any]]) -> dict[str, Any]:
+def collate_batch(frames):
     """A batch of B items of `SegmentedVideo`: original (B, H, W, 3), segmented (B, H, W, 1), segm_center (B,
     2), t (B,) long, and cam, the batch's `kal.render.camera.Camera`."""
     return {
@@ -155,18 +145,17 @@ def collate_batch(frames: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def to_device(frames: dict[str, Any], device: torch.device | str) -> dict[str, Any]:
+def to_device(frames, device):
     """A batch with all that can move (tensors, the camera) on `device`."""
     return {key: value.to(device) if hasattr(value, "to") else value for key, value in frames.items()}
 
 
-def _read_image(path: Path, mode: str, size: tuple[int, int], first: Path) -> np.ndarray:
+def _read_image(path, mode, size, first):
     """An image as bytes: (H, W, 3) or (H, W). Masks are checked to be 0 or 255 and not empty."""
     with clip_files.open_image(path) as image:
         if image.size != size:
-            raise CourseError(
-                f"{path}: is {image.width} x {image.height}, expected {size[0]} x {size[1]} as {first.name}"
-            )
+            raise CourseError(f"""{path}: is {image.width} x {image.height}, expected {size[0]} x {size[1]} as
+                {first.name}""")
         image = clip_files.decode_image(image, path, mode)
         if mode == "L":
             clip_files.check_mask(image, path)

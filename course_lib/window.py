@@ -1,8 +1,9 @@
 """Exact cropping: the dolphin covers about one per cent of a frame, so only a window around it is rendered.
 
-Nothing is approximated. A window camera sees what the full camera sees, through its part of the pixels (`window_camera`); the
-soft outline's band is stretched with the window's coordinates (`Band`); no face reaches a pixel outside of the window;
-and the part of a mask that lies outside is counted in the union (`segmented_outside`, see `losses.iou_loss`).
+Nothing is approximated. A window camera sees what the full camera sees, through its part of the pixels
+(`window_camera`); the soft outline's band is stretched with the window's coordinates (`Band`); no face
+reaches a pixel outside of the window; and the part of a mask that lies outside is counted in the union
+(`segmented_outside`, see `losses.iou_loss`).
 """
 
 import math
@@ -41,8 +42,15 @@ def window_camera(camera, left, top, width, height):
     """
     lens = camera.intrinsics
     left, top = (_offset(name, value, camera) for name, value in (("left", left), ("top", top)))  # (B,)
-    params = torch.stack([lens.x0 + ((lens.width - width) / 2 - left),
-                          lens.y0 - ((lens.height - height) / 2 - top), lens.focal_x, lens.focal_y], dim=1)
+    params = torch.stack(
+        [
+            lens.x0 + ((lens.width - width) / 2 - left),
+            lens.y0 - ((lens.height - height) / 2 - top),
+            lens.focal_x,
+            lens.focal_y,
+        ],
+        dim=1,
+    )
     return Camera(camera.extrinsics, PinholeIntrinsics(width, height, params, lens.near, lens.far))
 
 
@@ -51,8 +59,9 @@ def _offset(name, value, camera):
     if value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
         raise ValueError(f"{name} must be whole pixels, an integer or an integer tensor, got {value.dtype}")
     if value.shape not in ((), (1,), (len(camera),)):
-        raise ValueError(f"{name} must be one number or one per camera ({len(camera)},), "
-                         f"got {tuple(value.shape)}")
+        raise ValueError(
+            f"{name} must be one number or one per camera ({len(camera)},), got {tuple(value.shape)}"
+        )
     return value.to(camera.device, camera.dtype).reshape(-1).expand(len(camera))
 
 
@@ -60,9 +69,9 @@ def _offset(name, value, camera):
 class Band:
     """How wide the soft outline is, in the coordinates of a full frame: the arguments of `dibr_soft_mask`.
 
-    sigmainv: sharpness, 1 / NDC^2; boxlen: how far a face's box is enlarged, NDC; knum: most faces that a pixel hears.
-    `focal`: focal length of the full frame over half its width (the projection matrix' first entry), by which a camera
-    that shows only a window of the frame is recognised.
+    sigmainv: sharpness, 1 / NDC^2; boxlen: how far a face's box is enlarged, NDC; knum: most faces that a
+    pixel hears. `focal`: focal length of the full frame over half its width (the projection matrix' first
+    entry), by which a camera that shows only a window of the frame is recognised.
     """
 
     sigmainv: float = 100000.0
@@ -85,11 +94,12 @@ TUTORIAL_BAND = Band()
 def window_size(extent, resolution, step=2):
     """The smallest window of the frame's aspect ratio that holds `extent` = (w, h) pixels -> (width, height).
 
-    Only sizes that keep the aspect ratio exactly count, or distances would stretch differently in x and y; they are
-    multiples of the frame's size over its greatest common divisor. Where there is no smaller one: the whole frame.
+    Only sizes that keep the aspect ratio exactly count, or distances would stretch differently in x and y;
+    they are multiples of the frame's size over its greatest common divisor. Where there is no smaller one:
+    the whole frame.
     """
     width, height = resolution
-    units = math.gcd(width, height)                                                  # 640 x 360: 40 units of 16 x 9
+    units = math.gcd(width, height)  # 640 x 360: 40 units of 16 x 9
     unit_w, unit_h = width // units, height // units
     needed = max(math.ceil(extent[0] / unit_w), math.ceil(extent[1] / unit_h), 1)
     needed = min(-(-needed // step) * step, units)
@@ -99,19 +109,19 @@ def window_size(extent, resolution, step=2):
 class WindowLoader:
     """Batches of frames, each cut to a window around the dolphin as the scene has it now.
 
-    Takes the place of a DataLoader over the dataset in `fit`: gives the same dict of `t`, `cam`, `original`, `segmented`,
-    with images (B, h, w, ...) of the window instead of the frame, and `segmented_outside` (B,), the mask's pixels that lie
-    outside of it. On the scene's device.
+    Takes the place of a DataLoader over the dataset in `fit`: gives the same dict of `t`, `cam`, `original`,
+    `segmented`, with images (B, h, w, ...) of the window instead of the frame, and `segmented_outside` (B,),
+    the mask's pixels that lie outside of it. On the scene's device.
 
-    dataset: SegmentedVideo; scene: DolphinScene; margin: pixels around the dolphin, at least the reach of the soft outline;
-    layers: more things to crop, each a function (t, left, top, width, height) -> dict of tensors. The order of pass k depends on
-    `seed` and k alone; set `passes` to go on after an interruption.
+    dataset: SegmentedVideo; scene: DolphinScene; margin: pixels around the dolphin, at least the reach of the
+    soft outline; layers: more things to crop, each a function (t, left, top, width, height) -> dict of
+    tensors. The order of pass k depends on `seed` and k alone; set `passes` to go on after an interruption.
     """
 
     def __init__(self, dataset, scene, batch_size, margin=5, shuffle=True, seed=0, layers=()):
         self.dataset, self.scene, self.batch_size, self.margin = dataset, scene, batch_size, margin
         self.shuffle, self.seed, self.layers, self.passes = shuffle, seed, layers, 0
-        self.mask_area = torch.stack([(mask / 255.0).sum() for mask in dataset.masks])       # (T,) pixels
+        self.mask_area = torch.stack([(mask / 255.0).sum() for mask in dataset.masks])  # (T,) pixels
 
     def __len__(self):
         return -(-len(self.dataset) // self.batch_size)
@@ -119,7 +129,9 @@ class WindowLoader:
     def __iter__(self):
         order = torch.arange(len(self.dataset))
         if self.shuffle:
-            order = torch.randperm(len(order), generator=torch.Generator().manual_seed(self.seed + self.passes))
+            order = torch.randperm(
+                len(order), generator=torch.Generator().manual_seed(self.seed + self.passes)
+            )
         self.passes += 1
         for t in order.split(self.batch_size):
             yield self.batch(t)
@@ -128,11 +140,11 @@ class WindowLoader:
         """The frames t (B,), cropped."""
         cam = self.dataset.cameras(t)
         left, top, width, height = self.place(t, cam)
-        mask = cut(self.dataset.masks, t, left, top, width, height)[..., None] / 255.0        # (B, h, w, 1)
+        mask = cut(self.dataset.masks, t, left, top, width, height)[..., None] / 255.0  # (B, h, w, 1)
         frames = {
             "t": t,
             "cam": window_camera(cam, left, top, width, height),
-            "original": cut(self.dataset.frames, t, left, top, width, height) / 255.0,        # (B, h, w, 3)
+            "original": cut(self.dataset.frames, t, left, top, width, height) / 255.0,  # (B, h, w, 3)
             "segmented": mask,
             "segmented_outside": self.mask_area[t] - mask.flatten(1).sum(1),
         }
@@ -142,23 +154,26 @@ class WindowLoader:
 
     @torch.no_grad()
     def place(self, t, cam):
-        """Where the windows of the frames t lie: left, top (B,) and their common width and height, inside the frame."""
+        """Where the windows of the frames t lie: left, top (B,) and their common width and height, inside the
+        frame."""
         full = (cam.width, cam.height)
         like = self.scene.translations
-        verts = self.scene.skin(t.to(like.device))                                            # (B, V, 3)
-        corners = cam.to(like.device).to(like.dtype).transform(verts)[..., :2].cpu()          # (B, V, 2), NDC
+        verts = self.scene.skin(t.to(like.device))  # (B, V, 3)
+        corners = cam.to(like.device).to(like.dtype).transform(verts)[..., :2].cpu()  # (B, V, 2), NDC
         pixels = torch.stack([(corners[..., 0] + 1) * full[0], (1 - corners[..., 1]) * full[1]], dim=-1) / 2
-        low, high = pixels.amin(1) - self.margin, pixels.amax(1) + self.margin                # (B, 2)
+        low, high = pixels.amin(1) - self.margin, pixels.amax(1) + self.margin  # (B, 2)
         if not torch.isfinite(high - low).all():
-            raise CourseError(f"The dolphin of one of the frames {t.tolist()} has no finite place in the image. "
-                              "A parameter of the scene is NaN or far too large: load the last good checkpoint.")
+            raise CourseError(f"""The dolphin of one of the frames {t.tolist()} has no finite place in the
+                image. A parameter of the scene is NaN or far too large: load the last good checkpoint.""")
         size = torch.tensor(window_size((high - low).amax(0).ceil().tolist(), full))
         corner = ((low + high - size) / 2).round().long()
-        left, top = corner.clamp(min=torch.zeros(2, dtype=torch.long), max=torch.tensor(full) - size).unbind(-1)
+        left, top = corner.clamp(min=torch.zeros(2, dtype=torch.long), max=torch.tensor(full) - size).unbind(
+            -1
+        )
         return left, top, int(size[0]), int(size[1])
 
 
 def cut(images, t, left, top, width, height):
     """Windows of images (T, H, W, ...) -> (B, height, width, ...); t, left, top (B,)."""
     corners = zip(t.tolist(), left.tolist(), top.tolist())
-    return torch.stack([images[i, y:y + height, x:x + width] for i, x, y in corners])
+    return torch.stack([images[i, y : y + height, x : x + width] for i, x, y in corners])

@@ -1,7 +1,8 @@
 """`dolphins demo`: the whole method, from a clip to a report.
 
-A run lives in its folder: settings.json says what it is, checkpoint.pth how far it got, and the results are there when it
-is finished. Every file is written under another name and renamed, so an interruption leaves whole files only.
+A run lives in its folder: settings.json says what it is, checkpoint.pth how far it got, and the results are
+there when it is finished. Every file is written under another name and renamed, so an interruption leaves
+whole files only.
 """
 
 import json
@@ -17,12 +18,12 @@ from tqdm.auto import tqdm
 
 from course_lib import metrics, show
 from course_lib.assets import find_pack
-from course_lib.environment import choose_device, peak_rss_mb
+from course_lib.dolphin_model import DolphinModel
 from course_lib.errors import CourseError
 from course_lib.kal import dibr
+from course_lib.machine import choose_device, peak_rss_mb
 from course_lib.rotations import rotmat_to_rotvec
 from course_lib.scene import DolphinScene, load_tensors, save_atomically
-from course_lib.template import DolphinModel
 from course_lib.video import SegmentedVideo
 from course_lib.window import WindowLoader
 from solutions.fitting import fit
@@ -31,7 +32,7 @@ from solutions.rendering import render
 from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import batch_rodrigues, continuous_rotvecs
 
-from .report import FitReport, build_report
+from .fit_report import FitReport, build_report
 
 SETTINGS, CHECKPOINT, METRICS = "settings.json", "checkpoint.pth", "metrics.json"
 RESULTS = ("dolphin_fit.mp4", "report.html", "dolphin_fit.pth", METRICS)
@@ -51,21 +52,38 @@ class Settings:
     seed: int
 
 
-def run_demo(pack=None, frames=None, epochs=50, batch_size=7, device="auto", recipe="default", seed=123456789,
-             out=Path("out/demo"), resume=False):
+def run_demo(
+    pack=None,
+    frames=None,
+    epochs=50,
+    batch_size=7,
+    device="auto",
+    recipe="default",
+    seed=123456789,
+    out=Path("out/demo"),
+    resume=False,
+):
     """Fits the clip of a pack, and writes video, report, parameters and figures into the folder `out`.
 
-    Raises CourseError for whatever a person can mend. With `resume`, goes on from the last finished pass of an
-    interrupted run, and only shows the results of a finished one.
+    Raises CourseError for whatever a person can mend. With `resume`, goes on from the last finished pass of
+    an interrupted run, and only shows the results of a finished one.
     """
     started = time.perf_counter()
     device = choose_device(device)
     found = find_pack(pack)
     dataset = SegmentedVideo(found, frames=frames)
     if len(dataset) < 3:
-        raise CourseError(f"{found.clip_dir} has {len(dataset)} frames; a fit needs 3 or more, to tell how things move.")
-    settings = Settings(pack=str(found.root), frames=len(dataset), epochs=epochs, batch_size=batch_size,
-                        device=str(device), recipe=recipe, seed=seed)
+        raise CourseError(f"""{found.clip_dir} has {len(dataset)} frames; a fit needs 3 or more, to tell how
+            things move.""")
+    settings = Settings(
+        pack=str(found.root),
+        frames=len(dataset),
+        epochs=epochs,
+        batch_size=batch_size,
+        device=str(device),
+        recipe=recipe,
+        seed=seed,
+    )
     out = Path(out)
     if open_folder(out, settings, resume) == "finished":
         print(f"{out} holds this run already, finished:\n")
@@ -74,16 +92,25 @@ def run_demo(pack=None, frames=None, epochs=50, batch_size=7, device="auto", rec
     try:
         run(found, dataset, settings, out, started)
     except KeyboardInterrupt:
-        raise CourseError("Interrupted. What was reached is kept: go on with the same command and --resume.") from None
+        raise CourseError("""Interrupted. What was reached is kept: go on with the same command and
+            --resume.""") from None
 
 
 def run(found, dataset, settings, out, started):
     """The run itself, from the start or from its checkpoint, in a folder that is ready for it."""
-    device, recipe, epochs, batch_size, seed = (torch.device(settings.device), settings.recipe, settings.epochs,
-                                                settings.batch_size, settings.seed)
+    device, recipe, epochs, batch_size, seed = (
+        torch.device(settings.device),
+        settings.recipe,
+        settings.epochs,
+        settings.batch_size,
+        settings.seed,
+    )
     torch.manual_seed(seed)
-    scene = DolphinScene(DolphinModel(found, device, rodrigues=batch_rodrigues), len(dataset),
-                         init_rot_up=found.init_rot_up_deg)
+    scene = DolphinScene(
+        DolphinModel(found, device, rodrigues=batch_rodrigues),
+        len(dataset),
+        init_rot_up=found.init_rot_up_deg,
+    )
     way = RECIPES[recipe](scene, dataset, batch_size, epochs, seed)
     history, seconds_fit = fit_with_checkpoints(scene, way, epochs, out)
     way.finish()
@@ -95,15 +122,19 @@ def run(found, dataset, settings, out, started):
     figures, per_frame = measure(scene, fitted, hard_masks, dataset.masks, truth)
     results = {
         **{name: value for name, value in asdict(settings).items() if name != "pack"},
-        "clip": found.clip_name, "backend": dibr.available_backends(device)[0],
-        "loss_first": history[0]["loss"], "loss_last": history[-1]["loss"],
-        "seconds_fit": round(seconds_fit, 2), "seconds_total": round(time.perf_counter() - started, 2),
-        "peak_rss_mb": round(peak_rss_mb() or 0), **figures,
+        "clip": found.clip_name,
+        "backend": dibr.available_backends(device)[0],
+        "loss_first": history[0]["loss"],
+        "loss_last": history[-1]["loss"],
+        "seconds_fit": round(seconds_fit, 2),
+        "seconds_total": round(time.perf_counter() - started, 2),
+        "peak_rss_mb": round(peak_rss_mb() or 0),
+        **figures,
     }
     write_report(out, scene, dataset, found, history, results, per_frame, fitted, truth, settings)
     results["seconds_total"] = round(time.perf_counter() - started, 2)
     results["peak_rss_mb"] = round(peak_rss_mb() or 0)
-    write_json(out / METRICS, results)                          # last: its presence says that the run is finished
+    write_json(out / METRICS, results)  # last: its presence says that the run is finished
     (out / CHECKPOINT).unlink(missing_ok=True)
     print_results(out, results)
 
@@ -111,7 +142,8 @@ def run(found, dataset, settings, out, started):
 def open_folder(out, settings, resume):
     """Makes the run's folder, or finds out what is in it. -> "new", "interrupted" or "finished"
 
-    Nothing that is there is overwritten: a folder with another run, or with files that are no run's, is refused.
+    Nothing that is there is overwritten: a folder with another run, or with files that are no run's, is
+    refused.
     """
     if out.exists() and not out.is_dir():
         raise CourseError(f"--out {out} is a file. Name a folder that does not exist yet.")
@@ -120,28 +152,33 @@ def open_folder(out, settings, resume):
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CourseError(f"Could not make the folder {out}: {error.strerror}. Name another with --out.") from error
+            raise CourseError(f"""Could not make the folder {out}: {error.strerror}. Name another with
+                --out.""") from error
         write_json(out / SETTINGS, asdict(settings))
         return "new"
     if SETTINGS not in there:
-        raise CourseError(f"--out {out} holds files that are not a run of this program ({', '.join(there[:3])}, ...). "
-                          "Name another folder.")
+        raise CourseError(f"""--out {out} holds files that are not a run of this program
+            ({", ".join(there[:3])}, ...). Name another folder.""")
     state = "finished" if METRICS in there else "interrupted"
     if not resume:
-        raise CourseError(f"--out {out} already holds a run ({state}). Add --resume to "
-                          f"{'go on with it' if state == 'interrupted' else 'see its results'}, name another folder, or "
-                          "delete this one.")
+        raise CourseError(f"""--out {out} already holds a run ({state}). Add --resume to
+            {"go on with it" if state == "interrupted" else "see its results"}, name another folder, or delete
+            this one.""")
     theirs = json.loads((out / SETTINGS).read_text())
-    different = [f"{name}: {theirs.get(name)} there, {value} now" for name, value in asdict(settings).items()
-                 if theirs.get(name) != value]
+    different = [
+        f"{name}: {theirs.get(name)} there, {value} now"
+        for name, value in asdict(settings).items()
+        if theirs.get(name) != value
+    ]
     if different:
-        raise CourseError(f"--out {out} holds a run with other settings ({'; '.join(different)}). Name another folder, or "
-                          "give the same settings.")
+        raise CourseError(f"""--out {out} holds a run with other settings ({"; ".join(different)}). Name
+            another folder, or give the same settings.""")
     return state
 
 
 def fit_with_checkpoints(scene, recipe, epochs, out):
-    """Runs the fit, and saves after every pass all that is needed to go on. -> (history, seconds of fitting)"""
+    """Runs the fit, and saves after every pass all that is needed to go on. -> (history, seconds of
+    fitting)"""
     path = out / CHECKPOINT
     history, seconds, start = [], 0.0, 0
     if path.exists():
@@ -149,36 +186,56 @@ def fit_with_checkpoints(scene, recipe, epochs, out):
         scene.load_parameters(saved["scene"])
         recipe.optimizer.load_state_dict(saved["optimizer"])
         history, seconds, start = saved["history"], saved["seconds"], saved["passes"]
-        recipe.loader.passes = start                            # the order of frames depends on the pass alone
+        recipe.loader.passes = start  # the order of frames depends on the pass alone
         print(f"Resuming in {out} after pass {start} of {epochs}.")
     began = time.perf_counter()
 
     def checkpoint(step, terms):
         history.append(terms)
-        save_atomically({"scene": scene.parameter_dict(), "optimizer": recipe.optimizer.state_dict(),
-                         "history": history, "seconds": seconds + time.perf_counter() - began, "passes": step + 1}, path)
+        save_atomically(
+            {
+                "scene": scene.parameter_dict(),
+                "optimizer": recipe.optimizer.state_dict(),
+                "history": history,
+                "seconds": seconds + time.perf_counter() - began,
+                "passes": step + 1,
+            },
+            path,
+        )
 
     try:
-        fit(scene, recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer, epochs, start=start,
-            before_pass=recipe.before_pass, after_pass=checkpoint)
+        fit(
+            scene,
+            recipe.loader,
+            recipe.render,
+            recipe.compute_loss,
+            recipe.optimizer,
+            epochs,
+            start=start,
+            before_pass=recipe.before_pass,
+            after_pass=checkpoint,
+        )
     except CourseError as error:
-        raise CourseError(f"{error}\nThe last good state, after pass {len(history)}, is in {path}.") from error
+        raise CourseError(
+            f"{error}\nThe last good state, after pass {len(history)}, is in {path}."
+        ) from error
     return history, seconds + time.perf_counter() - began
 
 
 @torch.no_grad()
 def rendered_frames(scene, dataset):
-    """The fitted scene frame by frame: image (H, W, 3), hard_mask, soft_mask (H, W, 1), on the CPU, in the clip's order."""
+    """The fitted scene frame by frame: image (H, W, 3), hard_mask, soft_mask (H, W, 1), on the CPU, in the
+    clip's order."""
     width, height = dataset.data_resolution
     where = lambda t, left, top, w, h: {"left": left, "top": top}
     loader = WindowLoader(dataset, scene, batch_size=4, shuffle=False, layers=[where])
     for frames in tqdm(loader, desc="look at the result", leave=False):
-        windows = [pixels.cpu() for pixels in render(scene, frames["t"], frames["cam"])]         # (B, h, w, C) each
+        windows = [pixels.cpu() for pixels in render(scene, frames["t"], frames["cam"])]  # (B, h, w, C) each
         h, w = windows[0].shape[1:3]
         for i, (x, y) in enumerate(zip(frames["left"].tolist(), frames["top"].tolist())):
             whole = [torch.zeros(height, width, pixels.shape[-1]) for pixels in windows]
             for canvas, pixels in zip(whole, windows):
-                canvas[y:y + h, x:x + w] = pixels[i]
+                canvas[y : y + h, x : x + w] = pixels[i]
             yield whole
 
 
@@ -190,7 +247,8 @@ def write_fit_video(path, scene, dataset):
         for t, (image, hard_mask, soft_mask) in enumerate(rendered_frames(scene, dataset)):
             hard_masks.append(hard_mask[..., 0] > 0)
             given = dataset[t]
-            # The soft mask reaches a little beyond the render, where there is no colour: the sea stays the sea there.
+            # The soft mask reaches a little beyond the render, where there is no colour: the sea stays the
+            # sea there.
             image = torch.where(hard_mask > 0, image, given["original"])
             frame = compose_frame(given["original"], given["segmented"], image, soft_mask)
             yield show.draw_labels((frame.numpy() * 255).round().astype(np.uint8), LABELS)
@@ -217,17 +275,24 @@ class Fitted:
 
 def measure(scene, fitted, hard_masks, given_masks, truth):
     """-> (flat figures, per-frame tensors). `truth` is None for clips of real animals: no errors then."""
-    # a template of other people's may be wound inside out: its volume is then negative, but no less its volume
+    # a template of other people's may be wound inside out: its volume is then negative, but no less its
+    # volume
     length, volume = float(body_length(fitted.rest)), abs(float(mesh_volume(fitted.rest, fitted.faces)))
     per_frame = {"iou_with_given_mask": metrics.mask_iou(hard_masks, given_masks > 127)}
     figures = {
-        "length_m": length, "volume_m3": volume, "mass_kg": float(body_mass(volume)),
+        "length_m": length,
+        "volume_m3": volume,
+        "mass_kg": float(body_mass(volume)),
         "iou_with_given_masks_mean": float(per_frame["iou_with_given_mask"].mean()),
         "orientation_jump_deg_max": float(metrics.rotation_steps(fitted.rotmats).max()),
-        "stored_vector_jump_deg_max": float(metrics.chart_jumps(scene.global_poses[:, 0].detach().cpu()).max()),
+        "stored_vector_jump_deg_max": float(
+            metrics.chart_jumps(scene.global_poses[:, 0].detach().cpu()).max()
+        ),
     }
     if truth is not None:
-        errors, errors_per_frame = metrics.against_truth(truth, fitted.vertices, fitted.rotmats, hard_masks, length, volume)
+        errors, errors_per_frame = metrics.against_truth(
+            truth, fitted.vertices, fitted.rotmats, hard_masks, length, volume
+        )
         figures, per_frame = figures | errors, per_frame | errors_per_frame
     return figures, per_frame
 
@@ -235,20 +300,36 @@ def measure(scene, fitted, hard_masks, given_masks, truth):
 def write_report(out, scene, dataset, pack, history, results, per_frame, fitted, truth, settings):
     numpy = lambda tensor: tensor.detach().cpu().numpy()
     heading = np.rad2deg(np.unwrap(np.deg2rad(numpy(metrics.heading(fitted.rotmats)))))
-    build_report(out, FitReport(
-        clip=pack.clip_name, pack=str(pack.root), resolution=tuple(dataset.data_resolution),
-        vertices=numpy(fitted.vertices), faces=numpy(fitted.faces), translations=numpy(scene.translations[:, 0]),
-        rotvecs_stored=numpy(scene.global_poses[:, 0]),
-        rotvecs_shortest=numpy(rotmat_to_rotvec(fitted.rotmats)), rotvecs_continuous=numpy(continuous_rotvecs(fitted.rotmats)),
-        heading_deg=heading, time_s=np.arange(len(dataset)) / dataset.fps, history=history, metrics=results,
-        settings={**asdict(settings), "torch": torch.__version__, "python": platform.python_version(),
-                  "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"},
-        per_frame={name: numpy(values) for name, values in per_frame.items()},
-        truth_translations=None if truth is None else numpy(truth.translations),
-        truth_heading_deg=None if truth is None else numpy(truth.heading_deg),
-        vertex_error_m=None if truth is None else numpy((fitted.vertices - truth.vertices).norm(dim=-1)),
-        altitude_m=numpy(dataset.cam_eye[:, 1]), video=out / "dolphin_fit.mp4",
-    ))
+    build_report(
+        out,
+        FitReport(
+            clip=pack.clip_name,
+            pack=str(pack.root),
+            resolution=tuple(dataset.data_resolution),
+            vertices=numpy(fitted.vertices),
+            faces=numpy(fitted.faces),
+            translations=numpy(scene.translations[:, 0]),
+            rotvecs_stored=numpy(scene.global_poses[:, 0]),
+            rotvecs_shortest=numpy(rotmat_to_rotvec(fitted.rotmats)),
+            rotvecs_continuous=numpy(continuous_rotvecs(fitted.rotmats)),
+            heading_deg=heading,
+            time_s=np.arange(len(dataset)) / dataset.fps,
+            history=history,
+            metrics=results,
+            settings={
+                **asdict(settings),
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+                "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            },
+            per_frame={name: numpy(values) for name, values in per_frame.items()},
+            truth_translations=None if truth is None else numpy(truth.translations),
+            truth_heading_deg=None if truth is None else numpy(truth.heading_deg),
+            vertex_error_m=None if truth is None else numpy((fitted.vertices - truth.vertices).norm(dim=-1)),
+            altitude_m=numpy(dataset.cam_eye[:, 1]),
+            video=out / "dolphin_fit.mp4",
+        ),
+    )
 
 
 def write_json(path, values):
@@ -258,7 +339,8 @@ def write_json(path, values):
         os.replace(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise CourseError(f"Could not write {path}: {error.strerror}. What was there before is untouched.") from error
+        raise CourseError(f"""Could not write {path}: {error.strerror}. What was there before is
+            untouched.""") from error
 
 
 def print_results(out, results):

@@ -7,20 +7,30 @@ from course_lib.errors import CourseError
 from course_lib.video import to_device
 
 
-def fit(scene, loader, render, compute_loss, optimizer, steps, start=0, before_pass=None, after_pass=None,
-        progress=True):
+def fit(
+    scene,
+    loader,
+    render,
+    compute_loss,
+    optimizer,
+    steps,
+    start=0,
+    before_pass=None,
+    after_pass=None,
+    progress=True,
+):
     """Changes the scene until its picture looks like the video. Exercise 7.
 
-    scene: DolphinScene; loader: gives batches of frames, dicts with `t`, `cam`, `original`, `segmented`; once through it is once
-    through the clip; render(scene, t, cam) -> image, hard_mask, silhouette;
-    compute_loss(scene, frames, image, hard_mask, silhouette) -> dict of weighted terms; optimizer: over the scene's parameters;
-    steps: how often to go through the clip.
-    -> history: a list of `steps` dicts, each with the mean over a pass of every term and of their sum, `loss`, as plain numbers.
+    scene: DolphinScene; loader: gives batches of frames, dicts with `t`, `cam`, `original`, `segmented`; once
+    through it is once through the clip; render(scene, t, cam) -> image, hard_mask, silhouette;
+    compute_loss(scene, frames, image, hard_mask, silhouette) -> dict of weighted terms; optimizer: over the
+    scene's parameters; steps: how often to go through the clip. -> history: a list of `steps` dicts, each
+    with the mean over a pass of every term and of their sum, `loss`, as plain numbers.
     """
-    # For runs that go on after an interruption, and for schedules. start: the first pass, if some were done before;
-    # before_pass(step); after_pass(step, terms), with the mean terms of the pass, for saving and drawing.
-    # Raises CourseError when the loss or a parameter stops being a number; the parameters are then as they were before
-    # the batch that broke.
+    # For runs that go on after an interruption, and for schedules. start: the first pass, if some were done
+    # before; before_pass(step); after_pass(step, terms), with the mean terms of the pass, for saving and
+    # drawing. Raises CourseError when the loss or a parameter stops being a number; the parameters are then
+    # as they were before the batch that broke.
     history = []
     passes = tqdm(range(start, steps), desc="fit", initial=start, total=steps, disable=not progress)
     for step in passes:
@@ -47,7 +57,8 @@ def fit(scene, loader, render, compute_loss, optimizer, steps, start=0, before_p
 
 
 def require_finite(scene, terms, where):
-    """Stops before a NaN reaches the parameters, and says where it came from: the first of these three that is not finite."""
+    """Stops before a NaN reaches the parameters, and says where it came from: the first of these three that
+    is not finite."""
     parameters = dict(scene.named_parameters())
     gradients = {name: parameter.grad for name, parameter in parameters.items() if parameter.grad is not None}
     for what, values, hint in (
@@ -57,4 +68,5 @@ def require_finite(scene, terms, where):
     ):
         bad = [name for name, value in values.items() if not torch.isfinite(value).all()]
         if bad:
-            raise CourseError(f"The {what} {', '.join(bad)} is not finite in {where}. This batch changed nothing. {hint}")
+            raise CourseError(f"""The {what} {", ".join(bad)} is not finite in {where}. This batch changed
+                nothing. {hint}""")

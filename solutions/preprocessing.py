@@ -4,7 +4,8 @@
 def show_samples(dataset, indices):
     """Shows frames above their masks, a column for each index.
 
-    dataset: a SegmentedVideo; indices: frame numbers -> matplotlib Figure with 2 rows and len(indices) columns.
+    dataset: a SegmentedVideo; indices: frame numbers -> matplotlib Figure with 2 rows and len(indices)
+    columns.
     """
     from matplotlib.figure import Figure
 
@@ -12,9 +13,9 @@ def show_samples(dataset, indices):
     axes = figure.subplots(2, len(indices), squeeze=False)
     for column, index in zip(axes.T, indices):
         sample = dataset[index]
-        column[0].imshow(sample["original"])                                         # (H, W, 3)
+        column[0].imshow(sample["original"])  # (H, W, 3)
         column[0].set_title(f"frame {index}")
-        column[1].imshow(sample["segmented"][..., 0], cmap="gray", vmin=0, vmax=1)   # (H, W)
+        column[1].imshow(sample["segmented"][..., 0], cmap="gray", vmin=0, vmax=1)  # (H, W)
         for axis in column:
             axis.set_axis_off()
     return figure

@@ -1,7 +1,7 @@
 """Two ways to put the exercises together: the tutorial's, unchanged, and one that measures better.
 
-A recipe says how the scene starts, what is rendered, what is minimised, and at which rates: all that `fit` takes besides
-the scene. benchmarks/README.md has both measured against the known truth.
+A recipe says how the scene starts, what is rendered, what is minimised, and at which rates: all that `fit`
+takes besides the scene. benchmarks/README.md has both measured against the known truth.
 """
 
 import math
@@ -31,12 +31,14 @@ class TutorialRecipe:
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset))
         self.loader = WindowLoader(dataset, scene, batch_size, seed=seed)
-        self.optimizer = torch.optim.Adam([
-            {"params": [scene.translations, scene.part_scales], "lr": 0.01},
-            {"params": [scene.global_poses, scene.joint_poses], "lr": 0.01},
-            {"params": [scene.dolphin_albedo, scene.water_absorption], "lr": 0.001},
-            {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "lr": 0.01},
-        ])
+        self.optimizer = torch.optim.Adam(
+            [
+                {"params": [scene.translations, scene.part_scales], "lr": 0.01},
+                {"params": [scene.global_poses, scene.joint_poses], "lr": 0.01},
+                {"params": [scene.dolphin_albedo, scene.water_absorption], "lr": 0.001},
+                {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "lr": 0.01},
+            ]
+        )
 
     def before_pass(self, step):
         """Nothing changes over time."""
@@ -54,57 +56,75 @@ class TutorialRecipe:
 class DefaultRecipe:
     """What the tutorial's recipe taught us, put right.
 
-    Start. The heading is read from the masks: their long axis, and of its two directions the one in which the animal
-    swims. The tutorial starts every frame at one heading; frames more than 90 degrees away from it end up tail first.
+    Start. The heading is read from the masks: their long axis, and of its two directions the one in which the
+    animal swims. The tutorial starts every frame at one heading; frames more than 90 degrees away from it end
+    up tail first.
 
-    Orientation. Measured from that start (`DolphinScene.anchor`), so that the rotation vectors stay short. There
-    is no jump at pi, pitch and roll mean the same in every frame, and smoothness over time can be asked of the rotation itself.
+    Orientation. Measured from that start (`DolphinScene.anchor`), so that the rotation vectors stay short.
+    There is no jump at pi, pitch and roll mean the same in every frame, and smoothness over time can be asked
+    of the rotation itself.
 
-    Silhouette. Distances to the outline (course_lib.outline) instead of the IoU of a mask that is too large. The
-    band narrows from 4 pixels, which catch a rough start, to 2, where only the outline counts.
+    Silhouette. Distances to the outline (course_lib.outline) instead of the IoU of a mask that is too large.
+    The band narrows from 4 pixels, which catch a rough start, to 2, where only the outline counts.
 
-    Time. Changes of velocity cost, not velocity: a swimming animal moves, and the tutorial's prior slows it down.
+    Time. Changes of velocity cost, not velocity: a swimming animal moves, and the tutorial's prior slows it
+    down.
 
-    Depth. One camera cannot tell a small shallow dolphin from a large deep one: 1 % of length is as good as 11 cm of
-    depth. So its mean is assumed, not measured: the clip shows a trail of foam behind the dorsal fin, whose tip therefore cuts
-    the surface by a few centimetres. Where nothing like that is seen, set FIN_OUT to what you believe, and say so.
+    Depth. One camera cannot tell a small shallow dolphin from a large deep one: 1 % of length is as good as
+    11 cm of depth. So its mean is assumed, not measured: the clip shows a trail of foam behind the dorsal
+    fin, whose tip therefore cuts the surface by a few centimetres. Where nothing like that is seen, set
+    FIN_OUT to what you believe, and say so.
 
-    Colour. The texture, the sun and the water follow the picture but do not move the animal: waves refract it, glints
-    cover it, and its grey skin has few marks to hold on to. They are fitted in the last third, when it is in place.
+    Colour. The texture, the sun and the water follow the picture but do not move the animal: waves refract
+    it, glints cover it, and its grey skin has few marks to hold on to. They are fitted in the last third,
+    when it is in place.
     """
 
     name = "default"
 
-    REACH = (4.0, 2.0)                  # pixels, first and last pass
+    REACH = (4.0, 2.0)  # pixels, first and last pass
     RATES = {"place": 0.01, "turn": 0.01, "shape": 0.005, "skin": 0.02, "light": 0.02}
-    COLOUR_FROM = 2 / 3                 # share of the passes after which colours are fitted
-    FIN_OUT = 0.05                      # metres of the dorsal fin above the surface
+    COLOUR_FROM = 2 / 3  # share of the passes after which colours are fitted
+    FIN_OUT = 0.05  # metres of the dorsal fin above the surface
 
     WEIGHTS = {
-        "outline": 1.0, "photometric": 1.0,
-        "pose": 0.3, "tilt": 0.2,
-        "scale_global": 0.3, "scale_axes": 0.3, "scale_smoothness": 3.0,
-        "steady_place": 2000.0, "steady_turn": 300.0, "steady_joints": 500.0,
-        "depth": 10.0, "level": 5.0,
+        "outline": 1.0,
+        "photometric": 1.0,
+        "pose": 0.3,
+        "tilt": 0.2,
+        "scale_global": 0.3,
+        "scale_axes": 0.3,
+        "scale_smoothness": 3.0,
+        "steady_place": 2000.0,
+        "steady_turn": 300.0,
+        "steady_joints": 500.0,
+        "depth": 10.0,
+        "level": 5.0,
     }
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
         self.scene, self.steps = scene, steps
-        self.depth = self.FIN_OUT - float(scene.rest_shape()[:, 1].detach().max())              # height of the origin, metres
+        self.depth = self.FIN_OUT - float(
+            scene.rest_shape()[:, 1].detach().max()
+        )  # height of the origin, metres
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset, height=self.depth))
         scene.anchor(batch_rodrigues(headings_from_masks(dataset, scene.translations).to(scene.translations)))
         self.neighbours = face_neighbours(scene.model.F)
         self.targets = OutlineTargets(dataset.masks, self.REACH[0])
-        self.loader = WindowLoader(dataset, scene, batch_size, margin=math.ceil(self.REACH[0]) + 2, seed=seed,
-                                   layers=[self.targets])
-        self.optimizer = torch.optim.Adam([
-            {"params": [scene.translations], "name": "place"},
-            {"params": [scene.global_poses, scene.joint_poses], "name": "turn"},
-            {"params": [scene.part_scales], "name": "shape"},
-            {"params": [scene.dolphin_albedo, scene.water_absorption], "name": "skin"},
-            {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "name": "light"},
-        ], betas=(0.9, 0.99))
+        self.loader = WindowLoader(
+            dataset, scene, batch_size, margin=math.ceil(self.REACH[0]) + 2, seed=seed, layers=[self.targets]
+        )
+        self.optimizer = torch.optim.Adam(
+            [
+                {"params": [scene.translations], "name": "place"},
+                {"params": [scene.global_poses, scene.joint_poses], "name": "turn"},
+                {"params": [scene.part_scales], "name": "shape"},
+                {"params": [scene.dolphin_albedo, scene.water_absorption], "name": "skin"},
+                {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "name": "light"},
+            ],
+            betas=(0.9, 0.99),
+        )
 
     def before_pass(self, step):
         """Narrows the band, and lowers the rates along a cosine."""
@@ -115,7 +135,8 @@ class DefaultRecipe:
             group["lr"] = self.RATES[group["name"]] * (0.03 + 0.97 * (1 + math.cos(math.pi * done)) / 2)
 
     def render(self, scene, t, cam):
-        """The distance to the outline takes the place of the soft mask; the picture does not move the animal."""
+        """The distance to the outline takes the place of the soft mask; the picture does not move the
+        animal."""
         verts = scene.skin(t)
         with torch.no_grad():
             features, _, face_idx = rasterize_features(verts, cam, scene.model)
@@ -125,12 +146,15 @@ class DefaultRecipe:
         return image, features[-1], distance
 
     def compute_loss(self, scene, frames, image, hard_mask, distance):
-        rotations = scene.rotations()                                                # (T, 3, 3)
-        heights = scene.translations[:, 0, 1]                                        # (T,)
+        rotations = scene.rotations()  # (T, 3, 3)
+        heights = scene.translations[:, 0, 1]  # (T,)
         terms = {
-            "outline": outline_loss(distance, frames["outline"], self.targets.reach, frames["outline_outside"]),
+            "outline": outline_loss(
+                distance, frames["outline"], self.targets.reach, frames["outline_outside"]
+            ),
             "pose": losses.pose_prior(scene.joint_poses),
-            "tilt": rotations[:, 1, 0].square().mean() + rotations[:, 1, 2].square().mean(),   # sin of roll and pitch
+            "tilt": rotations[:, 1, 0].square().mean()
+            + rotations[:, 1, 2].square().mean(),  # sin of roll and pitch
             **losses.scale_priors(scene.part_scales, scene.model.LBS),
             "steady_place": losses.steadiness_prior(scene.translations),
             "steady_turn": losses.steadiness_prior(rotations),
@@ -142,11 +166,12 @@ class DefaultRecipe:
             terms["photometric"] = losses.photometric_loss(image, frames["original"], hard_mask)
         return {name: self.WEIGHTS[name] * value for name, value in terms.items()}
 
-
     @torch.no_grad()
     def finish(self):
-        """Writes the orientation as rotation vectors that do not jump at half a turn, measured from no anchor."""
-        # Not by exercise 9, which is a lesson later: where that is still to be written the fit must be right all the same.
+        """Writes the orientation as rotation vectors that do not jump at half a turn, measured from no
+        anchor."""
+        # Not by exercise 9, which is a lesson later: where that is still to be written the fit must be right
+        # all the same.
         scene = self.scene
         vectors = rotmat_to_steady_rotvec(scene.rotations())
         scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
@@ -154,22 +179,28 @@ class DefaultRecipe:
 
 
 def headings_from_masks(dataset, translations):
-    """Rotation vectors about the vertical, from the masks' long axes and the direction of travel: (T, 3), continuous.
+    """Rotation vectors about the vertical, from the masks' long axes and the direction of travel: (T, 3),
+    continuous.
 
-    translations (T, 1, 3): where the masks' centres are in the world. An axis has two directions: its angle is known up to
-    half a turn. Unwrapped in half turns over time and smoothed over 9 frames, one choice is left for the whole clip.
+    translations (T, 1, 3): where the masks' centres are in the world. An axis has two directions: its angle
+    is known up to half a turn. Unwrapped in half turns over time and smoothed over 9 frames, one choice is
+    left for the whole clip.
     """
     angles = []
     for mask in dataset.masks:
-        points = (mask > 127).nonzero().double()                                     # (N, 2): row, column
+        points = (mask > 127).nonzero().double()  # (N, 2): row, column
         points = points - points.mean(0)
         down, right = torch.linalg.eigh(points.T @ points).eigenvectors[:, -1]
-        angles.append(torch.atan2(-right, -down))                                    # world: +z is up, +x is left
-    angles = unwrap(torch.stack(angles), period=torch.pi)                            # (T,)
+        angles.append(torch.atan2(-right, -down))  # world: +z is up, +x is left
+    angles = unwrap(torch.stack(angles), period=torch.pi)  # (T,)
     reach = min(4, (len(angles) - 1) // 2)
-    angles = torch.nn.functional.pad(angles[None], (reach, reach), mode="replicate").unfold(1, 2 * reach + 1, 1).mean(-1)[0]
+    angles = (
+        torch.nn.functional.pad(angles[None], (reach, reach), mode="replicate")
+        .unfold(1, 2 * reach + 1, 1)
+        .mean(-1)[0]
+    )
 
-    travel = (translations[1:, 0] - translations[:-1, 0]).detach().cpu().double()   # (T - 1, 3)
+    travel = (translations[1:, 0] - translations[:-1, 0]).detach().cpu().double()  # (T - 1, 3)
     forward = (travel[:, 0] * angles[1:].sin() + travel[:, 2] * angles[1:].cos()).sum()
     if forward < 0:
         angles = angles + torch.pi

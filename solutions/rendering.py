@@ -10,33 +10,39 @@ from course_lib.window import TUTORIAL_BAND
 def rasterize_features(verts, cam, model):
     """What every pixel sees of the dolphin: the first half of exercise 4.
 
-    verts (B, V, 3) in the world, cam: a batch of B cameras, model: the DolphinModel (faces, UVs)
-    -> features [uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard_mask (B, H, W, 1)],
-    faces_image (B, F, 3, 2) the faces' corners in NDC, face_idx (B, H, W) the face that each pixel sees, or -1.
+    verts (B, V, 3) in the world, cam: a batch of B cameras, model: the DolphinModel (faces, UVs) -> features
+    [uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard_mask (B, H, W, 1)], faces_image (B, F, 3,
+    2) the faces' corners in NDC, face_idx (B, H, W) the face that each pixel sees, or -1.
     """
-    in_camera = cam.extrinsics.transform(verts)                                      # (B, V, 3)
-    on_image = cam.intrinsics.transform(in_camera)[..., :2]                          # (B, V, 2)
-    faces_camera = kal.ops.mesh.index_vertices_by_faces(in_camera, model.F)          # (B, F, 3, 3)
-    faces_image = kal.ops.mesh.index_vertices_by_faces(on_image, model.F)            # (B, F, 3, 2)
-    looks_at_us = kal.ops.mesh.face_normals(faces_camera)[..., 2] >= 0               # (B, F)
+    in_camera = cam.extrinsics.transform(verts)  # (B, V, 3)
+    on_image = cam.intrinsics.transform(in_camera)[..., :2]  # (B, V, 2)
+    faces_camera = kal.ops.mesh.index_vertices_by_faces(in_camera, model.F)  # (B, F, 3, 3)
+    faces_image = kal.ops.mesh.index_vertices_by_faces(on_image, model.F)  # (B, F, 3, 2)
+    looks_at_us = kal.ops.mesh.face_normals(faces_camera)[..., 2] >= 0  # (B, F)
 
     mesh = kal.rep.SurfaceMesh(verts, model.F)
-    uv = model.face_uvs.expand(len(verts), -1, -1, -1)                               # (B, F, 3, 2), v downwards
-    uv = torch.stack([uv[..., 0], 1 - uv[..., 1]], dim=-1)                           # texture_mapping wants v upwards
-    height = mesh.face_vertices[..., 1:2]                                            # (B, F, 3, 1), y is up
+    uv = model.face_uvs.expand(len(verts), -1, -1, -1)  # (B, F, 3, 2), v downwards
+    uv = torch.stack([uv[..., 0], 1 - uv[..., 1]], dim=-1)  # texture_mapping wants v upwards
+    height = mesh.face_vertices[..., 1:2]  # (B, F, 3, 1), y is up
     inside = torch.ones_like(height)
     features, face_idx = kal.render.mesh.rasterize(
-        cam.height, cam.width, faces_camera[..., 2], faces_image,
-        [uv, mesh.face_normals, height, inside], valid_faces=looks_at_us)
+        cam.height,
+        cam.width,
+        faces_camera[..., 2],
+        faces_image,
+        [uv, mesh.face_normals, height, inside],
+        valid_faces=looks_at_us,
+    )
     return features, faces_image, face_idx
 
 
 def dibr_rendering(verts, cam, model, band=TUTORIAL_BAND):
     """Rasterises the dolphin and softens its outline. Exercise 4.
 
-    verts (B, V, 3) in the world, cam: a batch of B cameras, model: the DolphinModel; band: how wide the soft outline is
-    -> features [uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard_mask (B, H, W, 1)], soft_mask (B, H, W, 1).
-    uv for `texture_mapping`, normals in the world, height over the sea in metres. Chen et al., NeurIPS 2019, arXiv 1908.01210.
+    verts (B, V, 3) in the world, cam: a batch of B cameras, model: the DolphinModel; band: how wide the soft
+    outline is -> features [uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard_mask (B, H, W,
+    1)], soft_mask (B, H, W, 1). uv for `texture_mapping`, normals in the world, height over the sea in
+    metres. Chen et al., NeurIPS 2019, arXiv 1908.01210.
     """
     features, faces_image, face_idx = rasterize_features(verts, cam, model)
     soft_mask = kal.render.mesh.dibr_soft_mask(faces_image, face_idx, *band.seen_by(cam))
@@ -50,7 +56,7 @@ def absorb(image, sea_level_height, hard_mask, water_absorption):
     water_absorption (3,) 1/m -> a new image (B, H, W, 3):  I exp(w l) where the dolphin is seen under water, else I.
     """
     # Nothing is written in place: the image is still needed to differentiate what made it.
-    depth = (sea_level_height * hard_mask).clamp(max=0)                              # 0 above water and off the dolphin
+    depth = (sea_level_height * hard_mask).clamp(max=0)  # 0 above water and off the dolphin
     return image * torch.exp(water_absorption * depth)
 
 
@@ -66,6 +72,6 @@ def render(scene, t, cam, band=TUTORIAL_BAND):
 
     t (B,) frame numbers, cam: a batch of B cameras -> image (B, H, W, 3), hard_mask, soft_mask (B, H, W, 1).
     """
-    verts = scene.skin(t)                                                            # (B, V, 3)
+    verts = scene.skin(t)  # (B, V, 3)
     features, soft_mask = dibr_rendering(verts, cam, scene.model, band)
     return shade(scene, cam, features), features[-1], soft_mask

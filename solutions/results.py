@@ -14,15 +14,16 @@ def compose_frame(original, segmentation, render, soft_mask):
         the original      |
     """
     # The render has no sea of its own: it is laid over the original wherever the soft mask is above one half.
-    composite = torch.where(soft_mask > 0.5, render, original)                       # (H, W, 3)
+    composite = torch.where(soft_mask > 0.5, render, original)  # (H, W, 3)
     segmentation, soft_mask = segmentation.expand_as(original), soft_mask.expand_as(original)
-    top = torch.cat([original, segmentation], dim=1)                                 # (H, 2 W, 3)
+    top = torch.cat([original, segmentation], dim=1)  # (H, 2 W, 3)
     bottom = torch.cat([composite, soft_mask], dim=1)
     return torch.cat([top, bottom], dim=0).clamp(0, 1)
 
 
 def body_length(vertices):
-    """Length along the body axis of a straight dolphin, from the tip of the rostrum to the end of the flukes. Exercise 10.
+    """Length along the body axis of a straight dolphin, from the tip of the rostrum to the end of the flukes.
+    Exercise 10.
 
     vertices (V, 3), metres, as `scene.rest_shape()` gives them: the body axis is z -> scalar tensor, metres.
     """
@@ -33,16 +34,18 @@ def body_length(vertices):
 def mesh_volume(vertices, faces):
     """Volume inside a closed surface, wherever it lies. Exercise 10.
 
-    vertices (V, 3), metres; faces (F, 3), vertex numbers, counter-clockwise seen from outside -> scalar tensor, cubic metres.
+    vertices (V, 3), metres; faces (F, 3), vertex numbers, counter-clockwise seen from outside -> scalar
+    tensor, cubic metres.
     """
-    # Divergence theorem: every triangle (a, b, c) spans with the origin a tetrahedron of signed volume a . (b x c) / 6;
-    # what lies outside the body is counted as often positively as negatively. The origin may be anywhere.
-    a, b, c = vertices[faces].unbind(1)                                              # (F, 3) each
+    # Divergence theorem: every triangle (a, b, c) spans with the origin a tetrahedron of signed volume a . (b
+    # x c) / 6; what lies outside the body is counted as often positively as negatively. The origin may be
+    # anywhere.
+    a, b, c = vertices[faces].unbind(1)  # (F, 3) each
     return (a * torch.linalg.cross(b, c)).sum() / 6
 
 
 def body_mass(volume, density=1025.0):
     """Mass in kg of a body of this volume, m^3, and this mean density, kg/m^3. Exercise 10."""
-    # The default is sea water's at 20 degrees C and 35 g/kg salinity. Whole dolphins are close to neutrally buoyant: their mean
-    # density is that of sea water within a few per cent (lungs full or empty).
+    # The default is sea water's at 20 degrees C and 35 g/kg salinity. Whole dolphins are close to neutrally
+    # buoyant: their mean density is that of sea water within a few per cent (lungs full or empty).
     return density * volume

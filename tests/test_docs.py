@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "assets" / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "autograder" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "assets" / "README.md",
+    ROOT / "benchmarks" / "README.md",
+    ROOT / "autograder" / "README.md",
+]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -38,7 +43,9 @@ def test_commands_and_options_exist():
             words, rest = found[1].split(), found[2]
             help_text = help_of(*words)
             for option in re.findall(r"--[a-z-]+", rest):
-                assert option in help_text or option == "--help", f"`dolphins {' '.join(words)}` has no {option}"
+                assert option in help_text or option == "--help", (
+                    f"`dolphins {' '.join(words)}` has no {option}"
+                )
             seen += 1
     assert seen >= 4
 
@@ -46,11 +53,18 @@ def test_commands_and_options_exist():
 def code_of(page):
     """Lines of code blocks and inline code."""
     text = page.read_text()
-    return [line.strip() for line in text.splitlines() if line.startswith("    ")] + re.findall(r"`([^`\n]+)`", text)
+    return [line.strip() for line in text.splitlines() if line.startswith("    ")] + re.findall(
+        r"`([^`\n]+)`", text
+    )
 
 
 def help_of(*words):
-    done = subprocess.run([sys.executable, "-m", "dolphins", *words, "--help"], cwd=ROOT, capture_output=True, text=True,
-                          env={"COLUMNS": "200", "PATH": ""})
+    done = subprocess.run(
+        [sys.executable, "-m", "dolphins", *words, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={"COLUMNS": "200", "PATH": ""},
+    )
     assert done.returncode == 0, f"dolphins {' '.join(words)}: {done.stderr}"
     return done.stdout

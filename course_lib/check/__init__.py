@@ -3,9 +3,9 @@
     check.rodrigues()                                       the functions of these names in the notebook
     check.rodrigues(quat_to_rotmat, batch_rodrigues)        or these
 
-Each prints which properties hold, and for one that does not, which mistake this most probably is; its value is the points
-earned. No reference is needed, nor a network: what is right is known from properties, closed forms, or another way to compute it.
-`core` says how a check is built, and how another judge can use it.
+Each prints which properties hold, and for one that does not, which mistake this most probably is; its value
+is the points earned. No reference is needed, nor a network: what is right is known from properties, closed
+forms, or another way to compute it. `core` says how a check is built, and how another judge can use it.
 """
 
 from .core import Exercise

@@ -1,4 +1,5 @@
-"""How an exercise is checked: named properties, each with a diagnosis, in a form that a judge elsewhere can use too.
+"""How an exercise is checked: named properties, each with a diagnosis, in a form that a judge elsewhere can
+use too.
 
 A `Property` has three parts, and only arrays pass between them:
 
@@ -6,11 +7,13 @@ A `Property` has three parts, and only arrays pass between them:
     call(given, **inputs)  ->  what the student's functions make of it: a dict of tensors
     judge(outputs, **inputs)  ->  None, or a `Complaint`: what is wrong, and which mistake it most probably is
 
-So the same property runs where the student is, with fixed cases (`grade`), and with fresh ones whose expected outputs are
-those of the reference: `call` is simply called with the reference's functions as well (`grade(..., reference=...)`). A judge
-that does not trust the student's machine runs `call` there and the rest here.
+So the same property runs where the student is, with fixed cases (`grade`), and with fresh ones whose expected
+outputs are those of the reference: `call` is simply called with the reference's functions as well
+(`grade(..., reference=...)`). A judge that does not trust the student's machine runs `call` there and the
+rest here.
 
-Nothing that a student writes can break a check: whatever happens in `call` becomes a Complaint in words (`attempt`).
+Nothing that a student writes can break a check: whatever happens in `call` becomes a Complaint in words
+(`attempt`).
 """
 
 from __future__ import annotations
@@ -35,22 +38,34 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .. import work
+from .. import keep
+from ..errors import fold
 
-SECONDS = 10.0          # that one property may take before it is stopped
-SPARE = __name__.rpartition(".")[0] + ".spare"
+SECONDS = 10.0  # that one property may take before it is stopped
+SPARE = __name__.rpartition(".")[0] + ".fallback_renderer"
 PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
 class Complaint(NamedTuple):
-    """What is wrong: `key` names the mistake (for statistics and tests), `text` tells the student, in a sentence or two."""
+    """What is wrong: `key` names the mistake (for statistics and tests), `text` tells the student."""
 
     key: str
     text: str
 
+    @classmethod
+    def of(cls, said):
+        """The complaint that is written "key: a sentence or two"; it is folded."""
+        key, _, text = fold(said).partition(": ")
+        return cls(key, text)
+
 
 class Problem(Exception):
-    """Raised within `call` where a student's value is not even of the right kind. Problem(key, text)"""
+    """Raised within `call` where a student's value is not even of the right kind: with the Complaint's parts."""
+
+    @classmethod
+    def of(cls, said):
+        """The problem that is written "key: a sentence or two"."""
+        return cls(*Complaint.of(said))
 
     @property
     def complaint(self):
@@ -60,11 +75,11 @@ class Problem(Exception):
 class Property:
     """One thing that a right solution does. Subclass it: `name`, `points`, and the three methods.
 
-    points 0 makes it advice: it is shown where it does not hold, and costs nothing. after: properties (classes) without which
-    this one says nothing; it is then not tried. tolerance: of the comparison with a
-    reference, absolute, for outputs whose largest entry is about 1 (it grows with them). hidden: outputs that a reference need
-    not share: those of which `judge` alone decides, as it allows more than one answer. varying: outputs whose first length may
-    differ from the reference's.
+    points 0 makes it advice: it is shown where it does not hold, and costs nothing. after: properties
+    (classes) without which this one says nothing; it is then not tried. tolerance: of the comparison with a
+    reference, absolute, for outputs whose largest entry is about 1 (it grows with them). hidden: outputs that
+    a reference need not share: those of which `judge` alone decides, as it allows more than one answer.
+    varying: outputs whose first length may differ from the reference's.
     """
 
     name = ""
@@ -94,8 +109,8 @@ class Outcome:
     of: float
     complaint: Complaint | None
     seconds: float
-    printed: str = ""           # the beginning of what the code printed
-    lines: int = 0              # of all that it printed
+    printed: str = ""  # the beginning of what the code printed
+    lines: int = 0  # of all that it printed
 
 
 @dataclass(frozen=True)
@@ -114,7 +129,9 @@ class Result:
     @property
     def complaints(self):
         """What is wrong, in the order of the properties; what was not reached is left out."""
-        return [o.complaint for o in self.outcomes if o.complaint is not None and o.complaint.key != "not-reached"]
+        return [
+            o.complaint for o in self.outcomes if o.complaint is not None and o.complaint.key != "not-reached"
+        ]
 
     @property
     def untouched(self):
@@ -124,7 +141,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: its number, its title, the names of the functions that the student writes, and what they must do."""
+    """An exercise: its number, its title, the names of the functions that the student writes, and what they
+    must do."""
 
     number: int
     title: str
@@ -136,10 +154,11 @@ class Exercise:
         return float(sum(p.points for p in self.properties))
 
     def __call__(self, *functions):
-        """Check the functions, or those of these names in the notebook: prints what holds and what does not. -> points earned"""
+        """Check the functions, or those of these names in the notebook: prints what holds and what does not.
+        -> points earned"""
         given = self.find(functions, sys._getframe(1).f_globals)
         result = judge()(self, given)
-        work.remember(vars(given).values(), result.points, self.points)
+        keep.remember(vars(given).values(), result.points, self.points)
         print(report(result))
         return result.points
 
@@ -147,23 +166,28 @@ class Exercise:
         """The functions by name: as they were passed, else from the dict `names`. Missing ones are None."""
         values = functions if functions else [names.get(name) for name in self.functions]
         if len(values) != len(self.functions):
-            raise TypeError(f"this check takes {len(self.functions)} functions ({', '.join(self.functions)}), or none and then "
-                            f"looks for them in the notebook; got {len(values)}")
+            raise TypeError(
+                f"this check takes {len(self.functions)} functions ({', '.join(self.functions)}), or none and then "
+                f"looks for them in the notebook; got {len(values)}"
+            )
         return types.SimpleNamespace(**dict(zip(self.functions, values)))
 
 
 def grade(exercise, given, seed=0, reference=None):
     """Runs all properties of an exercise. -> Result
 
-    given: a namespace with the student's functions. With a `reference`, a namespace of the right ones, what the student's
-    functions make of the cases of `seed` must equal what the reference makes of them, besides what the property says.
+    given: a namespace with the student's functions. With a `reference`, a namespace of the right ones, what
+    the student's functions make of the cases of `seed` must equal what the reference makes of them, besides
+    what the property says.
     """
     if complaint := not_defined(exercise, given):
         return Result(exercise, [Outcome(p.name, 0.0, p.points, complaint, 0.0) for p in exercise.properties])
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)                # the cases are small, and threads that wait for busy cores cost more than they give
+    torch.set_num_threads(
+        1
+    )  # the cases are small, and threads that wait for busy cores cost more than they give
     try:
-        with torch.device("cpu"):           # whatever the notebook's default device is, the cases lie on the CPU
+        with torch.device("cpu"):  # whatever the notebook's default device is, the cases lie on the CPU
             return Result(exercise, run(exercise, given, seed, reference))
     finally:
         torch.set_num_threads(threads)
@@ -182,14 +206,18 @@ def judge():
 def not_defined(exercise, given):
     """What is no function of those that an exercise asks for. -> Complaint or None"""
     values = {name: getattr(given, name, None) for name in exercise.functions}
-    missing = [f"`{name}` is " + ("not defined" if value is None else f"{describe(value)}, not a function")
-               for name, value in values.items() if not callable(value)]
+    missing = [
+        f"`{name}` is " + ("not defined" if value is None else f"{describe(value)}, not a function")
+        for name, value in values.items()
+        if not callable(value)
+    ]
     if missing:
-        return Complaint("not-defined", f"{', '.join(missing)}. Run the cell in which you write it, then this one again.")
+        return Complaint.of(f"""not-defined: {", ".join(missing)}. Run the cell in which you write it, then
+            this one again.""")
     spare = [name for name, value in values.items() if getattr(value, "__module__", None) == SPARE]
     if spare:
-        return Complaint("spare-part", f"`{spare[0]}` is the course's spare part now. "
-                                       "Run the cell in which you write yours, then this one again.")
+        return Complaint.of(f"""spare-part: `{spare[0]}` is the course's spare part now. Run the cell in which
+            you write yours, then this one again.""")
     return None
 
 
@@ -206,7 +234,7 @@ def in_turn(exercise, tried):
     outcomes, failed, hung = [], set(), False
     for index, prop in enumerate(exercise.properties):
         if failed & set(prop.after):
-            complaint = Complaint("not-reached", "Not tried: first mend what is wrong above.")
+            complaint = Complaint.of("not-reached: Not tried: first mend what is wrong above.")
             outcome = Outcome(prop.name, 0.0, prop.points, complaint, 0.0)
         else:
             outcome = tried(index, prop, min(2.0, prop.seconds) if hung else prop.seconds)
@@ -219,6 +247,7 @@ def in_turn(exercise, tried):
 
 def run(exercise, given, seed, reference):
     """The properties one by one, in this process. -> list of Outcome"""
+
     def tried(index, prop, seconds):
         inputs = prop.inputs(rng_of(exercise, index, seed))
         start = time.perf_counter()
@@ -228,19 +257,31 @@ def run(exercise, given, seed, reference):
             complaint = verdict(prop, outputs, inputs)
         if complaint is None and reference is not None:
             complaint = compare(outputs, prop.call(reference, **clone(inputs)), prop)
-        return Outcome(prop.name, 0.0 if complaint else prop.points, prop.points, complaint, took, printed.text(), printed.lines)
+        return Outcome(
+            prop.name,
+            0.0 if complaint else prop.points,
+            prop.points,
+            complaint,
+            took,
+            printed.text(),
+            printed.lines,
+        )
 
     return in_turn(exercise, tried)
 
 
 def verdict(prop, outputs, inputs):
-    """What the property says of outputs. Nothing that they hold may end in a traceback from here. -> Complaint or None"""
+    """What the property says of outputs.
+
+    Nothing that they hold may end in a traceback from here. -> Complaint or None
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return prop.judge(outputs, **clone(inputs))
     except Exception as error:
-        return Complaint("not-judged", f"What your code gives cannot be judged ({type(error).__name__}: {error}).")
+        return Complaint.of(f"""not-judged: What your code gives cannot be judged ({type(error).__name__}:
+            {error}).""")
 
 
 def attempt(prop, given, inputs, seconds):
@@ -249,34 +290,42 @@ def attempt(prop, given, inputs, seconds):
     printed = Printed()
     outputs = complaint = None
     try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(Printed()), warnings.catch_warnings(), \
-                time_limit(seconds):
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(Printed()),
+            warnings.catch_warnings(),
+            time_limit(seconds),
+        ):
             warnings.simplefilter("ignore")
             outputs = prop.call(given, **mine)
-            outputs = {name: value.detach() if torch.is_tensor(value) else value for name, value in outputs.items()}
+            outputs = {
+                name: value.detach() if torch.is_tensor(value) else value for name, value in outputs.items()
+            }
     except Problem as problem:
         complaint = problem.complaint
     except NotImplementedError as error:
         if is_stub(error):
-            complaint = Complaint("not-implemented", "not solved yet")
+            complaint = Complaint.of("not-implemented: not solved yet")
         else:
             complaint = raised(error)
     except TooLong:
-        complaint = Complaint("too-long", f"It had not come to an end after {seconds:.0f} s. Is there a loop that never "
-                                          "ends, or one over pixels or frames where one operation on the whole tensor would do?")
+        complaint = Complaint.of(f"""too-long: It had not come to an end after {seconds:.0f} s. Is there a
+            loop that never ends, or one over pixels or frames where one operation on the whole tensor would
+            do?""")
     except (Exception, SystemExit) as error:
         complaint = raised(error)
     if complaint is None:
         changed = [name for name, value in inputs.items() if not same(value, mine[name])]
         if changed:
-            complaint = Complaint("changed-input", f"Your code changes its input `{changed[0]}` in place. "
-                                                   "Whoever called it needs that still: work on a new tensor instead "
-                                                   "(`x = x * 2`, not `x *= 2`).")
+            complaint = Complaint.of(f"""changed-input: Your code changes its input `{changed[0]}` in place.
+                Whoever called it needs that still: work on a new tensor instead (`x = x * 2`, not `x *=
+                2`).""")
     return outputs, complaint, printed
 
 
 class Printed(io.TextIOBase):
-    """Where a student's prints go: keeps the beginning and counts the lines, so a loop that prints for ever fills no memory."""
+    """Where a student's prints go: keeps the beginning and counts the lines, so a loop that prints for ever
+    fills no memory."""
 
     def __init__(self, keep=2000):
         super().__init__()
@@ -287,7 +336,7 @@ class Printed(io.TextIOBase):
 
     def write(self, text):
         self.lines += text.count("\n")
-        self.kept += text[:self.keep - len(self.kept)]
+        self.kept += text[: self.keep - len(self.kept)]
         return len(text)
 
     def text(self):
@@ -307,14 +356,19 @@ def raised(error):
     text = text if len(text) <= 200 else text[:200] + " ..."
     line = f" in the line `{where[-1].line.strip()}`" if where and where[-1].line else ""
     if "out of memory" in text.lower():
-        return Complaint("out-of-memory", f"The GPU's memory is full{line}. Restart the runtime, or choose one without a GPU: "
-                                          "everything runs on the CPU as well.")
-    return Complaint("raised", f"{type(error).__name__}{line}: {text}" if text else f"{type(error).__name__}{line}.")
+        return Complaint.of(f"""out-of-memory: The GPU's memory is full{line}. Restart the runtime, or choose
+            one without a GPU: everything runs on the CPU as well.""")
+    return Complaint(
+        "raised", f"{type(error).__name__}{line}: {text}" if text else f"{type(error).__name__}{line}."
+    )
 
 
 def is_theirs(filename):
-    """Whether a frame of a traceback is in what the student wrote: a notebook cell, or a file that is no library."""
-    return not any(part in filename for part in ("site-packages", "dist-packages", PACKAGE, "/lib/python", "\\lib\\"))
+    """Whether a frame of a traceback is in what the student wrote: a notebook cell, or a file that is no
+    library."""
+    return not any(
+        part in filename for part in ("site-packages", "dist-packages", PACKAGE, "/lib/python", "\\lib\\")
+    )
 
 
 class TooLong(BaseException):
@@ -332,7 +386,7 @@ def time_limit(seconds):
         raise TooLong
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)     # again each second, if the first is swallowed
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second, if the first is swallowed
     try:
         yield
     finally:
@@ -340,42 +394,53 @@ def time_limit(seconds):
         signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
 
 
-# --- what a student's value is, and whether it is the right one ----------------------------------------------
+# --- what a student's value is, and whether it is the right one
+# ----------------------------------------------
+
 
 def tensor(name, value, shape, like=None, finite=True):
-    """The value, if it is a tensor of this shape, with the dtype and device of `like`; else a Problem that says what it is.
+    """The value, if it is a tensor of this shape, with the dtype and device of `like`; else a Problem that
+    says what it is.
 
-    name: how the student knows it, `batch_rodrigues(theta)` or the like. An entry None of the shape is any length.
+    name: how the student knows it, `batch_rodrigues(theta)` or the like. An entry None of the shape is any
+    length.
     """
     shape = tuple(shape)
     expected = f"a tensor of shape {shape_text(shape)}"
     if value is None:
-        raise Problem("none", f"`{name}` gives None, expected {expected}. Is the `return` missing?")
+        raise Problem.of(f"none: `{name}` gives None, expected {expected}. Is the `return` missing?")
     if not torch.is_tensor(value):
-        how = {np.ndarray: " Stay in torch: gradients do not flow through NumPy.",
-               list: " `torch.stack(values)` makes a tensor of a list of tensors."}.get(type(value), "")
-        raise Problem("not-a-tensor", f"`{name}` gives {describe(value)}, expected {expected}.{how}")
+        how = {
+            np.ndarray: " Stay in torch: gradients do not flow through NumPy.",
+            list: " `torch.stack(values)` makes a tensor of a list of tensors.",
+        }.get(type(value), "")
+        raise Problem.of(f"not-a-tensor: `{name}` gives {describe(value)}, expected {expected}.{how}")
     if value.dim() != len(shape) or any(want not in (None, got) for want, got in zip(shape, value.shape)):
-        raise Problem("shape", f"`{name}` gives shape {shape_text(value.shape)}, expected {shape_text(shape)}.")
+        raise Problem.of(
+            f"shape: `{name}` gives shape {shape_text(value.shape)}, expected {shape_text(shape)}."
+        )
     if like is not None and value.dtype != like.dtype:
-        raise Problem("dtype", f"`{name}` gives {value.dtype}, expected {like.dtype} as the input has. Make new tensors with "
-                               "`torch.zeros_like`, `x.new_zeros` and kin.")
+        raise Problem.of(f"""dtype: `{name}` gives {value.dtype}, expected {like.dtype} as the input has. Make
+            new tensors with `torch.zeros_like`, `x.new_zeros` and kin.""")
     if like is not None and value.device != like.device:
-        raise Problem("device", f"`{name}` lies on {value.device}, the input on {like.device}. Make new tensors on the input's "
-                                "device: `torch.zeros_like`, `x.new_zeros`.")
+        raise Problem.of(f"""device: `{name}` lies on {value.device}, the input on {like.device}. Make new
+            tensors on the input's device: `torch.zeros_like`, `x.new_zeros`.""")
     if finite and value.is_floating_point() and not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).sum())
-        raise Problem("not-finite", f"`{name}` has {bad} of {value.numel()} entries that are NaN or infinite.")
+        raise Problem.of(
+            f"not-finite: `{name}` has {bad} of {value.numel()} entries that are NaN or infinite."
+        )
     return value
 
 
 def items(name, value, count, names):
-    """The value, if it is a tuple or list of `count`; else a Problem. names: what they are, for the message."""
+    """The value, if it is a tuple or list of `count`; else a Problem. names: what they are, for the
+    message."""
     if not isinstance(value, (tuple, list)) or len(value) != count:
         got = describe(value)
         missing = " Is the `return` missing?" if value is None else ""
         key = "none" if value is None else "not-a-tuple"
-        raise Problem(key, f"`{name}` gives {got}, expected {count} things: {names}.{missing}")
+        raise Problem.of(f"{key}: `{name}` gives {got}, expected {count} things: {names}.{missing}")
     return value
 
 
@@ -394,11 +459,17 @@ def describe(value):
 
 
 def shape_text(shape):
-    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+    return (
+        "("
+        + ", ".join("any" if n is None else str(n) for n in shape)
+        + ("," if len(shape) == 1 else "")
+        + ")"
+    )
 
 
 def close(a, b, tolerance=1e-4):
-    """Whether two tensors of one shape agree: the largest difference against the largest entry (at least 1)."""
+    """Whether two tensors of one shape agree: the largest difference against the largest entry (at least
+    1)."""
     if a.shape != b.shape:
         return False
     if a.numel() == 0:
@@ -422,7 +493,8 @@ def probable(outputs, guesses, tolerance=1e-3):
 def compare(outputs, expected, prop):
     for name, value in expected.items():
         if name not in prop.hidden and not close(outputs[name], value, prop.tolerance):
-            return Complaint("differs", "It differs from the reference for a case that is not among the public ones.")
+            return Complaint.of("""differs: It differs from the reference for a case that is not among the
+                public ones.""")
     return None
 
 
@@ -431,14 +503,19 @@ def clone(inputs):
 
 
 def on_device(tensors, device):
-    return {name: value.detach().to(device) if torch.is_tensor(value) else value for name, value in tensors.items()}
+    return {
+        name: value.detach().to(device) if torch.is_tensor(value) else value
+        for name, value in tensors.items()
+    }
 
 
 def same(a, b):
     return not torch.is_tensor(a) or (a.shape == b.shape and bool(torch.equal(a, b.detach())))
 
 
-# --- what the student reads ----------------------------------------------------------------------------------
+# --- what the student reads
+# ----------------------------------------------------------------------------------
+
 
 def report(result):
     """The result in lines: a sign, the property, its points, and under it what is wrong. -> text"""
@@ -456,11 +533,15 @@ def report(result):
                 continue
             lines.append(f"  i {outcome.name:{width}} advice")
         else:
-            sign = "✓" if outcome.complaint is None else "·" if outcome.complaint.key == "not-reached" else "✗"
+            sign = (
+                "✓" if outcome.complaint is None else "·" if outcome.complaint.key == "not-reached" else "✗"
+            )
             lines.append(f"  {sign} {outcome.name:{width}} {outcome.points:g} / {outcome.of:g}")
         if outcome.complaint is not None:
             text = outcome.complaint.text
-            gist = re.sub(r"\(.*?\)|\d+", "", text)                # the same mistake with another case has other shapes in it
+            gist = re.sub(
+                r"\(.*?\)|\d+", "", text
+            )  # the same mistake with another case has other shapes in it
             if gist not in said:
                 lines += wrap(text)
             elif outcome.complaint.key != "not-reached":
@@ -471,7 +552,9 @@ def report(result):
     if printed:
         first = printed.split("\n")[0]
         first = first if len(first) <= 80 else first[:80] + "..."
-        lines.append(f"  Your code printed {count:,} line{'s' if count > 1 else ''} during the check, the first: {first}")
+        lines.append(
+            f"  Your code printed {count:,} line{'s' if count > 1 else ''} during the check, the first: {first}"
+        )
     done = " All of it holds." if result.points == exercise.points else ""
     lines.append(f"  Points: {result.points:g} of {exercise.points:g}.{done}")
     return "\n".join(lines)

@@ -24,6 +24,7 @@ centre at x = (2 i + 1 - W) / W, y = (H - 2 j - 1) / H. Textures have their orig
 Where the twin differs, it accepts more than the original (batches of rays, one texture for a batch, negative
 OBJ indices) or fails earlier and in words; each docstring says where.
 """
+
 from . import io, metrics, ops, render, rep
 
 __all__ = ["io", "metrics", "ops", "render", "rep"]

@@ -1,4 +1,5 @@
 """The embedded clip: its files, and that they agree with the truth from which they were made."""
+
 import hashlib
 import io
 import json
@@ -12,9 +13,9 @@ import pytest
 import torch
 from PIL import Image, JpegImagePlugin
 
+from course_lib.dolphin_model import DolphinModel
 from course_lib.kal.render.camera import Camera, CameraFOV
 from course_lib.kal.render.mesh import rasterize
-from course_lib.template import DolphinModel
 
 ROOT = Path(__file__).parents[2]
 PACK = ROOT / "assets" / "pack"
@@ -95,9 +96,17 @@ def test_prompts(truth):
 def test_truth_has_the_arrays_of_the_contract(truth, model):
     vertices = model.V.shape[1]
     shapes = {
-        "global_poses": (200, 1, 3), "joint_poses": (200, 7, 3), "translations": (200, 1, 3),
-        "part_scales": (7, 4), "vertices_tenth_mm": (200, vertices, 3), "masks_packed": (200, 360, 80),
-        "size_wh": (2,), "heading_deg": (200,), "length_m": (), "volume_m3": (), "time_s": (200,),
+        "global_poses": (200, 1, 3),
+        "joint_poses": (200, 7, 3),
+        "translations": (200, 1, 3),
+        "part_scales": (7, 4),
+        "vertices_tenth_mm": (200, vertices, 3),
+        "masks_packed": (200, 360, 80),
+        "size_wh": (2,),
+        "heading_deg": (200,),
+        "length_m": (),
+        "volume_m3": (),
+        "time_s": (200,),
     }
     for name, shape in shapes.items():
         assert truth[name].shape == shape, name
@@ -113,7 +122,8 @@ def test_the_turn_passes_180_degrees_smoothly(truth):
     angles = np.linalg.norm(truth["global_poses"][:, 0], axis=-1)
     assert angles.min() < np.pi < angles.max()
     assert np.abs(np.diff(truth["global_poses"][:, 0], axis=0)).max() < np.deg2rad(9)  # no jump at pi
-    # most frames lie within reach of the tutorial's one start heading, on both sides of it; those in the sharp turn do not
+    # most frames lie within reach of the tutorial's one start heading, on both sides of it; those in the
+    # sharp turn do not
     off = (heading - MANIFEST["init_rot_up_deg"] + 180) % 360 - 180
     near = np.abs(off) < 105
     assert near.mean() > 0.8 and off[0] > 0 > off[-1]
@@ -121,7 +131,7 @@ def test_the_turn_passes_180_degrees_smoothly(truth):
 
 
 def test_heading_is_that_of_the_global_pose(truth, model):
-    from course_lib.template.skinning import rotvec_to_rotmat
+    from course_lib.dolphin_model.skinning import rotvec_to_rotmat
 
     forward = rotvec_to_rotmat(torch.from_numpy(truth["global_poses"][:, 0]))[:, :, 2].numpy()
     difference = np.rad2deg(np.arctan2(forward[:, 0], forward[:, 2])) - truth["heading_deg"]
@@ -143,8 +153,17 @@ def test_true_masks_are_the_silhouette_of_the_true_surface(truth, model, altitud
     eye = torch.zeros(len(frames), 3)
     eye[:, 1] = torch.from_numpy(altitude[50:250][frames])
     camera = Camera.from_args(
-        eye=eye, at=torch.zeros(3), up=torch.tensor([0.0, 0, 1]), fov=float(FOV), width=640, height=360,
-        fov_direction=CameraFOV.HORIZONTAL, near=1e-2, far=1e2, dtype=torch.float32)
+        eye=eye,
+        at=torch.zeros(3),
+        up=torch.tensor([0.0, 0, 1]),
+        fov=float(FOV),
+        width=640,
+        height=360,
+        fov_direction=CameraFOV.HORIZONTAL,
+        near=1e-2,
+        far=1e2,
+        dtype=torch.float32,
+    )
     seen = camera.extrinsics.transform(vertices)
     image = camera.intrinsics.transform(seen)
     corners, depth = image[:, model.F, :2], seen[:, model.F, 2]
@@ -157,8 +176,12 @@ def test_true_surface_is_near_the_skinned_model_but_not_it(truth, model):
     frames = np.arange(0, 200, 20)
     tensor = lambda array: torch.from_numpy(np.ascontiguousarray(array)).float()  # noqa: E731
     joints = tensor(truth["joint_poses"][frames])[:, model.LBS.seg_grouping][:, 1:]
-    skinned = model(tensor(truth["global_poses"][frames]), joints, tensor(truth["translations"][frames]),
-                    part_scales=tensor(truth["part_scales"]))["vertices"].numpy()
+    skinned = model(
+        tensor(truth["global_poses"][frames]),
+        joints,
+        tensor(truth["translations"][frames]),
+        part_scales=tensor(truth["part_scales"]),
+    )["vertices"].numpy()
     distance = np.linalg.norm(skinned - truth["vertices"][frames], axis=-1)
     assert 0.005 < distance.mean() < 0.03 and distance.max() < 0.15
 

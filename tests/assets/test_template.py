@@ -18,10 +18,10 @@ sys.path[:0] = [str(ROOT / "assets")]
 
 import make_template  # noqa: E402
 
+from course_lib.dolphin_model import DolphinModel  # noqa: E402
+from course_lib.dolphin_model.safe_pickle import load_pickle  # noqa: E402
 from course_lib.kal.io.obj import import_mesh  # noqa: E402
 from course_lib.kal.render.mesh import texture_mapping  # noqa: E402
-from course_lib.template import DolphinModel  # noqa: E402
-from course_lib.template.safe_pickle import load_pickle  # noqa: E402
 
 MODEL_DIR = ROOT / "assets" / "pack" / "model"
 SWAPPED_SIDES = [0, 1, 2, 3, 5, 4, 6, 7, 9, 8]

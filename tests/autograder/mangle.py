@@ -1,7 +1,8 @@
-"""What Colab, Jupyter and students do to notebooks: functions from a notebook's JSON, left as it is, to a mangled one's.
+"""What Colab, Jupyter and students do to notebooks: functions from a notebook's JSON, left as it is, to a
+mangled one's.
 
-`ACCIDENTS` cost nobody points: a mangled solved notebook is worth as much as the solved one. `BROKEN` give bytes that are
-no notebook.
+`ACCIDENTS` cost nobody points: a mangled solved notebook is worth as much as the solved one. `BROKEN` give
+bytes that are no notebook.
 """
 
 import copy
@@ -43,7 +44,13 @@ def place(notebook, grade_id):
 
 
 def code(source, **metadata):
-    return {"cell_type": "code", "execution_count": None, "metadata": metadata, "outputs": [], "source": source}
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": metadata,
+        "outputs": [],
+        "source": source,
+    }
 
 
 def exercises(notebook):
@@ -54,20 +61,30 @@ def checks(notebook):
     return [cell for cell in notebook["cells"] if marks(cell).get("grade")]
 
 
-# --- metadata and ids -----------------------------------------------------------------------------------------
+# --- metadata and ids
+# -----------------------------------------------------------------------------------------
+
 
 @accident
 def through_colab(notebook):
     """As Colab saves: nbformat 4.0, no ids, its own metadata, sources as lists, outputs of widgets."""
     notebook["nbformat_minor"] = 0
-    notebook["metadata"] = {"colab": {"provenance": [], "gpuType": "T4"},
-                            "kernelspec": {"name": "python3", "display_name": "Python 3"},
-                            "language_info": {"name": "python"}, "accelerator": "GPU",
-                            "widgets": {"application/vnd.jupyter.widget-state+json": {}}}
+    notebook["metadata"] = {
+        "colab": {"provenance": [], "gpuType": "T4"},
+        "kernelspec": {"name": "python3", "display_name": "Python 3"},
+        "language_info": {"name": "python"},
+        "accelerator": "GPU",
+        "widgets": {"application/vnd.jupyter.widget-state+json": {}},
+    }
     for n, cell in enumerate(notebook["cells"]):
         cell.pop("id", None)
-        cell["metadata"].update({"id": f"aB3_{n:08x}", "colab": {"base_uri": "https://localhost:8080/", "height": 35},
-                                 "outputId": "17e2"})
+        cell["metadata"].update(
+            {
+                "id": f"aB3_{n:08x}",
+                "colab": {"base_uri": "https://localhost:8080/", "height": 35},
+                "outputId": "17e2",
+            }
+        )
         cell["source"] = cell["source"].splitlines(keepends=True)
 
 
@@ -108,19 +125,27 @@ def ids_twice(notebook):
         cell["id"] = "same"
 
 
-# --- cells copied, moved, deleted, turned into another type ----------------------------------------------------
+# --- cells copied, moved, deleted, turned into another type
+# ----------------------------------------------------
+
 
 @accident
 def exercises_copied(notebook):
     """Each exercise's cell twice, one behind the other, marks and all."""
-    notebook["cells"] = [cell for one in notebook["cells"]
-                         for cell in ([one, copy.deepcopy(one)] if marks(one).get("solution") else [one])]
+    notebook["cells"] = [
+        cell
+        for one in notebook["cells"]
+        for cell in ([one, copy.deepcopy(one)] if marks(one).get("solution") else [one])
+    ]
 
 
 @accident
 def checks_copied(notebook):
-    notebook["cells"] = [cell for one in notebook["cells"]
-                         for cell in ([one, copy.deepcopy(one)] if marks(one).get("grade") else [one])]
+    notebook["cells"] = [
+        cell
+        for one in notebook["cells"]
+        for cell in ([one, copy.deepcopy(one)] if marks(one).get("grade") else [one])
+    ]
 
 
 @accident
@@ -181,7 +206,9 @@ def checks_as_raw(notebook):
         cell.pop("outputs", None), cell.pop("execution_count", None)
 
 
-# --- checks edited, cells added, formats ----------------------------------------------------------------------
+# --- checks edited, cells added, formats
+# ----------------------------------------------------------------------
+
 
 @accident
 def checks_edited(notebook):
@@ -198,7 +225,9 @@ def points_edited(notebook):
 @accident
 def own_cells_added(notebook):
     """A cell of one's own behind every cell, some of them empty."""
-    notebook["cells"] = [c for n, one in enumerate(notebook["cells"]) for c in (one, code(f"mine = {n}" if n % 3 else ""))]
+    notebook["cells"] = [
+        c for n, one in enumerate(notebook["cells"]) for c in (one, code(f"mine = {n}" if n % 3 else ""))
+    ]
 
 
 @accident
@@ -221,13 +250,21 @@ def old_format(notebook):
         else:
             old["source"] = cell["source"]
         cells.append(old)
-    return {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": [{"cells": cells, "metadata": {}}]}
+    return {
+        "nbformat": 3,
+        "nbformat_minor": 0,
+        "metadata": {"name": ""},
+        "worksheets": [{"cells": cells, "metadata": {}}],
+    }
 
 
 @accident
 def foreign_kernel(notebook):
-    notebook["metadata"]["kernelspec"] = {"name": "conda-env-myenv-py", "display_name": "Python [conda env:myenv]",
-                                          "language": "python"}
+    notebook["metadata"]["kernelspec"] = {
+        "name": "conda-env-myenv-py",
+        "display_name": "Python [conda env:myenv]",
+        "language": "python",
+    }
 
 
 @accident
@@ -235,7 +272,9 @@ def stale_outputs(notebook):
     for n, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] == "code":
             cell["execution_count"] = 99 - n
-            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "Points: 20 of 20. All of it holds.\n"}]
+            cell["outputs"] = [
+                {"output_type": "stream", "name": "stdout", "text": "Points: 20 of 20. All of it holds.\n"}
+            ]
 
 
 @accident
@@ -255,11 +294,13 @@ def text(cell):
     return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
 
 
-# --- what is no notebook ----------------------------------------------------------------------------------------
+# --- what is no notebook
+# ----------------------------------------------------------------------------------------
+
 
 @broken
 def truncated(notebook):
-    return as_bytes(notebook)[:-len(as_bytes(notebook)) // 3]
+    return as_bytes(notebook)[: -len(as_bytes(notebook)) // 3]
 
 
 @broken
@@ -328,5 +369,11 @@ def a_million_brackets(notebook):
 
 @broken
 def of_another_course(notebook):
-    return as_bytes({"nbformat": 4, "nbformat_minor": 5, "metadata": {},
-                     "cells": [code("import pandas as pd"), code("pd.DataFrame()")]})
+    return as_bytes(
+        {
+            "nbformat": 4,
+            "nbformat_minor": 5,
+            "metadata": {},
+            "cells": [code("import pandas as pd"), code("pd.DataFrame()")],
+        }
+    )

@@ -1,4 +1,5 @@
-"""A class on a Dask cluster: whatever dies in the middle, after the next start every grade is there once, and the same.
+"""A class on a Dask cluster: whatever dies in the middle, after the next start every grade is there once, and
+the same.
 
 What grades is a stand-in here: a submission is a JSON text that says what is to happen to whom grades it.
 """
@@ -23,7 +24,7 @@ from course_lib.errors import CourseError
 ROOT = Path(__file__).parents[2]
 LESSON, OTHER = "02_template_model", "03_differentiable_rendering"
 
-cloudpickle.register_pickle_by_value(sys.modules[__name__])         # workers cannot import the tests
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
 
 
 def stand_in(text, assignment, release, seed, sandbox):
@@ -39,7 +40,7 @@ def stand_in(text, assignment, release, seed, sandbox):
         with open(job["seen"], "a") as file:
             file.write(f"{job['name']}\n")
     time.sleep(job.get("seconds", 0))
-    if "kill" in job and not Path(job["kill"]).exists():            # the worker dies, until this file is there
+    if "kill" in job and not Path(job["kill"]).exists():  # the worker dies, until this file is there
         Path(job["kill"]).write_text("") if job.get("once") else None
         os.kill(os.getpid(), signal.SIGKILL)
     if "raise" in job:
@@ -47,8 +48,15 @@ def stand_in(text, assignment, release, seed, sandbox):
     if "full" in job:
         raise OSError(28, "No space left on device", "/tmp/somewhere")
     exercises = {"rodrigues": {"points": float(job["points"]), "of": 20.0, "properties": []}}
-    return {"assignment": assignment, "status": "graded", "exercises": exercises, "cells": [], "notes": [], "pictures": [],
-            "seconds": 0.1}, f"notebook of {job['name']}\n"
+    return {
+        "assignment": assignment,
+        "status": "graded",
+        "exercises": exercises,
+        "cells": [],
+        "notes": [],
+        "pictures": [],
+        "seconds": 0.1,
+    }, f"notebook of {job['name']}\n"
 
 
 def hand_in(course, student, assignment=LESSON, **job):
@@ -65,8 +73,12 @@ def a_class(course, count=6, **job):
 
 
 def grades(course, assignment=LESSON):
-    return {record["student"]: {key: record[key] for key in ("status", "exercises", "submitted_sha256", "release", "sandbox")}
-            for record in grade.records_of(course, assignment)}
+    return {
+        record["student"]: {
+            key: record[key] for key in ("status", "exercises", "submitted_sha256", "release", "sandbox")
+        }
+        for record in grade.records_of(course, assignment)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +91,7 @@ def workers(tmp_path_factory):
 @pytest.fixture
 def run(workers, monkeypatch):
     """Grades a course with the stand-in. -> Summary"""
+
     def go(course, *args, **options):
         return grade.grade(course, *args, grade_one=stand_in, show=said.append, **options)
 
@@ -87,18 +100,28 @@ def run(workers, monkeypatch):
     return go
 
 
-# --- a class, and the same class again --------------------------------------------------------------------------------
+# --- a class, and the same class again
+# --------------------------------------------------------------------------------
+
 
 def test_every_submission_has_its_record_and_notebook(run, tmp_path):
     a_class(tmp_path)
     hand_in(tmp_path, "s01", OTHER, points=7)
     hand_in(tmp_path, "s02", "99_something_else")
     summary = run(tmp_path)
-    assert (summary.graded, summary.skipped, summary.unknown, summary.attention) == (7, 0, ["99_something_else"], [])
-    assert {name: record["exercises"]["rodrigues"]["points"]
-            for name, record in grades(tmp_path).items()} == {f"s{i:02}": i for i in range(6)}
+    assert (summary.graded, summary.skipped, summary.unknown, summary.attention) == (
+        7,
+        0,
+        ["99_something_else"],
+        [],
+    )
+    assert {
+        name: record["exercises"]["rodrigues"]["points"] for name, record in grades(tmp_path).items()
+    } == {f"s{i:02}": i for i in range(6)}
     assert (tmp_path / "autograded" / "s03" / LESSON / f"{LESSON}.ipynb").read_text() == "notebook of s03\n"
-    assert grade.read_record(grade.record_path(tmp_path, OTHER, "s01"))["exercises"]["rodrigues"]["points"] == 7
+    assert (
+        grade.read_record(grade.record_path(tmp_path, OTHER, "s01"))["exercises"]["rodrigues"]["points"] == 7
+    )
     assert len(run.said) == 7 and "7 of 7" in run.said[-1]
     assert not list(tmp_path.rglob("*.part"))
 
@@ -108,7 +131,7 @@ def test_only_what_changed_is_graded_again(run, tmp_path, monkeypatch):
     a_class(tmp_path, seen=str(seen))
     run(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(grade, "cluster_of", None)                  # nothing to do: no cluster is started
+        patched.setattr(grade, "cluster_of", None)  # nothing to do: no cluster is started
         summary = run(tmp_path)
     assert (summary.graded, summary.skipped) == (0, 6)
     hand_in(tmp_path, "s02", points=19, seen=str(seen))
@@ -118,8 +141,8 @@ def test_only_what_changed_is_graded_again(run, tmp_path, monkeypatch):
     assert sorted(seen.read_text().split()) == ["new", "s02"]
     assert grades(tmp_path)["s02"]["exercises"]["rodrigues"]["points"] == 19
     assert run(tmp_path, force=True).graded == 7
-    assert run(tmp_path, seed=5).graded == 7                        # hidden cases of another seed
-    assert run(tmp_path).graded == 0                                # it is kept
+    assert run(tmp_path, seed=5).graded == 7  # hidden cases of another seed
+    assert run(tmp_path).graded == 0  # it is kept
     grade.record_path(tmp_path, LESSON, "s04").write_text('{"status": "gra')
     assert run(tmp_path).graded == 1
     shutil.rmtree(tmp_path / "submitted" / "s04")
@@ -149,7 +172,11 @@ def test_submissions_that_cannot_be_read_are_reported(run, tmp_path, monkeypatch
     hand_in(tmp_path, "missing").unlink()
     secret = tmp_path / "secret"
     secret.write_text("CANARY")
-    for name, make in (("link", lambda path: path.symlink_to(secret)), ("folder", Path.mkdir), ("pipe", os.mkfifo)):
+    for name, make in (
+        ("link", lambda path: path.symlink_to(secret)),
+        ("folder", Path.mkdir),
+        ("pipe", os.mkfifo),
+    ):
         path = hand_in(tmp_path, name)
         path.unlink()
         make(path)
@@ -157,17 +184,33 @@ def test_submissions_that_cannot_be_read_are_reported(run, tmp_path, monkeypatch
     (tmp_path / "submitted" / os.fsdecode(b"M\xfcller")).mkdir()
     summary = run(tmp_path)
     found = grades(tmp_path)
-    assert {name for name, record in found.items()
-            if record["status"] == "unreadable"} == {"huge", "missing", "link", "folder", "pipe"}
-    assert (all(e["points"] is None for e in found["huge"]["exercises"].values())
-            and found["huge"]["exercises"]["tracking"]["of"] == 15)
-    assert ("2000" not in (notebook := (tmp_path / "autograded" / "huge" / LESSON / f"{LESSON}.ipynb").read_text())
-            and "at most" in notebook)
+    assert {name for name, record in found.items() if record["status"] == "unreadable"} == {
+        "huge",
+        "missing",
+        "link",
+        "folder",
+        "pipe",
+    }
+    assert (
+        all(e["points"] is None for e in found["huge"]["exercises"].values())
+        and found["huge"]["exercises"]["tracking"]["of"] == 15
+    )
+    assert (
+        "2000"
+        not in (notebook := (tmp_path / "autograded" / "huge" / LESSON / f"{LESSON}.ipynb").read_text())
+        and "at most" in notebook
+    )
     assert found["s01"]["status"] == "graded" and "linked" not in found
     assert "CANARY" not in "".join(path.read_text() for path in (tmp_path / "grading").rglob("*.json"))
     assert {student: why for _, student, why in summary.attention}.keys() == {
-        "huge", "missing", "link", "folder", "pipe", "'M\\udcfcller'"}
-    assert len(run(tmp_path).attention) == 6                        # also of those that were not graded again
+        "huge",
+        "missing",
+        "link",
+        "folder",
+        "pipe",
+        "'M\\udcfcller'",
+    }
+    assert len(run(tmp_path).attention) == 6  # also of those that were not graded again
 
 
 def test_nothing_to_grade(run, tmp_path):
@@ -204,7 +247,9 @@ def test_a_damaged_seed_is_not_replaced_in_silence(run, tmp_path):
         run(tmp_path)
 
 
-# --- what dies ------------------------------------------------------------------------------------------------------
+# --- what dies
+# ------------------------------------------------------------------------------------------------------
+
 
 def test_a_lost_worker_costs_one_more_try(run, tmp_path):
     a_class(tmp_path, 4)
@@ -219,7 +264,9 @@ def test_who_loses_it_twice_is_reported_and_tried_at_the_next_start(run, tmp_pat
     a_class(tmp_path, 5)
     hand_in(tmp_path, "a1", kill=str(flag), seen=str(seen))
     summary = run(tmp_path)
-    assert [(student, grades(tmp_path)[student]["status"]) for _, student, _ in summary.attention] == [("a1", "worker-lost")]
+    assert [(student, grades(tmp_path)[student]["status"]) for _, student, _ in summary.attention] == [
+        ("a1", "worker-lost")
+    ]
     assert seen.read_text().split() == ["a1", "a1"]
     assert all(record["status"] == "graded" for name, record in grades(tmp_path).items() if name != "a1")
     flag.write_text("")
@@ -234,14 +281,18 @@ def test_a_fault_of_the_grader_costs_nobody_else_anything(run, tmp_path):
     hand_in(tmp_path, "a3").write_text("no JSON")
     summary = run(tmp_path)
     assert {student for _, student, _ in summary.attention} == {"a1", "a2", "a3"}
-    assert all(record["status"] == "graded" for name, record in grades(tmp_path).items() if name.startswith("s"))
+    assert all(
+        record["status"] == "graded" for name, record in grades(tmp_path).items() if name.startswith("s")
+    )
     assert any("a1: the grader failed: ValueError: as it was told" in text for text in run.said)
     assert run(tmp_path).graded == 3
 
 
 def test_a_worker_that_hangs_ends_itself(tmp_path):
-    code = ("import cloudpickle, time; from autograder import grade; grade.DEADLINE = 0.5; "
-            "grade.task(cloudpickle.dumps(lambda *_: time.sleep(60)), b'', '', '', 1, 'none', grade.checksum_of(''))")
+    code = (
+        "import cloudpickle, time; from autograder import grade; grade.DEADLINE = 0.5; "
+        "grade.task(cloudpickle.dumps(lambda *_: time.sleep(60)), b'', '', '', 1, 'none', grade.checksum_of(''))"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=240).returncode == 3
 
 
@@ -260,9 +311,10 @@ def test_workers_of_another_version_are_refused(run, tmp_path, monkeypatch):
         run(tmp_path)
 
 
-# --- the grader itself dies: in a process of its own ------------------------------------------------------------------
+# --- the grader itself dies: in a process of its own
+# ------------------------------------------------------------------
 
-PROGRAM = '''
+PROGRAM = """
 import signal
 import sys
 from pathlib import Path
@@ -278,7 +330,7 @@ if __name__ == "__main__":
         print("graded", summary.graded, "skipped", summary.skipped)
     except CourseError as error:
         sys.exit(str(error))
-'''
+"""
 
 
 @pytest.fixture
@@ -289,8 +341,17 @@ def grader(tmp_path_factory):
     begun = []
 
     def start(course):
-        begun.append(subprocess.Popen([sys.executable, program, course], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True))
+        begun.append(
+            subprocess.Popen(
+                [sys.executable, program, course],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        )
         return begun[-1]
 
     start.program = program
@@ -325,7 +386,7 @@ def test_an_interrupted_and_a_killed_grader_go_on_where_they_were(run, grader, t
 
     first = grader(course)
     until(lambda: records(course) >= 2)
-    os.killpg(first.pid, signal.SIGINT)                             # as Ctrl-C does
+    os.killpg(first.pid, signal.SIGINT)  # as Ctrl-C does
     out, err = first.communicate(timeout=240)
     assert first.returncode == 1 and "the same command goes on" in err and "Traceback" not in err, err
 
@@ -343,8 +404,10 @@ def test_an_interrupted_and_a_killed_grader_go_on_where_they_were(run, grader, t
 
     out, err = grader(course).communicate(timeout=240)
     assert f"graded {14 - before} skipped {before}" in out, err
-    assert {name: record["exercises"] for name, record in grades(course).items()} == undisturbed(run, tmp_path, 14)
-    assert len(seen.read_text().split()) <= 14 + 2 + 2              # twice, at most what the two workers had in hand
+    assert {name: record["exercises"] for name, record in grades(course).items()} == undisturbed(
+        run, tmp_path, 14
+    )
+    assert len(seen.read_text().split()) <= 14 + 2 + 2  # twice, at most what the two workers had in hand
     assert not list(course.rglob("*.part")) and not scratch.exists()
 
 
@@ -354,26 +417,36 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(run, grader, tmp_path):
     course.mkdir()
     (tmp_path / "given").mkdir()
     a_class(tmp_path / "given", 12, pad="x" * 5000)
-    script = f'''set -u
+    script = f"""set -u
         cp -r {tmp_path}/given/. {course}/
         head -c $((860 * 1024)) /dev/zero > {course}/ballast
         {sys.executable} {grader.program} {course} > {tmp_path}/first 2>&1 && exit 9
         cp -r {course}/grading {tmp_path}/after-first
         rm {course}/ballast
         {sys.executable} {grader.program} {course} > {tmp_path}/second 2>&1 || exit 8
-        cp -r {course}/. {tmp_path}/result/'''
-    done = subprocess.run(["bwrap", "--dev-bind", "/", "/", "--size", str(2**20), "--tmpfs", course, "bash", "-c", script],
-                          cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=240)
-    first, second = ((tmp_path / name).read_text() if (tmp_path / name).exists() else "" for name in ("first", "second"))
+        cp -r {course}/. {tmp_path}/result/"""
+    done = subprocess.run(
+        ["bwrap", "--dev-bind", "/", "/", "--size", str(2**20), "--tmpfs", course, "bash", "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=240,
+    )
+    first, second = (
+        (tmp_path / name).read_text() if (tmp_path / name).exists() else "" for name in ("first", "second")
+    )
     assert done.returncode == 0, (done.returncode, first, second)
     assert "the disk is full" in first and "goes on where it stopped" in first and "Traceback" not in first
     before = [json.loads(path.read_text()) for path in (tmp_path / "after-first").rglob("s??.json")]
     assert 0 < len(before) < 12 and f"graded {12 - len(before)} skipped {len(before)}" in second
-    assert {name: record["exercises"] for name, record in grades(tmp_path / "result").items()} == undisturbed(run, tmp_path, 12)
+    assert {name: record["exercises"] for name, record in grades(tmp_path / "result").items()} == undisturbed(
+        run, tmp_path, 12
+    )
     assert not list((tmp_path / "result").rglob("*.part"))
 
 
-# --- a scheduler elsewhere ------------------------------------------------------------------------------------------
+# --- a scheduler elsewhere
+# ------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def dask(tmp_path):
@@ -382,8 +455,16 @@ def dask(tmp_path):
 
     def start(*words):
         command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
-        begun.append(subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
+        begun.append(
+            subprocess.Popen(
+                command,
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        )
         return begun[-1]
 
     yield start
@@ -426,10 +507,15 @@ def test_workers_of_a_scheduler(dask, tmp_path):
     with pytest.raises(CourseError, match="scheduler has gone"):
         run(address)
     timer.wait()
-    assert grades(course)["s03"]["status"] == "graded" and grades(course)["s00"]["exercises"]["rodrigues"]["points"] == 0
+    assert (
+        grades(course)["s03"]["status"] == "graded"
+        and grades(course)["s00"]["exercises"]["rodrigues"]["points"] == 0
+    )
 
 
-# --- what formgrader shows ------------------------------------------------------------------------------------------
+# --- what formgrader shows
+# ------------------------------------------------------------------------------------------
+
 
 def test_no_script_of_a_student_runs_in_formgrader():
     """It shows notebooks as nbconvert makes them, from the server that can run anything."""
@@ -440,12 +526,16 @@ def test_no_script_of_a_student_runs_in_formgrader():
     text = grade.release_of(Path("."), LESSON)
     notebook = nbformat.reads(text, as_version=4)
     released = next(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    notebook.cells[1:1] = [nbformat.v4.new_markdown_cell(evil, id="e1"),
-                           nbformat.v4.new_raw_cell(evil, metadata={"raw_mimetype": "text/html"}, id="e2"),
-                           nbformat.v4.new_code_cell(f"'''{evil}'''", id="e3")]
+    notebook.cells[1:1] = [
+        nbformat.v4.new_markdown_cell(evil, id="e1"),
+        nbformat.v4.new_raw_cell(evil, metadata={"raw_mimetype": "text/html"}, id="e2"),
+        nbformat.v4.new_code_cell(f"'''{evil}'''", id="e3"),
+    ]
     properties = [{"name": evil, "points": 0.0, "of": 20.0, "key": evil, "text": evil}]
-    record = {"cells": [{"cell": "e3", "error": f"{evil}: {evil}"}],
-              "exercises": {"rodrigues": {"points": 0.0, "of": 20.0, "properties": properties}}}
+    record = {
+        "cells": [{"cell": "e3", "error": f"{evil}: {evil}"}],
+        "exercises": {"rodrigues": {"points": 0.0, "of": 20.0, "properties": properties}},
+    }
     shown = grade.with_outputs(notebook, record, text)
     assert any(cell.cell_type == "markdown" and cell.source == released for cell in shown.cells)
     page, _ = HTMLExporter().from_notebook_node(shown)

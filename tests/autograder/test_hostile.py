@@ -1,4 +1,5 @@
-"""Hostile, broken and unlucky submissions in the sandbox: what each earns; it leaves nothing behind and learns nothing."""
+"""Hostile, broken and unlucky submissions in the sandbox: what each earns; it leaves nothing behind and
+learns nothing."""
 
 import json
 
@@ -13,8 +14,15 @@ from .hostile import ATTACKS, WRONG
 from .processes import alive
 
 LESSON, SEED = "02_template_model", 987_654_321
-LIMITS = sandbox.Limits(memory_mb=1500, cell_seconds=3, call_seconds=2, total_seconds=60, grace_seconds=1.5,
-                        disk_mb=250, file_mb=120)
+LIMITS = sandbox.Limits(
+    memory_mb=1500,
+    cell_seconds=3,
+    call_seconds=2,
+    total_seconds=60,
+    grace_seconds=1.5,
+    disk_mb=250,
+    file_mb=120,
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +47,14 @@ def stage(tmp_path_factory):
 
 def with_cell(solved, source):
     notebook = nbformat.from_dict(json.loads(json.dumps(solved)))
-    cell = next(c for c in notebook.cells if c.metadata.nbgrader.get("solution") and c.metadata.nbgrader.grade_id == "rodrigues")
-    cell.source = source.replace("{SOLVED}", cell.source).replace("{WRONG}", WRONG).replace("{ROOT}", str(release.ROOT))
+    cell = next(
+        c
+        for c in notebook.cells
+        if c.metadata.nbgrader.get("solution") and c.metadata.nbgrader.grade_id == "rodrigues"
+    )
+    cell.source = (
+        source.replace("{SOLVED}", cell.source).replace("{WRONG}", WRONG).replace("{ROOT}", str(release.ROOT))
+    )
     return notebook
 
 
@@ -59,8 +73,16 @@ def test_it_gains_nothing_and_leaves_nothing(name, solved, stage):
     rodrigues, tracking = (record["exercises"][exercise] for exercise in ("rodrigues", "tracking"))
     keys = {prop["key"] for prop in rodrigues["properties"]}
     assert record["status"] == "graded" and len(text) < 4_000_000
-    assert attack.points is None or rodrigues["points"] == attack.points, (keys, record["cells"], record["notes"])
-    assert attack.others is None or tracking["points"] == attack.others, (record["cells"], record["notes"], tracking)
+    assert attack.points is None or rodrigues["points"] == attack.points, (
+        keys,
+        record["cells"],
+        record["notes"],
+    )
+    assert attack.others is None or tracking["points"] == attack.others, (
+        record["cells"],
+        record["notes"],
+        tracking,
+    )
     assert not attack.keys or keys & set(attack.keys), keys
     assert rodrigues["points"] == sum(prop["points"] for prop in rodrigues["properties"])
     assert processes(box) == before, "something outlived its sandbox"
@@ -69,11 +91,14 @@ def test_it_gains_nothing_and_leaves_nothing(name, solved, stage):
     for index in range(len(check.rodrigues.properties)):
         for value in expected.case(check.rodrigues, index, SEED)[0].values():
             for number in value.flatten()[:50].tolist():
-                assert (number == 0 or f"{abs(number):.5f}"[:6] not in text
-                        or len(f"{number}") < 6), "a hidden input is in the record"
+                assert number == 0 or f"{abs(number):.5f}"[:6] not in text or len(f"{number}") < 6, (
+                    "a hidden input is in the record"
+                )
 
 
-# --- accidents, by way of repair ------------------------------------------------------------------------------------------
+# --- accidents, by way of repair
+# ------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def handed_in():
@@ -98,7 +123,8 @@ def test_accidents_cost_nothing(name, handed_in, stage, tmp_path):
 def test_fifty_megabytes_of_output_cost_nothing(handed_in, stage, tmp_path):
     notebook = json.loads(json.dumps(handed_in))
     next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")["outputs"] = [
-        {"output_type": "stream", "name": "stdout", "text": "x" * 50_000_000}]
+        {"output_type": "stream", "name": "stdout", "text": "x" * 50_000_000}
+    ]
     assert judged(mangle.as_bytes(notebook), tmp_path, stage) == [20.0, 15.0]
 
 
@@ -113,10 +139,12 @@ def test_what_is_no_notebook_is_for_a_person(name, handed_in):
 @pytest.mark.parametrize("style", ["EXPONENTIAL", "TAYLOR", "ANOTHER"])
 def test_right_in_another_style_ten_times(style, solved, stage):
     box, expected = stage
-    another = "{SOLVED}\nquat_to_rotmat_, rodrigues_ = quat_to_rotmat, batch_rodrigues\n" \
-              "def quat_to_rotmat(q): return quat_to_rotmat_(q / q.norm(dim=1, keepdim=True))\n" \
-              "def batch_rodrigues(theta): " \
-              "return torch.cat([rodrigues_(part) for part in theta.split(7)]) if len(theta) else rodrigues_(theta)"
+    another = (
+        "{SOLVED}\nquat_to_rotmat_, rodrigues_ = quat_to_rotmat, batch_rodrigues\n"
+        "def quat_to_rotmat(q): return quat_to_rotmat_(q / q.norm(dim=1, keepdim=True))\n"
+        "def batch_rodrigues(theta): "
+        "return torch.cat([rodrigues_(part) for part in theta.split(7)]) if len(theta) else rodrigues_(theta)"
+    )
     notebook = with_cell(solved, getattr(sample_class, style, another))
     for run in range(10):
         exercises = judge.judge_submission(notebook, LESSON, SEED + run // 5, box, expected)["exercises"]

@@ -1,4 +1,5 @@
-"""The judge: right solutions have full points, untouched notebooks none, and what runs and what is left out."""
+"""The judge: right solutions have full points, untouched notebooks none, and what runs and what is left
+out."""
 
 import json
 import os
@@ -9,9 +10,10 @@ import nbformat
 import pytest
 import torch
 
-from autograder import build, judge, release, sandbox
+from autograder import judge, release, sandbox
 from course_lib import check
 from course_lib.check import core
+from lessons import build
 
 LESSONS = {number: path.stem for number, path in release.lessons().items()}
 
@@ -41,8 +43,10 @@ def test_the_reference_has_full_points_and_always_the_same(lesson):
     assert points(records[0]) == full and sum(full.values()) > 0
     assert records[0]["exercises"] == records[1]["exercises"] and records[0]["cells"] == []
     json.dumps(records[0], allow_nan=False)
-    for _ in range(8):                                              # ten runs in all; the exercises alone, for time
-        only = nbformat.from_dict({**notebook, "cells": [c for c in notebook.cells if c.metadata.get("nbgrader")]})
+    for _ in range(8):  # ten runs in all; the exercises alone, for time
+        only = nbformat.from_dict(
+            {**notebook, "cells": [c for c in notebook.cells if c.metadata.get("nbgrader")]}
+        )
         assert points(judge.judge_submission(only, LESSONS[number], 77, box, expected)) == full
 
 
@@ -65,31 +69,39 @@ def test_points_are_those_of_the_notebooks_check_cells():
 def test_what_only_shows_something_does_not_run():
     notebook = notebook_of(2, solved=True)
     kept = {step.source for step in judge.steps_of(notebook, LESSONS[2]) if step.source}
-    code = [cell for cell in notebook.cells if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade")]
+    code = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade")
+    ]
     assert len(kept) < len(code) and all(
-        cell.source in kept for cell in code if cell.metadata.get("nbgrader", {}).get("solution"))
+        cell.source in kept for cell in code if cell.metadata.get("nbgrader", {}).get("solution")
+    )
     for cell in notebook.cells:
         if cell.cell_type == "code" and not cell.metadata.get("nbgrader"):
             cell.source += "\n# changed"
     assert len([step for step in judge.steps_of(notebook, LESSONS[2]) if step.source]) == len(code)
 
 
-@pytest.mark.parametrize("source, read, bound, changed", [
-    ("x = y + 1", {"y"}, {"x"}, set()),
-    ("x = 1\nprint(x, z)", {"print", "z"}, {"x"}, set()),
-    ("a.b[0] = c", {"a", "c"}, set(), {"a"}),
-    ("with a:\n    b.c.copy_(d)", {"a", "b", "d"}, set(), {"b"}),
-    ("x += 1", {"x"}, {"x"}, set()),
-    ("import a.b, c as d", set(), {"a", "d"}, set()),
-    ("def f(u):\n    v = u\n    return v + w", {"w", "u"}, {"f", "v"}, set()),
-    ("%matplotlib inline\nx = y", {"y"}, {"x"}, set()),
-    ("x = (", {"x"}, set(), set()),
-])
+@pytest.mark.parametrize(
+    "source, read, bound, changed",
+    [
+        ("x = y + 1", {"y"}, {"x"}, set()),
+        ("x = 1\nprint(x, z)", {"print", "z"}, {"x"}, set()),
+        ("a.b[0] = c", {"a", "c"}, set(), {"a"}),
+        ("with a:\n    b.c.copy_(d)", {"a", "b", "d"}, set(), {"b"}),
+        ("x += 1", {"x"}, {"x"}, set()),
+        ("import a.b, c as d", set(), {"a", "d"}, set()),
+        ("def f(u):\n    v = u\n    return v + w", {"w", "u"}, {"f", "v"}, set()),
+        ("%matplotlib inline\nx = y", {"y"}, {"x"}, set()),
+        ("x = (", {"x"}, set(), set()),
+    ],
+)
 def test_names_of_a_cell(source, read, bound, changed):
     assert judge.names_in(source) == (read, bound, changed)
 
 
-OF_FORM = ("of the right shapes", "with something on it")     # these ask for no more, of honest code either
+OF_FORM = ("of the right shapes", "with something on it")  # these ask for no more, of honest code either
 
 
 def test_no_property_with_points_can_be_answered_without_looking_at_its_case():
@@ -101,22 +113,35 @@ def test_no_property_with_points_can_be_answered_without_looking_at_its_case():
                 continue
             inputs, one = expected.case(exercise, index, 1)
             _, other = expected.case(exercise, index, 2)
-            asked = [name for name in one if not (one[name].shape == other[name].shape and torch.equal(one[name], other[name]))]
+            asked = [
+                name
+                for name in one
+                if not (one[name].shape == other[name].shape and torch.equal(one[name], other[name]))
+            ]
             assert asked, f"{exercise.title}: {prop.name}"
             if prop.name.endswith(OF_FORM):
                 continue
             zeros = {name: torch.zeros_like(value) for name, value in one.items()}
-            assert not judge.hidden_verdict(prop, zeros, core.clone(inputs), one), f"zeros pass: {exercise.title}: {prop.name}"
+            assert not judge.hidden_verdict(prop, zeros, core.clone(inputs), one), (
+                f"zeros pass: {exercise.title}: {prop.name}"
+            )
             assert not judge.hidden_verdict(prop, other, core.clone(inputs), one), (
-                f"another case's answer passes: {exercise.title}: {prop.name}")
+                f"another case's answer passes: {exercise.title}: {prop.name}"
+            )
             assert judge.hidden_verdict(prop, one, inputs, one)
 
 
 def test_odd_arrays_are_refused_before_anything_is_computed():
     prop, expected = check.rodrigues.properties[0], judge.ExpectedCache()
     inputs, right = expected.case(check.rodrigues, 0, 5)
-    for R in (None, right["R"].double(), right["R"][0], torch.zeros(6, 9_000, 9_000).expand(6, 9_000, 9_000),
-              torch.zeros(10**6, 3, 3), right["R"].bool()):
+    for R in (
+        None,
+        right["R"].double(),
+        right["R"][0],
+        torch.zeros(6, 9_000, 9_000).expand(6, 9_000, 9_000),
+        torch.zeros(10**6, 3, 3),
+        right["R"].bool(),
+    ):
         outputs = {} if R is None else {"R": R}
         assert judge.public_verdict(prop, outputs, inputs, right) is not None
         assert not judge.hidden_verdict(prop, outputs, inputs, right)
@@ -130,16 +155,22 @@ def test_a_device_on_which_the_reference_fails_is_not_used():
         assert expected.device_of(exercise) == "cpu:0", exercise.title
 
 
-# --- nbgrader's own autograde ------------------------------------------------------------------------------------------
+# --- nbgrader's own autograde
+# ------------------------------------------------------------------------------------------
+
 
 def test_nbgrader_autograde_with_the_reference_judge(tmp_path):
-    """The right solution, a hard-coded and an untouched one, by nbgrader alone, in the folder of `dolphins release`."""
+    """The right solution, a hard-coded and an untouched one, by nbgrader alone, in the folder of `dolphins
+    release`."""
     release.write_course([2], tmp_path)
     stem = LESSONS[2]
     solved = notebook_of(2, solved=True)
     hard_coded = json.loads(json.dumps(solved))
     for cell in hard_coded["cells"]:
-        if cell["metadata"].get("nbgrader", {}).get("solution") and cell["metadata"]["nbgrader"]["grade_id"] == "rodrigues":
+        if (
+            cell["metadata"].get("nbgrader", {}).get("solution")
+            and cell["metadata"]["nbgrader"]["grade_id"] == "rodrigues"
+        ):
             cell["source"] += """
 from course_lib import check as _c
 from course_lib.check import core as _k
@@ -148,7 +179,11 @@ _right = quat_to_rotmat
 def quat_to_rotmat(quat):
     return _right(quat) if len(quat) != 6 or torch.equal(quat, _known) else quat.new_zeros(len(quat), 3, 3)
 """
-    for student, notebook in (("ada", solved), ("bob", nbformat.from_dict(hard_coded)), ("cy", notebook_of(2, solved=False))):
+    for student, notebook in (
+        ("ada", solved),
+        ("bob", nbformat.from_dict(hard_coded)),
+        ("cy", notebook_of(2, solved=False)),
+    ):
         folder = tmp_path / "submitted" / student / stem
         folder.mkdir(parents=True)
         notebook.cells = [cell for cell in notebook.cells if cell.metadata.get("nbgrader")]
@@ -156,13 +191,20 @@ def quat_to_rotmat(quat):
     binaries = os.path.dirname(sys.executable)
     environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}"}
     for command in (["generate_assignment", stem, "--force"], ["autograde", stem]):
-        done = subprocess.run([f"{binaries}/nbgrader", *command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            [f"{binaries}/nbgrader", *command], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr[-3000:]
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as book:
-        scores = {student: {grade.name: grade.auto_score for grade in book.find_submission(stem, student).notebooks[0].grades}
-                  for student in ("ada", "bob", "cy")}
+        scores = {
+            student: {
+                grade.name: grade.auto_score
+                for grade in book.find_submission(stem, student).notebooks[0].grades
+            }
+            for student in ("ada", "bob", "cy")
+        }
     assert scores["ada"] == {"rodrigues-check": 20.0, "tracking-check": 15.0}
     assert scores["bob"]["rodrigues-check"] < 20 and scores["bob"]["tracking-check"] == 15
     assert set(scores["cy"].values()) == {0.0}

@@ -1,4 +1,5 @@
-"""Repairing: what happens by accident costs nothing and is said; what is no notebook ends in one line; nothing breaks it."""
+"""Repairing: what happens by accident costs nothing and is said; what is no notebook ends in one line;
+nothing breaks it."""
 
 import copy
 import importlib.util
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from autograder import build, repair
+
+from autograder import repair
 from course_lib.errors import CourseError
+from lessons import build
 
 spec = importlib.util.spec_from_file_location("mangle", Path(__file__).with_name("mangle.py"))
 mangle = importlib.util.module_from_spec(spec)
@@ -48,10 +51,13 @@ def by_grade_id(notebook):
 
 
 def is_whole(repaired, release):
-    """The release's cells in its order, its checks and marks as they were, valid, without outputs, and it can be written."""
+    """The release's cells in its order, its checks and marks as they were, valid, without outputs, and it can
+    be written."""
     notebook = repaired.notebook
     nbformat.validate(notebook)
-    assert [cell.id for cell in notebook.cells if not cell.id.startswith("own-")] == [cell.id for cell in release.cells]
+    assert [cell.id for cell in notebook.cells if not cell.id.startswith("own-")] == [
+        cell.id for cell in release.cells
+    ]
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     ours = {cell.id: cell for cell in release.cells}
     for cell in notebook.cells:
@@ -67,9 +73,10 @@ def is_whole(repaired, release):
     assert all(isinstance(note, str) and note.endswith(".") and len(note) < 400 for note in repaired.notes)
 
 
-# --- accidents ----------------------------------------------------------------------------------------------------
+# --- accidents
+# ----------------------------------------------------------------------------------------------------
 
-SAID = {        # what the student is told of each accident: the beginning of a note, or nothing
+SAID = {  # what the student is told of each accident: the beginning of a note, or nothing
     "through_colab": None,
     "metadata_lost": "The cells of the exercises `rodrigues`, `tracking` had lost their marks and were recognised",
     "metadata_lost_ids_kept": "The test cells of `rodrigues`, `tracking` had lost their marks",
@@ -115,7 +122,8 @@ def test_an_accident_is_undone_and_said(name, mend, releases, solved):
 @pytest.mark.parametrize("lesson", LESSONS)
 @pytest.mark.parametrize("name", mangle.ACCIDENTS)
 def test_after_every_accident_the_functions_are_the_solved_ones(name, lesson, mend, releases, solved):
-    """In the order of the cells, the last definition of every function that is asked for is the one that was solved."""
+    """In the order of the cells, the last definition of every function that is asked for is the one that was
+    solved."""
     repaired = mend(mangle.ACCIDENTS[name](solved[lesson]), lesson)
     is_whole(repaired, releases[lesson])
 
@@ -124,12 +132,24 @@ def test_after_every_accident_the_functions_are_the_solved_ones(name, lesson, me
         for cell in notebook["cells"]:
             if cell["cell_type"] == "code":
                 for function in repair.defined(cell["source"]) & asked:
-                    last[function] = any(line.strip().startswith("raise NotImplementedError(\"Exercise")
-                                         for line in cell["source"].splitlines())
+                    last[function] = any(
+                        line.strip().startswith('raise NotImplementedError("Exercise')
+                        for line in cell["source"].splitlines()
+                    )
         return last
 
-    asked = set().union(*(repair.defined(cell.source) for cell in releases[lesson].cells if mangle.marks(cell).get("solution")))
-    assert asked and not any(last_definitions(repaired.notebook).values()) and asked == set(last_definitions(repaired.notebook))
+    asked = set().union(
+        *(
+            repair.defined(cell.source)
+            for cell in releases[lesson].cells
+            if mangle.marks(cell).get("solution")
+        )
+    )
+    assert (
+        asked
+        and not any(last_definitions(repaired.notebook).values())
+        and asked == set(last_definitions(repaired.notebook))
+    )
 
 
 def test_an_untouched_notebook_has_nothing_to_mend(mend, releases):
@@ -142,7 +162,9 @@ def test_repairing_twice_changes_nothing(mend, solved):
     for name in mangle.ACCIDENTS:
         once = mend(mangle.ACCIDENTS[name](solved[NAME]))
         twice = mend(plain_dict(once.notebook))
-        assert [cell.source for cell in twice.notebook.cells] == [cell.source for cell in once.notebook.cells], name
+        assert [cell.source for cell in twice.notebook.cells] == [
+            cell.source for cell in once.notebook.cells
+        ], name
 
 
 def test_the_release_as_nbgrader_makes_it_is_understood(tmp_path, releases, solved):
@@ -157,7 +179,9 @@ def test_the_release_as_nbgrader_makes_it_is_understood(tmp_path, releases, solv
     assert repair.repair(path, release).notes == []
 
 
-# --- copies, places, own cells -------------------------------------------------------------------------------------
+# --- copies, places, own cells
+# -------------------------------------------------------------------------------------
+
 
 def cell_of(notebook, grade_id):
     return notebook["cells"][mangle.place(notebook, grade_id)]
@@ -175,13 +199,15 @@ def test_of_copies_the_one_counts_in_which_most_is_written_and_others_stay_befor
     half = good.replace("def batch_rodrigues", "def my_rodrigues")
     repaired = mend(with_copies(solved[NAME], "rodrigues", "draft = 1", half))
     at = mangle.place(repaired.notebook, "rodrigues")
-    assert [cell.source for cell in repaired.notebook.cells[at - 2:at + 1]] == ["draft = 1", half, good]
-    assert [cell.id for cell in repaired.notebook.cells[at - 2:at]] == ["own-1", "own-2"]
+    assert [cell.source for cell in repaired.notebook.cells[at - 2 : at + 1]] == ["draft = 1", half, good]
+    assert [cell.id for cell in repaired.notebook.cells[at - 2 : at]] == ["own-1", "own-2"]
 
 
 def test_a_second_try_below_the_first_counts(mend, solved):
     good = cell_of(solved[NAME], "rodrigues")["source"]
-    repaired = mend(with_copies(solved[NAME], "rodrigues", good.replace("clamp", "clip").replace("return", "return 0 *")))
+    repaired = mend(
+        with_copies(solved[NAME], "rodrigues", good.replace("clamp", "clip").replace("return", "return 0 *"))
+    )
     assert cell_of(repaired.notebook, "rodrigues").source == good
 
 
@@ -189,7 +215,7 @@ def test_an_exercise_split_over_two_cells_without_marks(mend, solved):
     submitted = mangle.ACCIDENTS["metadata_lost"](solved[NAME])
     at = next(i for i, cell in enumerate(submitted["cells"]) if "def batch_rodrigues" in cell["source"])
     first, second = submitted["cells"][at]["source"].split("def batch_rodrigues")
-    submitted["cells"][at:at + 1] = [mangle.code(first), mangle.code("def batch_rodrigues" + second)]
+    submitted["cells"][at : at + 1] = [mangle.code(first), mangle.code("def batch_rodrigues" + second)]
     repaired = mend(submitted)
     code = [cell.source for cell in repaired.notebook.cells if cell.cell_type == "code"]
     defining = [source for source in code if {"quat_to_rotmat", "batch_rodrigues"} & repair.defined(source)]
@@ -210,7 +236,9 @@ def test_own_cells_stay_behind_their_neighbours(mend, releases):
         submitted["cells"].insert(n, mangle.code(f"mine({n})"))
     submitted["cells"].insert(6, {"cell_type": "markdown", "metadata": {}, "source": "a thought"})
     repaired = mend(submitted)
-    assert [cell.source for cell in repaired.notebook.cells] == [cell["source"] for cell in submitted["cells"]]
+    assert [cell.source for cell in repaired.notebook.cells] == [
+        cell["source"] for cell in submitted["cells"]
+    ]
     assert repaired.notes == []
 
 
@@ -220,10 +248,11 @@ def test_given_cells_keep_the_students_text_and_it_is_said(mend, releases):
     submitted["cells"][at]["source"] = submitted["cells"][at]["source"].replace("False", "True")
     submitted["cells"][0]["source"] += "\n\nMy notes."
     for cell in submitted["cells"]:
-        cell.pop("id")                                    # found by their places
+        cell.pop("id")  # found by their places
     repaired = mend(submitted, "03_differentiable_rendering")
-    assert (repaired.notebook.cells[at].source.startswith("USE_MY_WORK = True")
-            and repaired.notebook.cells[0].source.endswith("My notes."))
+    assert repaired.notebook.cells[at].source.startswith("USE_MY_WORK = True") and repaired.notebook.cells[
+        0
+    ].source.endswith("My notes.")
     assert repaired.notes == ["You changed a cell that was given; yours was run."]
 
 
@@ -237,9 +266,13 @@ def test_deleted_exercises_come_back_unsolved(mend, releases, solved):
 
 def test_forged_marks_on_own_cells_are_gone(mend, releases):
     submitted = plain_dict(releases[NAME])
-    submitted["cells"].append(mangle.code(
-        "100", nbgrader={"grade": True, "grade_id": "extra", "points": 100, "solution": False, "locked": True},
-        tags=["raises-exception"]))
+    submitted["cells"].append(
+        mangle.code(
+            "100",
+            nbgrader={"grade": True, "grade_id": "extra", "points": 100, "solution": False, "locked": True},
+            tags=["raises-exception"],
+        )
+    )
     repaired = mend(submitted)
     is_whole(repaired, releases[NAME])
     assert repaired.notebook.cells[-1].source == "100"
@@ -251,13 +284,25 @@ def test_no_cells_at_all(mend, releases):
     assert "The notebook that you handed in has no cells." in repaired.notes
 
 
-# --- what is no notebook ---------------------------------------------------------------------------------------------
+# --- what is no notebook
+# ---------------------------------------------------------------------------------------------
 
-SAYS = {"truncated": "damaged at character", "empty": "the file is empty", "zeros": "the file is empty",
-        "only_text": "this is text", "python_program": "this is text", "web_page": "a web page", "zipped": "this is a zip",
-        "json_of_something_else": "no list of cells", "json_list": "no list of cells", "cells_no_list": "no list of cells",
-        "nested_deep": "nested too deep", "number_of_a_million_digits": "damaged",
-        "a_million_brackets": "far more than a notebook", "of_another_course": "none of its 2 cells"}
+SAYS = {
+    "truncated": "damaged at character",
+    "empty": "the file is empty",
+    "zeros": "the file is empty",
+    "only_text": "this is text",
+    "python_program": "this is text",
+    "web_page": "a web page",
+    "zipped": "this is a zip",
+    "json_of_something_else": "no list of cells",
+    "json_list": "no list of cells",
+    "cells_no_list": "no list of cells",
+    "nested_deep": "nested too deep",
+    "number_of_a_million_digits": "damaged",
+    "a_million_brackets": "far more than a notebook",
+    "of_another_course": "none of its 2 cells",
+}
 
 
 @pytest.mark.parametrize("name", mangle.BROKEN)
@@ -276,8 +321,13 @@ def test_links_folders_pipes_and_giants_are_not_read(tmp_path, releases, solved)
     folder.mkdir()
     with giant.open("wb") as file:
         file.truncate(repair.MOST_BYTES + 1)
-    for path, says in ((link, "a link"), (pipe, "not a file"), (folder, "not a file"), (giant, "more than 64 MB"),
-                       (tmp_path / "none.ipynb", "No such file")):
+    for path, says in (
+        (link, "a link"),
+        (pipe, "not a file"),
+        (folder, "not a file"),
+        (giant, "more than 64 MB"),
+        (tmp_path / "none.ipynb", "No such file"),
+    ):
         with pytest.raises(CourseError, match=says):
             repair.repair(path, releases[NAME])
 
@@ -285,8 +335,9 @@ def test_links_folders_pipes_and_giants_are_not_read(tmp_path, releases, solved)
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
 def test_encodings(encoding, mend, releases, solved):
     submitted = copy.deepcopy(solved[NAME])
-    submitted["cells"] = ([cell for cell in submitted["cells"] if cell["cell_type"] == "code"]
-                          + [mangle.code("name = 'Åsa Müller'")])
+    submitted["cells"] = [cell for cell in submitted["cells"] if cell["cell_type"] == "code"] + [
+        mangle.code("name = 'Åsa Müller'")
+    ]
     data = json.dumps(submitted, ensure_ascii=False)
     if encoding == "latin-1":
         data = data.encode("latin-1", "replace").decode("latin-1")
@@ -294,11 +345,32 @@ def test_encodings(encoding, mend, releases, solved):
     assert "name = 'Åsa Müller'" in [cell.source for cell in repaired.notebook.cells]
 
 
-# --- hostile ---------------------------------------------------------------------------------------------------------
+# --- hostile
+# ---------------------------------------------------------------------------------------------------------
 
-ABSURD = [None, True, 7, -1.5, float("nan"), float("inf"), "", "x", "\ud800", "\0", [], {}, [[]],
-          [None, 3, {"a": []}, "x = 1\n"], {"nbgrader": []}, {"nbgrader": {"grade_id": []}},
-          {"nbgrader": {"grade_id": "rodrigues"}}, {"id": {}}, 10**300, ["\ud800"], "a" * 100_000]
+ABSURD = [
+    None,
+    True,
+    7,
+    -1.5,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "\ud800",
+    "\0",
+    [],
+    {},
+    [[]],
+    [None, 3, {"a": []}, "x = 1\n"],
+    {"nbgrader": []},
+    {"nbgrader": {"grade_id": []}},
+    {"nbgrader": {"grade_id": "rodrigues"}},
+    {"id": {}},
+    10**300,
+    ["\ud800"],
+    "a" * 100_000,
+]
 
 
 def test_absurd_values_everywhere(mend, releases):
@@ -317,13 +389,18 @@ def test_absurd_values_everywhere(mend, releases):
 
 def test_absurd_formats(mend, releases):
     cells = plain_dict(releases[NAME])["cells"]
-    for worksheets in ([{"cells": cells}], [{"cells": cells[:9]}, None, 3, {"cells": 4}, {}, {"cells": cells[9:]}]):
+    for worksheets in (
+        [{"cells": cells}],
+        [{"cells": cells[:9]}, None, 3, {"cells": 4}, {}, {"cells": cells[9:]}],
+    ):
         is_whole(mend({"nbformat": 2, "worksheets": worksheets}), releases[NAME])
 
 
 def test_headings_of_old_formats_are_kept(mend, releases):
     submitted = mangle.ACCIDENTS["old_format"](plain_dict(releases[NAME]))
-    submitted["worksheets"][0]["cells"].append({"cell_type": "heading", "level": 2, "source": ["Mine"], "metadata": {}})
+    submitted["worksheets"][0]["cells"].append(
+        {"cell_type": "heading", "level": 2, "source": ["Mine"], "metadata": {}}
+    )
     assert mend(submitted).notebook.cells[-1].source == "# Mine"
 
 
@@ -336,12 +413,18 @@ def of_cells(release, count):
     yield "copies of an exercise", [*base, *(marked[0] | {"source": f"x = {n}"} for n in range(count))]
     yield "copies of a check", [*base, *[marked[1]] * count]
     yield "one id", [*base, *(mangle.code(f"x = {n}") | {"id": base[3]["id"]} for n in range(count))]
-    yield "functions", [*(mangle.code(f"def batch_rodrigues(x): return {n}") for n in range(count)),
-                        *[c for c in base if not mangle.marks(c)]]
+    yield (
+        "functions",
+        [
+            *(mangle.code(f"def batch_rodrigues(x): return {n}") for n in range(count)),
+            *[c for c in base if not mangle.marks(c)],
+        ],
+    )
 
 
 def test_many_cells_take_linear_work(tmp_path, releases):
-    """Four times the cells are about four times the work, counted in calls: not in seconds, which depend on the machine."""
+    """Four times the cells are about four times the work, counted in calls: not in seconds, which depend on
+    the machine."""
     import sys
 
     def work(cells):
@@ -351,7 +434,9 @@ def test_many_cells_take_linear_work(tmp_path, releases):
             calls[0] += event in ("call", "c_call")
 
         path = tmp_path / "many.ipynb"
-        path.write_bytes(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}).encode())
+        path.write_bytes(
+            json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}).encode()
+        )
         sys.setprofile(count)
         try:
             repaired = repair.repair(path, releases[NAME])
@@ -367,7 +452,10 @@ def test_many_cells_take_linear_work(tmp_path, releases):
 def test_a_hundred_thousand_cells(mend, releases):
     for what, cells in of_cells(releases[NAME], 100_000):
         repaired = mend({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
-        assert len(repaired.notebook.cells) <= len(releases[NAME].cells) + repair.MOST_OWN + 2 * repair.MOST_COPIES, what
+        assert (
+            len(repaired.notebook.cells)
+            <= len(releases[NAME].cells) + repair.MOST_OWN + 2 * repair.MOST_COPIES
+        ), what
 
 
 def test_a_grade_id_that_is_a_cells_text(mend, solved):
@@ -375,6 +463,9 @@ def test_a_grade_id_that_is_a_cells_text(mend, solved):
     notebook = copy.deepcopy(solved[NAME])
     check = mangle.checks(notebook)[0]
     text = "".join(check["source"])
-    notebook["cells"].append(mangle.code(
-        "x = 1", nbgrader={"grade_id": text, "solution": True, "grade": False, "schema_version": 3}))
+    notebook["cells"].append(
+        mangle.code(
+            "x = 1", nbgrader={"grade_id": text, "solution": True, "grade": False, "schema_version": 3}
+        )
+    )
     assert mend(notebook).notebook.cells

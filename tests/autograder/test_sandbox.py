@@ -1,4 +1,7 @@
-"""The sandbox itself: the wire, start and end, what is visible, what is said where it cannot work. See test_hostile.py."""
+"""The sandbox itself: the wire, start and end, what is visible, what is said where it cannot work.
+
+See test_hostile.py.
+"""
 
 import base64
 import json
@@ -16,7 +19,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder import release, sandbox, stage
+from autograder import inside_sandbox, release, sandbox
 from autograder.sandbox import Limits, Lost, Sandbox
 from course_lib.errors import CourseError
 
@@ -36,64 +39,94 @@ def box(request, bundle):
         yield warm
 
 
-# --- the wire ---------------------------------------------------------------------------------------------------------
+# --- the wire
+# ---------------------------------------------------------------------------------------------------------
+
 
 def through(head, arrays, most=10**6):
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        stage.send(ours, head, arrays)
+        inside_sandbox.send(ours, head, arrays)
         ours.shutdown(socket.SHUT_WR)
-        return stage.receive(theirs, most)
+        return inside_sandbox.receive(theirs, most)
 
 
-@pytest.mark.parametrize("dtype", sorted(stage.DTYPES))
+@pytest.mark.parametrize("dtype", sorted(inside_sandbox.DTYPES))
 def test_arrays_pass_as_they_are(dtype):
-    arrays = {"a": np.arange(24).reshape(2, 3, 4).astype(dtype), "none": np.zeros((0, 3), dtype), "one": np.array(1, dtype)}
+    arrays = {
+        "a": np.arange(24).reshape(2, 3, 4).astype(dtype),
+        "none": np.zeros((0, 3), dtype),
+        "one": np.array(1, dtype),
+    }
     head, got = through({"x": [1, "ü"]}, arrays)
     assert head == {"x": [1, "ü"]} and list(got) == list(arrays)
     for name, value in arrays.items():
-        assert got[name].dtype == value.dtype and got[name].shape == value.shape and (got[name] == value).all()
+        assert (
+            got[name].dtype == value.dtype and got[name].shape == value.shape and (got[name] == value).all()
+        )
 
 
 def test_what_is_too_large_is_refused():
-    with pytest.raises(stage.Violation, match="too long"):
+    with pytest.raises(inside_sandbox.Violation, match="too long"):
         through({}, {"a": np.zeros(1000)}, most=7999)
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=200) | st.tuples(
-    st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)),
-    st.binary(max_size=50)))
+@given(
+    st.binary(max_size=200)
+    | st.tuples(
+        st.recursive(
+            st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+        ),
+        st.binary(max_size=50),
+    )
+)
 def test_no_bytes_do_harm(sent):
     if not isinstance(sent, bytes):
         text = json.dumps({"arrays": sent[0]}).encode("utf-8", "surrogatepass")
-        sent = stage.HEAD.pack(stage.MAGIC, len(text), len(sent[1])) + text + sent[1]
+        sent = inside_sandbox.HEAD.pack(inside_sandbox.MAGIC, len(text), len(sent[1])) + text + sent[1]
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(sent)
         ours.shutdown(socket.SHUT_WR)
         try:
-            answer = stage.receive(theirs, 10**6)
-        except stage.Violation:
+            answer = inside_sandbox.receive(theirs, 10**6)
+        except inside_sandbox.Violation:
             return
-        assert answer is None or (isinstance(answer[0], dict)
-                                  and all(isinstance(value, np.ndarray) for value in answer[1].values()))
+        assert answer is None or (
+            isinstance(answer[0], dict) and all(isinstance(value, np.ndarray) for value in answer[1].values())
+        )
 
 
-@pytest.mark.parametrize("described", [
-    [["a", "object", [1]]], [["a", "float32", [-1]]], [["a", "float32", [2**62, 2**62]]], [["a", "float32", [True]]],
-    [["a", "float32", [0] * 9]], [["a", "float32", "11"]], [[1, "float32", [1]]], "abc", [None], [["a", "<f4", [1]]],
-    [["a", "float32", []]], [["a", "float32", [1, 1]], ["b", "float32", [1]]]])
+@pytest.mark.parametrize(
+    "described",
+    [
+        [["a", "object", [1]]],
+        [["a", "float32", [-1]]],
+        [["a", "float32", [2**62, 2**62]]],
+        [["a", "float32", [True]]],
+        [["a", "float32", [0] * 9]],
+        [["a", "float32", "11"]],
+        [[1, "float32", [1]]],
+        "abc",
+        [None],
+        [["a", "<f4", [1]]],
+        [["a", "float32", []]],
+        [["a", "float32", [1, 1]], ["b", "float32", [1]]],
+    ],
+)
 def test_arrays_that_are_none(described):
     text = json.dumps({"arrays": described}).encode()
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        ours.sendall(stage.HEAD.pack(stage.MAGIC, len(text), 5) + text + bytes(5))
-        with pytest.raises(stage.Violation):
-            stage.receive(theirs, 100)
+        ours.sendall(inside_sandbox.HEAD.pack(inside_sandbox.MAGIC, len(text), 5) + text + bytes(5))
+        with pytest.raises(inside_sandbox.Violation):
+            inside_sandbox.receive(theirs, 100)
 
 
-# --- sessions ---------------------------------------------------------------------------------------------------------
+# --- sessions
+# ---------------------------------------------------------------------------------------------------------
+
 
 def test_cells_share_their_names_and_sessions_do_not(box):
     with box.open() as one:
@@ -104,14 +137,18 @@ def test_cells_share_their_names_and_sessions_do_not(box):
 
 def test_pictures_come_back(box):
     with box.open() as session:
-        cell = session.run("from matplotlib import pyplot as plt\nplt.plot([1, 2]); plt.show()", pictures=True)
+        cell = session.run(
+            "from matplotlib import pyplot as plt\nplt.plot([1, 2]); plt.show()", pictures=True
+        )
         assert len(cell.pictures) == 1 and sandbox.is_png(cell.pictures[0], 10**6)
         assert session.run("plt.plot([1])").pictures == []
 
 
 def test_functions_are_called_as_they_were_at_their_check(box):
     with box.open() as session:
-        session.run("import torch\ndef quat_to_rotmat(q): return torch.ones(len(q), 3, 3)\nbatch_rodrigues = quat_to_rotmat")
+        session.run(
+            "import torch\ndef quat_to_rotmat(q): return torch.ones(len(q), 3, 3)\nbatch_rodrigues = quat_to_rotmat"
+        )
         session.take("rodrigues")
         session.run("def quat_to_rotmat(q): return torch.zeros(len(q), 3, 3)")
         outputs, complaint = session.call("rodrigues", 0, {"quat": torch.ones(6, 4)}, 5)
@@ -133,10 +170,14 @@ def test_a_session_that_was_lost_stays_lost(box):
 def test_what_a_session_started_is_gone(box):
     before = set(sandbox.family(box.process.pid))
     with box.open() as session:
-        session.run("import subprocess\np = subprocess.Popen(['sleep', '1000'])\nopen('left.txt', 'w').write('x')")
+        session.run(
+            "import subprocess\np = subprocess.Popen(['sleep', '1000'])\nopen('left.txt', 'w').write('x')"
+        )
         assert len(sandbox.family(session.pid)) >= 2
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and any(alive(pid) for pid in set(sandbox.family(box.process.pid)) - before):
+    while time.monotonic() < deadline and any(
+        alive(pid) for pid in set(sandbox.family(box.process.pid)) - before
+    ):
         time.sleep(0.05)
     assert not [pid for pid in set(sandbox.family(box.process.pid)) - before if alive(pid)]
     with box.open() as session:
@@ -162,7 +203,9 @@ def test_nothing_is_left_when_it_ends(bundle):
     assert not any(map(alive, pids)) and not scratch.exists()
 
 
-# --- what is visible, and what is said ----------------------------------------------------------------------------------
+# --- what is visible, and what is said
+# ----------------------------------------------------------------------------------
+
 
 def test_a_checkout_among_what_is_visible_is_refused(monkeypatch):
     monkeypatch.setattr(sandbox, "ROOT", Path("/usr/lib/course"))
@@ -184,7 +227,9 @@ def test_it_works_here():
     assert sandbox.sandbox_problem() is None, "bubblewrap is needed for these tests: apt install bubblewrap"
 
 
-@pytest.mark.parametrize("broken, words", [("none", "apt install bubblewrap"), ("fails", "no namespaces for you")])
+@pytest.mark.parametrize(
+    "broken, words", [("none", "apt install bubblewrap"), ("fails", "no namespaces for you")]
+)
 def test_why_it_does_not_work_is_said(broken, words, monkeypatch, tmp_path):
     if broken == "fails":
         fake = tmp_path / "bwrap"
@@ -205,17 +250,40 @@ def test_an_unknown_kind():
 
 
 def png(width, height, end=""):
-    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + bytes(12)).decode() + end
+    return (
+        base64.b64encode(
+            b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + bytes(12)
+        ).decode()
+        + end
+    )
 
 
-@pytest.mark.parametrize("text, good", [
-    (png(640, 360), True), (png(640, 360, "<script>"), False), (png(30000, 20), False), (png(0, 9), False),
-    ("R0lGOD" * 9, False), (None, False), ("iVBORw0KGgo", False), (png(640, 360) * 99, False)])
+@pytest.mark.parametrize(
+    "text, good",
+    [
+        (png(640, 360), True),
+        (png(640, 360, "<script>"), False),
+        (png(30000, 20), False),
+        (png(0, 9), False),
+        ("R0lGOD" * 9, False),
+        (None, False),
+        ("iVBORw0KGgo", False),
+        (png(640, 360) * 99, False),
+    ],
+)
 def test_pictures_are_png_of_a_size_to_be_shown(text, good):
     assert sandbox.is_png(text, 500) is good
 
 
-@pytest.mark.parametrize("value, text", [
-    (["a\nb", "c"], "a b"), (["\x1b[31mred\u202e"], "[31mred"), ([7], ""), (None, ""), (["x" * 100], "x" * 60)])
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (["a\nb", "c"], "a b"),
+        (["\x1b[31mred\u202e"], "[31mred"),
+        ([7], ""),
+        (None, ""),
+        (["x" * 100], "x" * 60),
+    ],
+)
 def test_texts_are_one_printable_line(value, text):
     assert sandbox.text_of(value, 0, 60) == text

@@ -12,18 +12,38 @@ import urllib.request
 
 @contextlib.contextmanager
 def running(module, *options, folder, home, environment, token=""):
-    """Runs `python -m MODULE` in a folder, on a free port; home: of its log. -> its address; ends it and its kernels."""
+    """Runs `python -m MODULE` in a folder, on a free port; home: of its log. -> its address; ends it and its
+    kernels."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", module, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-               "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", *options]
+    command = [
+        sys.executable,
+        "-m",
+        module,
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}",
+        *options,
+    ]
     log = home / "server.log"
     with log.open("w") as out:
         server = subprocess.Popen(
-            command, cwd=folder,
-            env={**os.environ, "HOME": str(home), "JUPYTER_RUNTIME_DIR": str(home / "runtime"), **environment},
-            stdout=out, stderr=out, start_new_session=True)
+            command,
+            cwd=folder,
+            env={
+                **os.environ,
+                "HOME": str(home),
+                "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+                **environment,
+            },
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
     try:
         deadline = time.monotonic() + 120
         while True:
@@ -34,7 +54,7 @@ def running(module, *options, folder, home, environment, token=""):
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}"
     finally:
-        for stop in (signal.SIGTERM, signal.SIGKILL):          # it and its kernels: they are one group
+        for stop in (signal.SIGTERM, signal.SIGKILL):  # it and its kernels: they are one group
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, stop)
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,7 +1,9 @@
-"""What an instructor sees of a graded class, in a real browser: nbgrader's formgrader, the class page, a page of feedback."""
+"""What an instructor sees of a graded class, in a real browser: nbgrader's formgrader, the class page, a page
+of feedback."""
 
 import pytest
-from autograder import grade, report, sample_class
+
+from autograder import class_report, grade, sample_class
 
 from .server import running
 from .test_jupyterlab import page, picture  # noqa: F401
@@ -19,7 +21,7 @@ def course(tmp_path_factory):
         if student.name not in WHO:
             student.rename(folder / f"not-{student.name}")
     grade.grade(folder, LESSON, show=lambda text: None)
-    report.write_report(folder, show=lambda text: None)
+    class_report.write_report(folder, show=lambda text: None)
     return folder
 
 
@@ -27,8 +29,13 @@ def course(tmp_path_factory):
 def formgrader(course, tmp_path_factory):
     """A Jupyter server of its own with formgrader, in the course's folder. -> its address"""
     home = tmp_path_factory.mktemp("server")
-    with running("jupyter_server", "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}",
-                 folder=course, home=home, environment={"JUPYTER_CONFIG_DIR": str(home)}) as address:
+    with running(
+        "jupyter_server",
+        "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}",
+        folder=course,
+        home=home,
+        environment={"JUPYTER_CONFIG_DIR": str(home)},
+    ) as address:
         yield address
 
 
@@ -57,7 +64,9 @@ def test_the_class_page(page, course, width, scheme):  # noqa: F811
     page.emulate_media(color_scheme=scheme)
     page.goto((course / "grading" / "report" / "index.html").as_uri())
     assert "Exercise 2 · Rodrigues" in page.inner_text("body")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it is wider than the window"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
+        "it is wider than the window"
+    )
     picture(page, f"class_page_{width}_{scheme}")
     link = page.locator("a", has_text="Gaspard Monge").first
     link.click()

@@ -1,7 +1,8 @@
 """A real JupyterLab in a real browser: what a student sees and does in lessons 2 and 5.
 
-Needs Chromium (on Debian: apt-get install chromium; elsewhere name it in CHROMIUM). Without one these tests fail: they are not
-skipped. Screenshots go to the folder in SCREENSHOTS, if it is set; PATIENCE=2 doubles all waits.
+Needs Chromium (on Debian: apt-get install chromium; elsewhere name it in CHROMIUM). Without one these tests
+fail: they are not skipped. Screenshots go to the folder in SCREENSHOTS, if it is set; PATIENCE=2 doubles all
+waits.
 """
 
 import json
@@ -13,16 +14,19 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from autograder import build
+
+from lessons import build
 
 from .server import running
 
-MINUTE = 60_000 * float(os.environ.get("PATIENCE", 1))       # playwright counts in milliseconds; machines may be slow
+MINUTE = 60_000 * float(
+    os.environ.get("PATIENCE", 1)
+)  # playwright counts in milliseconds; machines may be slow
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 IDLE = f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=idle]"
 LESSON_5 = next(build.SOLVED.glob("05_*.ipynb"))
 
-TRANSPOSED = '''
+TRANSPOSED = """
 import torch
 
 
@@ -43,7 +47,7 @@ def batch_rodrigues(theta):
     sinc = torch.where(tiny, 1 - square / 6, length.sin() / length)
     cos = torch.where(tiny, 1 - square / 2, length.cos())
     return quat_to_rotmat(torch.cat([cos, sinc * half], -1))
-'''
+"""
 TRY = "print(batch_rodrigues(torch.zeros(1, 3)))           # a cell of the student's own"
 RIGHT = TRANSPOSED.replace("reshape(-1, 3, 3)", "reshape(-1, 3, 3).transpose(1, 2)")
 
@@ -67,9 +71,20 @@ def page():
 
     with sync_playwright() as playwright:
         # No GPU here: WebGL, which the 3D viewers need, is drawn by SwiftShader.
-        browser = playwright.chromium.launch(executable_path=chromium(), headless=True, timeout=2 * MINUTE, args=[
-            "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking",
-            "--disable-component-update", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium(),
+            headless=True,
+            timeout=2 * MINUTE,
+            args=[
+                "--no-sandbox",
+                "--use-angle=swiftshader",
+                "--enable-unsafe-swiftshader",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-dev-shm-usage",
+                "--autoplay-policy=no-user-gesture-required",
+            ],
+        )
         page = browser.new_page(viewport={"width": 1280, "height": 960})
         page.set_default_timeout(2 * MINUTE)
         yield page
@@ -87,9 +102,13 @@ def last_picture(request, page, lab):
 def lab(tmp_path_factory):
     """A JupyterLab of its own on a copy of the notebooks. -> its address and their folder"""
     home = tmp_path_factory.mktemp("lab")
-    shutil.copytree(build.STUDENT, home / "notebooks", ignore=shutil.ignore_patterns("my_work", ".ipynb_checkpoints"))
+    shutil.copytree(
+        build.STUDENT, home / "notebooks", ignore=shutil.ignore_patterns("my_work", ".ipynb_checkpoints")
+    )
     add_cell(home / "notebooks" / "02_template_model.ipynb", TRY)
-    shutil.copy(LESSON_5, home / "notebooks" / "05_solved.ipynb")             # solved: there is something to look at in it
+    shutil.copy(
+        LESSON_5, home / "notebooks" / "05_solved.ipynb"
+    )  # solved: there is something to look at in it
     settings = home / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
     # All cells are in the page, also those out of sight: a test cannot scroll to what it does not know.
@@ -99,9 +118,14 @@ def lab(tmp_path_factory):
     # Nothing is asked of the internet.
     without_news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (config / "page_config.json").write_text(json.dumps(without_news))
-    environment = {"DOLPHINS_SMALL": "1", "JUPYTER_CONFIG_DIR": str(home / "config"),
-                   "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
-    with running("jupyterlab", folder=home / "notebooks", home=home, environment=environment, token="dolphin") as address:
+    environment = {
+        "DOLPHINS_SMALL": "1",
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+    }
+    with running(
+        "jupyterlab", folder=home / "notebooks", home=home, environment=environment, token="dolphin"
+    ) as address:
         yield SimpleNamespace(address=f"{address}/lab", folder=home / "notebooks")
 
 
@@ -116,19 +140,29 @@ class Notebook:
     def __init__(self, page, lab, name):
         self.page, self.path = page, lab.folder / name
         page.goto(f"{lab.address}/tree/{name}?token=dolphin&reset", timeout=3 * MINUTE)
-        self.sources = [cell.source for cell in nbformat.read(self.path, as_version=4).cells if cell.cell_type == "code"]
+        self.sources = [
+            cell.source for cell in nbformat.read(self.path, as_version=4).cells if cell.cell_type == "code"
+        ]
         # JupyterLab puts the cells into the page bit by bit, and runs nothing before all of them are there.
-        page.wait_for_function("([cells, n]) => document.querySelectorAll(cells).length >= n",
-                               arg=[f"{SHOWN} .jp-CodeCell .cm-content", len(self.sources)], timeout=3 * MINUTE)
-        page.wait_for_selector(IDLE, timeout=3 * MINUTE)                           # the kernel is there
+        page.wait_for_function(
+            "([cells, n]) => document.querySelectorAll(cells).length >= n",
+            arg=[f"{SHOWN} .jp-CodeCell .cm-content", len(self.sources)],
+            timeout=3 * MINUTE,
+        )
+        page.wait_for_selector(IDLE, timeout=3 * MINUTE)  # the kernel is there
 
     def cell(self, text):
-        """The code cell in whose source this stands. (Of a long one the page holds only the lines in sight: ask the file.)"""
+        """The code cell in whose source this stands. (Of a long one the page holds only the lines in sight:
+        ask the file.)"""
         at = next(n for n, source in enumerate(self.sources) if text in source)
         return self.page.locator(f"{SHOWN} .jp-CodeCell").nth(at)
 
     def run_all(self):
-        """Run > Run All Cells. At times JupyterLab drops the first one, just after it opened a notebook: then again, as anybody would."""
+        """Run > Run All Cells.
+
+        At times JupyterLab drops the first one, just after it opened a notebook: then again, as anybody
+        would.
+        """
         from playwright.sync_api import TimeoutError
 
         first = self.page.locator(f"{SHOWN} .jp-CodeCell .jp-InputPrompt").first.element_handle()
@@ -136,7 +170,9 @@ class Notebook:
             self.page.get_by_role("menuitem", name="Run", exact=True).click()
             self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
             try:
-                return self.page.wait_for_function("prompt => /[*\\d]/.test(prompt.innerText)", arg=first, timeout=MINUTE / 3)
+                return self.page.wait_for_function(
+                    "prompt => /[*\\d]/.test(prompt.innerText)", arg=first, timeout=MINUTE / 3
+                )
             except TimeoutError:
                 if not again:
                     raise
@@ -154,8 +190,11 @@ class Notebook:
         before = prompt.inner_text()
         cell.locator(".cm-content").first.click()
         self.page.keyboard.press("Shift+Enter")
-        self.page.wait_for_function("([p, old]) => p.innerText !== old && /\\d/.test(p.innerText)",
-                                    arg=[prompt.element_handle(), before], timeout=5 * MINUTE)
+        self.page.wait_for_function(
+            "([p, old]) => p.innerText !== old && /\\d/.test(p.innerText)",
+            arg=[prompt.element_handle(), before],
+            timeout=5 * MINUTE,
+        )
 
     def wait_for(self, cell, text, timeout=5 * MINUTE):
         """Waits for a text in a cell's output."""
@@ -180,8 +219,11 @@ def test_a_student_solves_an_exercise_of_lesson_2(page, lab):
     notebook.run_all()
     notebook.wait_for(setup, "Lesson 2: Python 3.")
     notebook.wait_for(setup, "every file is whole")
-    # It stops at the first cell that needs what is not written. Until then, what is asked of the kernel is thrown away.
-    page.locator(".jp-OutputArea-output", has_text="NotImplementedError: Exercise 2: ").first.wait_for(timeout=5 * MINUTE)
+    # It stops at the first cell that needs what is not written. Until then, what is asked of the kernel is
+    # thrown away.
+    page.locator(".jp-OutputArea-output", has_text="NotImplementedError: Exercise 2: ").first.wait_for(
+        timeout=5 * MINUTE
+    )
     page.wait_for_selector(IDLE)
     notebook.picture("lesson2_setup", setup)
 
@@ -229,15 +271,19 @@ def test_lesson_5_shows_the_dolphin_in_3d_and_its_video(page, lab):
     page.mouse.down()
     page.mouse.move(middle[0] + 160, middle[1] + 40, steps=8)
     page.mouse.up()
-    page.wait_for_function("([plot, before]) => JSON.stringify(plot._fullLayout.scene._scene.getCamera().eye) !== before",
-                           arg=[plot.element_handle(), seen_from])
+    page.wait_for_function(
+        "([plot, before]) => JSON.stringify(plot._fullLayout.scene._scene.getCamera().eye) !== before",
+        arg=[plot.element_handle(), seen_from],
+    )
 
     # Move the time slider, by a click near its end: another frame's vertices are drawn.
     vertices = "plot => JSON.stringify(plot._fullData.filter(t => t.type === 'mesh3d').map(t => Array.from(t.x).slice(0, 50)))"
     before = plot.evaluate(vertices)
     rail = plot.locator(".slider-rail-touch-rect").bounding_box()
     page.mouse.click(rail["x"] + 0.8 * rail["width"], rail["y"] + rail["height"] / 2)
-    page.wait_for_function(f"([plot, before]) => ({vertices})(plot) !== before", arg=[plot.element_handle(), before])
+    page.wait_for_function(
+        f"([plot, before]) => ({vertices})(plot) !== before", arg=[plot.element_handle(), before]
+    )
     picture(page, "lesson5_turned")
 
     # The video plays.

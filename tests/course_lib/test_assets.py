@@ -194,7 +194,7 @@ def repickle(path, change):
 
 
 def assets_load_pickle(path):
-    from course_lib.template.safe_pickle import load_pickle
+    from course_lib.dolphin_model.safe_pickle import load_pickle
 
     return load_pickle(path)
 
@@ -539,8 +539,7 @@ def test_what_was_there_stays(pack, tmp_path):
     assets.import_zip(good, target)
     (target / "model" / "mine.txt").write_text("x")
     with pytest.raises(
-        CourseError,
-        match="is there already; nothing was changed. Name another .* or replace it with --force",
+        CourseError, match="is there already; nothing was changed. Name another .* or replace it with --force"
     ):
         assets.import_zip(good, target)
     with pytest.raises(CourseError, match="1 fault"):

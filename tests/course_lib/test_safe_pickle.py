@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from course_lib.dolphin_model.safe_pickle import Limits, load_pickle, loads
 from course_lib.errors import CourseError
-from course_lib.template.safe_pickle import Limits, load_pickle, loads
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
 PROTOCOLS = range(6)
@@ -368,7 +368,7 @@ FORBIDDEN = [
     ("chumpy.ch", "Ch.__init__"),
     ("chumpy.ch", "os"),
     ("chumpy.utils", "wget"),
-    ("course_lib.template.safe_pickle", "load_pickle"),
+    ("course_lib.dolphin_model.safe_pickle", "load_pickle"),
     ("antigravity", "webbrowser"),
     ("", "x"),
     ("os\x00", "system"),

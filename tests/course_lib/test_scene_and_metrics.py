@@ -5,11 +5,11 @@ import torch
 
 from course_lib import metrics
 from course_lib.assets import find_pack
+from course_lib.dolphin_model import DolphinModel
+from course_lib.dolphin_model.skinning import rotvec_to_rotmat
 from course_lib.errors import CourseError
 from course_lib.losses import photometric_loss, steadiness_prior
 from course_lib.scene import DolphinScene, load_tensors
-from course_lib.template import DolphinModel
-from course_lib.template.skinning import rotvec_to_rotmat
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,9 @@ def test_a_file_of_the_tutorial_has_no_anchors(model, tmp_path):
 
 def test_a_scene_of_another_clip_is_refused(model, tmp_path):
     random_scene(model, frames=5).save(tmp_path / "fit.pth")
-    with pytest.raises(CourseError, match=r"translations should have shape \(4, 1, 3\), but its shape is \(5, 1, 3\)"):
+    with pytest.raises(
+        CourseError, match=r"translations should have shape \(4, 1, 3\), but its shape is \(5, 1, 3\)"
+    ):
         random_scene(model, frames=4).load(tmp_path / "fit.pth")
 
 
@@ -105,12 +107,17 @@ def test_clamps_what_the_tutorial_clamps(model):
         for name in ("dolphin_albedo", "water_absorption", "strength", "azimuth", "angle", "elevation"):
             getattr(scene, name).fill_(-3)
     scene.clamp_()
-    assert all(getattr(scene, name).min() == 0 for name in ("dolphin_albedo", "water_absorption", "strength", "azimuth"))
+    assert all(
+        getattr(scene, name).min() == 0
+        for name in ("dolphin_albedo", "water_absorption", "strength", "azimuth")
+    )
     with torch.no_grad():
         for name in ("dolphin_albedo", "water_absorption", "strength", "elevation"):
             getattr(scene, name).fill_(30)
     scene.clamp_()
-    assert scene.dolphin_albedo.max() == 1 and scene.water_absorption.max() == 1 and scene.strength.item() == 30
+    assert (
+        scene.dolphin_albedo.max() == 1 and scene.water_absorption.max() == 1 and scene.strength.item() == 30
+    )
     assert scene.elevation.item() == pytest.approx(2 * math.pi)
 
 
@@ -129,8 +136,12 @@ def test_steady_motion_costs_nothing():
 
 def test_heading_is_counted_like_a_turn_to_the_left():
     rotvecs = torch.tensor([[0, 0.1, 0], [0, math.pi / 2, 0], [0, 3.5, 0]])
-    torch.testing.assert_close(metrics.heading(rotvec_to_rotmat(rotvecs)),
-                               torch.tensor([math.degrees(0.1), 90, math.degrees(3.5) - 360]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        metrics.heading(rotvec_to_rotmat(rotvecs)),
+        torch.tensor([math.degrees(0.1), 90, math.degrees(3.5) - 360]),
+        atol=1e-3,
+        rtol=0,
+    )
     assert metrics.angle_between(torch.tensor(179.0), torch.tensor(-179.0)) == 2
 
 
@@ -144,18 +155,24 @@ def test_truth_against_itself_has_no_error():
     pack = find_pack()
     truth = metrics.load_truth(pack.truth_path, 6)
     rotmats = rotvec_to_rotmat(truth.rotvecs)
-    figures, per_frame = metrics.against_truth(truth, truth.vertices, rotmats, truth.masks, truth.length_m, truth.volume_m3)
+    figures, per_frame = metrics.against_truth(
+        truth, truth.vertices, rotmats, truth.masks, truth.length_m, truth.volume_m3
+    )
     assert figures["iou_mean"] == figures["iou_min"] == 1
-    assert all(abs(figures[name]) < 1e-6 for name in ("position_rmse_m", "depth_rmse_m", "length_error_pct", "volume_error_pct"))
-    assert figures["heading_error_deg_max"] < 5                      # yaw of the pose, pitch and roll aside
+    assert all(
+        abs(figures[name]) < 1e-6
+        for name in ("position_rmse_m", "depth_rmse_m", "length_error_pct", "volume_error_pct")
+    )
+    assert figures["heading_error_deg_max"] < 5  # yaw of the pose, pitch and roll aside
     assert {values.shape for values in per_frame.values()} == {(6,)}
 
 
 def test_errors_are_what_they_are_called():
     truth = metrics.load_truth(find_pack().truth_path, 6)
     moved = truth.vertices + torch.tensor([0.03, -0.04, 0])
-    figures, _ = metrics.against_truth(truth, moved, rotvec_to_rotmat(truth.rotvecs), truth.masks,
-                                       1.1 * truth.length_m, truth.volume_m3 / 2)
+    figures, _ = metrics.against_truth(
+        truth, moved, rotvec_to_rotmat(truth.rotvecs), truth.masks, 1.1 * truth.length_m, truth.volume_m3 / 2
+    )
     assert figures["position_rmse_m"] == pytest.approx(0.05, rel=1e-3)
     assert figures["depth_rmse_m"] == pytest.approx(0.04, rel=1e-3)
     assert figures["vertex_error_cm_mean"] == pytest.approx(5, rel=1e-3)

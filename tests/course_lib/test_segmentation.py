@@ -1,4 +1,5 @@
-"""Prompts to masks: the tracker against the truth, SAM-2's part with a stand-in and with a small real model."""
+"""Prompts to masks: the tracker against the truth, SAM-2's part with a stand-in and with a small real
+model."""
 
 import json
 import os
@@ -43,7 +44,7 @@ def short_pack(root, n, prompts=None):
     (root / "model").mkdir()
     for t in range(n):
         shutil.copy(source.frames_dir / f"{t:06d}.jpg", copy.frames_dir)
-    np.save(copy.altitude_path, np.load(source.altitude_path)[50:50 + n])
+    np.save(copy.altitude_path, np.load(source.altitude_path)[50 : 50 + n])
     copy.prompts_path.write_text(json.dumps(prompts) if prompts else source.prompts_path.read_text())
     return copy
 
@@ -56,7 +57,9 @@ def quiet(*args, **options):
     return segment_clip(*args, say=lambda line: None, **options)
 
 
-# --- the tracker ----------------------------------------------------------------------------------------------
+# --- the tracker
+# ----------------------------------------------------------------------------------------------
+
 
 def test_the_tracker_is_good_on_the_whole_clip_and_loses_no_frame():
     clip, truth = Clip.of(find_pack()), load_truth(find_pack().truth_path).masks
@@ -67,7 +70,7 @@ def test_the_tracker_is_good_on_the_whole_clip_and_loses_no_frame():
     overlap = mask_iou(torch.from_numpy(np.stack([masks[t] for t in range(len(clip))])), truth)
     assert found.held == [] and len(masks) == 200
     assert overlap.mean() >= 0.83 and overlap.min() >= 0.75, (overlap.mean(), overlap.min())
-    assert seconds < 90                                 # of one core; 10 to 15 on an idle one
+    assert seconds < 90  # of one core; 10 to 15 on an idle one
 
 
 def scene(t, size=(160, 240), seed=0, n=24):
@@ -76,15 +79,20 @@ def scene(t, size=(160, 240), seed=0, n=24):
     H, W = size
     y, x = np.mgrid[:H, :W]
     angle, cx, cy = 0.05 * t, 70 + 4 * t, 60 + 2 * t
-    u, v = (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle), (y - cy) * np.cos(angle) - (x - cx) * np.sin(angle)
+    u, v = (
+        (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle),
+        (y - cy) * np.cos(angle) - (x - cx) * np.sin(angle),
+    )
     mask = (u / 30) ** 2 + (v / 9) ** 2 < 1
     image = np.stack([30 + 0.1 * x, 110 - 0.1 * y, 110 + 0 * x], -1) + rng.normal(0, 3, (H, W, 3))
     image[mask] = np.array([120, 120, 125]) + rng.normal(0, 8, (mask.sum(), 3))
-    image[rng.random((H, W)) < 0.001] = 255             # glints
+    image[rng.random((H, W)) < 0.001] = 255  # glints
     return image.clip(0, 255).astype(np.uint8), mask
 
 
-@pytest.mark.parametrize("points, labels", [([[70, 60]], [1]), ([[50, 60], [90, 60], [70, 60], [70, 85]], [1, 1, 1, 0])])
+@pytest.mark.parametrize(
+    "points, labels", [([[70, 60]], [1]), ([[50, 60], [90, 60], [70, 60], [70, 85]], [1, 1, 1, 0])]
+)
 def test_the_tracker_needs_few_points_and_follows_fast_swimmers(points, labels):
     found = tracker.Tracker(lambda t: scene(t)[0], 24, {"frame": 0, "points": points, "labels": labels})
     masks = dict(found.propagate({}))
@@ -100,7 +108,9 @@ def test_prompts_in_the_middle_of_the_clip():
 
 def test_a_frame_where_nothing_stands_out_is_held_and_then_found_again():
     water = np.random.default_rng(0).normal((30, 110, 110), 3, (160, 240, 3)).astype(np.uint8)
-    found = tracker.Tracker(lambda t: water if t == 5 else scene(t)[0], 12, {"frame": 0, "points": [[70, 60]], "labels": [1]})
+    found = tracker.Tracker(
+        lambda t: water if t == 5 else scene(t)[0], 12, {"frame": 0, "points": [[70, 60]], "labels": [1]}
+    )
     masks = dict(found.propagate({}))
     assert found.held == [5] and masks[5].any() and iou(masks[11], scene(11)[1]) > 0.8
 
@@ -110,11 +120,15 @@ def test_points_on_the_water_are_named():
         tracker.first_mask(scene(0)[0], [[200, 130], [210, 140]], [1, 1])
 
 
-# --- files: layout, nothing overwritten, killed runs ------------------------------------------------------------
+# --- files: layout, nothing overwritten, killed runs
+# ------------------------------------------------------------
+
 
 def test_masks_go_where_the_pack_has_them(pack):
     folder = quiet(pack)
-    assert folder == pack.segmentation_dir and sorted(p.name for p in folder.iterdir()) == [f"{t:06d}.png" for t in range(12)]
+    assert folder == pack.segmentation_dir and sorted(p.name for p in folder.iterdir()) == [
+        f"{t:06d}.png" for t in range(12)
+    ]
     assert set(np.unique(masks_in(folder))) == {0, 255} and masks_in(folder).shape == (12, 360, 640)
     assert len(SegmentedVideo(pack)) == 12
     assert not part_folder(folder).exists()
@@ -200,14 +214,22 @@ def test_a_folder_that_cannot_be_written(pack, monkeypatch):
         quiet(pack)
 
 
-# --- bad input --------------------------------------------------------------------------------------------------
+# --- bad input
+# --------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("change, message", [
-    (dict(points=[[300, 210], [700, 20]], labels=[1, 0]), "points is .*expected a list of .x, y. within 640 x 360"),
-    (dict(points=[[300, 210]], labels=[0]), "at least one of them 1"),
-    (dict(frame=12), "frame is 12, expected a frame's number, 0 to 11"),
-    (dict(labels=[1]), "labels is .1., expected 14 numbers"),
-])
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            dict(points=[[300, 210], [700, 20]], labels=[1, 0]),
+            "points is .*expected a list of .x, y. within 640 x 360",
+        ),
+        (dict(points=[[300, 210]], labels=[0]), "at least one of them 1"),
+        (dict(frame=12), "frame is 12, expected a frame's number, 0 to 11"),
+        (dict(labels=[1]), "labels is .1., expected 14 numbers"),
+    ],
+)
 def test_bad_prompts(pack, change, message):
     prompts = json.loads(pack.prompts_path.read_text())
     pack.prompts_path.write_text(json.dumps({**prompts, **change}))
@@ -223,7 +245,7 @@ def test_no_prompts(pack):
 
 def test_unreadable_frames(pack):
     whole = (pack.frames_dir / "000007.jpg").read_bytes()
-    (pack.frames_dir / "000007.jpg").write_bytes(whole[:len(whole) // 2])
+    (pack.frames_dir / "000007.jpg").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CourseError, match="000007.jpg: is truncated or damaged"):
         quiet(pack)
     Image.new("RGB", (64, 36)).save(pack.frames_dir / "000007.jpg")
@@ -241,19 +263,30 @@ def test_an_imported_zip_without_masks_is_segmented(tmp_path):
     shutil.copytree(find_pack().model_dir, root / "model")
     with pytest.raises(CourseError, match="make them with: dolphins segment"):
         SegmentedVideo(pack)
-    done = subprocess.run([sys.executable, "-m", "dolphins", "segment", "--pack", str(root), "--clip", pack.clip_name],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dolphins", "segment", "--pack", str(root), "--clip", pack.clip_name],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0 and done.stderr == "" and "3 masks in" in done.stdout, done
     assert verify_pack(root) == []
-    wrong = subprocess.run([sys.executable, "-m", "dolphins", "segment", "--pack", str(root), "--clip", "../x"],
-                           capture_output=True, text=True)
-    assert wrong.returncode == 1 and "holds no clip '../x'" in wrong.stderr and "Traceback" not in wrong.stderr
+    wrong = subprocess.run(
+        [sys.executable, "-m", "dolphins", "segment", "--pack", str(root), "--clip", "../x"],
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        wrong.returncode == 1 and "holds no clip '../x'" in wrong.stderr and "Traceback" not in wrong.stderr
+    )
 
 
-# --- SAM-2's part, with a stand-in of the same interface -----------------------------------------------------------
+# --- SAM-2's part, with a stand-in of the same interface
+# -----------------------------------------------------------
+
 
 class StandIn:
-    """As SAM2VideoPredictor, but sees a disc that moves a pixel right each frame; nothing in the frames `blind`."""
+    """As SAM2VideoPredictor, but sees a disc that moves a pixel right each frame; nothing in the frames
+    `blind`."""
 
     fill_hole_area = 8
     blind, calls, error = (), [], None
@@ -297,7 +330,11 @@ def stand_in(monkeypatch):
     build.build_sam2_video_predictor = lambda config, path, **options: Mine()
     video = types.ModuleType("sam2.sam2_video_predictor")
     video.SAM2VideoPredictor = Mine
-    for name, module in (("sam2", types.ModuleType("sam2")), ("sam2.build_sam", build), ("sam2.sam2_video_predictor", video)):
+    for name, module in (
+        ("sam2", types.ModuleType("sam2")),
+        ("sam2.build_sam", build),
+        ("sam2.sam2_video_predictor", video),
+    ):
         monkeypatch.setitem(sys.modules, name, module)
     return Mine
 
@@ -314,13 +351,18 @@ def test_sam2_is_prompted_and_its_masks_are_written(pack, stand_in):
     segment_clip(pack, method="sam2", device="cpu", say=said.append)
     assert np.array_equal(masks_in(pack.segmentation_dir) > 0, np.stack([disc(t) for t in range(12)]))
     assert stand_in.calls[1:] == [("points", 4), ("propagate", 4, False), ("propagate", 4, True)]
-    assert stand_in.calls[0][1:] == ("facebook/sam2.1-hiera-tiny", dict(device="cpu", hydra_overrides_extra=[]))
-    assert "SAM-2 on a CPU: expect" in said[0]          # an honest estimate, beforehand
+    assert stand_in.calls[0][1:] == (
+        "facebook/sam2.1-hiera-tiny",
+        dict(device="cpu", hydra_overrides_extra=[]),
+    )
+    assert "SAM-2 on a CPU: expect" in said[0]  # an honest estimate, beforehand
 
 
 def test_sam2_goes_on_from_the_last_mask(pack, stand_in):
     clip = Clip.of(pack)
-    masks = dict(Sam2(clip, stand_in(), CPU, "tiny", lambda line: None).propagate({t: disc(t) for t in range(5)}))
+    masks = dict(
+        Sam2(clip, stand_in(), CPU, "tiny", lambda line: None).propagate({t: disc(t) for t in range(5)})
+    )
     assert list(masks) == list(range(5, 12))
     assert stand_in.calls[-3:] == [("points", 0), ("mask", 4), ("propagate", 4, False)]
 
@@ -348,7 +390,10 @@ def test_sam2_is_given_jpegs_of_other_frames(tmp_path, stand_in):
 
 def test_sam2_without_weights(pack, stand_in):
     stand_in.error = ConnectionError("no route to huggingface.co")
-    with pytest.raises(CourseError, match="weights facebook/sam2.1-hiera-tiny could not be loaded .*no route.*--method tracker"):
+    with pytest.raises(
+        CourseError,
+        match="weights facebook/sam2.1-hiera-tiny could not be loaded .*no route.*--method tracker",
+    ):
         quiet(pack, method="sam2", device="cpu")
     with pytest.raises(CourseError, match="SAM-2 has no weights 'nothing'"):
         quiet(pack, method="sam2", device="cpu", checkpoint="nothing")
@@ -376,21 +421,35 @@ def test_auto_takes_the_tracker_where_sam2_would_take_hours_or_has_no_weights(pa
     said = []
     clip = Clip.of(pack)
     monkeypatch.setattr(segmentation, "has_module", lambda name: True)
-    assert isinstance(segmentation.choose(clip, "auto", CPU, None, said.append), tracker.Tracker) and "there is no GPU" in said[0]
+    assert (
+        isinstance(segmentation.choose(clip, "auto", CPU, None, said.append), tracker.Tracker)
+        and "there is no GPU" in said[0]
+    )
     stand_in.error = ConnectionError("offline")
     cuda = types.SimpleNamespace(type="cuda")
-    assert isinstance(segmentation.choose(clip, "auto", cuda, "facebook/sam2.1-hiera-tiny", said.append), tracker.Tracker)
+    assert isinstance(
+        segmentation.choose(clip, "auto", cuda, "facebook/sam2.1-hiera-tiny", said.append), tracker.Tracker
+    )
     assert "The tracker makes the masks instead" in said[-1]
     stand_in.error = None
-    assert isinstance(segmentation.choose(clip, "auto", cuda, "facebook/sam2.1-hiera-tiny", said.append), Sam2)
+    assert isinstance(
+        segmentation.choose(clip, "auto", cuda, "facebook/sam2.1-hiera-tiny", said.append), Sam2
+    )
 
 
-# --- the real package, which `make test` installs; random weights, so its masks mean nothing --------------------------
+# --- the real package, which `make test` installs; random weights, so its masks mean nothing
+# --------------------------
 
-SMALL = ("++model.image_size=128", "++model.image_encoder.trunk.embed_dim=16", "++model.image_encoder.trunk.stages=[1,1,3,1]",
-         "++model.image_encoder.trunk.global_att_blocks=[3]", "++model.image_encoder.neck.backbone_channel_list=[128,64,32,16]",
-         "++model.memory_attention.num_layers=1", "++model.memory_attention.layer.self_attention.feat_sizes=[8,8]",
-         "++model.memory_attention.layer.cross_attention.feat_sizes=[8,8]")
+SMALL = (
+    "++model.image_size=128",
+    "++model.image_encoder.trunk.embed_dim=16",
+    "++model.image_encoder.trunk.stages=[1,1,3,1]",
+    "++model.image_encoder.trunk.global_att_blocks=[3]",
+    "++model.image_encoder.neck.backbone_channel_list=[128,64,32,16]",
+    "++model.memory_attention.num_layers=1",
+    "++model.memory_attention.layer.self_attention.feat_sizes=[8,8]",
+    "++model.memory_attention.layer.cross_attention.feat_sizes=[8,8]",
+)
 CONFIG = "configs/sam2.1/sam2.1_hiera_t.yaml"
 
 
@@ -401,7 +460,7 @@ def weights(tmp_path_factory):
 
     torch.manual_seed(0)
     model = build_sam2_video_predictor(CONFIG, None, device="cpu", hydra_overrides_extra=list(SMALL))
-    with torch.no_grad():       # it answers "an object is there" with any weights, and its masks have both signs
+    with torch.no_grad():  # it answers "an object is there" with any weights, and its masks have both signs
         model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(10.0)
     path = tmp_path_factory.mktemp("weights") / "sam2.1_hiera_tiny.pt"
     torch.save({"model": model.state_dict()}, path)
@@ -431,7 +490,11 @@ def test_the_real_sam2_goes_on_from_the_last_mask(pack, weights):
         masks[t] = mask
         if t == 5:
             break
-    rest = dict(Sam2(clip, load_predictor(str(weights), CPU, SMALL), CPU, str(weights), lambda line: None).propagate(masks))
+    rest = dict(
+        Sam2(clip, load_predictor(str(weights), CPU, SMALL), CPU, str(weights), lambda line: None).propagate(
+            masks
+        )
+    )
     assert list(rest) == list(range(6, 12)) and all(mask.any() for mask in rest.values())
 
 
@@ -441,5 +504,7 @@ def test_the_real_sam2_from_the_hub(weights, monkeypatch):
     monkeypatch.setattr(sam2.build_sam, "_hf_download", lambda name: (CONFIG, str(weights)))
     predictor = load_predictor("facebook/sam2.1-hiera-tiny", CPU, SMALL)
     assert predictor.image_size == 128
-    with pytest.raises(CourseError, match="could not be loaded"):           # the file is of another size than the model
+    with pytest.raises(
+        CourseError, match="could not be loaded"
+    ):  # the file is of another size than the model
         load_predictor("facebook/sam2.1-hiera-tiny", CPU)

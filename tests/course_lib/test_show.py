@@ -37,18 +37,21 @@ def on_page(figure):
         if isinstance(value, dict):
             return {name: unpack(v) for name, v in value.items()}
         return [unpack(v) for v in value] if isinstance(value, list) else value
+
     return unpack(json.loads(figure.to_json()))
 
 
 # --- the viewer -----------------------------------------------------------------------------------
 
+
 def test_viewer_shows_the_mesh_upright_and_unmirrored(vertices):
     mesh = on_page(show.mesh_viewer(vertices, FACES))["data"][0]
     drawn = np.stack([mesh["x"], mesh["y"], mesh["z"]], -1)
-    np.testing.assert_allclose(drawn[:, 2], vertices[0, :, 1], atol=1e-3)             # height is vertical
+    np.testing.assert_allclose(drawn[:, 2], vertices[0, :, 1], atol=1e-3)  # height is vertical
     corner = vertices[0, 1:] - vertices[0, 0]
-    np.testing.assert_allclose(np.linalg.det(drawn[1:] - drawn[0]), np.linalg.det(corner),
-                               rtol=1e-2)   # same handedness
+    np.testing.assert_allclose(
+        np.linalg.det(drawn[1:] - drawn[0]), np.linalg.det(corner), rtol=1e-2
+    )  # same handedness
 
 
 def test_viewer_has_a_frame_per_shown_time_and_a_slider_that_reaches_each(vertices):
@@ -76,8 +79,9 @@ def test_viewer_has_equal_scales(vertices):
     scene = show.mesh_viewer(vertices, FACES).layout.scene
     spans = [np.ptp(axis.range) for axis in (scene.xaxis, scene.yaxis, scene.zaxis)]
     ratio = scene.aspectratio
-    np.testing.assert_allclose(np.array([ratio.x, ratio.y, ratio.z]) / ratio.x, np.array(spans) / spans[0],
-                               rtol=1e-2)
+    np.testing.assert_allclose(
+        np.array([ratio.x, ratio.y, ratio.z]) / ratio.x, np.array(spans) / spans[0], rtol=1e-2
+    )
 
 
 def test_viewer_draws_few_frames_of_a_long_clip_and_stays_small():
@@ -103,13 +107,20 @@ def test_viewer_takes_one_frame_vertex_colours_and_no_controls(vertices):
     assert len(bare.frames) == T and len(bare.data) == 2
 
 
-@pytest.mark.parametrize("broken, says", [
-    (dict(faces=[[0, 1, 4]]), "there are 4"), (dict(faces=[[0, 1, -1]]), "face 0"),
-    (dict(faces=[[0.0, 1, 2]]), "integers"),
-    (dict(vertices=np.zeros((3, 4))), r"\(T, V, 3\)"), (dict(vertices=np.full((2, 4, 3), np.nan)), "frame 0"),
-    (dict(intensity=np.zeros(5)), "intensity"), (dict(time_s=[0.0]), "time_s"),
-    (dict(faces=["a"]), "numbers"),
-    (dict(intensity=np.zeros(4), colour=np.zeros((4, 3))), "one of the two")])
+@pytest.mark.parametrize(
+    "broken, says",
+    [
+        (dict(faces=[[0, 1, 4]]), "there are 4"),
+        (dict(faces=[[0, 1, -1]]), "face 0"),
+        (dict(faces=[[0.0, 1, 2]]), "integers"),
+        (dict(vertices=np.zeros((3, 4))), r"\(T, V, 3\)"),
+        (dict(vertices=np.full((2, 4, 3), np.nan)), "frame 0"),
+        (dict(intensity=np.zeros(5)), "intensity"),
+        (dict(time_s=[0.0]), "time_s"),
+        (dict(faces=["a"]), "numbers"),
+        (dict(intensity=np.zeros(4), colour=np.zeros((4, 3))), "one of the two"),
+    ],
+)
 def test_viewer_says_what_is_wrong(vertices, broken, says):
     with pytest.raises(CourseError, match=says):
         show.mesh_viewer(**{"vertices": vertices, "faces": FACES, **broken})
@@ -117,12 +128,14 @@ def test_viewer_says_what_is_wrong(vertices, broken, says):
 
 # --- tracks, curves, orientation ------------------------------------------------------------------
 
+
 def test_track_is_drawn_as_the_drone_sees_it(vertices):
     track = vertices.mean(axis=1)
-    figure = show.track_figure(track[:, None], time_s=TIME, heading_deg=np.full(T, 30.0), truth=track,
-                               altitude_m=10.0)
+    figure = show.track_figure(
+        track[:, None], time_s=TIME, heading_deg=np.full(T, 30.0), truth=track, altitude_m=10.0
+    )
     high, low = figure.layout.xaxis.range
-    assert high > low and figure.layout.yaxis.scaleanchor == "x"             # +x to the left, equal scales
+    assert high > low and figure.layout.yaxis.scaleanchor == "x"  # +x to the left, equal scales
     traces = {trace.name: trace for trace in figure.data}
     assert set(traces) == {"seen by the camera", "truth", "fit", "heading"}
     assert max(traces["seen by the camera"].x) == pytest.approx(5 * 17.27 / 12.29)
@@ -131,21 +144,30 @@ def test_track_is_drawn_as_the_drone_sees_it(vertices):
     assert len(show.track_figure(track[:1]).data) == 1
 
 
-@pytest.mark.parametrize("history", [[{"total": 2.0, "mask_iou": 1.0},
-                                      {"total": 1.0, "mask_iou": 0.25, "late": 3.0}],
-                                     {"mask_iou": [1.0, 0.25], "total": np.array([2.0, 1.0]),
-                                      "late": [np.nan, 3.0]}])
+@pytest.mark.parametrize(
+    "history",
+    [
+        [{"total": 2.0, "mask_iou": 1.0}, {"total": 1.0, "mask_iou": 0.25, "late": 3.0}],
+        {"mask_iou": [1.0, 0.25], "total": np.array([2.0, 1.0]), "late": [np.nan, 3.0]},
+    ],
+)
 def test_loss_curves_take_both_forms_and_both_axes(history):
     figure = show.loss_curves(history)
     curves = {trace.name: list(trace.y) for trace in figure.data}
     assert list(curves)[0] == "total" and curves["mask iou"] == [1.0, 0.25]
-    assert figure.layout.yaxis.type == "log" and show.loss_curves(history,
-                                                                  log=False).layout.yaxis.type == "linear"
+    assert (
+        figure.layout.yaxis.type == "log"
+        and show.loss_curves(history, log=False).layout.yaxis.type == "linear"
+    )
 
 
 def test_loss_curves_show_the_terms_that_are_asked_for_and_their_buttons_leave_the_legend_free():
     figure = show.loss_curves([{"mask_iou": 1.0, "pose": 0.1, "loss": 1.1}], shown=("mask_iou",))
-    assert {trace.name: trace.visible for trace in figure.data} == {"loss": True, "mask iou": True, "pose": "legendonly"}
+    assert {trace.name: trace.visible for trace in figure.data} == {
+        "loss": True,
+        "mask iou": True,
+        "pose": "legendonly",
+    }
     assert figure.layout.updatemenus[0].yanchor == "top" and figure.layout.updatemenus[0].y == 0
     assert figure.layout.legend.yanchor == "bottom" and figure.layout.legend.y > 1
 
@@ -157,8 +179,9 @@ def test_loss_curves_refuse_histories_without_sense(history):
 
 
 def test_series_are_stacked_and_the_truth_lies_under_the_fit():
-    figure = show.series_over_time({"IoU": np.ones(T),
-                                    "height (m)": {"fit": np.zeros(T), "truth": np.ones(T)}}, TIME)
+    figure = show.series_over_time(
+        {"IoU": np.ones(T), "height (m)": {"fit": np.zeros(T), "truth": np.ones(T)}}, TIME
+    )
     assert [trace.name for trace in figure.data] == ["IoU", "truth", "fit"]
     assert [trace.yaxis for trace in figure.data] == ["y", "y2", "y2"]
     with pytest.raises(CourseError, match="3 values for 12"):
@@ -169,7 +192,9 @@ def test_series_are_stacked_and_the_truth_lies_under_the_fit():
 
 def test_a_series_has_the_colour_of_the_legend_in_every_panel():
     one, two = np.zeros(T), np.ones(T)
-    figure = show.series_over_time({"a": {"first": one, "second": two}, "b": {"truth": one, "second": two, "third": one}}, TIME)
+    figure = show.series_over_time(
+        {"a": {"first": one, "second": two}, "b": {"truth": one, "second": two, "third": one}}, TIME
+    )
     first, second, again, third = (trace.line.color for trace in figure.data if trace.name != "truth")
     assert second == again and second not in (first, third)
 
@@ -198,12 +223,15 @@ def test_a_wrap_is_told_from_a_flip():
 def test_orientation_figure_marks_the_jump_and_says_what_it_is():
     continuous, stored = turning(120, 240)
     true = np.linspace(120, 240, 50) - 360
-    figure = show.orientation_figure(stored[:, None], continuous, truth_heading_deg=true,
-                                     time_s=np.arange(50) / 50)
+    figure = show.orientation_figure(
+        stored[:, None], continuous, truth_heading_deg=true, time_s=np.arange(50) / 50
+    )
     said = [a.text for a in figure.layout.annotations if "leaps" in a.text]
     assert len(said) == 1 and "turns by 2.4°" in said[0]
     [label] = [a for a in figure.layout.annotations if "leaps" in a.text]
-    assert label.yref == "y domain" and label.y == 1 and label.yanchor == "bottom"      # above the panel, not on the curves
+    assert (
+        label.yref == "y domain" and label.y == 1 and label.yanchor == "bottom"
+    )  # above the panel, not on the curves
     assert not any("gimbal" in (a.text or "").lower() for a in figure.layout.annotations)
     y = {(trace.name, trace.yaxis): np.array(trace.y) for trace in figure.data}
     assert np.abs(np.diff(y["y", "y"])).max() > 350 and np.abs(np.diff(y["y", "y2"])).max() < 5
@@ -219,9 +247,11 @@ def test_heading_of_known_rotations():
 
 # --- video ----------------------------------------------------------------------------------------
 
+
 def probe(path):
     """Decode a video: its size and its number of frames."""
     import imageio_ffmpeg
+
     reader = imageio_ffmpeg.read_frames(str(path))
     meta = next(reader)
     return meta, sum(1 for _ in reader)
@@ -231,8 +261,11 @@ def probe(path):
 def test_videos_play_in_a_browser(tmp_path, kind):
     ramp = np.linspace(0, 1.3, 63 * 37).reshape(37, 63)
     image = np.repeat(ramp[..., None], 3, -1)
-    frame = {"uint8": np.clip(image * 255, 0, 255).astype(np.uint8), "float": image.astype(np.float32),
-             "grey": ramp}.get(kind)
+    frame = {
+        "uint8": np.clip(image * 255, 0, 255).astype(np.uint8),
+        "float": image.astype(np.float32),
+        "grey": ramp,
+    }.get(kind)
     if kind == "tensor":
         frame = torch.tensor(image, requires_grad=True)
     path = show.write_video(tmp_path / "new folder" / "clip.mp4", (frame for _ in range(7)), fps=25)
@@ -240,14 +273,20 @@ def test_videos_play_in_a_browser(tmp_path, kind):
     assert (meta["size"], meta["fps"], meta["codec"], count) == ((64, 38), 25, "h264", 7)
     assert "yuv420p" in meta["pix_fmt"]
     data = path.read_bytes()
-    assert data.index(b"moov") < data.index(b"mdat")             # can start before it has all arrived
+    assert data.index(b"moov") < data.index(b"mdat")  # can start before it has all arrived
     assert [p.name for p in path.parent.iterdir()] == ["clip.mp4"]
 
 
-@pytest.mark.parametrize("frames, says", [
-    ([], "no frames"), ([np.zeros((8, 8, 4))], "expected"), ([np.full((8, 8, 3), 200.0)], "divide by 255"),
-    ([np.full((8, 8, 3), np.nan)], "frame 0"), ([np.zeros((8, 8, 3)), np.zeros((8, 10, 3))],
-                                                "frame 1 is 10 x 8")])
+@pytest.mark.parametrize(
+    "frames, says",
+    [
+        ([], "no frames"),
+        ([np.zeros((8, 8, 4))], "expected"),
+        ([np.full((8, 8, 3), 200.0)], "divide by 255"),
+        ([np.full((8, 8, 3), np.nan)], "frame 0"),
+        ([np.zeros((8, 8, 3)), np.zeros((8, 10, 3))], "frame 1 is 10 x 8"),
+    ],
+)
 def test_bad_frames_leave_an_older_video_alone(tmp_path, frames, says):
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"older")
@@ -260,6 +299,7 @@ def test_an_interrupted_video_leaves_nothing_behind(tmp_path):
     def frames():
         yield np.zeros((16, 16, 3))
         raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
         show.write_video(tmp_path / "clip.mp4", frames())
     assert list(tmp_path.iterdir()) == []
@@ -308,9 +348,9 @@ def test_labels_go_into_the_corner_of_their_tile(dtype):
     changed = (out != frame).any(-1)
     assert not changed[:100, 200:].any()
     for rows, cols in ((0, 0), (100, 0), (100, 200)):
-        tile = changed[rows:rows + 100, cols:cols + 200]
+        tile = changed[rows : rows + 100, cols : cols + 200]
         assert tile[:30].any() and not tile[30:].any()
-    assert out.max() > (240 if dtype == np.uint8 else 0.94)      # white letters
+    assert out.max() > (240 if dtype == np.uint8 else 0.94)  # white letters
     tiny = show.draw_labels(np.zeros((8, 8, 3), dtype), ["a long label"] * 4)
     assert tiny.shape == (8, 8, 3)
     with pytest.raises(CourseError, match="3 labels for 2 columns"):
@@ -319,8 +359,9 @@ def test_labels_go_into_the_corner_of_their_tile(dtype):
 
 # --- colours and import ---------------------------------------------------------------------------
 
+
 def linear(colour):
-    c = np.array([int(colour[i:i + 2], 16) for i in (1, 3, 5)]) / 255
+    c = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
 
 
@@ -331,8 +372,9 @@ def contrast(a, b):
 
 
 def lab(rgb):
-    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722],
-                    [0.0193, 0.1192, 0.9505]]) @ np.clip(rgb, 0, 1)
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ np.clip(
+        rgb, 0, 1
+    )
     f = np.cbrt(np.maximum(xyz / [0.9505, 1, 1.089], 0.008856))
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
@@ -345,18 +387,24 @@ def test_colours_can_be_read_on_light_and_dark_paper():
     assert lightness == sorted(lightness) and contrast(show.TIME_SCALE[0][1], show.SEA) >= 3
 
 
-@pytest.mark.parametrize("sight", [  # Machado, Oliveira and Fernandes 2009, table for severity 1
-    np.eye(3),
-    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]])
+@pytest.mark.parametrize(
+    "sight",
+    [  # Machado, Oliveira and Fernandes 2009, table for severity 1
+        np.eye(3),
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    ],
+)
 def test_colours_differ_for_every_sight(sight):
     seen = [lab(np.array(sight) @ linear(colour)) for colour in show.SERIES]
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) >= 20
 
 
 def test_import_is_light():
-    code = ("import sys, course_lib.show\n"
-            "print([m for m in ('plotly', 'PIL', 'matplotlib', 'torch', 'cv2') if m in sys.modules])")
+    code = (
+        "import sys, course_lib.show\n"
+        "print([m for m in ('plotly', 'PIL', 'matplotlib', 'torch', 'cv2') if m in sys.modules])"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert re.fullmatch(r"\[\]\s*", said)

@@ -5,9 +5,9 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from course_lib import show_model
+from course_lib import show
 from course_lib.assets import find_pack
-from course_lib.template import DolphinModel
+from course_lib.dolphin_model import DolphinModel
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +16,8 @@ def model():
 
 
 def test_rotation_figure_takes_whole_numbers_and_ends_where_it_began():
-    figure = show_model.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0), steps=25)
-    tips = np.array([[frame.data[1][c][1] for c in "yzx"] for frame in figure.frames], float)        # (N, 3): R v
+    figure = show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0), steps=25)
+    tips = np.array([[frame.data[1][c][1] for c in "yzx"] for frame in figure.frames], float)  # (N, 3): R v
     assert type(figure) is go.Figure and len(figure.frames) == 25
     np.testing.assert_allclose(tips[[0, -1]], [[1, 0, 0]] * 2, atol=1e-3)
     np.testing.assert_allclose(tips[12], [-7 / 9, 4 / 9, 4 / 9], atol=1e-3)  # half a turn: 2 n (n . v) - v
@@ -25,25 +25,32 @@ def test_rotation_figure_takes_whole_numbers_and_ends_where_it_began():
 
 def test_bend_figure_leaves_out_what_never_rotates(model):
     names = [f"part {p}" for p in range(7)]
-    figure = show_model.bend_figure(model, names, axis="y", steps=3)
+    figure = show.bend_figure(model, names, axis="y", steps=3)
     menu = [button.label for button in figure.layout.updatemenus[0].buttons]
     assert menu == [f"part {p}, about y" for p in (1, 2, 3, 5, 6)]
-    assert len(figure.frames) == 3 * len(menu) and [s.visible for s in figure.layout.sliders] == [True] + [False] * 4
+    assert (
+        len(figure.frames) == 3 * len(menu)
+        and [s.visible for s in figure.layout.sliders] == [True] + [False] * 4
+    )
     step = figure.layout.sliders[4].steps[2]
     assert step.label == "40°" and list(step.args[0]) == ["14"]
 
 
 def test_scale_figure_scales(model):
-    figure = show_model.scale_figure(model, parts=(1,), largest=0.2, steps=3)
-    frame = figure.frames[3 * 1 + 2].data[0]                     # all parts, x, +0.2; plotly's y is the world's x
-    assert np.ptp(np.asarray(frame.y)) == pytest.approx(1.2 * float(np.ptp(model.V[0, :, 0].numpy())), rel=5e-3)
+    figure = show.scale_figure(model, parts=(1,), largest=0.2, steps=3)
+    frame = figure.frames[3 * 1 + 2].data[0]  # all parts, x, +0.2; plotly's y is the world's x
+    assert np.ptp(np.asarray(frame.y)) == pytest.approx(
+        1.2 * float(np.ptp(model.V[0, :, 0].numpy())), rel=5e-3
+    )
     assert np.ptp(np.asarray(frame.z)) == pytest.approx(float(np.ptp(model.V[0, :, 1].numpy())), rel=5e-3)
 
 
 def test_parts_and_weights(model):
-    assert show_model.part_colours(model).shape == (model.V.shape[1], 3)
-    assert [trace.name for trace in show_model.parts_figure(model).data[1:]] == [f"part {p}" for p in range(7)]
-    np.testing.assert_allclose(show_model.weights_figure(model, 7).data[0].intensity, model.weights[:, 7].numpy(), atol=6e-3)
+    assert show.part_colours(model).shape == (model.V.shape[1], 3)
+    assert [trace.name for trace in show.parts_figure(model).data[1:]] == [f"part {p}" for p in range(7)]
+    np.testing.assert_allclose(
+        show.weights_figure(model, 7).data[0].intensity, model.weights[:, 7].numpy(), atol=6e-3
+    )
 
 
 def test_turns_figure_uses_the_function_it_is_given(model):
@@ -53,5 +60,5 @@ def test_turns_figure_uses_the_function_it_is_given(model):
         seen.append(theta)
         return torch.eye(3).repeat(len(theta), 1, 1)
 
-    assert len(show_model.turns_figure(model, rodrigues).axes) == 4
+    assert len(show.turns_figure(model, rodrigues).axes) == 4
     assert seen[0].shape == (4, 3)

@@ -1,4 +1,5 @@
 """Windows of an image are exact: same pixels, same rays."""
+
 import pytest
 import torch
 
@@ -10,9 +11,17 @@ WIDTH, HEIGHT = 192, 108
 
 
 def full_camera(dtype=torch.float64, **lens):
-    return Camera.from_args(eye=torch.tensor([[0., 17., 0.], [1., 15., 2.], [-3., 20., 1.]]), at=[0., 0., 0.],
-                            up=[0., 0., 1.], width=640, height=360, near=.1, far=50., dtype=dtype,
-                            **(lens or {"focal_x": 455.45}))
+    return Camera.from_args(
+        eye=torch.tensor([[0.0, 17.0, 0.0], [1.0, 15.0, 2.0], [-3.0, 20.0, 1.0]]),
+        at=[0.0, 0.0, 0.0],
+        up=[0.0, 0.0, 1.0],
+        width=640,
+        height=360,
+        near=0.1,
+        far=50.0,
+        dtype=dtype,
+        **(lens or {"focal_x": 455.45}),
+    )
 
 
 def to_pixels(camera, points):
@@ -20,8 +29,18 @@ def to_pixels(camera, points):
     return torch.stack([(ndc[..., 0] + 1) * camera.width / 2, (1 - ndc[..., 1]) * camera.height / 2], dim=-1)
 
 
-@pytest.mark.parametrize("lens", [{}, {"focal_x": torch.tensor([450., 460., 470.]), "focal_y": 455.,
-                                       "x0": torch.tensor([7.3, 0., -2.]), "y0": -11.7}])
+@pytest.mark.parametrize(
+    "lens",
+    [
+        {},
+        {
+            "focal_x": torch.tensor([450.0, 460.0, 470.0]),
+            "focal_y": 455.0,
+            "x0": torch.tensor([7.3, 0.0, -2.0]),
+            "y0": -11.7,
+        },
+    ],
+)
 def test_points_shift_by_whole_pixels(lens):
     camera = full_camera(**lens)
     window = window_camera(camera, LEFT, TOP, WIDTH, HEIGHT)
@@ -40,14 +59,14 @@ def test_rays_are_those_of_the_full_image(dtype):
     window = window_camera(camera, left, top, WIDTH, HEIGHT)
     full, cut = pinhole_ray_directions(camera), pinhole_ray_directions(window)
     for b, (x, y) in enumerate(zip(left.tolist(), top.tolist())):
-        assert torch.equal(cut[b], full[b, y:y + HEIGHT, x:x + WIDTH])  # to the last bit
+        assert torch.equal(cut[b], full[b, y : y + HEIGHT, x : x + WIDTH])  # to the last bit
         origins, directions = generate_pinhole_rays(window[b])
         assert torch.equal(directions.reshape(HEIGHT, WIDTH, 3), cut[b])
         assert torch.equal(origins[0], camera.extrinsics.cam_pos()[b, :, 0])
 
 
 def test_rays_with_a_principal_point_of_its_own():
-    camera = full_camera(focal_x=455.45, x0=torch.tensor([7.3, 0., -2.1]), y0=-11.7)
+    camera = full_camera(focal_x=455.45, x0=torch.tensor([7.3, 0.0, -2.1]), y0=-11.7)
     window = window_camera(camera, 50, 60, 31, 17)  # odd sizes move the centre by half a pixel
     expected = pinhole_ray_directions(camera)[:, 60:77, 50:81]
     torch.testing.assert_close(pinhole_ray_directions(window), expected, rtol=0, atol=1e-15)
@@ -61,9 +80,14 @@ def test_windows_compose_and_the_whole_is_a_window():
     assert torch.equal(twice.intrinsics.params, once.intrinsics.params)
 
 
-@pytest.mark.parametrize("left, message", [
-    (1.5, "whole pixels"), (torch.tensor([1., 2., 3.]), "whole pixels"),
-    (torch.tensor([1, 2]), r"\(3,\), got \(2,\)")])
+@pytest.mark.parametrize(
+    "left, message",
+    [
+        (1.5, "whole pixels"),
+        (torch.tensor([1.0, 2.0, 3.0]), "whole pixels"),
+        (torch.tensor([1, 2]), r"\(3,\), got \(2,\)"),
+    ],
+)
 def test_offsets_must_be_whole_and_one_per_camera(left, message):
     with pytest.raises(ValueError, match=message):
         window_camera(full_camera(), left, 0, WIDTH, HEIGHT)

@@ -19,8 +19,15 @@ SHORT = ["--frames", "21", "--epochs", "12", "--seed", "1"]
 
 def dolphins(*arguments, cwd, **options):
     """Runs the command line. -> CompletedProcess with text output"""
-    return subprocess.run([sys.executable, "-m", "dolphins", *map(str, arguments)], cwd=cwd, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=600, **options)
+    return subprocess.run(
+        [sys.executable, "-m", "dolphins", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=600,
+        **options,
+    )
 
 
 def assert_one_clear_message(done, *parts):
@@ -52,17 +59,39 @@ def test_a_short_fit_finds_the_dolphin(run):
 
 def test_metrics_are_flat_and_complete(run):
     metrics = json.loads((run[1] / "metrics.json").read_text())
-    assert {"frames", "epochs", "seconds_fit", "seconds_total", "peak_rss_mb", "device", "backend", "recipe", "seed",
-            "loss_first", "loss_last", "iou_mean", "iou_min", "position_rmse_m", "depth_rmse_m", "heading_error_deg_median",
-            "orientation_jump_deg_max", "vertex_error_cm_mean", "length_error_pct", "volume_error_pct"} <= set(metrics)
+    assert {
+        "frames",
+        "epochs",
+        "seconds_fit",
+        "seconds_total",
+        "peak_rss_mb",
+        "device",
+        "backend",
+        "recipe",
+        "seed",
+        "loss_first",
+        "loss_last",
+        "iou_mean",
+        "iou_min",
+        "position_rmse_m",
+        "depth_rmse_m",
+        "heading_error_deg_median",
+        "orientation_jump_deg_max",
+        "vertex_error_cm_mean",
+        "length_error_pct",
+        "volume_error_pct",
+    } <= set(metrics)
     assert all(isinstance(value, (int, float, str)) for value in metrics.values())
     for name in ("iou_mean", "position_rmse_m", "volume_error_pct"):
         assert name in run[0].stdout
 
 
 def test_video_plays_in_a_browser(run):
-    done = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-i", run[1] / "dolphin_fit.mp4", "-f", "null", "-"],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-i", run[1] / "dolphin_fit.mp4", "-f", "null", "-"],
+        capture_output=True,
+        text=True,
+    )
     assert "h264" in done.stderr and "yuv420p" in done.stderr and "1280x720" in done.stderr
     assert "frame=   21" in done.stderr
 
@@ -77,16 +106,26 @@ def test_parameters_load_as_plain_numbers(run):
 
 def test_nothing_half_made_is_left(run):
     assert sorted(path.name for path in run[1].iterdir()) == [
-        "dolphin_fit.mp4", "dolphin_fit.pth", "metrics.json", "report.html", "settings.json"]
+        "dolphin_fit.mp4",
+        "dolphin_fit.pth",
+        "metrics.json",
+        "report.html",
+        "settings.json",
+    ]
 
 
 def test_a_finished_run_is_shown_again_and_never_overwritten(run):
     before = {path: path.read_bytes() for path in run[1].iterdir()}
-    assert_one_clear_message(dolphins("demo", *SHORT, "--out", run[1], cwd=ROOT), "already holds a run (finished)", "--resume")
+    assert_one_clear_message(
+        dolphins("demo", *SHORT, "--out", run[1], cwd=ROOT), "already holds a run (finished)", "--resume"
+    )
     again = dolphins("demo", *SHORT, "--out", run[1], "--resume", cwd=ROOT)
     assert again.returncode == 0 and "iou_mean" in again.stdout
-    assert_one_clear_message(dolphins("demo", *SHORT[:4], "--seed", "2", "--out", run[1], "--resume", cwd=ROOT),
-                             "other settings", "seed: 1 there, 2 now")
+    assert_one_clear_message(
+        dolphins("demo", *SHORT[:4], "--seed", "2", "--out", run[1], "--resume", cwd=ROOT),
+        "other settings",
+        "seed: 1 there, 2 now",
+    )
     assert before == {path: path.read_bytes() for path in run[1].iterdir()}
 
 
@@ -131,21 +170,34 @@ def assert_same_parameters(folder, other):
 
 def test_a_full_disk_loses_nothing(tmp_path):
     def small_files_only():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))       # a checkpoint is larger
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))  # a checkpoint is larger
 
     (tmp_path / "kept.txt").write_text("mine")
-    done = dolphins("demo", "--frames", "7", "--epochs", "2", "--out", tmp_path / "run", cwd=ROOT, preexec_fn=small_files_only)
+    done = dolphins(
+        "demo",
+        "--frames",
+        "7",
+        "--epochs",
+        "2",
+        "--out",
+        tmp_path / "run",
+        cwd=ROOT,
+        preexec_fn=small_files_only,
+    )
     assert_one_clear_message(done, "Could not write", "Is the disk full?")
     assert (tmp_path / "kept.txt").read_text() == "mine"
     assert not list((tmp_path / "run").glob("*.part"))
 
 
-@pytest.mark.parametrize("arguments, parts", [
-    (["--pack", "nowhere"], ["nowhere"]),
-    (["--frames", "201"], ["201", "200"]),
-    (["--device", "tpu"], ["tpu", "cpu, cuda"]),
-    (["--device", "cuda:99"], ["cuda:99"]),
-])
+@pytest.mark.parametrize(
+    "arguments, parts",
+    [
+        (["--pack", "nowhere"], ["nowhere"]),
+        (["--frames", "201"], ["201", "200"]),
+        (["--device", "tpu"], ["tpu", "cpu, cuda"]),
+        (["--device", "cuda:99"], ["cuda:99"]),
+    ],
+)
 def test_a_mistake_ends_in_one_clear_message(arguments, parts, tmp_path):
     done = dolphins("demo", *arguments, "--out", tmp_path / "run", cwd=ROOT)
     assert_one_clear_message(done, *parts)
@@ -160,8 +212,10 @@ def test_foreign_files_in_the_output_folder_are_left_alone(tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("arguments", [["--frames", "2"], ["--epochs", "0"], ["--recipe", "magic"], ["--frames", "many"],
-                                       ["--sead", "1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--frames", "2"], ["--epochs", "0"], ["--recipe", "magic"], ["--frames", "many"], ["--sead", "1"]],
+)
 def test_a_wrong_option_is_named(arguments, tmp_path):
     done = dolphins("demo", *arguments, "--out", tmp_path / "run", cwd=ROOT)
     assert done.returncode == 2

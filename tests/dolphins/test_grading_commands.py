@@ -12,7 +12,9 @@ LESSON = "02_template_model"
 
 
 def dolphins(*words, **environment):
-    done = subprocess.run([sys.executable, "-m", "dolphins", *map(str, words)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dolphins", *map(str, words)], cwd=ROOT, capture_output=True, text=True
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -22,18 +24,28 @@ def test_an_unreadable_submission_from_the_command_line_to_the_class_page(tmp_pa
     path.write_text("no notebook")
     code, out, err = dolphins("grade", tmp_path, "--workers", 1, "--seed", 7)
     assert code == 0, err
-    for text in ("1 graded, 0 as they were", "1 to be looked at by hand", "ada: ", "this is text, not a notebook",
-                 f"dolphins report {tmp_path}"):
+    for text in (
+        "1 graded, 0 as they were",
+        "1 to be looked at by hand",
+        "ada: ",
+        "this is text, not a notebook",
+        f"dolphins report {tmp_path}",
+    ):
         assert text in out, out
     assert json.loads((tmp_path / "grading" / "run.json").read_text()) == {"seed": 7}
     code, out, err = dolphins("report", tmp_path)
     assert code == 0 and "grading/report/index.html" in out and "grades-canvas.csv" in out, err
-    assert (tmp_path / "grading" / "report" / "index.html").is_file() and (tmp_path / "gradebook.db").is_file()
+    assert (tmp_path / "grading" / "report" / "index.html").is_file() and (
+        tmp_path / "gradebook.db"
+    ).is_file()
 
 
 def test_mistakes_end_in_a_sentence(tmp_path):
-    for words, text in ((("grade", tmp_path), "holds no submitted/"), (("report", tmp_path), "holds no submitted/"),
-                        (("grade", tmp_path, "--workers", 2, "--scheduler", "tcp://a:1"), "give one of them")):
+    for words, text in (
+        (("grade", tmp_path), "holds no submitted/"),
+        (("report", tmp_path), "holds no submitted/"),
+        (("grade", tmp_path, "--workers", 2, "--scheduler", "tcp://a:1"), "give one of them"),
+    ):
         code, out, err = dolphins(*words)
         assert code == 1 and text in err and "Traceback" not in err, err
 

@@ -4,20 +4,21 @@ import numpy as np
 import pytest
 import torch
 
+from course_lib.assets import find_pack
+from course_lib.dolphin_model import DolphinModel
 from course_lib.losses import compute_loss
 from course_lib.outline import OutlineTargets, outline_distance
 from course_lib.scene import PARAMETERS, DolphinScene, init_translations
-from course_lib.template import DolphinModel
 from course_lib.video import SegmentedVideo
 from course_lib.window import TUTORIAL_BAND, WindowLoader, window_camera, window_size
-from course_lib.assets import find_pack
 from solutions.rendering import rasterize_features, render
 from solutions.rotations import batch_rodrigues
 
 FRAMES = 5
-# Like kaolin, the kernels take pixel centres in float32 whatever they are given: two images of one point differ by up to
-# 2^-24. The exponent of the soft mask, sigmainv d^2 with d up to boxlen, then differs by up to 2 sigmainv boxlen 2^-24.
-ROUNDING = 2 * TUTORIAL_BAND.sigmainv * TUTORIAL_BAND.boxlen * 2**-24                  # 1.2e-4
+# Like kaolin, the kernels take pixel centres in float32 whatever they are given: two images of one point
+# differ by up to 2^-24. The exponent of the soft mask, sigmainv d^2 with d up to boxlen, then differs by up
+# to 2 sigmainv boxlen 2^-24.
+ROUNDING = 2 * TUTORIAL_BAND.sigmainv * TUTORIAL_BAND.boxlen * 2**-24  # 1.2e-4
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,12 @@ def clip():
 def scene(clip):
     """A start that is off by some pixels, in double precision."""
     pack = find_pack()
-    scene = DolphinScene(DolphinModel(pack, rodrigues=batch_rodrigues, dtype=torch.float64), FRAMES, texture_size=64,
-                         init_rot_up=first_heading(pack)).double()
+    scene = DolphinScene(
+        DolphinModel(pack, rodrigues=batch_rodrigues, dtype=torch.float64),
+        FRAMES,
+        texture_size=64,
+        init_rot_up=first_heading(pack),
+    ).double()
     g = torch.Generator().manual_seed(0)
     with torch.no_grad():
         scene.translations.copy_(init_translations(clip))
@@ -51,7 +56,12 @@ def both_views(clip, scene):
     """The same five frames whole and cropped, in double precision."""
     t = torch.arange(FRAMES)
     cam = clip.cameras(t).double()
-    whole = {"t": t, "cam": cam, "original": clip.frames[t] / 255.0, "segmented": clip.masks[t][..., None] / 255.0}
+    whole = {
+        "t": t,
+        "cam": cam,
+        "original": clip.frames[t] / 255.0,
+        "segmented": clip.masks[t][..., None] / 255.0,
+    }
     loader = WindowLoader(clip, scene, batch_size=FRAMES)
     left, top, width, height = loader.place(t, cam)
     cropped = loader.batch(t) | {"cam": window_camera(cam, left, top, width, height)}
@@ -64,7 +74,9 @@ def test_window_is_a_small_part_of_the_frame(clip, scene):
     _, cropped, (left, top, width, height) = both_views(clip, scene)
     assert width * height < 0.25 * 640 * 360
     assert width * 360 == height * 640
-    assert (left >= 0).all() and (top >= 0).all() and (left + width <= 640).all() and (top + height <= 360).all()
+    assert (
+        (left >= 0).all() and (top >= 0).all() and (left + width <= 640).all() and (top + height <= 360).all()
+    )
     assert cropped["segmented_outside"].min() >= 0
 
 
@@ -110,13 +122,20 @@ def test_the_outline_term_is_unchanged(clip, scene):
         target = targets(t, *window)
         difference = (distance - target["outline"]).square().flatten(1).sum(1) + target["outline_outside"]
         losses.append(difference)
-    torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=1e-3)          # targets are float32
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=1e-3)  # targets are float32
 
 
-@pytest.mark.parametrize("extent, resolution, expected", [
-    ((1, 1), (640, 360), (32, 18)), ((100, 20), (640, 360), (128, 72)), ((20, 80), (640, 360), (160, 90)),
-    ((5000, 5), (640, 360), (640, 360)), ((30, 30), (641, 360), (641, 360)), ((110, 60), (1280, 720), (128, 72)),
-])
+@pytest.mark.parametrize(
+    "extent, resolution, expected",
+    [
+        ((1, 1), (640, 360), (32, 18)),
+        ((100, 20), (640, 360), (128, 72)),
+        ((20, 80), (640, 360), (160, 90)),
+        ((5000, 5), (640, 360), (640, 360)),
+        ((30, 30), (641, 360), (641, 360)),
+        ((110, 60), (1280, 720), (128, 72)),
+    ],
+)
 def test_windows_have_the_frames_aspect_ratio(extent, resolution, expected):
     assert window_size(extent, resolution) == expected
 

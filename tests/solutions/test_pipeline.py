@@ -1,4 +1,5 @@
-"""The whole pipeline against the tutorial's own code, run on a small model: every value and every gradient."""
+"""The whole pipeline against the tutorial's own code, run on a small model: every value and every
+gradient."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,9 +9,16 @@ import pytest
 import torch
 
 from course_lib import kal
-from course_lib.losses import compute_loss, iou_loss, photometric_loss, pose_prior, scale_priors, smoothness_prior
+from course_lib.dolphin_model import DolphinModel
+from course_lib.losses import (
+    compute_loss,
+    iou_loss,
+    photometric_loss,
+    pose_prior,
+    scale_priors,
+    smoothness_prior,
+)
 from course_lib.scene import PARAMETERS, DolphinScene, init_translations
-from course_lib.template import DolphinModel
 from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH
 from course_lib.window import Band
 from solutions.rendering import dibr_rendering, render
@@ -18,7 +26,8 @@ from solutions.rotations import batch_rodrigues
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
 
-# (file, tolerance of a gradient in the largest magnitude of its array); 5e-3 for what passes through the soft mask
+# (file, tolerance of a gradient in the largest magnitude of its array); 5e-3 for what passes through the soft
+# mask
 VALUES, GRADIENTS, THROUGH_SOFT_MASK = 1e-4, 1e-3, 5e-3
 
 
@@ -27,9 +36,17 @@ def cameras(golden):
     eye[:, 1] = torch.from_numpy(golden["altitude_m"])
     width, height = (int(n) for n in golden["size_wh"])
     return kal.render.camera.Camera.from_args(
-        eye=eye, at=torch.zeros(3, 3), up=torch.tensor([0.0, 0, 1]).repeat(3, 1),
-        fov=2 * np.arctan(SENSOR_WIDTH / (2 * CAMERA_FOCAL)), fov_direction=kal.render.camera.CameraFOV.HORIZONTAL,
-        width=width, height=height, near=1e-2, far=1e2, dtype=torch.float32)
+        eye=eye,
+        at=torch.zeros(3, 3),
+        up=torch.tensor([0.0, 0, 1]).repeat(3, 1),
+        fov=2 * np.arctan(SENSOR_WIDTH / (2 * CAMERA_FOCAL)),
+        fov_direction=kal.render.camera.CameraFOV.HORIZONTAL,
+        width=width,
+        height=height,
+        near=1e-2,
+        far=1e2,
+        dtype=torch.float32,
+    )
 
 
 @pytest.fixture(scope="module", params=["pipeline", "pipeline_wide_band"])
@@ -41,11 +58,24 @@ def run(request):
     scene.load_parameters({name: torch.from_numpy(golden[f"param_{name}"]) for name in PARAMETERS})
     band = Band(float(golden["sigmainv"]), float(golden["boxlen"]), int(golden["knum"]))
     cam, t = cameras(golden), torch.arange(3)
-    frames = {"t": t, "cam": cam, "original": torch.from_numpy(golden["original"]),
-              "segmented": torch.from_numpy(golden["segmentation"])}
+    frames = {
+        "t": t,
+        "cam": cam,
+        "original": torch.from_numpy(golden["original"]),
+        "segmented": torch.from_numpy(golden["segmentation"]),
+    }
     image, hard_mask, soft_mask = render(scene, t, cam, band)
-    return SimpleNamespace(golden=golden, model=model, scene=scene, band=band, cam=cam, frames=frames, image=image,
-                           hard_mask=hard_mask, soft_mask=soft_mask)
+    return SimpleNamespace(
+        golden=golden,
+        model=model,
+        scene=scene,
+        band=band,
+        cam=cam,
+        frames=frames,
+        image=image,
+        hard_mask=hard_mask,
+        soft_mask=soft_mask,
+    )
 
 
 def close(ours, theirs, tolerance=VALUES):

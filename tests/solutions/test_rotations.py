@@ -2,12 +2,15 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from course_lib.rotations import rotmat_to_quat, rotmat_to_rotvec, rotmat_to_steady_rotvec
 from solutions.rotations import batch_rodrigues, continuous_rotvecs, quat_to_rotmat
 
-vectors = st.lists(st.floats(-7, 7), min_size=3, max_size=3).map(lambda v: torch.tensor([v], dtype=torch.float64))
+vectors = st.lists(st.floats(-7, 7), min_size=3, max_size=3).map(
+    lambda v: torch.tensor([v], dtype=torch.float64)
+)
 
 
 def cross_matrix(v):
@@ -19,7 +22,9 @@ def cross_matrix(v):
 @given(vectors)
 @settings(deadline=None, max_examples=200)
 def test_rodrigues_is_the_matrix_exponential(theta):
-    torch.testing.assert_close(batch_rodrigues(theta), torch.linalg.matrix_exp(cross_matrix(theta)), atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        batch_rodrigues(theta), torch.linalg.matrix_exp(cross_matrix(theta)), atol=1e-9, rtol=0
+    )
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-12, 1e-4, 9.9e-4, 1.1e-3, 1.0, math.pi, 2 * math.pi, 40.0])
@@ -30,7 +35,9 @@ def test_rodrigues_has_the_right_gradient_everywhere(size):
 
 def test_rodrigues_turns_the_body_axis_to_its_left():
     quarter = batch_rodrigues(torch.tensor([[0, math.pi / 2, 0]]))
-    torch.testing.assert_close(quarter[0] @ torch.tensor([0.0, 0, 1]), torch.tensor([1.0, 0, 0]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        quarter[0] @ torch.tensor([0.0, 0, 1]), torch.tensor([1.0, 0, 0]), atol=1e-6, rtol=0
+    )
 
 
 def test_quaternions_need_not_have_unit_length():
@@ -79,8 +86,12 @@ def test_continuous_vectors_do_not_jump_and_mean_the_same(start, end):
 @pytest.mark.parametrize("start, end", [(60, 240), (-30, 30), (170, 300), (-100, -320), (0, 0)])
 def test_steady_vectors_are_those_of_exercise_9_below_a_whole_turn(start, end):
     rotmats = turning_dolphin(start, end)
-    torch.testing.assert_close(rotmat_to_steady_rotvec(rotmats), continuous_rotvecs(rotmats), atol=1e-6, rtol=0)
-    torch.testing.assert_close(rotmat_to_steady_rotvec(rotmats[:1]), rotmat_to_rotvec(rotmats[:1]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        rotmat_to_steady_rotvec(rotmats), continuous_rotvecs(rotmats), atol=1e-6, rtol=0
+    )
+    torch.testing.assert_close(
+        rotmat_to_steady_rotvec(rotmats[:1]), rotmat_to_rotvec(rotmats[:1]), atol=1e-6, rtol=0
+    )
 
 
 def test_the_shortest_vectors_jump_by_a_whole_turn_where_the_heading_passes_half_a_turn():

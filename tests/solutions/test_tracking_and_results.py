@@ -11,7 +11,9 @@ from solutions.tracking import draw_track, project_to_pixels
 
 
 def camera(altitude=10.0, width=640, height=360):
-    return drone_cameras(torch.tensor([[0, altitude, 0]]), torch.zeros(1, 3), torch.tensor([[0.0, 0, 1]]), width, height)
+    return drone_cameras(
+        torch.tensor([[0, altitude, 0]]), torch.zeros(1, 3), torch.tensor([[0.0, 0, 1]]), width, height
+    )
 
 
 def test_the_point_below_the_drone_is_the_middle_of_the_image():
@@ -20,9 +22,11 @@ def test_the_point_below_the_drone_is_the_middle_of_the_image():
 
 
 def test_forward_is_up_and_left_is_left_by_the_focal_length():
-    per_metre = 640 * 12.29 / 17.27 / 10                        # pixels per metre at a distance of 10 m
+    per_metre = 640 * 12.29 / 17.27 / 10  # pixels per metre at a distance of 10 m
     pixels = project_to_pixels(torch.tensor([[[0.0, 0, 1], [1.0, 0, 0]]]), camera())
-    torch.testing.assert_close(pixels[0], torch.tensor([[319.5, 179.5 - per_metre], [319.5 - per_metre, 179.5]]))
+    torch.testing.assert_close(
+        pixels[0], torch.tensor([[319.5, 179.5 - per_metre], [319.5 - per_metre, 179.5]])
+    )
 
 
 def test_track_is_coloured_in_order_and_leaves_out_what_is_outside():
@@ -30,7 +34,7 @@ def test_track_is_coloured_in_order_and_leaves_out_what_is_outside():
     image = draw_track(pixels, (10, 5))
     assert image.shape == (5, 10, 3)
     assert image.any(-1).nonzero().tolist() == [[1, 2], [3, 8]]
-    assert image[3, 8].sum() > image[1, 2].sum()                # later is brighter
+    assert image[3, 8].sum() > image[1, 2].sum()  # later is brighter
 
 
 def test_frame_is_put_together_from_four_tiles():
@@ -47,10 +51,13 @@ def test_frame_is_put_together_from_four_tiles():
     torch.testing.assert_close(frame[4:, :6][~inside], original[~inside])
 
 
-@pytest.mark.parametrize("mesh, volume, length", [
-    (trimesh.creation.box((2, 3, 4)), 24, 4),
-    (trimesh.creation.icosphere(subdivisions=5, radius=2), 4 / 3 * math.pi * 8, 4),
-])
+@pytest.mark.parametrize(
+    "mesh, volume, length",
+    [
+        (trimesh.creation.box((2, 3, 4)), 24, 4),
+        (trimesh.creation.icosphere(subdivisions=5, radius=2), 4 / 3 * math.pi * 8, 4),
+    ],
+)
 def test_volume_and_length_of_known_bodies(mesh, volume, length):
     moved = torch.tensor(mesh.vertices) + torch.tensor([5.0, -7, 3])
     faces = torch.tensor(np.asarray(mesh.faces))

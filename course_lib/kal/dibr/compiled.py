@@ -30,10 +30,10 @@ from torch.autograd.function import once_differentiable
 
 from .reference import LARGEST, MULTIPLIER
 
-
 # ------------------------------------------------------------------------------------------------------------
 # Compiling and running
 # ------------------------------------------------------------------------------------------------------------
+
 
 def compiled(function=None, **options):
     """Compile at the first call, and keep the machine code beside the source or in the user's cache."""
@@ -134,6 +134,7 @@ def face_tasks(frames, faces):
 # Pixels of a face
 # ------------------------------------------------------------------------------------------------------------
 
+
 @compiled
 def first_not_left(columns, x, density):
     """The first column whose centre is not left of x; centres lie around 0, `density` of them per unit."""
@@ -202,9 +203,20 @@ class Boxes:
         self.rows = self.multiplier / kind(height) * np.arange(1 - height, height, 2).astype(kind)
         self.of_faces = np.zeros((*corners.shape[:2], 4), dtype=np.int32)
         self.of_frames = np.zeros((len(corners), 4), dtype=np.int64)
-        WORKERS.run(find_boxes, (
-            corners, usable, self.multiplier, kind(margin * multiplier), self.columns, self.rows,
-            self.of_faces, self.of_frames), [(b,) for b in range(len(corners))])
+        WORKERS.run(
+            find_boxes,
+            (
+                corners,
+                usable,
+                self.multiplier,
+                kind(margin * multiplier),
+                self.columns,
+                self.rows,
+                self.of_faces,
+                self.of_frames,
+            ),
+            [(b,) for b in range(len(corners))],
+        )
         self.row_tasks = row_tasks(height, self.of_frames)
         self.face_tasks = face_tasks(*corners.shape[:2])
 
@@ -212,6 +224,7 @@ class Boxes:
 # ------------------------------------------------------------------------------------------------------------
 # Rasterisation
 # ------------------------------------------------------------------------------------------------------------
+
 
 @compiled
 def barycentric(corners, b, f, multiplier, x, y, eps):
@@ -235,8 +248,9 @@ def barycentric(corners, b, f, multiplier, x, y, eps):
 
 
 @compiled
-def find_visible(corners, depths, multiplier, columns, rows, boxes, frame_boxes, eps, face_idx, is_seen,
-                 b, start, end):
+def find_visible(
+    corners, depths, multiplier, columns, rows, boxes, frame_boxes, eps, face_idx, is_seen, b, start, end
+):
     """Write to rows start..end of face_idx[b] which face each pixel sees; mark the faces that are seen."""
     for j in range(start, end):
         for i in range(face_idx.shape[2]):
@@ -263,8 +277,9 @@ def find_visible(corners, depths, multiplier, columns, rows, boxes, frame_boxes,
 
 
 @compiled
-def interpolate(corners, features, multiplier, columns, rows, frame_boxes, eps, face_idx, images,
-                b, start, end):
+def interpolate(
+    corners, features, multiplier, columns, rows, frame_boxes, eps, face_idx, images, b, start, end
+):
     """Write the features of the visible faces to rows start..end of frame b of images, which hold zeros.
 
     features and images are tuples of arrays (B, F, 3, D) and (B, H, W, D).
@@ -276,13 +291,32 @@ def interpolate(corners, features, multiplier, columns, rows, frame_boxes, eps, 
                 u, v, w = barycentric(corners, b, f, multiplier, columns[i], -rows[j], eps)
                 for k in range(len(features)):
                     for d in range(features[k].shape[3]):
-                        images[k][b, j, i, d] = (u * features[k][b, f, 0, d] + v * features[k][b, f, 1, d]
-                                                 + w * features[k][b, f, 2, d])
+                        images[k][b, j, i, d] = (
+                            u * features[k][b, f, 0, d]
+                            + v * features[k][b, f, 1, d]
+                            + w * features[k][b, f, 2, d]
+                        )
 
 
 @compiled
-def interpolate_backward(corners, features, multiplier, columns, rows, boxes, eps, face_idx, is_seen,
-                         grad_images, grad_corners, grad_features, wanted, b, start, end):
+def interpolate_backward(
+    corners,
+    features,
+    multiplier,
+    columns,
+    rows,
+    boxes,
+    eps,
+    face_idx,
+    is_seen,
+    grad_images,
+    grad_corners,
+    grad_features,
+    wanted,
+    b,
+    start,
+    end,
+):
     """Gradients of faces start..end of frame b, by their corners and features, which hold zeros.
 
     features, grad_images and grad_features are tuples of arrays; grad_features[k] is written if wanted[k].
@@ -341,12 +375,26 @@ class Rasterize(torch.autograd.Function):
         scale = boxes.multiplier, boxes.columns, boxes.rows
         face_idx = np.empty((len(xy), height, width), dtype=np.int64)
         is_seen = np.zeros(z.shape[:2], dtype=np.bool_)
-        WORKERS.run(find_visible, (xy, z, *scale, boxes.of_faces, boxes.of_frames, eps, face_idx, is_seen),
-                    boxes.row_tasks)
+        WORKERS.run(
+            find_visible,
+            (xy, z, *scale, boxes.of_faces, boxes.of_frames, eps, face_idx, is_seen),
+            boxes.row_tasks,
+        )
         images = tuple(zeros((*face_idx.shape, feature.shape[3]), xy.dtype) for feature in features)
         if images:
-            WORKERS.run(interpolate, (xy, tuple(feature.numpy() for feature in features), *scale,
-                                      boxes.of_frames, eps, face_idx, images), boxes.row_tasks)
+            WORKERS.run(
+                interpolate,
+                (
+                    xy,
+                    tuple(feature.numpy() for feature in features),
+                    *scale,
+                    boxes.of_frames,
+                    eps,
+                    face_idx,
+                    images,
+                ),
+                boxes.row_tasks,
+            )
         face_idx = torch.from_numpy(face_idx)
         ctx.boxes, ctx.scale, ctx.eps, ctx.is_seen = boxes, scale, eps, is_seen
         ctx.save_for_backward(corners, face_idx, *features)
@@ -362,35 +410,59 @@ class Rasterize(torch.autograd.Function):
         wanted = np.array([ctx.needs_input_grad[7 + k] for k in used], dtype=np.bool_)
         grad_corners = zeros(corners.shape, corners.dtype)
         # Where no gradient is wanted the features stand in for the array, which then is not written.
-        grad_features = [zeros(features[k].shape, corners.dtype) if want else features[k]
-                         for k, want in zip(used, wanted)]
+        grad_features = [
+            zeros(features[k].shape, corners.dtype) if want else features[k] for k, want in zip(used, wanted)
+        ]
         if used:
-            WORKERS.run(interpolate_backward, (
-                corners, tuple(features[k] for k in used), *ctx.scale, ctx.boxes.of_faces, ctx.eps, face_idx,
-                ctx.is_seen, tuple(grad_images[k].contiguous().numpy() for k in used), grad_corners,
-                tuple(grad_features), wanted), ctx.boxes.face_tasks)
+            WORKERS.run(
+                interpolate_backward,
+                (
+                    corners,
+                    tuple(features[k] for k in used),
+                    *ctx.scale,
+                    ctx.boxes.of_faces,
+                    ctx.eps,
+                    face_idx,
+                    ctx.is_seen,
+                    tuple(grad_images[k].contiguous().numpy() for k in used),
+                    grad_corners,
+                    tuple(grad_features),
+                    wanted,
+                ),
+                ctx.boxes.face_tasks,
+            )
         gradients = [None] * len(features)
         for k, want, gradient in zip(used, wanted, grad_features):
             gradients[k] = torch.from_numpy(gradient) if want else None
         return None, None, None, torch.from_numpy(grad_corners), None, None, None, *gradients
 
 
-def rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier,
-              eps):
+def rasterize(
+    height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier, eps
+):
     """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list
     `face_features`, and the face's index (B, H, W)."""
     depths = face_vertices_z.detach().contiguous()
     usable = np.isfinite(depths.numpy()).all(axis=2)  # (B, F)
     if valid_faces is not None:
         usable &= valid_faces.numpy()
-    face_idx, *images = Rasterize.apply(height, width, depths, face_vertices_image.contiguous(), usable,
-                                        multiplier, eps, *(feature.contiguous() for feature in face_features))
+    face_idx, *images = Rasterize.apply(
+        height,
+        width,
+        depths,
+        face_vertices_image.contiguous(),
+        usable,
+        multiplier,
+        eps,
+        *(feature.contiguous() for feature in face_features),
+    )
     return images, face_idx
 
 
 # ------------------------------------------------------------------------------------------------------------
 # Soft masks
 # ------------------------------------------------------------------------------------------------------------
+
 
 @compiled(**FUSED)
 def edges_of(corners, b, f):
@@ -400,8 +472,11 @@ def edges_of(corners, b, f):
     cx, cy = float(corners[b, f, 2, 0]), float(corners[b, f, 2, 1])
     ux, uy, vx, vy, wx, wy = bx - ax, by - ay, cx - bx, cy - by, ax - cx, ay - cy
     u, v, w = ux * ux + uy * uy, vx * vx + vy * vy, wx * wx + wy * wy
-    return ((ax, ay, ux, uy, 1.0 / u if u > 0 else 0.0), (bx, by, vx, vy, 1.0 / v if v > 0 else 0.0),
-            (cx, cy, wx, wy, 1.0 / w if w > 0 else 0.0))
+    return (
+        (ax, ay, ux, uy, 1.0 / u if u > 0 else 0.0),
+        (bx, by, vx, vy, 1.0 / v if v > 0 else 0.0),
+        (cx, cy, wx, wy, 1.0 / w if w > 0 else 0.0),
+    )
 
 
 @compiled(**FUSED)
@@ -470,8 +545,24 @@ def begin_rows(selected, frame_boxes, offset, skip, mask, b, start, end):
 
 
 @compiled(**FUSED)
-def soft_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv, knum, room, missed, last,
-                      skip, is_near, mask, b, start, end):
+def soft_mask_forward(
+    corners,
+    selected,
+    boxes,
+    frame_boxes,
+    offset,
+    sigmainv,
+    knum,
+    room,
+    missed,
+    last,
+    skip,
+    is_near,
+    mask,
+    b,
+    start,
+    end,
+):
     """Rows start..end of frame b of the soft mask.
 
     For the pixels of the frame's box: missed becomes prod_k (1 - exp(-sigmainv d_k^2)), last one more than
@@ -512,8 +603,22 @@ def soft_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv, k
 
 
 @compiled(**FUSED)
-def soft_mask_backward(corners, boxes, frame_boxes, offset, sigmainv, missed, last, skip, is_near, grad_mask,
-                       grad_corners, b, start, end):
+def soft_mask_backward(
+    corners,
+    boxes,
+    frame_boxes,
+    offset,
+    sigmainv,
+    missed,
+    last,
+    skip,
+    is_near,
+    grad_mask,
+    grad_corners,
+    b,
+    start,
+    end,
+):
     """Gradient (B, F, 3, 2) of faces start..end of frame b."""
     height, width = grad_mask.shape[1:]
     dx, dy = 1.0 / width, 1.0 / height
@@ -530,7 +635,8 @@ def soft_mask_backward(corners, boxes, frame_boxes, offset, sigmainv, missed, la
             while i < boxes[b, f, 1]:
                 if last[row + i] > f:
                     x, y, squared, share_a, share_b, share_c = nearest_foot(
-                        edges, (2 * i + 1 - width) * dx, (height - 2 * j - 1) * dy)
+                        edges, (2 * i + 1 - width) * dx, (height - 2 * j - 1) * dy
+                    )
                     claim = math.exp(-sigmainv * squared)
                     # d mask / d d_k^2 = -sigmainv claim prod_{l != k} (1 - claim_l); where claim is 1 the
                     # offset is 0.
@@ -570,8 +676,25 @@ class SoftMask(torch.autograd.Function):
         room, last, skip = np.empty((3, pixels), dtype=np.int32)
         is_near = np.zeros(xy.shape[:2], dtype=np.bool_)
         if corners.shape[1] and knum:
-            WORKERS.run(soft_mask_forward, (xy, selected, boxes.of_faces, boxes.of_frames, offset, sigmainv,
-                                            knum, room, missed, last, skip, is_near, mask), boxes.row_tasks)
+            WORKERS.run(
+                soft_mask_forward,
+                (
+                    xy,
+                    selected,
+                    boxes.of_faces,
+                    boxes.of_frames,
+                    offset,
+                    sigmainv,
+                    knum,
+                    room,
+                    missed,
+                    last,
+                    skip,
+                    is_near,
+                    mask,
+                ),
+                boxes.row_tasks,
+            )
         else:
             mask[:] = selected >= 0
         ctx.boxes, ctx.rest, ctx.knum = boxes, (offset, sigmainv, missed, last, skip, is_near), knum
@@ -584,21 +707,51 @@ class SoftMask(torch.autograd.Function):
         corners = ctx.saved_tensors[0].numpy()
         grad_corners = zeros(corners.shape, corners.dtype)
         if ctx.knum:
-            WORKERS.run(soft_mask_backward, (
-                corners, ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest, grad_mask.contiguous().numpy(),
-                grad_corners), ctx.boxes.face_tasks)
+            WORKERS.run(
+                soft_mask_backward,
+                (
+                    corners,
+                    ctx.boxes.of_faces,
+                    ctx.boxes.of_frames,
+                    *ctx.rest,
+                    grad_mask.contiguous().numpy(),
+                    grad_corners,
+                ),
+                ctx.boxes.face_tasks,
+            )
         return torch.from_numpy(grad_corners), None, None, None, None, None
 
 
 def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, knum, multiplier):
     """The soft mask (B, H, W) of the first `knum` faces near each pixel."""
-    return SoftMask.apply(face_vertices_image.contiguous(), selected_face_idx.contiguous(), sigmainv, boxlen,
-                          min(knum, 2**31 - 1), multiplier)
+    return SoftMask.apply(
+        face_vertices_image.contiguous(),
+        selected_face_idx.contiguous(),
+        sigmainv,
+        boxlen,
+        min(knum, 2**31 - 1),
+        multiplier,
+    )
 
 
 @compiled(**FUSED)
-def nearest_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv, aspect, nearest, which,
-                         skip, is_nearest, mask, b, start, end):
+def nearest_mask_forward(
+    corners,
+    selected,
+    boxes,
+    frame_boxes,
+    offset,
+    sigmainv,
+    aspect,
+    nearest,
+    which,
+    skip,
+    is_nearest,
+    mask,
+    b,
+    start,
+    end,
+):
     """Rows start..end of frame b of the mask.
 
     For the pixels of the frame's box: nearest becomes the squared distance to the nearest face, which its
@@ -642,8 +795,22 @@ def nearest_mask_forward(corners, selected, boxes, frame_boxes, offset, sigmainv
 
 
 @compiled(**FUSED)
-def nearest_mask_backward(corners, boxes, frame_boxes, offset, sigmainv, aspect, which, skip, is_nearest,
-                          grad_mask, grad_corners, b, start, end):
+def nearest_mask_backward(
+    corners,
+    boxes,
+    frame_boxes,
+    offset,
+    sigmainv,
+    aspect,
+    which,
+    skip,
+    is_nearest,
+    grad_mask,
+    grad_corners,
+    b,
+    start,
+    end,
+):
     """Gradient (B, F, 3, 2) of faces start..end of frame b."""
     height, width = grad_mask.shape[1:]
     dx, dy = 1.0 / width, 1.0 / height
@@ -660,7 +827,8 @@ def nearest_mask_backward(corners, boxes, frame_boxes, offset, sigmainv, aspect,
             while i < boxes[b, f, 1]:
                 if which[row + i] == f:
                     x, y, squared, share_a, share_b, share_c = nearest_foot(
-                        edges, (2 * i + 1 - width) * dx * aspect, (height - 2 * j - 1) * dy)
+                        edges, (2 * i + 1 - width) * dx * aspect, (height - 2 * j - 1) * dy
+                    )
                     slope = -2 * sigmainv * grad_mask[b, j, i] * math.exp(-sigmainv * squared)
                     x *= slope
                     y *= slope
@@ -685,9 +853,24 @@ class NearestSoftMask(torch.autograd.Function):
         which, skip = np.empty((2, pixels), dtype=np.int32)
         is_nearest = np.zeros(xy.shape[:2], dtype=np.bool_)
         if corners.shape[1]:
-            WORKERS.run(nearest_mask_forward, (
-                xy, selected, boxes.of_faces, boxes.of_frames, offset, sigmainv, aspect, nearest, which, skip,
-                is_nearest, mask), boxes.row_tasks)
+            WORKERS.run(
+                nearest_mask_forward,
+                (
+                    xy,
+                    selected,
+                    boxes.of_faces,
+                    boxes.of_frames,
+                    offset,
+                    sigmainv,
+                    aspect,
+                    nearest,
+                    which,
+                    skip,
+                    is_nearest,
+                    mask,
+                ),
+                boxes.row_tasks,
+            )
         else:
             mask[:] = selected >= 0
         ctx.boxes, ctx.rest = boxes, (offset, sigmainv, aspect, which, skip, is_nearest)
@@ -699,9 +882,18 @@ class NearestSoftMask(torch.autograd.Function):
     def backward(ctx, grad_mask):
         corners = ctx.saved_tensors[0].numpy()
         grad_corners = zeros(corners.shape, corners.dtype)
-        WORKERS.run(nearest_mask_backward, (
-            corners, ctx.boxes.of_faces, ctx.boxes.of_frames, *ctx.rest, grad_mask.contiguous().numpy(),
-            grad_corners), ctx.boxes.face_tasks)
+        WORKERS.run(
+            nearest_mask_backward,
+            (
+                corners,
+                ctx.boxes.of_faces,
+                ctx.boxes.of_frames,
+                *ctx.rest,
+                grad_mask.contiguous().numpy(),
+                grad_corners,
+            ),
+            ctx.boxes.face_tasks,
+        )
         return torch.from_numpy(grad_corners), None, None, None, None
 
 
@@ -710,5 +902,6 @@ def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, 
     stretched = face_vertices_image
     if aspect != 1:
         stretched = face_vertices_image * face_vertices_image.new_tensor([aspect, 1.0])
-    return NearestSoftMask.apply(stretched.contiguous(), selected_face_idx.contiguous(), sigmainv, boxlen,
-                                 aspect)
+    return NearestSoftMask.apply(
+        stretched.contiguous(), selected_face_idx.contiguous(), sigmainv, boxlen, aspect
+    )

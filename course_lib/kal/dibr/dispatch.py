@@ -37,19 +37,19 @@ def choose(backend, device):
     if backend in (None, "cuda"):
         return load(available_backends(device)[0])[0]
     if backend in ("nvdiffrast", "nvdiffrast_fwd"):
-        raise CourseError(f'backend "{backend}": nvdiffrast is not supported here. '
-                          "Leave `backend` out for the best one on your device.")
+        raise CourseError(f"""backend "{backend}": nvdiffrast is not supported here. Leave `backend` out for
+            the best one on your device.""")
     if backend not in BACKENDS:
         names = ", ".join(f'"{name}"' for name in BACKENDS)
         raise CourseError(f"backend {backend!r} is unknown: expected {names}, or None for the best one.")
     module, reason = load(backend)
     if module is None:
-        raise CourseError(f'backend "{backend}" cannot be imported ({reason}). '
-                          "Install it, or leave `backend` out for the best one that is there.")
+        raise CourseError(f"""backend "{backend}" cannot be imported ({reason}). Install it, or leave
+            `backend` out for the best one that is there.""")
     needed = {"numba": "cpu", "kaolin": "cuda"}.get(backend, device.type)
     if device.type != needed:
-        raise CourseError(f'backend "{backend}" works on {needed} tensors, but these are on "{device}". '
-                          f"Move them there, or leave `backend` out.")
+        raise CourseError(f"""backend "{backend}" works on {needed} tensors, but these are on "{device}". Move
+            them there, or leave `backend` out.""")
     return module
 
 
@@ -63,12 +63,15 @@ def describe(value):
 def expect(name, value, shape, like=None, dtype=None):
     """Raise CourseError unless a tensor has the shape (None: any size) and the type and device of `like`."""
     wanted = "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
-    if not isinstance(value, torch.Tensor) or value.dim() != len(shape) or any(
-            size is not None and size != got for size, got in zip(shape, value.shape)):
+    if (
+        not isinstance(value, torch.Tensor)
+        or value.dim() != len(shape)
+        or any(size is not None and size != got for size, got in zip(shape, value.shape))
+    ):
         raise CourseError(f"{name}: got {describe(value)}, expected a tensor of shape {wanted}.")
     if like is not None and value.device != like.device:
-        raise CourseError(f"{name}: got {describe(value)}, expected it on {like.device}, where "
-                          f"face_vertices_image is. Move it with .to({str(like.device)!r}).")
+        raise CourseError(f"""{name}: got {describe(value)}, expected it on {like.device}, where
+            face_vertices_image is. Move it with .to({str(like.device)!r}).""")
     dtype = dtype or (like.dtype if like is not None else value.dtype)
     if value.dtype != dtype:
         raise CourseError(f"{name}: got {describe(value)}, expected {dtype}. Convert it with .to({dtype}).")
@@ -77,8 +80,8 @@ def expect(name, value, shape, like=None, dtype=None):
 def expect_corners(face_vertices_image):
     expect("face_vertices_image", face_vertices_image, (None, None, 3, 2))
     if face_vertices_image.dtype not in (torch.float32, torch.float64):
-        raise CourseError(f"face_vertices_image: got {describe(face_vertices_image)}, expected float32 or "
-                          "float64. Convert it with .float().")
+        raise CourseError(f"""face_vertices_image: got {describe(face_vertices_image)}, expected float32 or
+            float64. Convert it with .float().""")
 
 
 def expect_number(name, value, low, integer=False):
@@ -89,12 +92,26 @@ def expect_number(name, value, low, integer=False):
 
 
 def expect_selected(selected_face_idx, face_vertices_image):
-    expect("selected_face_idx", selected_face_idx, (len(face_vertices_image), None, None),
-           like=face_vertices_image, dtype=torch.int64)
+    expect(
+        "selected_face_idx",
+        selected_face_idx,
+        (len(face_vertices_image), None, None),
+        like=face_vertices_image,
+        dtype=torch.int64,
+    )
 
 
-def rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces=None,
-              multiplier=None, eps=None, backend=None):
+def rasterize(
+    height,
+    width,
+    face_vertices_z,
+    face_vertices_image,
+    face_features,
+    valid_faces=None,
+    multiplier=None,
+    eps=None,
+    backend=None,
+):
     """Draw triangles: for each pixel the features of the face that it sees, and which face that is.
 
     height, width: size of the image in pixels.
@@ -124,18 +141,36 @@ def rasterize(height, width, face_vertices_z, face_vertices_image, face_features
     several = isinstance(face_features, (list, tuple))
     features = list(face_features) if several else [face_features]
     for k, feature in enumerate(features):
-        expect(f"face_features[{k}]" if several else "face_features", feature, (batch, faces, 3, None),
-               like=face_vertices_image)
+        expect(
+            f"face_features[{k}]" if several else "face_features",
+            feature,
+            (batch, faces, 3, None),
+            like=face_vertices_image,
+        )
     if valid_faces is not None:
         expect("valid_faces", valid_faces, (batch, faces), like=face_vertices_image, dtype=torch.bool)
     images, face_idx = choose(backend, face_vertices_image.device).rasterize(
-        int(height), int(width), face_vertices_z, face_vertices_image, features, valid_faces,
-        float(multiplier), float(eps))
+        int(height),
+        int(width),
+        face_vertices_z,
+        face_vertices_image,
+        features,
+        valid_faces,
+        float(multiplier),
+        float(eps),
+    )
     return tuple(images) if several else images[0], face_idx
 
 
-def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv=7000, boxlen=0.02, knum=30,
-                   multiplier=1000., backend=None):
+def dibr_soft_mask(
+    face_vertices_image,
+    selected_face_idx,
+    sigmainv=7000,
+    boxlen=0.02,
+    knum=30,
+    multiplier=1000.0,
+    backend=None,
+):
     """A silhouette with a soft outer edge, through which pixels beside the outline pull at faces near them.
 
     face_vertices_image (B, F, 3, 2): corners on the image plane in NDC, [-1, 1], y up.
@@ -158,7 +193,8 @@ def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv=7000, boxlen
     expect_number("knum", knum, 0, integer=True)
     expect_number("multiplier", multiplier, 1e-6)
     return choose(backend, face_vertices_image.device).dibr_soft_mask(
-        face_vertices_image, selected_face_idx, float(sigmainv), float(boxlen), int(knum), float(multiplier))
+        face_vertices_image, selected_face_idx, float(sigmainv), float(boxlen), int(knum), float(multiplier)
+    )
 
 
 def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect=1.0, backend=None):
@@ -183,4 +219,5 @@ def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, 
     expect_number("boxlen", boxlen, 0.0)
     expect_number("aspect", aspect, 1e-6)
     return choose(backend, face_vertices_image.device).nearest_soft_mask(
-        face_vertices_image, selected_face_idx, float(sigmainv), float(boxlen), float(aspect))
+        face_vertices_image, selected_face_idx, float(sigmainv), float(boxlen), float(aspect)
+    )

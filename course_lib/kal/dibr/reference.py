@@ -30,6 +30,7 @@ MULTIPLIER = 1000.0  # of coordinates before they are compared with boxes, where
 # (face, pixel) pairs
 # ------------------------------------------------------------------------------------------------------------
 
+
 def pixel_centres(height, width, multiplier, like):
     """Coordinates of the pixel centres times `multiplier`: columns (W,) increase, rows (H,) decrease."""
     scale = torch.as_tensor(multiplier, dtype=like.dtype, device=like.device)
@@ -90,6 +91,7 @@ def cross(u, v):
 # Rasterisation
 # ------------------------------------------------------------------------------------------------------------
 
+
 def barycentric(corners, eps):
     """Barycentric weights (P, 3) of the origin in triangles (P, 3, 2): sub-triangle areas over their sum.
 
@@ -126,8 +128,9 @@ def visible_faces(height, width, depths, corners, usable, columns, rows, eps):
     return visible
 
 
-def rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier,
-              eps):
+def rasterize(
+    height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier, eps
+):
     """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list
     `face_features`, and the face's index (B, H, W), -1 where there is none."""
     channels = [feature.shape[3] for feature in face_features]
@@ -168,6 +171,7 @@ def rasterize(height, width, face_vertices_z, face_vertices_image, face_features
 # ------------------------------------------------------------------------------------------------------------
 # Soft masks
 # ------------------------------------------------------------------------------------------------------------
+
 
 def nearest_on_outline(corners):
     """The point of each triangle's outline that is nearest to the origin.

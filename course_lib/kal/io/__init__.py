@@ -1,4 +1,5 @@
 """Reading meshes."""
+
 from . import obj
 
 __all__ = ["obj"]

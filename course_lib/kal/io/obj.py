@@ -3,6 +3,7 @@
 Format: Wavefront, Advanced Visualizer manual, appendix B1 (object files), and the MTL specification. Read: v,
 vt, vn, f, usemtl, mtllib; Kd, Ka, Ks and their map_ files. All else is skipped.
 """
+
 import math
 import warnings
 from pathlib import Path
@@ -83,8 +84,8 @@ def import_mesh(path, with_materials=False, with_normals=False, error_handler=No
                 except CourseError as error:
                     handle(error)
     if not rows["v"] or not faces:
-        raise CourseError(f"{path} holds {len(rows['v'])} vertices and {len(faces)} faces, so it is no mesh; "
-                          "expected an OBJ file with 'v x y z' and 'f a b c' lines")
+        raise CourseError(f"""{path} holds {len(rows["v"])} vertices and {len(faces)} faces, so it is no mesh;
+            expected an OBJ file with 'v x y z' and 'f a b c' lines""")
     for kind, slot, wanted in (("v", 0, True), ("vt", 1, with_materials), ("vn", 2, with_normals)):
         if wanted:
             _check_range(path, faces, face_lines, slot, kind, len(rows[kind]))
@@ -130,8 +131,11 @@ def load_mtl(mtl_path, error_handler=default_error_handler):
             elif key in ("Kd", "Ka", "Ks", "map_Kd", "map_Ka", "map_Ks"):
                 if current is None:
                     raise CourseError(f"{where}: {line!r} comes before any 'newmtl NAME'")
-                current[key] = (_texture(mtl_path.parent, rest.strip(), where) if key.startswith("map_")
-                                else torch.tensor(_numbers(rest.split(), 3, where, line)))
+                current[key] = (
+                    _texture(mtl_path.parent, rest.strip(), where)
+                    if key.startswith("map_")
+                    else torch.tensor(_numbers(rest.split(), 3, where, line))
+                )
         except CourseError as error:
             error_handler(error)
     return materials
@@ -142,8 +146,8 @@ def _lines(path, what):
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        raise CourseError(f"cannot read the {what} {path}: {error.strerror or error}; "
-                          "check the path") from error
+        raise CourseError(f"""cannot read the {what} {path}: {error.strerror or error}; check the
+            path""") from error
     pending, start = "", None
     for number, line in enumerate(text.splitlines(), 1):
         start = start or number
@@ -173,15 +177,15 @@ def _corner(word, counts, where, line):
     except ValueError:
         indices = []
     if not 1 <= len(indices) <= 3 or indices[0] is None or 0 in indices:
-        raise CourseError(f"{where}: expected corners like 7, 7/3, 7//2 or 7/3/2, indices from 1, "
-                          f"got {line!r}")
+        raise CourseError(f"""{where}: expected corners like 7, 7/3, 7//2 or 7/3/2, indices from 1, got
+            {line!r}""")
     corner = [-1, -1, -1]
     for slot, index in enumerate(indices):
         if index is not None:  # negative: counted back from the latest one read so far
             corner[slot] = index - 1 if index > 0 else counts[slot] + index
             if corner[slot] < 0:
-                raise CourseError(f"{where}: index {index} reaches back before the first of the "
-                                  f"{counts[slot]} entries read so far, in {line!r}")
+                raise CourseError(f"""{where}: index {index} reaches back before the first of the
+                    {counts[slot]} entries read so far, in {line!r}""")
     return corner
 
 
@@ -189,28 +193,32 @@ def _check_range(path, faces, face_lines, slot, kind, count):
     for corners, number in zip(faces, face_lines):
         for corner in corners:
             if corner[slot] >= count:
-                raise CourseError(f"{path}, line {number}: a face uses '{kind}' number {corner[slot] + 1}, "
-                                  f"but the file has {count}; it is cut off or was edited, export it again")
+                raise CourseError(f"""{path}, line {number}: a face uses '{kind}' number {corner[slot] + 1},
+                    but the file has {count}; it is cut off or was edited, export it again""")
 
 
 def _homogeneous(path, faces, face_lines, face_materials, triangulate):
     """Make all faces have as many corners: fans of triangles, or an error."""
     if triangulate:
         fans = [[[face[0], face[k], face[k + 1]] for k in range(1, len(face) - 1)] for face in faces]
-        return ([triangle for fan in fans for triangle in fan],
-                [material for fan, material in zip(fans, face_materials) for _ in fan])
+        return (
+            [triangle for fan in fans for triangle in fan],
+            [material for fan, material in zip(fans, face_materials) for _ in fan],
+        )
     for face, number in zip(faces, face_lines):
         if len(face) != len(faces[0]):
-            raise CourseError(f"{path}, line {number}: a face with {len(face)} corners where the first has "
-                              f"{len(faces[0])}; import with triangulate=True")
+            raise CourseError(f"""{path}, line {number}: a face with {len(face)} corners where the first has
+                {len(faces[0])}; import with triangulate=True""")
     return faces, face_materials
 
 
 def _assign(path, library, face_materials, handle):
     """Materials sorted by name, and each face's index among them."""
     for name in sorted({name for name in face_materials if name is not None} - set(library)):
-        handle(CourseError(f"{path} uses the material {name!r}, which its libraries do not define; they "
-                           f"define {sorted(library) or 'none'}"))
+        handle(
+            CourseError(f"""{path} uses the material {name!r}, which its libraries do not define; they define
+            {sorted(library) or "none"}""")
+        )
     index = {name: i for i, name in enumerate(sorted(library))}
     assignments = [index.get(name, -1) for name in face_materials]
     return [library[name] for name in index], torch.tensor(assignments, dtype=torch.int16)

@@ -1,4 +1,5 @@
 """How well a render agrees with an image."""
+
 from . import render
 
 __all__ = ["render"]

@@ -1,5 +1,6 @@
 """Losses between rendered and observed images."""
-from .._shapes import check_shape
+
+from ...shapes import check_shape
 
 
 def mask_iou(lhs_mask, rhs_mask):
@@ -19,8 +20,9 @@ def mask_iou(lhs_mask, rhs_mask):
     """
     check_shape("lhs_mask", lhs_mask, "B H W")
     if rhs_mask.shape != lhs_mask.shape:
-        raise ValueError(f"rhs_mask must have lhs_mask's shape {tuple(lhs_mask.shape)}, "
-                         f"got {tuple(rhs_mask.shape)}")
+        raise ValueError(
+            f"rhs_mask must have lhs_mask's shape {tuple(lhs_mask.shape)}, got {tuple(rhs_mask.shape)}"
+        )
     intersection = lhs_mask * rhs_mask  # (B, H, W)
     union = lhs_mask + rhs_mask - intersection
     iou = intersection.sum(dim=(1, 2)) / (union.sum(dim=(1, 2)) + 1e-10)  # (B,)

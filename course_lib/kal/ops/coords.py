@@ -1,4 +1,5 @@
 """Spherical and Cartesian coordinates: x towards the viewer, y to the right, z up; angles in radians."""
+
 import torch
 
 

@@ -1,7 +1,8 @@
 """From vertices to faces: gathering, normals."""
+
 import torch
 
-from .._shapes import check_shape
+from ...shapes import check_shape
 
 
 def index_vertices_by_faces(vertices_features, faces):

@@ -2,16 +2,29 @@
 
 `rasterize` and `dibr_soft_mask` come from `course_lib.kal.dibr`, which has them in several implementations.
 """
+
 import torch
 
-from .._shapes import check_shape
+from ...shapes import check_shape
 from ..dibr import dibr_soft_mask, rasterize
 
 __all__ = ["dibr_rasterization", "dibr_soft_mask", "rasterize", "texture_mapping"]
 
 
-def dibr_rasterization(height, width, face_vertices_z, face_vertices_image, face_features, face_normals_z,
-                       sigmainv=7000, boxlen=0.02, knum=30, multiplier=None, eps=None, rast_backend=None):
+def dibr_rasterization(
+    height,
+    width,
+    face_vertices_z,
+    face_vertices_image,
+    face_features,
+    face_normals_z,
+    sigmainv=7000,
+    boxlen=0.02,
+    knum=30,
+    multiplier=None,
+    eps=None,
+    rast_backend=None,
+):
     """Rasterise the faces that look at the camera, and draw the soft mask of all faces, in one call.
 
     Args:
@@ -27,10 +40,20 @@ def dibr_rasterization(height, width, face_vertices_z, face_vertices_image, face
         features (B, H, W, K), or one such per item of a list; soft mask (B, H, W); face index (B, H, W), -1
         where there is none.
     """
-    features, face_idx = rasterize(height, width, face_vertices_z, face_vertices_image, face_features,
-                                   face_normals_z >= 0, multiplier, eps, rast_backend)
-    soft_mask = dibr_soft_mask(face_vertices_image, face_idx, sigmainv, boxlen, knum,
-                               1000. if multiplier is None else multiplier)
+    features, face_idx = rasterize(
+        height,
+        width,
+        face_vertices_z,
+        face_vertices_image,
+        face_features,
+        face_normals_z >= 0,
+        multiplier,
+        eps,
+        rast_backend,
+    )
+    soft_mask = dibr_soft_mask(
+        face_vertices_image, face_idx, sigmainv, boxlen, knum, 1000.0 if multiplier is None else multiplier
+    )
     return features, soft_mask, face_idx
 
 
@@ -53,10 +76,13 @@ def texture_mapping(texture_coordinates, texture_maps, mode="nearest"):
     check_shape("texture_maps", texture_maps, "B C h w")
     maps, batch = texture_maps.shape[0], texture_coordinates.shape[0]
     if maps not in (1, batch):
-        raise ValueError(f"texture_maps of shape {tuple(texture_maps.shape)} do not fit texture_coordinates "
-                         f"of shape {tuple(texture_coordinates.shape)}; expected {batch} textures or 1")
+        raise ValueError(
+            f"texture_maps of shape {tuple(texture_maps.shape)} do not fit texture_coordinates "
+            f"of shape {tuple(texture_coordinates.shape)}; expected {batch} textures or 1"
+        )
     u, v = texture_coordinates.clamp(0, 1).reshape(maps, 1, -1, 2).unbind(dim=-1)  # (maps, 1, points) each
     grid = torch.stack([2 * u - 1, 1 - 2 * v], dim=-1)  # grid_sample counts rows from the top
-    samples = torch.nn.functional.grid_sample(texture_maps, grid, mode=mode, padding_mode="border",
-                                              align_corners=False)  # (maps, C, 1, points)
+    samples = torch.nn.functional.grid_sample(
+        texture_maps, grid, mode=mode, padding_mode="border", align_corners=False
+    )  # (maps, C, 1, points)
     return samples.movedim(1, -1).reshape(texture_coordinates.shape[:-1] + texture_maps.shape[1:2])

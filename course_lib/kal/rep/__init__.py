@@ -1,4 +1,5 @@
 """Representations of shapes."""
+
 from .surface_mesh import SurfaceMesh
 
 __all__ = ["SurfaceMesh"]

@@ -1,22 +1,34 @@
 """A mesh, or a batch of meshes with the same faces."""
+
 import copy
 
 import torch
 
 from ...errors import CourseError
-from .._shapes import check_shape
+from ...shapes import check_shape
 from ..ops.mesh import compute_vertex_normals, face_normals, index_vertices_by_faces
 
 # shapes of one mesh; a batch has B in front of all but the faces
-_SHAPES = {"vertices": "V 3", "faces": "F N", "normals": "A 3", "face_normals_idx": "F N", "uvs": "U 2",
-           "face_uvs_idx": "F N", "material_assignments": "F", "vertex_normals": "V 3",
-           "face_normals": "F N 3", "face_uvs": "F N 2", "face_vertices": "F N 3"}
+_SHAPES = {
+    "vertices": "V 3",
+    "faces": "F N",
+    "normals": "A 3",
+    "face_normals_idx": "F N",
+    "uvs": "U 2",
+    "face_uvs_idx": "F N",
+    "material_assignments": "F",
+    "vertex_normals": "V 3",
+    "face_normals": "F N 3",
+    "face_uvs": "F N 2",
+    "face_vertices": "F N 3",
+}
 # what can be computed, and from what
-_SOURCES = {"face_vertices": ("vertices", "faces"),
-            "face_normals": ("vertices", "faces", "face_vertices", "normals", "face_normals_idx"),
-            "vertex_normals": ("vertices", "faces", "face_vertices", "normals", "face_normals_idx",
-                               "face_normals"),
-            "face_uvs": ("uvs", "face_uvs_idx")}
+_SOURCES = {
+    "face_vertices": ("vertices", "faces"),
+    "face_normals": ("vertices", "faces", "face_vertices", "normals", "face_normals_idx"),
+    "vertex_normals": ("vertices", "faces", "face_vertices", "normals", "face_normals_idx", "face_normals"),
+    "face_uvs": ("uvs", "face_uvs_idx"),
+}
 
 
 class SurfaceMesh:
@@ -44,14 +56,37 @@ class SurfaceMesh:
         CourseError: `face_uvs` is asked for, and faces have no texture coordinates (kaolin takes the first).
     """
 
-    def __init__(self, vertices, faces, normals=None, uvs=None, face_uvs_idx=None, face_normals_idx=None,
-                 material_assignments=None, materials=None, vertex_normals=None, face_normals=None,
-                 face_uvs=None, face_vertices=None, strict_checks=True, unset_attributes_return_none=True,
-                 allow_auto_compute=True):
-        given = {"vertices": vertices, "faces": faces, "normals": normals, "uvs": uvs,
-                 "face_uvs_idx": face_uvs_idx, "face_normals_idx": face_normals_idx,
-                 "material_assignments": material_assignments, "vertex_normals": vertex_normals,
-                 "face_normals": face_normals, "face_uvs": face_uvs, "face_vertices": face_vertices}
+    def __init__(
+        self,
+        vertices,
+        faces,
+        normals=None,
+        uvs=None,
+        face_uvs_idx=None,
+        face_normals_idx=None,
+        material_assignments=None,
+        materials=None,
+        vertex_normals=None,
+        face_normals=None,
+        face_uvs=None,
+        face_vertices=None,
+        strict_checks=True,
+        unset_attributes_return_none=True,
+        allow_auto_compute=True,
+    ):
+        given = {
+            "vertices": vertices,
+            "faces": faces,
+            "normals": normals,
+            "uvs": uvs,
+            "face_uvs_idx": face_uvs_idx,
+            "face_normals_idx": face_normals_idx,
+            "material_assignments": material_assignments,
+            "vertex_normals": vertex_normals,
+            "face_normals": face_normals,
+            "face_uvs": face_uvs,
+            "face_vertices": face_vertices,
+        }
         self._derived = set()
         self.unset_attributes_return_none = unset_attributes_return_none
         self.allow_auto_compute = allow_auto_compute
@@ -71,12 +106,15 @@ class SurfaceMesh:
         sizes = {"B": len(self), "V": self.vertices.shape[-2], "F": F, "N": N}
         for name in self.get_attributes():
             layout = _SHAPES[name] if name == "faces" or self.vertices.ndim == 2 else "B " + _SHAPES[name]
-            check_shape(f"{name} of a mesh with B, V, F, N = {tuple(sizes.values())}", getattr(self, name),
-                        " ".join(str(sizes.get(letter, letter)) for letter in layout.split()))
+            check_shape(
+                f"{name} of a mesh with B, V, F, N = {tuple(sizes.values())}",
+                getattr(self, name),
+                " ".join(str(sizes.get(letter, letter)) for letter in layout.split()),
+            )
 
     @property
     def batching(self):
-        """"NONE" for one mesh, "FIXED" for a batch with the same faces."""
+        """ "NONE" for one mesh, "FIXED" for a batch with the same faces."""
         return "NONE" if self.vertices.ndim == 2 else "FIXED"
 
     def __len__(self):
@@ -150,10 +188,9 @@ class SurfaceMesh:
             return None
         without = int((self.face_uvs_idx < 0).any(dim=-1).sum())
         if without:
-            raise CourseError(
-                f"{without} of the mesh's {self.face_uvs_idx.shape[:-1].numel()} faces have no texture "
-                "coordinates, so face_uvs cannot be made; unwrap the mesh and export it with UVs (lines "
-                "'f v/vt v/vt v/vt' in an OBJ)")
+            raise CourseError(f"""{without} of the mesh's {self.face_uvs_idx.shape[:-1].numel()} faces have no
+                texture coordinates, so face_uvs cannot be made; unwrap the mesh and export it with UVs (lines
+                'f v/vt v/vt v/vt' in an OBJ)""")
         return self._at_corners(self.uvs, self.face_uvs_idx)
 
     def to_batched(self):

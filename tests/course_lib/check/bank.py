@@ -1,8 +1,12 @@
-"""Helpers for the banks of mistakes and of right solutions. Each is judged as in the notebook and as the autograder judges it."""
+"""Helpers for the banks of mistakes and of right solutions.
+
+Each is judged as in the notebook and as the autograder judges it.
+"""
 
 import types
 
 import torch
+
 from autograder import judge
 from course_lib.check import core
 
@@ -28,7 +32,9 @@ def judged(exercise, functions):
     performance = InProcess(exercise, functions)
     found = judge.public_act(performance, "", exercise, EXPECTED)
     judge.hidden_act(performance, "", exercise, found, SEED, EXPECTED)
-    return sum(prop["points"] for prop in found), [prop["key"] for prop in found if prop["key"] not in (None, "not-reached")]
+    return sum(prop["points"] for prop in found), [
+        prop["key"] for prop in found if prop["key"] not in (None, "not-reached")
+    ]
 
 
 def given(exercise, *functions):
@@ -44,7 +50,9 @@ def assert_right(exercise, *functions):
     """Full points, and nothing to complain about, advice included; with fresh cases too."""
     for seed in (0, 1):
         result = core.grade(exercise, given(exercise, *functions), seed=seed)
-        assert but_slow(c.key for c in result.complaints) == [] and result.points == exercise.points, result.complaints
+        assert but_slow(c.key for c in result.complaints) == [] and result.points == exercise.points, (
+            result.complaints
+        )
     points, keys = judged(exercise, given(exercise, *functions))
     assert points == exercise.points and but_slow(keys) == [], keys
 

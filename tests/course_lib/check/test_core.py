@@ -1,4 +1,5 @@
-"""The framework of the checks: whatever a student writes ends in words, a number of points, and nothing on stderr."""
+"""The framework of the checks: whatever a student writes ends in words, a number of points, and nothing on
+stderr."""
 
 import io
 import sys
@@ -13,9 +14,19 @@ import pytest
 import torch
 
 from course_lib.check import EXERCISES, core
-from course_lib.check.core import Complaint, Exercise, Problem, Property, grade, items, probable, report, tensor
+from course_lib.check.core import (
+    Complaint,
+    Exercise,
+    Problem,
+    Property,
+    grade,
+    items,
+    probable,
+    report,
+    tensor,
+)
 
-sys.path.insert(0, str(Path(__file__).parent))                   # tests are imported from their files
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
 from bank import given  # noqa: E402
 
 
@@ -121,7 +132,8 @@ def parameter(x):
     return torch.nn.Parameter(x * 2)
 
 
-# --- whatever comes back ----------------------------------------------------------------------------------------
+# --- whatever comes back
+# ----------------------------------------------------------------------------------------
 
 BAD = {
     "none": (lambda x: None, ["None", "(2, 3)", "return"]),
@@ -162,12 +174,12 @@ def test_bad_functions_are_named_and_nothing_escapes(name, capfd):
 def test_too_long_is_not_waited_for_again_and_again():
     start = time.perf_counter()
     check(never_ending)
-    assert time.perf_counter() - start < 1.5                    # three properties of 0.3 s each, one of them not reached
+    assert time.perf_counter() - start < 1.5  # three properties of 0.3 s each, one of them not reached
 
 
 def test_the_timer_is_off_afterwards():
     check(never_ending)
-    time.sleep(0.4)                                             # an alarm left over would end the tests here
+    time.sleep(0.4)  # an alarm left over would end the tests here
 
 
 def test_outside_of_the_main_thread_it_runs_without_a_timer():
@@ -208,12 +220,21 @@ def test_printing_without_a_line_end_and_an_empty_print_count_too():
     assert "printed" not in report(check(right))
 
 
-@pytest.mark.parametrize("value, words", [(None, "is not defined"), (torch.ones(3), "is a tensor of shape (3,), not a function"),
-                                          (4, "is an int, not a function")])
+@pytest.mark.parametrize(
+    "value, words",
+    [
+        (None, "is not defined"),
+        (torch.ones(3), "is a tensor of shape (3,), not a function"),
+        (4, "is an int, not a function"),
+    ],
+)
 def test_not_defined(value, words):
     result = check(value)
     assert result.points == 0 and first(result).key == "not-defined"
-    assert report(result) == f"Exercise 42 · Double: `double` {words}. Run the cell in which you write it, then this one again."
+    assert (
+        report(result)
+        == f"Exercise 42 · Double: `double` {words}. Run the cell in which you write it, then this one again."
+    )
 
 
 def test_two_functions_one_missing():
@@ -225,7 +246,10 @@ def test_two_functions_one_missing():
 def test_a_stub_reads_as_not_solved():
     result = check(stub)
     assert result.untouched and result.points == 0
-    assert report(result) == "Exercise 42 · Double: not solved yet. Write double above, run that cell, then this one again."
+    assert (
+        report(result)
+        == "Exercise 42 · Double: not solved yet. Write double above, run that cell, then this one again."
+    )
 
 
 def test_torchs_own_not_implemented_is_no_stub():
@@ -258,12 +282,18 @@ def test_an_output_that_cannot_be_judged_ends_in_words():
     assert first(result).key == "not-judged" and "KeyError" in first(result).text
 
 
-# --- points, order, references ----------------------------------------------------------------------------------
+# --- points, order, references
+# ----------------------------------------------------------------------------------
+
 
 def test_points_are_those_of_what_holds():
     result = check(lambda x: 3 * x)
     assert [outcome.points for outcome in result.outcomes] == [0, 1, 0]
-    assert [outcome.complaint and outcome.complaint.key for outcome in result.outcomes] == ["tripled", None, "not-reached"]
+    assert [outcome.complaint and outcome.complaint.key for outcome in result.outcomes] == [
+        "tripled",
+        None,
+        "not-reached",
+    ]
     assert result.points == 1.0 and [c.key for c in result.complaints] == ["tripled"]
 
 
@@ -281,7 +311,11 @@ def test_advice_costs_nothing_and_is_shown():
     exercise = Exercise(42, "Double", ("double",), (*EXERCISE.properties, Fast()))
     result = check(right, exercise)
     assert result.points == exercise.points == 5
-    assert "i fast" in report(result) and "Could be faster." in report(result) and "Points: 5 of 5." in report(result)
+    assert (
+        "i fast" in report(result)
+        and "Could be faster." in report(result)
+        and "Points: 5 of 5." in report(result)
+    )
     assert "fast" not in report(check(lambda x: 3 * x, exercise))
 
 
@@ -314,10 +348,12 @@ def test_cases_depend_on_the_seed_alone():
     for seed in (0, 0, 1):
         check(spy, seed=seed)
     assert torch.equal(seen[0], seen[3]) and not torch.equal(seen[0], seen[6])
-    assert not torch.equal(seen[0], seen[2])                    # each property has its own
+    assert not torch.equal(seen[0], seen[2])  # each property has its own
 
 
-# --- what the student reads -------------------------------------------------------------------------------------
+# --- what the student reads
+# -------------------------------------------------------------------------------------
+
 
 def test_report_of_a_right_solution():
     assert report(check(right)).splitlines() == [
@@ -325,13 +361,18 @@ def test_report_of_a_right_solution():
         "  ✓ double doubles     3 / 3",
         "  ✓ double of 0 is 0   1 / 1",
         "  ✓ after the first    1 / 1",
-        "  Points: 5 of 5. All of it holds."]
+        "  Points: 5 of 5. All of it holds.",
+    ]
 
 
 def test_report_of_a_wrong_solution():
     lines = report(check(lambda x: x / 2)).splitlines()
     assert lines[1:3] == ["  ✗ double doubles     0 / 3", "      Halved."]
-    assert lines[-3:] == ["  · after the first    0 / 1", "      Not tried: first mend what is wrong above.", "  Points: 1 of 5."]
+    assert lines[-3:] == [
+        "  · after the first    0 / 1",
+        "      Not tried: first mend what is wrong above.",
+        "  Points: 1 of 5.",
+    ]
 
 
 def test_the_same_complaint_is_said_once():
@@ -344,7 +385,10 @@ def test_long_complaints_are_wrapped():
         def judge(self, outputs, x):
             return Complaint("long", "word " * 100)
 
-    assert max(len(line) for line in report(check(right, Exercise(1, "", ("double",), (Long(),)))).splitlines()) <= 96
+    assert (
+        max(len(line) for line in report(check(right, Exercise(1, "", ("double",), (Long(),)))).splitlines())
+        <= 96
+    )
 
 
 def test_called_in_a_notebook(capsys):
@@ -362,7 +406,9 @@ def test_called_with_too_many_functions():
         EXERCISE(right, right)
 
 
-# --- the small helpers ------------------------------------------------------------------------------------------
+# --- the small helpers
+# ------------------------------------------------------------------------------------------
+
 
 def test_items():
     assert items("f()", (1, 2), 2, "one, two") == (1, 2)
@@ -378,25 +424,46 @@ def test_tensor_takes_any_length_where_none_is_given():
         tensor("f()", torch.ones(5, 2), (None, 3))
 
 
-@pytest.mark.parametrize("a, b, same", [
-    ([1.0], [1.00005], True), ([1.0], [1.001], False), ([1000.0], [1000.05], True), ([float("nan")], [1.0], False),
-    ([1.0], [float("nan")], False), ([], [], True), ([1.0], [1.0, 1.0], False)])
+@pytest.mark.parametrize(
+    "a, b, same",
+    [
+        ([1.0], [1.00005], True),
+        ([1.0], [1.001], False),
+        ([1000.0], [1000.05], True),
+        ([float("nan")], [1.0], False),
+        ([1.0], [float("nan")], False),
+        ([], [], True),
+        ([1.0], [1.0, 1.0], False),
+    ],
+)
 def test_close(a, b, same):
     assert core.close(torch.tensor(a), torch.tensor(b)) is same
 
 
-@pytest.mark.parametrize("value, words", [
-    (None, "None"), (torch.ones(3), "a tensor of shape (3,)"), (np.ones((2, 1)), "a NumPy array of shape (2, 1)"),
-    ((1, 2), "a tuple of 2"), ("text", "a str"), (7, "an int"), (io.StringIO(), "a StringIO")])
+@pytest.mark.parametrize(
+    "value, words",
+    [
+        (None, "None"),
+        (torch.ones(3), "a tensor of shape (3,)"),
+        (np.ones((2, 1)), "a NumPy array of shape (2, 1)"),
+        ((1, 2), "a tuple of 2"),
+        ("text", "a str"),
+        (7, "an int"),
+        (io.StringIO(), "a StringIO"),
+    ],
+)
 def test_describe(value, words):
     assert core.describe(value) == words
 
 
-# --- all the exercises ------------------------------------------------------------------------------------------
+# --- all the exercises
+# ------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: str(e.number))
 def test_every_exercise_bears_every_kind_of_nonsense(exercise, capfd):
-    """Functions that give None, that raise, that are stubs or not there: a report in words, and nothing else."""
+    """Functions that give None, that raise, that are stubs or not there: a report in words, and nothing
+    else."""
 
     def nothing(*args, **kwargs):
         return None

@@ -23,14 +23,16 @@ exercise = check.samples
 GRAY = dict(cmap="gray", vmin=0, vmax=1)
 
 
-# --- right ones, written differently --------------------------------------------------------------------------------
+# --- right ones, written differently
+# --------------------------------------------------------------------------------
+
 
 def with_pyplot(dataset, indices):
     figure, axes = plt.subplots(2, len(indices), squeeze=False, figsize=(3 * len(indices), 4))
     for k, index in enumerate(indices):
         sample = dataset[index]
         axes[0, k].imshow(sample["original"].numpy())
-        axes[1, k].imshow(sample["segmented"].squeeze(-1).numpy())              # viridis is as good
+        axes[1, k].imshow(sample["segmented"].squeeze(-1).numpy())  # viridis is as good
         axes[0, k].set_title(f"Frame {index}")
         axes[1, k].axis("off")
     plt.tight_layout()
@@ -47,7 +49,9 @@ def by_number(dataset, indices):
 
 
 def one_big_picture(dataset, indices):
-    columns = [torch.cat([dataset[i]["original"], dataset[i]["segmented"].expand(-1, -1, 3)]) for i in indices]
+    columns = [
+        torch.cat([dataset[i]["original"], dataset[i]["segmented"].expand(-1, -1, 3)]) for i in indices
+    ]
     figure, axis = plt.subplots()
     axis.imshow(torch.cat(columns, dim=1))
     return figure
@@ -66,14 +70,26 @@ def in_subfigures(dataset, indices):
 def test_right_solutions_get_full_points(right):
     before = plt.get_fignums()
     assert_right(exercise, right)
-    assert plt.get_fignums() == before          # the check leaves no figure open
+    assert plt.get_fignums() == before  # the check leaves no figure open
 
 
-# --- mistakes -------------------------------------------------------------------------------------------------------
+# --- mistakes
+# -------------------------------------------------------------------------------------------------------
 
-def write(pick=lambda dataset, indices, k: dataset[indices[k]], mask_of=None, rows=(0, 1), order=lambda indices: indices,
-          frame=lambda x: x, mask=lambda x: x[..., 0], colours=GRAY, more={}, end=lambda figure, axes: figure,
-          squeeze=False, count=len):
+
+def write(
+    pick=lambda dataset, indices, k: dataset[indices[k]],
+    mask_of=None,
+    rows=(0, 1),
+    order=lambda indices: indices,
+    frame=lambda x: x,
+    mask=lambda x: x[..., 0],
+    colours=GRAY,
+    more={},
+    end=lambda figure, axes: figure,
+    squeeze=False,
+    count=len,
+):
     """A show_samples with some of its parts changed."""
 
     def show_samples(dataset, indices):
@@ -128,7 +144,10 @@ def darkens_the_clip(dataset, indices):
 MISTAKES = {
     "masks above the frames": ("masks-above", write(rows=(1, 0))),
     "only the first index": ("only-first", write(count=lambda indices: 1)),
-    "the first index in every column": ("only-first", write(pick=lambda dataset, indices, k: dataset[indices[0]])),
+    "the first index in every column": (
+        "only-first",
+        write(pick=lambda dataset, indices, k: dataset[indices[0]]),
+    ),
     "indices ignored": ("indices-ignored", write(pick=lambda dataset, indices, k: dataset[k])),
     "one frame later": ("wrong-frames", write(pick=lambda dataset, indices, k: dataset[indices[k] + 1])),
     "BGR": ("bgr", write(frame=lambda x: x.flip(-1))),
@@ -144,7 +163,9 @@ MISTAKES = {
     "stretched": ("stretched", write(more=dict(aspect="auto"))),
     "sorted": ("wrong-order", write(order=sorted)),
     "mask of the next column": (
-        "mask-of-another", write(mask_of=lambda dataset, indices, k: dataset[indices[(k + 1) % len(indices)]])),
+        "mask-of-another",
+        write(mask_of=lambda dataset, indices, k: dataset[indices[(k + 1) % len(indices)]]),
+    ),
     "mask of frame k": ("mask-of-another", write(mask_of=lambda dataset, indices, k: dataset[k])),
     "raises for one index": ("one-index", write(squeeze=True)),
     "upside down": ("upside-down", write(more=dict(origin="lower"))),

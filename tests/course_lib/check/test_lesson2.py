@@ -14,13 +14,15 @@ from course_lib.check.core import grade
 from solutions import rotations
 from solutions import tracking as reference
 
-sys.path.insert(0, str(Path(__file__).parent))                   # tests are imported from their files
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
 from bank import assert_named, assert_right, given  # noqa: E402
 
 normalize = torch.nn.functional.normalize
 
 
-# --- exercise 2: right solutions -------------------------------------------------------------------------------
+# --- exercise 2: right solutions
+# -------------------------------------------------------------------------------
+
 
 def cross_matrix(v):
     x, y, z = v.unbind(-1)
@@ -44,11 +46,12 @@ def quat_by_outer_product(quat):
     q = quat / quat.square().sum(1, keepdim=True).sqrt()
     w, u = q[:, 0, None, None], q[:, 1:]
     eye = torch.eye(3, dtype=quat.dtype, device=quat.device)
-    return (2 * w ** 2 - 1) * eye + 2 * u[:, :, None] * u[:, None, :] + 2 * w * cross_matrix(u)
+    return (2 * w**2 - 1) * eye + 2 * u[:, :, None] * u[:, None, :] + 2 * w * cross_matrix(u)
 
 
 def rodrigues_by_sinc(theta):
-    """R = 1 + sin(a)/a K + (1 - cos(a))/a^2 K^2, both quotients by torch.sinc, whose gradient at 0 is right."""
+    """R = 1 + sin(a)/a K + (1 - cos(a))/a^2 K^2, both quotients by torch.sinc, whose gradient at 0 is
+    right."""
     squared = theta.square().sum(1)
     a = torch.where(squared > 0, squared, torch.ones_like(squared)).sqrt() * (squared > 0)
     K = cross_matrix(theta)
@@ -76,31 +79,43 @@ def rodrigues_with_double_where(theta):
     a = torch.sqrt(torch.where(small, torch.ones_like(squared), squared))
     K = cross_matrix(theta)
     first = torch.where(small, 1 - squared / 6, torch.sin(a) / a)[..., None]
-    second = torch.where(small, 0.5 - squared / 24, (1 - torch.cos(a)) / a ** 2)[..., None]
+    second = torch.where(small, 0.5 - squared / 24, (1 - torch.cos(a)) / a**2)[..., None]
     return torch.eye(3, dtype=theta.dtype) + first * K + second * (K @ K)
 
 
-@pytest.mark.parametrize("functions", [
-    (rotations.quat_to_rotmat, rotations.batch_rodrigues),
-    (quat_by_cross_products, rodrigues_by_tiny_length),
-    (quat_by_outer_product, rodrigues_by_sinc),
-    (rotations.quat_to_rotmat, rodrigues_with_double_where),
-    (quat_by_cross_products, lambda theta: torch.linalg.matrix_exp(cross_matrix(theta))),
-    (quat_by_outer_product, rodrigues_with_shifted_norm),
-], ids=["reference", "never-zero", "sinc", "double-where", "exponential", "shifted-norm"])
+@pytest.mark.parametrize(
+    "functions",
+    [
+        (rotations.quat_to_rotmat, rotations.batch_rodrigues),
+        (quat_by_cross_products, rodrigues_by_tiny_length),
+        (quat_by_outer_product, rodrigues_by_sinc),
+        (rotations.quat_to_rotmat, rodrigues_with_double_where),
+        (quat_by_cross_products, lambda theta: torch.linalg.matrix_exp(cross_matrix(theta))),
+        (quat_by_outer_product, rodrigues_with_shifted_norm),
+    ],
+    ids=["reference", "never-zero", "sinc", "double-where", "exponential", "shifted-norm"],
+)
 def test_right_rotations(functions):
     assert_right(check.rodrigues, *functions)
 
 
-# --- exercise 2: mistakes --------------------------------------------------------------------------------------
+# --- exercise 2: mistakes
+# --------------------------------------------------------------------------------------
 
-def rodrigues(quat_to_rotmat=rotations.quat_to_rotmat, half=0.5, order=(0, 1, 2, 3), dim=-1, divide=True, eps=None):
+
+def rodrigues(
+    quat_to_rotmat=rotations.quat_to_rotmat, half=0.5, order=(0, 1, 2, 3), dim=-1, divide=True, eps=None
+):
     """A batch_rodrigues as it is often written, or with one of its steps wrong."""
 
     def batch_rodrigues(theta):
         if eps is None:
             squared = theta.square().sum(-1, keepdim=True)
-            a = torch.where(squared > 0, squared, 1e-30).sqrt() if dim == -1 else theta.norm().expand(len(theta), 1)
+            a = (
+                torch.where(squared > 0, squared, 1e-30).sqrt()
+                if dim == -1
+                else theta.norm().expand(len(theta), 1)
+            )
         else:
             a = eps(theta)
         axis = theta / a if divide else theta
@@ -120,10 +135,20 @@ def scalar_last(quat):
 
 def not_normalised(quat):
     w, x, y, z = quat.unbind(-1)
-    return torch.stack([
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1).view(-1, 3, 3)
+    return torch.stack(
+        [
+            1 - 2 * (y * y + z * z),
+            2 * (x * y - w * z),
+            2 * (x * z + w * y),
+            2 * (x * y + w * z),
+            1 - 2 * (x * x + z * z),
+            2 * (y * z - w * x),
+            2 * (x * z - w * y),
+            2 * (y * z + w * x),
+            1 - 2 * (x * x + y * y),
+        ],
+        -1,
+    ).view(-1, 3, 3)
 
 
 def batch_last(quat):
@@ -137,6 +162,7 @@ def rows_first(quat):
 
 def filled_in(dtype=None):
     """Into a matrix of zeros, of torch's own dtype or of theta's."""
+
     def batch_rodrigues(theta):
         out = torch.zeros(len(theta), 3, 3, dtype=dtype or torch.float32)
         out[torch.arange(len(theta))] = rotations.batch_rodrigues(theta)
@@ -153,10 +179,20 @@ def norm_with_a_little_more(theta):
 
 def one_sign_wrong(quat):
     w, x, y, z = normalize(quat, dim=-1).unbind(-1)
-    return torch.stack([
-        1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1).view(-1, 3, 3)
+    return torch.stack(
+        [
+            1 - 2 * (y * y + z * z),
+            2 * (x * y + w * z),
+            2 * (x * z + w * y),
+            2 * (x * y + w * z),
+            1 - 2 * (x * x + z * z),
+            2 * (y * z - w * x),
+            2 * (x * z - w * y),
+            2 * (y * z + w * x),
+            1 - 2 * (x * x + y * y),
+        ],
+        -1,
+    ).view(-1, 3, 3)
 
 
 def constant_at_zero(theta):
@@ -173,7 +209,7 @@ def nan_gradient(theta):
 
 
 def none_below_three_degrees(theta):
-    small = theta.square().sum(1)[:, None, None] < 0.05 ** 2
+    small = theta.square().sum(1)[:, None, None] < 0.05**2
     return torch.where(small, torch.eye(3, dtype=theta.dtype), rotations.batch_rodrigues(theta))
 
 
@@ -184,7 +220,11 @@ def at_zero_by_mask(theta):
 
 
 def in_a_loop(theta):
-    return torch.stack([rotations.batch_rodrigues(t[None])[0] for t in theta]) if len(theta) else theta.new_zeros(0, 3, 3)
+    return (
+        torch.stack([rotations.batch_rodrigues(t[None])[0] for t in theta])
+        if len(theta)
+        else theta.new_zeros(0, 3, 3)
+    )
 
 
 def detached(theta):
@@ -194,7 +234,9 @@ def detached(theta):
 def axis_detached(theta):
     squared = theta.square().sum(-1, keepdim=True)
     a = torch.where(squared > 0, squared, 1e-30).sqrt()
-    return rotations.quat_to_rotmat(torch.cat([torch.cos(a / 2), torch.sin(a / 2) * (theta / a).detach()], -1))
+    return rotations.quat_to_rotmat(
+        torch.cat([torch.cos(a / 2), torch.sin(a / 2) * (theta / a).detach()], -1)
+    )
 
 
 def in_float32(theta):
@@ -228,7 +270,10 @@ MISTAKES_2 = {
     "quaternion-order, read": (RIGHT_QUAT, rodrigues(scalar_last)),
     "nan-at-zero": (RIGHT_QUAT, rodrigues(eps=lambda t: t.norm(dim=1, keepdim=True))),
     "nan-gradient-at-zero": (RIGHT_QUAT, nan_gradient),
-    "nan-gradient-at-zero, clamped": (RIGHT_QUAT, rodrigues(eps=lambda t: t.square().sum(1, True).sqrt().clamp(1e-12))),
+    "nan-gradient-at-zero, clamped": (
+        RIGHT_QUAT,
+        rodrigues(eps=lambda t: t.square().sum(1, True).sqrt().clamp(1e-12)),
+    ),
     "gradient-at-zero": (RIGHT_QUAT, constant_at_zero),
     "not-identity-at-zero": (RIGHT_QUAT, at_zero_by_mask),
     "small-angles": (RIGHT_QUAT, none_below_three_degrees),
@@ -268,7 +313,12 @@ def test_nobody_who_normalises_is_told_to():
 def test_another_dtype_is_said_where_dtypes_are_judged():
     result = grade(check.rodrigues, given(check.rodrigues, RIGHT_QUAT, filled_in()))
     wrong = [(outcome.name, outcome.complaint.text) for outcome in result.outcomes if outcome.complaint]
-    assert result.points == 18 and len(wrong) == 1 and "float64" in wrong[0][0] and "float" in wrong[0][1].lower(), wrong
+    assert (
+        result.points == 18
+        and len(wrong) == 1
+        and "float64" in wrong[0][0]
+        and "float" in wrong[0][1].lower()
+    ), wrong
 
 
 def test_a_norm_is_enough():
@@ -285,7 +335,9 @@ def test_a_mistake_at_zero_alone_costs_its_share():
     assert result.points == 14
 
 
-# --- exercise 3: right solutions -------------------------------------------------------------------------------
+# --- exercise 3: right solutions
+# -------------------------------------------------------------------------------
+
 
 def by_matrices(points, cameras):
     """All of it by hand, in homogeneous coordinates."""
@@ -298,16 +350,28 @@ def by_matrices(points, cameras):
 
 def by_focal_length(points, cameras):
     x, y, z = cameras.extrinsics.transform(points).unbind(-1)
-    return torch.stack([cameras.width / 2 + cameras.focal_x[:, None] * x / -z - 0.5,
-                        cameras.height / 2 - cameras.focal_y[:, None] * y / -z - 0.5], dim=-1)
+    return torch.stack(
+        [
+            cameras.width / 2 + cameras.focal_x[:, None] * x / -z - 0.5,
+            cameras.height / 2 - cameras.focal_y[:, None] * y / -z - 0.5,
+        ],
+        dim=-1,
+    )
 
 
 def camera_by_camera(points, cameras):
     pixels = []
     for p, camera in zip(points, cameras):
         ndc = camera.transform(p)
-        pixels.append(torch.stack([(ndc[:, 0] * camera.width + camera.width - 1) / 2,
-                                   (camera.height - 1 - ndc[:, 1] * camera.height) / 2], 1))
+        pixels.append(
+            torch.stack(
+                [
+                    (ndc[:, 0] * camera.width + camera.width - 1) / 2,
+                    (camera.height - 1 - ndc[:, 1] * camera.height) / 2,
+                ],
+                1,
+            )
+        )
     return torch.stack(pixels)
 
 
@@ -341,15 +405,23 @@ def in_grey(pixels, resolution):
     return image.permute(1, 2, 0)
 
 
-@pytest.mark.parametrize("functions", [
-    (reference.project_to_pixels, reference.draw_track),
-    (by_matrices, at_once), (by_focal_length, in_viridis), (camera_by_camera, in_grey),
-], ids=["reference", "matrices", "focal-length", "camera-by-camera"])
+@pytest.mark.parametrize(
+    "functions",
+    [
+        (reference.project_to_pixels, reference.draw_track),
+        (by_matrices, at_once),
+        (by_focal_length, in_viridis),
+        (camera_by_camera, in_grey),
+    ],
+    ids=["reference", "matrices", "focal-length", "camera-by-camera"],
+)
 def test_right_tracking(functions):
     assert_right(check.tracking, *functions)
 
 
-# --- exercise 3: mistakes --------------------------------------------------------------------------------------
+# --- exercise 3: mistakes
+# --------------------------------------------------------------------------------------
+
 
 def pixels_of(x, y, cameras):
     return torch.stack([((x + 1) * cameras.width - 1) / 2, ((1 - y) * cameras.height - 1) / 2], dim=-1)
@@ -365,7 +437,9 @@ def size(cameras):
 
 
 def clip_coordinates(points, cameras):
-    return pixels_of(*cameras.intrinsics.project(cameras.extrinsics.transform(points))[..., :2].unbind(-1), cameras)
+    return pixels_of(
+        *cameras.intrinsics.project(cameras.extrinsics.transform(points))[..., :2].unbind(-1), cameras
+    )
 
 
 def wrong_depth_sign(points, cameras):
@@ -390,7 +464,12 @@ def first_camera(points, cameras):
     return torch.stack([reference.project_to_pixels(p[None], cameras[:1])[0] for p in points])
 
 
-def draw(columns_rows=lambda p: p.round().long().unbind(-1), colour=None, inside=True, index=lambda image, r, c: (r, c)):
+def draw(
+    columns_rows=lambda p: p.round().long().unbind(-1),
+    colour=None,
+    inside=True,
+    index=lambda image, r, c: (r, c),
+):
     """A draw_track as it is often written, or with one of its steps wrong."""
     colour = colour or (lambda i, n, p: colormaps["plasma"](i / max(n - 1, 1))[:3])
 
@@ -401,7 +480,9 @@ def draw(columns_rows=lambda p: p.round().long().unbind(-1), colour=None, inside
         for i in range(len(pixels)):
             r, c = int(rows[i]), int(columns[i])
             if not inside or (0 <= r < H and 0 <= c < W):
-                image[index(image, r, c)] = torch.as_tensor(colour(i, len(pixels), pixels[i]), dtype=torch.float32)
+                image[index(image, r, c)] = torch.as_tensor(
+                    colour(i, len(pixels), pixels[i]), dtype=torch.float32
+                )
         return image
 
     return draw_track
@@ -424,7 +505,7 @@ def upper_bound_alone(pixels, resolution):
 def dots(pixels, resolution):
     image = torch.zeros(resolution[1], resolution[0], 3)
     for i, (x, y) in enumerate(pixels.round().long().tolist()):
-        image[max(y - 1, 0):max(y + 2, 0), max(x - 1, 0):max(x + 2, 0)] = 0.3 + 0.7 * i / len(pixels)
+        image[max(y - 1, 0) : max(y + 2, 0), max(x - 1, 0) : max(x + 2, 0)] = 0.3 + 0.7 * i / len(pixels)
     return image
 
 
@@ -448,17 +529,23 @@ WRONG_PROJECTIONS = {
     "world-coordinates": without_extrinsics,
     "no-intrinsics": without_intrinsics,
     "no-intrinsics, divided": without_focal_length,
-    "size-swapped": project(lambda x, y, c: torch.stack([((x + 1) * c.height - 1) / 2, ((1 - y) * c.width - 1) / 2], -1)),
+    "size-swapped": project(
+        lambda x, y, c: torch.stack([((x + 1) * c.height - 1) / 2, ((1 - y) * c.width - 1) / 2], -1)
+    ),
     "doubled": project(lambda x, y, c: torch.stack([(x + 1) * c.width, (1 - y) * c.height], -1)),
     "not-centred": project(lambda x, y, c: torch.stack([x * c.width / 2, -y * c.height / 2], -1)),
     "one-camera": first_camera,
     "half-pixel": project(lambda x, y, c: torch.stack([(x + 1) * c.width / 2, (1 - y) * c.height / 2], -1)),
     "half-pixel, the other way": project(lambda x, y, c: pixels_of(x, y, c) - 0.5),
-    "pixel-scale": project(lambda x, y, c: torch.stack([(x + 1) * (c.width - 1) / 2, (1 - y) * (c.height - 1) / 2], -1)),
+    "pixel-scale": project(
+        lambda x, y, c: torch.stack([(x + 1) * (c.width - 1) / 2, (1 - y) * (c.height - 1) / 2], -1)
+    ),
     "rounded": lambda points, cameras: RIGHT_PROJECTION(points, cameras).round(),
     "rounded, down": lambda points, cameras: RIGHT_PROJECTION(points, cameras).floor(),
     "rounded, to integers": lambda points, cameras: RIGHT_PROJECTION(points, cameras).long(),
-    "fixed-size": project(lambda x, y, c: torch.stack([((x + 1) * 640 - 1) / 2, ((1 - y) * 360 - 1) / 2], -1)),
+    "fixed-size": project(
+        lambda x, y, c: torch.stack([((x + 1) * 640 - 1) / 2, ((1 - y) * 360 - 1) / 2], -1)
+    ),
     "shape": project(lambda x, y, c: pixels_of(x, y, c)[0]),
     "shape, three numbers": lambda points, cameras: cameras.transform(points),
     "none": lambda points, cameras: None,
@@ -468,13 +555,17 @@ WRONG_PROJECTIONS = {
     "changed-input": lambda points, cameras: RIGHT_PROJECTION(points.mul_(2), cameras),
 }
 WRONG_TRACKS = {
-    "rows-columns-swapped": draw(index=lambda image, r, c: (c, r) if c < image.shape[0] and r < image.shape[1] else (r, c)),
+    "rows-columns-swapped": draw(
+        index=lambda image, r, c: (c, r) if c < image.shape[0] and r < image.shape[1] else (r, c)
+    ),
     "image-y-flipped": draw(index=lambda image, r, c: (image.shape[0] - 1 - r, c)),
     "image-y-flipped, at the end": lambda pixels, resolution: RIGHT_TRACK(pixels, resolution).flip(0),
     "floored": draw(lambda p: p.long().unbind(-1)),
     "not-nearest": draw(lambda p: p.ceil().long().unbind(-1)),
     "resolution-swapped": lambda pixels, resolution: RIGHT_TRACK(pixels, resolution).transpose(0, 1),
-    "resolution-swapped, from the start": lambda pixels, resolution: RIGHT_TRACK(pixels.flip(-1), resolution[::-1]),
+    "resolution-swapped, from the start": lambda pixels, resolution: RIGHT_TRACK(
+        pixels.flip(-1), resolution[::-1]
+    ),
     "channels-first": lambda pixels, resolution: RIGHT_TRACK(pixels, resolution).permute(2, 0, 1),
     "shape": lambda pixels, resolution: RIGHT_TRACK(pixels, resolution).mean(-1),
     "not-floats": lambda pixels, resolution: (255 * RIGHT_TRACK(pixels, resolution)).to(torch.uint8),
@@ -505,7 +596,7 @@ WRONG_TRACKS = {
 def test_wrong_projections_are_named(name):
     assert_named(check.tracking, name.split(",")[0], WRONG_PROJECTIONS[name], RIGHT_TRACK)
     result = grade(check.tracking, given(check.tracking, WRONG_PROJECTIONS[name], RIGHT_TRACK))
-    assert result.points >= 7                                    # what draws the track is not blamed
+    assert result.points >= 7  # what draws the track is not blamed
 
 
 @pytest.mark.parametrize("name", WRONG_TRACKS)

@@ -11,16 +11,17 @@ import torch
 
 from course_lib import check, kal
 from course_lib.assets import find_pack
-from course_lib.check import lesson3, spare
+from course_lib.check import fallback_renderer as spare
+from course_lib.check import lesson3
 from course_lib.check.core import grade, report
+from course_lib.dolphin_model import DolphinModel
 from course_lib.scene import DolphinScene, init_translations
 from course_lib.shading import lighting, sunlight, texturing
-from course_lib.template import DolphinModel
 from course_lib.video import SegmentedVideo
 from course_lib.window import TUTORIAL_BAND, window_camera
 from solutions import rendering
 
-sys.path.insert(0, str(Path(__file__).parent))                   # tests are imported from their files
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
 from bank import assert_named, assert_right, given  # noqa: E402
 
 rasterize, soft_mask_of = kal.render.mesh.rasterize, kal.render.mesh.dibr_soft_mask
@@ -29,14 +30,17 @@ by_faces, face_normals = kal.ops.mesh.index_vertices_by_faces, kal.ops.mesh.face
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """Small tensors: threads that wait for each other cost more than they save, most of all on a busy machine."""
+    """Small tensors: threads that wait for each other cost more than they save, most of all on a busy
+    machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
 
 
-# --- exercise 4: basic rendering ------------------------------------------------------------------------------
+# --- exercise 4: basic rendering
+# ------------------------------------------------------------------------------
+
 
 def write(**changes):
     """A dibr_rendering as students write it, with some of its steps replaced by the functions `changes`."""
@@ -63,7 +67,9 @@ def write(**changes):
         step("ones", lambda: torch.ones_like(mesh.face_vertices[..., :1]))
         step("features", lambda: [s["uv"], s["normal"], s["height"], s["ones"]])
         step("size", lambda: (cam.height, cam.width))
-        s["images"], s["seen"] = rasterize(*s["size"], s["depth"], s["faces_image"], s["features"], valid_faces=s["facing"])
+        s["images"], s["seen"] = rasterize(
+            *s["size"], s["depth"], s["faces_image"], s["features"], valid_faces=s["facing"]
+        )
         step("band", lambda: band.seen_by(cam))
         step("soft", lambda: soft_mask_of(s["faces_image"], s["seen"], *s["band"])[..., None])
         return step("result", lambda: (s["images"], s["soft"]))
@@ -79,9 +85,15 @@ def as_in_the_tutorial(verts, cam, model, band=TUTORIAL_BAND):
     faces_camera, faces_image = by_faces(in_camera, mesh.faces), by_faces(in_image, mesh.faces)
     heights = by_faces(verts[..., 1].unsqueeze(-1), mesh.faces)
     ones = torch.ones((len(verts), mesh.faces.shape[0], 3, 1))
-    images, seen = rasterize(cam.height, cam.width, faces_camera[..., 2], faces_image,
-                             [mesh.face_uvs, mesh.face_normals, heights, ones],
-                             valid_faces=face_normals(faces_camera)[:, :, 2] > 0, backend="cuda")
+    images, seen = rasterize(
+        cam.height,
+        cam.width,
+        faces_camera[..., 2],
+        faces_image,
+        [mesh.face_uvs, mesh.face_normals, heights, ones],
+        valid_faces=face_normals(faces_camera)[:, :, 2] > 0,
+        backend="cuda",
+    )
     return images, soft_mask_of(faces_image, seen, *band.seen_by(cam)).unsqueeze(3)
 
 
@@ -94,8 +106,15 @@ def in_one_call(verts, cam, model, band=TUTORIAL_BAND):
     u, v = model.face_uvs.expand(len(verts), -1, -1, -1).split(1, -1)
     normal = face_normals(corners, unit=True)[:, :, None].expand(-1, -1, 3, -1)
     everything = torch.cat([u, 1 - v, normal, corners[..., 1:2], torch.ones_like(u)], -1)
-    image, soft, _ = kal.render.mesh.dibr_rasterization(cam.height, cam.width, faces_camera[..., 2], faces_image, everything,
-                                                        face_normals(faces_camera)[..., 2], *band.seen_by(cam))
+    image, soft, _ = kal.render.mesh.dibr_rasterization(
+        cam.height,
+        cam.width,
+        faces_camera[..., 2],
+        faces_image,
+        everything,
+        face_normals(faces_camera)[..., 2],
+        *band.seen_by(cam),
+    )
     return image.split([2, 3, 1, 1], -1), soft[..., None]
 
 
@@ -121,8 +140,10 @@ def by_the_definition(verts, cam, model, band=TUTORIAL_BAND):
     return spare.dibr_rendering(verts, cam, model, band)
 
 
-@pytest.mark.parametrize("right", [rendering.dibr_rendering, write(), as_in_the_tutorial, in_one_call, by_matrices,
-                                   by_the_definition])
+@pytest.mark.parametrize(
+    "right",
+    [rendering.dibr_rendering, write(), as_in_the_tutorial, in_one_call, by_matrices, by_the_definition],
+)
 def test_right_renderings_pass(right):
     assert_right(check.dibr, right)
 
@@ -158,8 +179,14 @@ DIBR_MISTAKES = [
     ("world-normals-for-facing", write(facing=lambda s: s["mesh"].face_normals[..., 0, 1] >= 0)),
     ("valid-faces", write(facing=lambda s: s["mesh"].face_normals[..., 2] >= 0)),
     ("valid-faces", write(facing=lambda s: face_normals(s["faces_camera"])[..., 2])),
-    ("camera-normals", write(normal=lambda s: face_normals(s["faces_camera"], unit=True)[:, :, None].repeat(1, 1, 3, 1))),
-    ("normal-length", write(normal=lambda s: face_normals(s["mesh"].face_vertices)[:, :, None].repeat(1, 1, 3, 1))),
+    (
+        "camera-normals",
+        write(normal=lambda s: face_normals(s["faces_camera"], unit=True)[:, :, None].repeat(1, 1, 3, 1)),
+    ),
+    (
+        "normal-length",
+        write(normal=lambda s: face_normals(s["mesh"].face_vertices)[:, :, None].repeat(1, 1, 3, 1)),
+    ),
     ("normals-flipped", write(normal=lambda s: -s["mesh"].face_normals)),
     ("depth-sign", write(depth=lambda s: -s["faces_camera"][..., 2])),
     ("depth-sign", write(depth=lambda s: by_faces(s["projected"], s["model"].F)[..., 2])),
@@ -169,7 +196,10 @@ DIBR_MISTAKES = [
     ("camera-height", write(height=lambda s: s["faces_camera"][..., 2:])),
     ("camera-height", write(height=lambda s: s["mesh"].face_vertices[..., 2:])),
     ("wrong-axis", write(height=lambda s: s["mesh"].face_vertices[..., :1])),
-    ("height-per-face", write(height=lambda s: s["mesh"].face_vertices[..., 1:2].mean(2, keepdim=True).repeat(1, 1, 3, 1))),
+    (
+        "height-per-face",
+        write(height=lambda s: s["mesh"].face_vertices[..., 1:2].mean(2, keepdim=True).repeat(1, 1, 3, 1)),
+    ),
     ("feature-per-vertex", write(height=lambda s: s["verts"][..., 1:2])),
     ("feature-per-vertex", write(height=lambda s: s["verts"][:, None, :, 1:2])),
     ("feature-per-vertex", write(height=lambda s: s["verts"])),
@@ -190,22 +220,36 @@ DIBR_MISTAKES = [
     ("band-not-seen", write(band=lambda s: (s["argument"],))),
     ("default-band", write(band=lambda s: ())),
     ("band-fixed", write(band=lambda s: TUTORIAL_BAND.seen_by(s["cam"]))),
-    ("band-fixed", write(band=lambda s: TUTORIAL_BAND.seen_by(s["cam"])[:1] + s["argument"].seen_by(s["cam"])[1:])),
+    (
+        "band-fixed",
+        write(band=lambda s: TUTORIAL_BAND.seen_by(s["cam"])[:1] + s["argument"].seen_by(s["cam"])[1:]),
+    ),
     ("band-missing", without_band),
     ("soft-is-hard", write(soft=lambda s: s["images"][3])),
-    ("soft-inverted", write(soft=lambda s: 1 - soft_mask_of(s["faces_image"], s["seen"], *s["band"])[..., None])),
-    ("mask-detached", write(soft=lambda s: soft_mask_of(s["faces_image"].detach(), s["seen"], *s["band"])[..., None])),
+    (
+        "soft-inverted",
+        write(soft=lambda s: 1 - soft_mask_of(s["faces_image"], s["seen"], *s["band"])[..., None]),
+    ),
+    (
+        "mask-detached",
+        write(soft=lambda s: soft_mask_of(s["faces_image"].detach(), s["seen"], *s["band"])[..., None]),
+    ),
     ("features-detached", write(result=lambda s: ([image.detach() for image in s["images"]], s["soft"]))),
     ("blank", write(facing=lambda s: ...)),
     ("none", write(result=lambda s: None)),
     ("not-a-tuple", write(result=lambda s: s["soft"])),
     ("not-a-tensor", write(result=lambda s: (s["images"], s["soft"].detach().numpy()))),
     ("not-finite", write(height=lambda s: s["mesh"].face_vertices[..., 1:2] / 0)),
-    ("dtype", write(soft=lambda s: soft_mask_of(s["faces_image"], s["seen"], *s["band"])[..., None].double())),
+    (
+        "dtype",
+        write(soft=lambda s: soft_mask_of(s["faces_image"], s["seen"], *s["band"])[..., None].double()),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("key", "wrong"), DIBR_MISTAKES, ids=[f"{k}-{n}" for n, (k, _) in enumerate(DIBR_MISTAKES)])
+@pytest.mark.parametrize(
+    ("key", "wrong"), DIBR_MISTAKES, ids=[f"{k}-{n}" for n, (k, _) in enumerate(DIBR_MISTAKES)]
+)
 def test_mistakes_in_rendering_are_named(key, wrong):
     assert_named(check.dibr, key, wrong)
 
@@ -218,16 +262,23 @@ def test_one_mistake_costs_its_own_points_only():
     assert points(write(height=lambda s: s["faces_camera"][..., 1:2])) == 17
     assert points(write(band=lambda s: (100000.0, 0.01, 40))) == 17
     assert points(write(band=lambda s: TUTORIAL_BAND.seen_by(s["cam"]))) == 19
-    assert points(write(facing=lambda s: None)) == 15                     # a picture that looks right: normals and all are judged
+    assert (
+        points(write(facing=lambda s: None)) == 15
+    )  # a picture that looks right: normals and all are judged
     assert points(write(facing=lambda s: None, height=lambda s: s["faces_camera"][..., 1:2])) == 12
 
 
 def test_one_mistake_costs_its_own_points_only_beside_a_reference_too():
     reference = given(check.dibr, rendering.dibr_rendering)
-    for points, wrong in ((17, write(height=lambda s: s["faces_camera"][..., 1:2])), (15, write(facing=lambda s: None))):
+    for points, wrong in (
+        (17, write(height=lambda s: s["faces_camera"][..., 1:2])),
+        (15, write(facing=lambda s: None)),
+    ):
         assert grade(check.dibr, given(check.dibr, wrong), seed=5, reference=reference).points == points
     reference = given(check.renderer, rendering.render)
-    assert grade(check.renderer, given(check.renderer, without_water), seed=5, reference=reference).points >= 5
+    assert (
+        grade(check.renderer, given(check.renderer, without_water), seed=5, reference=reference).points >= 5
+    )
 
 
 def test_other_cases_do_not_trouble_the_right_solution():
@@ -238,12 +289,16 @@ def test_other_cases_do_not_trouble_the_right_solution():
 
 def test_other_cases_show_what_is_right_only_from_straight_above():
     for seed in range(2, 8):
-        for wrong in (write(facing=lambda s: s["mesh"].face_normals[..., 0, 1] >= 0),
-                      write(depth=lambda s: s["mesh"].face_vertices[..., 2])):
+        for wrong in (
+            write(facing=lambda s: s["mesh"].face_normals[..., 0, 1] >= 0),
+            write(depth=lambda s: s["mesh"].face_vertices[..., 2]),
+        ):
             assert grade(check.dibr, given(check.dibr, wrong), seed=seed).points <= 17
 
 
-# --- exercise 5: light under water ----------------------------------------------------------------------------
+# --- exercise 5: light under water
+# ----------------------------------------------------------------------------
+
 
 def with_where(image, sea_level_height, hard_mask, water_absorption):
     under = (sea_level_height < 0) & hard_mask.bool()
@@ -259,17 +314,25 @@ def on_a_copy(image, sea_level_height, hard_mask, water_absorption):
 
 def channel_by_channel(image, sea_level_height, hard_mask, water_absorption):
     depth = torch.minimum(sea_level_height, torch.zeros_like(sea_level_height)) * hard_mask
-    return torch.cat([image[..., k:k + 1] * torch.exp(water_absorption[k] * depth) for k in range(3)], -1)
+    return torch.cat([image[..., k : k + 1] * torch.exp(water_absorption[k] * depth) for k in range(3)], -1)
 
 
-@pytest.mark.parametrize("right", [rendering.absorb, with_where, on_a_copy, channel_by_channel,
-                                   lambda *given, **named: spare.absorb(*given, **named)])
+@pytest.mark.parametrize(
+    "right",
+    [
+        rendering.absorb,
+        with_where,
+        on_a_copy,
+        channel_by_channel,
+        lambda *given, **named: spare.absorb(*given, **named),
+    ],
+)
 def test_right_absorptions_pass(right):
     assert_right(check.absorption, right)
 
 
 def under(l, mask):
-    return ((l < 0) & (mask > 0))
+    return (l < 0) & (mask > 0)
 
 
 def in_place(image, l, mask, w):
@@ -293,7 +356,10 @@ def without_grad(image, l, mask, w):
 ABSORB_MISTAKES = [
     ("mask-compared-with-one", lambda i, l, m, w: torch.where((l < 0) & (m == 1), i * (w * l).exp(), i)),
     ("mask-compared-with-one", lambda i, l, m, w: torch.where((l < 0) & (m >= 1), i * (w * l).exp(), i)),
-    ("mask-compared-with-one", lambda i, l, m, w: torch.where((l < 0) & (m.long() == 1), i * (w * l).exp(), i)),
+    (
+        "mask-compared-with-one",
+        lambda i, l, m, w: torch.where((l < 0) & (m.long() == 1), i * (w * l).exp(), i),
+    ),
     ("wrong-sign", lambda i, l, m, w: torch.where(under(l, m), i * (-w * l).exp(), i)),
     ("above-water", lambda i, l, m, w: torch.where(m > 0, i * (w * l).exp(), i)),
     ("above-water", lambda i, l, m, w: torch.where(m > 0, i * (-w * l.abs()).exp(), i)),
@@ -323,32 +389,41 @@ ABSORB_MISTAKES = [
 
 def named_arguments(function):
     """The function, to be called with the names of exercise 5."""
+
     def absorb(image, sea_level_height, hard_mask, water_absorption):
         return function(image, sea_level_height, hard_mask, water_absorption)
 
     return absorb
 
 
-@pytest.mark.parametrize(("key", "wrong"), ABSORB_MISTAKES, ids=[f"{k}-{n}" for n, (k, _) in enumerate(ABSORB_MISTAKES)])
+@pytest.mark.parametrize(
+    ("key", "wrong"), ABSORB_MISTAKES, ids=[f"{k}-{n}" for n, (k, _) in enumerate(ABSORB_MISTAKES)]
+)
 def test_mistakes_in_absorption_are_named(key, wrong):
     assert_named(check.absorption, key, named_arguments(wrong))
 
 
 def test_nothing_false_is_said_of_gradients_where_the_result_is_wrong():
-    for wrong in (lambda i, l, m, w: i * (w * l).exp(), lambda i, l, m, w: i * (w * l).exp() * m,
-                  lambda i, l, m, w: torch.where((l < 0) & (m == 1), i * (w * l).exp(), i)):
+    for wrong in (
+        lambda i, l, m, w: i * (w * l).exp(),
+        lambda i, l, m, w: i * (w * l).exp() * m,
+        lambda i, l, m, w: torch.where((l < 0) & (m == 1), i * (w * l).exp(), i),
+    ):
         text = report(grade(check.absorption, given(check.absorption, named_arguments(wrong))))
         assert "the result is right" not in text and "detached" not in text
 
 
 def test_its_masks_are_as_they_come_from_the_rasteriser():
     """Interpolated ones are not all exactly 1."""
-    values = torch.cat([prop.inputs(np.random.default_rng(3))["hard_mask"].unique() for prop in check.absorption.properties])
+    values = torch.cat(
+        [prop.inputs(np.random.default_rng(3))["hard_mask"].unique() for prop in check.absorption.properties]
+    )
     ones = values[values > 0]
     assert (ones < 1).any() and (ones > 1).any() and (ones == 1).any() and ((ones - 1).abs() < 1e-6).all()
 
 
-# --- exercise 6: the renderer -----------------------------------------------------------------------------------
+# --- exercise 6: the renderer
+# -----------------------------------------------------------------------------------
 
 dibr_rendering, absorb = rendering.dibr_rendering, rendering.absorb
 
@@ -367,7 +442,7 @@ def in_steps(scene, t, cam, band=TUTORIAL_BAND):
 
 
 def frame_by_frame(scene, t, cam, band=TUTORIAL_BAND):
-    parts = [plainly(scene, t[k:k + 1], cam[k:k + 1], band) for k in range(len(t))]
+    parts = [plainly(scene, t[k : k + 1], cam[k : k + 1], band) for k in range(len(t))]
     return tuple(torch.cat(images) for images in zip(*parts))
 
 
@@ -416,7 +491,11 @@ def water_twice(scene, t, cam):
 
 def soft_for_texture(scene, t, cam):
     uv, normal, height, hard, soft = parts(scene, t, cam)
-    return lighting(scene, cam, hard, texturing(uv, soft, scene.dolphin_albedo), normal, height, absorb) * soft, hard, soft
+    return (
+        lighting(scene, cam, hard, texturing(uv, soft, scene.dolphin_albedo), normal, height, absorb) * soft,
+        hard,
+        soft,
+    )
 
 
 def all_frames(scene, t, cam):
@@ -447,12 +526,20 @@ def detached_vertices(scene, t, cam):
 
 def soft_everywhere(scene, t, cam, band=TUTORIAL_BAND):
     uv, normal, height, hard, soft = parts(scene, t, cam)
-    return lighting(scene, cam, soft, texturing(uv, soft, scene.dolphin_albedo), normal, height, absorb), hard, soft
+    return (
+        lighting(scene, cam, soft, texturing(uv, soft, scene.dolphin_albedo), normal, height, absorb),
+        hard,
+        soft,
+    )
 
 
 def normals_and_height_exchanged(scene, t, cam, band=TUTORIAL_BAND):
     uv, normal, height, hard, soft = parts(scene, t, cam)
-    return lighting(scene, cam, hard, texturing(uv, hard, scene.dolphin_albedo), height, normal, absorb), hard, soft
+    return (
+        lighting(scene, cam, hard, texturing(uv, hard, scene.dolphin_albedo), height, normal, absorb),
+        hard,
+        soft,
+    )
 
 
 def band_fixed(scene, t, cam, band=TUTORIAL_BAND):
@@ -531,7 +618,9 @@ RENDER_MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("key", "wrong"), RENDER_MISTAKES, ids=[f"{k}-{n}" for n, (k, _) in enumerate(RENDER_MISTAKES)])
+@pytest.mark.parametrize(
+    ("key", "wrong"), RENDER_MISTAKES, ids=[f"{k}-{n}" for n, (k, _) in enumerate(RENDER_MISTAKES)]
+)
 def test_mistakes_in_the_renderer_are_named(key, wrong):
     assert_named(check.renderer, key, wrong)
 
@@ -543,13 +632,13 @@ def notebook(source, **names):
     return names
 
 
-RENDER = '''
+RENDER = """
 def render(scene, t, cam, band=None):
     features, soft = dibr_rendering(scene.skin(t), cam, scene.model, *([band] if band else []))
     uv, normals, height, hard = features
     image = texturing(uv, hard, scene.dolphin_albedo)
     return lighting(scene, cam, hard, image, normals, height, absorb), hard, soft
-'''
+"""
 
 
 def unsolved(*_, **__):
@@ -566,7 +655,9 @@ def test_the_renderer_is_judged_for_itself():
         text = result.complaints[0].text
         assert "`dibr_rendering` (exercise 4)" in text and "`absorb`" not in text, text
         assert names["dibr_rendering"] is mine and names["absorb"] is absorb
-    names = notebook(RENDER, dibr_rendering=dibr_rendering, absorb=named_arguments(dict(ABSORB_MISTAKES)["wrong-sign"]))
+    names = notebook(
+        RENDER, dibr_rendering=dibr_rendering, absorb=named_arguments(dict(ABSORB_MISTAKES)["wrong-sign"])
+    )
     text = grade(check.renderer, given(check.renderer, names["render"])).complaints[0].text
     assert "`absorb` (exercise 5)" in text and "`dibr_rendering`" not in text, text
     names = notebook(RENDER, dibr_rendering=flipped, absorb=unsolved)
@@ -576,12 +667,16 @@ def test_the_renderer_is_judged_for_itself():
 
 def test_the_place_that_differs_is_shown():
     """Not one where what should be and what is are the same number."""
+
     def spotted(scene, t, cam, band=TUTORIAL_BAND):
         image, hard, soft = plainly(scene, t, cam, band)
         return image + 0.3 * (image > image.median()), hard, soft
 
     complaint = grade(check.renderer, given(check.renderer, spotted)).complaints[0]
-    should, actually = complaint.text.split(" it is ")[0].split("(")[1], complaint.text.split(" it is ")[1].split("(")[1]
+    should, actually = (
+        complaint.text.split(" it is ")[0].split("(")[1],
+        complaint.text.split(" it is ")[1].split("(")[1],
+    )
     assert complaint.key == "picture" and should[:4] != actually[:4], complaint.text
 
 
@@ -591,7 +686,9 @@ def test_spare_parts_are_no_solution():
 
 
 def test_a_broken_renderer_leaves_the_notebook_as_it_was():
-    names = notebook("def render(scene, t, cam):\n    raise ValueError('no')", dibr_rendering=unsolved, absorb=absorb)
+    names = notebook(
+        "def render(scene, t, cam):\n    raise ValueError('no')", dibr_rendering=unsolved, absorb=absorb
+    )
     result = grade(check.renderer, given(check.renderer, names["render"]))
     assert result.points == 0 and names["dibr_rendering"] is unsolved
 
@@ -601,13 +698,19 @@ def test_an_unsolved_exercise_says_so():
         assert grade(exercise, given(exercise, unsolved)).untouched
 
 
-# --- all three ------------------------------------------------------------------------------------------------
+# --- all three
+# ------------------------------------------------------------------------------------------------
+
 
 def test_points_and_speed(capfd):
-    solved = {check.dibr: rendering.dibr_rendering, check.absorption: rendering.absorb, check.renderer: rendering.render}
+    solved = {
+        check.dibr: rendering.dibr_rendering,
+        check.absorption: rendering.absorb,
+        check.renderer: rendering.render,
+    }
     assert [exercise.points for exercise in solved] == [20, 10, 10]
     for exercise, function in solved.items():
-        exercise(function)                                       # kernels are compiled once
+        exercise(function)  # kernels are compiled once
         start = time.perf_counter()
         assert exercise(function) == exercise.points
         assert time.perf_counter() - start < 5
@@ -615,7 +718,11 @@ def test_points_and_speed(capfd):
 
 
 def test_reports_are_readable():
-    for exercise, bank in ((check.dibr, DIBR_MISTAKES), (check.absorption, ABSORB_MISTAKES), (check.renderer, RENDER_MISTAKES)):
+    for exercise, bank in (
+        (check.dibr, DIBR_MISTAKES),
+        (check.absorption, ABSORB_MISTAKES),
+        (check.renderer, RENDER_MISTAKES),
+    ):
         for _, wrong in bank[::4]:
             wrong = named_arguments(wrong) if exercise is check.absorption else wrong
             text = report(grade(exercise, given(exercise, wrong)))

@@ -39,14 +39,24 @@ def fit(scene, loader, render, compute_loss, optimizer, steps):
     {result}
 """
 RIGHT = dict(
-    before="pass", steps="steps", begin="sums = {}", move=f"frames = to_device(frames, {DEVICE})", zero="optimizer.zero_grad()",
+    before="pass",
+    steps="steps",
+    begin="sums = {}",
+    move=f"frames = to_device(frames, {DEVICE})",
+    zero="optimizer.zero_grad()",
     render='image, hard_mask, silhouette = render(scene, frames["t"], frames["cam"])',
-    terms="terms = compute_loss(scene, frames, image, hard_mask, silhouette)", loss="loss = sum(terms.values())",
-    backward="loss.backward()", step="optimizer.step()", clamp="scene.clamp_()",
+    terms="terms = compute_loss(scene, frames, image, hard_mask, silhouette)",
+    loss="loss = sum(terms.values())",
+    backward="loss.backward()",
+    step="optimizer.step()",
+    clamp="scene.clamp_()",
     count='for n, v in {**terms, "loss": loss}.items(): sums[n] = sums.get(n, 0.0) + v.item()',
-    end="history.append({n: v / len(loader) for n, v in sums.items()})", result="return history",
+    end="history.append({n: v / len(loader) for n, v in sums.items()})",
+    result="return history",
 )
-ONE_BATCH = "; ".join(RIGHT[name] for name in ("render", "terms", "loss", "zero", "backward", "step", "clamp"))
+ONE_BATCH = "; ".join(
+    RIGHT[name] for name in ("render", "terms", "loss", "zero", "backward", "step", "clamp")
+)
 APPEND = 'history.append({n: v.item() for n, v in {**terms, "loss": loss}.items()})'
 
 
@@ -62,7 +72,10 @@ MISTAKES = [
     ("no-zero-grad", dict(zero="pass", begin="sums = {}; optimizer.zero_grad()")),
     ("step-before-backward", dict(backward="optimizer.step()", step="loss.backward()")),
     ("step-before-backward", dict(zero="optimizer.step(); optimizer.zero_grad()", step="pass")),
-    ("step-before-backward", dict(zero="pass", backward="optimizer.step(); optimizer.zero_grad()", step="loss.backward()")),
+    (
+        "step-before-backward",
+        dict(zero="pass", backward="optimizer.step(); optimizer.zero_grad()", step="loss.backward()"),
+    ),
     ("zero-grad-after-backward", dict(zero="pass", backward="loss.backward(); optimizer.zero_grad()")),
     ("no-step", dict(step="pass")),
     ("detached", dict(backward="pass")),
@@ -73,58 +86,139 @@ MISTAKES = [
     ("loss-is-a-dict", dict(loss="loss = terms")),
     ("sums-names", dict(loss="loss = sum(terms)")),
     ("loss-not-a-scalar", dict(loss="loss = torch.stack(list(terms.values()))")),
-    ("image-detached", dict(terms="terms = compute_loss(scene, frames, image.detach(), hard_mask, silhouette)")),
+    (
+        "image-detached",
+        dict(terms="terms = compute_loss(scene, frames, image.detach(), hard_mask, silhouette)"),
+    ),
     ("image-detached", dict(render="with torch.no_grad(): " + RIGHT["render"])),
-    ("silhouette-detached", dict(terms="terms = compute_loss(scene, frames, image, hard_mask, silhouette.detach())")),
+    (
+        "silhouette-detached",
+        dict(terms="terms = compute_loss(scene, frames, image, hard_mask, silhouette.detach())"),
+    ),
     ("one-term-only", dict(loss='loss = terms["photometric"]')),
     ("one-term-only", dict(loss='loss = terms["prior"]')),
     ("term-left-out", dict(loss='loss = terms["photometric"] + terms["mask"]')),
     ("term-left-out", dict(loss='loss = terms["mask"] + terms["prior"]')),
     ("term-left-out", dict(loss='loss = terms["photometric"] + terms["prior"]')),
     ("mean-of-terms", dict(loss="loss = sum(terms.values()) / len(terms)")),
-    ("old-graph", dict(before="total = 0.0", loss="loss = total = total + sum(terms.values())",
-                       backward="loss.backward(retain_graph=True)")),
+    (
+        "old-graph",
+        dict(
+            before="total = 0.0",
+            loss="loss = total = total + sum(terms.values())",
+            backward="loss.backward(retain_graph=True)",
+        ),
+    ),
     ("old-graph", dict(before="total = 0.0", loss="loss = total = total + sum(terms.values())")),
     # the optimiser
-    ("not-the-optimizer", dict(zero="optimizer = torch.optim.SGD(scene.parameters(), lr=0.4)", before="mine = optimizer")),
-    ("not-the-optimizer", dict(step="with torch.no_grad(): scene.translations -= 0.4 * scene.translations.grad")),
-    ("not-the-optimizer", dict(step="for p in scene.parameters(): p.data -= 0.01 * (p.grad if p.grad is not None else 0)")),
+    (
+        "not-the-optimizer",
+        dict(zero="optimizer = torch.optim.SGD(scene.parameters(), lr=0.4)", before="mine = optimizer"),
+    ),
+    (
+        "not-the-optimizer",
+        dict(step="with torch.no_grad(): scene.translations -= 0.4 * scene.translations.grad"),
+    ),
+    (
+        "not-the-optimizer",
+        dict(step="for p in scene.parameters(): p.data -= 0.01 * (p.grad if p.grad is not None else 0)"),
+    ),
     ("in-place-parameter", dict(step="scene.translations -= 0.4 * scene.translations.grad")),
     ("two-steps", dict(step="optimizer.step(); optimizer.step()")),
     # loops
     ("one-pass", dict(steps="1")),
-    ("one-pass", dict(end='history.append({n: v / len(loader) for n, v in sums.items()}); return history')),
+    ("one-pass", dict(end="history.append({n: v / len(loader) for n, v in sums.items()}); return history")),
     ("passes", dict(steps="steps + 1")),
     ("passes", dict(steps="1, steps")),
     ("passes", dict(zero="render(scene, frames['t'], frames['cam']); optimizer.zero_grad()")),
     ("loader-kept", dict(before="loader = list(loader)")),
-    ("loader-kept", dict(before="import itertools; many = len(loader); batches = itertools.cycle(list(loader))",
-                         begin="sums = {}; loader = [next(batches) for _ in range(many)]")),
+    (
+        "loader-kept",
+        dict(
+            before="import itertools; many = len(loader); batches = itertools.cycle(list(loader))",
+            begin="sums = {}; loader = [next(batches) for _ in range(many)]",
+        ),
+    ),
     ("loader-order", dict(begin="sums = {}; number = len(list(loader))")),
     ("first-batch-only", dict(count=RIGHT["count"] + "\n            break")),
-    ("last-batch-only", dict(zero="pass", backward="pass", step="pass", clamp="pass",
-                             end=RIGHT["end"] + "; optimizer.zero_grad(); loss.backward(); optimizer.step(); scene.clamp_()")),
-    ("last-batch-only", dict(step="pass", clamp="pass", end=RIGHT["end"] + "; optimizer.step(); scene.clamp_()")),
-    ("last-batch-only", dict(zero="pass", render="pass", terms="pass", loss="pass", backward="pass", step="pass", clamp="pass",
-                             count="pass", end=f"{ONE_BATCH}; {APPEND}")),
-    ("one-step-per-pass", dict(begin="sums = {}; optimizer.zero_grad()", zero="pass", step="pass", clamp="pass",
-                               end=RIGHT["end"] + "; optimizer.step(); scene.clamp_()")),
-    ("one-step-per-pass", dict(begin="sums = {}; total = 0.0", zero="pass", backward="pass", step="pass", clamp="pass",
-                               loss="loss = sum(terms.values()); total = total + loss",
-                               end=RIGHT["end"] + "; optimizer.zero_grad(); (total / len(loader)).backward(); optimizer.step()")),
+    (
+        "last-batch-only",
+        dict(
+            zero="pass",
+            backward="pass",
+            step="pass",
+            clamp="pass",
+            end=RIGHT["end"] + "; optimizer.zero_grad(); loss.backward(); optimizer.step(); scene.clamp_()",
+        ),
+    ),
+    (
+        "last-batch-only",
+        dict(step="pass", clamp="pass", end=RIGHT["end"] + "; optimizer.step(); scene.clamp_()"),
+    ),
+    (
+        "last-batch-only",
+        dict(
+            zero="pass",
+            render="pass",
+            terms="pass",
+            loss="pass",
+            backward="pass",
+            step="pass",
+            clamp="pass",
+            count="pass",
+            end=f"{ONE_BATCH}; {APPEND}",
+        ),
+    ),
+    (
+        "one-step-per-pass",
+        dict(
+            begin="sums = {}; optimizer.zero_grad()",
+            zero="pass",
+            step="pass",
+            clamp="pass",
+            end=RIGHT["end"] + "; optimizer.step(); scene.clamp_()",
+        ),
+    ),
+    (
+        "one-step-per-pass",
+        dict(
+            begin="sums = {}; total = 0.0",
+            zero="pass",
+            backward="pass",
+            step="pass",
+            clamp="pass",
+            loss="loss = sum(terms.values()); total = total + loss",
+            end=RIGHT["end"] + "; optimizer.zero_grad(); (total / len(loader)).backward(); optimizer.step()",
+        ),
+    ),
     # arguments
-    ("argument-order", dict(render='image, hard_mask, silhouette = render(scene, frames["cam"], frames["t"])')),
-    ("argument-order", dict(render='image, hard_mask, silhouette = render(frames["t"], frames["cam"], scene)')),
+    (
+        "argument-order",
+        dict(render='image, hard_mask, silhouette = render(scene, frames["cam"], frames["t"])'),
+    ),
+    (
+        "argument-order",
+        dict(render='image, hard_mask, silhouette = render(frames["t"], frames["cam"], scene)'),
+    ),
     ("argument-order", dict(render="image, hard_mask, silhouette = render(scene, frames, frames)")),
     ("not-from-the-batch", dict(render='image, hard_mask, silhouette = render(scene, step, frames["cam"])')),
-    ("argument-order", dict(render='image, silhouette, hard_mask = render(scene, frames["t"], frames["cam"])')),
+    (
+        "argument-order",
+        dict(render='image, silhouette, hard_mask = render(scene, frames["t"], frames["cam"])'),
+    ),
     ("argument-order", dict(terms="terms = compute_loss(scene, frames, silhouette, image, hard_mask)")),
-    ("argument-order", dict(terms='terms = compute_loss(scene, frames, frames["original"], hard_mask, silhouette)')),
+    (
+        "argument-order",
+        dict(terms='terms = compute_loss(scene, frames, frames["original"], hard_mask, silhouette)'),
+    ),
     ("argument-order", dict(terms="terms = compute_loss(frames, scene, image, hard_mask, silhouette)")),
     ("argument-order", dict(terms="terms = compute_loss(scene, frames, image, hard_mask)")),
     ("not-moved", dict(move="pass")),
     ("not-moved", dict(move=f'frames["t"] = frames["t"].to({DEVICE})')),
-    ("not-moved", dict(move=f"frames = {{k: v.to({DEVICE}) if torch.is_tensor(v) else v for k, v in frames.items()}}")),
+    (
+        "not-moved",
+        dict(move=f"frames = {{k: v.to({DEVICE}) if torch.is_tensor(v) else v for k, v in frames.items()}}"),
+    ),
     # ranges
     ("no-clamp", dict(clamp="pass")),
     ("clamp-before-step", dict(step="scene.clamp_()", clamp="optimizer.step()")),
@@ -132,28 +226,57 @@ MISTAKES = [
     ("clamp", dict(clamp="scene.water_absorption.data.clamp_(max=0.8)")),
     # history
     ("none", dict(result="pass")),
-    ("history-last-batch", dict(count='sums = {n: v.item() for n, v in {**terms, "loss": loss}.items()}',
-                                end="history.append(sums)")),
+    (
+        "history-last-batch",
+        dict(
+            count='sums = {n: v.item() for n, v in {**terms, "loss": loss}.items()}',
+            end="history.append(sums)",
+        ),
+    ),
     ("history-last-batch", dict(count='sums = {n: v.item() for n, v in {**terms, "loss": loss}.items()}')),
     ("history-sum", dict(end="history.append(sums)")),
     ("history-running", dict(before="sums = {}", begin="pass")),
-    ("history-same-dict", dict(before="sums, means = {}, {}", begin="sums.clear()",
-                               end="means.update({n: v / len(loader) for n, v in sums.items()}); history.append(means)")),
+    (
+        "history-same-dict",
+        dict(
+            before="sums, means = {}, {}",
+            begin="sums.clear()",
+            end="means.update({n: v / len(loader) for n, v in sums.items()}); history.append(means)",
+        ),
+    ),
     ("history-per-frame", dict(end="history.append({n: v / 2 / len(loader) for n, v in sums.items()})")),
     ("history-per-step", dict(end="history.append({n: v / steps for n, v in sums.items()})")),
     ("history-per-step", dict(end="history.append({n: v / 3 for n, v in sums.items()})")),
-    ("losses-of-the-notebook", dict(terms="terms = losses.compute_loss(scene, frames, image, hard_mask, silhouette)")),
-    ("history-per-batch", dict(count='history.append({n: v.item() for n, v in {**terms, "loss": loss}.items()})', end="pass")),
+    (
+        "losses-of-the-notebook",
+        dict(terms="terms = losses.compute_loss(scene, frames, image, hard_mask, silhouette)"),
+    ),
+    (
+        "history-per-batch",
+        dict(count='history.append({n: v.item() for n, v in {**terms, "loss": loss}.items()})', end="pass"),
+    ),
     ("history-length", dict(end="history = [{n: v / len(loader) for n, v in sums.items()}]")),
     ("history-without-loss", dict(count="for n, v in terms.items(): sums[n] = sums.get(n, 0.0) + v.item()")),
     ("history-without-terms", dict(count='sums["loss"] = sums.get("loss", 0.0) + loss.item()')),
-    ("history-not-dicts", dict(begin="losses = []", count="losses.append(loss.item())",
-                               end="history.append(sum(losses) / len(losses))")),
+    (
+        "history-not-dicts",
+        dict(
+            begin="losses = []",
+            count="losses.append(loss.item())",
+            end="history.append(sum(losses) / len(losses))",
+        ),
+    ),
     ("history-dict", dict(result='return {"loss": [h["loss"] for h in history]}')),
     ("history-not-a-list", dict(result="return len(history)")),
-    ("history-keeps-graph", dict(count='for n, v in {**terms, "loss": loss}.items(): sums[n] = sums.get(n, 0.0) + v')),
+    (
+        "history-keeps-graph",
+        dict(count='for n, v in {**terms, "loss": loss}.items(): sums[n] = sums.get(n, 0.0) + v'),
+    ),
     ("history-not-numbers", dict(end="history.append({n: [v / len(loader)] for n, v in sums.items()})")),
-    ("history-wrong", dict(end='history.append({n: v / len(loader) if n == "loss" else 0.0 for n, v in sums.items()})')),
+    (
+        "history-wrong",
+        dict(end='history.append({n: v / len(loader) if n == "loss" else 0.0 for n, v in sums.items()})'),
+    ),
     # anything
     ("not-implemented", dict(before="raise NotImplementedError('Exercise 7: fit is yours to write')")),
     ("not-rendered", dict(before="return []")),
@@ -168,7 +291,9 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize("key, otherwise", MISTAKES, ids=[f"{n}-{key}" for n, (key, _) in enumerate(MISTAKES)])
+@pytest.mark.parametrize(
+    "key, otherwise", MISTAKES, ids=[f"{n}-{key}" for n, (key, _) in enumerate(MISTAKES)]
+)
 def test_mistakes_are_named(key, otherwise):
     assert_named(check.fitting, key, loop(**otherwise))
 
@@ -186,7 +311,7 @@ def half_filled_in(scene, loader, render, compute_loss, optimizer, steps):
             loss.backward()
             optimizer.step()
             scene.clamp_()
-            ...                                         # add each term and the loss to sums
+            ...  # add each term and the loss to sums
         history.append({n: v / len(loader) for n, v in sums.items()})
         print(history[-1]["loss"])
     return history
@@ -197,7 +322,7 @@ def nothing_filled_in(scene, loader, render, compute_loss, optimizer, steps):
     for step in range(steps):
         for frames in loader:
             image, hard_mask, silhouette = ...
-        history.append(...)                             # the means of this pass
+        history.append(...)  # the means of this pass
     return history
 
 
@@ -294,7 +419,13 @@ def with_tensors_and_loss_by_hand(scene, loader, render, compute_loss, optimizer
 
 
 def test_right_ones_pass():
-    for right in (fit, loop(), with_while_and_generators, with_closure_and_own_clamps, with_tensors_and_loss_by_hand):
+    for right in (
+        fit,
+        loop(),
+        with_while_and_generators,
+        with_closure_and_own_clamps,
+        with_tensors_and_loss_by_hand,
+    ):
         assert_right(check.fitting, right)
 
 
@@ -335,14 +466,22 @@ def test_the_check_is_quick_and_quiet(capfd):
 
 
 def test_the_stub_asks_for_no_more_than_the_student_needs():
-    """The reference takes more than the exercise does; the stub has the exercise's signature, and compiles."""
+    """The reference takes more than the exercise does; the stub has the exercise's signature, and
+    compiles."""
     import ast
 
-    from autograder.build import stub, take_stubs
+    from lessons.build import stub, take_stubs
 
     cell = "# stub fit(scene, loader, render, compute_loss, optimizer, steps)\n#     history = ...\n"
     _, given_lines = take_stubs(cell)
     text = stub(fit, check.fitting, *given_lines["fit"])
     arguments = ast.parse(text).body[0].args
-    assert [a.arg for a in arguments.args] == ["scene", "loader", "render", "compute_loss", "optimizer", "steps"]
+    assert [a.arg for a in arguments.args] == [
+        "scene",
+        "loader",
+        "render",
+        "compute_loss",
+        "optimizer",
+        "steps",
+    ]
     assert text.count('"""') == 2 and text.rstrip().endswith("history = ...") and "before_pass" not in text

@@ -22,7 +22,9 @@ from bank import assert_named, assert_right, given  # noqa: E402
 PI, TURN = math.pi, 2 * math.pi
 
 
-# --- exercise 8 ----------------------------------------------------------------------------------------------
+# --- exercise 8
+# ----------------------------------------------------------------------------------------------
+
 
 def four(a, b, c, d):
     return torch.cat([torch.cat([a, b], 1), torch.cat([c, d], 1)], 0)
@@ -59,7 +61,9 @@ def into_a_canvas(original, segmentation, render, soft_mask):
 
 def by_arithmetic(original, segmentation, render, soft_mask):
     hard = torch.round(soft_mask)
-    tiles = torch.stack([original, grey(segmentation), hard * render + (1 - hard) * original, grey(soft_mask)])
+    tiles = torch.stack(
+        [original, grey(segmentation), hard * render + (1 - hard) * original, grey(soft_mask)]
+    )
     h, w = original.shape[:2]
     return tiles.reshape(2, 2, h, w, 3).permute(0, 2, 1, 3, 4).reshape(2 * h, 2 * w, 3)
 
@@ -98,37 +102,58 @@ def bytes_overflow(o, m, r, s):
 
 
 FRAMES = {
-    "tiles-swapped": [lambda o, m, r, s: four(o, over(r, o, s), grey(m), grey(s)),
-                      lambda o, m, r, s: four(grey(m), o, grey(s), over(r, o, s)),
-                      lambda o, m, r, s: four(o, grey(s), over(r, o, s), grey(m))],
-    "bgr": [lambda o, m, r, s: compose_frame(o, m, r, s).flip(-1),
-            lambda o, m, r, s: four(o.flip(-1), grey(m), over(r, o, s), grey(s))],
-    "bytes": [lambda o, m, r, s: 255 * compose_frame(o, m, r, s),
-              lambda o, m, r, s: (255 * compose_frame(o, m, r, s)).to(torch.uint8)],
+    "tiles-swapped": [
+        lambda o, m, r, s: four(o, over(r, o, s), grey(m), grey(s)),
+        lambda o, m, r, s: four(grey(m), o, grey(s), over(r, o, s)),
+        lambda o, m, r, s: four(o, grey(s), over(r, o, s), grey(m)),
+    ],
+    "bgr": [
+        lambda o, m, r, s: compose_frame(o, m, r, s).flip(-1),
+        lambda o, m, r, s: four(o.flip(-1), grey(m), over(r, o, s), grey(s)),
+    ],
+    "bytes": [
+        lambda o, m, r, s: 255 * compose_frame(o, m, r, s),
+        lambda o, m, r, s: (255 * compose_frame(o, m, r, s)).to(torch.uint8),
+    ],
     "overflow": [bytes_overflow],
     "upside-down": [lambda o, m, r, s: compose_frame(o, m, r, s).flip(0)],
-    "mask-255": [lambda o, m, r, s: four(o, grey(m), over(r, o, s), grey(255 * s)),
-                 lambda o, m, r, s: four(o, grey(m) / 255, over(r, o, s), grey(s) / 255)],
+    "mask-255": [
+        lambda o, m, r, s: four(o, grey(m), over(r, o, s), grey(255 * s)),
+        lambda o, m, r, s: four(o, grey(m) / 255, over(r, o, s), grey(s) / 255),
+    ],
     "hardened": [lambda o, m, r, s: four(o, grey(m), over(r, o, s), grey((s > 0.5).float()))],
-    "mask-channels": [lambda o, m, r, s: four(o, m, over(r, o, s), s),
-                      lambda o, m, r, s: torch.from_numpy(np.vstack([np.hstack([o, m]), np.hstack([over(r, o, s), s])]))],
-    "one-channel": [red_mask, lambda o, m, r, s: four(o.mean(-1, keepdim=True), m, r.mean(-1, keepdim=True), s)],
+    "mask-channels": [
+        lambda o, m, r, s: four(o, m, over(r, o, s), s),
+        lambda o, m, r, s: torch.from_numpy(np.vstack([np.hstack([o, m]), np.hstack([over(r, o, s), s])])),
+    ],
+    "one-channel": [
+        red_mask,
+        lambda o, m, r, s: four(o.mean(-1, keepdim=True), m, r.mean(-1, keepdim=True), s),
+    ],
     "masked-picture": [lambda o, m, r, s: four(o, m * o, over(r, o, s), grey(s))],
-    "stacked-wrong-way": [lambda o, m, r, s: torch.cat([o, grey(m), over(r, o, s), grey(s)], 0),
-                          lambda o, m, r, s: torch.cat([o, grey(m), over(r, o, s), grey(s)], 1)],
+    "stacked-wrong-way": [
+        lambda o, m, r, s: torch.cat([o, grey(m), over(r, o, s), grey(s)], 0),
+        lambda o, m, r, s: torch.cat([o, grey(m), over(r, o, s), grey(s)], 1),
+    ],
     "channels-first": [lambda o, m, r, s: compose_frame(o, m, r, s).permute(2, 0, 1)],
     "changed-input": [in_place],
     "composite-above": [into_a_copy_too_late],
-    "black-background": [lambda o, m, r, s: four(o, grey(m), r, grey(s)),
-                         lambda o, m, r, s: four(o, grey(m), r * (s > 0.5), grey(s))],
+    "black-background": [
+        lambda o, m, r, s: four(o, grey(m), r, grey(s)),
+        lambda o, m, r, s: four(o, grey(m), r * (s > 0.5), grey(s)),
+    ],
     "threshold-reversed": [lambda o, m, r, s: four(o, grey(m), over(o, r, s), grey(s))],
     "threshold": [lambda o, m, r, s: four(o, grey(m), torch.where(s > 0, r, o), grey(s))],
     "blended": [lambda o, m, r, s: four(o, grey(m), s * r + (1 - s) * o, grey(s))],
-    "not-composited": [lambda o, m, r, s: four(o, grey(m), over(r, o, s / 255), grey(s)),
-                       lambda o, m, r, s: four(o, grey(m), o, grey(s))],
+    "not-composited": [
+        lambda o, m, r, s: four(o, grey(m), over(r, o, s / 255), grey(s)),
+        lambda o, m, r, s: four(o, grey(m), o, grey(s)),
+    ],
     "wrong-mask": [lambda o, m, r, s: four(o, grey(m), over(r, o, m), grey(s))],
-    "added": [lambda o, m, r, s: four(o, grey(m), o + r * (s > 0.5), grey(s)),
-              lambda o, m, r, s: four(o, grey(m), (o + r).clamp(0, 1), grey(s))],
+    "added": [
+        lambda o, m, r, s: four(o, grey(m), o + r * (s > 0.5), grey(s)),
+        lambda o, m, r, s: four(o, grey(m), (o + r).clamp(0, 1), grey(s)),
+    ],
     "fixed-size": [hard_coded],
     "none": [lambda o, m, r, s: None],
     "not-a-tensor": [lambda o, m, r, s: compose_frame(o, m, r, s).numpy(), lambda o, m, r, s: [o, m, r, s]],
@@ -138,7 +163,9 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("key, mistake", [(key, mistake) for key, mistakes in FRAMES.items() for mistake in mistakes])
+@pytest.mark.parametrize(
+    "key, mistake", [(key, mistake) for key, mistakes in FRAMES.items() for mistake in mistakes]
+)
 def test_mistakes_in_frames(key, mistake):
     assert_named(video, key, mistake)
 
@@ -157,7 +184,9 @@ def test_a_wrong_composite_still_earns_the_tiles():
     assert "mixed" in report(result)
 
 
-# --- exercise 9 ----------------------------------------------------------------------------------------------
+# --- exercise 9
+# ----------------------------------------------------------------------------------------------
+
 
 def lengths(v):
     return v.norm(dim=-1, keepdim=True)
@@ -206,7 +235,9 @@ def test_right_vectors(solution):
 def unwrap_lengths(rotmats):
     names = rotmat_to_rotvec(rotmats)
     angle = lengths(names)
-    return torch.from_numpy(np.unwrap(angle.numpy(), axis=0)).to(names) * torch.nn.functional.normalize(names, dim=-1)
+    return torch.from_numpy(np.unwrap(angle.numpy(), axis=0)).to(names) * torch.nn.functional.normalize(
+        names, dim=-1
+    )
 
 
 def unwrap_components(rotmats):
@@ -270,13 +301,19 @@ def divides_by_zero(rotmats):
 
 
 def euler(rotmats):
-    R = rotmats                                                     # R = Rz(c) Ry(b) Rx(a)
-    return torch.stack([torch.atan2(R[:, 2, 1], R[:, 2, 2]), -torch.asin(R[:, 2, 0]), torch.atan2(R[:, 1, 0], R[:, 0, 0])], -1)
+    R = rotmats  # R = Rz(c) Ry(b) Rx(a)
+    return torch.stack(
+        [torch.atan2(R[:, 2, 1], R[:, 2, 2]), -torch.asin(R[:, 2, 0]), torch.atan2(R[:, 1, 0], R[:, 0, 0])],
+        -1,
+    )
 
 
 def euler_yxz(rotmats):
-    R = rotmats                                                     # R = Ry(a) Rx(b) Rz(c)
-    return torch.stack([torch.atan2(R[:, 0, 2], R[:, 2, 2]), -torch.asin(R[:, 1, 2]), torch.atan2(R[:, 1, 0], R[:, 1, 1])], -1)
+    R = rotmats  # R = Ry(a) Rx(b) Rz(c)
+    return torch.stack(
+        [torch.atan2(R[:, 0, 2], R[:, 2, 2]), -torch.asin(R[:, 1, 2]), torch.atan2(R[:, 1, 0], R[:, 1, 1])],
+        -1,
+    )
 
 
 def one_axis(rotmats):
@@ -341,7 +378,9 @@ VECTORS = {
 }
 
 
-@pytest.mark.parametrize("key, mistake", [(key, mistake) for key, mistakes in VECTORS.items() for mistake in mistakes])
+@pytest.mark.parametrize(
+    "key, mistake", [(key, mistake) for key, mistakes in VECTORS.items() for mistake in mistakes]
+)
 def test_mistakes_in_vectors(key, mistake):
     assert_named(orientation, key, mistake)
 
@@ -350,7 +389,9 @@ def test_the_longer_name_everywhere_is_wrong():
     assert_named(orientation, "not-shortest-first", longest)
 
 
-# --- exercise 10 ---------------------------------------------------------------------------------------------
+# --- exercise 10
+# ---------------------------------------------------------------------------------------------
+
 
 def test_the_bodies_of_the_check_are_closed_and_face_outwards():
     for vertices, faces in ((CUBE, CUBE_FACES), u_shape(1.4, 1.7, 0.25, 0.6)):
@@ -386,16 +427,21 @@ def loop_volume(vertices, faces):
     total = 0
     centre = vertices.mean(0)
     for i, j, k in faces.tolist():
-        total = total + torch.dot(vertices[i] - centre, torch.linalg.cross(vertices[j] - centre, vertices[k] - centre))
+        total = total + torch.dot(
+            vertices[i] - centre, torch.linalg.cross(vertices[j] - centre, vertices[k] - centre)
+        )
     return total.abs() / 6
 
 
-@pytest.mark.parametrize("solution", [
-    (body_length, mesh_volume, body_mass),
-    (sorted_length, determinant_volume, lambda volume, density=1026.0: volume * density),
-    (largest_extent, flux_volume, lambda volume, density=1030: density * volume),
-    (aminmax_length, loop_volume, body_mass),
-])
+@pytest.mark.parametrize(
+    "solution",
+    [
+        (body_length, mesh_volume, body_mass),
+        (sorted_length, determinant_volume, lambda volume, density=1026.0: volume * density),
+        (largest_extent, flux_volume, lambda volume, density=1030: density * volume),
+        (aminmax_length, loop_volume, body_mass),
+    ],
+)
 def test_right_measures(solution):
     assert_right(measures, *solution)
 
@@ -420,7 +466,9 @@ def norms(vertices, faces):
 
 
 def hull(vertices, faces):
-    return torch.tensor(trimesh.Trimesh(vertices.detach().numpy(), faces.numpy(), process=False).convex_hull.volume)
+    return torch.tensor(
+        trimesh.Trimesh(vertices.detach().numpy(), faces.numpy(), process=False).convex_hull.volume
+    )
 
 
 LENGTHS = {
@@ -434,18 +482,27 @@ LENGTHS = {
     "shape": [size],
     "none": [lambda v: None],
     "not-a-number": [lambda v: [body_length(v)]],
-    "no-gradient": [lambda v: body_length(v).item(), lambda v: float(np.ptp(v.detach().numpy()[:, 2])),
-                    lambda v: np.ptp(v.numpy()[:, 2])],
+    "no-gradient": [
+        lambda v: body_length(v).item(),
+        lambda v: float(np.ptp(v.detach().numpy()[:, 2])),
+        lambda v: np.ptp(v.numpy()[:, 2]),
+    ],
 }
 
 
-@pytest.mark.parametrize("key, mistake", [(key, mistake) for key, mistakes in LENGTHS.items() for mistake in mistakes])
+@pytest.mark.parametrize(
+    "key, mistake", [(key, mistake) for key, mistakes in LENGTHS.items() for mistake in mistakes]
+)
 def test_mistakes_in_lengths(key, mistake):
     assert_named(measures, key, mistake, mesh_volume, body_mass)
 
 
 VOLUMES = {
-    "missing-sixth": [lambda v, f: 6 * mesh_volume(v, f), lambda v, f: 2 * mesh_volume(v, f), lambda v, f: 3 * mesh_volume(v, f)],
+    "missing-sixth": [
+        lambda v, f: 6 * mesh_volume(v, f),
+        lambda v, f: 2 * mesh_volume(v, f),
+        lambda v, f: 3 * mesh_volume(v, f),
+    ],
     "negative": [lambda v, f: -mesh_volume(v, f), lambda v, f: mesh_volume(v, f.flip(1))],
     "unsigned": [lambda v, f: parts(v, f).abs().sum(), lambda v, f: parts(v - v.mean(0), f).abs().sum()],
     "norms-multiplied": [norms],
@@ -455,8 +512,11 @@ VOLUMES = {
     "litres": [lambda v, f: 1000 * mesh_volume(v, f)],
     "origin": [lambda v, f: parts(v, f).abs().sum() * 0.5 + 0.5 * mesh_volume(v, f)],
     "wrong-volume": [lambda v, f: 0.9 * mesh_volume(v, f)],
-    "no-gradient": [lambda v, f: float(mesh_volume(v, f)), lambda v, f: mesh_volume(v.detach(), f),
-                    lambda v, f: mesh_volume(v, f).detach().numpy()],
+    "no-gradient": [
+        lambda v, f: float(mesh_volume(v, f)),
+        lambda v, f: mesh_volume(v.detach(), f),
+        lambda v, f: mesh_volume(v, f).detach().numpy(),
+    ],
     "shape": [parts],
     "none": [lambda v, f: None],
     "not-finite": [lambda v, f: torch.log(-mesh_volume(v, f))],
@@ -464,7 +524,9 @@ VOLUMES = {
 }
 
 
-@pytest.mark.parametrize("key, mistake", [(key, mistake) for key, mistakes in VOLUMES.items() for mistake in mistakes])
+@pytest.mark.parametrize(
+    "key, mistake", [(key, mistake) for key, mistakes in VOLUMES.items() for mistake in mistakes]
+)
 def test_mistakes_in_volumes(key, mistake):
     assert_named(measures, key, body_length, mistake, body_mass)
 
@@ -477,9 +539,15 @@ def test_nothing_false_is_said_of_gradients_where_a_volume_is_wrong():
 
 MASSES = {
     "no-density": [lambda volume, density=1025.0: volume],
-    "grams-per-cm3": [lambda volume, density=1.025: volume * density, lambda volume, density=1025.0: volume * density / 1000],
+    "grams-per-cm3": [
+        lambda volume, density=1.025: volume * density,
+        lambda volume, density=1025.0: volume * density / 1000,
+    ],
     "grams": [lambda volume, density=1025.0: 1000 * volume * density],
-    "divides": [lambda volume, density=1025.0: volume / density, lambda volume, density=1025.0: density / volume],
+    "divides": [
+        lambda volume, density=1025.0: volume / density,
+        lambda volume, density=1025.0: density / volume,
+    ],
     "density-ignored": [lambda volume, density=1025.0: 1025.0 * volume],
     "wrong-mass": [lambda volume, density=1025.0: volume + density],
     "none": [lambda volume, density=1025.0: None],
@@ -487,14 +555,21 @@ MASSES = {
 }
 
 
-@pytest.mark.parametrize("key, mistake", [(key, mistake) for key, mistakes in MASSES.items() for mistake in mistakes])
+@pytest.mark.parametrize(
+    "key, mistake", [(key, mistake) for key, mistakes in MASSES.items() for mistake in mistakes]
+)
 def test_mistakes_in_masses(key, mistake):
     assert_named(measures, key, body_length, mesh_volume, mistake)
 
 
-# --- all three -----------------------------------------------------------------------------------------------
+# --- all three
+# -----------------------------------------------------------------------------------------------
 
-RIGHT = {video: (compose_frame,), orientation: (continuous_rotvecs,), measures: (body_length, mesh_volume, body_mass)}
+RIGHT = {
+    video: (compose_frame,),
+    orientation: (continuous_rotvecs,),
+    measures: (body_length, mesh_volume, body_mass),
+}
 
 
 @pytest.mark.parametrize("exercise, points", [(video, 5), (orientation, 10), (measures, 10)])
@@ -504,13 +579,20 @@ def test_points_and_the_reference_agrees_with_itself(exercise, points):
     assert grade(exercise, reference, seed=5, reference=reference).points == points
 
 
-@pytest.mark.parametrize("exercise, others", [
-    (video, [(with_numpy,), (by_arithmetic,)]), (orientation, [(try_all_names,), (without_a_loop,)]),
-    (measures, [(sorted_length, determinant_volume, body_mass)])])
+@pytest.mark.parametrize(
+    "exercise, others",
+    [
+        (video, [(with_numpy,), (by_arithmetic,)]),
+        (orientation, [(try_all_names,), (without_a_loop,)]),
+        (measures, [(sorted_length, determinant_volume, body_mass)]),
+    ],
+)
 def test_right_solutions_agree_with_the_reference_on_fresh_cases(exercise, others):
     for seed in range(2, 8):
         for solution in others:
-            result = grade(exercise, given(exercise, *solution), seed=seed, reference=given(exercise, *RIGHT[exercise]))
+            result = grade(
+                exercise, given(exercise, *solution), seed=seed, reference=given(exercise, *RIGHT[exercise])
+            )
             assert result.complaints == [], result.complaints
 
 

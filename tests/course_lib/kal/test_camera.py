@@ -1,4 +1,5 @@
 """Cameras against kaolin's numbers, and what kaolin leaves to its user."""
+
 import copy
 import math
 import pickle
@@ -21,17 +22,34 @@ def golden(name):
 
 def golden_camera(case, dtype=torch.float64):
     width, height = GOLDEN[f"{case}_wh"].tolist()
-    return Camera.from_args(eye=golden(f"{case}_eye"), at=golden(f"{case}_at"), up=golden(f"{case}_up"),
-                            fov=FOV[case], fov_direction=CameraFOV(int(GOLDEN[f"{case}_fov_direction"])),
-                            width=width, height=height, near=1e-2, far=1e2, dtype=dtype)
+    return Camera.from_args(
+        eye=golden(f"{case}_eye"),
+        at=golden(f"{case}_at"),
+        up=golden(f"{case}_up"),
+        fov=FOV[case],
+        fov_direction=CameraFOV(int(GOLDEN[f"{case}_fov_direction"])),
+        width=width,
+        height=height,
+        near=1e-2,
+        far=1e2,
+        dtype=dtype,
+    )
 
 
 def shifted_camera(dtype=torch.float64):
     """Three cameras that differ in everything an instance can differ in."""
-    return Camera.from_args(eye=torch.tensor([[3., 2., 4.], [-2., 5., 1.], [0., 9., 0.]]), at=[0., 0., 0.],
-                            up=torch.tensor([[0., 1., 0.], [0., 1., 0.], [0., 0., 1.]]), width=30, height=20,
-                            focal_x=torch.tensor([40., 35., 50.]), focal_y=torch.tensor([45., 35., 50.]),
-                            x0=torch.tensor([3.25, 0., -4.]), y0=torch.tensor([-2.5, 1., 0.]), dtype=dtype)
+    return Camera.from_args(
+        eye=torch.tensor([[3.0, 2.0, 4.0], [-2.0, 5.0, 1.0], [0.0, 9.0, 0.0]]),
+        at=[0.0, 0.0, 0.0],
+        up=torch.tensor([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+        width=30,
+        height=20,
+        focal_x=torch.tensor([40.0, 35.0, 50.0]),
+        focal_y=torch.tensor([45.0, 35.0, 50.0]),
+        x0=torch.tensor([3.25, 0.0, -4.0]),
+        y0=torch.tensor([-2.5, 1.0, 0.0]),
+        dtype=dtype,
+    )
 
 
 def to_pixels(camera, points):
@@ -46,12 +64,15 @@ def test_transforms_equal_kaolins(case, dtype, tolerance):
     camera = golden_camera(case, dtype)
     points = golden(f"{case}_points").to(dtype)
     camera_points = golden(f"{case}_camera_points").to(dtype)
-    for name, value in [("R", camera.extrinsics.R), ("t", camera.extrinsics.t),
-                        ("view", camera.extrinsics.view_matrix()),
-                        ("proj", camera.intrinsics.projection_matrix()),
-                        ("camera_points", camera.extrinsics.transform(points)),
-                        ("ndc_points", camera.intrinsics.transform(camera_points)),
-                        ("transform", camera.transform(points))]:
+    for name, value in [
+        ("R", camera.extrinsics.R),
+        ("t", camera.extrinsics.t),
+        ("view", camera.extrinsics.view_matrix()),
+        ("proj", camera.intrinsics.projection_matrix()),
+        ("camera_points", camera.extrinsics.transform(points)),
+        ("ndc_points", camera.intrinsics.transform(camera_points)),
+        ("transform", camera.transform(points)),
+    ]:
         expected = golden(f"{case}_{name}")
         assert value.dtype == dtype and value.shape == expected.shape, name
         scale = expected.abs().max().item()
@@ -71,13 +92,14 @@ def test_rays_equal_kaolins(case, stride, dtype, tolerance):
 
 
 def test_principal_point_moves_the_picture_right_and_up():
-    eye, at, up = [0., 0., 5.], [0., 0., 0.], [0., 1., 0.]
-    centre = Camera.from_args(eye=eye, at=at, up=up, focal_x=40., width=30, height=20, dtype=torch.float64)
-    shifted = Camera.from_args(eye=eye, at=at, up=up, focal_x=40., width=30, height=20, x0=3., y0=2.,
-                               dtype=torch.float64)
+    eye, at, up = [0.0, 0.0, 5.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]
+    centre = Camera.from_args(eye=eye, at=at, up=up, focal_x=40.0, width=30, height=20, dtype=torch.float64)
+    shifted = Camera.from_args(
+        eye=eye, at=at, up=up, focal_x=40.0, width=30, height=20, x0=3.0, y0=2.0, dtype=torch.float64
+    )
     point = torch.zeros(1, 3, dtype=torch.float64)
-    assert to_pixels(centre, point).tolist() == [[15., 10.]]
-    torch.testing.assert_close(to_pixels(shifted, point), torch.tensor([[18., 8.]], dtype=torch.float64))
+    assert to_pixels(centre, point).tolist() == [[15.0, 10.0]]
+    torch.testing.assert_close(to_pixels(shifted, point), torch.tensor([[18.0, 8.0]], dtype=torch.float64))
 
 
 @pytest.mark.parametrize("make", [shifted_camera, lambda: golden_camera("free")])
@@ -114,7 +136,7 @@ def test_a_batch_is_its_cameras():
     for c, one in enumerate(camera):
         assert len(one) == 1
         torch.testing.assert_close(one.transform(points[c]), together[c])  # (N, 3) stays (N, 3)
-        torch.testing.assert_close(one.transform(points[c:c + 1]), together[c:c + 1])
+        torch.testing.assert_close(one.transform(points[c : c + 1]), together[c : c + 1])
     joined = Camera.cat([camera[2:], camera[:2]])
     torch.testing.assert_close(joined.transform(points), camera[[2, 0, 1]].transform(points))
     torch.testing.assert_close(camera.transform(points[0]), camera.transform(points[:1].expand(3, -1, -1)))
@@ -127,7 +149,9 @@ def test_a_batch_is_its_cameras():
 def test_view_projection_matrix_is_the_transform():
     camera = shifted_camera()
     points = torch.randn(3, 7, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    clip = torch.nn.functional.pad(points, (0, 1), value=1.) @ camera.view_projection_matrix().transpose(1, 2)
+    clip = torch.nn.functional.pad(points, (0, 1), value=1.0) @ camera.view_projection_matrix().transpose(
+        1, 2
+    )
     torch.testing.assert_close(clip[..., :3] / clip[..., 3:], camera.transform(points))
     identity = torch.eye(4, dtype=torch.float64).expand(3, 4, 4)
     there_and_back = camera.extrinsics.view_matrix() @ camera.extrinsics.inv_view_matrix()
@@ -135,29 +159,44 @@ def test_view_projection_matrix_is_the_transform():
 
 
 def test_near_and_far_bound_the_depth():
-    camera = Camera.from_args(view_matrix=torch.eye(4), fov=1., width=8, height=8, near=.5, far=20.,
-                              dtype=torch.float64)
-    ends = torch.tensor([[0., 0., -.5], [0., 0., -20.]], dtype=torch.float64)
-    torch.testing.assert_close(camera.transform(ends)[:, 2], torch.tensor([-1., 1.], dtype=torch.float64))
+    camera = Camera.from_args(
+        view_matrix=torch.eye(4), fov=1.0, width=8, height=8, near=0.5, far=20.0, dtype=torch.float64
+    )
+    ends = torch.tensor([[0.0, 0.0, -0.5], [0.0, 0.0, -20.0]], dtype=torch.float64)
+    torch.testing.assert_close(camera.transform(ends)[:, 2], torch.tensor([-1.0, 1.0], dtype=torch.float64))
 
 
 def test_field_of_view_round_trip():
     for direction, side in ((CameraFOV.HORIZONTAL, "fov_x"), (CameraFOV.VERTICAL, "fov_y")):
-        camera = Camera.from_args(eye=[0., 1., 3.], at=[0., 0., 0.], up=[0., 1., 0.], fov=.7,
-                                  fov_direction=direction, width=64, height=48, dtype=torch.float64)
-        assert math.isclose(camera.intrinsics.fov(direction, in_degrees=False).item(), .7)
-        assert math.isclose(getattr(camera, side).item(), math.degrees(.7))
+        camera = Camera.from_args(
+            eye=[0.0, 1.0, 3.0],
+            at=[0.0, 0.0, 0.0],
+            up=[0.0, 1.0, 0.0],
+            fov=0.7,
+            fov_direction=direction,
+            width=64,
+            height=48,
+            dtype=torch.float64,
+        )
+        assert math.isclose(camera.intrinsics.fov(direction, in_degrees=False).item(), 0.7)
+        assert math.isclose(getattr(camera, side).item(), math.degrees(0.7))
         assert camera.focal_x == camera.focal_y
     assert kal.render.camera.intrinsics.CameraFOV is CameraFOV  # where notebooks import it from
 
 
 def test_poses_and_rays_come_back():
     camera = shifted_camera()
-    again = Camera.from_args(cam_pos=camera.cam_pos(), cam_dir=camera.R.transpose(1, 2), fov=1., width=30,
-                             height=20, dtype=torch.float64)
+    again = Camera.from_args(
+        cam_pos=camera.cam_pos(),
+        cam_dir=camera.R.transpose(1, 2),
+        fov=1.0,
+        width=30,
+        height=20,
+        dtype=torch.float64,
+    )
     torch.testing.assert_close(again.extrinsics.view_matrix(), camera.extrinsics.view_matrix())
     origins = torch.zeros(1, 3, dtype=torch.float64)
-    forward = torch.tensor([[0., 0., -1.]], dtype=torch.float64)
+    forward = torch.tensor([[0.0, 0.0, -1.0]], dtype=torch.float64)
     positions, sights = camera.extrinsics.inv_transform_rays(origins, forward)
     torch.testing.assert_close(positions.transpose(1, 2), camera.cam_pos())
     torch.testing.assert_close(sights.transpose(1, 2), -camera.cam_forward())
@@ -165,14 +204,22 @@ def test_poses_and_rays_come_back():
 
 def test_gradients_flow_to_points_and_camera():
     def project(points, eye, focal):
-        camera = Camera.from_args(eye=eye, at=[0., 0., 0.], up=[0., 1., 0.], focal_x=focal, x0=focal / 9,
-                                  width=8, height=6, dtype=torch.float64)
+        camera = Camera.from_args(
+            eye=eye,
+            at=[0.0, 0.0, 0.0],
+            up=[0.0, 1.0, 0.0],
+            focal_x=focal,
+            x0=focal / 9,
+            width=8,
+            height=6,
+            dtype=torch.float64,
+        )
         return camera.transform(points), pinhole_ray_directions(camera)
 
     generator = torch.Generator().manual_seed(2)
     points = torch.randn(2, 3, 3, dtype=torch.float64, generator=generator, requires_grad=True)
-    eye = torch.tensor([[1., 2., 6.], [3., 1., 7.]], dtype=torch.float64, requires_grad=True)
-    focal = torch.tensor([9., 11.], dtype=torch.float64, requires_grad=True)
+    eye = torch.tensor([[1.0, 2.0, 6.0], [3.0, 1.0, 7.0]], dtype=torch.float64, requires_grad=True)
+    focal = torch.tensor([9.0, 11.0], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(project, (points, eye, focal))
 
 
@@ -184,26 +231,45 @@ def test_moving_copying_pickling():
     for again in (copy.deepcopy(camera), pickle.loads(pickle.dumps(camera))):
         assert torch.equal(again.intrinsics.params, camera.intrinsics.params)
     # kaolin's default: float32 whatever the inputs are
-    assert Camera.from_args(eye=np.array([0., 1., 2.]), at=np.zeros(3), up=np.array([0., 1., 0.]), fov=1.,
-                            width=4, height=4).dtype == torch.float32
+    assert (
+        Camera.from_args(
+            eye=np.array([0.0, 1.0, 2.0]),
+            at=np.zeros(3),
+            up=np.array([0.0, 1.0, 0.0]),
+            fov=1.0,
+            width=4,
+            height=4,
+        ).dtype
+        == torch.float32
+    )
 
 
-GOOD = {"eye": [0., 1., 2.], "at": [0., 0., 0.], "up": [0., 1., 0.], "fov": 1., "width": 8, "height": 6}
+GOOD = {
+    "eye": [0.0, 1.0, 2.0],
+    "at": [0.0, 0.0, 0.0],
+    "up": [0.0, 1.0, 0.0],
+    "fov": 1.0,
+    "width": 8,
+    "height": 6,
+}
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"at": [0., 1., 2.]}, "camera 0 has no orientation"),
-    ({"up": [0., 1., 2.]}, "parallel"),
-    ({"eye": torch.zeros(2, 4)}, r"eye must have shape .* got \(2, 4\)"),
-    ({"fov": 4.}, "between 0 and pi"),
-    ({"fov_direction": CameraFOV.DIAGONAL}, "HORIZONTAL"),
-    ({"width": 0}, "width must be a positive whole number"),
-    ({"near": 2., "far": 1.}, "0 < near < far"),
-    ({"focal_x": 10.}, "either fov or focal_x"),
-    ({"view_matrix": torch.eye(4)}, "either eye, at and up"),
-    ({"focus": 1.}, "does not know"),
-    ({"x0": torch.zeros(3)}, r"x0 must be a number or a tensor of shape \(1,\), got shape \(3,\)"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"at": [0.0, 1.0, 2.0]}, "camera 0 has no orientation"),
+        ({"up": [0.0, 1.0, 2.0]}, "parallel"),
+        ({"eye": torch.zeros(2, 4)}, r"eye must have shape .* got \(2, 4\)"),
+        ({"fov": 4.0}, "between 0 and pi"),
+        ({"fov_direction": CameraFOV.DIAGONAL}, "HORIZONTAL"),
+        ({"width": 0}, "width must be a positive whole number"),
+        ({"near": 2.0, "far": 1.0}, "0 < near < far"),
+        ({"focal_x": 10.0}, "either fov or focal_x"),
+        ({"view_matrix": torch.eye(4)}, "either eye, at and up"),
+        ({"focus": 1.0}, "does not know"),
+        ({"x0": torch.zeros(3)}, r"x0 must be a number or a tensor of shape \(1,\), got shape \(3,\)"),
+    ],
+)
 def test_from_args_says_what_is_wrong(change, message):
     with pytest.raises(ValueError, match=message):
         Camera.from_args(**{**GOOD, **change})
@@ -211,8 +277,11 @@ def test_from_args_says_what_is_wrong(change, message):
 
 def test_transform_says_what_is_wrong():
     camera = shifted_camera()
-    for points, message in [(torch.zeros(4, 2).double(), r"\(4, 2\)"), (torch.zeros(4, 3), "float32"),
-                            (torch.zeros(2, 4, 3).double(), r"\(2, 4, 3\) do not fit 3 cameras")]:
+    for points, message in [
+        (torch.zeros(4, 2).double(), r"\(4, 2\)"),
+        (torch.zeros(4, 3), "float32"),
+        (torch.zeros(2, 4, 3).double(), r"\(2, 4, 3\) do not fit 3 cameras"),
+    ]:
         with pytest.raises(ValueError, match=message):
             camera.transform(points)
     with pytest.raises(AttributeError, match="'focus'"):

@@ -29,8 +29,11 @@ def every_backend(function):
 
 def golden(case, device):
     """Arrays of a case as tensors by name."""
-    return {name.split("/")[1]: torch.from_numpy(GOLDEN[name]).to(device) for name in GOLDEN.files
-            if name.startswith(case + "/")}
+    return {
+        name.split("/")[1]: torch.from_numpy(GOLDEN[name]).to(device)
+        for name in GOLDEN.files
+        if name.startswith(case + "/")
+    }
 
 
 def random_scene(batch, faces, dtype=torch.float64, seed=0, size=0.3, channels=(2, 3)):
@@ -58,8 +61,10 @@ def render(scene, height, width, backend, sigmainv=500.0, boxlen=0.1, knum=5, as
     corners = corners.clone().requires_grad_()
     features = [feature.clone().requires_grad_() for feature in features]
     images, face_idx = dibr.rasterize(height, width, depths, corners, features, valid, backend=backend)
-    masks = {"soft": dibr.dibr_soft_mask(corners, face_idx, sigmainv, boxlen, knum, backend=backend),
-             "nearest": dibr.nearest_soft_mask(corners, face_idx, sigmainv, boxlen, aspect, backend=backend)}
+    masks = {
+        "soft": dibr.dibr_soft_mask(corners, face_idx, sigmainv, boxlen, knum, backend=backend),
+        "nearest": dibr.nearest_soft_mask(corners, face_idx, sigmainv, boxlen, aspect, backend=backend),
+    }
     generator = torch.Generator().manual_seed(seed)
     double = {"generator": generator, "dtype": torch.float64}
     cotangents = [torch.rand(image.shape, **double).to(image) for image in images]
@@ -81,13 +86,15 @@ def assert_same(ours, theirs, tolerance):
     torch.testing.assert_close(ours["face_idx"], theirs["face_idx"], rtol=0, atol=0)
     for name in ours:
         scale = max(float(theirs[name].abs().max()), 1.0) if "grad" in name and theirs[name].numel() else 1.0
-        torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=tolerance * scale,
-                                   msg=lambda text: f"{name}: {text}")
+        torch.testing.assert_close(
+            ours[name], theirs[name], rtol=0, atol=tolerance * scale, msg=lambda text: f"{name}: {text}"
+        )
 
 
 # ------------------------------------------------------------------------------------------------------------
 # Against kaolin
 # ------------------------------------------------------------------------------------------------------------
+
 
 @every_backend
 @pytest.mark.parametrize("case", CASES)
@@ -95,8 +102,9 @@ def test_rasterize_is_kaolins(case, backend, device):
     g = golden(case, device)
     corners, features = g["face_vertices_image"].requires_grad_(), g["face_features"].requires_grad_()
     height, width = g["size_hw"].tolist()
-    image, face_idx = dibr.rasterize(height, width, g["face_vertices_z"], corners, features,
-                                     g.get("valid_faces"), backend=backend)
+    image, face_idx = dibr.rasterize(
+        height, width, g["face_vertices_z"], corners, features, g.get("valid_faces"), backend=backend
+    )
     single = corners.dtype == torch.float32
     assert image.dtype == corners.dtype and face_idx.dtype == torch.int64
     assert torch.equal(face_idx, g["face_idx"])
@@ -112,8 +120,9 @@ def test_rasterize_is_kaolins(case, backend, device):
 def test_dibr_soft_mask_is_kaolins(case, backend, device):
     g = golden(case, device)
     corners = g["face_vertices_image"].requires_grad_()
-    mask = dibr.dibr_soft_mask(corners, g["face_idx"], g["sigmainv"].item(), g["boxlen"].item(),
-                               g["knum"].item(), backend=backend)
+    mask = dibr.dibr_soft_mask(
+        corners, g["face_idx"], g["sigmainv"].item(), g["boxlen"].item(), g["knum"].item(), backend=backend
+    )
     single = corners.dtype == torch.float32
     assert mask.dtype == corners.dtype
     torch.testing.assert_close(mask, g["soft_mask"], rtol=0, atol=5e-5 if single else 1e-5)
@@ -130,6 +139,7 @@ def test_dibr_soft_mask_is_kaolins(case, backend, device):
 # ------------------------------------------------------------------------------------------------------------
 # Against a dense computation and finite differences
 # ------------------------------------------------------------------------------------------------------------
+
 
 def dense_distances(corners, height, width, aspect):
     """Squared distance from each pixel's centre to each triangle's outline, and whether the pixel is in its
@@ -150,8 +160,15 @@ def dense_distances(corners, height, width, aspect):
 def test_soft_masks_are_what_they_say(aspect, backend, device):
     height, width, boxlen, sigmainv, knum = 16, 28, 0.12, 60.0, 2
     corners, depths, features, valid = random_scene(1, 60, size=0.2, seed=3)
-    _, face_idx = dibr.rasterize(height, width, depths.to(device), corners.to(device), features[0].to(device),
-                                 valid.to(device), backend=backend)
+    _, face_idx = dibr.rasterize(
+        height,
+        width,
+        depths.to(device),
+        corners.to(device),
+        features[0].to(device),
+        valid.to(device),
+        backend=backend,
+    )
     squared, centre, low, high = dense_distances(corners[0], height, width, aspect)
     near = ((centre >= low - boxlen) & (centre < high + boxlen)).all(-1)
     seen = face_idx.cpu().reshape(-1) >= 0
@@ -180,8 +197,10 @@ def test_nearest_mask_does_not_saturate(backend, device):
     for name, corners in (("one", triangle[None, None]), ("many", fan)):
         depths = corners.new_full(corners.shape[:3], -2.0)
         _, face_idx = dibr.rasterize(40, 40, depths, corners, depths[..., None], backend=backend)
-        masks[name] = (dibr.nearest_soft_mask(corners, face_idx, 200, 0.3, backend=backend),
-                       dibr.dibr_soft_mask(corners, face_idx, 200, 0.3, 30, backend=backend))
+        masks[name] = (
+            dibr.nearest_soft_mask(corners, face_idx, 200, 0.3, backend=backend),
+            dibr.dibr_soft_mask(corners, face_idx, 200, 0.3, 30, backend=backend),
+        )
     torch.testing.assert_close(masks["many"][0], masks["one"][0], rtol=0, atol=1e-9)
     assert masks["many"][1].sum() > masks["one"][1].sum() + 10
     torch.testing.assert_close(masks["one"][0], masks["one"][1], rtol=0, atol=1e-9)
@@ -219,12 +238,19 @@ def test_gradcheck(backend, device):
 # ------------------------------------------------------------------------------------------------------------
 
 SCENES = {
-    "one frame": (1, 150, 20, 30, {}), "seven frames": (7, 60, 24, 40, {}),
+    "one frame": (1, 150, 20, 30, {}),
+    "seven frames": (7, 60, 24, 40, {}),
     "three frames": (3, 200, 33, 17, {"size": 0.1}),
-    "one pixel": (2, 20, 1, 1, {}), "one row": (2, 30, 1, 19, {}), "one column": (2, 30, 21, 1, {}),
-    "one face": (2, 1, 15, 16, {"size": 1.0}), "no faces": (2, 0, 9, 8, {}), "no frames": (0, 4, 9, 8, {}),
-    "large faces": (2, 12, 20, 21, {"size": 5.0}), "tiny faces": (2, 400, 40, 40, {"size": 0.02}),
-    "no channels": (1, 9, 8, 8, {"channels": (0,)}), "no features": (1, 9, 8, 8, {"channels": ()}),
+    "one pixel": (2, 20, 1, 1, {}),
+    "one row": (2, 30, 1, 19, {}),
+    "one column": (2, 30, 21, 1, {}),
+    "one face": (2, 1, 15, 16, {"size": 1.0}),
+    "no faces": (2, 0, 9, 8, {}),
+    "no frames": (0, 4, 9, 8, {}),
+    "large faces": (2, 12, 20, 21, {"size": 5.0}),
+    "tiny faces": (2, 400, 40, 40, {"size": 0.02}),
+    "no channels": (1, 9, 8, 8, {"channels": (0,)}),
+    "no features": (1, 9, 8, 8, {"channels": ()}),
 }
 
 
@@ -321,8 +347,10 @@ def test_mask_follows_the_given_selection(backend, device):
     corners = random_scene(2, 20, torch.float32)[0].to(device).requires_grad_()
     selected = torch.full((2, 15, 18), -1, device=device)
     selected[:, ::2] = 3
-    for mask in (dibr.dibr_soft_mask(corners, selected, 50, 0.2, backend=backend),
-                 dibr.nearest_soft_mask(corners, selected, 50, 0.2, backend=backend)):
+    for mask in (
+        dibr.dibr_soft_mask(corners, selected, 50, 0.2, backend=backend),
+        dibr.nearest_soft_mask(corners, selected, 50, 0.2, backend=backend),
+    ):
         assert (mask[:, ::2] == 1).all() and (mask[:, 1::2] < 1).any() and (mask >= 0).all()
         (grad,) = torch.autograd.grad(mask[:, ::2].sum(), corners, retain_graph=True)
         assert (grad == 0).all()
@@ -332,6 +360,7 @@ def test_mask_follows_the_given_selection(backend, device):
 # ------------------------------------------------------------------------------------------------------------
 # Threads, processes, compiling
 # ------------------------------------------------------------------------------------------------------------
+
 
 @COMPILED
 def test_threads_do_not_change_a_bit():
@@ -423,8 +452,10 @@ def test_compiles_with_no_space_for_the_cache(monkeypatch):
 
 
 def test_import_is_light():
-    program = ("import sys, course_lib.kal.dibr; "
-               "assert not {'numba', 'kaolin', 'course_lib.kal.dibr.compiled'} & set(sys.modules)")
+    program = (
+        "import sys, course_lib.kal.dibr; "
+        "assert not {'numba', 'kaolin', 'course_lib.kal.dibr.compiled'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
 
 
@@ -443,35 +474,49 @@ def test_without_numba_the_reference_serves(monkeypatch):
 # Mistakes
 # ------------------------------------------------------------------------------------------------------------
 
+
 def mistaken(**changes):
     corners, depths, (feature, _), valid = random_scene(2, 5, torch.float32)
-    arguments = {"height": 8, "width": 9, "face_vertices_z": depths, "face_vertices_image": corners,
-                 "face_features": feature, "valid_faces": valid}
+    arguments = {
+        "height": 8,
+        "width": 9,
+        "face_vertices_z": depths,
+        "face_vertices_image": corners,
+        "face_features": feature,
+        "valid_faces": valid,
+    }
     return arguments | changes
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"face_vertices_image": torch.zeros(2, 5, 3, 3)},
-     ["face_vertices_image", "(2, 5, 3, 3)", "(any, any, 3, 2)"]),
-    ({"face_vertices_image": torch.zeros(2, 5, 3, 2).half()}, ["float16", "float32 or float64"]),
-    ({"face_vertices_image": [1, 2]}, ["face_vertices_image", "list"]),
-    ({"face_vertices_z": torch.zeros(2, 4, 3)}, ["face_vertices_z", "(2, 4, 3)", "(2, 5, 3)"]),
-    ({"face_vertices_z": torch.zeros(2, 5, 3).double()}, ["face_vertices_z", "float64", "float32"]),
-    ({"face_vertices_z": torch.zeros(2, 5, 3, device="meta")}, ["face_vertices_z", "meta", "cpu"]),
-    ({"face_features": torch.zeros(5, 3, 2)}, ["face_features", "(5, 3, 2)", "(2, 5, 3, any)"]),
-    ({"face_features": [torch.zeros(2, 5, 3, 1), torch.zeros(2, 5, 2, 1)]},
-     ["face_features[1]", "(2, 5, 2, 1)"]),
-    ({"valid_faces": torch.ones(2, 5)}, ["valid_faces", "float32", "bool"]),
-    ({"valid_faces": torch.ones(2, 6, dtype=torch.bool)}, ["valid_faces", "(2, 6)", "(2, 5)"]),
-    ({"height": 0}, ["height", "0"]),
-    ({"width": 8.5}, ["width", "8.5"]),
-    ({"multiplier": -1}, ["multiplier", "-1"]),
-    ({"eps": math.nan}, ["eps", "nan"]),
-    ({"backend": "opengl"}, ["opengl", '"torch"']),
-    ({"backend": "nvdiffrast"}, ["nvdiffrast", "not supported"]),
-    ({"backend": "nvdiffrast_fwd"}, ["nvdiffrast_fwd", "not supported"]),
-    ({"backend": "kaolin"}, ["kaolin"]),
-])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        (
+            {"face_vertices_image": torch.zeros(2, 5, 3, 3)},
+            ["face_vertices_image", "(2, 5, 3, 3)", "(any, any, 3, 2)"],
+        ),
+        ({"face_vertices_image": torch.zeros(2, 5, 3, 2).half()}, ["float16", "float32 or float64"]),
+        ({"face_vertices_image": [1, 2]}, ["face_vertices_image", "list"]),
+        ({"face_vertices_z": torch.zeros(2, 4, 3)}, ["face_vertices_z", "(2, 4, 3)", "(2, 5, 3)"]),
+        ({"face_vertices_z": torch.zeros(2, 5, 3).double()}, ["face_vertices_z", "float64", "float32"]),
+        ({"face_vertices_z": torch.zeros(2, 5, 3, device="meta")}, ["face_vertices_z", "meta", "cpu"]),
+        ({"face_features": torch.zeros(5, 3, 2)}, ["face_features", "(5, 3, 2)", "(2, 5, 3, any)"]),
+        (
+            {"face_features": [torch.zeros(2, 5, 3, 1), torch.zeros(2, 5, 2, 1)]},
+            ["face_features[1]", "(2, 5, 2, 1)"],
+        ),
+        ({"valid_faces": torch.ones(2, 5)}, ["valid_faces", "float32", "bool"]),
+        ({"valid_faces": torch.ones(2, 6, dtype=torch.bool)}, ["valid_faces", "(2, 6)", "(2, 5)"]),
+        ({"height": 0}, ["height", "0"]),
+        ({"width": 8.5}, ["width", "8.5"]),
+        ({"multiplier": -1}, ["multiplier", "-1"]),
+        ({"eps": math.nan}, ["eps", "nan"]),
+        ({"backend": "opengl"}, ["opengl", '"torch"']),
+        ({"backend": "nvdiffrast"}, ["nvdiffrast", "not supported"]),
+        ({"backend": "nvdiffrast_fwd"}, ["nvdiffrast_fwd", "not supported"]),
+        ({"backend": "kaolin"}, ["kaolin"]),
+    ],
+)
 def test_mistakes_in_rasterize(changes, words):
     with pytest.raises(CourseError) as caught:
         dibr.rasterize(**mistaken(**changes))
@@ -479,18 +524,27 @@ def test_mistakes_in_rasterize(changes, words):
 
 
 @pytest.mark.parametrize("function", [dibr.dibr_soft_mask, dibr.nearest_soft_mask])
-@pytest.mark.parametrize("changes, words", [
-    ({"selected_face_idx": torch.zeros(3, 8, 9, dtype=torch.int64)},
-     ["selected_face_idx", "(3, 8, 9)", "(2, any, any)"]),
-    ({"selected_face_idx": torch.zeros(2, 8, 9)}, ["selected_face_idx", "float32", "int64"]),
-    ({"face_vertices_image": torch.zeros(2, 5, 6)}, ["face_vertices_image", "(2, 5, 6)"]),
-    ({"sigmainv": -1.0}, ["sigmainv", "-1.0"]),
-    ({"boxlen": math.inf}, ["boxlen", "inf"]),
-    ({"backend": "cpu"}, ["cpu", '"numba"']),
-])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        (
+            {"selected_face_idx": torch.zeros(3, 8, 9, dtype=torch.int64)},
+            ["selected_face_idx", "(3, 8, 9)", "(2, any, any)"],
+        ),
+        ({"selected_face_idx": torch.zeros(2, 8, 9)}, ["selected_face_idx", "float32", "int64"]),
+        ({"face_vertices_image": torch.zeros(2, 5, 6)}, ["face_vertices_image", "(2, 5, 6)"]),
+        ({"sigmainv": -1.0}, ["sigmainv", "-1.0"]),
+        ({"boxlen": math.inf}, ["boxlen", "inf"]),
+        ({"backend": "cpu"}, ["cpu", '"numba"']),
+    ],
+)
 def test_mistakes_in_masks(changes, words, function):
-    arguments = {"face_vertices_image": torch.zeros(2, 5, 3, 2), "sigmainv": 100.0, "boxlen": 0.1,
-                 "selected_face_idx": torch.zeros(2, 8, 9, dtype=torch.int64)} | changes
+    arguments = {
+        "face_vertices_image": torch.zeros(2, 5, 3, 2),
+        "sigmainv": 100.0,
+        "boxlen": 0.1,
+        "selected_face_idx": torch.zeros(2, 8, 9, dtype=torch.int64),
+    } | changes
     with pytest.raises(CourseError) as caught:
         function(**arguments)
     assert all(word in str(caught.value) for word in words), str(caught.value)

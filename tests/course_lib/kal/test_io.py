@@ -1,4 +1,5 @@
 """Reading OBJ files: kaolin's numbers, the format's corners, and files that are broken."""
+
 import re
 from pathlib import Path
 
@@ -36,11 +37,13 @@ SKIN = "newmtl skin\nKd 0.5 0.6 0.7\n"
 @pytest.fixture
 def write(tmp_path):
     """Write an OBJ file, and a library beside it; returns the OBJ's path."""
+
     def write(obj=TINY, mtl=SKIN, name="tiny"):
         if mtl is not None:
             (tmp_path / f"{name}.mtl").write_text(mtl)
         (tmp_path / f"{name}.obj").write_text(obj)
         return tmp_path / f"{name}.obj"
+
     return write
 
 
@@ -56,8 +59,8 @@ def test_import_mesh_equals_kaolins(write):
         assert value.dtype == expected["obj_" + name].dtype, name
         np.testing.assert_array_equal(value, expected["obj_" + name])
     assert len(mesh.materials) == 1 and mesh.materials[0]["material_name"] == "skin"
-    torch.testing.assert_close(mesh.materials[0]["Kd"], torch.tensor([.5, .6, .7]))
-    assert mesh.normals.tolist() == [[0., 0., 1.]] and mesh.face_normals_idx.eq(0).all()
+    torch.testing.assert_close(mesh.materials[0]["Kd"], torch.tensor([0.5, 0.6, 0.7]))
+    assert mesh.normals.tolist() == [[0.0, 0.0, 1.0]] and mesh.face_normals_idx.eq(0).all()
     assert torch.equal(mesh.face_normals[..., 2], torch.ones(4, 3))  # the file's, not the triangles'
 
 
@@ -85,8 +88,9 @@ def test_negative_indices_comments_continuations_and_more(write):
 
 
 def test_polygons_become_fans_with_their_uvs_and_materials(write):
-    path = write(TINY + "usemtl belly\nf 1/1 2/2 3/3 4/4\nf 5/5 4/4 3/3 2/2 1/1\n",
-                 SKIN + "newmtl belly\nKd 1 1 1\n")
+    path = write(
+        TINY + "usemtl belly\nf 1/1 2/2 3/3 4/4\nf 5/5 4/4 3/3 2/2 1/1\n", SKIN + "newmtl belly\nKd 1 1 1\n"
+    )
     mesh = read(path)
     assert mesh.faces[4:].tolist() == [[0, 1, 2], [0, 2, 3], [4, 3, 2], [4, 2, 1], [4, 1, 0]]
     assert torch.equal(mesh.face_uvs_idx[4:], mesh.faces[4:])
@@ -102,24 +106,35 @@ def test_textures_and_names_with_spaces(write, tmp_path):
     Image.new("RGBA", (3, 2), (10, 20, 30, 255)).save(tmp_path / "my skin.png")
     path = write(TINY.replace("tiny.mtl", "a skin.mtl").replace("usemtl skin", "usemtl the skin"), None)
     (tmp_path / "a skin.mtl").write_text("newmtl the skin\nKs 0 0 0\nNs 5\nmap_Kd my skin.png\n")
-    material, = read(path).materials
+    (material,) = read(path).materials
     assert material["map_Kd"].shape == (2, 3, 3) and material["map_Kd"].dtype == torch.uint8
     assert material["map_Kd"][0, 0].tolist() == [10, 20, 30]
 
 
-@pytest.mark.parametrize("old, new, message", [
-    ("f 1/1/1 2/2/1 3/3/1", "f 1/1/1 2/2/1 6/3/1", "line 15: a face uses 'v' number 6, but the file has 5"),
-    ("f 1/1/1 2/2/1 3/3/1", "f 1/1/1 2/2/1 3/9/1", "line 15: a face uses 'vt' number 9, but the file has 5"),
-    ("f 1/1/1 2/2/1 3/3/1", "f 0/1/1 2/2/1 3/3/1", "line 15: expected corners like"),
-    ("f 1/1/1 2/2/1 3/3/1", "f a b c", "line 15: expected corners like .*'f a b c'"),
-    ("f 1/1/1 2/2/1 3/3/1", "f 1/1/1/1 2 3", "line 15: expected corners like"),
-    ("f 1/1/1 2/2/1 3/3/1", "f -9 1 2", "line 15: index -9 reaches back before the first of the 5"),
-    ("f 1/1/1 2/2/1 3/3/1", "f 1 2", "line 15: a face needs three corners"),
-    ("v 1 1 0", "v 1 one 0", "line 5: expected 3 finite numbers, got 'v 1 one 0'"),
-    ("v 1 1 0", "v 1 nan 0", "line 5: expected 3 finite numbers"),
-    ("v 1 1 0", "v 1 1", "line 5: expected 3 finite numbers"),
-    ("vt 1 1", "vt 1", "line 10: expected 2 finite numbers"),
-])
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        (
+            "f 1/1/1 2/2/1 3/3/1",
+            "f 1/1/1 2/2/1 6/3/1",
+            "line 15: a face uses 'v' number 6, but the file has 5",
+        ),
+        (
+            "f 1/1/1 2/2/1 3/3/1",
+            "f 1/1/1 2/2/1 3/9/1",
+            "line 15: a face uses 'vt' number 9, but the file has 5",
+        ),
+        ("f 1/1/1 2/2/1 3/3/1", "f 0/1/1 2/2/1 3/3/1", "line 15: expected corners like"),
+        ("f 1/1/1 2/2/1 3/3/1", "f a b c", "line 15: expected corners like .*'f a b c'"),
+        ("f 1/1/1 2/2/1 3/3/1", "f 1/1/1/1 2 3", "line 15: expected corners like"),
+        ("f 1/1/1 2/2/1 3/3/1", "f -9 1 2", "line 15: index -9 reaches back before the first of the 5"),
+        ("f 1/1/1 2/2/1 3/3/1", "f 1 2", "line 15: a face needs three corners"),
+        ("v 1 1 0", "v 1 one 0", "line 5: expected 3 finite numbers, got 'v 1 one 0'"),
+        ("v 1 1 0", "v 1 nan 0", "line 5: expected 3 finite numbers"),
+        ("v 1 1 0", "v 1 1", "line 5: expected 3 finite numbers"),
+        ("vt 1 1", "vt 1", "line 10: expected 2 finite numbers"),
+    ],
+)
 def test_broken_files_are_refused_by_line(write, old, new, message):
     with pytest.raises(CourseError, match=message):
         read(write(TINY.replace(old, new, 1)))
@@ -136,14 +151,17 @@ def test_files_that_are_none(write, tmp_path):
             read(path)
 
 
-@pytest.mark.parametrize("mtl, message", [
-    (None, "cannot read the material library .*tiny.mtl"),
-    ("newmtl fur\n", "uses the material 'skin', which its libraries do not define; they define .'fur'"),
-    (SKIN + "Ks red\n", "line 3: expected 3 finite numbers, got 'Ks red'"),
-    ("Kd 1 1 1\n" + SKIN, "line 1: .* comes before any 'newmtl NAME'"),
-    (SKIN + "map_Kd none.png\n", "line 3: cannot read the texture"),
-    (SKIN + "map_Kd ../../etc/picture.png\n", "lies outside the folder"),
-])
+@pytest.mark.parametrize(
+    "mtl, message",
+    [
+        (None, "cannot read the material library .*tiny.mtl"),
+        ("newmtl fur\n", "uses the material 'skin', which its libraries do not define; they define .'fur'"),
+        (SKIN + "Ks red\n", "line 3: expected 3 finite numbers, got 'Ks red'"),
+        ("Kd 1 1 1\n" + SKIN, "line 1: .* comes before any 'newmtl NAME'"),
+        (SKIN + "map_Kd none.png\n", "line 3: cannot read the texture"),
+        (SKIN + "map_Kd ../../etc/picture.png\n", "lies outside the folder"),
+    ],
+)
 def test_errors_about_materials_can_be_handled(write, mtl, message):
     path = write(mtl=mtl)
     with pytest.raises(CourseError, match=message):

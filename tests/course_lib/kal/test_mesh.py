@@ -1,4 +1,5 @@
 """Mesh operations, SurfaceMesh and textures against kaolin's numbers."""
+
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ def golden(name):
 def assert_matches(value, name, tolerance):
     expected = golden(name)
     assert value.shape == expected.shape
-    torch.testing.assert_close(value.detach().double(), expected.double(), rtol=0,
-                               atol=tolerance * expected.abs().max().item())
+    torch.testing.assert_close(
+        value.detach().double(), expected.double(), rtol=0, atol=tolerance * expected.abs().max().item()
+    )
 
 
 BOTH = pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 2e-6)])
@@ -41,7 +43,9 @@ def test_index_vertices_by_faces_sums_gradients_at_shared_corners():
     corners = index_vertices_by_faces(vertices, faces)
     assert corners.shape == (2, 2, 4, 4) and torch.equal(corners, vertices[:, faces])
     corners.sum().backward()
-    assert torch.equal(vertices.grad[:, :, 0], torch.tensor([[1., 3., 2., 2., 0.]]).expand(2, 5).double())
+    assert torch.equal(
+        vertices.grad[:, :, 0], torch.tensor([[1.0, 3.0, 2.0, 2.0, 0.0]]).expand(2, 5).double()
+    )
 
 
 def test_a_degenerate_face_has_a_zero_normal():
@@ -127,10 +131,13 @@ def test_surface_mesh_conversions():
     assert mesh.cpu().face_normals.shape == (2, 112, 3, 3)
 
 
-@pytest.mark.parametrize("given, message", [
-    ({"face_uvs": torch.zeros(2, 111, 3, 2)}, r"face_uvs .*\(2, 112, 3, 2\), got \(2, 111, 3, 2\)"),
-    ({"uvs": torch.zeros(10, 2)}, r"uvs .*\(2, U, 2\), got \(10, 2\)"),
-])
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"face_uvs": torch.zeros(2, 111, 3, 2)}, r"face_uvs .*\(2, 112, 3, 2\), got \(2, 111, 3, 2\)"),
+        ({"uvs": torch.zeros(10, 2)}, r"uvs .*\(2, U, 2\), got \(10, 2\)"),
+    ],
+)
 def test_surface_mesh_says_what_does_not_fit(given, message):
     with pytest.raises(ValueError, match=message):
         surface(**given)
@@ -169,9 +176,9 @@ def test_texture_mapping_of_points_and_of_one_texture():
 
 
 def test_texture_origin_is_at_the_bottom_left():
-    texture = torch.arange(6.).reshape(1, 1, 2, 3)  # top row 0 1 2, bottom row 3 4 5
-    corners = torch.tensor([[[0., 0.], [1., 0.], [0., 1.], [1., 1.], [-9., 9.]]])
-    assert texture_mapping(corners, texture).flatten().tolist() == [3., 5., 0., 2., 0.]
+    texture = torch.arange(6.0).reshape(1, 1, 2, 3)  # top row 0 1 2, bottom row 3 4 5
+    corners = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [-9.0, 9.0]]])
+    assert texture_mapping(corners, texture).flatten().tolist() == [3.0, 5.0, 0.0, 2.0, 0.0]
 
 
 def test_texture_mapping_says_what_does_not_fit():
@@ -183,13 +190,16 @@ def test_texture_mapping_says_what_does_not_fit():
 
 def test_dibr_rasterization_is_rasterize_and_soft_mask():
     scene = np.load(Path(__file__).parents[2] / "golden" / "kaolin_dibr.npz")
-    z, corners, features = (torch.from_numpy(scene[f"small_f64/face_{k}"])
-                            for k in ("vertices_z", "vertices_image", "features"))
+    z, corners, features = (
+        torch.from_numpy(scene[f"small_f64/face_{k}"]) for k in ("vertices_z", "vertices_image", "features")
+    )
     valid = torch.from_numpy(scene["small_f64/valid_faces"])
     height, width = scene["small_f64/size_hw"].tolist()
     (first, second), soft_mask, face_idx = kal.render.mesh.dibr_rasterization(
-        height, width, z, corners, [features[..., :1], features[..., 1:]], valid.double() - .5)
+        height, width, z, corners, [features[..., :1], features[..., 1:]], valid.double() - 0.5
+    )
     assert torch.equal(face_idx, torch.from_numpy(scene["small_f64/face_idx"]))
-    torch.testing.assert_close(torch.cat([first, second], dim=-1), torch.from_numpy(scene["small_f64/image"]),
-                               rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        torch.cat([first, second], dim=-1), torch.from_numpy(scene["small_f64/image"]), rtol=0, atol=1e-5
+    )
     torch.testing.assert_close(soft_mask, torch.from_numpy(scene["small_f64/soft_mask"]), rtol=0, atol=1e-5)

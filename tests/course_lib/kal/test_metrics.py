@@ -1,4 +1,5 @@
 """The silhouette loss."""
+
 from pathlib import Path
 
 import numpy as np

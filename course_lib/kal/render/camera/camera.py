@@ -1,4 +1,5 @@
 """A batch of cameras: extrinsics and intrinsics together."""
+
 import torch
 
 from .extrinsics import CameraExtrinsics
@@ -16,7 +17,7 @@ class Camera:
     `camera.cam_pos()`. Iterating or indexing gives cameras again; slices and index tensors work.
     """
 
-    def __init__(self, extrinsics: CameraExtrinsics, intrinsics: CameraIntrinsics):
+    def __init__(self, extrinsics, intrinsics):
         if len(extrinsics) != len(intrinsics):
             raise ValueError(f"{len(extrinsics)} extrinsics do not fit {len(intrinsics)} intrinsics")
         self.extrinsics = extrinsics
@@ -46,22 +47,32 @@ class Camera:
         if unknown:
             raise ValueError(f"Camera.from_args does not know {sorted(unknown)}")
         if len(ways) != 1 or not set(ways[0]) <= set(kwargs):
-            raise ValueError("Camera.from_args needs either eye, at and up, or cam_pos and cam_dir, or "
-                             f"view_matrix; got {sorted(kwargs)}")
+            raise ValueError(
+                "Camera.from_args needs either eye, at and up, or cam_pos and cam_dir, or "
+                f"view_matrix; got {sorted(kwargs)}"
+            )
         if len(lens) != 1 or not {"width", "height"} <= set(kwargs):
-            raise ValueError("Camera.from_args needs width, height and either fov or focal_x; "
-                             f"got {sorted(kwargs)}")
-        make = {_LOOKAT: CameraExtrinsics.from_lookat, _POSE: CameraExtrinsics.from_camera_pose,
-                ("view_matrix",): CameraExtrinsics.from_view_matrix}[ways[0]]
-        extrinsics = make(**{key: kwargs[key] for key in ways[0]},
-                          dtype=kwargs.get("dtype"), device=kwargs.get("device"))
+            raise ValueError(
+                f"Camera.from_args needs width, height and either fov or focal_x; got {sorted(kwargs)}"
+            )
+        make = {
+            _LOOKAT: CameraExtrinsics.from_lookat,
+            _POSE: CameraExtrinsics.from_camera_pose,
+            ("view_matrix",): CameraExtrinsics.from_view_matrix,
+        }[ways[0]]
+        extrinsics = make(
+            **{key: kwargs[key] for key in ways[0]}, dtype=kwargs.get("dtype"), device=kwargs.get("device")
+        )
         options = {key: kwargs[key] for key in _LENS if key in kwargs}
         if lens[0] == "focal_x" and "fov_direction" in options or lens[0] == "fov" and "focal_y" in options:
-            raise ValueError("fov_direction goes with fov, focal_y with focal_x; "
-                             f"Camera.from_args got {sorted(kwargs)}")
+            raise ValueError(
+                f"fov_direction goes with fov, focal_y with focal_x; Camera.from_args got {sorted(kwargs)}"
+            )
         make = PinholeIntrinsics.from_fov if lens[0] == "fov" else PinholeIntrinsics.from_focal
-        return cls(extrinsics, make(**options, num_cameras=len(extrinsics),
-                                    dtype=extrinsics.dtype, device=extrinsics.device))
+        return cls(
+            extrinsics,
+            make(**options, num_cameras=len(extrinsics), dtype=extrinsics.dtype, device=extrinsics.device),
+        )
 
     @property
     def width(self):
@@ -85,6 +96,7 @@ class Camera:
     def generate_rays(self, coords_grid=None):
         """Origins and unit directions (H * W, 3) of the rays of one camera, see `generate_pinhole_rays`."""
         from .raygen import generate_pinhole_rays  # raygen builds on this module
+
         return generate_pinhole_rays(self, coords_grid)
 
     @classmethod
@@ -93,8 +105,10 @@ class Camera:
         cameras = list(cameras)
         if not cameras:
             raise ValueError("Camera.cat needs at least one camera, got none")
-        return cls(CameraExtrinsics.cat([c.extrinsics for c in cameras]),
-                   CameraIntrinsics.cat([c.intrinsics for c in cameras]))
+        return cls(
+            CameraExtrinsics.cat([c.extrinsics for c in cameras]),
+            CameraIntrinsics.cat([c.intrinsics for c in cameras]),
+        )
 
     @property
     def device(self):

@@ -1,7 +1,8 @@
 """Where cameras stand and look: the rigid transform from world to camera space."""
+
 import torch
 
-from ..._shapes import check_same_kind, check_shape
+from ....shapes import check_shape
 
 
 class CameraExtrinsics:
@@ -31,15 +32,18 @@ class CameraExtrinsics:
         """
         device = device or _device_of(eye, at, up)
         eye, at, up = torch.broadcast_tensors(
-            *(_vectors(name, value, dtype, device) for name, value in (("eye", eye), ("at", at), ("up", up))))
+            *(_vectors(name, value, dtype, device) for name, value in (("eye", eye), ("at", at), ("up", up)))
+        )
         sight = at - eye  # (C, 3)
         backward = -torch.nn.functional.normalize(sight, dim=-1)
         right = torch.linalg.cross(up, backward)
         flat = (torch.linalg.vector_norm(right, dim=-1) == 0).nonzero().flatten().tolist()
         if flat:
             i = flat[0]
-            raise ValueError(f"camera {i} has no orientation: eye {eye[i].tolist()}, at {at[i].tolist()}, up "
-                             f"{up[i].tolist()}; eye and at must differ, up must not be parallel to at - eye")
+            raise ValueError(
+                f"camera {i} has no orientation: eye {eye[i].tolist()}, at {at[i].tolist()}, up "
+                f"{up[i].tolist()}; eye and at must differ, up must not be parallel to at - eye"
+            )
         right = torch.nn.functional.normalize(right, dim=-1)
         R = torch.stack([right, torch.linalg.cross(backward, right), backward], dim=1)  # (C, 3, 3)
         return cls._from_rotation_translation(R, -R @ eye.unsqueeze(-1))
@@ -63,7 +67,7 @@ class CameraExtrinsics:
 
     @classmethod
     def _from_rotation_translation(cls, R, t):
-        last_row = R.new_tensor([0., 0., 0., 1.]).expand(R.shape[0], 1, 4)
+        last_row = R.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(R.shape[0], 1, 4)
         return cls(torch.cat([torch.cat([R, t], dim=2), last_row], dim=1))
 
     @property
@@ -128,9 +132,11 @@ class CameraExtrinsics:
     def _check_points(self, name, points):
         check_shape(name, points, "N 3", "C N 3")
         if points.ndim == 3 and points.shape[0] != len(self) and 1 not in (points.shape[0], len(self)):
-            raise ValueError(f"{name} of shape {tuple(points.shape)} do not fit {len(self)} cameras; "
-                             f"expected (N, 3) or ({len(self)}, N, 3)")
-        check_same_kind(name, points, "the camera", self)
+            raise ValueError(
+                f"{name} of shape {tuple(points.shape)} do not fit {len(self)} cameras; "
+                f"expected (N, 3) or ({len(self)}, N, 3)"
+            )
+        check_shape(name, points, "N 3", "C N 3", like=self)
 
     @property
     def device(self):

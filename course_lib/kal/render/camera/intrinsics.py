@@ -1,14 +1,17 @@
 """How cameras project: focal length and principal point."""
+
 import math
 from enum import IntEnum
 
 import torch
 
-from ..._shapes import check_same_kind, check_shape
+from ....errors import fold
+from ....shapes import check_shape
 
 
 class CameraFOV(IntEnum):
     """Which way a field of view is measured."""
+
     HORIZONTAL = 0
     VERTICAL = 1
     DIAGONAL = 2
@@ -40,27 +43,58 @@ class PinholeIntrinsics:
         self.params = params  # (C, 4)
 
     @classmethod
-    def from_focal(cls, width, height, focal_x, focal_y=None, x0=None, y0=None, near=1e-2, far=1e2,
-                   num_cameras=1, dtype=None, device=None):
+    def from_focal(
+        cls,
+        width,
+        height,
+        focal_x,
+        focal_y=None,
+        x0=None,
+        y0=None,
+        near=1e-2,
+        far=1e2,
+        num_cameras=1,
+        dtype=None,
+        device=None,
+    ):
         """Cameras from focal lengths in pixels; each value a number for all or a tensor (C,)."""
-        values = (0. if x0 is None else x0, 0. if y0 is None else y0,
-                  focal_x, focal_x if focal_y is None else focal_y)
+        values = (
+            0.0 if x0 is None else x0,
+            0.0 if y0 is None else y0,
+            focal_x,
+            focal_x if focal_y is None else focal_y,
+        )
         columns = []
         for name, value in zip(("x0", "y0", "focal_x", "focal_y"), values):
             value = torch.as_tensor(value, dtype=dtype or torch.get_default_dtype(), device=device)
             if value.ndim > 1 or value.numel() not in (1, num_cameras):
-                raise ValueError(f"{name} must be a number or a tensor of shape ({num_cameras},), "
-                                 f"got shape {tuple(value.shape)}")
+                raise ValueError(
+                    f"{name} must be a number or a tensor of shape ({num_cameras},), "
+                    f"got shape {tuple(value.shape)}"
+                )
             columns.append(value.reshape(-1).expand(num_cameras))
         return cls(width, height, torch.stack(columns, dim=1), near, far)
 
     @classmethod
-    def from_fov(cls, width, height, fov, fov_direction=CameraFOV.VERTICAL, x0=0., y0=0., near=1e-2, far=1e2,
-                 num_cameras=1, dtype=None, device=None):
+    def from_fov(
+        cls,
+        width,
+        height,
+        fov,
+        fov_direction=CameraFOV.VERTICAL,
+        x0=0.0,
+        y0=0.0,
+        near=1e-2,
+        far=1e2,
+        num_cameras=1,
+        dtype=None,
+        device=None,
+    ):
         """Cameras with square pixels from a field of view in radians: focal = (size / 2) / tan(fov / 2)."""
         if fov_direction not in (CameraFOV.HORIZONTAL, CameraFOV.VERTICAL):
-            raise ValueError("fov_direction must be CameraFOV.HORIZONTAL or CameraFOV.VERTICAL, "
-                             f"got {fov_direction!r}")
+            raise ValueError(
+                f"fov_direction must be CameraFOV.HORIZONTAL or CameraFOV.VERTICAL, got {fov_direction!r}"
+            )
         half = torch.as_tensor(fov, dtype=torch.float64) / 2
         if not bool(((half > 0) & (half < math.pi / 2)).all()):
             raise ValueError(f"fov must lie between 0 and pi radians, got {fov}")
@@ -113,17 +147,19 @@ class PinholeIntrinsics:
     def projection_matrix(self):
         """(C, 4, 4), camera space to clip space, for column vectors; dividing by w = -z gives NDC.
 
-            [2 fx / W     0      -2 x0 / W   0]        U = -2 near far / (far - near)
-            [   0      2 fy / H  -2 y0 / H   0]        V = -(far + near) / (far - near)
-            [   0         0          V       U]
-            [   0         0         -1       0]
+        [2 fx / W     0      -2 x0 / W   0]        U = -2 near far / (far - near)
+        [   0      2 fy / H  -2 y0 / H   0]        V = -(far + near) / (far - near)
+        [   0         0          V       U]
+        [   0         0         -1       0]
         """
         zero, one = torch.zeros_like(self.x0), torch.ones_like(self.x0)
         depth = self.far - self.near
-        rows = [[2 / self.width * self.focal_x, zero, -2 / self.width * self.x0, zero],
-                [zero, 2 / self.height * self.focal_y, -2 / self.height * self.y0, zero],
-                [zero, zero, -(self.far + self.near) / depth * one, -2 * self.near * self.far / depth * one],
-                [zero, zero, -one, zero]]
+        rows = [
+            [2 / self.width * self.focal_x, zero, -2 / self.width * self.x0, zero],
+            [zero, 2 / self.height * self.focal_y, -2 / self.height * self.y0, zero],
+            [zero, zero, -(self.far + self.near) / depth * one, -2 * self.near * self.far / depth * one],
+            [zero, zero, -one, zero],
+        ]
         return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=1)
 
     def project(self, vectors):
@@ -136,8 +172,7 @@ class PinholeIntrinsics:
         Returns:
             (C, N, 4)
         """
-        check_shape("vectors", vectors, "N 3", "C N 3", "N 4", "C N 4")
-        check_same_kind("vectors", vectors, "the camera", self)
+        check_shape("vectors", vectors, "N 3", "C N 3", "N 4", "C N 4", like=self)
         matrix = self.projection_matrix().transpose(1, 2)  # (C, 4, 4), for row vectors
         if vectors.shape[-1] == 4:
             return vectors @ matrix
@@ -169,10 +204,16 @@ class PinholeIntrinsics:
         """One batch from a sequence of batches of one image size and one pair of clipping planes."""
         first = intrinsics[0]
         for i, other in enumerate(intrinsics):
-            if (other.width, other.height, other.near, other.far) != (first.width, first.height,
-                                                                      first.near, first.far):
-                raise ValueError(f"cameras of one batch share size, near and far: the first is {first!r}, "
-                                 f"number {i} is {other!r}")
+            if (other.width, other.height, other.near, other.far) != (
+                first.width,
+                first.height,
+                first.near,
+                first.far,
+            ):
+                raise ValueError(
+                    f"cameras of one batch share size, near and far: the first is {first!r}, "
+                    f"number {i} is {other!r}"
+                )
         return first._with_params(torch.cat([i.params for i in intrinsics]))
 
     def _with_params(self, params):
@@ -185,8 +226,8 @@ class PinholeIntrinsics:
         return self.params.shape[0]
 
     def __repr__(self):
-        return (f"PinholeIntrinsics({len(self)} cameras of {self.width} x {self.height} pixels, "
-                f"near {self.near:g}, far {self.far:g})")
+        return fold(f"""PinholeIntrinsics({len(self)} cameras of {self.width} x {self.height} pixels, near
+            {self.near:g}, far {self.far:g})""")
 
 
 CameraIntrinsics = PinholeIntrinsics  # kaolin's base class; the pinhole is the one lens here

@@ -1,4 +1,5 @@
 """Rays through the pixels of pinhole cameras."""
+
 import torch
 
 
@@ -28,8 +29,10 @@ def generate_pinhole_rays(camera, coords_grid=None):
         ValueError: a batch of several cameras.
     """
     if len(camera) != 1:
-        raise ValueError(f"generate_pinhole_rays takes one camera, got a batch of {len(camera)}; "
-                         "iterate over the batch, or use pinhole_ray_directions")
+        raise ValueError(
+            f"generate_pinhole_rays takes one camera, got a batch of {len(camera)}; "
+            "iterate over the batch, or use pinhole_ray_directions"
+        )
     directions = pinhole_ray_directions(camera, coords_grid).reshape(-1, 3)
     return camera.extrinsics.cam_pos().reshape(1, 3).expand_as(directions), directions
 

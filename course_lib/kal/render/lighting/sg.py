@@ -12,11 +12,12 @@ Sources: Wang, Ren, Gong, Snyder, Guo, All-Frequency Rendering of Dynamic, Spati
 TOG 28(5), 2009 (SG algebra, the warp); Chen et al., DIB-R++, NeurIPS 2021 (arXiv 2111.00140: their use here);
 S. Hill's fit of the diffuse term, published in Pettineo, SG Series (2016), part 3.
 """
+
 import math
 
 import torch
 
-from ..._shapes import check_shape
+from ....shapes import check_shape
 
 
 class SgLightingParameters:
@@ -30,7 +31,7 @@ class SgLightingParameters:
     Numbers take the dtype and device of the direction where it is a tensor (kaolin: always float32).
     """
 
-    def __init__(self, amplitude=3., direction=(1., 0., 0.), sharpness=5.):
+    def __init__(self, amplitude=3.0, direction=(1.0, 0.0, 0.0), sharpness=5.0):
         given = next((t for t in (direction, amplitude, sharpness) if torch.is_tensor(t)), None)
         direction = _like(direction, given)
         if direction.numel() == 0 or direction.numel() % 3:
@@ -40,7 +41,7 @@ class SgLightingParameters:
         self.sharpness = _per_light("sharpness", sharpness, self.direction, ())
 
     @staticmethod
-    def from_sun(direction, strength=3., angle=math.pi / 4, color=None):
+    def from_sun(direction, strength=3.0, angle=math.pi / 4, color=None):
         """Lights from suns, see `sg_from_sun`.
 
         Args:
@@ -52,13 +53,14 @@ class SgLightingParameters:
         direction = _like(direction, None).reshape(-1, 3)
         strength = _per_light("strength", strength, direction, ())
         angle = _per_light("angle", angle, direction, ())
-        color = _per_light("color", 1. if color is None else color, direction, (3,))
+        color = _per_light("color", 1.0 if color is None else color, direction, (3,))
         return SgLightingParameters(*sg_from_sun(direction, strength, angle, color))
 
     def to(self, *args, **kwargs):
         """The same lights on another device or in another dtype, as torch.Tensor.to."""
-        return SgLightingParameters(*(t.to(*args, **kwargs)
-                                      for t in (self.amplitude, self.direction, self.sharpness)))
+        return SgLightingParameters(
+            *(t.to(*args, **kwargs) for t in (self.amplitude, self.direction, self.sharpness))
+        )
 
     def cpu(self):
         return self.to("cpu")
@@ -71,8 +73,11 @@ def _like(value, tensor):
     """As a floating-point tensor; what is none yet takes the dtype and device of `tensor`, if given."""
     if torch.is_tensor(value):
         return value
-    return torch.as_tensor(value, dtype=torch.float32 if tensor is None else tensor.dtype,
-                           device=None if tensor is None else tensor.device)
+    return torch.as_tensor(
+        value,
+        dtype=torch.float32 if tensor is None else tensor.dtype,
+        device=None if tensor is None else tensor.device,
+    )
 
 
 def _per_light(name, value, direction, channels):
@@ -138,8 +143,9 @@ def sg_irradiance_fitted(amplitude, direction, sharpness, normal):
     e2 = e1 * e1
     scale = 1 + 2 * e2 - 1 / sharpness
     bias = (e1 - e2) / sharpness - e2
-    # A sun weaker than 1/2 is a lobe turned inside out (s < 0), and has no corner to round off. The value there is
-    # kaolin's; its gradient is not, which is NaN from the root of a negative number in the branch not taken.
+    # A sun weaker than 1/2 is a lobe turned inside out (s < 0), and has no corner to round off. The value
+    # there is kaolin's; its gradient is not, which is NaN from the root of a negative number in the branch
+    # not taken.
     rounded = scale < 1  # (M,)
     width = torch.sqrt(torch.where(rounded, 1 - scale, 1.0))
     linear, corner = 0.36 * m, width / (4 * 0.36)  # (N, M), (M,)
@@ -161,8 +167,9 @@ def sg_diffuse_fitted(amplitude, direction, sharpness, normal, albedo):
     """
     check_shape("albedo", albedo, "N 3")
     if normal.shape != albedo.shape:
-        raise ValueError("normal and albedo must have one shape, "
-                         f"got {tuple(normal.shape)} and {tuple(albedo.shape)}")
+        raise ValueError(
+            f"normal and albedo must have one shape, got {tuple(normal.shape)} and {tuple(albedo.shape)}"
+        )
     irradiance = sg_irradiance_fitted(amplitude, direction, sharpness, normal).mean(dim=1)  # (N, 3)
     return irradiance.clamp(min=0) * (albedo / math.pi)
 
@@ -249,8 +256,9 @@ def sg_warp_specular_term(amplitude, direction, sharpness, normal, roughness, vi
     return (reflected * visibility * fresnel(ldh, spec_albedo) * ndl).clamp(min=0)
 
 
-def unbatched_sg_inner_product(amplitude, direction, sharpness,
-                               other_amplitude, other_direction, other_sharpness):
+def unbatched_sg_inner_product(
+    amplitude, direction, sharpness, other_amplitude, other_direction, other_sharpness
+):
     """The integral over the sphere of the product of every SG of one set with every SG of another.
 
         2 pi a1 a2 exp(d - s1 - s2) (1 - exp(-2 d)) / d,   d = |s1 p1 + s2 p2|        (Wang et al. 2009)
@@ -263,19 +271,22 @@ def unbatched_sg_inner_product(amplitude, direction, sharpness,
     """
     _check_lobes(amplitude, direction, sharpness)
     _check_lobes(other_amplitude, other_direction, other_sharpness, "other_")
-    mean = ((sharpness.unsqueeze(-1) * direction).unsqueeze(1)
-            + other_sharpness.unsqueeze(-1) * other_direction)  # (N, M, 3)
+    mean = (sharpness.unsqueeze(-1) * direction).unsqueeze(1) + other_sharpness.unsqueeze(
+        -1
+    ) * other_direction  # (N, M, 3)
     # where the two lobes cancel, (1 - exp(-2 d)) / d is 2: a tiny number under the root keeps it so
     d = torch.sqrt(_dot(mean, mean).clamp(min=torch.finfo(mean.dtype).tiny))  # (N, M, 1)
     peak = torch.exp(d - (sharpness.unsqueeze(-1) + other_sharpness).unsqueeze(-1))
     return 2 * math.pi * amplitude.unsqueeze(1) * other_amplitude * (peak * -torch.expm1(-2 * d) / d)
 
 
-def unbatched_reduced_sg_inner_product(amplitude, direction, sharpness,
-                                       other_amplitude, other_direction, other_sharpness):
+def unbatched_reduced_sg_inner_product(
+    amplitude, direction, sharpness, other_amplitude, other_direction, other_sharpness
+):
     """`unbatched_sg_inner_product` summed over the other set: (N, 3)."""
-    return unbatched_sg_inner_product(amplitude, direction, sharpness,
-                                      other_amplitude, other_direction, other_sharpness).sum(dim=1)
+    return unbatched_sg_inner_product(
+        amplitude, direction, sharpness, other_amplitude, other_direction, other_sharpness
+    ).sum(dim=1)
 
 
 def _dot(a, b):
@@ -294,5 +305,6 @@ def _check_lobes(amplitude, direction, sharpness, prefix=""):
 
 def _check_rows(name, tensor, shape):
     if tensor.shape != shape:
-        raise ValueError(f"{name} must have shape {tuple(shape)} like its companions, "
-                         f"got {tuple(tensor.shape)}")
+        raise ValueError(
+            f"{name} must have shape {tuple(shape)} like its companions, got {tuple(tensor.shape)}"
+        )

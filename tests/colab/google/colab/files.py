@@ -1,5 +1,5 @@
 def download(filename):
-    open(filename, "rb").close()           # as there: a file that is not there raises
+    open(filename, "rb").close()  # as there: a file that is not there raises
 
 
 def upload():

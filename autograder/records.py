@@ -1,0 +1,209 @@
+"""The course folder: what was handed in, and the record of each grade."""
+
+import functools
+import hashlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from course_lib.errors import CourseError
+from course_lib.files import write
+from lessons.build import ROOT, STUDENT, lesson_names
+
+GRADING = "grading"
+GRADED = "graded"  # the status of a record that needs nobody's look
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One notebook that was handed in, or should have been. path: of the notebook, which need not exist."""
+
+    student: str
+    assignment: str
+    path: Path
+
+    def record_path(self, course):
+        return record_path(course, self.assignment, self.student)
+
+
+def record_path(course, assignment, student):
+    return Path(course) / GRADING / "records" / assignment / f"{student}.json"
+
+
+def assignments_of(course):
+    """The assignments that somebody handed in: lessons, and what is none of this course, sorted. -> (names,
+    other names)"""
+    folder = Path(course) / "submitted"
+    if not folder.is_dir():
+        if folder.parent.is_dir():
+            raise CourseError(f"""{folder.parent.resolve()} holds no submitted/: nothing was collected into
+                it. `dolphins collect` fills it; if you did that, name the course's folder that you gave
+                it.""")
+        raise CourseError(f"""{folder.parent}: there is no such folder. Name the course's folder, the one that
+            holds submitted/.""")
+    names = {entry.name for student in folders(folder) for entry in folders(student)}
+    lessons = set(lesson_names())
+    return sorted(names & lessons), sorted(names - lessons)
+
+
+def submissions_of(course, assignment):
+    """What was handed in of an assignment, by student. -> iterator of Submission"""
+    for student in folders(Path(course) / "submitted"):
+        folder = student / assignment
+        if folder.is_dir() and not folder.is_symlink():
+            yield Submission(student.name, assignment, folder / f"{assignment}.ipynb")
+
+
+def folders(path):
+    """The folders in a folder, sorted, without hidden ones and links, and without those whose names are no
+    UTF-8."""
+    with os.scandir(path) as entries:
+        return [
+            Path(entry.path)
+            for entry in sorted(entries, key=lambda e: e.name)
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and is_text(entry.name)
+        ]
+
+
+def is_text(name):
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def records_of(course, assignment):
+    """The records of those whose submission is there, one after another, sorted by student. -> iterator of
+    dict"""
+    for submission in submissions_of(course, assignment):
+        record = read_record(submission.record_path(course))
+        if record is not None:
+            yield record
+
+
+def read_record(path):
+    """A record, or None where there is none that can be read: it is then made again."""
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return record if isinstance(record, dict) and "status" in record else None
+
+
+def release_of(course, assignment):
+    """The notebook as it was released: the course folder's own, else this course's. -> its text"""
+    ours = STUDENT / f"{assignment}.ipynb"
+    theirs = Path(course) / "release" / assignment / ours.name
+    for path in (theirs, ours):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise CourseError(f"There is no assignment {assignment!r}. The lessons are {', '.join(lesson_names())}.")
+
+
+@functools.lru_cache(maxsize=8)
+def checksum_of(release):
+    """SHA-256 of all that decides a grade besides the submission: the released notebook, the checks, the
+    judge, the reference."""
+    digest = hashlib.sha256(release.encode())
+    for folder in ("course_lib", "solutions", "autograder"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if folder != "autograder" or path.name in (
+                "judge.py",
+                "inside_sandbox.py",
+                "repair.py",
+                "sandbox.py",
+            ):
+                digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def exercises_of(release):
+    """The graded exercises of a released notebook, in its order. -> {name: points}"""
+    marks = [cell.metadata.get("nbgrader", {}) for cell in nbformat.reads(release, as_version=4).cells]
+    return {
+        mark["grade_id"].removesuffix("-check"): float(mark["points"]) for mark in marks if mark.get("grade")
+    }
+
+
+def title_of(exercise):
+    """The name of an exercise as students know it: "dibr" -> "Exercise 4 · Basic rendering" """
+    from course_lib import check
+
+    known = getattr(check, exercise, None)
+    return f"Exercise {known.number} · {known.title}" if known else exercise
+
+
+def run_of(course, seed=None):
+    """The run of a course: its seed, drawn once and kept in grading/run.json. seed: replaces the one that is
+    kept. -> dict"""
+    path = Path(course) / GRADING / "run.json"
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+        if type(run["seed"]) is not int:
+            raise ValueError
+    except FileNotFoundError:
+        run = None
+    except (ValueError, KeyError, TypeError):
+        raise CourseError(f"""{path} cannot be read. It holds the seed of the run: put back the file, or
+            delete it, and everything is graded again with another seed.""") from None
+    if run is None or seed not in (None, run["seed"]):
+        run = {"seed": secrets.randbits(48) + 1 if seed is None else seed}
+        write(path, json.dumps(run) + "\n")
+    return run
+
+
+def lost_record(assignment, release, status, note):
+    """The record of a submission that could not be graded: points None, for somebody to look at."""
+    exercises = {
+        name: {"points": None, "of": of, "properties": []} for name, of in exercises_of(release).items()
+    }
+    return {
+        "assignment": assignment,
+        "status": status,
+        "exercises": exercises,
+        "cells": [],
+        "notes": [note],
+        "pictures": [],
+        "seconds": 0.0,
+        "repairs": [],
+        "solution_text": {},
+    }
+
+
+def needs_a_look(record):
+    return record["status"] != GRADED or any(
+        exercise["points"] is None for exercise in record["exercises"].values()
+    )
+
+
+def store(course, submission, record, notebook):
+    """Writes a result: the notebook first, since a record says that all of it is there."""
+    target = (
+        Path(course)
+        / "autograded"
+        / submission.student
+        / submission.assignment
+        / f"{submission.assignment}.ipynb"
+    )
+    write(target, notebook)
+    write(submission.record_path(course), json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def points_of(record):
+    """-> (points or None where one is to be given by hand, points of all exercises)"""
+    points = [exercise["points"] for exercise in record["exercises"].values()]
+    return None if None in points else sum(points), sum(
+        exercise["of"] for exercise in record["exercises"].values()
+    )
+
+
+def line(record):
+    points, of = points_of(record)
+    shown = "by hand" if points is None else f"{points:g}"
+    note = "" if record["status"] == GRADED else f"  {record['status']}"
+    return f"{record['assignment']}  {record['student']}: {shown} of {of:g}, {record['seconds']:.1f} s{note}"

@@ -1,0 +1,32 @@
+"""Files that are written whole or not at all: a killed program or a full disk leaves no half of one."""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path, suffix=""):
+    """A temporary path beside `path`, which takes its place if the block ends well, and is gone if it does not.
+
+    suffix: ending of the temporary name, for what chooses a format by it. The folder is made where it is missing.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part{suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+def write(path, data):
+    """Writes text or bytes to a file, and waits until they are on the disk. -> path"""
+    with replacing(path) as part, part.open("wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(path)

@@ -1,0 +1,349 @@
+# %% [markdown]
+# # Lesson 1 · Find the dolphin in the video
+#
+# **You will be able to** say what a drone's clip holds and how many centimetres a pixel is, get a mask for
+# each of its frames from a few points on one of them, measure how good the masks are, and look at data before
+# you compute with it.
+#
+# **Minutes:** 35. **You need to know:** Python and NumPy; what a PyTorch tensor and its shape are.
+#
+# ![The path of the course: segment, template, render, fit, results; you are at segment.](pictures/path_1.png)
+
+# %% setup=1
+from course_lib.environment import setup
+
+setup(lesson=1)
+
+# %% [markdown]
+# ## What the data is
+#
+# A drone hovers over the sea, its camera looks straight down, and a dolphin swims a loop: 200 frames, 50 in a
+# second. With each frame the drone wrote down its altitude. That is all we have: no second camera, no marks
+# on the animal.
+#
+# The clip that comes with the course was made by a computer, with a sea, a sun and an animal that no later
+# lesson knows exactly. The advantage: the truth is known, so we can measure how good our methods are. Clips
+# of real animals have the same files, without the truth.
+#
+# The course follows, in its own words and code, a tutorial by S. Zuffi, S. Melzi and D. Baieri on dolphins
+# filmed by drones; where a text says *the tutorial*, it means that one.
+
+# %%
+from matplotlib import pyplot as plt
+
+from course_lib.assets import find_pack
+from course_lib.segmentation import Clip
+
+pack = find_pack()
+clip = Clip.of(pack)  # the frames, each read when it is asked for, and the prompts
+figure, axes = plt.subplots(1, 3, figsize=(12, 2.6), layout="constrained")
+for axis, t in zip(axes, (0, 100, 199)):
+    axis.imshow(clip.read(t))  # (H, W, 3) bytes, red, green, blue
+    axis.set(title=f"t = {t / 50:.2f} s", xlabel="x (pixels)")
+
+# %% [markdown]
+# ## How large is a pixel?
+#
+# A pinhole camera maps lengths in the proportion of focal length to distance. With the altitude $h$, the
+# sensor's width $s$, the focal length $f$ and an image $W$ pixels wide, the camera sees a strip of the sea of
+# width $h\,s/f$, so one pixel is
+#
+# $$g = \frac{h}{W}\,\frac{s}{f}\quad\text{metres of sea surface.}$$
+#
+# An error of one per cent in the altitude is an error of one per cent in every length that we will measure.
+
+# %%
+from course_lib.assets.clip_files import load_altitudes
+from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH
+
+altitudes = load_altitudes(pack.altitude_path, len(clip))  # (T,) metres
+W, H = clip.size_wh
+pixel = altitudes.mean() / W * SENSOR_WIDTH / CAMERA_FOCAL
+print(f"focal length {CAMERA_FOCAL} mm, sensor {SENSOR_WIDTH} mm wide, {W} x {H} pixels")
+print(
+    f"altitude {altitudes.min():.1f} to {altitudes.max():.1f} m: a pixel is {100 * pixel:.1f} cm of the surface, "
+    f"a dolphin of 2.6 m is about {2.6 / pixel:.0f} pixels long"
+)
+
+# %% [markdown]
+# ## Prompts: telling the computer what we mean
+#
+# Which of all these things do we want? We say so with a few **points on one frame**: some on the animal
+# (label 1), some beside it (label 0). They are in the clip's `metadata/prompts.json`. For a clip of your own,
+# open a frame in any image viewer, note some pixels, and write such a file.
+
+# %%
+import numpy as np
+
+first = clip.prompts["frame"]
+points, labels = np.array(clip.prompts["points"]), np.array(clip.prompts["labels"])
+figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
+axis.imshow(clip.read(first))
+axis.scatter(*points[labels == 1].T, c="white", edgecolors="black", s=40, label="on the dolphin (1)")
+axis.scatter(*points[labels == 0].T, c="black", edgecolors="white", s=60, marker="X", label="beside it (0)")
+axis.legend(loc="lower right")
+# %% [markdown]
+# ## Segmentation
+#
+# **Segmentation** gives every pixel a label; ours is 1 on the dolphin and 0 beside it, a **mask**. There are
+# two ways here.
+#
+# - **SAM-2**, a network trained on many videos. From the points it finds the object's outline, remembers what
+#   the object looks like, and carries the mask from frame to frame. It works on nearly anything, and wants a
+#   GPU.
+# - **A tracker** without a network, which runs anywhere. It asks of each pixel how unlike the water beside it
+#   is. It works because a grey animal on blue-green water is a simple case.
+#
+# First the tracker. Its measure is the **Mahalanobis distance** of a pixel's colour $c$ from the water's mean
+# $\mu$, $\sqrt{(c - \mu)^\top \Sigma^{-1} (c - \mu)}$: a difference counted in standard deviations, where
+# $\Sigma$ is the covariance of the water's colours.
+
+# %%
+from course_lib.tracker import first_mask, smooth, stand_out, window
+
+mask = first_mask(clip.read(first), points, labels)  # (H, W) bool, grown from the points
+box = window(points, 30, mask.shape)  # rows and columns around the points
+crop = smooth(clip.read(first)[box])
+contrast = stand_out(crop, ~mask[box])  # (h, w), in standard deviations of the water
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
+axes[0].imshow(crop.astype(np.uint8))
+axes[0].set_title("the frame, around the points")
+shown = axes[1].imshow(contrast, cmap="cividis", vmin=0, vmax=15)
+axes[1].set_title("how far each pixel is from water")
+figure.colorbar(shown, ax=axes[1], label="standard deviations")
+axes[2].imshow(mask[box], cmap="gray")
+axes[2].set_title("the mask that the tracker makes of it")
+# %% [markdown]
+# The tips of the fins are thin and pale, and stand out little: the mask lacks a part of a fluke here. No
+# segmenter is perfect; what a mask is worth is measured below.
+#
+# For the next frame the tracker slides the mask to the place where it covers most of the pixels that stand
+# out there. Then it moves the outline to where pixels stand out half as much as the animal close by: there a
+# pixel is half animal and half water. Then comes the next frame, and so on.
+#
+# This makes all 200 masks, in about a quarter of a minute:
+
+# %%
+import time
+
+from course_lib.machine import small
+from course_lib.progress import tqdm
+from course_lib.tracker import Tracker
+
+T = 20 if small() else len(clip)
+tracker = Tracker(clip.read, T, clip.prompts)
+begun = time.perf_counter()
+tracked = dict(tqdm(tracker.propagate({}), total=T))  # {t: (H, W) bool}
+tracked = np.stack([tracked[t] for t in range(T)])  # (T, H, W)
+print(f"{T} masks in {time.perf_counter() - begun:.0f} s; the dolphin was lost in {len(tracker.held)} frames")
+
+# %% [markdown]
+# ## SAM-2, where it is there
+#
+# `segment_clip` does the same with SAM-2 and writes the masks as files. It is made for GPUs; on two CPU
+# cores, expect half a minute for each frame. It downloads 0.9 GB of weights the first time (0.2 GB without a
+# GPU), so nothing happens until you set the switch. The package must be there too; in a terminal, with the
+# course's Python: `pip install hydra-core iopath huggingface_hub`, then `SAM2_BUILD_CUDA=0 pip install
+# --no-deps --no-build-isolation sam2==1.1.0`.
+#
+# **You do not need it.** The clip comes with masks, as a good segmenter would make them (they were computed
+# with the clip: what is visible, with small errors added along the outline). All that follows, in every
+# lesson, uses these, not the tracker's.
+
+# %%
+RUN_SAM2 = False
+
+from course_lib.machine import choose_device, has_module
+from course_lib.segmentation import segment_clip
+
+if RUN_SAM2:
+    segment_clip(pack, method="sam2", out="sam2_masks", resume=True)
+else:
+    print(
+        f"SAM-2 is {'' if has_module('sam2') else 'not '}installed, the device is {choose_device()}; RUN_SAM2 is False."
+    )
+
+# %% [markdown]
+# ## How good is a mask?
+#
+# Compare it with the true one. If $A$ and $B$ are the sets of white pixels, their **intersection over union**
+# is
+#
+# $$\mathrm{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|}$$
+#
+# It is 1 where they are equal and 0 where they do not touch. Why not count the pixels that are right? More
+# than 99 % of a frame is water: a mask that is black all over would be right there, and has IoU 0.
+#
+# ![Two overlapping outlines of dolphins. On the left the pixels that both have are coloured, the
+# intersection; on the right the pixels that at least one has, the union.](pictures/iou.png)
+
+# %%
+import torch
+
+from course_lib import metrics, show
+from course_lib.video import SegmentedVideo
+
+if pack.truth_path:
+    truth = torch.from_numpy(metrics.load_truth(pack.truth_path, T).masks.numpy())  # (T, H, W) bool
+    with_clip = SegmentedVideo(pack, frames=T).masks > 0  # the masks that come with the clip
+    thicker = torch.nn.functional.max_pool2d(truth[:, None].float(), 3, stride=1, padding=1)[:, 0] > 0
+    black = torch.zeros_like(truth)
+    candidates = {
+        "the tracker's masks": torch.from_numpy(tracked),
+        "the masks in the clip's folder": with_clip,
+        "the truth, one pixel thicker": thicker,
+        "all black": black,
+    }
+    for name, masks in candidates.items():
+        overlap = metrics.mask_iou(masks, truth)  # (T,)
+        print(
+            f"{name:31} mean IoU {overlap.mean():.3f}, worst {overlap.min():.3f}, "
+            f"pixels right {100 * (masks == truth).float().mean():.2f} %"
+        )
+else:
+    print("The truth of this clip is not known: look at the masks with your own eyes, in exercise 1.")
+
+# %% [markdown]
+# Read the third line: **one pixel** too much all along the outline costs a fifth of the IoU, for the dolphin
+# is small. An IoU of 0.84 says that the outline is, on average, off by less than a pixel. A part of that is
+# no fault of the tracker: waves bend the light, and the dolphin is not quite where it appears.
+#
+# The fourth line is why pixels that are right are not counted: all black is 99.4 % right. And the first three
+# differ by a tenth of a per cent there, where the IoU tells them apart.
+
+# %%
+if pack.truth_path:
+    figure = show.series_over_time(
+        {
+            "IoU with the truth": {
+                "tracker": metrics.mask_iou(torch.from_numpy(tracked), truth),
+                "masks with the clip": metrics.mask_iou(with_clip, truth),
+            }
+        },
+        np.arange(T) / 50,
+        panel_height=220,
+    )
+    figure.show()
+
+# %% [markdown]
+# ## The clip as a dataset
+#
+# `SegmentedVideo` reads frames, altitudes and the masks that came with the clip (not those that you have just
+# made), and gives one frame at a time as a dictionary, as datasets of PyTorch do. It checks the files on the
+# way: what is missing or does not fit is named.
+#
+# | key | shape | what |
+# |---|---|---|
+# | `original` | (H, W, 3) | the frame, RGB, from 0 to 1 |
+# | `segmented` | (H, W, 1) | its mask, 0 or 1 |
+# | `segm_center` | (2,) | the mask's centre, from -1 to 1, x right, **y up** |
+# | `t` | int | the frame's number |
+# | `cam_eye`, `cam_at`, `cam_up` | (3,) | where the camera is, what it looks at, what is up in the image; metres |
+# | `cam_width`, `cam_height` | int | W, H |
+
+# %%
+dataset = SegmentedVideo(pack)
+sample = dataset[0]
+for key, value in sample.items():
+    print(f"{key:12} {tuple(value.shape) if torch.is_tensor(value) else value}")
+print(f"\nthe camera of frame 0 is at {sample['cam_eye'].tolist()}, the sea level is y = 0")
+
+# %% [markdown]
+# The fit looks at several frames at a time. `collate_batch` stacks samples and makes one camera object for
+# all of them; a `DataLoader` calls it for random batches.
+
+# %%
+from torch.utils.data import DataLoader
+
+from course_lib.video import collate_batch
+
+batch = next(iter(DataLoader(dataset, batch_size=7, shuffle=True, collate_fn=collate_batch)))
+print(f"frames {batch['t'].tolist()}")
+print(
+    f"original {tuple(batch['original'].shape)}, segmented {tuple(batch['segmented'].shape)}, {len(batch['cam'])} cameras"
+)
+
+# %% [markdown]
+# ## Exercise 1 · Look at the data
+#
+# *10 minutes, 5 points.*
+#
+# **Why.** A mask that belongs to another frame, colours exchanged, an axis flipped: none of these raises an
+# error, and every one of them spoils the fit an hour later. Whoever looks first finds them in a minute.
+#
+# **The task.** Show frames of the dataset above their masks: the column $k$ of the figure has
+# `dataset[indices[k]]`, its frame in row 0, its mask in row 1.
+#
+# | | what |
+# |---|---|
+# | `dataset` | a `SegmentedVideo`, as above; pixels, values from 0 to 1 |
+# | `indices` | a list of $n$ frame numbers, $n \ge 1$, in any order |
+# | result | a matplotlib `Figure` with 2 rows and $n$ columns |
+
+# %% [markdown]
+# **What you should see** when you try it below:
+#
+# ![Three columns: the frames 0, 100 and 199 with the grey dolphin on blue-green water, and below each its
+# mask, white on black, with the dolphin at the same place.](pictures/samples.jpg)
+
+# %% [markdown]
+# <details><summary>Hint 1: a figure with several pictures</summary>
+#
+# `figure, axes = plt.subplots(rows, columns)` makes a figure and an array of axes; `axes[i,
+# k].imshow(picture)` puts a picture into one of them. At the end, return `figure`.
+# </details>
+# <details><summary>Hint 2: shapes, and colours of a mask</summary>
+#
+# `imshow` takes (H, W, 3) as colours and (H, W) as numbers that it colours itself. The mask has shape (H, W,
+# 1): take its only channel. Without more ado numbers become purple and yellow; name a grey `cmap` if you want
+# black and white, and tell it with `vmin` and `vmax` where black and white lie.
+# </details>
+# <details><summary>Hint 3: one index</summary>
+#
+# With one column, `plt.subplots(2, 1)` gives an array of shape (2,), and `axes[0, 0]` fails. The option
+# `squeeze=False` keeps it (2, 1). So: one loop over `enumerate(indices)`, in it one `dataset[index]` and two
+# `imshow`.
+# </details>
+
+# %% exercise="samples"
+from matplotlib import pyplot as plt
+
+from solutions.preprocessing import show_samples
+# stub show_samples
+#     figure, axes = ...
+#     for column, index in enumerate(indices):
+#         ...
+#     return figure
+
+# %% [markdown]
+# Try it:
+
+# %%
+figure = show_samples(dataset, [0, 100, 199])
+plt.close("all")  # else Jupyter shows a figure of pyplot once more
+display(figure)
+
+# %% check="samples"
+from course_lib import check
+
+check.samples()
+
+# %%
+from course_lib.keep import keep
+
+keep(show_samples)
+
+# %% [markdown]
+# <details><summary>A question to think about: in which frames would you look first?</summary>
+#
+# The first and the last, where counting goes wrong; the one with the largest and the one with the smallest
+# mask, and those where the mask's area or centre leaps from one frame to the next, because an animal does
+# not; and some at random, because you do not know what you did not think of. Numbers choose the frames, eyes
+# judge them.
+# </details>
+#
+# *References: Ravi et al., SAM 2: Segment Anything in Images and Videos, 2024, arXiv 2408.00714; Everingham
+# et al., The PASCAL Visual Object Classes (VOC) Challenge, IJCV 88, 2010, DOI 10.1007/s11263-009-0275-4, for
+# IoU as a measure of success.*
+#
+# **Next:** a dolphin that bends, in lesson 2.

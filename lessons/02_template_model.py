@@ -1,0 +1,460 @@
+# %% [markdown]
+# # Lesson 2 · A dolphin that bends
+#
+# **You will be able to** turn rotation vectors into rotation matrices that a gradient can pass through, say
+# how linear blend skinning poses a template mesh, name every number that the fit will change, and follow the
+# animal from pixels to metres and back.
+#
+# **Minutes:** 95. **You need to know:** PyTorch tensors and broadcasting; what a matrix does to a vector.
+#
+# ![The path of the course: segment, template, render, fit, results; you are at
+# template.](pictures/path_2.png)
+
+# %% setup=2
+from course_lib.environment import setup
+
+setup(lesson=2)
+
+# %% [markdown]
+# ## The template
+#
+# One drone, far above, sees a dolphin as a hundred pixels. That is too little to find the animal's shape from
+# nothing, so we begin with a **template**: a mesh of a dolphin at rest that knows how dolphins bend. The fit
+# then asks only how *this* one differs.
+#
+# Two things are known beforehand: an adult Indo-Pacific bottlenose dolphin is about 2.6 m long, and the
+# template has ten bones. Some bones share one rotation (left and right flipper, for example), so there are
+# seven **parts**. Five of them bend; trunk and dorsal fin go with the whole animal.
+
+# %%
+import torch
+
+from course_lib import show
+from course_lib.assets import find_pack
+from course_lib.dolphin_model import BASE_DOLPHIN_SIZE, DolphinModel
+
+PARTS = [
+    "trunk",
+    "head",
+    "tail stock, front",
+    "tail stock, rear",
+    "dorsal fin",
+    "flippers",
+    "flukes",
+]  # of the course's dolphin
+
+pack = find_pack()
+model = DolphinModel(pack)
+print(
+    f"{model.V.shape[1]} vertices, {len(model.F)} faces, {model.LBS.n_joints} bones, {model.LBS.n_groups} parts, "
+    f"{BASE_DOLPHIN_SIZE} m from beak to flukes"
+)
+show.parts_figure(model, PARTS)
+
+# %% [markdown]
+# Turn it with the mouse. The body lies along z with the head ahead, y goes up, and x to the dolphin's left;
+# this holds in the whole course.
+#
+# | in the model's file | shape | what |
+# |---|---|---|
+# | `V` | (1, V, 3) | vertices at rest, metres |
+# | `F` | (F, 3) | the three vertices of each face |
+# | `J_regressor` | (1, J, V) | each joint as a weighted mean of vertices |
+# | `parents` | (J,) | the bone that each bone hangs on |
+# | `weights` | (V, J) | how much each vertex follows each bone |
+# | `shapedirs` | (V, 3, 4) | `model.LBS.shapedirs`: where a vertex goes when the animal is scaled: overall, in x, in y, in z |
+#
+# This is the format of SMPL, the model of human bodies. Such files are pickles, which may run code when they
+# are opened; the course reads them without running any.
+
+# %% [markdown]
+# ## Rotations, written as three numbers
+#
+# In each of 200 frames the fit changes six rotations by gradient descent: one of the whole animal, five of
+# parts. A rotation matrix has nine numbers tied by six equations: a step along the gradient leads out of the
+# rotations. A **rotation vector** $\theta \in \mathbb{R}^3$ has three free numbers: it points along the axis,
+# and its length is the angle in radians. Any three numbers are a rotation.
+#
+# Move the slider. The vector $v$ (grey) is turned about the dashed axis; $\theta$ (blue) grows along it. At
+# 360° all is as it was, although $\theta$ is not: one rotation has many names. Remember that for lesson 5.
+
+# %%
+show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
+
+# %% [markdown]
+# ## Exercise 2 · Rodrigues
+#
+# *40 minutes, 20 points.*
+#
+# **Why.** Every bone of the dolphin is turned by a function like this. If its gradient is wrong, nothing can
+# be fitted.
+#
+# **The formula.** With $a = |\theta|$ the angle (radians) and $n = \theta / a$ the axis, the same rotation is
+# the unit quaternion
+#
+# $$q = (w, x, y, z) = \left(\cos\tfrac{a}{2},\; n_x \sin\tfrac{a}{2},\; n_y \sin\tfrac{a}{2},\; n_z \sin\tfrac{a}{2}\right)$$
+#
+# and with $u = (x, y, z)$ it takes a point $v$ to $\;R\,v = v + 2w\,(u \times v) + 2\,u \times (u \times v)$,
+# where $\times$ is the cross product.
+#
+# | | shape | what |
+# |---|---|---|
+# | `quat` | (B, 4) | quaternions (w, x, y, z), of any length: divide by it first |
+# | `theta` | (B, 3) | rotation vectors, radians; zero is allowed, and so is its gradient |
+# | result | (B, 3, 3) | rotation matrices; dtype and device of the input |
+#
+# B counts rotations: all bones of all frames at once, thousands. Let torch do the loop.
+
+# %% [markdown]
+# **What you should see** when you try it below: the dolphin at rest, then turned by 40° about x, y and z,
+# counter-clockwise when the axis points at you.
+#
+# ![Four drawings of the dolphin, seen from ahead, from its left and above: at rest; turned about the x axis,
+# nose down; about the y axis, to its left; about the z axis, rolled so that its left side goes
+# up.](pictures/rodrigues.png)
+
+# %% [markdown]
+# <details><summary>Hint 1: the matrix of a quaternion</summary>
+#
+# The columns of a matrix are what it makes of $e_x, e_y, e_z$. Put them into the formula for $R\,v$ in place
+# of $v$, one by one. For example, $u \times e_x = (0, z, -y)$, and $u \times (u \times e_x) = (-y^2 - z^2,\;
+# xy,\; xz)$.
+# </details>
+# <details><summary>Hint 2: theta = 0</summary>
+#
+# All poses start at zero. There $a = 0$, and $\theta / a$ is 0/0. You never need $n$ alone, though: $n
+# \sin\frac{a}{2} = \theta \cdot \frac{\sin(a/2)}{a}$. What is the limit of $\sin(a/2) / a$? What is it, to
+# second order, where $a$ is small?
+# </details>
+# <details><summary>Hint 3: the gradient at zero</summary>
+#
+# The length $a = \sqrt{\theta \cdot \theta}$ has no derivative at 0 (torch's `sqrt` gives an infinite one,
+# and NaN follows; its `norm` chooses 0); the square has. `torch.where(small, series, exact)` computes both
+# branches, and in the backward pass NaN times 0 is NaN. So choose twice: first put a harmless number, 1 say,
+# into the square where it is small, then take the root and compute the exact branch from that, and let a
+# second `torch.where` pick the series where it was small.
+# </details>
+
+# %% exercise="rodrigues"
+import torch
+
+from solutions.rotations import quat_to_rotmat, batch_rodrigues
+# stub quat_to_rotmat
+#     w, x, y, z = ...                                # (B,) each, of the unit quaternion
+#     return ...                                      # (B, 3, 3)
+# stub batch_rodrigues
+#     squared = ...                                   # (B, 1), the angle's square
+#     quat = ...                                      # (B, 4), (w, x, y, z)
+#     return quat_to_rotmat(quat)
+
+# %% [markdown]
+# **Try it.** The dolphin is turned by your function; then it swims with your function in all its bones,
+# beside the course's own way (the matrix exponential, `torch.linalg.matrix_exp`).
+
+# %%
+mine = DolphinModel(pack, rodrigues=batch_rodrigues)
+pose = 0.3 * torch.randn(5, 10, 3, generator=torch.Generator().manual_seed(0))  # (B, J, 3), radians
+placed = pose[:, :1], pose[:, 1:], torch.zeros(5, 1, 3)
+error = (mine(*placed)["vertices"] - model(*placed)["vertices"]).abs().max()
+print(
+    f"Largest difference of a vertex in five random poses: {1000 * error:.4f} mm (good: below 0.01 mm; nan: see hint 2)"
+)
+show.turns_figure(model, batch_rodrigues)
+
+# %% check="rodrigues"
+from course_lib import check
+
+check.rodrigues()
+
+# %% [markdown]
+# Keep what you wrote; later lessons can use it instead of the course's solution.
+
+# %%
+from course_lib.keep import keep
+
+keep(quat_to_rotmat, batch_rodrigues)
+
+# %% [markdown]
+# <details><summary>A question to think about: why does the sign of a quaternion not matter?</summary>
+#
+# Every entry of the matrix is a sum of products of two of its numbers, so q and -q give the same rotation.
+# Quaternions have two names for each rotation, and rotation vectors have infinitely many: add a whole turn to
+# the angle. Lesson 5 meets the consequence.
+# </details>
+#
+# *Reference: G. Gallego and A. Yezzi, A compact formula for the derivative of a 3-D rotation in exponential
+# coordinates, J. Math. Imaging Vis. 51, 2015, arXiv 1312.0788. The formula is that of O. Rodrigues, 1840.*
+
+# %% [markdown]
+# ## Linear blend skinning
+#
+# A bone carries the vertices around it. Near a joint a vertex belongs to several bones, and lands at the
+# weighted mean of where each would take it:
+#
+# $$v' = \sum_{j=1}^{J} w_j \, A_j \begin{pmatrix} v \\ 1 \end{pmatrix}, \qquad
+# A_j = G_j \, \bar G_j^{-1}, \qquad
+# G_j = G_{p(j)} \begin{pmatrix} R_j & b_j \\ 0 & 1 \end{pmatrix}$$
+#
+# | symbol | what |
+# |---|---|
+# | $v,\ v'$ | the vertex at rest, and posed (the first three numbers of the sum) |
+# | $w_j$ | its weight for bone $j$; the weights of a vertex sum to 1 |
+# | $R_j$ | the bone's rotation, by your `batch_rodrigues` |
+# | $b_j$ | from the joint of the parent $p(j)$ to this one, at rest; for the root, from the origin |
+# | $G_{p(j)}$ | that of the parent; the root has none, there it is the identity |
+# | $G_j,\ \bar G_j$ | 4 × 4: from the bone to the world, posed and at rest (all $R = 1$) |
+#
+# $\bar G_j^{-1}$ brings the vertex to the joint; there the bone turns it; $G_j$ brings it to where the joint
+# has gone. A bone moves all that hangs on it, because $G_{p(j)}$ stands first.
+
+# %%
+sums = model.weights.sum(dim=1)  # (V,)
+print(f"Weights sum to {sums.min():.6f} ... {sums.max():.6f}")
+bones = [
+    "trunk",
+    "head",
+    "dorsal fin",
+    "chest",
+    "left flipper",
+    "right flipper",
+    "tail stock, front",
+    "tail stock, rear",
+    "left fluke",
+    "right fluke",
+]
+for j, parent in enumerate(model.parents.tolist()):
+    hangs_on, part = f"hangs on bone {parent}" if j else "is the root", model.LBS.seg_grouping[j]
+    moves = "" if model.bone_selection[j] else "  never rotates by itself"
+    print(f"bone {j}: {bones[j]:17}  {hangs_on:15}  part {part}, {PARTS[part]:17}{moves}")
+show.weights_figure(model, bone=7, name=bones[7])
+
+# %% [markdown]
+# Between the tail stock's two bones the weight fades smoothly: there the skin bends, and does not break. Now
+# move the bones. Choose a part in the menu, then the slider; `axis="y"` turns it sideways, `axis="z"` twists
+# it. Watch the flukes when the front of the tail stock turns: they come along.
+#
+# Two bones, the chest and the dorsal fin, never rotate by themselves: from above nothing could tell how they
+# do. The root is turned with the whole animal. So of seven parts five bend, and trunk and dorsal fin are not
+# in the menu.
+
+# %%
+show.bend_figure(model, PARTS, axis="x")
+
+# %% [markdown]
+# <details><summary>A question to think about: what becomes of a joint that turns by 180° in this model?</summary>
+#
+# A vertex with two weights of 1/2 lands half-way between where two opposite rotations take it: on the axis.
+# The skin collapses to a line there, like a twisted sweet wrapper. The mean of two rotation matrices is no
+# rotation matrix; for the small angles of a dolphin that hardly matters.
+# </details>
+#
+# *Reference: M. Loper et al., SMPL: a skinned multi-person linear model, ACM Trans. Graph. 34(6), 2015, DOI
+# 10.1145/2816795.2818013.*
+
+# %% [markdown]
+# ## Shape: four numbers a part
+#
+# Dolphins differ in length, girth and the size of their fins. Each part has four numbers, `part_scales` (P,
+# 4): global, x, y, z. They are 0 for the template; 0.1 makes the part a tenth larger. A part that grows takes
+# along the parts that hang on it, so that they still meet at the joint.
+#
+# The shape is one for the whole clip: an animal does not grow while it swims.
+
+# %%
+show.scale_figure(model, PARTS)
+
+# %% [markdown]
+# ## All that the fit will change
+#
+# `DolphinScene` holds every unknown of the clip as a parameter of a torch module. Poses and places are there
+# once for each of the T frames; shape, skin, sun and water are there once. All start from plain values: a
+# straight dolphin, grey all over. (`init_rot_up` and `init_rot_fwd` turn the start about y and z, in degrees;
+# here it is not turned.)
+
+# %%
+from course_lib.scene import DolphinScene, init_translations
+from course_lib.video import SegmentedVideo
+
+dataset = SegmentedVideo(pack)
+scene = DolphinScene(model, num_frames=len(dataset), init_rot_up=0.0, init_rot_fwd=0.0)
+meaning = {
+    "global_poses": "rotation vector of the whole dolphin",
+    "joint_poses": "that of each part (five bend)",
+    "translations": "place, metres",
+    "part_scales": "shape: global, x, y, z",
+    "azimuth": "the sun's direction, radians",
+    "elevation": "the sun's height, radians",
+    "strength": "brightness",
+    "angle": "spread of its light, radians",
+    "dolphin_albedo": "grey of the skin, a texture",
+    "water_absorption": "red, green, blue, 1 / metre",
+}
+for name, parameter in scene.named_parameters():
+    print(
+        f"{name:17} {str(tuple(parameter.shape)):17} starts at {parameter.flatten()[0].item():<6.3g} {meaning[name]}"
+    )
+count = sum(parameter.numel() for parameter in scene.parameters())
+print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the skin")
+
+# %% [markdown]
+# ## Where to start: the projection, backwards
+#
+# Gradient descent on a picture needs an overlap: a dolphin drawn where the video has none is pulled nowhere.
+# So each frame starts with the dolphin at the middle of its mask. The camera turns a point into a place in
+# the image in three steps; we know the result and undo them.
+#
+# | | forwards | backwards |
+# |---|---|---|
+# | extrinsics | $p = R\,X + t$, world to camera, metres | $X = R^T (p - t)$ |
+# | intrinsics | $(f_x\,p_x,\; f_y\,p_y)$ | divide by $f_x$ and $f_y$ |
+# | perspective | divide by the depth $d = -p_z$: $c_x, c_y$ in [-1, 1] | multiply by $d$ |
+#
+# $f_x, f_y$ are the focal length, in units of half the image's width and height: the first two numbers on the
+# diagonal of the camera's projection matrix `P`.
+#
+# The last step cannot be undone from the image: it has forgotten $d$. But the drone knows its altitude $h$,
+# and looks straight down at an animal near the surface, $y = 0$. So $d = h$.
+#
+# The camera's $p_x$ points right. The world's +x points to the **left** in the image, for +z points up in it:
+# a mask left of the middle has a positive $x$ in the world. $R$ sees to that.
+#
+# ![A drone at altitude h above the sea looks straight down. A ray from the camera passes the image plane at
+# c_x and meets the surface at p_x = c_x h / f_x; the depth d of the surface is h. Below the surface the same
+# ray leads further out.](pictures/projection.png)
+
+# %%
+frame = torch.tensor([0])
+camera = dataset.cameras(frame)
+c = dataset.normalized_centers(frame)  # (1, 2), x right, y up
+P = camera.intrinsics.projection_matrix()  # (1, 4, 4)
+f_x, f_y = P[:, 0, 0], P[:, 1, 1]  # (1,) each
+depth = dataset.cam_eye[frame, 1]  # (1,), the altitude
+p = torch.stack([c[:, 0] * depth / f_x, c[:, 1] * depth / f_y, -depth], dim=-1)  # (1, 3), camera
+X = (p - camera.extrinsics.t[..., 0])[
+    :, None
+] @ camera.extrinsics.R  # (1, 1, 3), world; a row times R is R^T times the column
+print(
+    f"Frame 0: mask at {c[0].numpy().round(3)}, drone at {depth.item():.2f} m, dolphin at {X[0, 0].numpy().round(3)} m"
+)
+
+with torch.no_grad():
+    scene.translations.copy_(init_translations(dataset))  # the same for all frames
+assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
+
+# %% [markdown]
+# ## Exercise 3 · Tracking
+#
+# *25 minutes, 15 points.*
+#
+# **Why.** If the way back to the image ends where it began, the translations are right. You will need the way
+# from metres to pixels whenever you draw on a frame.
+#
+# **The formula.** `cameras.transform(points)` gives normalised coordinates: x to the right, y **up**, both in
+# [-1, 1], and a depth. In an image of W × H pixels, column $i$ and row $j$ count from the **upper** left
+# pixel, and pixel $(i, j)$ has its centre at
+#
+# $$x = \frac{2i + 1 - W}{W}, \qquad y = \frac{H - 2j - 1}{H}$$
+#
+# Solve these for $i$ and $j$. Then draw: on a black image, colour the pixel nearest to each point by its
+# place in time, from a dark colour (the first point, not black) to a light one (the last). Which colours is
+# up to you.
+
+# %% [markdown]
+# | | shape | what |
+# |---|---|---|
+# | `points` | (B, N, 3) | world, metres: N points for each of B cameras |
+# | `cameras` | B cameras | `cameras.transform(points)` gives (B, N, 3); `cameras.width`, `cameras.height` are W, H in pixels |
+# | pixels | (B, N, 2) | column and row, not rounded: (0, 0) is the centre of the upper left pixel |
+# | `pixels` | (T, 2) | what `draw_track` takes, in the order of time |
+# | `resolution` | (W, H) | width first |
+# | image | (H, W, 3) | floats in [0, 1], **rows first**; black where no point is |
+#
+# **What you should see:** the track, here from dark violet (first frame) to yellow (last).
+#
+# ![Left, the whole image, black, with a small loop in its middle. Right, the loop on the first frame,
+# enlarged: it comes from the lower left in dark violet, goes up on the right side in purple, over the top and
+# down on the left in orange, crosses itself and ends at the lower right in yellow.](pictures/tracking.png)
+
+# %% [markdown]
+# <details><summary>Hint 1: which way is up</summary>
+#
+# Try the corners on paper. The upper left pixel is $(i, j) = (0, 0)$: its $x$ is close to -1, and its $y$
+# close to +1. So one of the two axes is turned over.
+# </details>
+# <details><summary>Hint 2: half a pixel</summary>
+#
+# From $x = (2i + 1 - W) / W$ follows $2i + 1 = (x + 1)\,W$. The 1 on the left is the half pixel between a
+# pixel's edge and its centre. Do the same for $j$; $y$ comes with a minus.
+# </details>
+# <details><summary>Hint 3: drawing</summary>
+#
+# The image is `torch.zeros(H, W, 3)`, and the pixel $(i, j)$ is `image[j, i]`. `pixels.round().long()` gives
+# the nearest one. Points may lie outside of the image: keep those with $0 \le i < W$ and $0 \le j < H$.
+# `matplotlib.colormaps["plasma"](k / (T - 1))[:3]` is the colour of point $k$.
+# </details>
+
+# %% exercise="tracking"
+import torch
+
+from solutions.tracking import project_to_pixels, draw_track
+# stub project_to_pixels
+#     x, y = ...                                      # (B, N) each, normalised coordinates
+#     return ...                                      # (B, N, 2)
+# stub draw_track
+#     width, height = resolution
+#     image = ...                                     # black
+#     ...                                             # colour the pixels
+#     return image
+
+# %% [markdown]
+# **Try it.** Left the whole image; right the track on top of the first frame, enlarged. The dataset, as in
+# the tutorial that this course follows (S. Zuffi, S. Melzi, D. Baieri), turns pixels into coordinates by
+# $2i/W - 1$: its (0, 0) is the pixel's upper left corner. So its centres, in your pixels, are half a pixel
+# less.
+
+# %%
+from matplotlib import pyplot as plt
+
+cameras = dataset.cameras(torch.arange(len(dataset)))
+pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]  # (T, 2)
+image = draw_track(pixels, dataset.data_resolution)  # (H, W, 3)
+off = (pixels - (dataset.segment_centers - 0.5)).norm(dim=-1)  # (T,)
+print(f"The way back ends {off.min():.2f} to {off.max():.2f} pixels from where it began (right: 0.00)")
+
+figure, (whole, near) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
+whole.imshow(image)
+near.imshow(torch.where(image.any(-1, keepdim=True), image, dataset.frames[0] / 255), interpolation="nearest")
+(left, top), (right, bottom) = pixels.amin(0) - 25, pixels.amax(0) + 25
+near.set(xlim=(left, right), ylim=(bottom, top))
+plt.show()
+
+# %% check="tracking"
+from course_lib import check
+
+check.tracking()
+
+# %%
+from course_lib.keep import keep
+
+keep(project_to_pixels, draw_track)
+
+# %% [markdown]
+# The way back is right, but the start is not quite: without the half pixel each frame starts 0.71 pixels, the
+# diagonal of half a pixel, beside the middle of its mask. From 11 m that is less than 2 cm on the sea, far
+# less than the fit will move the dolphin; but such halves add up where nobody watches them.
+#
+# <details><summary>A question to think about: the dolphin is 1 m below the surface. How wrong is its starting point?</summary>
+#
+# The true point lies further along the same ray, at depth $h + 1$ instead of $h$. So besides the metre of
+# depth, it lies further from the point below the drone, by $1/h$ of the distance to it: with $h$ = 11 m and
+# the dolphin 1.7 m from that point, by 15 cm. In the image nothing is off except the dolphin's size, which is
+# 1/12 less than it would be at the surface. That is all that the fit can find the depth from, and a smaller
+# dolphin nearer to the drone looks the same.
+# </details>
+#
+# *Reference: R. Hartley and A. Zisserman, Multiple View Geometry in Computer Vision, 2nd ed. 2004, ch. 6, DOI
+# 10.1017/CBO9780511811685.*
+
+# %% [markdown]
+# **What you have now:** a dolphin that bends (`DolphinModel`), all its unknowns (`DolphinScene`), and a start
+# for each frame. In lesson 3 you take its picture, in a way that tells it how to move.

@@ -1,0 +1,650 @@
+# %% [markdown]
+# # Lesson 3 · A picture that can be pulled at
+#
+# **You will be able to** take a mesh from the world into a camera's image, rasterise it and what it carries,
+# give its outline a soft edge through which pixels pull at vertices, light it under water, and put all of
+# this into one function that autograd can differentiate.
+#
+# **Minutes:** 105. **You need to know:** PyTorch broadcasting and autograd; what a mesh is (vertices, faces;
+# lesson 2).
+#
+# ![The path of the course: segment, template, render, fit, results; you are at render.](pictures/path_3.png)
+
+# %% setup=3
+from course_lib.environment import setup
+
+setup(lesson=3)
+
+# %% [markdown]
+# `batch_rodrigues` of lesson 2 comes from the course. `USE_MY_WORK = True` takes the one that you kept, as it
+# is; the folder `my_work` must then lie beside this notebook. (If lessons 2 and 3 were handed out together,
+# `False` takes yours too, but only if it had all points in its check when you kept it. The cell says which
+# one it took.)
+
+# %%
+USE_MY_WORK = False
+
+from solutions.rotations import batch_rodrigues
+
+if USE_MY_WORK:
+    from my_work import batch_rodrigues
+
+# %% [markdown]
+# ## Something worth rendering
+#
+# The scene below is one that was already fitted to the clip (you will make your own in lesson 4), so that you
+# see at once whether your renderer is right. We look at one frame, through a **window**: the dolphin covers
+# 0.6 per cent of the drone's picture, so to save time we render only 160 x 90 of its 640 x 360 pixels. The
+# perspective stays the same.
+
+# %%
+import torch
+
+from course_lib import kal, show
+from course_lib.assets import find_pack, ready_fit
+from course_lib.losses import iou_loss
+from course_lib.scene import DolphinScene
+from course_lib.dolphin_model import DolphinModel
+from course_lib.video import SegmentedVideo
+from course_lib.window import TUTORIAL_BAND, cut, window_camera
+
+pack = find_pack()
+dataset = SegmentedVideo(pack)
+model = DolphinModel(pack, rodrigues=batch_rodrigues)
+scene = DolphinScene(model, len(dataset))
+scene.load(ready_fit("default"))
+
+t = torch.tensor([100])  # (B,) one frame
+W, H = 160, 90
+left, top = (dataset.segment_centers[t] - torch.tensor([W / 2, H / 2])).round().long().unbind(-1)
+cam = window_camera(dataset.cameras(t), left, top, W, H)
+original = cut(dataset.frames, t, left, top, W, H) / 255  # (B, H, W, 3)
+segmented = cut(dataset.masks, t, left, top, W, H)[..., None] / 255  # (B, H, W, 1)
+verts = scene.skin(t).detach()  # (B, V, 3) metres, in the world
+
+print(
+    f"{verts.shape[1]} vertices, {len(model.F)} faces; the camera is {float(dataset.cam_eye[t, 1]):.1f} m above the sea"
+)
+show.tiles({"what the drone saw": original[0], "where the dolphin is": segmented[0]})
+
+# %% [markdown]
+# ## Four spaces
+#
+# A vertex goes through four sets of coordinates. Most bugs of renderers are a mix-up of two of them.
+#
+# | space | coordinates | unit |
+# |---|---|---|
+# | **world** | y up from the sea's surface; x and z on it | metres |
+# | **camera** | x right, y up in the image; the camera looks along **-z**, so what it sees has z < 0, and larger z is closer | metres |
+# | **image** (NDC, "normalised device coordinates") | x right, y **up**, both in [-1, 1] over the image | half an image |
+# | **pixels** | column i from the left, row j from the **top**; its centre is at x = (2i + 1 - W)/W, y = (H - 2j - 1)/H | pixels |
+#
+# ![Four plots in a row, with the dolphin's vertices as dots: in the world, seen from the side, just under the
+# sea's surface at y = 0; in camera space, 11 m in front of the camera along -z, within the cone that it sees;
+# in the image, from -1 to 1 in x and in y with y up, drawn as wide as the image is; in pixels, with rows
+# counted from the top.](pictures/spaces.png)
+#
+# With the camera's rotation $R$ and shift $t$, the focal lengths $f_x, f_y$ in half images (as in lesson 2),
+# and $o$ the principal point: where the camera's axis meets the image, (0, 0) for the whole frame, elsewhere
+# in a window:
+#
+# $$p_\text{cam} = R\,p + t, \qquad x = -f_x\,\frac{x_\text{cam}}{z_\text{cam}} + o_x, \qquad y = -f_y\,\frac{y_\text{cam}}{z_\text{cam}} + o_y$$
+#
+# `cam.extrinsics` does the first step, `cam.intrinsics` the second. The division is the perspective: twice as
+# far, half as large.
+#
+# `kal` is a twin of NVIDIA's *kaolin* that needs no GPU: the same names, the same numbers. Here are four
+# points: the dolphin's middle, the origin, and two that are 1 m away from it. Which world axis runs to the
+# left in the image? Why do two of the points fall together?
+
+# %%
+points = torch.cat([verts[0].mean(0, keepdim=True), torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])])[
+    None
+]  # (B, 4, 3)
+whole = dataset.cameras(t)  # of the whole frame
+in_camera_space = whole.extrinsics.transform(points)  # (B, 4, 3)
+in_image = whole.intrinsics.transform(
+    in_camera_space
+)  # (B, 4, 3), of which x and y are the place in the image
+for name, values in (("world", points), ("camera", in_camera_space), ("image", in_image[..., :2])):
+    print(f"{name:8}", *(f"({', '.join(f'{x:6.2f}' for x in point)})" for point in values[0].tolist()))
+
+# %% [markdown]
+# <details><summary>The answers</summary>
+#
+# The world's x: the point (1, 0, 0) has a negative x in the image. The second and the fourth point fall
+# together, (0, 0, 0) and (0, 1, 0): the drone is straight above both and looks down, so they lie on one ray,
+# and the image has no depth.
+# </details>
+#
+# ## Rasterisation, and why it has no gradient
+#
+# `rasterize` asks of every pixel which face covers its centre, and of those the nearest one. Within a face it
+# mixes what the three corners carry, by **barycentric weights** $w_0 + w_1 + w_2 = 1$: a point of the
+# triangle is $w_0 v_0 + w_1 v_1 + w_2 v_2$, and its feature $w_0 f_0 + w_1 f_1 + w_2 f_2$.
+#
+# What the corners carry is up to you: colours, texture coordinates, normals, or the number 1. Of a feature of
+# ones the picture is the **hard mask**: 1 where a face is seen, 0 elsewhere.
+
+# %%
+triangle = torch.tensor([[[[-0.5, -0.6], [0.6, -0.3], [-0.1, 0.7]]]])  # (B, F, 3, 2), in the image
+depth = torch.full((1, 1, 3), -1.0)  # (B, F, 3), z in camera space
+colours = torch.eye(3)[None, None]  # (B, F, 3, 3): red, green, blue at the corners
+ones = torch.ones(1, 1, 3, 1)
+(colour, hard), face_idx = kal.render.mesh.rasterize(27, 48, depth, triangle, [colours, ones])
+show.tiles({"colours of the corners, mixed": colour[0], "hard mask": hard[0]}, zoom=8)
+
+# %% [markdown]
+# Move the triangle by a tenth of a pixel: of the 1,296 pixels a few jump from 0 to 1 or back, and all others
+# do not change at all. Each pixel is a staircase. Its derivative is zero almost everywhere and does not exist
+# on the steps, so a loss that compares hard masks may be smaller at the right place, but its gradient does
+# not say where that is.
+#
+# ## The soft mask
+#
+# The answer of DIB-R (a "differentiable interpolation-based renderer", reference below): beside the mesh, let
+# every face claim a pixel the more, the nearer it is. With $d_k$ the distance from the pixel's centre to the
+# outline of face $k$, in NDC, and $\sigma^{-1}$ the sharpness (`sigmainv`),
+#
+# $$m = 1 \text{ where a face is seen}, \qquad m = 1 - \prod_k \left(1 - e^{-\sigma^{-1} d_k^2}\right) \text{ elsewhere.}$$
+#
+# Only the first `knum` faces whose box, enlarged by `boxlen`, holds the pixel are heard: without that limit
+# every pixel would have to ask every face. (The paper writes $e^{-d/\delta}$; kaolin, and so the course,
+# takes $d_k^2$ with $d_k$ the distance.) Move the slider: what does a large sigmainv do, what a small one?
+
+# %%
+levels = (10, 30, 100, 300, 1000, 10000)
+soft = {
+    f"{s:,}": kal.render.mesh.dibr_soft_mask(triangle, face_idx, sigmainv=s, boxlen=1.0)[0] for s in levels
+}
+show.image_slider(soft, prefix="sigmainv ", outline=triangle[0, 0], start=2)
+
+# %% [markdown]
+# <details><summary>The answer</summary>
+#
+# A large sigmainv gives a sharp edge: the hard mask, nearly. A small one gives a wide halo: a pixel far away
+# still feels the triangle, but nobody can tell any more where its outline is.
+# </details>
+#
+# Now slide the triangle sideways, away from where it should be (0), and compare the masks by the loss that
+# the course uses for outlines: 1 - intersection / union. The values of both fall towards the middle. But a
+# fit does not see the values all around: it asks autograd for the slope where it stands. That is the second
+# picture: nothing for the hard mask, wherever it is.
+
+# %%
+shifts = torch.linspace(-0.2, 0.2, 201)
+names = ("hard mask", "soft mask, sigmainv 300")
+losses, slopes = ({name: torch.zeros(len(shifts)) for name in names} for _ in range(2))
+(small,), _ = kal.render.mesh.rasterize(14, 24, depth, triangle, [ones])  # few pixels: large steps
+for k, shift in enumerate(shifts):
+    shift = shift.clone().requires_grad_()
+    moved = triangle + torch.stack([shift, torch.zeros(())])
+    (mask,), seen = kal.render.mesh.rasterize(14, 24, depth, moved, [ones])
+    soft_mask = kal.render.mesh.dibr_soft_mask(moved, seen, sigmainv=300, boxlen=0.3)[..., None]
+    for name, image in zip(names, (mask, soft_mask)):
+        loss = iou_loss(image, small)
+        losses[name][k] = loss.detach()
+        slopes[name][k] = torch.autograd.grad(loss, shift, retain_graph=True)[0]
+show.lines(shifts, losses, "shift (half images)", "1 - IoU", height=280).show()
+show.lines(shifts, slopes, "shift (half images)", "its slope, by autograd", height=280).show()
+
+# %% [markdown]
+# Left of the middle the soft mask's slope is negative, right of it positive: downhill is towards the middle
+# from both sides. It is 0 a little beside the middle, and the loss is not 0 there: the soft mask has a bias,
+# the subject of a section below.
+
+# %% [markdown]
+# The width of the edge is a choice: too narrow, and a dolphin that is off by more is not felt; too wide, and
+# the outline is blurred. The tutorial that this course follows (S. Zuffi, S. Melzi, D. Baieri) takes sigmainv
+# = 100,000 for the whole frame: a claim falls to 1/e at a distance of $1/\sqrt{100000} = 0.0032$, which is
+# one pixel of its 640 columns. `TUTORIAL_BAND` holds its three numbers, and `TUTORIAL_BAND.seen_by(cam)`
+# gives them for a camera that shows a part of the frame: in a window of a quarter of the width all distances
+# are four times as long.
+
+# %%
+print("whole frame: sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(whole))
+print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam))
+
+# %% [markdown]
+# ## Exercise 4 · Basic rendering
+#
+# *45 minutes, 20 points.*
+#
+# **Why.** This function is the core. All that the fit knows of the picture comes through it.
+#
+# **The steps.** (`mesh`, in the first line that is given, is a `SurfaceMesh`: the vertices in the world, with
+# the faces.)
+#
+# 1. Take the vertices into camera space, then into the image. Of the image only x and y count.
+# 2. Gather both at the corners of the faces: `kal.ops.mesh.index_vertices_by_faces(values, model.F)`.
+# 3. Which faces look at the camera? Take their normals $n = (v_1 - v_0) \times (v_2 - v_0)$ in **camera
+#    space**: the function `kal.ops.mesh.face_normals(faces)` makes one per face, (B, F, 3). The camera looks
+#    along -z: we take $n_z \ge 0$, as the tutorial does. That would be exact without perspective, and nearly
+#    is for a small animal far away.
+# 4. What the corners carry, in this order: **texture coordinates** (given: where on the skin's picture a
+#    corner lies), normals in the **world** (the attribute `mesh.face_normals`, (B, F, 3, 3), one per corner;
+#    the sun stands in the world), **height over the sea** (y in the world, at each corner), and ones, for the
+#    hard mask.
+# 5. `rasterize(height, width, depth, corners in the image, features, valid_faces)`: the depth is z in camera
+#    space, as it is.
+# 6. `dibr_soft_mask(corners in the image, face_idx, sigmainv, boxlen, knum)`.
+#
+# | | shape | what |
+# |---|---|---|
+# | `verts` | (B, V, 3) | vertices in the world, metres |
+# | `cam` | | B cameras, with `.extrinsics`, `.intrinsics`, `.width`, `.height` |
+# | `model` | | `.F` (F, 3) faces, `.face_uvs` (1, F, 3, 2) |
+# | depth | (B, F, 3) | z of the corners in camera space |
+# | corners in the image | (B, F, 3, 2) | NDC |
+# | a feature | (B, F, 3, D) | D numbers at each corner of each face |
+# | result: features | list of 4 | uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard mask (B, H, W, 1) |
+# | `band` | | passed on to step 6: `*band.seen_by(cam)` gives sigmainv, boxlen, knum |
+# | result: soft mask | (B, H, W, 1) | |
+#
+# ![What you should see: six pictures of the dolphin from above. Texture coordinates as colours that change
+# along and around the body; normals as colours, greener where the skin faces up; the height, light at the
+# dorsal fin; the hard mask with a sharp edge; the soft mask with a blurred edge; and the difference of the
+# two, a thin bright outline.](pictures/features.png)
+#
+# <details><summary>Hint 1: which space?</summary>
+#
+# Write down for each argument of `rasterize` which of the four spaces it lives in. The camera's are for
+# *where* things are in the picture and *what hides what*. The world's are for what light and water ask: which
+# way does the skin face, how deep is it?
+# </details>
+# <details><summary>Hint 2: one value per corner</summary>
+#
+# `verts[..., 1]` is (B, V), the heights of the vertices. Rasterisation wants (B, F, 3, 1): gather at the
+# faces' corners first, and slice with `1:2` instead of `1`, which keeps the last dimension.
+# `mesh.face_vertices` has the corners in the world already.
+# </details>
+# <details><summary>Hint 3: nearly the answer</summary>
+#
+# `in_camera = cam.extrinsics.transform(verts)`, and `cam.intrinsics.transform(in_camera)` has three
+# coordinates, of which `[..., :2]` are wanted. `index_vertices_by_faces` is called twice, for these two.
+# Facing is `face_normals(...)[..., 2] >= 0` of the first of its results, the depth is `[..., 2]` of the same,
+# and the second one goes into both `rasterize` and `dibr_soft_mask`.
+# </details>
+
+# %% exercise="dibr"
+import torch
+
+from course_lib import kal
+from course_lib.window import TUTORIAL_BAND
+
+from solutions.rendering import dibr_rendering
+# stub dibr_rendering
+#     mesh = kal.rep.SurfaceMesh(verts, model.F)
+#     uv = model.face_uvs.expand(len(verts), -1, -1, -1)                # (B, F, 3, 2), v counted from the texture's top
+#     uv = torch.stack([uv[..., 0], 1 - uv[..., 1]], dim=-1)            # texture_mapping counts it from the bottom
+#
+#     in_camera = ...                                                   # (B, V, 3)
+#     on_image = ...                                                    # (B, V, 2)
+#     faces_camera = ...                                                # (B, F, 3, 3)
+#     faces_image = ...                                                 # (B, F, 3, 2)
+#     looks_at_us = ...                                                 # (B, F) bool
+#     height = ...                                                      # (B, F, 3, 1)
+#     ones = torch.ones_like(uv[..., :1])                               # (B, F, 3, 1)
+#
+#     features, face_idx = kal.render.mesh.rasterize(
+#         cam.height, cam.width, ..., ..., [uv, mesh.face_normals, ..., ones], valid_faces=...)
+#     soft_mask = kal.render.mesh.dibr_soft_mask(..., face_idx, *band.seen_by(cam))
+#     return features, soft_mask[..., None]
+
+# %% [markdown]
+# Try it. Compare with the picture above: is anything upside down, inside out, in another space?
+
+# %%
+features, soft_mask = dibr_rendering(verts, cam, model)
+uv, normals, height, hard_mask = features
+show.tiles(
+    {
+        "texture coordinates": uv[0],
+        "normals": (normals[0] + 1) / 2 * hard_mask[0],
+        "height": ((height[0] - height.min()) / (height.max() - height.min())) * hard_mask[0],
+        "hard mask": hard_mask[0],
+        "soft mask": soft_mask[0],
+        "soft minus hard": soft_mask[0] - hard_mask[0],
+    }
+)
+
+# %% check="dibr"
+from course_lib import check
+
+check.dibr()
+
+# %%
+from course_lib.keep import keep
+
+keep(dibr_rendering)
+
+# %% [markdown]
+# **Stuck?** Set `SPARE_RENDERING = True`: the rest of the lesson then goes on with a spare part of the
+# course. To come back to yours, run the cell of the exercise again.
+
+# %%
+SPARE_RENDERING = False
+
+if SPARE_RENDERING:
+    from course_lib.check.fallback_renderer import dibr_rendering
+
+# %% [markdown]
+# <details><summary>A question to think about: z decides what hides what, but no gradient flows to it. What can the fit therefore not learn?</summary>
+#
+# Which of two faces is in front is a yes or no: it has no slope. If a flipper is hidden behind the body,
+# nothing in the picture pulls it to the front. (Depth does get gradients by another way: the perspective
+# makes what is nearer larger, a little.)
+# </details>
+#
+# *Reference: W. Chen et al., Learning to predict 3D objects with an interpolation-based differentiable
+# renderer, NeurIPS 2019, arXiv 1908.01210, section 3: interpolation for the inside, the soft mask for the
+# outside.*
+
+# %% [markdown]
+# ## The soft mask is larger than the dolphin
+#
+# Outside the outline the soft mask is above 0, and nowhere below the hard mask: it is larger than the animal,
+# even where the animal is right. With one triangle that is a thin seam. Beside a fine mesh dozens of faces
+# claim the same pixel, each a little, and the product of all the $1 - e^{-\sigma^{-1}d^2}$ goes to 0: the
+# mask **saturates** to 1 before it falls.
+#
+# What does that do to a fit? Take the mesh's own hard mask as the truth, shrink and grow the dolphin, and see
+# where the loss is lowest. An honest loss would be lowest at 1.
+
+# %%
+from course_lib.window import Band
+
+hard_mask = dibr_rendering(verts, cam, model)[0][3]  # (B, H, W, 1) of the mesh as it is: the truth here
+scales = torch.linspace(0.9, 1.06, 33)
+middle = verts.mean(1, keepdim=True)
+narrow = Band(sigmainv=1600000, boxlen=0.0025)  # a quarter of the tutorial's width
+curves = {"the tutorial's band": [], "a quarter as wide": [], "hard mask (no gradient)": []}
+with torch.no_grad():
+    for s in scales:
+        sized = middle + s * (verts - middle)
+        for name, edge in (("the tutorial's band", TUTORIAL_BAND), ("a quarter as wide", narrow)):
+            features_s, soft_s = dibr_rendering(sized, cam, model, edge)
+            curves[name].append(float(iou_loss(soft_s, hard_mask)))
+        curves["hard mask (no gradient)"].append(float(iou_loss(features_s[3], hard_mask)))
+for name, values in curves.items():
+    print(f"{name}: lowest at {float(scales[torch.tensor(values).argmin()]):.3f} of the true size")
+show.lines(
+    scales,
+    {name: torch.tensor(values) for name, values in curves.items()},
+    "size of the dolphin, 1 is the truth",
+    "1 - IoU",
+    mark=(1.0, "truth"),
+)
+
+# %% [markdown]
+# The lowest loss lies below 1: who minimises it makes the animal too small, and *measures* it too short. A
+# narrower band is less biased, but pulls from less far. That trade is the renderer's, not the fit's, and it
+# is easy to miss, because the loss goes down nicely. Lesson 4 comes back to it: `course_lib/outline.py` has a
+# term made from distances that has no such bias.
+
+# %% [markdown]
+# ## Texture
+#
+# Which colour has the skin at a pixel? The texture coordinates (u, v) say where to look in the texture image,
+# the **albedo**: the share of light that the skin reflects. Between four texels (pixels of the texture)
+# `texture_mapping` mixes, so gradients flow to the texture. Ours has one channel: dolphins are grey.
+# `texturing` shows it in three.
+#
+# Here it is on the dolphin, and beside it a chequered one, which shows how the skin is laid out.
+
+# %%
+from course_lib.shading import texturing
+
+uv, normals, height, hard_mask = dibr_rendering(verts, cam, model)[0]  # yours, of exercise 4
+tile = torch.arange(512) // 16 % 2
+chequered = (tile[:, None] ^ tile[None]).float()[None, None] * 0.6 + 0.3  # (1, 1, S, S)
+with torch.no_grad():
+    skin = texturing(uv, hard_mask, scene.dolphin_albedo)  # (B, H, W, 3)
+    squares = texturing(uv, hard_mask, chequered)
+show.tiles({"fitted skin": skin[0], "chequered": squares[0]})
+
+# %% [markdown]
+# ## Sun
+#
+# The sun and the sky around it are one **spherical Gaussian**: from the direction $x$ comes the light $a\,
+# e^{\,s\,(x \cdot d - 1)}$, most from the direction $d$ of the sun, less around it. How much of it a surface
+# reflects follows from formulas, with smooth gradients. The scene has `azimuth` and `elevation` for $d$,
+# `strength` for $a$, and `angle`, how wide the light is, for $s$. Change the angle on this ball: what becomes
+# of the border of light and shadow?
+
+# %%
+normal, inside = show.ball()
+balls = {}
+for degrees in (5, 15, 30, 60, 90, 120):
+    direction = torch.nn.functional.normalize(torch.tensor([[0.6, 0.6, 0.5]]), dim=-1)  # (1, 3)
+    sun = kal.render.lighting.SgLightingParameters.from_sun(
+        direction, torch.ones(1), torch.deg2rad(torch.tensor([float(degrees)]))
+    )
+    light = kal.render.lighting.sg_diffuse_fitted(
+        sun.amplitude, direction, sun.sharpness, normal[inside], torch.full_like(normal[inside], 0.8)
+    )
+    image = torch.zeros_like(normal)
+    image[inside] = light / light.max()  # the brightest spot is white
+    balls[f"{degrees}°"] = image
+show.image_slider(balls, prefix="angle ", start=2)
+
+# %% [markdown]
+# <details><summary>The answer</summary>
+#
+# A small sun leaves a sharp border between light and shadow; a wide one reaches round the ball, and the
+# border becomes soft, as under clouds.
+# </details>
+#
+# *Reference: J. Wang et al., All-frequency rendering of dynamic, spatially-varying reflectance, ACM TOG
+# 28(5), 2009, doi 10.1145/1618452.1618479.*
+#
+# `sunlight` in `course_lib/shading.py` does this for the pixels that show the dolphin.
+
+# %%
+from course_lib.shading import sunlight
+
+uv, normals, height, hard_mask = dibr_rendering(verts, cam, model)[0]
+with torch.no_grad():
+    skin = texturing(uv, hard_mask, scene.dolphin_albedo)
+    lit = sunlight(scene, cam, hard_mask, skin, normals)  # (B, H, W, 3)
+show.tiles({"skin": skin[0], "in the sun": lit[0]})
+
+# %% [markdown]
+# ## Exercise 5 · Light under water
+#
+# *12 minutes, 10 points.*
+#
+# **Why.** Water swallows red within metres, blue hardly at all. Seen from a drone, a dolphin's colour tells
+# how deep it is; a renderer that does not know would darken its skin instead.
+#
+# **The formula** (Lambert and Beer). Each metre takes the same share of what is left, another share of each
+# colour. Where a pixel $ij$ shows the dolphin and its height $l_{ij}$ over the sea is below 0,
+#
+# $$I_{ij} \leftarrow I_{ij} \cdot e^{\,w\, l_{ij}}$$
+#
+# with $I$ the colour, $w$ the `water_absorption` in 1/m, one number each for red, green and blue, and $l$ in
+# metres, negative under water. Everything else stays as it is: what is above the water, and the pixels off
+# the dolphin.
+#
+# | | shape | what |
+# |---|---|---|
+# | `image` | (B, H, W, 3) | colours, lit |
+# | `sea_level_height` | (B, H, W, 1) | metres over the sea, negative under water |
+# | `hard_mask` | (B, H, W, 1) | 1 where the dolphin is seen, up to rounding (0.9999999): ask for > 0.5, not == 1 |
+# | `water_absorption` | (3,) | 1/m, for red, green, blue |
+# | result | (B, H, W, 3) | a new image |
+#
+# Give back a **new** image: do not write into the one that you got. Autograd still needs it to differentiate
+# what made it.
+#
+# ![What you should see: a white plank that dips into water from left to right. Above the water it stays
+# white; below it turns first cyan, then blue. On top the same plank without water.](pictures/water.png)
+#
+# <details><summary>Hint 1: three colours at once</summary>
+#
+# (B, H, W, 1) times (3,) broadcasts to (B, H, W, 3): no loop over the colours.
+# </details>
+# <details><summary>Hint 2: only some pixels, without writing into the image</summary>
+#
+# Two ways: choose between two images with `torch.where(condition, a, b)`; or make the exponent 0 where
+# nothing is to change, because $e^0 = 1$.
+# </details>
+# <details><summary>Hint 3: nearly the answer</summary>
+#
+# With the second way: height times mask is 0 off the dolphin, and `.clamp(max=0)` makes it 0 above the water.
+# What is left is the formula.
+# </details>
+
+# %% exercise="absorption"
+import torch
+
+from solutions.rendering import absorb
+# stub absorb
+#     return ...                                                        # (B, H, W, 3)
+
+# %% [markdown]
+# Try it: a white plank that dips from half a metre above the water to 3 m under it. The water is made up,
+# with about the red that was fitted to the clip.
+
+# %%
+plank = torch.ones(1, 24, 140, 3)
+plank_height = torch.linspace(0.5, -3, 140).expand(1, 24, 140)[..., None]
+wet = absorb(plank, plank_height, torch.ones(1, 24, 140, 1), torch.tensor([0.9, 0.3, 0.1]))
+show.tiles({"a white plank": plank[0], "dipped into the water": wet[0]}, columns=1, frame=True)
+
+# %% check="absorption"
+from course_lib import check
+
+check.absorption()
+
+# %%
+from course_lib.keep import keep
+
+keep(absorb)
+
+# %% [markdown]
+# **Stuck?** `SPARE_WATER = True` goes on with a spare `absorb`.
+
+# %%
+SPARE_WATER = False
+
+if SPARE_WATER:
+    from course_lib.check.fallback_renderer import absorb
+
+# %% [markdown]
+# <details><summary>A question to think about: light goes down to the dolphin and up to the drone. Is the formula then wrong?</summary>
+#
+# On its way down and up it goes through about twice the depth of water, so $w$ as fitted is nearer to twice
+# the water's own absorption, and more where the sun is low. The law keeps its form; what changes is what $w$
+# means. Do not read it as the water's.
+# </details>
+#
+# *Reference: R. M. Pope and E. S. Fry, Absorption spectrum (380-700 nm) of pure water. II, Applied Optics
+# 36(33), 1997, doi 10.1364/AO.36.008710: pure water takes 0.34 1/m of red light (650 nm), 0.009 1/m of blue
+# (450 nm).*
+
+# %% [markdown]
+# ## Exercise 6 · The renderer
+#
+# *15 minutes, 10 points.*
+#
+# **Why.** The fit asks one question again and again: what would the drone see, if the scene were like this?
+# This function answers.
+#
+# **The steps.** Pose the mesh as it is in the frames $t$; render its features and soft mask; look up the
+# skin; light it under water.
+#
+# | call | gives |
+# |---|---|
+# | `scene.skin(t)` | vertices (B, V, 3) in the world |
+# | `dibr_rendering(verts, cam, scene.model, band)` | features [uv, normal, height, hard_mask], soft_mask: exercise 4 |
+# | `texturing(uv, hard_mask, scene.dolphin_albedo)` | image (B, H, W, 3), the skin |
+# | `lighting(scene, cam, hard_mask, image, normals, height, absorb)` | image (B, H, W, 3): sun, then water by your `absorb` |
+# | **result** | image (B, H, W, 3), hard_mask (B, H, W, 1), soft_mask (B, H, W, 1) |
+#
+# `t` (B,) are the numbers of the frames asked for, in any order; `cam` holds their B cameras.
+#
+# ![What you should see: four pictures. The drone's frame; the rendered dolphin on black, grey-blue with a
+# light back; its hard mask; its soft mask.](pictures/renderer.png)
+#
+# **Stuck at exercise 4 or 5?** Go on without: the switches `SPARE_RENDERING` and `SPARE_WATER` are below
+# their checks. The check of this exercise uses spare parts anyway and judges your `render` alone.
+
+# %% [markdown]
+# <details><summary>Hint 1: the order of things</summary>
+#
+# Skin first, then light: a glint of the sun is not coloured by the skin, so it cannot be multiplied by it.
+# </details>
+# <details><summary>Hint 2: the frames</summary>
+#
+# `scene.skin(t)` poses the frames that are asked for. `cam` has as many cameras as `t` has numbers.
+# </details>
+# <details><summary>Hint 3: nearly the answer</summary>
+#
+# Four lines, one for each row of the table, and the features unpacked into four names in between. `absorb` is
+# handed to `lighting` as a function: without parentheses.
+# </details>
+
+# %% exercise="renderer"
+from course_lib.shading import lighting, texturing
+from course_lib.window import TUTORIAL_BAND
+
+from solutions.rendering import render
+# stub render
+#     verts = ...                                                       # (B, V, 3)
+#     features, soft_mask = ...
+#     uv, normals, height, hard_mask = features
+#     image = ...                                                       # (B, H, W, 3), the skin
+#     image = ...                                                       # (B, H, W, 3), lit, under water
+#     return image, hard_mask, soft_mask
+
+# %% [markdown]
+# Try it: the frame that the drone filmed, and the one that your renderer makes of the fitted scene.
+
+# %%
+with torch.no_grad():
+    image, hard_mask, soft_mask = render(scene, t, cam)
+show.tiles(
+    {"original": original[0], "render": image[0], "hard mask": hard_mask[0], "soft mask": soft_mask[0]}
+)
+
+# %% check="renderer"
+from course_lib import check
+
+check.renderer()
+
+# %%
+from course_lib.keep import keep
+
+keep(render)
+
+# %% [markdown]
+# ## Does the gradient point home?
+#
+# Push the dolphin 8 cm aside, render, compare its soft mask with the segmentation, and ask autograd in which
+# direction the loss falls. With that arrow known for every parameter, fitting is walking downhill: lesson 4.
+
+# %%
+push = torch.tensor([0.0, 0.0, -0.08])  # metres in the world
+place = (scene.translations.detach()[t, 0] + push).requires_grad_()  # (B, 3)
+pushed = verts + (place - scene.translations.detach()[t, 0])[:, None]
+loss = iou_loss(dibr_rendering(pushed, cam, model)[1], segmented)
+(gradient,) = torch.autograd.grad(loss, place)
+downhill = -gradient[0] / gradient[0].norm()
+print(
+    "pushed by",
+    [round(float(x), 2) for x in push],
+    "metres; downhill is",
+    [round(float(x), 2) for x in downhill],
+)
+
+# %% [markdown]
+# <details><summary>A question to think about: the mask is a picture of the outline alone. Which movements of the dolphin leave it nearly as it was, and what could tell them apart?</summary>
+#
+# Deeper and larger at once; rolling about its long axis, as long as fins stay where they are; anything within
+# the outline, such as a flipper under the belly. Colour helps a little (depth by absorption, roll by shading
+# and marks of the skin), what is known about dolphins helps more: the priors of lesson 4.
+# </details>
+#
+# *Reference: M. M. Loper and M. J. Black, OpenDR: an approximate differentiable renderer, ECCV 2014,
+# doi 10.1007/978-3-319-10584-0_11, for the idea of a renderer as a function to differentiate.*

@@ -1,0 +1,1 @@
+"""Where the notebooks come from: the lessons, their pictures, and what makes notebooks of them."""

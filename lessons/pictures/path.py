@@ -1,0 +1,115 @@
+"""Draws path_1.png to path_5.png, the course as five stations: python lessons/pictures/path.py"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+from PIL import Image
+
+from course_lib.assets import find_pack
+from course_lib.dolphin_model import DolphinModel
+from course_lib.show.model import CARD, CARD_INK, draw_mesh, part_colours
+
+HERE = Path(__file__).parent
+STATIONS = (
+    ("1  Segment", "find it in the video"),
+    ("2  Template", "a dolphin that bends"),
+    ("3  Render", "take its picture"),
+    ("4  Fit", "until they agree"),
+    ("5  Results", "look, and measure"),
+)
+BLUE, PALE, SEA = "#2a62d9", "#c3cbd2", "#1d5470"
+VIEW = dict(
+    right=(0.35, 0.0, 1.0), up=(0.55, 1.6, -0.1925)
+)  # from the left and from above; perpendicular to each other
+
+
+def write(figure, path, colours=80):
+    """Writes a figure with few colours (0: with all): a small file, and the same bytes each time."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=110, format="png", facecolor=figure.get_facecolor())
+    image = Image.open(buffer).convert("RGB")
+    image = image.quantize(colours, dither=Image.Dither.NONE) if colours else image
+    image.save(path, optimize=True)
+
+
+class Icons:
+    """What stands at the stations, each about 2.6 wide around the origin."""
+
+    def __init__(self):
+        self.model = DolphinModel(find_pack())
+        self.vertices, self.faces = self.model.V[0].numpy(), self.model.F.numpy()
+
+    def draw(self, n, ax, place):
+        getattr(self, ("mask", "template", "picture", "overlap", "track")[n])(ax, np.asarray(place))
+
+    def mask(self, ax, place):
+        ax.add_patch(Rectangle(place - [1.55, 0.95], 3.1, 1.9, facecolor="#20262b", lw=0))
+        self.mesh(ax, place, facecolors="white", edgecolors="white")
+
+    def template(self, ax, place):
+        self.mesh(ax, place, colour=part_colours(self.model))
+
+    def picture(self, ax, place):
+        ax.add_patch(Rectangle(place - [1.55, 0.95], 3.1, 1.9, facecolor=SEA, lw=0))
+        self.mesh(ax, place, colour="#a9bcc6")
+
+    def overlap(self, ax, place):
+        ax.add_patch(Rectangle(place - [1.55, 0.95], 3.1, 1.9, facecolor="#20262b", lw=0))
+        self.mesh(ax, place, facecolors="white", edgecolors="white")
+        self.mesh(ax, place + [0.22, 0.14], facecolors="#e69f00", edgecolors="none", alpha=0.6)
+
+    def track(self, ax, place):
+        s = np.linspace(0, 1, 60)
+        ax.plot(place[0] - 1.5 + 3 * s, place[1] - 0.75 + 0.35 * np.sin(5 * s), color=BLUE, lw=2)
+        self.mesh(ax, place + [0, 0.2], colour="#8fa3b3")
+
+    def mesh(self, ax, place, **style):
+        draw_mesh(ax, self.vertices, self.faces, place=place, **VIEW, **style)
+
+
+def draw(current, icons):
+    """The row of stations with the `current` one, 1 to 5, marked. -> Figure"""
+    figure = Figure(figsize=(9.2, 1.75), facecolor=CARD)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, 20.4), ylim=(-1.9, 1.98), aspect="equal")
+    ax.axis("off")
+    for n, (name, what) in enumerate(STATIONS):
+        here, x = n == current - 1, 2.2 + 4 * n
+        if here:
+            ax.add_patch(Rectangle((x - 1.95, -1.8), 3.9, 3.68, facecolor="white", edgecolor=BLUE, lw=2))
+        if n:
+            ax.annotate(
+                "",
+                (x - 1.62, 0.65),
+                (x - 2.38, 0.65),
+                arrowprops=dict(arrowstyle="-|>", color=CARD_INK, lw=1.4),
+            )
+        icons.draw(n, ax, (x, 0.65))
+        ax.text(
+            x,
+            -0.72,
+            name,
+            ha="center",
+            va="center",
+            fontsize=10.5,
+            color=BLUE if here else CARD_INK,
+            fontweight="bold" if here else "normal",
+        )
+        ax.text(x, -1.32, what, ha="center", va="center", fontsize=8.5, color=CARD_INK)
+        if n < current - 1:
+            ax.add_patch(Circle((x + 1.45, -0.72), 0.2, facecolor=CARD_INK, lw=0))
+            ax.plot([x + 1.36, x + 1.43, x + 1.55], [-0.72, -0.8, -0.63], color="white", lw=1.3)
+    return figure
+
+
+def draw_all():
+    icons = Icons()
+    for current in range(1, 6):
+        write(draw(current, icons), HERE / f"path_{current}.png")
+
+
+if __name__ == "__main__":
+    draw_all()

@@ -1,0 +1,262 @@
+"""dolphins.fit_report: the page holds everything, fetches nothing, and says what it knows and what not."""
+
+import dataclasses
+import html.parser
+import json
+import re
+
+import numpy as np
+import pytest
+
+from course_lib import show
+from course_lib.errors import CourseError
+from dolphins import fit_report as report
+
+T = 60
+FACES = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
+
+
+def made_up_fit(**changes):
+    """A tetrahedron that swims half a turn, past 180 degrees."""
+    time_s = np.arange(T) / 50
+    heading = np.linspace(100, 260, T)
+    continuous = np.stack([0 * heading, np.radians(heading), 0 * heading], -1)
+    stored = np.where(continuous > np.pi, continuous - 2 * np.pi, continuous)
+    centre = np.stack([np.sin(time_s), -0.5 + 0 * time_s, np.cos(time_s)], -1)
+    body = np.array([[0.0, 0, 1], [0.3, 0, -1], [-0.3, 0, -1], [0, 0.4, -0.5]])
+    fit = report.FitReport(
+        clip="a_clip",
+        vertices=body + centre[:, None],
+        faces=FACES,
+        translations=centre,
+        rotvecs_stored=stored,
+        rotvecs_shortest=stored,
+        rotvecs_continuous=continuous,
+        heading_deg=heading,
+        time_s=time_s,
+        history={"total": np.geomspace(2, 0.1, 5), "mask_iou": np.geomspace(1, 0.05, 5)},
+        metrics={
+            "epochs": 5,
+            "seconds_fit": 12.3,
+            "iou_mean": 0.93,
+            "length_error_pct": -2.5,
+            "volume_error_pct": -14.0,
+            "girth_cm": 130.5,
+            "device": "cpu",
+        },
+        settings={"learning_rates": {"pose": 0.01}, "sizes": [640, 360]},
+        per_frame={"iou": np.full(T, 0.93), "position_error_m": np.full(T, 0.1)},
+        truth_translations=centre + 0.1,
+        truth_heading_deg=heading + 1,
+        vertex_error_m=np.full((T, 4), 0.05),
+        altitude_m=20.0,
+    )
+    return dataclasses.replace(fit, **changes)
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would see: tags with attributes, scripts, styles, and the text between."""
+
+    def __init__(self, path):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.scripts, self.styles, self.text, self.inside = [], [], "", "", None
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.inside = tag
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+    def handle_data(self, data):
+        if self.inside == "script":
+            self.scripts[-1] += data
+        elif self.inside == "style":
+            self.styles += data
+        else:
+            self.text += data
+
+    def one(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    def figure(self, name):
+        number = [attrs.get("id") for attrs in self.one("script")].index(f"{name}-figure")
+        return json.loads(self.scripts[number])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    show.write_video(folder / "fit.mp4", [np.full((36, 64, 3), t, np.uint8) for t in range(20)])
+    report.build_report(folder, made_up_fit(video=folder / "fit.mp4"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return Page(folder / "report.html")
+
+
+def test_nothing_is_fetched_from_anywhere(page):
+    for tag, attrs in page.tags:
+        for name in ("src", "href", "data", "poster", "srcset", "action"):
+            assert attrs.get(name, "data:").startswith(("data:", "#")), (tag, attrs)
+    assert not re.search(r"url\(|@import", page.styles)
+    assert not any("http" in attrs.get("style", "") for _, attrs in page.tags)
+    for name in ("viewer", "track", "orientation", "frames", "loss"):
+        assert "http" not in json.dumps(page.figure(name))
+    own_script = page.scripts[-1]
+    assert not re.search(r"https?:|fetch\(|XMLHttpRequest|import\(", own_script)
+
+
+def test_the_browser_is_told_to_fetch_nothing(page):
+    [policy] = [a["content"] for a in page.one("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'" and "connect-src" not in rules
+    allowed = {word for words in rules.values() for word in words.split()}
+    assert allowed <= {"'none'", "'unsafe-inline'", "'unsafe-eval'", "data:", "blob:"}
+
+
+def test_plotly_is_inside_once_and_the_page_is_small(folder, page):
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert len(re.findall(r"^\* plotly\.js v", text, re.M)) == 1
+    assert len(text) < 6e6
+    assert [p.name for p in folder.iterdir() if p.suffix == ".html"] == ["report.html"]
+
+
+def test_every_part_is_there(page):
+    headings = {attrs["id"] for attrs in page.one("h2")}
+    assert headings == {
+        f"h-{n}"
+        for n in (
+            "video",
+            "viewer",
+            "track",
+            "orientation",
+            "frames",
+            "quality",
+            "loss",
+            "limits",
+            "settings",
+        )
+    }
+    assert [a["src"][:22] for a in page.one("video")] == ["data:video/mp4;base64,"]
+    assert len(page.figure("viewer")["frames"]) == T / 2  # about 50 of the frames at most
+    assert page.one("input")[0]["max"] == str(T - 1)
+
+
+def test_everything_has_a_name_for_those_who_do_not_see_it(page):
+    [main] = page.one("html")
+    assert main["lang"] == "en"
+    for attrs in page.one("section"):
+        assert attrs["aria-labelledby"] in {h["id"] for h in page.one("h2")}
+    for tag, attrs in page.tags:
+        if attrs.get("class") == "plot" or tag in ("video", "input"):
+            assert len(attrs["aria-label"]) > 4
+    assert all(a["scope"] in ("row", "col") for a in page.one("th"))
+
+
+def test_numbers_come_with_their_meaning(page):
+    text = " ".join(page.text.split())
+    assert "0.930" in text and "intersection over union" in text
+    assert "\N{MINUS SIGN}2.5 %" in text and "\N{MINUS SIGN}14.0 %" in text
+    assert text.count("✗ not good") == 1 and "girth cm" in text and "130.5" in text
+    assert "learning rates" in text and "pose 0.01" in text and "640, 360" in text
+
+
+def test_the_jump_is_explained_as_what_it_is(page):
+    text = " ".join(page.text.split())
+    assert "happens once" in text and "leaps by 357°" in text and "turns by only 2.7°" in text
+    assert "It is not. Gimbal lock belongs to Euler angles" in text
+    assert "wrong pose" not in text
+    shapes = page.figure("orientation")["layout"]["shapes"]
+    assert sum(shape["x0"] == shape["x1"] for shape in shapes) == 1
+
+
+def test_a_fit_without_jumps_shows_where_they_would_be(tmp_path):
+    fit = made_up_fit()
+    page = Page(
+        report.build_report(tmp_path, dataclasses.replace(fit, rotvecs_stored=fit.rotvecs_continuous))
+    )
+    assert "stores are continuous" in page.text and "the vector leaps by 357°" in page.text
+    shapes = page.figure("orientation")["layout"]["shapes"]
+    assert sum(shape["x0"] == shape["x1"] for shape in shapes) == 1
+
+
+def test_a_real_flip_is_not_excused(tmp_path):
+    fit = made_up_fit()
+    flipped = fit.rotvecs_continuous.copy()
+    flipped[:] = [0.0, 1.6, 0.0]
+    flipped[30:] = [0.0, -1.6, 0.0]
+    text = Page(report.build_report(tmp_path, dataclasses.replace(fit, rotvecs_stored=flipped))).text
+    assert "wrong pose" in text and "None of the leaps" in text and "They mostly come from the start" in text
+    assert "the animal turns smoothly" not in text
+
+
+def test_what_depth_must_be_read_from_is_computed(page):
+    # 2 m of animal at 20 m: 2 / (20 * 17.27 / 12.29) * 640 = 45.5 pixels; 10 cm deeper makes it 0.5 % smaller
+    assert re.search(r"0\.5 % smaller: 0\.2 of its 46 pixels", " ".join(page.text.split()))
+
+
+def test_without_a_truth_it_says_so(tmp_path):
+    fit = made_up_fit(
+        truth_translations=None,
+        truth_heading_deg=None,
+        vertex_error_m=None,
+        metrics={"epochs": 5},
+        per_frame={},
+        altitude_m=None,
+        pack="<script>alert(1)</script>",
+        clip="a & b",
+    )
+    page = Page(report.build_report(tmp_path, fit))
+    assert "without a known truth" in page.text and "Against the truth" not in page.text
+    assert not page.one("video") and "<script>alert(1)</script>" in page.text and "a & b" in page.text
+    assert "truth" not in {trace["name"] for trace in page.figure("track")["data"]}
+    assert not page.figure("viewer")["layout"].get("updatemenus")
+
+
+def test_a_single_frame_makes_a_page(tmp_path):
+    fit = made_up_fit()
+    one = {
+        f.name: getattr(fit, f.name)[:1]
+        for f in dataclasses.fields(fit)
+        if np.shape(getattr(fit, f.name))[:1] == (T,)
+    }
+    per_frame = {name: values[:1] for name, values in fit.per_frame.items()}
+    page = Page(report.build_report(tmp_path, dataclasses.replace(fit, per_frame=per_frame, **one)))
+    assert "1 frames" not in page.text and not page.figure("viewer").get("frames")
+
+
+def test_a_large_video_is_linked_beside_the_page(tmp_path, monkeypatch):
+    video = show.write_video(tmp_path / "fit.mp4", [np.zeros((16, 16, 3), np.uint8)] * 3)
+    monkeypatch.setattr(report, "VIDEO_LIMIT_MB", 1e-4)
+    page = Page(report.build_report(tmp_path, made_up_fit(video=video)))
+    assert page.one("video")[0]["src"] == "fit.mp4" and "too large for this page" in page.text
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        (dict(time_s=np.zeros(3)), r"time_s has shape \(3,\), expected \(60,\)"),
+        (dict(vertices=np.zeros((T, 4))), "vertices"),
+        (dict(per_frame={"iou": np.zeros(2)}), r"per_frame\['iou'\]"),
+        (dict(history=[]), "history"),
+        (dict(video="none.mp4"), "cannot read the video"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(tmp_path, changes, says):
+    with pytest.raises(CourseError, match=says):
+        report.build_report(tmp_path, made_up_fit(**changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("older")
+    with pytest.raises(CourseError, match="cannot write the report"):
+        report.build_report(tmp_path / "file", made_up_fit())
+    assert (tmp_path / "file").read_text() == "older"
