@@ -478,15 +478,15 @@ def close(a, b, tolerance=1e-4):
     return bool(((a - b).abs().max() <= tolerance * max(1.0, float(b.abs().max()))))
 
 
-def probable(outputs, guesses, tolerance=1e-3):
+def probable(outputs, guesses, texts, tolerance=1e-3):
     """The first guess whose wrong answer is what came out. -> Complaint or None
 
-    guesses: (key, text, wrong answer or function that gives it)
+    guesses: (key, wrong answer or function that gives it); texts: {key: what is said of it}, a lesson's MISTAKES.
     """
-    for key, text, wrong in guesses:
+    for key, wrong in guesses:
         wrong = wrong() if callable(wrong) else wrong
         if wrong is not None and close(outputs, wrong, tolerance):
-            return Complaint(key, text)
+            return Complaint(key, texts[key])
     return None
 
 
