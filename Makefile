@@ -2,6 +2,7 @@
 #
 #   make demo     reconstruct the embedded dolphin in 3D, results in out/demo/
 #   make test     everything that CI runs
+#   make check    style, and the tests that take less than two minutes together
 #   make lab      JupyterLab on the notebooks: where students begin
 #   make notebooks      make the notebooks from their lessons again
 #   make walkthrough    run every solved notebook at its full size: seconds and memory of each
@@ -22,7 +23,7 @@ ARGS ?=
 # What students get has no autograder, and needs no more than JupyterLab.
 EXTRAS := $(if $(wildcard autograder/judge.py),dev$(COMMA)assets$(COMMA)lab$(COMMA)grade,lab)
 
-.PHONY: setup demo doctor test lab notebooks walkthrough grade bundle colab bench assets clean
+.PHONY: setup demo doctor test check style lab notebooks walkthrough grade bundle colab bench assets clean
 
 setup: $(VENV)/.ready
 
@@ -38,8 +39,18 @@ demo: setup
 doctor: setup
 	@$(BIN)/dolphins doctor
 
-test: setup $(VENV)/.ready-sam2
-	$(BIN)/python -m pytest $(ARGS)
+# Two processes at least, each with its own share of the cores; tests of one file stay together.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test: style $(VENV)/.ready-sam2
+	$(PYTEST) $(ARGS)
+
+check: style $(VENV)/.ready-sam2
+	$(PYTEST) -m "not slow" $(ARGS)
+
+style: setup
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "Format it: $(BIN)/ruff format"; exit 1; }
 
 # SAM-2 is tested with random weights. Its build wants torch and setuptools to be there; it would bring torchvision, which it does not need.
 $(VENV)/.ready-sam2: $(VENV)/.ready
@@ -71,6 +82,7 @@ bench: setup
 assets: setup
 	$(BIN)/python assets/make_template.py
 	$(BIN)/python assets/make_clip.py
+	$(BIN)/python assets/draw_map.py
 
 clean:
 	rm -rf $(VENV) out dist build *.egg-info
