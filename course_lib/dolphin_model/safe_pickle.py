@@ -233,13 +233,13 @@ class _File(io.BytesIO):
     def read(self, n):
         data = super().read(n)
         if len(data) < n:
-            raise EOFError
+            raise EOFError(f"expected {n} bytes, but only {len(data)} remain")
         return data
 
     def readline(self):
         line = super().readline()
         if not line.endswith(b"\n"):
-            raise EOFError
+            raise EOFError("a line without an end")
         return line
 
 
@@ -249,7 +249,8 @@ class _Machine(pickle._Unpickler):
     def __init__(self, data, limits, budget):
         self.file = _File(data)
         self.limits, self.budget = limits, budget
-        self.n_operations = 0
+        self.n_operations = self.position = 0
+        self.operation = ""  # the one that is being done
         super().__init__(self.file, encoding="latin-1")
 
     def load(self):
@@ -257,9 +258,14 @@ class _Machine(pickle._Unpickler):
             return super().load()
         except CourseError:
             raise
-        except EOFError:
-            raise CourseError(f"""the pickle ends after {self.file.tell()} bytes without its end mark: the
-                file is truncated (copy or download it again)""") from None
+        except EOFError as error:
+            size = self.file.tell()
+            found = f"ends after {size} bytes without its end mark"
+            if self.operation:
+                found = f"breaks off at byte {self.position} of {size} ({error})"
+            raise CourseError(
+                f"the pickle {found}: the file is truncated (copy or download it again)"
+            ) from None
         except KeyError as error:  # there is no operation of this code
             position = self.file.tell() - 1
             raise CourseError(f"not a pickle: byte {position} is {bytes(error.args)!r}") from None
@@ -273,21 +279,18 @@ class _Machine(pickle._Unpickler):
         self.operation = load.__name__.removeprefix("load_").upper()
         self.n_operations += 1
         if self.n_operations > self.limits.operations:
-            raise CourseError(
-                f"the pickle takes more than {self.limits.operations} operations: not a model file"
-            )
+            raise CourseError(f"""the pickle takes more than {self.limits.operations} operations: not a model
+                file""")
         if self.operation in _REFUSED:
-            raise CourseError(
-                f"refuses to run the pickle's operation {self.operation}: model files do not need it"
-            )
+            raise CourseError(f"""refuses to run the pickle's operation {self.operation}: model files do not
+                need it""")
         if self.operation in _HASHED:
             _plain_keys(self.stack[_HASHED[self.operation]])
         load(self)
-        top = self.stack[-1] if self.stack else None
-        if type(top) is int and top.bit_length() > self.limits.integer_bits:
-            raise ValueError(
-                f"a whole number of {top.bit_length()} bits, expected at most {self.limits.integer_bits}"
-            )
+        n_bits = self.stack[-1].bit_length() if self.stack and type(self.stack[-1]) is int else 0
+        if n_bits > self.limits.integer_bits:
+            raise ValueError(f"a whole number of {n_bits} bits, expected at most {self.limits.integer_bits}")
+        self.operation = ""
 
     def find_class(self, module, name):
         if (module, name) not in _MEANINGS:
@@ -334,9 +337,8 @@ class _Machine(pickle._Unpickler):
             raise CourseError(f"refuses to set the state of a {target.kind} twice")
         elif target.kind == "array":
             if type(state) is not tuple or len(state) != 5:
-                raise CourseError(
-                    f"an array's state is {brief(state)}, expected (1, shape, dtype, order, bytes)"
-                )
+                raise CourseError(f"""an array's state is {brief(state)}, expected (1, shape, dtype, order,
+                    bytes)""")
             target.contents = _array(self.budget, *state[1:])
         else:
             if type(state) is not dict or not all(type(key) is str for key in state):
