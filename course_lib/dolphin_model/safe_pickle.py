@@ -258,20 +258,20 @@ class _Machine(pickle._Unpickler):
             return super().load()
         except CourseError:
             raise
-        except EOFError as error:
-            size = self.file.tell()
-            found = f"ends after {size} bytes without its end mark"
-            if self.operation:
-                found = f"breaks off at byte {self.position} of {size} ({error})"
-            raise CourseError(
-                f"the pickle {found}: the file is truncated (copy or download it again)"
-            ) from None
-        except KeyError as error:  # there is no operation of this code
-            position = self.file.tell() - 1
-            raise CourseError(f"not a pickle: byte {position} is {bytes(error.args)!r}") from None
         except Exception as error:  # whatever Python's machine says to nonsense
-            text = f"{type(error).__name__}: {error}"[:200]
-            raise CourseError(f"a damaged pickle: {self.operation} at byte {self.position}: {text}") from None
+            raise CourseError(self._fault(error)) from None
+
+    def _fault(self, error):
+        end, again = self.file.tell(), "the file is truncated (copy or download it again)"
+        ended = isinstance(error, EOFError)
+        if ended and not self.operation:
+            return f"the pickle ends after {end} bytes without its end mark: {again}"
+        if ended:
+            return f"the pickle breaks off at byte {self.position} of {end} ({error}): {again}"
+        if not self.operation:  # between two of them: KeyError, no operation has this code
+            return f"not a pickle: byte {end - 1} is {bytes(error.args)!r}"
+        text = f"{type(error).__name__}: {error}"[:200]
+        return f"a damaged pickle: {self.operation} at byte {self.position}: {text}"
 
     def _step(self, load):
         """One operation, if it is one that model files need."""
@@ -368,9 +368,8 @@ class _Resolver:
         """`value` with all in it evaluated. A container that is used twice comes out and counts twice."""
         self.n_values += 1
         if self.n_values > self.limits.operations:
-            raise CourseError(
-                f"the pickle unfolds to more than {self.limits.operations} values: not a model file"
-            )
+            raise CourseError(f"""the pickle unfolds to more than {self.limits.operations} values: not a model
+                file""")
         self.depth += 1
         if self.depth > self.limits.depth:
             raise CourseError(f"""the pickle's contents are nested more than {self.limits.depth} deep, or
