@@ -236,6 +236,7 @@ def missing(value):
     return None
 
 
+HUGE_MATRIX = sparse.coo_matrix((2**30, 2**30))
 # case: the key that is changed, how its value is, and what the message says
 FAULTS = {
     "no vertices": ("v_template", missing, "has no v_template, expected an array of shape (any, 3)"),
@@ -252,26 +253,14 @@ FAULTS = {
     "other weights": ("weights", lambda w: w[:179], "weights has shape (179, 10), expected (180, any)"),
     "sums": ("weights", lambda w: w * 2, "sums to 2, expected each vertex's weights to sum to 1"),
     "negative weights": ("weights", lambda w: w - 0.5, "weights goes down to"),
-    "regressor of another model": (
-        "J_regressor",
-        lambda _: sparse.csc_matrix((10, 170)),
-        "J_regressor has shape (10, 170), expected (10, 180)",
-    ),
-    "huge sparse regressor": (
-        "J_regressor",
-        lambda _: sparse.coo_matrix((2**30, 2**30)),
-        "J_regressor has shape (1073741824, 1073741824)",
-    ),
+    "other regressor": ("J_regressor", lambda r: r[:, :170], "has shape (10, 170), expected (10, 180)"),
+    "huge sparse regressor": ("J_regressor", lambda _: HUGE_MATRIX, "J_regressor has shape (1073741824, 1"),
     "other tree": ("kintree_table", lambda k: k[:, :9], "kintree_table has shape (2, 9), expected (2, 10)"),
     "parent of itself": ("kintree_table", put((0, 4), 4), "bone 4's parent is 4"),
     "parent after child": ("kintree_table", put((0, 4), 7), "bone 4's parent is 7"),
     "unknown parent": ("kintree_table", put((0, 4), 99), "bone 4's parent is 99"),
     "bone twice": ("kintree_table", put((1, 4), 3), "expected each bone once"),
-    "ten directions": (
-        "shapedirs",
-        lambda s: np.ones((180, 3, 10)),
-        "shapedirs has 10 directions, expected 4",
-    ),
+    "three directions": ("shapedirs", lambda s: s[..., 1:], "shapedirs has 3 directions, expected 4"),
     "no directions": ("shapedirs", missing, "has no shapedirs"),
     "pose directions": ("posedirs", lambda p: p[..., 1:], "posedirs has 80 directions, expected 81"),
     "other skinning": ("bs_style", lambda _: "dqs", "bs_style is 'dqs', expected 'lbs'"),
