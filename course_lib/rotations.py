@@ -1,10 +1,26 @@
 """From rotation matrices back to quaternions and rotation vectors. Of it exercise 9 is given
 `rotmat_to_rotvec`.
 
-The way there, from vectors to matrices, is exercise 2.
+The way there, from vectors to matrices, is exercise 2; here it is the exponential, by its definition.
 """
 
 import torch
+
+from .shapes import ShapeError, fits
+
+
+def rotvec_to_rotmat(theta):
+    """The rotation matrices of rotation vectors: exp([theta]x). -> (B, 3, 3)
+
+    theta: (B, 3), radians. The definition that Rodrigues' formula is the closed form of; smooth everywhere,
+    zero included. Raises ShapeError.
+    """
+    if not fits(theta.shape, "B 3"):
+        raise ShapeError(f"rotvec_to_rotmat: theta has shape {tuple(theta.shape)}, expected (N, 3)")
+    x, y, z = theta.unbind(dim=-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).view(-1, 3, 3)  # (B, 3, 3)
+    return torch.linalg.matrix_exp(cross)
 
 
 def rotmat_to_quat(rotmat):

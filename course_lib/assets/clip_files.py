@@ -7,6 +7,7 @@ import json
 import numpy as np
 from PIL import Image
 
+from ..dolphin_model.model_file import load_array
 from ..errors import CourseError
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -94,8 +95,6 @@ def load_altitudes(path, n_frames):
     50..50+n_frames-1 count (as in the tutorial's clip). Raises CourseError for other counts, and for values
     that are not finite and positive.
     """
-    from ..dolphin_model.model_file import load_array
-
     values = load_array(path)
     if values.ndim == 2 and 1 in values.shape:
         values = values.reshape(-1)

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from ..dolphin_model.model_file import (
+    MODEL_FILES,
+    load_face_uvs,
+    load_keypoints,
+    load_model,
+    load_segmentation,
+)
 from ..errors import CourseError
 from .clip_files import (
     FRAME_SUFFIXES,
@@ -85,9 +93,6 @@ class _Inspection:
             self.pack.manifest = {}  # reported; go on as without one
 
     def model(self):
-        from ..dolphin_model import MODEL_FILES, load_face_uvs
-        from ..dolphin_model.model_file import load_keypoints, load_model, load_segmentation
-
         folder = self.pack.model_dir
         paths = {role: folder / name for role, name in MODEL_FILES.items()}
         for path in paths.values():
@@ -109,8 +114,6 @@ class _Inspection:
         if "keypoints" in present:
             self.attempt(paths["keypoints"], load_keypoints, paths["keypoints"], n_vertices)
         if "mesh" in present:
-            import torch
-
             self.attempt(paths["mesh"], load_face_uvs, paths["mesh"], torch.from_numpy(model["f"]))
 
     def clip(self):

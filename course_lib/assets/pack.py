@@ -5,6 +5,7 @@ import zipfile
 from functools import cached_property
 from pathlib import Path
 
+from ..dolphin_model.model_file import load_model
 from ..errors import CourseError
 from .clip_files import (
     FRAME_SUFFIXES,
@@ -143,8 +144,6 @@ def ready_fit(name="default"):
 
 def describe(pack):
     """What is in a pack, in a few lines of plain text. Raises CourseError where a part cannot be read."""
-    from ..dolphin_model.model_file import load_model
-
     manifest = pack.manifest
     frames = numbered_images(pack.frames_dir, FRAME_SUFFIXES)
     width, height = image_size(frames[0])

@@ -4,37 +4,26 @@
 vertices, and `DolphinModel` here puts the three together.
 """
 
-from __future__ import annotations
-
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
 
 import torch
-from torch import Tensor
 
 from ..errors import CourseError
-from .model_file import check_faces, load_keypoints, load_model, load_segmentation
-from .skinning import LBS, rotvec_to_rotmat
+from ..rotations import rotvec_to_rotmat
+from ..shapes import fits, spell
+from .model_file import MODEL_FILES, load_face_uvs, load_keypoints, load_model, load_segmentation
+from .skinning import LBS
 
 __all__ = ["BASE_DOLPHIN_SIZE", "MODEL_FILES", "DolphinModel", "LBS", "load_face_uvs", "rotvec_to_rotmat"]
 
 BASE_DOLPHIN_SIZE = 2.6  # metres, an adult Indo-Pacific bottlenose dolphin
 STIFF_BONES = (2, 3)  # never rotate: nothing seen from above could tell how they do
 
-MODEL_FILES = {
-    "model": "dolphin_model.pkl",
-    "mesh": "dolphin_template.obj",
-    "bones": "dolphin_seg_gloss.pkl",
-    "parts": "dolphin_coarse_seg.pkl",
-    "keypoints": "dol_verts2kp.npy",
-}
-
 
 class DolphinModel:
-    """The template with V vertices, F faces, J bones in P parts, K keypoints: from pose and shape to vertices
-    in the world.
+    """The template, from pose and shape to vertices in the world.
 
+    It has V vertices, F faces, J bones in P parts, K keypoints.
     model_dir: the folder with the five model files (see `MODEL_FILES`), or an `AssetPack`. rodrigues: the
     function from axis-angle (N, 3) to matrices (N, 3, 3); yours from exercise 2, if you like. Raises
     CourseError for a missing or faulty file.
@@ -74,16 +63,9 @@ class DolphinModel:
         self.J_regressor = floats(model["J_regressor"])[None]
         self.vert2kpt = floats(load_keypoints(files["keypoints"], n_vertices))
         self.face_uvs = load_face_uvs(files["mesh"], self.F).to(device, dtype)[None]
-        self.LBS = LBS(
-            self.J_regressor,
-            self.parents,
-            self.weights,
-            floats(model["shapedirs"]),
-            seg_grouping=integers(segmentation["grouping"]),
-            v_labels=integers(segmentation["v_labels"]),
-            v_labels_coarse=integers(segmentation["v_labels_coarse"]),
-            rodrigues=rodrigues,
-        )
+        labels = [integers(segmentation[key]) for key in ("grouping", "v_labels", "v_labels_coarse")]
+        shapedirs = floats(model["shapedirs"])
+        self.LBS = LBS(self.J_regressor, self.parents, self.weights, shapedirs, *labels, rodrigues=rodrigues)
 
         self.global_scale = BASE_DOLPHIN_SIZE / (self.V[0, :, 2].max() - self.V[0, :, 2].min())  # ()
         self.fwd_vector = floats([0.0, 0.0, 1.0])
@@ -97,11 +79,11 @@ class DolphinModel:
         3), metres. part_scales (P, 4) or None: shape, 0 is the template's. Raises CourseError for other
         shapes.
         """
-        J, matrix = self.LBS.n_joints, () if pose2rot else (3,)
+        B, J, rotation = len(translation), self.LBS.n_joints, "3" if pose2rot else "3 3"
         for name, tensor, n in (("global_pose", global_pose, 1), ("body_pose", body_pose, J - 1)):
-            if tuple(tensor.shape[1:]) != (n, 3, *matrix) or tensor.shape[0] != translation.shape[0]:
-                expected = ", ".join(str(size) for size in (translation.shape[0], n, 3, *matrix))
-                raise CourseError(f"{name} has shape {tuple(tensor.shape)}, expected ({expected})")
+            layout = f"{B} {n} {rotation}"
+            if not fits(tensor.shape, layout):
+                raise CourseError(f"{name} has shape {tuple(tensor.shape)}, expected {spell(layout)}")
         pose = torch.cat([global_pose, body_pose], dim=1)  # (B, J, 3) or (B, J, 3, 3)
         if pose2rot:
             pose = pose * self.bone_selection[:, None]
@@ -110,35 +92,3 @@ class DolphinModel:
             pose = pose * selected + torch.eye(3, dtype=pose.dtype, device=pose.device) * (1 - selected)
         vertices = self.LBS(self.V, pose, self.global_scale, betas=part_scales, to_rotmats=pose2rot)
         return {"vertices": vertices + translation}
-
-
-def load_face_uvs(path, faces):
-    """Texture coordinates of the corners of `faces` (F, 3), from an OBJ file: (F, 3, 2), counted from the
-    image's top.
-
-    The file must hold the same triangles; where it lists them in another order or from another corner, the
-    coordinates are put into the order of `faces`. Raises CourseError where it does not.
-    """
-    from ..kal.io.obj import ignore_error_handler, import_mesh
-
-    mesh = import_mesh(path, with_materials=True, error_handler=ignore_error_handler)
-    if mesh.face_uvs_idx is None or (mesh.face_uvs_idx < 0).any():
-        raise CourseError(f"{path}: has faces without texture coordinates, expected 'f v/vt v/vt v/vt' lines")
-    ours, theirs = faces.cpu(), mesh.faces.cpu()
-    check_faces(theirs.numpy(), int(ours.max()) + 1, str(path))
-    if theirs.shape != ours.shape:
-        raise CourseError(f"{path}: has {len(theirs)} faces, expected the model's {len(ours)}")
-    if torch.equal(theirs, ours):
-        return mesh.face_uvs
-    found = {}
-    for i, face in enumerate(theirs.tolist()):
-        for k in range(3):
-            found[tuple(face[k:] + face[:k])] = (i, k)
-    rows = [found.get(tuple(face)) for face in ours.tolist()]
-    if None in rows:
-        i = rows.index(None)
-        raise CourseError(f"""{path}: has no face {ours[i].tolist()} (the model's face {i}), expected the
-            model's triangles. Is it the template of another model?""")
-    index, turn = torch.tensor(rows).unbind(dim=1)
-    corner = (turn[:, None] + torch.arange(3)) % 3  # (F, 3)
-    return mesh.face_uvs[index[:, None], corner]

@@ -1,20 +1,28 @@
-"""The template's files, read and checked: an SMPL-style model, its segmentation into bones and parts, its
-keypoints.
+"""The template's files, read and checked: an SMPL-style model, its bones, parts, keypoints and texture.
 
 Everything comes back as plain arrays, whoever made the file: a chumpy pickle of 2015 and our own file look
 the same from here on.
 """
 
-from __future__ import annotations
-
+import io
 import math
-from pathlib import Path
 
 import numpy as np
+import torch
 
 from ..errors import CourseError
-from .safe_pickle import load_pickle
+from ..kal.io.obj import ignore_error_handler, import_mesh
+from ..shapes import fits, spell
+from .pickled_values import brief
+from .safe_pickle import load_pickle, read_file
 
+MODEL_FILES = {
+    "model": "dolphin_model.pkl",
+    "mesh": "dolphin_template.obj",
+    "bones": "dolphin_seg_gloss.pkl",
+    "parts": "dolphin_coarse_seg.pkl",
+    "keypoints": "dol_verts2kp.npy",
+}
 # Keys of older SMPL-style files, and what they are called now.
 _OLD_KEYS = {
     "default_v": "v_template",
@@ -23,7 +31,6 @@ _OLD_KEYS = {
     "blendshapes": "posedirs",
     "joints": "J",
 }
-N_SHAPE_DIRECTIONS = 4  # global, x, y, z
 MAX_VERTICES = 1_000_000
 
 
@@ -37,7 +44,6 @@ def load_model(path):
     Raises CourseError that names the key, what was found and what was expected. Source: Loper et al., SMPL,
     ACM TOG 2015; file layout of the SMPL and SMAL releases.
     """
-    path = Path(path)
     return check_model(load_pickle(path), str(path))
 
 
@@ -52,136 +58,62 @@ def check_model(contents, where):
             raw.setdefault(new, raw.pop(old))
     file = _Fields(raw, where)
 
-    v_template = file.floats("v_template", (None, 3))
-    n_vertices = len(v_template)
-    if not 4 <= n_vertices <= MAX_VERTICES:
-        file.fail("v_template", f"holds {n_vertices} vertices", f"4 to {MAX_VERTICES}")
-    if not v_template[:, 2].max() > v_template[:, 2].min():
-        file.fail("v_template", "has no extent along z", "a body along the z axis")
-    weights = file.floats("weights", (n_vertices, None))
-    n_joints = weights.shape[1]
-    if not 1 <= n_joints <= 256:
-        file.fail("weights", f"has {n_joints} columns", "one per bone, 1 to 256")
-    if weights.min() < -1e-3:
-        file.fail("weights", f"goes down to {weights.min():.3g}", "no negative weights")
-    sums = weights.sum(axis=1)
-    worst = int(np.abs(sums - 1).argmax())
-    if abs(sums[worst] - 1) > 1e-2:
-        file.fail("weights", f"row {worst} sums to {sums[worst]:.4g}", "each vertex's weights to sum to 1")
-
-    faces = file.integers("f", (None, 3))
-    check_faces(faces, n_vertices, f"{where}: f")
-    kintree = file.integers("kintree_table", (2, n_joints))
-    parents = _parents(kintree, file)
-
-    shapedirs = file.floats("shapedirs", (n_vertices, 3, None))
-    if shapedirs.shape[2] != N_SHAPE_DIRECTIONS:
-        file.fail(
-            "shapedirs",
-            f"has {shapedirs.shape[2]} directions",
-            f"{N_SHAPE_DIRECTIONS} (global, x, y and z scaling)",
-        )
-    posedirs = file.floats("posedirs", (n_vertices, 3, None)) if "posedirs" in raw else None
-    if posedirs is not None and posedirs.shape[2] != 9 * (n_joints - 1):
-        file.fail(
-            "posedirs",
-            f"has {posedirs.shape[2]} directions",
-            f"{9 * (n_joints - 1)} (9 for each bone but the root)",
-        )
-
-    J_regressor = file.regressor("J_regressor", (n_joints, n_vertices))
-    J = file.floats("J", (n_joints, 3)) if "J" in raw else J_regressor @ v_template
-    bs_style = file.word("bs_style", "lbs")
-    if bs_style != "lbs":
-        file.fail("bs_style", f"is {bs_style!r}", "'lbs' (linear blend skinning)")
-    return {
-        "v_template": v_template,
-        "f": faces,
-        "weights": weights,
-        "J_regressor": J_regressor,
-        "kintree_table": kintree,
-        "parents": parents,
-        "shapedirs": shapedirs,
-        "posedirs": posedirs,
-        "J": J,
-        "bs_type": file.word("bs_type", "lrotmin"),
-        "bs_style": bs_style,
-    }
+    v_template = _template(file)
+    V = len(v_template)
+    weights = _weights(file, V)
+    J = weights.shape[1]
+    model = {"v_template": v_template, "weights": weights, "f": file.integers("f", "any 3")}
+    check_faces(model["f"], V, f"{where}: f")
+    model["kintree_table"] = file.integers("kintree_table", f"2 {J}")
+    model["parents"] = _parents(file, model["kintree_table"])
+    model["shapedirs"] = file.directions("shapedirs", V, 4, "global, x, y and z scaling")
+    model["posedirs"] = None
+    if "posedirs" in raw:
+        model["posedirs"] = file.directions("posedirs", V, 9 * (J - 1), "9 for each bone but the root")
+    model["J_regressor"] = file.regressor("J_regressor", (J, V))
+    model["J"] = file.floats("J", f"{J} 3") if "J" in raw else model["J_regressor"] @ v_template
+    model["bs_type"] = file.word("bs_type", "lrotmin")
+    model["bs_style"] = style = file.word("bs_style", "lbs")
+    file.check("bs_style", style == "lbs", f"is {style!r}", "'lbs' (linear blend skinning)")
+    return model
 
 
 def load_segmentation(bones_path, parts_path, n_vertices, n_joints):
-    """Bone and part of each vertex, part of each bone.
+    """Bone and part of each vertex, part of each bone: v_labels (V,), v_labels_coarse (V,), grouping (J,).
 
-    Returns v_labels (V,), v_labels_coarse (V,) and grouping (J,), int64: from dolphin_seg_gloss.pkl and
-    dolphin_coarse_seg.pkl. Raises CourseError for labels out of range, and for bones in no part or in two.
+    All are int64, from dolphin_seg_gloss.pkl and dolphin_coarse_seg.pkl. Raises CourseError for labels out of
+    range, and for bones in no part or in two.
     """
-    bones = _Fields(_dictionary(bones_path, "v_labels"), str(bones_path))
+    bones = _Fields(_dictionary(bones_path, "v_labels"), bones_path)
     v_labels = bones.labels("v_labels", n_vertices, n_joints, "bones")
-    coarse = _Fields(_dictionary(parts_path, "coarse_v_labels"), str(parts_path))
-    parts = coarse.raw.get("coarse_parts_idx")
-    if isinstance(parts, np.ndarray) and parts.ndim == 2:
-        parts = parts.tolist()
-    if type(parts) not in (list, tuple) or not 1 <= len(parts) <= n_joints:
-        coarse.fail(
-            "coarse_parts_idx",
-            f"is {_brief(parts)}",
-            f"a list of 1 to {n_joints} parts, each a list of bones",
-        )
-    grouping = np.full(n_joints, -1, dtype=np.int64)
-    for p, members in enumerate(parts):
-        members = np.atleast_1d(np.asarray(members)) if _is_flat(members) else None
-        if members is None or members.size == 0 or members.dtype.kind not in "iu":
-            coarse.fail("coarse_parts_idx", f"part {p} is {_brief(parts[p])}", "a list of bones")
-        for j in members.tolist():
-            if not 0 <= j < n_joints:
-                coarse.fail("coarse_parts_idx", f"part {p} holds bone {j}", f"bones 0 to {n_joints - 1}")
-            if grouping[j] not in (-1, p):
-                coarse.fail(
-                    "coarse_parts_idx", f"bone {j} is in parts {grouping[j]} and {p}", "each bone in one part"
-                )
-            grouping[j] = p
-    if (grouping < 0).any():
-        coarse.fail(
-            "coarse_parts_idx", f"bone {int(np.argmin(grouping))} is in no part", "each bone in one part"
-        )
-    v_labels_coarse = coarse.labels("coarse_v_labels", n_vertices, len(parts), "parts")
-    if v_labels_coarse.max() != len(parts) - 1:
-        coarse.fail(
-            "coarse_v_labels",
-            f"goes up to part {v_labels_coarse.max()}",
-            f"vertices in all {len(parts)} parts",
-        )
+    coarse = _Fields(_dictionary(parts_path, "coarse_v_labels"), parts_path)
+    grouping, n_parts = _grouping(coarse, n_joints)
+    v_labels_coarse = coarse.labels("coarse_v_labels", n_vertices, n_parts, "parts")
+    last = v_labels_coarse.max()
+    found = f"goes up to part {last}"
+    coarse.check("coarse_v_labels", last == n_parts - 1, found, f"vertices in all {n_parts} parts")
     return {"v_labels": v_labels, "v_labels_coarse": v_labels_coarse, "grouping": grouping}
 
 
 def load_keypoints(path, n_vertices):
     """The keypoint regressor of dol_verts2kp.npy: (K, V) float64, keypoints from vertices."""
-    array = load_array(path)
-    return _Fields({"keypoints": array}, str(path)).floats("keypoints", (None, n_vertices))
+    return _Fields({"keypoints": load_array(path)}, path).floats("keypoints", f"any {n_vertices}")
 
 
 def load_array(path):
     """A .npy file of numbers; pickled objects, truncated files and other files raise CourseError."""
-    path = Path(path)
+    file = io.BytesIO(read_file(path))
     try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            readers = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }
-            if version not in readers:
-                raise ValueError(f"version {version} of the format")
-            shape, fortran_order, dtype = readers[version](file)
-            raw = file.read()
-    except FileNotFoundError:
-        raise CourseError(f"{path}: no such file") from None
-    except OSError as error:
-        raise CourseError(f"{path}: cannot be read ({error.strerror or error})") from None
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"version {version} of the format")
+        read_header = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
+        shape, fortran_order, dtype = read_header(file)
     except (ValueError, EOFError, TypeError, SyntaxError) as error:
         raise CourseError(f"{path}: not a .npy file ({error}); copy or download it again") from None
     if dtype.kind not in "biuf":
         raise CourseError(f"{path}: holds values of type {dtype}, expected numbers")
+    raw = file.read()
     n_bytes = dtype.itemsize * math.prod(shape)
     if n_bytes != len(raw):
         raise CourseError(f"""{path}: an array of shape {shape} and type {dtype} should have {n_bytes} bytes,
@@ -189,34 +121,99 @@ def load_array(path):
     return np.frombuffer(bytearray(raw), dtype=dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
+def load_face_uvs(path, faces):
+    """Texture coordinates of the corners of `faces` (F, 3), from an OBJ file. -> (F, 3, 2)
+
+    They are counted from the image's top. The file must hold the same triangles; where it lists them in
+    another order or from another corner, the coordinates are put into the order of `faces`. Raises
+    CourseError where it does not.
+    """
+    mesh = import_mesh(path, with_materials=True, error_handler=ignore_error_handler)
+    if mesh.face_uvs_idx is None or (mesh.face_uvs_idx < 0).any():
+        raise CourseError(f"{path}: has faces without texture coordinates, expected 'f v/vt v/vt v/vt' lines")
+    ours, theirs = faces.cpu(), mesh.faces.cpu()
+    check_faces(theirs.numpy(), int(ours.max()) + 1, path)
+    if theirs.shape != ours.shape:
+        raise CourseError(f"{path}: has {len(theirs)} faces, expected the model's {len(ours)}")
+    if torch.equal(theirs, ours):
+        return mesh.face_uvs
+    found = {}
+    for i, face in enumerate(theirs.tolist()):
+        for k in range(3):
+            found[tuple(face[k:] + face[:k])] = (i, k)
+    rows = [found.get(tuple(face)) for face in ours.tolist()]
+    if None in rows:
+        i = rows.index(None)
+        raise CourseError(f"""{path}: has no face {ours[i].tolist()} (the model's face {i}), expected the
+            model's triangles. Is it the template of another model?""")
+    index, turn = torch.tensor(rows).unbind(dim=1)
+    corner = (turn[:, None] + torch.arange(3)) % 3  # (F, 3)
+    return mesh.face_uvs[index[:, None], corner]
+
+
 def check_faces(faces, n_vertices, where):
-    """Raise CourseError unless all of `faces` (F, 3) are in 0..n_vertices-1."""
+    """Raises CourseError unless all of `faces` (F, 3) are in 0..n_vertices-1."""
     if len(faces) == 0:
         raise CourseError(f"{where}: has no faces, expected triangles")
-    outside = (faces < 0) | (faces >= n_vertices)
+    outside = ((faces < 0) | (faces >= n_vertices)).any(axis=1)  # (F,)
     if outside.any():
-        row = int(outside.any(axis=1).argmax())
+        row = int(outside.argmax())
         raise CourseError(f"""{where}: face {row} is {faces[row].tolist()}, expected vertices 0 to
-            {n_vertices - 1} ({int(outside.any(axis=1).sum())} of {len(faces)} faces are out of range)""")
+            {n_vertices - 1} ({int(outside.sum())} of {len(faces)} faces are out of range)""")
 
 
-def _parents(kintree, file):
+def _template(file):
+    v_template = file.floats("v_template", "any 3")
+    V = len(v_template)
+    file.check("v_template", 4 <= V <= MAX_VERTICES, f"holds {V} vertices", f"4 to {MAX_VERTICES}")
+    length = np.ptp(v_template[:, 2])
+    file.check("v_template", length > 0, "has no extent along z", "a body along the z axis")
+    return v_template
+
+
+def _weights(file, n_vertices):
+    weights = file.floats("weights", f"{n_vertices} any")
+    J, least = weights.shape[1], weights.min()
+    file.check("weights", 1 <= J <= 256, f"has {J} columns", "one per bone, 1 to 256")
+    file.check("weights", least >= -1e-3, f"goes down to {least:.3g}", "no negative weights")
+    sums = weights.sum(axis=1)
+    worst = int(np.abs(sums - 1).argmax())
+    found = f"row {worst} sums to {sums[worst]:.4g}"
+    file.check("weights", abs(sums[worst] - 1) <= 1e-2, found, "each vertex's weights to sum to 1")
+    return weights
+
+
+def _parents(file, kintree):
     """Index of each bone's parent, -1 for the root: row 0 names parents by the ids of row 1."""
-    ids = kintree[1].tolist()
-    if len(set(ids)) != len(ids):
-        file.fail("kintree_table", f"row 1 is {ids}", "each bone once")
-    column = {bone: i for i, bone in enumerate(ids)}
+    key, (parent_ids, ids) = "kintree_table", kintree.tolist()
+    file.check(key, len(set(ids)) == len(ids), f"row 1 is {ids}", "each bone once")
     parents = [-1]
-    for i in range(1, kintree.shape[1]):
-        parent = column.get(int(kintree[0, i]))
-        if parent is None or parent >= i:
-            file.fail(
-                "kintree_table",
-                f"bone {i}'s parent is {int(kintree[0, i])}",
-                "a tree: the parent of each bone but the first is a bone before it",
-            )
-        parents.append(parent)
+    for i, parent_id in enumerate(parent_ids[1:], start=1):
+        expected = "a tree: the parent of each bone but the first is a bone before it"
+        file.check(key, parent_id in ids[:i], f"bone {i}'s parent is {parent_id}", expected)
+        parents.append(ids.index(parent_id))
     return np.array(parents, dtype=np.int64)
+
+
+def _grouping(file, n_joints):
+    """Part of each bone (J,), and how many parts there are, from the list of each part's bones."""
+    key, parts = "coarse_parts_idx", file.raw.get("coarse_parts_idx")
+    if isinstance(parts, np.ndarray) and parts.ndim == 2:
+        parts = parts.tolist()
+    is_list = type(parts) in (list, tuple) and 1 <= len(parts) <= n_joints
+    file.check(key, is_list, f"is {brief(parts)}", f"a list of 1 to {n_joints} parts, each a list of bones")
+    grouping = np.full(n_joints, -1, dtype=np.int64)
+    for p, members in enumerate(parts):
+        bones = _numbers(members)
+        is_row = bones is not None and bones.ndim < 2 and bones.size > 0 and bones.dtype.kind in "iu"
+        file.check(key, is_row, f"part {p} is {brief(members)}", "a list of bones")
+        for j in bones.ravel().tolist():
+            file.check(key, 0 <= j < n_joints, f"part {p} holds bone {j}", f"bones 0 to {n_joints - 1}")
+            twice = f"bone {j} is in parts {grouping[j]} and {p}"
+            file.check(key, grouping[j] in (-1, p), twice, "each bone in one part")
+            grouping[j] = p
+    file.check(key, grouping.min() >= 0, f"bone {grouping.argmin()} is in no part", "each bone in one part")
+    return grouping, len(parts)
 
 
 class _Fields:
@@ -225,103 +222,86 @@ class _Fields:
     def __init__(self, raw, where):
         self.raw, self.where = raw, where
 
-    def fail(self, key, found, expected):
-        raise CourseError(f"{self.where}: {key} {found}, expected {expected}")
+    def check(self, key, holds, found, expected):
+        if not holds:
+            raise CourseError(f"{self.where}: {key} {found}, expected {expected}")
 
-    def array(self, key, shape):
+    def array(self, key, layout):
+        shape = spell(layout)
         if key not in self.raw:
             keys = ", ".join(sorted(str(k)[:40] for k in self.raw)[:20])
-            raise CourseError(f"""{self.where}: has no {key}, expected an array of shape {_shape(shape)}
+            raise CourseError(f"""{self.where}: has no {key}, expected an array of shape {shape}
                 (found keys: {keys or "none"})""")
         value = self.raw[key]
-        if _is_matrix(value):
-            value = np.asarray(value)
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
-            self.fail(key, f"is {_brief(value)}", f"an array of numbers of shape {_shape(shape)}")
-        if value.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, value.shape)):
-            self.fail(key, f"has shape {value.shape}", _shape(shape))
-        if value.size == 0:
-            self.fail(key, f"is empty (shape {value.shape})", _shape(shape))
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            index = np.argwhere(~np.isfinite(value))[0].tolist()
-            self.fail(key, f"holds {value[tuple(index)]} at {index}", "finite numbers")
+        if type(value) in (list, tuple):
+            matrix = _numbers(value)
+            value = value if matrix is None or matrix.ndim != 2 else matrix
+        is_array = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+        self.check(key, is_array, f"is {brief(value)}", f"an array of numbers of shape {shape}")
+        self.check(key, fits(value.shape, layout), f"has shape {value.shape}", shape)
+        self.check(key, value.size > 0, f"is empty (shape {value.shape})", shape)
+        worst = np.unravel_index(np.isfinite(value).argmin(), value.shape)
+        found = f"holds {value[worst]} at {[int(i) for i in worst]}"
+        self.check(key, np.isfinite(value[worst]), found, "finite numbers")
         return value
 
-    def floats(self, key, shape):
-        value = self.array(key, shape)
-        if np.abs(value).max() > 1e12:
-            self.fail(key, f"holds {np.abs(value).max():.3g}", "metres, weights or directions of an animal")
+    def floats(self, key, layout):
+        value = self.array(key, layout)
+        most = np.abs(value).max()
+        self.check(key, most <= 1e12, f"holds {most:.3g}", "metres, weights or directions of an animal")
         return np.array(value, dtype=np.float64)
 
-    def integers(self, key, shape):
-        value = self.array(key, shape)
+    def integers(self, key, layout):
+        value = self.array(key, layout)
         if value.dtype.kind == "f":  # some exporters write faces as floats
-            if (value != np.round(value)).any() or np.abs(value).max() > 2.0**53:
-                self.fail(key, "holds fractions", "whole numbers")
+            whole = (value == np.round(value)).all() and np.abs(value).max() <= 2.0**53
+            self.check(key, whole, "holds fractions", "whole numbers")
         return np.array(value, dtype=np.int64)
 
+    def directions(self, key, n_vertices, n, what):
+        value = self.floats(key, f"{n_vertices} 3 any")
+        self.check(key, value.shape[2] == n, f"has {value.shape[2]} directions", f"{n} ({what})")
+        return value
+
     def labels(self, key, n, n_labels, what):
-        if key in self.raw and isinstance(self.raw[key], np.ndarray) and self.raw[key].size == n:
-            self.raw[key] = self.raw[key].reshape(-1)  # a column is as good as a row
-        labels = self.integers(key, (n,))
-        if labels.min() < 0 or labels.max() >= n_labels:
-            self.fail(key, f"holds {labels.min()} to {labels.max()}", f"{what} 0 to {n_labels - 1}")
+        value = self.raw.get(key)
+        if isinstance(value, np.ndarray) and value.size == n:
+            self.raw[key] = value.reshape(-1)  # a column is as good as a row
+        labels = self.integers(key, str(n))
+        least, most = labels.min(), labels.max()
+        inside = least >= 0 and most < n_labels
+        self.check(key, inside, f"holds {least} to {most}", f"{what} 0 to {n_labels - 1}")
         return labels
 
     def regressor(self, key, shape):
         value = self.raw.get(key)
-        if value is not None and hasattr(
-            value, "toarray"
-        ):  # sparse: look at the shape before it becomes dense
+        if hasattr(value, "toarray"):  # sparse: look at the shape before it becomes dense
             if value.shape == shape[::-1] != shape:
                 value = value.T
-            if value.shape != shape:
-                self.fail(key, f"has shape {value.shape}", f"{shape} (bones, vertices)")
+            self.check(key, value.shape == shape, f"has shape {value.shape}", f"{shape} (bones, vertices)")
             self.raw[key] = value.toarray()
-        return self.floats(key, shape)
+        return self.floats(key, "{} {}".format(*shape))
 
     def word(self, key, default):
         value = self.raw.get(key, default)
         if isinstance(value, bytes):
             value = value.decode("latin-1")
-        if type(value) is not str or len(value) > 100:
-            self.fail(key, f"is {_brief(value)}", f"a word such as {default!r}")
+        is_word = type(value) is str and len(value) <= 100
+        self.check(key, is_word, f"is {brief(value)}", f"a word such as {default!r}")
         return value
 
 
 def _dictionary(path, key):
     contents = load_pickle(path)
     if type(contents) is not dict:
-        raise CourseError(f"{path}: holds {_brief(contents)}, expected a dictionary with {key}")
+        raise CourseError(f"{path}: holds {brief(contents)}, expected a dictionary with {key}")
     return contents
 
 
-def _is_flat(value):
-    """A whole number or a short list of them."""
-    if isinstance(value, np.ndarray):
-        return value.ndim <= 1
-    if type(value) in (list, tuple, set, frozenset):
-        return all(isinstance(item, (int, np.integer)) for item in value)
-    return isinstance(value, (int, np.integer))
-
-
-def _is_matrix(value):
-    return type(value) in (list, tuple) and all(
-        type(row) in (list, tuple) and all(isinstance(x, (int, float)) for x in row) for row in value
-    )
-
-
-def _shape(shape):
-    return (
-        "("
-        + ", ".join("any" if n is None else str(n) for n in shape)
-        + ("," if len(shape) == 1 else "")
-        + ")"
-    )
-
-
-def _brief(value):
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype} of shape {value.shape}"
-    text = repr(value) if isinstance(value, (str, int, float, type(None))) else ""
-    return text if text and len(text) < 60 else f"a {type(value).__name__}"
+def _numbers(value):
+    """Numbers, and lists of them within each other, as an array; None for anything else."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        return None
+    return array if array.dtype.kind in "biuf" else None

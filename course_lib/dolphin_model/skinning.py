@@ -7,25 +7,11 @@ z), and then the parts are moved so that they still meet at the joints (the idea
 of GLoSS: Zuffi et al., 3D Menagerie, CVPR 2017, sec. 4).
 """
 
-from __future__ import annotations
-
 import torch
 
 from ..errors import CourseError
-
-
-def rotvec_to_rotmat(theta):
-    """Rotation matrices (N, 3, 3) of the axis-angle vectors `theta` (N, 3), in radians.
-
-    The matrix exponential of the cross-product matrix: the definition that Rodrigues' formula is the closed
-    form of. Smooth everywhere, zero rotation included. `theta` of another shape raises CourseError.
-    """
-    if theta.ndim != 2 or theta.shape[1] != 3:
-        raise CourseError(f"rotvec_to_rotmat: theta has shape {tuple(theta.shape)}, expected (N, 3)")
-    x, y, z = theta.unbind(dim=-1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).view(-1, 3, 3)  # (N, 3, 3)
-    return torch.linalg.matrix_exp(cross)
+from ..rotations import rotvec_to_rotmat
+from ..shapes import fits
 
 
 class LBS:
@@ -34,8 +20,8 @@ class LBS:
     J_regressor (1, J, V) or (J, V): joints from vertices; parents (J,): each bone's parent, bones in an order
     in which parents come first, parents[0] is never used as an index; weights (V, J); shapedirs (V, 3, 4) or
     (1, V, 3, 4): global, x, y and z scaling; seg_grouping (J,): part of each bone; v_labels (V,): bone of
-    each vertex; v_labels_coarse (V,): part of each vertex; rodrigues: the function from axis-angle (N, 3) to
-    matrices (N, 3, 3).
+    each vertex; v_labels_coarse (V,): part of each vertex; rodrigues: the function from axis-angle (B, 3) to
+    matrices (B, 3, 3).
 
     A shape is a sum of directions times numbers, and so are the joints of a shape and the shifts that keep
     its parts together. Everything that `betas` does is therefore one matrix, `shape_basis`, built once here.
@@ -92,13 +78,13 @@ class LBS:
         return (A @ weighted).view(B, 3, -1).transpose(1, 2).contiguous()  # (B, V, 3)
 
     def bone_transforms(self, R, joints):
-        """Where each bone takes a point at rest: (B, J, 4, 4), from rotations R (B, J, 3, 3) and joints at
-        rest (J, 3).
+        """Where each bone takes a point at rest. -> (B, J, 4, 4)
+
+        R (B, J, 3, 3) rotations; joints (J, 3) at rest.
         """
         B, J = R.shape[:2]
-        bones = torch.cat(
-            [joints[:1], joints[1:] - joints.index_select(0, self.parents[1:])]
-        )  # (J, 3), from the parent
+        from_parent = joints[1:] - joints.index_select(0, self.parents[1:])
+        bones = torch.cat([joints[:1], from_parent])  # (J, 3)
         local = R.new_zeros(B, J, 4, 4)
         local[..., :3, :3] = R
         local[..., :3, 3] = bones
@@ -114,19 +100,15 @@ class LBS:
         return torch.cat([R, t[..., None]], dim=-1)
 
     def apply_betas(self, V, betas):
-        """The template in another shape: vertices (1, V, 3) and joints (1, J, 3), from V (1, V, 3) and betas
-        (P, 4).
-        """
-        if betas.shape != (self.n_groups, 4):
+        """The template V (1, V, 3) in the shape betas (P, 4). -> vertices (1, V, 3), joints (1, J, 3)"""
+        if not fits(betas.shape, f"{self.n_groups} 4"):
             raise CourseError(f"""part scales have shape {tuple(betas.shape)}, expected ({self.n_groups}, 4):
                 global, x, y and z scaling of each part""")
         V = V + (self.shape_basis @ betas.reshape(-1)).view_as(V)
         return V, (self.J_regressor @ V[0])[None]
 
     def _levels(self):
-        """The tree by depth: per depth its bones and where in the depth above their parents are; and how to
-        undo that order.
-        """
+        """The tree by depth: bones, their parents' places in the depth above; and how to undo that order."""
         depth = [0]
         for parent in self.parents.tolist()[1:]:
             depth.append(depth[parent] + 1)
@@ -138,8 +120,7 @@ class LBS:
         return levels, torch.cat([bones for bones, _ in levels]).argsort()
 
     def _joint_shift(self):
-        """How far each bone's vertices move so that its part meets its parent's, per unit of betas: (J, 3, P,
-        4).
+        """How far each bone's vertices move so that its part meets its parent's, per betas. -> (J, 3, P, 4)
 
         Scaling a part by itself moves its end of a joint away from the parent's end. A bone whose parent is
         in another part is shifted by the difference between the two; a bone within a part follows its parent.
@@ -149,24 +130,18 @@ class LBS:
         J, P = self.n_joints, self.n_groups
         part, parents = self.seg_grouping.tolist(), self.parents.tolist()
         joint_dirs = torch.einsum("jv,vck->jck", self.J_regressor, self.shapedirs)  # (J, 3, 4)
-        # joints[p, j]: where joint j lies when the whole animal has the shape of part p, as a linear map from
-        # betas
-        joints = joint_dirs.new_zeros(P, J, 3, P, 4)
-        for p in range(P):
-            joints[p, :, :, p, :] = joint_dirs
+        # joints[p, j], linear in betas: where joint j lies when the whole animal has the shape of part p
+        joints = torch.einsum("jck,pq->pjcqk", joint_dirs, torch.eye(P).to(joint_dirs))
         shift = joint_dirs.new_zeros(J, 3, P, 4)
         for p in range(P):
             for j in range(1, J):
                 if part[j] != p:
                     continue
                 parent = parents[j]
-                if part[parent] == p:
-                    shift[j] = shift[parent]
-                else:
-                    shift[j] = joints[part[parent], j] - joints[p, j]
-                for child in range(1, J):
-                    if parents[child] == j:
-                        joints[p, child] += shift[j]
+                within = part[parent] == p
+                shift[j] = shift[parent] if within else joints[part[parent], j] - joints[p, j]
+                children = [child for child in range(1, J) if parents[child] == j]
+                joints[p, children] += shift[j]
         return shift
 
     def _shape_basis(self):
