@@ -486,7 +486,7 @@ def probable(outputs, guesses, texts, tolerance=1e-3):
     for key, wrong in guesses:
         wrong = wrong() if callable(wrong) else wrong
         if wrong is not None and close(outputs, wrong, tolerance):
-            return Complaint(key, texts[key])
+            return Complaint(key.partition(",")[0], texts[key])
     return None
 
 

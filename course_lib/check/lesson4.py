@@ -13,10 +13,10 @@ import types
 
 import torch
 
-from course_lib import losses
-from course_lib.scene import DolphinScene
-
-from .core import Complaint, Exercise, Problem, Property, close, describe, tensor
+from .. import losses
+from ..errors import fold
+from ..scene import DolphinScene
+from .core import Complaint, Exercise, Problem, Property, close, describe, probable, tensor
 
 START, ABSORPTION = 0.4, (0.3, 0.2, 0.1)  # where the two parameters begin
 RATE = 0.4  # of the gradient descent; the optimiser has no memory, so each step can be told
@@ -25,9 +25,121 @@ NAMES = (*WEIGHTS, "loss")
 PARTS = 7
 RENDER, BACKWARD, ZERO, STEP, CUT_OFF = range(5)  # what the stand-ins note, in the order in which it happens
 
+# What is said of each named mistake. Where one mistake has several texts, a comma and more words tell them
+# apart.
+MISTAKES = {
+    # what Python or torch stop at
+    "losses-of-the-notebook": fold("""It calls `losses.compute_loss`. Call the argument, `compute_loss(scene,
+        frames, image, hard_mask, silhouette)`: another recipe has another loss, and so has this check."""),
+    "history-without-loss": fold("""The entries of the history have no `loss`: add the mean of the sum of all
+        terms under that name."""),
+    "old-graph": fold("""The second backward reaches back into a batch that is done: its loss is still in the
+        sum, or retain_graph keeps it. Each batch has a loss of its own. For the history add up numbers,
+        `loss.item()`."""),
+    "detached": fold("""No gradient leads from the loss back to the scene: a `.detach()`, `.item()`,
+        `torch.no_grad()` or `torch.tensor(...)` between render and backward has cut it off."""),
+    "loss-is-a-number, item": fold("""The loss is a plain number when backward is called: after `.item()` or
+        `float()` nothing is known of where it came from. Call `loss.backward()` on the tensor, and `.item()`
+        only for the history."""),
+    "loss-is-a-number, sum": fold("""The loss is a plain number when backward is called. It should be the sum
+        of the tensors in `terms.values()`."""),
+    "loss-is-a-dict": fold("""compute_loss gives a dict of terms. The loss is the sum of its values:
+        `sum(terms.values())`."""),
+    "sums-names": "`sum(terms)` adds up the names of the terms. Their values are in `terms.values()`.",
+    "in-place-parameter": fold("""A parameter is changed by hand, with `+=` or the like. The optimizer does
+        that: `optimizer.step()`."""),
+    "loss-not-a-scalar": fold("""backward needs one number: the loss is the sum of all values in `terms`, each
+        a tensor of shape ()."""),
+    # the steps
+    "no-zero-grad, ever": fold("""Gradients pile up: each batch adds its own to those of all before. Call
+        `optimizer.zero_grad()` for every batch."""),
+    "no-zero-grad, per pass": fold("""Gradients pile up within a pass: zero_grad is called once per pass, but
+        every batch needs it."""),
+    "step-before-backward": fold("""The optimizer steps before backward has computed this batch's gradients:
+        it uses none, or those of the batch before. First `loss.backward()`, then `optimizer.step()`."""),
+    "last-batch-only, both": fold("""There is one step per pass, with the gradient of its last batch alone:
+        backward and step must be indented to stand within the loop over the loader."""),
+    "last-batch-only, step": fold("""There is one step per pass, with the gradient of its last batch alone:
+        the step must be indented to stand within the loop over the loader."""),
+    "one-step-per-pass": fold("""There is one step per pass, with the gradients of all batches together. Let
+        every batch have its own: zero_grad, backward and step within the loop over the loader."""),
+    "image-detached, all": fold("""Only the priors move the parameters: what was rendered is cut off from the
+        scene, by `.detach()` or `torch.no_grad()`."""),
+    "image-detached, colour": fold("""The photometric term moves nothing: the image is cut off from the scene,
+        by `.detach()` or `.data`."""),
+    "silhouette-detached": fold("""The mask term moves nothing: the silhouette is cut off from the scene, by
+        `.detach()` or `.data`."""),
+    "mean-of-terms": fold("""The mean of the terms is minimised, not their sum: every step is too short by the
+        number of terms."""),
+    "two-steps": "The optimizer makes two steps for each batch.",
+    # the history
+    "history-last-batch, alone": fold("""These are the numbers of the last batch of each pass. Add up over the
+        batches, and divide by their number."""),
+    "history-sum": fold("""These are sums over the batches. Divide by their number, `len(loader)`, to make
+        means of them."""),
+    "history-running, sums": fold("""The sums go on from one pass to the next. Begin every pass at zero: `sums
+        = {}` within the outer loop."""),
+    "history-running, means": fold("""The means are taken over all passes so far. Begin every pass at zero:
+        `sums = {}` within the outer loop."""),
+    "history-last-batch, divided": fold("""Only the last batch of each pass is counted, yet divided by the
+        number of batches."""),
+    "history-same-dict": fold("""All passes show the numbers of the last one: the same dict is appended every
+        time. Make a new one for each pass."""),
+    "history-per-step": fold("""The sums over the batches are divided by 3, the number of passes here. Divide
+        by the number of batches, `len(loader)`."""),
+    "history-per-frame": fold("""The sums over the batches are divided by the number of frames; divide by the
+        number of batches, `len(loader)`."""),
+}
+for _name in WEIGHTS:
+    MISTAKES[f"one-term-only, {_name}"] = (
+        fold(f"""Only the term `{_name}` is minimised. The loss is the sum of all terms:
+            `sum(terms.values())`.""")
+    )
+    MISTAKES[f"term-left-out, {_name}"] = (
+        fold(f"""The term `{_name}` moves nothing: it is left out of the sum. The loss is the sum of all
+            terms: `sum(terms.values())`.""")
+    )
+
+# What torch says, and the mistake that it means.
+TORCH_SAYS = {
+    "'float' object has no attribute 'backward'": "loss-is-a-number, item",
+    "'int' object has no attribute 'backward'": "loss-is-a-number, sum",
+    "'dict' object has no attribute 'backward'": "loss-is-a-dict",
+    "unsupported operand type(s) for +: 'int' and 'str'": "sums-names",
+    "does not require grad": "detached",
+    "backward through the graph a second time": "old-graph",
+    "modified by an inplace operation": "old-graph",
+    "a leaf Variable that requires grad": "in-place-parameter",
+    "only for scalar outputs": "loss-not-a-scalar",
+}
+
+# What each mistake does instead of the right steps, as `descend` takes it.
+WRONG_STEPS = (
+    ("no-zero-grad, ever", dict(each="rbsc")),
+    ("no-zero-grad, per pass", dict(each="rbsc", first="z")),
+    ("step-before-backward", dict(each="rszbc")),
+    ("step-before-backward", dict(each="rsbc")),
+    ("step-before-backward", dict(each="szrbc")),
+    ("last-batch-only, both", dict(each="r", last="zbsc")),
+    ("last-batch-only, step", dict(each="zrb", last="sc")),
+    ("one-step-per-pass", dict(each="rb", first="z", last="sc")),
+    ("one-step-per-pass", dict(each="rb", first="z", last="sc", share=1 / 3)),
+    ("image-detached, all", dict(seen=("prior",))),
+    ("image-detached, colour", dict(seen=("mask", "prior"))),
+    ("silhouette-detached", dict(seen=("photometric", "prior"))),
+    *((f"one-term-only, {name}", dict(seen=(name,))) for name in WEIGHTS),
+    *((f"term-left-out, {name}", dict(seen=tuple(n for n in WEIGHTS if n != name))) for name in WEIGHTS),
+    ("mean-of-terms", dict(share=1 / len(WEIGHTS))),
+    ("two-steps", dict(each="zrbssc")),
+)
+
+
+def said_of(key):
+    """The complaint about a named mistake."""
+    return Complaint(key.partition(",")[0], MISTAKES[key])
+
 
 # --- what the loop is given
-# ----------------------------------------------------------------------------------
 
 
 class Camera:
@@ -48,8 +160,7 @@ class Elsewhere(torch.Tensor):
 
 
 class Loader:
-    """Batches of two frames, in the same order each time; if `turning`, each time it begins one batch further
-    on.
+    """Batches of two frames, in the same order each time; if `turning`, each begins one batch further on.
 
     to_be_moved: what is to be moved is told from what was.
     """
@@ -71,12 +182,8 @@ class Loader:
             segmented = torch.ones(2, 2, 2, 1)
             if self.to_be_moved:
                 t, original, segmented = (x.as_subclass(Elsewhere) for x in (t, original, segmented))
-            yield {
-                "t": t,
-                "cam": Camera(moved=not self.to_be_moved),
-                "original": original,
-                "segmented": segmented,
-            }
+            camera = Camera(moved=not self.to_be_moved)
+            yield {"t": t, "cam": camera, "original": original, "segmented": segmented}
 
 
 class Optimizer(torch.optim.SGD):
@@ -127,11 +234,10 @@ class Stage:
             raise Problem.of(f"""argument-order: render gets ({got}), expected the scene, the batch's frame
                 numbers and its cameras: `render(scene, frames["t"], frames["cam"])`.""")
         if not torch.is_tensor(t) or not isinstance(cam, Camera):
-            raise Problem.of(f"""not-from-the-batch: render gets {describe(t)} and {describe(cam)}, expected what
-                the batch holds: `frames["t"]` and `frames["cam"]`.""")
-        self.unmoved += [
-            name for name, there in (("t", not isinstance(t, Elsewhere)), ("cam", cam.moved)) if not there
-        ]
+            raise Problem.of(f"""not-from-the-batch: render gets {describe(t)} and {describe(cam)}, expected
+                what the batch holds: `frames["t"]` and `frames["cam"]`.""")
+        moved = {"t": not isinstance(t, Elsewhere), "cam": cam.moved}
+        self.unmoved += [name for name in moved if not moved[name]]
         t = t.as_subclass(torch.Tensor)
         self.log.append(RENDER)
         self.snapshots.append(self.values())
@@ -153,20 +259,14 @@ class Stage:
         if scene is not self.scene or not isinstance(frames, dict):
             raise Problem.of(f"""argument-order: compute_loss gets {describe(scene)} and {describe(frames)}
                 first, expected the scene and the batch: {call}.""")
-        for name, value, right in zip(
-            ("image", "hard_mask", "silhouette"), (image, hard_mask, silhouette), self.rendered
-        ):
-            if (
-                not torch.is_tensor(value)
-                or value.shape != right.shape
-                or not torch.equal(value.detach(), right.detach())
-            ):
-                swapped = [
-                    n for n, r in zip(("image", "hard_mask", "silhouette"), self.rendered) if value is r
-                ]
-                given = f"the {swapped[0]}" if swapped else f"{describe(value)} that is not what render gave"
-                raise Problem.of(f"""argument-order: compute_loss gets {given} as its {name}. Hand on what render
-                    gives, in its order: {call}.""")
+        rendered = dict(zip(("image", "hard_mask", "silhouette"), self.rendered))
+        for (name, right), value in zip(rendered.items(), (image, hard_mask, silhouette)):
+            tensors = torch.is_tensor(value) and value.shape == right.shape
+            if not tensors or not torch.equal(value.detach(), right.detach()):
+                swapped = [f"the {other}" for other, it in rendered.items() if value is it]
+                given = swapped[0] if swapped else f"{describe(value)} that is not what render gave"
+                raise Problem.of(f"""argument-order: compute_loss gets {given} as its {name}. Hand on what
+                    render gives, in its order: {call}.""")
         self.unmoved += [name for name in ("original", "segmented") if isinstance(frames[name], Elsewhere)]
         self.log += [CUT_OFF] * (not (image.requires_grad and silhouette.requires_grad))
         original = frames["original"].as_subclass(torch.Tensor)
@@ -181,127 +281,69 @@ class Stage:
         return terms
 
     def run(self, fit, steps):
-        """The student's loop on this stage. -> what it returns; what torch says about usual mistakes is said
-        in other words."""
+        """The student's loop on this stage. -> what it returns
+
+        What torch says about usual mistakes is said in other words.
+        """
         try:
             return fit(self.scene, self.loader, self.render, self.compute_loss, self.optimizer, steps)
         except (AttributeError, KeyError, RuntimeError, TypeError) as error:
-            if called_the_other_loss(error):
-                raise Problem("losses-of-the-notebook", OTHER_LOSS) from None
-            if "ellipsis" in str(error) or (isinstance(error, KeyError) and blanks(fit)):
-                raise Problem("blank-left", still_blank(fit)) from None
+            if _called_the_other_loss(error):
+                raise Problem(*said_of("losses-of-the-notebook")) from None
+            if "ellipsis" in str(error) or (isinstance(error, KeyError) and _blanks(fit)):
+                raise Problem("blank-left", _still_blank(fit)) from None
             if isinstance(error, KeyError):
                 if error.args == ("loss",):
-                    raise Problem("history-without-loss", NO_LOSS) from None
+                    raise Problem(*said_of("history-without-loss")) from None
                 raise
             since = self.log[len(self.log) - self.log[::-1].index(RENDER) :] if RENDER in self.log else []
             if "modified by an inplace operation" in str(error) and STEP in since:
-                raise Problem("step-before-backward", STEP_FIRST) from None
-            for words, key, text in TORCH_SAYS:
+                raise Problem(*said_of("step-before-backward")) from None
+            for words, key in TORCH_SAYS.items():
                 if words in str(error):
-                    raise Problem(key, text) from None
+                    raise Problem(*said_of(key)) from None
             raise
 
 
-def called_the_other_loss(error):
+def _called_the_other_loss(error):
     """Whether an exception comes from `losses.compute_loss`, or from what that called."""
     calls = traceback.extract_tb(error.__traceback__)
     return any((call.filename, call.name) == (losses.__file__, "compute_loss") for call in calls)
 
 
-def blanks(function):
+def _blanks(function):
     """The lines of a function in which `...` stands for something that is still to be written. -> list"""
     try:
         source = textwrap.dedent(inspect.getsource(function))
-        found = {
-            node.lineno
-            for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.Constant) and node.value is Ellipsis
-        }
+        constants = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+        found = {node.lineno for node in constants if node.value is Ellipsis}
     except (OSError, TypeError, SyntaxError):  # the source is not to be had
         return []
     return [source.splitlines()[n - 1].split("#")[0].strip() for n in sorted(found)]
 
 
-def still_blank(function):
+def _still_blank(function):
     """Says that something is still to be filled in, and where, if that can be told."""
-    lines = blanks(function)
+    lines = _blanks(function)
     where = (f" in the line `{lines[0]}`" if lines[0] != "..." else " in a line of its own") if lines else ""
     more = f", and in {len(lines) - 1} more" if len(lines) > 1 else ""
     return f"`...` still stands{where}{more}: it marks what is left for you to write."
 
 
-OTHER_LOSS = (
-    "It calls `losses.compute_loss`. Call the argument, `compute_loss(scene, frames, image, hard_mask, silhouette)`: "
-    "another recipe has another loss, and so has this check."
-)
-NO_LOSS = "The entries of the history have no `loss`: add the mean of the sum of all terms under that name."
-ONE_GRAPH = (
-    "The second backward reaches back into a batch that is done: its loss is still in the sum, or retain_graph keeps "
-    "it. Each batch has a loss of its own. For the history add up numbers, `loss.item()`."
-)
-CUT = (
-    "No gradient leads from the loss back to the scene: a `.detach()`, `.item()`, `torch.no_grad()` or `torch.tensor(...)` "
-    "between render and backward has cut it off."
-)
-TORCH_SAYS = (  # what torch says, the mistake's name, what we say
-    (
-        "'float' object has no attribute 'backward'",
-        "loss-is-a-number",
-        "The loss is a plain number when backward is called: after `.item()` or `float()` nothing is known of where it came "
-        "from. Call `loss.backward()` on the tensor, and `.item()` only for the history.",
-    ),
-    (
-        "'int' object has no attribute 'backward'",
-        "loss-is-a-number",
-        "The loss is a plain number when backward is called. It should be the sum of the tensors in `terms.values()`.",
-    ),
-    (
-        "'dict' object has no attribute 'backward'",
-        "loss-is-a-dict",
-        "compute_loss gives a dict of terms. The loss is the sum of its values: `sum(terms.values())`.",
-    ),
-    (
-        "unsupported operand type(s) for +: 'int' and 'str'",
-        "sums-names",
-        "`sum(terms)` adds up the names of the terms. Their values are in `terms.values()`.",
-    ),
-    ("does not require grad", "detached", CUT),
-    ("backward through the graph a second time", "old-graph", ONE_GRAPH),
-    ("modified by an inplace operation", "old-graph", ONE_GRAPH),
-    (
-        "a leaf Variable that requires grad",
-        "in-place-parameter",
-        "A parameter is changed by hand, with `+=` or the like. The optimizer does that: `optimizer.step()`.",
-    ),
-    (
-        "only for scalar outputs",
-        "loss-not-a-scalar",
-        "backward needs one number: the loss is the sum of all values in `terms`, each a tensor of shape ().",
-    ),
-)
-STEP_FIRST = (
-    "The optimizer steps before backward has computed this batch's gradients: it uses none, or those of the batch "
-    "before. First `loss.backward()`, then `optimizer.step()`."
-)
-
-
 # --- what should come of it
-# ----------------------------------------------------------------------------------
 
 
 def descend(colours, goal, steps, each="zrbsc", first="", last="", seen=tuple(WEIGHTS), share=1.0):
-    """Gradient descent on the stage, by hand. -> (values at each rendering and at the end (N + 1, P), terms
-    (steps, batches, 4))
+    """Gradient descent on the stage, by hand.
+
+    -> values at each rendering and at the end (N + 1, P), terms (steps, batches, 4)
 
     each: what is done for a batch, z zero_grad, r render, b backward, s step, c clamp; first, last: at the
     beginning and the end of a pass, when the batch is the last one. seen: the terms whose gradient arrives.
     share: of the gradient that arrives.
     """
-    x, w = (
-        torch.full((len(colours), 3), START, dtype=torch.float64),
-        torch.tensor(ABSORPTION, dtype=torch.float64),
-    )
+    x = torch.full((len(colours), 3), START, dtype=torch.float64)
+    w = torch.tensor(ABSORPTION, dtype=torch.float64)
     y, grads = colours.double(), [torch.zeros_like(x), torch.zeros_like(w)]
     snapshots, terms = [], []
 
@@ -344,40 +386,42 @@ def descend(colours, goal, steps, each="zrbsc", first="", last="", seen=tuple(WE
 
 
 def scored_at_start(first, colours, goal):
-    """Whether the first loss that was computed is that of one of the batches, with the scene as it begins. ->
-    bool"""
+    """Whether the first loss that was computed is that of a batch, with the scene as it begins."""
     batches = descend(colours, float(goal), 1, each="")[1][0]  # (batches, 4)
     return any(close(first, batch[:3]) for batch in batches)
 
 
 def case(rng, goal, frames=6):
     """Colours of the frames, (T, 3), and what the silhouette should become."""
-    return {
-        "colours": torch.from_numpy(rng.uniform(0.5, 2.0, size=(frames, 3))).float(),
-        "goal": torch.tensor(goal),
-    }
+    colours = torch.from_numpy(rng.uniform(0.5, 2.0, size=(frames, 3))).float()
+    return {"colours": colours, "goal": torch.tensor(goal)}
 
 
-class Arguments(Property):
-    name = "renders every batch, and scores what it rendered"
-    points = 3
-    hidden = (
-        "rendered",
-        "scored",
-        "first",
-    )  # how often, and which batch is the first, is for the other properties
+class OnStage(Property):
+    """A property of what the loop does on a stage."""
+
+    steps = 3
 
     def inputs(self, rng):
         return case(rng, 0.6)
 
+    def played(self, given, colours, goal, **kind):
+        """The stage after the student's loop; `history` is what it returned."""
+        stage = Stage(colours, float(goal), **kind)
+        stage.history = stage.run(given.fit, self.steps)
+        return stage
+
+
+class Arguments(OnStage):
+    name = "renders every batch, and scores what it rendered"
+    points = 3
+    steps = 2
+    hidden = ("rendered", "scored", "first")  # how often, and which batch is first, is for other properties
+
     def call(self, given, colours, goal):
-        stage = Stage(colours, float(goal))
-        stage.run(given.fit, 2)
-        return {
-            "rendered": torch.tensor(len(stage.frames_seen)),
-            "scored": torch.tensor(stage.scored),
-            "first": stage.first,
-        }
+        stage = self.played(given, colours, goal)
+        rendered, scored = torch.tensor(len(stage.frames_seen)), torch.tensor(stage.scored)
+        return {"rendered": rendered, "scored": scored, "first": stage.first}
 
     def judge(self, outputs, colours, goal):
         if outputs["rendered"] == 0:
@@ -392,19 +436,13 @@ class Arguments(Property):
         return None
 
 
-class Passes(Property):
+class Passes(OnStage):
     name = "goes through the whole clip as often as asked"
     points = 1
     after = (Arguments,)
-    steps = 3
-
-    def inputs(self, rng):
-        return case(rng, 0.6)
 
     def call(self, given, colours, goal):
-        stage = Stage(colours, float(goal))
-        stage.run(given.fit, self.steps)
-        seen = torch.cat(stage.frames_seen)
+        seen = torch.cat(self.played(given, colours, goal).frames_seen)
         return {"seen": torch.bincount(seen, minlength=len(colours)), "visited": colours[seen]}
 
     def judge(self, outputs, colours, goal):
@@ -423,47 +461,30 @@ class Passes(Property):
                 `break` or a `return` within the loop over the loader?""")
         least, most = int(seen.min()), int(seen.max())
         times = f"{most} times" if least == most else f"{least} to {most} times"
-        return Complaint(
-            "passes",
-            f"With steps = {self.steps} every frame should be rendered {self.steps} times, but they are "
-            f"rendered {times}."
-            + (
-                " Is render called more than once for a batch?"
-                if least == most and most % self.steps == 0 and most
-                else ""
-            ),
-        )
+        extra = " Is render called more than once for a batch?"
+        again = least == most and most % self.steps == 0 and most
+        return Complaint.of(f"""passes: With steps = {self.steps} every frame should be rendered {self.steps}
+            times, but they are rendered {times}.{extra if again else ""}""")
 
 
-class Descends(Property):
+class Descends(OnStage):
     name = "each batch moves the parameters along its own gradient"
     points = 5
     after = (Arguments, Passes)
     hidden = varying = ("events",)
     steps = 2
 
-    def inputs(self, rng):
-        return case(rng, 0.6)
-
     def call(self, given, colours, goal):
-        stage = Stage(colours, float(goal))
-        stage.run(given.fit, self.steps)
-        return {
-            "values": tensor(
-                "the scene's parameters",
-                torch.stack([*stage.snapshots, stage.values()]),
-                (len(stage.snapshots) + 1, colours.numel() + 3),
-            ),
-            "events": torch.tensor(stage.log),
-        }
+        stage = self.played(given, colours, goal)
+        values = torch.stack([*stage.snapshots, stage.values()])
+        values = tensor("the scene's parameters", values, (len(stage.snapshots) + 1, colours.numel() + 3))
+        return {"values": values, "events": torch.tensor(stage.log)}
 
     def judge(self, outputs, colours, goal):
         values, events = outputs["values"], outputs["events"].tolist()
 
-        def comes_out(each="zrbsc", first="", last="", **more):
-            return close(
-                values, descend(colours, float(goal), self.steps, each, first, last, **more)[0], 1e-4
-            )
+        def comes_out(**how):
+            return close(values, descend(colours, float(goal), self.steps, **how)[0], 1e-4)
 
         if STEP not in events and not close(values[-1], values[0]):
             return Complaint.of("""not-the-optimizer: The parameters change, but the optimizer that was passed
@@ -473,13 +494,10 @@ class Descends(Property):
             return None
         if close(values[-1], values[0]):
             return self.stands_still(events)
-        for key, text, how in MISTAKES:
-            if (
-                key.endswith("-detached") and CUT_OFF not in events
-            ):  # it came whole: then it is left out below
-                continue
-            if comes_out(**how):
-                return Complaint(key, text)
+        for key, how in WRONG_STEPS:
+            whole = CUT_OFF not in events  # what came whole was left out later
+            if not (whole and key.partition(",")[0].endswith("-detached")) and comes_out(**how):
+                return said_of(key)
         pairs = zip(values, descend(colours, float(goal), self.steps)[0])
         wrong = next(n for n, (mine, right) in enumerate(pairs) if not close(mine, right))
         return Complaint.of(f"""wrong-steps: Up to batch {wrong - 1} the parameters are right, after batch
@@ -496,100 +514,23 @@ class Descends(Property):
                 `loss.backward()` is missing, or a `.detach()`, `.item()` or `torch.tensor(...)` has cut the
                 loss off from the scene.""")
         if events.index(STEP) < events.index(BACKWARD):
-            return Complaint("step-before-backward", STEP_FIRST)
+            return said_of("step-before-backward")
         return Complaint.of("""zero-grad-after-backward: The parameters never change: zero_grad throws away
             the gradients after backward has computed them, before the step can use them. It belongs before
             backward, or after step.""")
 
 
-NOTHING_SEEN = (
-    "Only the priors move the parameters: what was rendered is cut off from the scene, by `.detach()` or "
-    "`torch.no_grad()`."
-)
-PER_PASS = (
-    "There is one step per pass, with the gradients of all batches together. Let every batch have its own: zero_grad, "
-    "backward and step within the loop over the loader."
-)
-MISTAKES = (
-    (
-        "no-zero-grad",
-        "Gradients pile up: each batch adds its own to those of all before. Call `optimizer.zero_grad()` for "
-        "every batch.",
-        dict(each="rbsc"),
-    ),
-    (
-        "no-zero-grad",
-        "Gradients pile up within a pass: zero_grad is called once per pass, but every batch needs it.",
-        dict(each="rbsc", first="z"),
-    ),
-    ("step-before-backward", STEP_FIRST, dict(each="rszbc")),
-    ("step-before-backward", STEP_FIRST, dict(each="rsbc")),
-    ("step-before-backward", STEP_FIRST, dict(each="szrbc")),
-    (
-        "last-batch-only",
-        "There is one step per pass, with the gradient of its last batch alone: backward and step must be "
-        "indented to stand within the loop over the loader.",
-        dict(each="r", last="zbsc"),
-    ),
-    (
-        "last-batch-only",
-        "There is one step per pass, with the gradient of its last batch alone: the step must be indented to "
-        "stand within the loop over the loader.",
-        dict(each="zrb", last="sc"),
-    ),
-    ("one-step-per-pass", PER_PASS, dict(each="rb", first="z", last="sc")),
-    ("one-step-per-pass", PER_PASS, dict(each="rb", first="z", last="sc", share=1 / 3)),
-    ("image-detached", NOTHING_SEEN, dict(seen=("prior",))),
-    (
-        "image-detached",
-        "The photometric term moves nothing: the image is cut off from the scene, by `.detach()` or `.data`.",
-        dict(seen=("mask", "prior")),
-    ),
-    (
-        "silhouette-detached",
-        "The mask term moves nothing: the silhouette is cut off from the scene, by `.detach()` or `.data`.",
-        dict(seen=("photometric", "prior")),
-    ),
-    *(
-        (
-            "one-term-only",
-            f"Only the term `{name}` is minimised. The loss is the sum of all terms: `sum(terms.values())`.",
-            dict(seen=(name,)),
-        )
-        for name in WEIGHTS
-    ),
-    *(
-        (
-            "term-left-out",
-            f"The term `{name}` moves nothing: it is left out of the sum. The loss is the sum of all terms: "
-            "`sum(terms.values())`.",
-            dict(seen=tuple(other for other in WEIGHTS if other != name)),
-        )
-        for name in WEIGHTS
-    ),
-    (
-        "mean-of-terms",
-        "The mean of the terms is minimised, not their sum: every step is too short by the number of terms.",
-        dict(share=1 / len(WEIGHTS)),
-    ),
-    ("two-steps", "The optimizer makes two steps for each batch.", dict(each="zrbssc")),
-)
-
-
-class Clamps(Property):
+class Clamps(OnStage):
     name = "brings the parameters back into range after every step"
     points = 2
     after = (Arguments, Passes, Descends)
     steps = 5
 
     def inputs(self, rng):
-        return case(
-            rng, float(rng.uniform(2.3, 2.8))
-        )  # more than there can be: it climbs to the end of its range
+        return case(rng, float(rng.uniform(2.3, 2.8)))  # more than can be: it climbs to the end of its range
 
     def call(self, given, colours, goal):
-        stage = Stage(colours, float(goal))
-        stage.run(given.fit, self.steps)
+        stage = self.played(given, colours, goal)
         return {"absorption": torch.stack([*stage.snapshots, stage.values()])[:, -3:]}  # (N + 1, 3)
 
     def judge(self, outputs, colours, goal):
@@ -610,30 +551,24 @@ class Clamps(Property):
         if comes_out(each="zrbs", last="c"):
             return Complaint.of("""clamp-per-pass: clamp_ is called once per pass. Call it after every step,
                 or batches are rendered with colours and light that do not exist.""")
-        out = mine.max() > 1 + 1e-6
-        return Complaint(
-            "clamp",
-            f"The water absorption reaches {float(mine.max()):.2f} while batches are rendered; it should "
-            "stay between 0 and 1."
-            if out
-            else "Near the ends of their ranges the parameters are not what `scene.clamp_()` after every step makes "
-            "of them.",
-        )
+        if mine.max() > 1 + 1e-6:
+            return Complaint.of(f"""clamp: The water absorption reaches {float(mine.max()):.2f} while batches
+                are rendered; it should stay between 0 and 1.""")
+        return Complaint.of("""clamp: Near the ends of their ranges the parameters are not what
+            `scene.clamp_()` after every step makes of them.""")
 
 
-class History(Property):
+class History(OnStage):
     name = "returns the history: for each pass the mean of every term, and loss"
     points = 2
     after = (Arguments, Passes, Descends)
-    steps = 3
 
     def inputs(self, rng):
         return case(rng, 0.6, frames=int(rng.choice([8, 10, 14])))  # in other batches than there are steps
 
     def call(self, given, colours, goal):
-        stage = Stage(colours, float(goal))
-        history = stage.run(given.fit, self.steps)
-        return {"history": history_table(history, self.steps, len(stage.loader))}
+        stage = self.played(given, colours, goal)
+        return {"history": history_table(stage.history, self.steps, len(stage.loader))}
 
     def judge(self, outputs, colours, goal):
         mine = outputs["history"]  # (steps, 4)
@@ -642,67 +577,29 @@ class History(Property):
         if close(mine, mean, 1e-4):
             return None
         so_far = torch.arange(1, self.steps + 1).double()[:, None]
-        for key, text, wrong in (
-            (
-                "history-last-batch",
-                "These are the numbers of the last batch of each pass. Add up over the batches, and divide "
-                "by their number.",
-                batches[:, -1],
-            ),
-            (
-                "history-sum",
-                "These are sums over the batches. Divide by their number, `len(loader)`, to make means of "
-                "them.",
-                total,
-            ),
-            (
-                "history-running",
-                "The sums go on from one pass to the next. Begin every pass at zero: `sums = {}` within the "
-                "outer loop.",
-                total.cumsum(0) / batches.shape[1],
-            ),
-            (
-                "history-running",
-                "The means are taken over all passes so far. Begin every pass at zero: `sums = {}` within the "
-                "outer loop.",
-                mean.cumsum(0) / so_far,
-            ),
-            (
-                "history-last-batch",
-                "Only the last batch of each pass is counted, yet divided by the number of batches.",
-                batches[:, -1] / batches.shape[1],
-            ),
-            (
-                "history-same-dict",
-                "All passes show the numbers of the last one: the same dict is appended every time. Make a "
-                "new one for each pass.",
-                mean[-1:].expand_as(mean),
-            ),
-            (
-                "history-per-step",
-                "The sums over the batches are divided by 3, the number of passes here. Divide by the number of "
-                "batches, `len(loader)`.",
-                total / self.steps,
-            ),
-            (
-                "history-per-frame",
-                "The sums over the batches are divided by the number of frames; divide by the number of "
-                "batches, `len(loader)`.",
-                total / len(colours),
-            ),
-        ):
-            if close(mine, wrong, 1e-4):
-                return Complaint(key, text)
-        wrong = [name for name, a, b in zip(NAMES, mine.T, mean.T) if not close(a, b, 1e-4)]
-        return Complaint.of(f"""history-wrong: `{wrong[0]}` of the history should be the mean over the batches
-            of each pass, weights included, of the loss before the step:
-            {float(mean[0, NAMES.index(wrong[0])]):.4f} for the first pass, yours is
-            {float(mine[0, NAMES.index(wrong[0])]):.4f}.""")
+        guesses = (
+            ("history-last-batch, alone", batches[:, -1]),
+            ("history-sum", total),
+            ("history-running, sums", total.cumsum(0) / batches.shape[1]),
+            ("history-running, means", mean.cumsum(0) / so_far),
+            ("history-last-batch, divided", batches[:, -1] / batches.shape[1]),
+            ("history-same-dict", mean[-1:].expand_as(mean)),
+            ("history-per-step", total / self.steps),
+            ("history-per-frame", total / len(colours)),
+        )
+        if named := probable(mine, guesses, MISTAKES, 1e-4):
+            return named
+        k = next(k for k, (a, b) in enumerate(zip(mine.T, mean.T)) if not close(a, b, 1e-4))
+        return Complaint.of(f"""history-wrong: `{NAMES[k]}` of the history should be the mean over the batches
+            of each pass, weights included, of the loss before the step: {float(mean[0, k]):.4f} for the first
+            pass, yours is {float(mine[0, k]):.4f}.""")
 
 
 def history_table(history, steps, batches):
-    """The history as numbers (steps, 4), the terms in the order of NAMES; else a Problem that says what it is
-    instead."""
+    """The history as numbers (steps, 4), the terms in the order of NAMES.
+
+    Raises a Problem for anything else.
+    """
     if history is None:
         raise Problem.of(
             "none: fit gives None, expected the history, a list of dicts. Is the `return` missing?"
@@ -710,8 +607,8 @@ def history_table(history, steps, batches):
     if isinstance(history, dict):
         raise Problem.of("history-dict: fit gives a dict, expected a list with a dict for every pass.")
     if not isinstance(history, (list, tuple)):
-        raise Problem.of(f"""history-not-a-list: fit gives {describe(history)}, expected a list with a dict for
-            every pass.""")
+        raise Problem.of(f"""history-not-a-list: fit gives {describe(history)}, expected a list with a dict
+            for every pass.""")
     if len(history) != steps:
         if len(history) == steps * batches:
             raise Problem.of(f"""history-per-batch: The history has an entry for each of the {steps * batches}
@@ -723,19 +620,18 @@ def history_table(history, steps, batches):
             raise Problem.of(f"""history-not-dicts: An entry of the history is {describe(entry)}, expected a
                 dict: the mean of each term by its name, and `loss`.""")
         if "loss" not in entry:
-            raise Problem("history-without-loss", NO_LOSS)
-        missing = [name for name in NAMES if name not in entry]
-        if missing:
-            raise Problem.of(f"""history-without-terms: The entries of the history lack
-                {", ".join(f"`{name}`" for name in missing)}: keep the mean of every term, under its name.""")
-        rows.append([number(name, entry[name]) for name in NAMES])
+            raise Problem(*said_of("history-without-loss"))
+        if missing := ", ".join(f"`{name}`" for name in NAMES if name not in entry):
+            raise Problem.of(f"""history-without-terms: The entries of the history lack {missing}: keep the
+                mean of every term, under its name.""")
+        rows.append([_number(name, entry[name]) for name in NAMES])
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def number(name, value):
+def _number(name, value):
     if torch.is_tensor(value) and value.requires_grad:
-        raise Problem.of(f"""history-keeps-graph: `{name}` of the history is a tensor that still holds the graph
-            of its batch, and with it all memory of it. Keep the number: `.item()`.""")
+        raise Problem.of(f"""history-keeps-graph: `{name}` of the history is a tensor that still holds the
+            graph of its batch, and with it all memory of it. Keep the number: `.item()`.""")
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
@@ -746,18 +642,15 @@ def number(name, value):
 MOVED = ("t", "cam", "original", "segmented")
 
 
-class Moves(Property):
+class Moves(OnStage):
     name = "moves each batch to the scene's device"
     points = 1
+    steps = 1
     after = (Arguments,)
     hidden = ("first",)
 
-    def inputs(self, rng):
-        return case(rng, 0.6)
-
     def call(self, given, colours, goal):
-        stage = Stage(colours, float(goal), to_be_moved=True)
-        stage.run(given.fit, 1)
+        stage = self.played(given, colours, goal, to_be_moved=True)
         return {name: torch.tensor(stage.unmoved.count(name)) for name in MOVED} | {"first": stage.first}
 
     def judge(self, outputs, colours, goal):
@@ -772,18 +665,13 @@ class Moves(Property):
             of it.""")
 
 
-class Anew(Property):
+class Anew(OnStage):
     name = "asks the loader anew in every pass"
     points = 1
     after = (Arguments, Passes)
-    steps = 3
-
-    def inputs(self, rng):
-        return case(rng, 0.6)
 
     def call(self, given, colours, goal):
-        stage = Stage(colours, float(goal), turning=True)
-        stage.run(given.fit, self.steps)
+        stage = self.played(given, colours, goal, turning=True)
         return {"visited": colours[torch.cat(stage.frames_seen)]}  # (steps * T, 3)
 
     def judge(self, outputs, colours, goal):
@@ -799,9 +687,5 @@ class Anew(Property):
             the passes by it.""")
 
 
-fitting = Exercise(
-    7,
-    "The optimisation loop",
-    ("fit",),
-    (Arguments(), Passes(), Descends(), Clamps(), History(), Moves(), Anew()),
-)
+PROPERTIES = (Arguments(), Passes(), Descends(), Clamps(), History(), Moves(), Anew())
+fitting = Exercise(7, "The optimisation loop", ("fit",), PROPERTIES)
