@@ -16,7 +16,7 @@ class DolphinScene(nn.Module):
 
     global_poses (T, 1, 3), joint_poses (T, P, 3)     rotation vectors, radians
     translations (T, 1, 3)                            metres; y is up, the sea's surface is y = 0
-    part_scales (P, 4)                                shape: global, x, y, z scaling of each part, 0: as it is
+    part_scales (P, 4)                                shape: global, x, y, z scaling of each part, 0: none
     dolphin_albedo (1, 1, S, S)                       grey skin texture in [0, 1]
     azimuth, elevation, angle (1,), strength (1,)     the sun: direction and spread in radians, brightness
     water_absorption (3,)                             1/m, for red, green, blue

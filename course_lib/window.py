@@ -76,18 +76,18 @@ class Band:
 TUTORIAL_BAND = Band()
 
 
-def window_size(extent, resolution, step=2):
+def window_size(extent, resolution):
     """The smallest window of the frame's aspect ratio that holds `extent` = (w, h) pixels -> (width, height).
 
     Only sizes that keep the aspect ratio exactly count, or distances would stretch differently in x and y;
-    they are multiples of the frame's size over its greatest common divisor. Where there is no smaller one:
-    the whole frame.
+    they are even multiples of the frame's size over its greatest common divisor. Where there is no smaller
+    one: the whole frame.
     """
     width, height = resolution
     units = math.gcd(width, height)  # 640 x 360: 40 units of 16 x 9
     unit_w, unit_h = width // units, height // units
     needed = max(math.ceil(extent[0] / unit_w), math.ceil(extent[1] / unit_h), 1)
-    needed = min(-(-needed // step) * step, units)
+    needed = min(needed + needed % 2, units)
     return needed * unit_w, needed * unit_h
 
 

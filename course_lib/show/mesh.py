@@ -8,6 +8,8 @@ from .style import AT_ONCE, AXIS_3D, ERROR_SCALE, SKIN, button_row, new_figure, 
 from .values import as_array, as_column, as_points, compact, to_uint8, upright
 
 WATER = "#3aa6c8"
+LIGHT = dict(flatshading=False, lightposition=dict(x=2000, y=1500, z=6000))
+LIGHT["lighting"] = dict(ambient=0.62, diffuse=0.62, specular=0.2, roughness=0.6, fresnel=0.1)
 
 
 def mesh_viewer(
@@ -47,8 +49,7 @@ def mesh_viewer(
         skin = _skin(colour, V)
     else:
         intensity = _checked_intensity(intensity, colour, T, V)  # (T, V)
-        most = intensity_max or float(np.percentile(intensity[shown], 99)) or 1.0
-        skin = _intensity_scale(most, intensity_title)
+        skin = _intensity_scale(intensity[shown], intensity_max, intensity_title)
 
     def moving(t):
         more = {} if intensity is None else dict(intensity=compact(intensity[t], 2))
@@ -57,20 +58,15 @@ def mesh_viewer(
     scene, stages, reach = _stage(vertices[shown], sea, follow)
     figure = new_figure(height=height, margin=dict(l=0, r=0, t=0, b=0), showlegend=False, scene=scene)
     corners = dict(zip("ijk", faces.astype(np.uint16 if faces.max() < 2**16 else np.int32).T))
-    light = dict(ambient=0.62, diffuse=0.62, specular=0.2, roughness=0.6, fresnel=0.1)
-    light = dict(lighting=light, lightposition=dict(x=2000, y=1500, z=6000), flatshading=False)
-    figure.add_mesh3d(**moving(0), **corners, **skin, **light, name="mesh")
+    figure.add_mesh3d(**moving(0), **corners, **skin, **LIGHT, name="mesh")
     if sea:
         _add_sea(figure, 2.0 * reach + float(np.abs(vertices[..., [0, 2]]).max()))
     if track is not None:
-        path = as_array(track, "track").reshape(-1, 3) * [1, 0, 1]
-        look = dict(mode="lines", line=dict(color=WATER, width=4), hoverinfo="skip")
-        figure.add_scatter3d(**upright(path), **look, name="track")
+        _add_track(figure, track)
     if len(shown) > 1:
-        moves = [dict(type="mesh3d", **moving(t)) for t in shown]
-        frames = [dict(name=str(t), data=[move], traces=[0]) for t, move in zip(shown, moves)]
-        if follow:
-            frames = [frame | dict(layout=dict(scene=stage)) for frame, stage in zip(frames, stages)]
+        frames = [dict(name=str(t), data=[dict(type="mesh3d", **moving(t))], traces=[0]) for t in shown]
+        for frame, stage in zip(frames, stages if follow else ()):
+            frame["layout"] = dict(scene=stage)
         figure.frames = frames
         if controls:
             _add_time_controls(figure, shown, times)
@@ -117,8 +113,9 @@ def _skin(colour, V):
     return dict(vertexcolor=[f"rgb({r},{g},{b})" for r, g, b in colours], **hover)
 
 
-def _intensity_scale(most, title):
-    """What colours the mesh by its intensity, 0 to `most`."""
+def _intensity_scale(intensity, most, title):
+    """What colours the mesh by its intensity, from 0 to `most`, or to the 99th percentile."""
+    most = most or float(np.percentile(intensity, 99)) or 1.0
     bar = dict(title=dict(text=title, side="right"), thickness=10, len=0.6)
     scale = dict(colorscale=ERROR_SCALE, cmin=0.0, cmax=most, showscale=True, colorbar=bar)
     return dict(hovertemplate=f"{title} %{{intensity:.1f}}<extra></extra>", **scale)
@@ -157,6 +154,13 @@ def _add_sea(figure, far):
     figure.add_mesh3d(**square, color=WATER, opacity=0.22, hoverinfo="skip", name="sea level", lighting=light)
 
 
+def _add_track(figure, track):
+    """A path (T, 3), drawn on the sea."""
+    path = as_array(track, "track").reshape(-1, 3) * [1, 0, 1]
+    line = dict(color=WATER, width=4)
+    figure.add_scatter3d(**upright(path), mode="lines", line=line, hoverinfo="skip", name="track")
+
+
 def _add_time_controls(figure, shown, times):
     """Give the figure a slider and a play button over its frames."""
     if times is None:
@@ -168,12 +172,10 @@ def _add_time_controls(figure, shown, times):
     play = AT_ONCE | dict(fromcurrent=True, frame=dict(duration=pause_ms, redraw=True))
     actions = ("Play", "animate", [None, play]), ("Pause", "animate", [[None], AT_ONCE])
     corner = dict(x=0.0, xanchor="left", y=0.0, yanchor="top", pad=dict(t=32, r=8))
-    figure.update_layout(
-        sliders=[slider(labels, shown, x=0.16, len=0.8, pad=dict(t=26, b=6), currentvalue=now)],
-        updatemenus=[button_row(*actions, showactive=False, **corner)],
-        margin=dict(b=84),
-        height=figure.layout.height + 60,
-    )
+    menus = [button_row(*actions, showactive=False, **corner)]
+    sliders = [slider(labels, shown, x=0.16, len=0.8, pad=dict(t=26, b=6), currentvalue=now)]
+    height = figure.layout.height + 60
+    figure.update_layout(sliders=sliders, updatemenus=menus, margin=dict(b=84), height=height)
 
 
 def _skin_or_intensity(title):
