@@ -1,6 +1,7 @@
 """What the fit minimises: two terms that look at the picture, and priors that say what dolphins are like.
 
-Every prior returns a mean, so that its weight means the same for any number of frames and parts.
+Every prior returns a mean, so that its weight means the same for any number of frames and parts. The sum that
+is made here, `compute_loss`, is the tutorial recipe's; the default recipe's stands in `solutions/recipes.py`.
 """
 
 LOSS_WEIGHTS = {
@@ -49,22 +50,17 @@ def pose_prior(joint_poses):
     return (joint_poses.square() * stiffness).mean()
 
 
-def scale_priors(part_scales, lbs, unseen_axis="y"):
-    """Three priors on the shape (P, 4): small scales, an unseen axis that follows the seen ones, parts that
-    agree.
+def scale_priors(part_scales, lbs):
+    """Three priors on the shape (P, 4): small scales, a height that follows width and length, and agreement.
 
-    From above nothing tells a deep dolphin from a flat one. So the unseen axis' scale is drawn to the two
+    From above nothing tells a deep dolphin from a flat one. So the unseen axis' scale, y, is drawn to the two
     others', which are detached: the guess must not disturb what is seen.
     """
-    names = ("x", "y", "z")
-    if unseen_axis not in names:
-        raise ValueError(f"unseen_axis is one of x, y, z; got {unseen_axis!r}")
-    axes = dict(zip(names, part_scales[:, 1:].unbind(-1)))
-    unseen = axes.pop(unseen_axis)
+    _, x, y, z = part_scales.unbind(-1)  # (P,) each
     of_bones = part_scales[lbs.seg_grouping]  # (J, 4)
     return {
         "scale_global": part_scales.square().mean(),
-        "scale_axes": sum((unseen - seen.detach()).square().mean() for seen in axes.values()),
+        "scale_axes": sum((y - seen.detach()).square().mean() for seen in (x, z)),
         "scale_smoothness": (of_bones[1:] - of_bones[lbs.parents[1:]]).square().mean(),
     }
 
@@ -79,7 +75,7 @@ def steadiness_prior(track):
     return (track[2:] - 2 * track[1:-1] + track[:-2]).square().mean()
 
 
-def compute_loss(scene, frames, image, hard_mask, soft_mask, weights=LOSS_WEIGHTS):
+def compute_loss(scene, frames, image, hard_mask, soft_mask):
     """The tutorial's loss, as a dict of weighted terms; their sum is what is minimised.
 
     frames: a batch of the loader (`original` (B, H, W, 3), `segmented` (B, H, W, 1), and, when the frames are
@@ -94,4 +90,4 @@ def compute_loss(scene, frames, image, hard_mask, soft_mask, weights=LOSS_WEIGHT
         "smooth_global_poses": smoothness_prior(scene.global_poses),
         "smooth_joint_poses": smoothness_prior(scene.joint_poses),
     }
-    return {name: weights[name] * value for name, value in terms.items() if weights[name] != 0}
+    return {name: LOSS_WEIGHTS[name] * value for name, value in terms.items() if LOSS_WEIGHTS[name]}

@@ -50,14 +50,14 @@ def mask_iou(a, b):
     """Intersection over union of boolean masks (T, H, W), frame by frame -> (T,); 1 where both are empty."""
     # A frame at a time: summing booleans makes an integer of eight bytes of each pixel.
     pairs = [((x & y).sum(), (x | y).sum()) for x, y in zip(a, b)]
-    return torch.stack(
-        [intersection / union if union > 0 else torch.tensor(1.0) for intersection, union in pairs]
-    )
+    return torch.stack([overlap / union if union > 0 else torch.tensor(1.0) for overlap, union in pairs])
 
 
 def heading(rotmats):
-    """Where the dolphin points, seen from above: atan2(x, z) of its forward axis, degrees in (-180, 180].
-    (T,3,3) -> (T,)"""
+    """Where the dolphin points, seen from above. (T, 3, 3) -> (T,), degrees in (-180, 180]
+
+    It is atan2(x, z) of the forward axis.
+    """
     forward = rotmats[:, :, 2]  # (T, 3): the rotated z axis
     return torch.rad2deg(torch.atan2(forward[:, 0], forward[:, 2]))
 
@@ -70,8 +70,7 @@ def angle_between(a, b):
 def rotation_steps(rotmats):
     """The true angle of rotation from each frame to the next, degrees. (T, 3, 3) -> (T - 1,)"""
     relative = rotmats[:-1].transpose(1, 2) @ rotmats[1:]
-    # 2 asin(|R - I|_F / sqrt(8)) is as exact near 0, where the steps of a video are, as acos((trace - 1) / 2)
-    # is not.
+    # 2 asin(|R - I|_F / sqrt(8)) is exact near 0, where a video's steps are; acos((trace - 1) / 2) is not
     chord = (relative - torch.eye(3, dtype=rotmats.dtype)).flatten(1).norm(dim=1)
     return torch.rad2deg(2 * torch.asin((chord / 8**0.5).clamp(max=1)))
 
@@ -86,11 +85,11 @@ def chart_jumps(rotvecs):
 
 
 def against_truth(truth, vertices, rotmats, hard_masks, length_m, volume_m3):
-    """Errors of a fit. vertices (T, V, 3), rotmats (T, 3, 3), hard_masks (T, H, W) bool, length and volume at
-    rest.
+    """Errors of a fit. -> (figures: flat dict of floats, per_frame: dict of (T,) tensors)
 
-    -> (figures: flat dict of floats, per_frame: dict of (T,) tensors). Position is the mean of all vertices,
-    so that it does not depend on where a model has its origin; depth is its vertical part.
+    vertices (T, V, 3), rotmats (T, 3, 3), hard_masks (T, H, W) bool, length and volume at rest. Position is
+    the mean of all vertices, so that it does not depend on where a model has its origin; depth is its
+    vertical part.
     """
     offset = vertices.mean(1) - truth.positions  # (T, 3)
     per_frame = {

@@ -15,6 +15,8 @@ uniformly random place u in [0, 1) between two pixel centres, the first outer pi
 Gaussian, and is biased again.
 """
 
+import math
+
 import numpy as np
 import torch
 
@@ -32,20 +34,15 @@ def outline_distance(faces_image, face_idx, cam, reach, neighbours=None):
         faces_image = rim_faces(faces_image, neighbours)
     pixel = 2 / cam.height  # NDC, with x stretched by the aspect ratio to be like y
     sharpness = 2 / (reach * pixel) ** 2  # the soft mask is exp(-2) at `reach`: far from underflow
-    soft = nearest_soft_mask(
-        faces_image, face_idx, sharpness, 1.02 * reach * pixel, aspect=cam.width / cam.height
-    )
+    aspect = cam.width / cam.height
+    soft = nearest_soft_mask(faces_image, face_idx, sharpness, 1.02 * reach * pixel, aspect=aspect)
     squared = -soft.clamp(min=1e-4).log() / sharpness
     return (squared.clamp(min=1e-8 * pixel**2).sqrt() / pixel).clamp(max=reach)  # the root has no slope at 0
 
 
 def face_neighbours(faces):
-    """The faces on the other side of each face's three edges. faces (F, 3) -> (F, 3), -1 where an edge has no
-    other side."""
-    corners = faces.cpu().numpy()
-    edges = np.sort(np.stack([corners, np.roll(corners, -1, axis=1)], axis=-1), axis=-1).reshape(
-        -1, 2
-    )  # (3 F, 2)
+    """The faces on the other side of each face's edges. faces (F, 3) -> (F, 3), -1 where there is none"""
+    edges = np.sort(faces.cpu().numpy()[:, [[0, 1], [1, 2], [2, 0]]]).reshape(-1, 2)  # (3 F, 2)
     _, edge_of, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
     order = np.argsort(edge_of, kind="stable")  # the sides of each edge, together
     first = np.cumsum(count) - count
@@ -86,24 +83,21 @@ def outline_loss(distance, target, reach, outside=0.0):
 
 
 class OutlineTargets:
-    """Distances to the outlines of all masks, a layer of `WindowLoader`: gives `outline` (B, h, w),
-    `outline_outside` (B,).
+    """Distances to the outlines of all masks, a layer of `WindowLoader`.
 
-    masks (T, H, W) uint8; most_reach: the largest `reach` that will be asked for, pixels. Only the
-    surroundings of each mask are kept.
+    It gives `outline` (B, h, w) and `outline_outside` (B,). masks (T, H, W) uint8; most_reach: the largest
+    `reach` that will be asked for, pixels. Only the surroundings of each mask are kept.
     """
 
     def __init__(self, masks, most_reach):
-        from scipy.ndimage import distance_transform_edt
+        from scipy.ndimage import distance_transform_edt, find_objects
 
-        height, width = masks.shape[1:]
+        pad = math.ceil(most_reach) + 1
         self.tiles = []
         for mask in masks.numpy() > 127:
-            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-            pad = int(np.ceil(most_reach)) + 1
-            y0, y1 = max(rows[0] - pad, 0), min(rows[-1] + pad + 1, height)
-            x0, x1 = max(columns[0] - pad, 0), min(columns[-1] + pad + 1, width)
-            tile = mask[y0:y1, x0:x1]
+            [(rows, columns)] = find_objects(mask.astype(np.uint8))
+            x0, y0 = max(columns.start - pad, 0), max(rows.start - pad, 0)
+            tile = mask[y0 : rows.stop + pad, x0 : columns.stop + pad]
             distance = np.where(tile, 0, distance_transform_edt(~tile) - 0.5).astype(np.float32)
             self.tiles.append((x0, y0, torch.from_numpy(distance)))
         self.set_reach(most_reach)

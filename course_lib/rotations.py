@@ -24,45 +24,27 @@ def rotvec_to_rotmat(theta):
 
 
 def rotmat_to_quat(rotmat):
-    """Unit quaternions (w, x, y, z) of rotation matrices; of q and -q, the one whose largest entry is
-    positive.
+    """Unit quaternions (w, x, y, z) of rotation matrices: of q and -q that with its largest entry positive.
 
-    rotmat (B, 3, 3) -> (B, 4).  The ten products q_i q_j are linear in R; the row of the largest q_i^2 is the best
-    conditioned multiple of q (Shepperd, "Quaternion from rotation matrix", J. Guidance and Control 1(3),
+    rotmat (B, 3, 3) -> (B, 4). The ten products q_i q_j are linear in R; the row of the largest q_i^2 is the
+    best conditioned multiple of q (Shepperd, "Quaternion from rotation matrix", J. Guidance and Control 1(3),
     1978).
     """
-    r = rotmat
-    d = torch.diagonal(r, dim1=-2, dim2=-1)  # (B, 3)
+    d = torch.diagonal(rotmat, dim1=-2, dim2=-1)  # (B, 3)
     trace = d.sum(-1)
-    products = torch.stack(
-        [
-            1 + trace,
-            r[:, 2, 1] - r[:, 1, 2],
-            r[:, 0, 2] - r[:, 2, 0],
-            r[:, 1, 0] - r[:, 0, 1],
-            r[:, 2, 1] - r[:, 1, 2],
-            1 + 2 * d[:, 0] - trace,
-            r[:, 0, 1] + r[:, 1, 0],
-            r[:, 0, 2] + r[:, 2, 0],
-            r[:, 0, 2] - r[:, 2, 0],
-            r[:, 0, 1] + r[:, 1, 0],
-            1 + 2 * d[:, 1] - trace,
-            r[:, 1, 2] + r[:, 2, 1],
-            r[:, 1, 0] - r[:, 0, 1],
-            r[:, 0, 2] + r[:, 2, 0],
-            r[:, 1, 2] + r[:, 2, 1],
-            1 + 2 * d[:, 2] - trace,
-        ],
-        dim=-1,
-    ).unflatten(-1, (4, 4))  # (B, 4, 4): 4 q q^T
+    ww, (xx, yy, zz) = 1 + trace, (1 + 2 * d - trace[:, None]).unbind(-1)
+    minus, plus = rotmat - rotmat.mT, rotmat + rotmat.mT
+    wx, wy, wz = minus[:, 2, 1], minus[:, 0, 2], minus[:, 1, 0]
+    xy, xz, yz = plus[:, 0, 1], plus[:, 0, 2], plus[:, 1, 2]
+    products = torch.stack([ww, wx, wy, wz, wx, xx, xy, xz, wy, xy, yy, yz, wz, xz, yz, zz], -1)
+    products = products.unflatten(-1, (4, 4))  # (B, 4, 4): 4 q q^T
     best = torch.diagonal(products, dim1=-2, dim2=-1).argmax(-1)  # (B,)
-    row = products[torch.arange(len(r), device=r.device), best]
+    row = products[torch.arange(len(rotmat), device=rotmat.device), best]
     return torch.nn.functional.normalize(row, dim=-1)
 
 
 def quat_to_rotvec(quat, shortest=False):
-    """v = 2 atan2(|u|, w) u / |u| of unit quaternions (w, u). (B, 4) -> (B, 3); |v| <= 2 pi, or pi if
-    `shortest`."""
+    """v = 2 atan2(|u|, w) u / |u| of unit quaternions (w, u), (B, 4). -> (B, 3); |v| <= 2 pi, shortest: pi"""
     if shortest:
         quat = torch.where(quat[:, :1] < 0, -quat, quat)
     w, u = quat[:, :1], quat[:, 1:]
@@ -73,11 +55,10 @@ def quat_to_rotvec(quat, shortest=False):
 
 
 def rotmat_to_rotvec(rotmat):
-    """The shortest rotation vectors, |v| <= pi, of rotation matrices: the logarithm. (B, 3, 3) -> (B, 3),
-    radians.
+    """The shortest rotation vectors, |v| <= pi, of rotation matrices: the logarithm. -> (B, 3), radians
 
-    This is the map that jumps: a rotation by 181 degrees comes back as one by 179 degrees about the opposite
-    axis.
+    rotmat (B, 3, 3). This is the map that jumps: a rotation by 181 degrees comes back as one by 179 degrees
+    about the opposite axis.
     """
     return quat_to_rotvec(rotmat_to_quat(rotmat), shortest=True)
 

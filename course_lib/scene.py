@@ -1,27 +1,14 @@
-"""The scene that is optimised: where the dolphin is and how it bends in every frame, its shape, its skin, the
-light."""
-
-import os
-from pathlib import Path
+"""What is optimised: where the dolphin is and how it bends in every frame, its shape, its skin, the light."""
 
 import torch
 from torch import nn
 
 from .errors import CourseError
+from .files import replacing
 
 # What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these and nothing else.
-PARAMETERS = (
-    "translations",
-    "part_scales",
-    "global_poses",
-    "joint_poses",
-    "dolphin_albedo",
-    "water_absorption",
-    "azimuth",
-    "elevation",
-    "strength",
-    "angle",
-)
+PARAMETERS = ("translations", "part_scales", "global_poses", "joint_poses")
+PARAMETERS += ("dolphin_albedo", "water_absorption", "azimuth", "elevation", "strength", "angle")
 
 
 class DolphinScene(nn.Module):
@@ -29,7 +16,7 @@ class DolphinScene(nn.Module):
 
     global_poses (T, 1, 3), joint_poses (T, P, 3)     rotation vectors, radians
     translations (T, 1, 3)                            metres; y is up, the sea's surface is y = 0
-    part_scales (P, 4)                                shape: global, x, y, z scaling of each part, 0 = the template
+    part_scales (P, 4)                                shape: global, x, y, z scaling of each part, 0: none
     dolphin_albedo (1, 1, S, S)                       grey skin texture in [0, 1]
     azimuth, elevation, angle (1,), strength (1,)     the sun: direction and spread in radians, brightness
     water_absorption (3,)                             1/m, for red, green, blue
@@ -41,8 +28,7 @@ class DolphinScene(nn.Module):
     """
 
     def __init__(self, model, num_frames, init_rot_up=0.0, init_rot_fwd=0.0, texture_size=512):
-        """Starts every frame at one heading: `init_rot_up` degrees about y, `init_rot_fwd` degrees about
-        z."""
+        """Starts every frame at one heading: `init_rot_up` degrees about y, `init_rot_fwd` about z."""
         super().__init__()
         self.model = model
         device = model.V.device
@@ -76,8 +62,7 @@ class DolphinScene(nn.Module):
 
     @torch.no_grad()
     def anchor(self, rotations):
-        """Measures orientation from `rotations` (T, 3, 3) from now on; every frame starts there, at the zero
-        vector."""
+        """Measures orientation from `rotations` (T, 3, 3) from now on; every frame starts there, at zero."""
         self.anchors.copy_(rotations)
         self.global_poses.zero_()
 
@@ -85,37 +70,32 @@ class DolphinScene(nn.Module):
         """Rotations of all bones (B, J, 3, 3): the root's, then each part's handed to the part's bones."""
         part_of_bone = self.model.LBS.seg_grouping  # (J,)
         of_parts = self.joint_poses[t]  # (B, P, 3)
-        of_bones = self.model.LBS.rodrigues(of_parts.reshape(-1, 3)).reshape(*of_parts.shape, 3)[
-            :, part_of_bone[1:]
-        ]
-        return torch.cat([self.rotations(t)[:, None], of_bones], dim=1)
+        of_parts = self.model.LBS.rodrigues(of_parts.reshape(-1, 3)).reshape(*of_parts.shape, 3)
+        return torch.cat([self.rotations(t)[:, None], of_parts[:, part_of_bone[1:]]], dim=1)
 
     def skin(self, t):
         """The dolphin's surface in the frames `t`: vertices (B, V, 3) in the world, metres."""
-        bones = self.bone_rotations(t)
-        return self.model(bones[:, :1], bones[:, 1:], self.translations[t], self.part_scales, pose2rot=False)[
-            "vertices"
-        ]
+        return self._posed(self.bone_rotations(t), self.translations[t])
 
     def rest_shape(self):
         """The fitted dolphin stretched out straight, at the origin: vertices (V, 3), metres."""
         eye = torch.eye(3, device=self.anchors.device, dtype=self.anchors.dtype)
         bones = eye.expand(1, self.model.LBS.n_joints, 3, 3)
-        origin = torch.zeros_like(self.translations[:1])
-        return self.model(bones[:, :1], bones[:, 1:], origin, self.part_scales, pose2rot=False)["vertices"][0]
+        return self._posed(bones, torch.zeros_like(self.translations[:1]))[0]
+
+    def _posed(self, bones, place):
+        """Vertices (B, V, 3) with the bones' rotations (B, J, 3, 3) at a place (B, 1, 3)."""
+        root, others = bones[:, :1], bones[:, 1:]
+        return self.model(root, others, place, self.part_scales, pose2rot=False)["vertices"]
 
     @torch.no_grad()
     def clamp_(self):
         """Brings back into range what a gradient step may have pushed out: colours, absorption, the sun."""
-        for parameter, low, high in (
-            (self.water_absorption, 0, 1),
-            (self.dolphin_albedo, 0, 1),
-            (self.strength, 0, None),
-            (self.azimuth, 0, 2 * torch.pi),
-            (self.angle, 0, 2 * torch.pi),
-            (self.elevation, 0, 2 * torch.pi),
-        ):
-            parameter.clamp_(low, high)
+        for parameter in (self.water_absorption, self.dolphin_albedo):
+            parameter.clamp_(0, 1)
+        for parameter in (self.azimuth, self.angle, self.elevation):
+            parameter.clamp_(0, 2 * torch.pi)
+        self.strength.clamp_(min=0)
 
     def parameter_dict(self):
         """The fitted parameters and the anchors they are measured from, on the CPU, by name."""
@@ -145,15 +125,11 @@ class DolphinScene(nn.Module):
 
 
 def save_atomically(tensors, path):
-    """torch.save to a temporary name, then rename: a full disk or an interruption leaves the old file
-    whole."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
+    """torch.save to a whole file or none: a full disk or an interruption leaves the old one as it was."""
     try:
-        torch.save(tensors, partial)
-        os.replace(partial, path)
+        with replacing(path) as part, part.open("wb") as file:
+            torch.save(tensors, file)
     except (OSError, RuntimeError) as error:  # torch reports a failed write as a RuntimeError
-        partial.unlink(missing_ok=True)
         raise CourseError(f"""Could not write {path}: {error}. Is the disk full? What was there before is
             untouched.""") from error
 
@@ -183,9 +159,8 @@ def init_translations(dataset, height=0.0):
     centers = dataset.normalized_centers(frames)  # (T, 2)
     projection = camera.intrinsics.projection_matrix()  # (T or 1, 4, 4)
     depth = dataset.cam_eye[:, 1] - height  # (T,)
-    in_camera = torch.stack(
-        [centers[:, 0] * depth / projection[:, 0, 0], centers[:, 1] * depth / projection[:, 1, 1], -depth],
-        dim=-1,
-    )  # (T, 3)
+    x = centers[:, 0] * depth / projection[:, 0, 0]
+    y = centers[:, 1] * depth / projection[:, 1, 1]
+    in_camera = torch.stack([x, y, -depth], dim=-1)  # (T, 3)
     R, offset = camera.extrinsics.R, camera.extrinsics.t[..., 0]  # (T, 3, 3), (T, 3)
     return ((in_camera - offset)[:, None] @ R).float()  # R^T (p - t), as rows

@@ -17,7 +17,7 @@ from .video import CAMERA_FOCAL, SENSOR_WIDTH, to_device
 
 
 def window_camera(camera, left, top, width, height):
-    """Make cameras whose images are windows cut out of the images of `camera`.
+    """Cameras whose images are windows cut out of the images of `camera`. -> B cameras
 
     Exact, not a resampling: a point that projects to pixel (u, v) of the full image projects to
     (u - left, v - top) of the window, and the rays through the window's pixels are those of the full image.
@@ -28,29 +28,15 @@ def window_camera(camera, left, top, width, height):
 
     NDC distances grow in the window: by W / width along x and by H / height along y.
 
-    Args:
-        camera: B cameras.
-        left, top: the window's first column and row in the full image, whole numbers; one for all, or (B,)
-            each its own. May be negative or reach beyond the image.
-        width, height: of the window, pixels, the same for all.
-
-    Returns:
-        Camera: B cameras with the same extrinsics, focal lengths and clipping planes.
-
-    Raises:
-        ValueError: offsets that are no whole numbers, or not one per camera.
+    camera: B cameras; left, top: the window's first column and row in the full image, whole numbers, one for
+    all or (B,), which may be negative or reach beyond the image; width, height: of all windows, pixels. The
+    result has the same extrinsics, focal lengths and clipping planes. Raises ValueError for offsets that are
+    no whole numbers, or not one per camera.
     """
     lens = camera.intrinsics
     left, top = (_offset(name, value, camera) for name, value in (("left", left), ("top", top)))  # (B,)
-    params = torch.stack(
-        [
-            lens.x0 + ((lens.width - width) / 2 - left),
-            lens.y0 - ((lens.height - height) / 2 - top),
-            lens.focal_x,
-            lens.focal_y,
-        ],
-        dim=1,
-    )
+    x0, y0 = lens.x0 + ((lens.width - width) / 2 - left), lens.y0 - ((lens.height - height) / 2 - top)
+    params = torch.stack([x0, y0, lens.focal_x, lens.focal_y], dim=1)
     return Camera(camera.extrinsics, PinholeIntrinsics(width, height, params, lens.near, lens.far))
 
 
@@ -59,9 +45,8 @@ def _offset(name, value, camera):
     if value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
         raise ValueError(f"{name} must be whole pixels, an integer or an integer tensor, got {value.dtype}")
     if value.shape not in ((), (1,), (len(camera),)):
-        raise ValueError(
-            f"{name} must be one number or one per camera ({len(camera)},), got {tuple(value.shape)}"
-        )
+        got = tuple(value.shape)
+        raise ValueError(f"{name} must be one number or one per camera ({len(camera)},), got {got}")
     return value.to(camera.device, camera.dtype).reshape(-1).expand(len(camera))
 
 
@@ -91,18 +76,18 @@ class Band:
 TUTORIAL_BAND = Band()
 
 
-def window_size(extent, resolution, step=2):
+def window_size(extent, resolution):
     """The smallest window of the frame's aspect ratio that holds `extent` = (w, h) pixels -> (width, height).
 
     Only sizes that keep the aspect ratio exactly count, or distances would stretch differently in x and y;
-    they are multiples of the frame's size over its greatest common divisor. Where there is no smaller one:
-    the whole frame.
+    they are even multiples of the frame's size over its greatest common divisor. Where there is no smaller
+    one: the whole frame.
     """
     width, height = resolution
     units = math.gcd(width, height)  # 640 x 360: 40 units of 16 x 9
     unit_w, unit_h = width // units, height // units
     needed = max(math.ceil(extent[0] / unit_w), math.ceil(extent[1] / unit_h), 1)
-    needed = min(-(-needed // step) * step, units)
+    needed = min(needed + needed % 2, units)
     return needed * unit_w, needed * unit_h
 
 
@@ -129,9 +114,8 @@ class WindowLoader:
     def __iter__(self):
         order = torch.arange(len(self.dataset))
         if self.shuffle:
-            order = torch.randperm(
-                len(order), generator=torch.Generator().manual_seed(self.seed + self.passes)
-            )
+            chance = torch.Generator().manual_seed(self.seed + self.passes)
+            order = torch.randperm(len(order), generator=chance)
         self.passes += 1
         for t in order.split(self.batch_size):
             yield self.batch(t)
@@ -154,23 +138,21 @@ class WindowLoader:
 
     @torch.no_grad()
     def place(self, t, cam):
-        """Where the windows of the frames t lie: left, top (B,) and their common width and height, inside the
-        frame."""
-        full = (cam.width, cam.height)
+        """Where the windows of the frames t lie: left, top (B,) and their common width and height."""
+        full = torch.tensor([cam.width, cam.height])
         like = self.scene.translations
         verts = self.scene.skin(t.to(like.device))  # (B, V, 3)
         corners = cam.to(like.device).to(like.dtype).transform(verts)[..., :2].cpu()  # (B, V, 2), NDC
-        pixels = torch.stack([(corners[..., 0] + 1) * full[0], (1 - corners[..., 1]) * full[1]], dim=-1) / 2
+        pixels = torch.stack([1 + corners[..., 0], 1 - corners[..., 1]], dim=-1) * full / 2
         low, high = pixels.amin(1) - self.margin, pixels.amax(1) + self.margin  # (B, 2)
         if not torch.isfinite(high - low).all():
             raise CourseError(f"""The dolphin of one of the frames {t.tolist()} has no finite place in the
                 image. A parameter of the scene is NaN or far too large: load the last good checkpoint.""")
-        size = torch.tensor(window_size((high - low).amax(0).ceil().tolist(), full))
+        width, height = window_size((high - low).amax(0).ceil().tolist(), full.tolist())
+        size = torch.tensor([width, height])
         corner = ((low + high - size) / 2).round().long()
-        left, top = corner.clamp(min=torch.zeros(2, dtype=torch.long), max=torch.tensor(full) - size).unbind(
-            -1
-        )
-        return left, top, int(size[0]), int(size[1])
+        left, top = corner.clamp(torch.zeros_like(full), full - size).unbind(-1)
+        return left, top, width, height
 
 
 def cut(images, t, left, top, width, height):

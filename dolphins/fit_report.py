@@ -14,6 +14,7 @@ import numpy as np
 
 from course_lib import show
 from course_lib.errors import CourseError
+from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH
 
 VIDEO_LIMIT_MB = 12  # a bigger video is linked, not embedded
 VIEWER_FRAMES = 50  # the 3D viewer shows about this many of the frames
@@ -321,7 +322,7 @@ def _depth_in_pixels(fit):
         return None
     altitude = float(np.median(fit.altitude_m))
     length = float(np.ptp(np.asarray(fit.vertices[0]), axis=0)[[0, 2]].max())
-    pixels = length / (show.SENSOR_PER_FOCAL * altitude) * fit.resolution[0]
+    pixels = length / (SENSOR_WIDTH / CAMERA_FOCAL * altitude) * fit.resolution[0]
     return dict(altitude=altitude, percent=10 / altitude, pixels=pixels * 0.1 / altitude, length=pixels)
 
 

@@ -21,4 +21,5 @@ from .model import (
     weights_figure,
 )
 from .render import ball, image_slider, lines, tiles
+from .style import GRID, INK, SERIES
 from .video import InlineVideo, inline_video, video_data_uri, write_video

@@ -1,9 +1,9 @@
-"""Videos that play in a browser, and labels on their frames."""
+"""Videos that play in a browser."""
 
 import base64
 import contextlib
 import html
-import os
+import itertools
 import shutil
 import subprocess
 import tempfile
@@ -12,75 +12,49 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CourseError
-from .style import as_array, to_uint8
+from ..files import replacing
+from ..shapes import fits
+from .values import as_array, to_uint8
 
 
 def write_video(path, frames, fps=50.0, *, crf=23):
-    """Write frames as an H.264 video that plays in every browser (yuv420p, index at the start).
+    """Write frames as an H.264 video that plays in every browser (yuv420p, index at the start). -> path
 
     frames: iterable of (H, W, 3), (H, W, 1) or (H, W) images of one size, arrays or tensors; uint8, or floats
     in [0, 1] (what is beyond is clipped). Odd sizes are padded by repeating the last row or column. crf: 18
-    is fine and big, 28 coarse and small. The file appears under its name only when it is complete. Returns
-    the path. Raises CourseError when ffmpeg is missing or fails (its own words are quoted: no space left, no
-    H.264 encoder) and on bad frames.
+    is fine and big, 28 coarse and small. The file appears under its name only when it is complete. Raises
+    CourseError when ffmpeg is missing or fails (its own words are quoted: no space left, no H.264 encoder)
+    and on bad frames.
     """
     path = Path(path)
     if path.suffix.lower() != ".mp4":
         raise CourseError(f"write_video writes .mp4 files; got the name {path.name}.")
     ffmpeg = _find_ffmpeg()
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
+    frames = (_video_frame(frame, n) for n, frame in enumerate(frames))
+    first = next(frames, None)
+    if first is None:
+        raise CourseError(f"there are no frames to write to {path}.")
+    size = f"{first.shape[1]}x{first.shape[0]}"
+    options = f"""-y -loglevel error -f rawvideo -pix_fmt rgb24 -s {size} -r {fps:g} -i - -an
+        -c:v libx264 -preset veryfast -crf {crf} -pix_fmt yuv420p -movflags +faststart"""
     try:
-        _encode(ffmpeg, part, frames, fps, crf, path)
-        with _writing(path):
-            os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        with replacing(path, suffix=".mp4") as part:
+            _encode([ffmpeg, *options.split(), str(part)], itertools.chain([first], frames), path)
+    except OSError as error:
+        raise CourseError(f"""cannot write the video {path}: {error.strerror or error}. Check that the folder
+            can be written to and has space left.""") from error
     return path
 
 
-def _encode(ffmpeg, part, frames, fps, crf, path):
-    """Pipe the frames through ffmpeg into the file `part`; errors speak of `path`."""
-    encoder, size = None, None
+def _encode(command, frames, path):
+    """Pipe the frames through ffmpeg; errors speak of `path`."""
+    size = None
     with tempfile.TemporaryFile() as words:
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=words)
+        encoder = subprocess.Popen(command, **pipes)
         try:
             for n, frame in enumerate(frames):
-                frame = _video_frame(frame, n)
-                if encoder is None:
-                    size = frame.shape
-                    command = [
-                        ffmpeg,
-                        "-y",
-                        "-loglevel",
-                        "error",
-                        "-f",
-                        "rawvideo",
-                        "-pix_fmt",
-                        "rgb24",
-                        "-s",
-                        f"{size[1]}x{size[0]}",
-                        "-r",
-                        f"{fps:g}",
-                        "-i",
-                        "-",
-                        "-an",
-                        "-c:v",
-                        "libx264",
-                        "-preset",
-                        "veryfast",
-                        "-crf",
-                        str(crf),
-                        "-pix_fmt",
-                        "yuv420p",
-                        "-movflags",
-                        "+faststart",
-                        str(part),
-                    ]
-                    with _writing(path):
-                        encoder = subprocess.Popen(
-                            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=words
-                        )
+                size = size or frame.shape
                 if frame.shape != size:
                     raise CourseError(f"""frame {n} is {frame.shape[1]} x {frame.shape[0]} pixels, the first
                         one {size[1]} x {size[0]}; a video needs frames of one size.""")
@@ -88,8 +62,6 @@ def _encode(ffmpeg, part, frames, fps, crf, path):
                     encoder.stdin.write(frame.tobytes())
                 except OSError:  # ffmpeg has gone; what it said comes below
                     break
-            if encoder is None:
-                raise CourseError(f"there are no frames to write to {path}.")
             with contextlib.suppress(OSError):
                 encoder.stdin.close()
             if encoder.wait() != 0:
@@ -98,19 +70,8 @@ def _encode(ffmpeg, part, frames, fps, crf, path):
                 raise CourseError(f"""ffmpeg could not write {path}: {said or "it gave no reason"}. Free on
                     that disk: {shutil.disk_usage(path.parent).free / 1e6:.0f} MB.""")
         finally:
-            if encoder is not None and encoder.poll() is None:  # interrupted, or a bad frame
-                encoder.kill()
-                encoder.wait()
-
-
-@contextlib.contextmanager
-def _writing(path):
-    """Turn what the system says against writing `path` into a message for a person."""
-    try:
-        yield
-    except OSError as error:
-        raise CourseError(f"""cannot write the video {path}: {error.strerror or error}. Check that the folder
-            can be written to and has space left.""") from error
+            encoder.kill()  # where it still runs: interrupted, or a bad frame
+            encoder.wait()
 
 
 class InlineVideo:
@@ -123,17 +84,15 @@ class InlineVideo:
         return self.html
 
 
-def inline_video(path, *, width="100%", description="video of the fit"):
+def inline_video(path, *, description="video of the fit"):
     """Make a notebook show an mp4 that travels inside it; `description` is what a screen reader says."""
-    style, description = f"max-width:100%;width:{html.escape(str(width))}", html.escape(description)
-    return InlineVideo(
-        f'<video controls loop muted playsinline style="{style}" aria-label="{description}" '
-        f'src="{video_data_uri(path)}">{description}</video>'
-    )
+    description, source = html.escape(description), video_data_uri(path)
+    look = f'controls loop muted playsinline style="max-width:100%;width:100%" aria-label="{description}"'
+    return InlineVideo(f'<video {look} src="{source}">{description}</video>')
 
 
 def video_data_uri(path):
-    """Return a video file as a data: address. Raises CourseError when it is not there or is no mp4."""
+    """A video file as a data: address. Raises CourseError when it is not there or is no mp4."""
     path = Path(path)
     try:
         data = path.read_bytes()
@@ -146,7 +105,7 @@ def video_data_uri(path):
 
 
 def _find_ffmpeg():
-    """Return the path of an ffmpeg: the one that comes with imageio-ffmpeg, or the system's."""
+    """The path of an ffmpeg: the one that comes with imageio-ffmpeg, or the system's."""
     try:
         import imageio_ffmpeg
 
@@ -160,10 +119,10 @@ def _find_ffmpeg():
 
 
 def _video_frame(frame, n):
-    """Bring one frame to (H, W, 3) uint8 with even sides."""
+    """One frame as (H, W, 3) uint8 with even sides."""
     frame = as_array(frame, f"frame {n}")
     frame = frame[..., None] if frame.ndim == 2 else frame
-    if frame.ndim != 3 or frame.shape[2] not in (1, 3) or 0 in frame.shape:
+    if not any(fits(frame.shape, f"H W {channels}") for channels in (1, 3)) or 0 in frame.shape:
         raise CourseError(f"frame {n} has shape {frame.shape}; expected (H, W, 3), (H, W, 1) or (H, W).")
     if frame.dtype not in (np.uint8, bool):
         low, high = frame.min(), frame.max()

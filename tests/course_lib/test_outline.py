@@ -1,11 +1,12 @@
 """The outline term: unbiased where the soft mask is not."""
 
-from pathlib import Path
-
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import distance_transform_edt
 
 from course_lib import kal
+from course_lib.assets import find_pack
 from course_lib.dolphin_model import DolphinModel
 from course_lib.losses import iou_loss
 from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss, rim_faces
@@ -13,32 +14,29 @@ from course_lib.video import drone_cameras
 from course_lib.window import TUTORIAL_BAND
 from solutions.rendering import rasterize_features
 
-PACK = Path(__file__).parents[2] / "assets" / "pack"
 SIZES = (0.94, 0.97, 0.985, 1.0, 1.015, 1.03, 1.06)
+N = 16  # headings and places from which the template is seen
 
 
 @pytest.fixture(scope="module")
-def views():
-    """The template at its true size and others, seen at 24 headings and places. -> {size: (faces_image,
-    face_idx)}, cam"""
-    model = DolphinModel(PACK / "model")
-    g = torch.Generator().manual_seed(0)
-    n = 24
-    heading = torch.zeros(n, 1, 3)
-    heading[:, 0, 1] = torch.linspace(0, 6, n)
-    place = torch.rand(n, 1, 3, generator=g) * 0.1 - torch.tensor([0, 0.4, 0])
-    cam = drone_cameras(
-        torch.tensor([0.0, 5.5, 0]).expand(n, 3),
-        torch.zeros(n, 3),
-        torch.tensor([0.0, 0, 1]).expand(n, 3),
-        320,
-        180,
-    )
+def model():
+    return DolphinModel(find_pack())
+
+
+@pytest.fixture(scope="module")
+def views(model):
+    """The template at its true size and others. -> {size: (faces_image, face_idx)}, cam"""
+    heading = torch.zeros(N, 1, 3)
+    heading[:, 0, 1] = torch.linspace(0, 6, N)
+    chance = torch.rand(N, 1, 3, generator=torch.Generator().manual_seed(0))
+    place = chance * 0.1 - torch.tensor([0, 0.4, 0])
+    eye, at, up = torch.tensor([[0.0, 5.5, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])[:, None].expand(3, N, 3)
+    cam = drone_cameras(eye, at, up, 320, 180)
     out = {}
     for size in SIZES:
         scales = torch.zeros(7, 4)
         scales[:, 0] = size - 1
-        verts = model(heading, torch.zeros(n, 9, 3), place, scales)["vertices"]
+        verts = model(heading, torch.zeros(N, 9, 3), place, scales)["vertices"]
         _, faces_image, face_idx = rasterize_features(verts, cam, model)
         out[size] = faces_image, face_idx
     return out, cam
@@ -46,25 +44,20 @@ def views():
 
 def best_size(losses):
     """Minimum of a parabola through the three sizes around the smallest loss."""
-    i = min(max(min(range(len(SIZES)), key=lambda k: losses[k]), 1), len(SIZES) - 2)
-    (x0, x1, x2), (y0, y1, y2) = SIZES[i - 1 : i + 2], losses[i - 1 : i + 2]
-    num = (x1 - x0) ** 2 * (y1 - y2) - (x1 - x2) ** 2 * (y1 - y0)
-    den = (x1 - x0) * (y1 - y2) - (x1 - x2) * (y1 - y0)
-    return x1 - num / den / 2
+    i = np.clip(np.argmin(losses), 1, len(SIZES) - 2)
+    a, b, _ = np.polyfit(SIZES[i - 1 : i + 2], losses[i - 1 : i + 2], 2)
+    return -b / (2 * a)
 
 
 @pytest.mark.parametrize("reach", [2.0, 4.0])
 def test_the_true_size_is_best(views, reach):
     views, cam = views
     masks = (views[1.0][1] >= 0).to(torch.uint8) * 255
-    target = OutlineTargets(masks, reach)(
-        torch.arange(len(masks)), torch.zeros(24).long(), torch.zeros(24).long(), 320, 180
-    )
+    zero = torch.zeros(N, dtype=torch.long)
+    target = OutlineTargets(masks, reach)(torch.arange(N), zero, zero, 320, 180)
     assert target["outline_outside"].abs().max() < 1e-2
-    losses = [
-        float(outline_loss(outline_distance(*views[size], cam, reach), target["outline"], reach))
-        for size in SIZES
-    ]
+    distances = [outline_distance(*views[size], cam, reach) for size in SIZES]
+    losses = [float(outline_loss(distance, target["outline"], reach)) for distance in distances]
     assert best_size(losses) == pytest.approx(1, abs=0.005)
 
 
@@ -72,12 +65,9 @@ def test_the_tutorials_term_prefers_a_smaller_dolphin(views):
     """What the course teaches about the soft mask is so."""
     views, cam = views
     masks = (views[1.0][1] >= 0).float()[..., None]
-    losses = []
-    for size in SIZES:
-        faces_image, face_idx = views[size]
-        soft = kal.render.mesh.dibr_soft_mask(faces_image, face_idx, *TUTORIAL_BAND.seen_by(cam))
-        losses.append(float(iou_loss(soft[..., None], masks)))
-    assert best_size(losses) < 0.99
+    band = TUTORIAL_BAND.seen_by(cam)
+    soft = [kal.render.mesh.dibr_soft_mask(*views[size], *band)[..., None] for size in SIZES]
+    assert best_size([float(iou_loss(mask, masks)) for mask in soft]) < 0.99
 
 
 def test_distance_is_zero_inside_and_grows_by_one_per_pixel(views):
@@ -85,20 +75,16 @@ def test_distance_is_zero_inside_and_grows_by_one_per_pixel(views):
     faces_image, face_idx = views[1.0]
     distance = outline_distance(faces_image, face_idx, cam, reach=6.0)
     assert distance[face_idx >= 0].max() < 0.01
-    from scipy.ndimage import distance_transform_edt
-
     for ours, seen in zip(distance[:4], face_idx[:4] >= 0):
         exact = torch.from_numpy(distance_transform_edt(~seen.numpy())).clamp(max=7)
         near = (exact > 1.5) & (exact < 6)
-        # a mask knows its outline to half a pixel along an axis, and misses tips that are thinner than a
-        # pixel
-        assert (ours - (exact - 0.5)).abs()[near].quantile(0.97) < 1.0
-        assert (ours - (exact - 0.5))[near].mean().abs() < 0.2
+        # a mask knows its outline to half a pixel along an axis, and misses tips that are thinner than one
+        off = (ours - (exact - 0.5))[near]
+        assert off.abs().quantile(0.97) < 1.0 and off.mean().abs() < 0.2
 
 
-def test_looking_at_the_rim_alone_changes_nothing(views):
+def test_looking_at_the_rim_alone_changes_nothing(views, model):
     views, cam = views
-    model = DolphinModel(PACK / "model")
     neighbours = face_neighbours(model.F)
     assert (neighbours >= 0).all()  # the template is closed
     faces_image, face_idx = views[1.0]
@@ -109,9 +95,8 @@ def test_looking_at_the_rim_alone_changes_nothing(views):
         distance = outline_distance(corners, face_idx, cam, 4.0, given)
         weights = torch.rand(distance.shape, generator=torch.Generator().manual_seed(0))
         (distance * weights).sum().backward()
-        at_vertices = torch.zeros(len(corners), model.V.shape[1], 2).index_add(
-            1, model.F.flatten(), corners.grad.flatten(1, 2)
-        )
+        at_vertices = torch.zeros(N, model.V.shape[1], 2)
+        at_vertices.index_add_(1, model.F.flatten(), corners.grad.flatten(1, 2))
         results.append((distance.detach(), at_vertices))
     (distance, gradient), (rim_distance, rim_gradient) = results
     torch.testing.assert_close(rim_distance, distance, atol=1e-4, rtol=0)
@@ -132,13 +117,12 @@ def test_targets_of_a_window_are_those_of_the_frame():
     masks[4, 0:5, 0:7] = 255  # at the frame's corner
     targets = OutlineTargets(masks, 4.0)
     targets.set_reach(3.0)
-    everything = torch.arange(5)
-    zero = torch.zeros(5).long()
-    whole = targets(everything, zero, zero, 80, 60)
+    zero = torch.zeros(5, dtype=torch.long)
+    whole = targets(torch.arange(5), zero, zero, 80, 60)
     left, top = torch.tensor([0, 10, 20, 40, 3]), torch.tensor([0, 5, 12, 30, 2])
-    window = targets(everything, left, top, 32, 24)
-    for i in range(5):
-        part = whole["outline"][i, top[i] : top[i] + 24, left[i] : left[i] + 32]
+    window = targets(torch.arange(5), left, top, 32, 24)
+    for i, (x, y) in enumerate(zip(left, top)):
+        part = whole["outline"][i, y : y + 24, x : x + 32]
         torch.testing.assert_close(window["outline"][i], part)
         rest = (3 - whole["outline"][i]).square().sum() - (3 - part).square().sum()
         torch.testing.assert_close(window["outline_outside"][i], rest, atol=1e-3, rtol=1e-5)

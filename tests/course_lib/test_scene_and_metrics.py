@@ -1,15 +1,20 @@
+"""The scene: how it starts, what it saves and loads; losses and metrics of known cases."""
+
 import math
+import os
+import pickle
 
 import pytest
 import torch
 
 from course_lib import metrics
 from course_lib.assets import find_pack
-from course_lib.dolphin_model import DolphinModel
-from course_lib.dolphin_model.skinning import rotvec_to_rotmat
+from course_lib.dolphin_model import DolphinModel, rotvec_to_rotmat
 from course_lib.errors import CourseError
 from course_lib.losses import photometric_loss, steadiness_prior
 from course_lib.scene import DolphinScene, load_tensors
+
+T = torch.arange(4)
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +22,14 @@ def model():
     return DolphinModel(find_pack())
 
 
-def random_scene(model, frames=4, seed=0):
+@pytest.fixture(scope="module")
+def truth():
+    return metrics.load_truth(find_pack().truth_path, 6)
+
+
+def random_scene(model, frames=4):
     scene = DolphinScene(model, frames, texture_size=8)
-    g = torch.Generator().manual_seed(seed)
+    g = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name in ("global_poses", "joint_poses", "translations", "part_scales"):
             parameter = getattr(scene, name)
@@ -36,46 +46,54 @@ def test_starts_where_the_tutorial_does(model):
 
 
 def test_skinning_by_matrices_is_skinning_by_vectors(model):
-    scene, t = random_scene(model), torch.arange(4)
+    scene = random_scene(model)
     bones = scene.joint_poses[:, model.LBS.seg_grouping][:, 1:]
     by_vectors = model(scene.global_poses, bones, scene.translations, scene.part_scales)["vertices"]
-    torch.testing.assert_close(scene.skin(t), by_vectors, atol=1e-5, rtol=0)
+    torch.testing.assert_close(scene.skin(T), by_vectors, atol=1e-5, rtol=0)
 
 
 def test_an_anchor_moves_nothing_by_itself(model):
-    scene, t = random_scene(model), torch.arange(4)
-    before = scene.skin(t).detach()
+    scene = random_scene(model)
+    before = scene.skin(T).detach()
     scene.anchor(scene.rotations())
     assert scene.global_poses.abs().max() == 0
-    torch.testing.assert_close(scene.skin(t).detach(), before, atol=1e-5, rtol=0)
+    torch.testing.assert_close(scene.skin(T).detach(), before, atol=1e-5, rtol=0)
 
 
-def test_saved_scene_comes_back(model, tmp_path):
+@pytest.mark.parametrize("whose", ["ours", "the tutorial's, which has no anchors"])
+def test_a_saved_scene_comes_back(model, tmp_path, whose):
     scene = random_scene(model)
-    scene.anchor(rotvec_to_rotmat(torch.randn(4, 3)))
-    scene.save(tmp_path / "fit.pth")
+    if whose == "ours":
+        scene.anchor(rotvec_to_rotmat(torch.randn(4, 3)))
+        scene.save(tmp_path / "fit.pth")
+    else:
+        values = scene.parameter_dict()
+        del values["anchors"]
+        torch.save(values, tmp_path / "fit.pth")
     again = DolphinScene(model, 4, texture_size=8)
     again.load(tmp_path / "fit.pth")
-    torch.testing.assert_close(again.skin(torch.arange(4)), scene.skin(torch.arange(4)))
+    torch.testing.assert_close(again.skin(T), scene.skin(T))
     assert [path.name for path in tmp_path.iterdir()] == ["fit.pth"]
 
 
-def test_a_file_of_the_tutorial_has_no_anchors(model, tmp_path):
-    scene = random_scene(model)
-    values = scene.parameter_dict()
-    del values["anchors"]
-    torch.save(values, tmp_path / "theirs.pth")
-    again = DolphinScene(model, 4, texture_size=8)
-    again.load(tmp_path / "theirs.pth")
-    torch.testing.assert_close(again.skin(torch.arange(4)), scene.skin(torch.arange(4)))
+def test_a_scene_that_cannot_be_written_leaves_the_old_file(model, tmp_path, monkeypatch):
+    (tmp_path / "fit.pth").write_bytes(b"older")
+
+    def full(tensors, file):
+        file.write(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(CourseError, match="Could not write .*fit.pth: No space left on device"):
+        random_scene(model).save(tmp_path / "fit.pth")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("fit.pth", b"older")]
 
 
 def test_a_scene_of_another_clip_is_refused(model, tmp_path):
     random_scene(model, frames=5).save(tmp_path / "fit.pth")
-    with pytest.raises(
-        CourseError, match=r"translations should have shape \(4, 1, 3\), but its shape is \(5, 1, 3\)"
-    ):
-        random_scene(model, frames=4).load(tmp_path / "fit.pth")
+    says = r"translations should have shape \(4, 1, 3\), but its shape is \(5, 1, 3\)"
+    with pytest.raises(CourseError, match=says):
+        random_scene(model).load(tmp_path / "fit.pth")
 
 
 @pytest.mark.parametrize("content", [b"", b"not tensors", b"PK\x03\x04 cut"])
@@ -87,10 +105,8 @@ def test_a_broken_file_is_named(content, tmp_path):
         load_tensors(tmp_path / "other.pth")
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_code_in_a_file_is_not_run(tmp_path):
-    import os
-    import pickle
-
     class Evil:
         def __reduce__(self):
             return os.system, (f"touch {tmp_path / 'ran'}",)
@@ -101,24 +117,18 @@ def test_code_in_a_file_is_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_clamps_what_the_tutorial_clamps(model):
-    scene = random_scene(model)
-    with torch.no_grad():
-        for name in ("dolphin_albedo", "water_absorption", "strength", "azimuth", "angle", "elevation"):
-            getattr(scene, name).fill_(-3)
-    scene.clamp_()
-    assert all(
-        getattr(scene, name).min() == 0
-        for name in ("dolphin_albedo", "water_absorption", "strength", "azimuth")
-    )
-    with torch.no_grad():
-        for name in ("dolphin_albedo", "water_absorption", "strength", "elevation"):
-            getattr(scene, name).fill_(30)
-    scene.clamp_()
-    assert (
-        scene.dolphin_albedo.max() == 1 and scene.water_absorption.max() == 1 and scene.strength.item() == 30
-    )
-    assert scene.elevation.item() == pytest.approx(2 * math.pi)
+TURN = pytest.approx(2 * math.pi)
+MOST = dict(dolphin_albedo=1, water_absorption=1, strength=30, azimuth=TURN, angle=TURN, elevation=TURN)
+
+
+@pytest.mark.parametrize("name, high", MOST.items())
+def test_clamps_what_the_tutorial_clamps(model, name, high):
+    scene = DolphinScene(model, 1, texture_size=8)
+    parameter = getattr(scene, name)
+    for value, expected in ((-3, 0), (30, high)):
+        parameter.data.fill_(value)
+        scene.clamp_()
+        assert parameter.min().item() == parameter.max().item() == expected
 
 
 def test_photometric_loss_of_an_unseen_dolphin_is_zero_and_not_nan():
@@ -135,13 +145,9 @@ def test_steady_motion_costs_nothing():
 
 
 def test_heading_is_counted_like_a_turn_to_the_left():
-    rotvecs = torch.tensor([[0, 0.1, 0], [0, math.pi / 2, 0], [0, 3.5, 0]])
-    torch.testing.assert_close(
-        metrics.heading(rotvec_to_rotmat(rotvecs)),
-        torch.tensor([math.degrees(0.1), 90, math.degrees(3.5) - 360]),
-        atol=1e-3,
-        rtol=0,
-    )
+    rotmats = rotvec_to_rotmat(torch.tensor([[0, 0.1, 0], [0, math.pi / 2, 0], [0, 3.5, 0]]))
+    expected = torch.tensor([math.degrees(0.1), 90, math.degrees(3.5) - 360])
+    torch.testing.assert_close(metrics.heading(rotmats), expected, atol=1e-3, rtol=0)
     assert metrics.angle_between(torch.tensor(179.0), torch.tensor(-179.0)) == 2
 
 
@@ -151,30 +157,22 @@ def test_a_wrap_is_a_jump_of_the_vector_and_a_small_step_of_the_rotation():
     assert metrics.rotation_steps(rotvec_to_rotmat(rotvecs)).item() == pytest.approx(2, abs=1e-3)
 
 
-def test_truth_against_itself_has_no_error():
-    pack = find_pack()
-    truth = metrics.load_truth(pack.truth_path, 6)
+def test_truth_against_itself_has_no_error(truth):
     rotmats = rotvec_to_rotmat(truth.rotvecs)
-    figures, per_frame = metrics.against_truth(
-        truth, truth.vertices, rotmats, truth.masks, truth.length_m, truth.volume_m3
-    )
+    sizes = truth.length_m, truth.volume_m3
+    figures, per_frame = metrics.against_truth(truth, truth.vertices, rotmats, truth.masks, *sizes)
     assert figures["iou_mean"] == figures["iou_min"] == 1
-    assert all(
-        abs(figures[name]) < 1e-6
-        for name in ("position_rmse_m", "depth_rmse_m", "length_error_pct", "volume_error_pct")
-    )
+    for name in ("position_rmse_m", "depth_rmse_m", "length_error_pct", "volume_error_pct"):
+        assert abs(figures[name]) < 1e-6, name
     assert figures["heading_error_deg_max"] < 5  # yaw of the pose, pitch and roll aside
     assert {values.shape for values in per_frame.values()} == {(6,)}
 
 
-def test_errors_are_what_they_are_called():
-    truth = metrics.load_truth(find_pack().truth_path, 6)
+def test_errors_are_what_they_are_called(truth):
     moved = truth.vertices + torch.tensor([0.03, -0.04, 0])
-    figures, _ = metrics.against_truth(
-        truth, moved, rotvec_to_rotmat(truth.rotvecs), truth.masks, 1.1 * truth.length_m, truth.volume_m3 / 2
-    )
-    assert figures["position_rmse_m"] == pytest.approx(0.05, rel=1e-3)
-    assert figures["depth_rmse_m"] == pytest.approx(0.04, rel=1e-3)
-    assert figures["vertex_error_cm_mean"] == pytest.approx(5, rel=1e-3)
-    assert figures["length_error_pct"] == pytest.approx(10)
-    assert figures["volume_error_pct"] == pytest.approx(-50)
+    rotmats = rotvec_to_rotmat(truth.rotvecs)
+    sizes = 1.1 * truth.length_m, truth.volume_m3 / 2
+    figures, _ = metrics.against_truth(truth, moved, rotmats, truth.masks, *sizes)
+    expected = dict(position_rmse_m=0.05, depth_rmse_m=0.04, vertex_error_cm_mean=5)
+    expected |= dict(length_error_pct=10, volume_error_pct=-50)
+    assert {name: figures[name] for name in expected} == pytest.approx(expected, rel=1e-3)

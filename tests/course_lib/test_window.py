@@ -10,18 +10,16 @@ LEFT, TOP = torch.tensor([100, 431, -20]), torch.tensor([37, 0, 290])
 WIDTH, HEIGHT = 192, 108
 
 
+CENTRAL = dict(focal_x=455.45)
+OFF_CENTRE = dict(focal_x=torch.tensor([450.0, 460.0, 470.0]), focal_y=455.0)
+OFF_CENTRE |= dict(x0=torch.tensor([7.3, 0.0, -2.0]), y0=-11.7)
+
+
 def full_camera(dtype=torch.float64, **lens):
-    return Camera.from_args(
-        eye=torch.tensor([[0.0, 17.0, 0.0], [1.0, 15.0, 2.0], [-3.0, 20.0, 1.0]]),
-        at=[0.0, 0.0, 0.0],
-        up=[0.0, 0.0, 1.0],
-        width=640,
-        height=360,
-        near=0.1,
-        far=50.0,
-        dtype=dtype,
-        **(lens or {"focal_x": 455.45}),
-    )
+    eye = torch.tensor([[0.0, 17.0, 0.0], [1.0, 15.0, 2.0], [-3.0, 20.0, 1.0]])
+    pose = dict(eye=eye, at=[0.0, 0.0, 0.0], up=[0.0, 0.0, 1.0])
+    size = dict(width=640, height=360, near=0.1, far=50.0)
+    return Camera.from_args(**pose, **size, **(lens or CENTRAL), dtype=dtype)
 
 
 def to_pixels(camera, points):
@@ -29,18 +27,7 @@ def to_pixels(camera, points):
     return torch.stack([(ndc[..., 0] + 1) * camera.width / 2, (1 - ndc[..., 1]) * camera.height / 2], dim=-1)
 
 
-@pytest.mark.parametrize(
-    "lens",
-    [
-        {},
-        {
-            "focal_x": torch.tensor([450.0, 460.0, 470.0]),
-            "focal_y": 455.0,
-            "x0": torch.tensor([7.3, 0.0, -2.0]),
-            "y0": -11.7,
-        },
-    ],
-)
+@pytest.mark.parametrize("lens", [CENTRAL, OFF_CENTRE], ids=["central", "off centre"])
 def test_points_shift_by_whole_pixels(lens):
     camera = full_camera(**lens)
     window = window_camera(camera, LEFT, TOP, WIDTH, HEIGHT)

@@ -24,14 +24,11 @@ def test_rotation_figure_takes_whole_numbers_and_ends_where_it_began():
 
 
 def test_bend_figure_leaves_out_what_never_rotates(model):
-    names = [f"part {p}" for p in range(7)]
-    figure = show.bend_figure(model, names, axis="y", steps=3)
+    figure = show.bend_figure(model, axis="y", steps=3)
     menu = [button.label for button in figure.layout.updatemenus[0].buttons]
     assert menu == [f"part {p}, about y" for p in (1, 2, 3, 5, 6)]
-    assert (
-        len(figure.frames) == 3 * len(menu)
-        and [s.visible for s in figure.layout.sliders] == [True] + [False] * 4
-    )
+    assert len(figure.frames) == 3 * len(menu)
+    assert [slider.visible for slider in figure.layout.sliders] == [True] + [False] * 4
     step = figure.layout.sliders[4].steps[2]
     assert step.label == "40°" and list(step.args[0]) == ["14"]
 
@@ -39,18 +36,16 @@ def test_bend_figure_leaves_out_what_never_rotates(model):
 def test_scale_figure_scales(model):
     figure = show.scale_figure(model, parts=(1,), largest=0.2, steps=3)
     frame = figure.frames[3 * 1 + 2].data[0]  # all parts, x, +0.2; plotly's y is the world's x
-    assert np.ptp(np.asarray(frame.y)) == pytest.approx(
-        1.2 * float(np.ptp(model.V[0, :, 0].numpy())), rel=5e-3
-    )
-    assert np.ptp(np.asarray(frame.z)) == pytest.approx(float(np.ptp(model.V[0, :, 1].numpy())), rel=5e-3)
+    width, height = np.ptp(model.V[0, :, :2].numpy(), axis=0)
+    assert np.ptp(np.asarray(frame.y)) == pytest.approx(1.2 * width, rel=5e-3)
+    assert np.ptp(np.asarray(frame.z)) == pytest.approx(height, rel=5e-3)
 
 
 def test_parts_and_weights(model):
     assert show.part_colours(model).shape == (model.V.shape[1], 3)
     assert [trace.name for trace in show.parts_figure(model).data[1:]] == [f"part {p}" for p in range(7)]
-    np.testing.assert_allclose(
-        show.weights_figure(model, 7).data[0].intensity, model.weights[:, 7].numpy(), atol=6e-3
-    )
+    drawn = show.weights_figure(model, 7).data[0].intensity
+    np.testing.assert_allclose(drawn, model.weights[:, 7].numpy(), atol=6e-3)
 
 
 def test_turns_figure_uses_the_function_it_is_given(model):

@@ -21,9 +21,8 @@ def test_what_is_no_image_is_named():
 
 
 def test_the_slider_has_a_frame_per_image_and_large_pixels():
-    figure = show.image_slider(
-        {"a": torch.zeros(9, 16), "b": torch.ones(9, 16)}, outline=torch.zeros(3, 2), start=1
-    )
+    images = {"a": torch.zeros(9, 16), "b": torch.ones(9, 16)}
+    figure = show.image_slider(images, outline=torch.zeros(3, 2), start=1)
     assert [frame.name for frame in figure.frames] == ["a", "b"] and figure.layout.sliders[0].active == 1
     image = figure.data[0]
     assert image.source == figure.frames[1].data[0].source
@@ -32,9 +31,8 @@ def test_the_slider_has_a_frame_per_image_and_large_pixels():
 
 
 def test_lines_and_ball():
-    figure = show.lines(
-        torch.arange(3), {"one": torch.ones(3), "two": [1, 2, 3]}, "x", "y", mark=(1.0, "here")
-    )
+    curves = {"one": torch.ones(3), "two": [1, 2, 3]}
+    figure = show.lines(torch.arange(3), curves, "x", "y", mark=(1.0, "here"))
     assert [trace.name for trace in figure.data] == ["one", "two"]
     normal, inside = show.ball(32)
     assert normal.shape == (32, 32, 3) and torch.allclose(normal[inside].norm(dim=-1), torch.ones(()))
