@@ -84,10 +84,11 @@ class InlineVideo:
         return self.html
 
 
-def inline_video(path, *, description="video of the fit"):
+def inline_video(path, *, width="100%", description="video of the fit"):
     """Make a notebook show an mp4 that travels inside it; `description` is what a screen reader says."""
     description, source = html.escape(description), video_data_uri(path)
-    look = f'controls loop muted playsinline style="max-width:100%;width:100%" aria-label="{description}"'
+    style = f"max-width:100%;width:{html.escape(str(width))}"
+    look = f'controls loop muted playsinline style="{style}" aria-label="{description}"'
     return InlineVideo(f'<video {look} src="{source}">{description}</video>')
 
 
