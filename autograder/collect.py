@@ -165,7 +165,7 @@ def collect(source, kind, course=".", roster=None, assignment=None, deadline=Non
         raise CourseError(f"""Who is in the class? Name its csv: --roster roster.csv (nbgrader's, Canvas's
             gradebook export or Moodle's participants). {_place_of(course)} has none so far; if another folder
             is the course's, name it with --course.""")
-    with _room(course), locked(course):
+    with locked(course):
         students, joined = classes.read(course), []
         begun = not any((course / name).exists() for name in COURSE)
         for student in students:  # they are another assignment's, unless the new csv says them again
@@ -221,18 +221,13 @@ class _Run:
         self.has_roster, self.worksheet = has_roster, worksheet
         self.roster = classes.Roster(students)
         self.register = _read_register(course)
-        runs = [attempt["run"] for _, _, known in self.known() for attempt in known["attempts"]]
+        runs = [attempt["run"] for *_, known in _known(self.register) for attempt in known["attempts"]]
         self.number = 1 + max(runs, default=0)
         released = (course / "release").glob("*/*.ipynb")
         self.released = {path.stem for path in released if (STUDENT / path.name).is_file()}
         self.result = Collected(str(Path(_place_of(course)) / "submitted"))
         self.alone = self.numbered = self.undated = False  # one notebook; a number was known; a time was not
         self.taken, self.touched, self.renamed, self.zones = collections.Counter(), set(), [], set()
-
-    def known(self):
-        """(lesson, student's id, what is known of their attempts) of all that was ever collected."""
-        submissions = self.register["submissions"].items()
-        return [(lesson, student, known) for lesson, row in submissions for student, known in row.items()]
 
     def take_in(self, source):
         """Takes all files of a download in, and places what counts. -> Collected"""
@@ -250,10 +245,11 @@ class _Run:
         if self.worksheet is not None and self.is_of(lessons):
             _update(classes.worksheet_path(self.course, lessons[0]), self.worksheet)
         self.save()  # before anything is placed: a run that ends here is completed by the next
-        for lesson, student, known in self.known():
-            counts = _counting(known, self.register["deadlines"].get(lesson))
+        for lesson, student, known in _known(self.register):
+            deadline = self.register["deadlines"].get(lesson)
+            counts = _counting(known, deadline)
             if (lesson, student) in self.touched or known["sha256"] != counts["sha256"]:
-                self.place(lesson, student, known)
+                self.place(lesson, student, known, counts, _is_late(counts, deadline))
         self.tell(lessons)
         if lessons:  # else it was the wrong file, and the class page would show its names for ever
             left_out = [{"from": where, "reason": reason} for where, reason in self.result.left_out]
@@ -429,12 +425,10 @@ class _Run:
                     elif attempt["kind"] == "canvas":
                         student.lms_user_id = student.lms_user_id or attempt["number"]
 
-    def place(self, lesson, student, known):
+    def place(self, lesson, student, known, counts, late):
         """Puts the attempt that counts into submitted/."""
         result, which = self.result, (lesson, student)
         path = self.course / "submitted" / student / lesson / f"{lesson}.ipynb"
-        deadline = self.register["deadlines"].get(lesson)
-        counts = _counting(known, deadline)
         there, kept = _sha256(path), self.kept(lesson, student, counts["sha256"])
         if there not in (None, *(attempt["sha256"] for attempt in known["attempts"])):
             result.note(f"""{student}: {path.relative_to(self.course)} was put there or changed by hand and is
@@ -444,7 +438,7 @@ class _Run:
             reason = f"{kept} is gone or was changed; collect it again (of {student})"
             result.left_out.append((counts["from"], reason))
             return
-        if _is_late(counts, deadline):
+        if late:
             result.late.append(which)
         if there == counts["sha256"]:
             result.unchanged.append(which)
@@ -503,6 +497,12 @@ def _read_register(course):
             file, or move it away and collect everything again.""") from None
 
 
+def _known(register):
+    """What is known of the attempts of all. -> list of (lesson, student's id, {"sha256", "attempts"})"""
+    submissions = register["submissions"].items()
+    return [(lesson, student, known) for lesson, row in submissions for student, known in row.items()]
+
+
 def _is_late(attempt, deadline):
     """Whether an attempt of the register came too late. deadline: its lesson's, text or None"""
     if attempt["late"] or not (deadline and attempt["time"]):
@@ -526,11 +526,10 @@ def late_and_left_out(course):
     """
     register = _read_register(Path(course))
     late = set()
-    for lesson, students in register["submissions"].items():
+    for lesson, student, known in _known(register):
         deadline = register["deadlines"].get(lesson)
-        for student, known in students.items():
-            if _is_late(_counting(known, deadline), deadline):
-                late.add((lesson, student))
+        if _is_late(_counting(known, deadline), deadline):
+            late.add((lesson, student))
     return late, [(row["from"], row["reason"]) for rows in register["left_out"].values() for row in rows]
 
 
@@ -550,22 +549,15 @@ def _update(path, data):
 
 @contextlib.contextmanager
 def locked(course):
-    """One collecting at a time in a course."""
-    (course / "grading").mkdir(parents=True, exist_ok=True)
-    with (course / "grading" / ".collect.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CourseError(f"""{course}: another `dolphins collect` is at work here. Wait until it has
-                ended.""") from None
-        yield
-
-
-@contextlib.contextmanager
-def _room(course):
-    """Turns a full disk and the like into a sentence."""
+    """One collecting at a time in a course; a full disk and the like become a sentence."""
     try:
-        yield
+        (course / "grading").mkdir(parents=True, exist_ok=True)
+        with (course / "grading" / ".collect.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError:
+        raise CourseError(f"""{course}: another `dolphins collect` is at work here. Wait until it has
+            ended.""") from None
     except OSError as error:
         raise CourseError(f"""{error.filename or course}: cannot be written or read ({error.strerror}).
             Nothing that was collected is lost: make room or mend it, then run the same command

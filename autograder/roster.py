@@ -151,14 +151,6 @@ def update(known, new):
 # --- a csv
 
 
-def read_csv(path):
-    """The students of a csv, in its order. -> list of Student
-
-    Raises CourseError where it is none, or two students would have one id.
-    """
-    return students_in(csv_bytes(path), path)
-
-
 def csv_bytes(path):
     """The bytes of a csv, read once: it may be a pipe.
 
@@ -176,9 +168,12 @@ def csv_bytes(path):
 
 
 def students_in(data, path):
-    """The students of a csv's bytes, as `read_csv` gives them. path: what the messages call it"""
+    """The students of a csv's bytes, in its order. path: what the messages call it -> list of Student
+
+    Raises CourseError where it is none, or two students would have one id.
+    """
     try:
-        rows = [row for row in table(data) if any(value.strip() for value in row)]
+        rows = [row for row in table(data)[0] if any(value.strip() for value in row)]
     except csv.Error as error:
         raise CourseError(f"{path}: no table of comma-separated values ({error}).") from None
     if not rows:
@@ -250,7 +245,7 @@ def with_grades(data, grades):
     {"Participant 123": number, or "" which leaves the cell as it is} -> text, or None where the columns of
     identifiers and grades are not known
     """
-    rows, separator = _separated(data)
+    rows, separator = table(data)
     lines = [row for row in rows if any(value.strip() for value in row)]
     where = _columns(lines or [[]])
     identifier, grade = where["identifier"], where["grade"]
@@ -273,12 +268,7 @@ def _digits(text):
 
 
 def table(data):
-    """A csv of any usual encoding and separator. bytes -> list of rows"""
-    return _separated(data)[0]
-
-
-def _separated(data):
-    """A csv of any usual encoding and separator. bytes -> list of rows, the separator"""
+    """A csv's bytes, of any usual encoding and separator. -> list of rows, the separator"""
     text = decoded(data, "cp1252").replace("\0", "")
     told = re.match(r"sep=(.)\r?\n", text)  # Excel's hint
     if told:

@@ -111,6 +111,10 @@ class Course:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
+    def students(self, csv):
+        path = self.csv(csv)
+        return roster.students_in(roster.csv_bytes(path), path)
+
     def take(self, files, kind="canvas", csv=CANVAS_CSV, **options):
         """files: {name: bytes} of a zip, or the path of a download."""
         source = zipped(files, self.tmp / "submissions.zip") if isinstance(files, dict) else files
@@ -532,7 +536,7 @@ GRADE = "Grade Bewertung Note Calificación Valutazione Nota Cijfer Karakter Bet
 @pytest.mark.parametrize("title", GRADE.split())
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_grades_in_the_worksheet(title, separator):
-    rows = roster.table(WORKSHEET.replace(",Grade,", f",{title},").encode())
+    rows = roster.table(WORKSHEET.replace(",Grade,", f",{title},").encode())[0]
     rows[1][1], rows[3][5] = "=cmd|'/C calc'!A0", "3.00"
     data = "\n".join(separator.join(f'"{cell}"' for cell in row) for row in rows).encode("utf-8-sig")
     grades = {"Participant 5001": 7.5, "Teilnehmer/in05002": 10, "Participant 5003": "", "Participant 9": 1}
@@ -540,7 +544,7 @@ def test_grades_in_the_worksheet(title, separator):
     assert text.endswith("\r\n") and text.count("\r\n") == 5
     assert text.startswith(f"Identifier{separator}Full name{separator}")
     rows[1][5], rows[2][5] = "7.5", "10"
-    assert roster.table(text.encode()) == rows
+    assert roster.table(text.encode())[0] == rows
 
 
 def test_grades_in_what_is_no_worksheet():
@@ -853,9 +857,9 @@ CSVS = {
 @pytest.mark.parametrize("name", CSVS)
 def test_rosters_in_every_encoding(course, name, separator, encoding):
     text, number = CSVS[name]
-    rows = roster.table(text.replace("Łukasz, Đặng", "Lukasz, Dang").encode())
+    rows = roster.table(text.replace("Łukasz, Đặng", "Lukasz, Dang").encode())[0]
     text = "\r\n".join(separator.join(f'"{cell}"' if "," in cell else cell for cell in row) for row in rows)
-    students = roster.read_csv(course.csv(text.encode(encoding)))
+    students = course.students(text.encode(encoding))
     assert len(students) == number and not any("Points" in one.last_name for one in students)
     first, second = students[:2]
     assert first.name == "María José Núñez O'Brien" and first.email == MARIA
@@ -864,14 +868,14 @@ def test_rosters_in_every_encoding(course, name, separator, encoding):
 
 
 def test_what_a_roster_gives_for_upload(course):
-    first = roster.read_csv(course.csv(CANVAS_CSV))[0]
+    first = course.students(CANVAS_CSV)[0]
     given = (first.lms_user_id, first.sis_user_id, first.login, first.section)
     assert given == ("101", "S101", MARIA, "A")
-    assert roster.read_csv(course.csv(WORKSHEET))[1].identifier == "Participant 5002"
-    two = roster.read_csv(course.csv("LastName,FirstName,ID,SIS Login ID,Section\nSmith,Ann,7,as,1\n"))
+    assert course.students(WORKSHEET)[1].identifier == "Participant 5002"
+    two = course.students("LastName,FirstName,ID,SIS Login ID,Section\nSmith,Ann,7,as,1\n")
     assert two == [roster.Student("as", "Ann", "Smith", lms_user_id="7", login="as", section="1")]
     german = "Vorname;Nachname;ID-Nummer;E-Mail-Adresse\nJörg;Müller;12;j@x\n"
-    joerg = roster.read_csv(course.csv(german.encode("latin-1")))[0]
+    joerg = course.students(german.encode("latin-1"))[0]
     assert joerg == roster.Student("12", "Jörg", "Müller", "j@x", number="12")
 
 
@@ -929,12 +933,12 @@ def test_who_is_new_in_the_class_is_told(course):
 )
 def test_rosters_that_are_none(course, text, told):
     with pytest.raises(CourseError, match=told):
-        roster.read_csv(course.csv(text))
+        course.students(text)
 
 
 def test_ids_name_nothing_outside(course):
     csv = "id,last_name\n../../evil,Evil\n/etc/passwd,Pass\n.hidden,Hid\n"
-    assert [one.id for one in roster.read_csv(course.csv(csv))] == ["evil", "etc_passwd", "hidden"]
+    assert [one.id for one in course.students(csv)] == ["evil", "etc_passwd", "hidden"]
 
 
 # --- the command
