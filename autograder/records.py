@@ -1,4 +1,17 @@
-"""The course folder: what was handed in, and the record of each grade."""
+"""The course folder: what was handed in, and the record of each grade.
+
+nbgrader_config.py                                  written by release
+source/LESSON/, release/LESSON/                     notebooks with and without solutions, from release
+submitted/STUDENT/LESSON/LESSON.ipynb               the attempt that counts, from collect
+autograded/STUDENT/LESSON/LESSON.ipynb              the notebook as it was graded, for formgrader
+feedback/STUDENT/LESSON/LESSON.html                 a page for each student, from class_report
+gradebook.db                                        nbgrader's, made from the records by gradebook
+grading/roster.json, worksheets/LESSON.csv          the class, see roster
+grading/collected.json, attempts/                   where everything came from, see collect
+grading/run.json                                    the seed of the hidden cases
+grading/records/LESSON/STUDENT.json                 the grade and why
+grading/report/                                     the page of the class and tables to upload
+"""
 
 import functools
 import hashlib
@@ -31,12 +44,12 @@ class Submission:
 
 
 def record_path(course, assignment, student):
+    """Where the record of a student's assignment is kept."""
     return Path(course) / GRADING / "records" / assignment / f"{student}.json"
 
 
 def assignments_of(course):
-    """The assignments that somebody handed in: lessons, and what is none of this course, sorted. -> (names,
-    other names)"""
+    """The assignments that somebody handed in, sorted. -> (lessons, names that are none of this course)"""
     folder = Path(course) / "submitted"
     if not folder.is_dir():
         if folder.parent.is_dir():
@@ -59,17 +72,14 @@ def submissions_of(course, assignment):
 
 
 def folders(path):
-    """The folders in a folder, sorted, without hidden ones and links, and without those whose names are no
-    UTF-8."""
+    """The folders in a folder, sorted, without links, hidden ones, and those whose names are no UTF-8."""
     with os.scandir(path) as entries:
-        return [
-            Path(entry.path)
-            for entry in sorted(entries, key=lambda e: e.name)
-            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and is_text(entry.name)
-        ]
+        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return [Path(path, name) for name in sorted(names) if not name.startswith(".") and is_text(name)]
 
 
 def is_text(name):
+    """Whether the name of a file is UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -78,12 +88,9 @@ def is_text(name):
 
 
 def records_of(course, assignment):
-    """The records of those whose submission is there, one after another, sorted by student. -> iterator of
-    dict"""
-    for submission in submissions_of(course, assignment):
-        record = read_record(submission.record_path(course))
-        if record is not None:
-            yield record
+    """The records of those whose submission is there, sorted by student. -> iterator of dict"""
+    records = (read_record(one.record_path(course)) for one in submissions_of(course, assignment))
+    return (record for record in records if record is not None)
 
 
 def read_record(path):
@@ -107,31 +114,27 @@ def release_of(course, assignment):
 
 @functools.lru_cache(maxsize=8)
 def checksum_of(release):
-    """SHA-256 of all that decides a grade besides the submission: the released notebook, the checks, the
-    judge, the reference."""
+    """SHA-256 of all that decides a grade besides the submission.
+
+    These are the released notebook, the checks, the judge and the reference.
+    """
     digest = hashlib.sha256(release.encode())
-    for folder in ("course_lib", "solutions", "autograder"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if folder != "autograder" or path.name in (
-                "judge.py",
-                "inside_sandbox.py",
-                "repair.py",
-                "sandbox.py",
-            ):
-                digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    paths = [path for folder in ("course_lib", "solutions") for path in sorted((ROOT / folder).rglob("*.py"))]
+    paths += [ROOT / "autograder" / f"{name}.py" for name in ("inside_sandbox", "judge", "repair", "sandbox")]
+    for path in paths:
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
 def exercises_of(release):
     """The graded exercises of a released notebook, in its order. -> {name: points}"""
     marks = [cell.metadata.get("nbgrader", {}) for cell in nbformat.reads(release, as_version=4).cells]
-    return {
-        mark["grade_id"].removesuffix("-check"): float(mark["points"]) for mark in marks if mark.get("grade")
-    }
+    graded = [mark for mark in marks if mark.get("grade")]
+    return {mark["grade_id"].removesuffix("-check"): float(mark["points"]) for mark in graded}
 
 
 def title_of(exercise):
-    """The name of an exercise as students know it: "dibr" -> "Exercise 4 · Basic rendering" """
+    """The name of an exercise as students know it: "dibr" -> "Exercise 4 · Basic rendering"."""
     from course_lib import check
 
     known = getattr(check, exercise, None)
@@ -139,8 +142,10 @@ def title_of(exercise):
 
 
 def run_of(course, seed=None):
-    """The run of a course: its seed, drawn once and kept in grading/run.json. seed: replaces the one that is
-    kept. -> dict"""
+    """The run of a course: its seed, drawn once and kept in grading/run.json. -> dict
+
+    seed: replaces the one that is kept.
+    """
     path = Path(course) / GRADING / "run.json"
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
@@ -159,50 +164,40 @@ def run_of(course, seed=None):
 
 def lost_record(assignment, release, status, note):
     """The record of a submission that could not be graded: points None, for somebody to look at."""
-    exercises = {
-        name: {"points": None, "of": of, "properties": []} for name, of in exercises_of(release).items()
-    }
-    return {
+    exercises = {}
+    for name, of in exercises_of(release).items():
+        exercises[name] = {"points": None, "of": of, "properties": []}
+    record = {
         "assignment": assignment,
         "status": status,
         "exercises": exercises,
         "cells": [],
         "notes": [note],
-        "pictures": [],
-        "seconds": 0.0,
-        "repairs": [],
-        "solution_text": {},
     }
+    return record | {"pictures": [], "seconds": 0.0, "repairs": [], "solution_text": {}}
 
 
 def needs_a_look(record):
-    return record["status"] != GRADED or any(
-        exercise["points"] is None for exercise in record["exercises"].values()
-    )
+    """Whether somebody is to look at a record: it is no usual grade, or points are to be given by hand."""
+    return record["status"] != GRADED or points_of(record)[0] is None
 
 
 def store(course, submission, record, notebook):
     """Writes a result: the notebook first, since a record says that all of it is there."""
-    target = (
-        Path(course)
-        / "autograded"
-        / submission.student
-        / submission.assignment
-        / f"{submission.assignment}.ipynb"
-    )
-    write(target, notebook)
+    student, assignment = submission.student, submission.assignment
+    write(Path(course) / "autograded" / student / assignment / f"{assignment}.ipynb", notebook)
     write(submission.record_path(course), json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def points_of(record):
-    """-> (points or None where one is to be given by hand, points of all exercises)"""
-    points = [exercise["points"] for exercise in record["exercises"].values()]
-    return None if None in points else sum(points), sum(
-        exercise["of"] for exercise in record["exercises"].values()
-    )
+    """The points of a record. -> points or None where one is to be given by hand, points of all exercises"""
+    exercises = record["exercises"].values()
+    points = [exercise["points"] for exercise in exercises]
+    return None if None in points else sum(points), sum(exercise["of"] for exercise in exercises)
 
 
 def line(record):
+    """A record as a line of what is printed."""
     points, of = points_of(record)
     shown = "by hand" if points is None else f"{points:g}"
     note = "" if record["status"] == GRADED else f"  {record['status']}"

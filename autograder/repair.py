@@ -1,5 +1,4 @@
-"""A submitted notebook against the released one: its cells are made the release's again, and what was wrong
-is said.
+"""A submitted notebook against the released one: its cells are made the release's, what was wrong is said.
 
 What Colab, JupyterLab and students do by accident: metadata lost in part or whole, cells copied, moved,
 deleted, turned into text, test cells edited, notebooks of old formats or of another kernel. Every cell of the
@@ -16,8 +15,10 @@ The notebook is untrusted: nothing of it is taken over but text and the type of 
 in its size.
 """
 
+import codecs
 import collections
 import copy
+import itertools
 import json
 import os
 import re
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import nbformat
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, fold
 
 MOST_BYTES = 64 * 2**20  # of a notebook; outputs and pictures included
 MOST_BRACKETS = 3_000_000  # [ and { in it: each becomes an object of 60 bytes or more when it is read
@@ -40,100 +41,93 @@ TO_DO = re.compile(r"^[ \t]*raise NotImplementedError", re.MULTILINE)
 
 @dataclass
 class Repaired:
-    """notebook: nbformat 4.5, the release's cells with the student's work in them; notes: what was mended,
-    for the student."""
+    """A mended notebook."""
 
-    notebook: nbformat.NotebookNode
-    notes: list = field(default_factory=list)
+    notebook: nbformat.NotebookNode  # nbformat 4.5, the release's cells with the student's work in them
+    notes: list = field(default_factory=list)  # what was mended, for the student
 
 
 def repair(path, release):
-    """Reads a submitted notebook and mends it. path: its file; release: the notebook as it was released ->
-    Repaired
+    """Reads a submitted notebook and mends it. -> Repaired
 
-    Raises CourseError where nothing can be read, or where nothing in it is of this lesson.
+    path: its file; release: the notebook as it was released. Raises CourseError where nothing can be read, or
+    where nothing in it is of this lesson.
     """
-    document = read(Path(path))
-    cells = cells_of(document)
+    document = _read(Path(path))
+    cells = _cells_of(document)
     match = Matching(release.cells, cells)
     if cells and not match.of:
         raise CourseError(f"""{Path(path).name}: none of its {len(cells)} cells is of this lesson. Was another
             notebook handed in?""")
-    return Repaired(put_together(release, match), notes_on(document, match))
+    return Repaired(_put_together(release, match), _notes_on(document, match))
 
 
 # --- reading
-# --------------------------------------------------------------------------------------------------
 
 
-def read(path):
-    """The JSON of a notebook's file. -> dict. Raises CourseError with what the file is instead."""
+def _read(path):
+    """The JSON of a notebook's file, as a dict. Raises CourseError with what the file is instead."""
     name = path.name
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise CourseError(f"""{name}: cannot be opened
             ({"a link, not a file" if path.is_symlink() else error.strerror}).""") from None
-    with (
-        open(handle, "rb", closefd=True)
-        if stat.S_ISREG(os.fstat(handle).st_mode)
-        else not_a_file(handle, name) as file
-    ):
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise CourseError(f"{name}: this is not a file.")
+    with open(handle, "rb") as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise CourseError(f"""{name}: more than {MOST_BYTES >> 20} MB, which is not read. Delete its outputs
             (Edit > Clear all outputs), save it, and hand it in again.""")
-    return parse(data, name)
+    return _parse(data, name)
 
 
-def not_a_file(handle, name):
-    os.close(handle)
-    raise CourseError(f"{name}: this is not a file.")
-
-
-def parse(data, name):
-    """bytes of a notebook -> dict. name: for messages"""
+def _parse(data, name):
+    """The JSON of a notebook's bytes, as a dict. name: for messages"""
     if not data.strip(b"\0 \t\r\n"):
         raise CourseError(f"{name}: the file is empty.")
     if data.count(b"[") + data.count(b"{") > MOST_BRACKETS:
         raise CourseError(f"""{name}: holds far more than a notebook does. Delete its outputs, save it, and
             hand it in again.""")
     try:
-        document = json.loads(decoded(data), parse_constant=lambda _: None)
+        document = json.loads(decoded(data, "latin-1"), parse_constant=lambda _: None)
     except RecursionError:
         raise CourseError(f"{name}: no notebook; it is nested too deep.") from None
     except ValueError as error:  # broken JSON, or a number of thousands of digits
-        raise CourseError(f"{name}: {what_it_is(data, error)}") from None
-    if not isinstance(document, dict) or not isinstance(
-        document.get("cells", document.get("worksheets")), list
-    ):
+        raise CourseError(f"{name}: {_what_it_is(data, error)}") from None
+    cells = document.get("cells", document.get("worksheets")) if isinstance(document, dict) else None
+    if not isinstance(cells, list):
         raise CourseError(f"""{name}: no notebook: it has no list of cells. Hand in the .ipynb file that
             Jupyter or Colab saves.""")
     return document
 
 
-def decoded(data):
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+def decoded(data, otherwise):
+    """Bytes as text: UTF-8, with or without BOM, or UTF-16, else in the code page `otherwise`."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
     try:
-        return data.decode(encoding)
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("latin-1" if encoding == "utf-8-sig" else encoding, "replace")
+        return data.decode(otherwise, "replace")
 
 
-def what_it_is(data, error):
+KNOWN_FILES = {b"pk\x03\x04": "a zip", b"%pdf": "a PDF", b"<": "a web page", b"\x89png": "a picture"}
+
+
+def _what_it_is(data, error):
     """Why these bytes are no JSON, for the student."""
     start = data[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for begins, what in (
-        (b"pk\x03\x04", "a zip"),
-        (b"%pdf", "a PDF"),
-        (b"<", "a web page"),
-        (b"\x89png", "a picture"),
-    ):
+    for begins, what in KNOWN_FILES.items():
         if start.startswith(begins):
-            return f"this is {what}, not a notebook. Hand in the .ipynb file (in Colab: File > Download > Download .ipynb)."
+            return fold(f"""this is {what}, not a notebook. Hand in the .ipynb file (in Colab: File >
+                Download > Download .ipynb).""")
     if start.startswith(b"{"):
         where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        return f"the notebook is damaged{where}, most likely cut off when it was saved or uploaded. Hand it in again."
+        return fold(f"""the notebook is damaged{where}, most likely cut off when it was saved or uploaded.
+            Hand it in again.""")
     return "this is text, not a notebook. Hand in the .ipynb file that Jupyter or Colab saves."
 
 
@@ -149,45 +143,35 @@ class Cell:
     stale: bool  # has outputs
 
 
-def cells_of(document):
+def _cells_of(document):
     """The cells of a notebook of any format; what is no cell is left out. -> list of Cell"""
     raw = document.get("cells")
     if not isinstance(raw, list):  # nbformat 2 and 3
-        raw = [
-            cell
-            for sheet in document["worksheets"]
-            if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list)
-            for cell in sheet["cells"]
-        ]
-    cells = []
-    for cell in raw:
-        if not isinstance(cell, dict):
-            continue
-        metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
-        marks = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
-        kind, source = cell.get("cell_type"), text_of(cell.get("source", cell.get("input")))
-        if kind == "heading":  # nbformat 3
-            kind, source = "markdown", f"# {source}"
-        if kind not in KINDS:
-            kind = "code" if "outputs" in cell or "input" in cell else "raw"
-        ids = [value for value in (cell.get("id"), metadata.get("id")) if isinstance(value, str)]
-        grade_id = marks.get("grade_id")
-        cells.append(
-            Cell(
-                kind,
-                source,
-                grade_id if isinstance(grade_id, str) else None,
-                ids[0] if ids else None,
-                marks,
-                bool(cell.get("outputs")),
-            )
-        )
-    return cells
+        sheets = [_dict(sheet).get("cells") for sheet in document["worksheets"]]
+        raw = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
+    return [_cell(cell) for cell in raw if isinstance(cell, dict)]
 
 
-def text_of(source):
-    """A cell's source, as text that can be written: whatever it was, without lone surrogates, with \\n for
-    ends of lines."""
+def _cell(cell):
+    metadata = _dict(cell.get("metadata"))
+    marks = _dict(metadata.get("nbgrader"))
+    kind, source = cell.get("cell_type"), _text_of(cell.get("source", cell.get("input")))
+    if kind == "heading":  # nbformat 3
+        kind, source = "markdown", f"# {source}"
+    if kind not in KINDS:
+        kind = "code" if "outputs" in cell or "input" in cell else "raw"
+    ids = [value for value in (cell.get("id"), metadata.get("id")) if isinstance(value, str)]
+    grade_id = marks.get("grade_id")
+    grade_id = grade_id if isinstance(grade_id, str) else None
+    return Cell(kind, source, grade_id, ids[0] if ids else None, marks, bool(cell.get("outputs")))
+
+
+def _dict(value):
+    return value if isinstance(value, dict) else {}
+
+
+def _text_of(source):
+    """A cell's source, whatever it was, as text that can be written: without lone surrogates and \\r."""
     if isinstance(source, list):
         source = "".join(part for part in source if isinstance(part, str))
     if not isinstance(source, str):
@@ -196,100 +180,98 @@ def text_of(source):
 
 
 # --- which cell is which
-# --------------------------------------------------------------------------------------
 
 
 class Matching:
-    """The release's cells among the submitted ones.
+    """The release's cells among the submitted ones. r is a place in the release, i one in the submission.
 
-    of: {index in the release: index in the submission}. earlier: {index in the release: indices of copies
-    that stay before it}. dropped: indices of submitted cells that say nothing new. found: {index in the
-    release: by which means}
+    of: {r: i}. taken: {i: r}. found: {r: by which means}. earlier: {r: places of copies that stay before it}.
+    dropped: places of submitted cells that say nothing new. copied: the r that came several times.
+    written_in_checks: places of check cells in which an exercise was solved.
     """
 
     def __init__(self, release, cells):
         self.release, self.cells = release, cells
         self.marks = [cell.metadata.get("nbgrader", {}) for cell in release]
-        self.asked = [
-            set(re.findall(r"^def (\w+)", cell.source, re.MULTILINE)) if mark.get("solution") else set()
-            for cell, mark in zip(release, self.marks)
-        ]
+        self.asked = [set()] * len(release)  # of each exercise the functions that are to be written
+        for r, cell in enumerate(release):
+            if self.is_exercise(r):
+                self.asked[r] = set(re.findall(r"^def (\w+)", cell.source, re.MULTILINE))
         self.plain_release = [plain(cell.source) for cell in release]
         self.plain = [plain(cell.source) for cell in cells]
         self.of, self.found, self.taken = {}, {}, {}
         self.earlier, self.dropped, self.copied = collections.defaultdict(list), set(), set()
-        self.written_in_checks = self.code_in_checks()
-        self.by_key(
-            "grade id",
-            [mark.get("grade_id") for mark in self.marks],
-            [None if i in self.written_in_checks else cell.grade_id for i, cell in enumerate(cells)],
-        )
-        self.by_key(
-            "id",
-            [cell.get("id") for cell in release],
-            [None if i in self.written_in_checks else cell.id for i, cell in enumerate(cells)],
-        )
-        self.by_key("text", [key or None for key in self.plain_release], [key or None for key in self.plain])
+        # That is the student's work, wherever it was written.
+        functions = set().union(*self.asked)
+        checks = {mark["grade_id"] for mark in self.marks if mark.get("grade")}
+        in_checks = (i for i, cell in enumerate(cells) if cell.grade_id in checks)
+        self.written_in_checks = {i for i in in_checks if defined(cells[i].source) & functions}
+        self.place_of_grade_id = {}
+        for i, cell in enumerate(cells):
+            self.place_of_grade_id.setdefault(cell.grade_id, i)
+        others = [None if i in self.written_in_checks else cell for i, cell in enumerate(cells)]
+        grade_ids = [mark.get("grade_id") for mark in self.marks]
+        self.by_key("grade id", grade_ids, [cell and cell.grade_id for cell in others])
+        self.by_key("id", [cell.get("id") for cell in release], [cell and cell.id for cell in others])
+        self.by_text()
         self.by_functions()
         self.by_place()
         self.drop_copies()
 
-    def code_in_checks(self):
-        """Submitted check cells in which an exercise was solved: that is the student's work, wherever it was
-        written."""
-        functions = set().union(*self.asked) if self.asked else set()
-        checks = {mark["grade_id"] for mark in self.marks if mark.get("grade")}
-        return {
-            i
-            for i, cell in enumerate(self.cells)
-            if cell.grade_id in checks and defined(cell.source) & functions
-        }
+    def is_exercise(self, r):
+        return self.marks[r].get("solution")
+
+    def is_free(self, i):
+        return i not in self.taken and i not in self.dropped
 
     def take(self, r, i, how):
         self.of[r], self.taken[i], self.found[r] = i, r, how
 
-    def by_key(self, how, wanted, there):
-        """Takes the cells that share a key with one of the release. None is no key."""
-        places = collections.defaultdict(list)
-        for i, key in enumerate(there):
-            if key is not None and i not in self.taken and i not in self.dropped:
+    def places(self, keys):
+        """Where each key is among the submitted cells that are free. None and "" are no keys."""
+        places = collections.defaultdict(collections.deque)
+        for i, key in enumerate(keys):
+            if key and self.is_free(i):
                 places[key].append(i)
-        queues = {}
+        return places
+
+    def by_key(self, how, wanted, there):
+        """Takes the cells that share a key with one of the release."""
+        places = self.places(there)
         for r, key in enumerate(wanted):
-            if r in self.of or key is None or key not in places:
-                continue
-            if how == "text":  # texts may come twice in the release, too
-                queue = queues.setdefault(key, collections.deque(places[key]))
-                if queue:
-                    self.take(r, queue.popleft(), how)
-                continue
-            self.choose(r, places.pop(key), how)
+            if r not in self.of and key in places:
+                self.choose(r, places.pop(key), how)
+
+    def by_text(self):
+        """Takes the cells of the same text, one after another: texts may come twice in the release, too."""
+        places = self.places(self.plain)
+        for r, key in enumerate(self.plain_release):
+            if r not in self.of and places.get(key):
+                self.take(r, places[key].popleft(), "text")
 
     def choose(self, r, candidates, how):
         """Of several copies of one cell takes the one that counts."""
-        best = candidates[0]
-        if self.marks[r].get("solution"):
+        released = self.plain_release[r]
+        if self.is_exercise(r):
             best = max(candidates, key=lambda i: self.worth(r, i))
         else:
-            best = next((i for i in candidates if self.plain[i] == self.plain_release[r]), best)
+            best = next((i for i in candidates if self.plain[i] == released), candidates[0])
         self.take(r, best, how)
+        nothing_new = ("", self.plain[best], released)
         for i in candidates:
-            if i != best:
-                self.copied.add(r)
-                if self.marks[r].get("solution") and self.plain[i] not in (
-                    "",
-                    self.plain[best],
-                    self.plain_release[r],
-                ):
-                    self.taken[i] = r
-                    self.earlier[r].append(i)
-                elif self.marks[r] or self.plain[i] == self.plain_release[r]:
-                    self.dropped.add(i)
+            if i == best:
+                continue
+            self.copied.add(r)
+            if self.is_exercise(r) and self.plain[i] not in nothing_new:
+                self.taken[i] = r
+                self.earlier[r].append(i)
+            elif self.marks[r] or self.plain[i] == released:
+                self.dropped.add(i)
         self.earlier[r] = self.earlier[r][-MOST_COPIES:]
 
     def worth(self, r, i):
         """How much of exercise r is written in the submitted cell i; of equals the last before the check."""
-        cell, check = self.cells[i], self.check_place(r)
+        cell, check = self.cells[i], self.place_of_grade_id.get(f"{self.marks[r].get('grade_id')}-check")
         return (
             self.plain[i] not in ("", self.plain_release[r]),
             len(defined(cell.source) & self.asked[r]),
@@ -299,20 +281,12 @@ class Matching:
             i,
         )
 
-    def check_place(self, r):
-        """Where the check of exercise r is in the submission, None where it is not."""
-        if not hasattr(self, "_check_places"):
-            self._check_places = {}
-            for i, cell in enumerate(self.cells):
-                self._check_places.setdefault(cell.grade_id, i)
-        return self._check_places.get(f"{self.marks[r].get('grade_id')}-check")
-
     def by_functions(self):
         """Exercises whose cell lost its marks and ids: by the names that are defined in it."""
         missing = {name: r for r, names in enumerate(self.asked) if r not in self.of for name in names}
         candidates = collections.defaultdict(list)
         for i, cell in enumerate(self.cells if missing else ()):
-            if i not in self.taken and i not in self.dropped:
+            if self.is_free(i):
                 for r in {missing[name] for name in defined(cell.source) & missing.keys()}:
                     candidates[r].append(i)
         # A cell may define what another exercise asks.
@@ -323,42 +297,31 @@ class Matching:
 
     def by_place(self):
         """Cells that were edited beyond recognition, by the two neighbours between which they stand."""
-        after = [None] * len(self.release)  # the place of the next cell that was found
-        place = len(self.cells)
-        for r in reversed(range(len(self.release))):
-            after[r] = place
-            place = self.of.get(r, place)
+        after = [len(self.cells)] * len(self.release)  # the place of the next cell that was found
+        for r in reversed(range(len(self.release) - 1)):
+            after[r] = self.of.get(r + 1, after[r + 1])
         before = -1
-        for r, cell in enumerate(self.release):
-            if r in self.of:
-                before = self.of[r]
-                continue
-            gap = [
-                i
-                for i in range(before + 1, min(after[r], before + 51))
-                if i not in self.taken and i not in self.dropped
-            ]
-            if self.marks[r].get("solution"):
-                gap = [i for i in gap if self.cells[i].kind == "code"]
-                if len(gap) == 1:
-                    self.take(r, gap[0], "place")
-            elif not self.marks[r]:
-                like = next(
-                    (
-                        i
-                        for i in gap
-                        if self.cells[i].kind == cell.cell_type
-                        and alike(self.plain[i], self.plain_release[r])
-                    ),
-                    None,
-                )
-                if like is not None:
-                    self.take(r, like, "place")
+        for r in range(len(self.release)):
+            if r not in self.of:
+                gap = [i for i in range(before + 1, min(after[r], before + 51)) if self.is_free(i)]
+                place = self.among(gap, r)
+                if place is not None:
+                    self.take(r, place, "place")
             before = self.of.get(r, before)
+
+    def among(self, gap, r):
+        """Which of the submitted cells at some places is cell r of the release. -> a place or None"""
+        if self.is_exercise(r):
+            code = [i for i in gap if self.cells[i].kind == "code"]
+            return code[0] if len(code) == 1 else None
+        if self.marks[r]:
+            return None
+        same_kind = (i for i in gap if self.cells[i].kind == self.release[r].cell_type)
+        return next((i for i in same_kind if _alike(self.plain[i], self.plain_release[r])), None)
 
     def drop_copies(self):
         """Copies that say nothing new of exercises and checks whose marks are lost."""
-        texts = {self.plain_release[r]: r for r in range(len(self.release)) if self.marks[r]}
+        texts = {text: r for r, text in enumerate(self.plain_release) if self.marks[r]}
         for i, text in enumerate(self.plain):
             if i not in self.taken and i not in self.written_in_checks and text in texts:
                 self.dropped.add(i)
@@ -371,192 +334,135 @@ def plain(source):
 
 
 def defined(source):
+    """The names of functions, and of what stands at the left of a line, that a cell defines. -> set"""
     return {name for pair in DEFINED.findall(source) for name in pair if name}
 
 
-def alike(a, b):
+def _alike(a, b):
     """Whether one text is the other, edited: half of the words that either has are in both."""
     a, b = (set(re.findall(r"\w+", text[:20_000])) for text in (a, b))
     return len(a & b) >= 0.5 * max(1, len(a | b))
 
 
 # --- the mended notebook
-# --------------------------------------------------------------------------------------
 
 
-def put_together(release, match):
-    """The release's cells in its order, with what the student wrote in and between them. -> nbformat
-    notebook"""
+def _put_together(release, match):
+    """The release's cells in its order, with what the student wrote in and between them."""
     behind, anchor, count = collections.defaultdict(list), -1, 0
-    for i in range(len(match.cells)):
+    for i, cell in enumerate(match.cells):
         if i in match.taken:
             anchor = match.taken[i]
-        elif i not in match.dropped and match.cells[i].source.strip() and count < MOST_OWN:
+        elif i not in match.dropped and cell.source.strip() and count < MOST_OWN:
             behind[anchor].append(i)
             count += 1
     ids = {cell.get("id") for cell in release.cells}
-    numbers = (f"own-{n}" for n in range(1, 10**9))
+    names = (name for n in itertools.count(1) if (name := f"own-{n}") not in ids)
 
     def own(places):
         for i in places:
             make = getattr(nbformat.v4, f"new_{match.cells[i].kind}_cell")
-            yield make(match.cells[i].source, id=next(name for name in numbers if name not in ids))
+            yield make(match.cells[i].source, id=next(names))
 
     cells = [*own(behind[-1])]
     for r, cell in enumerate(release.cells):
         cells += own(match.earlier[r])
-        cells.append(filled(cell, match.cells[match.of[r]] if r in match.of else None, match.marks[r]))
+        cells.append(_filled(cell, match.cells[match.of[r]] if r in match.of else None, match.marks[r]))
         cells += own(behind[r])
     return nbformat.v4.new_notebook(cells=cells, metadata=copy.deepcopy(release.metadata))
 
 
-def filled(cell, submitted, marks):
+def _filled(cell, submitted, marks):
     """A cell of the release with the student's text in it; a check stays as it is."""
     cell = copy.deepcopy(cell)
     if cell.cell_type == "code":
         cell.outputs, cell.execution_count = [], None
-    if (
-        submitted is not None
-        and not marks.get("grade")
-        and (marks.get("solution") or submitted.kind == cell.cell_type)
-    ):
+    if submitted is None or marks.get("grade"):
+        return cell
+    if marks.get("solution") or submitted.kind == cell.cell_type:
         cell.source = submitted.source
     return cell
 
 
 # --- what to tell the student
-# ---------------------------------------------------------------------------------
+
+# What was mended, with [of one cell|of several]. {}: names of exercises, {count}: number of cells
+NOTES = {
+    "lost exercises": """The cell[|s] of [|the ]exercise[|s] {} had lost [its|their] marks and [was|were]
+        recognised by what is in [it|them].""",
+    "lost checks": "The test cell[|s] of {} had lost [its|their] marks; [it was|they were] given them again.",
+    "no exercises": """The cell[|s] of [|the ]exercise[|s] {} [was|were] missing; [it was|they were] put back,
+        unsolved.""",
+    "solved in checks": "What you wrote into the test cell of {} was moved into a cell before it.",
+    "no checks": "The test cell[|s] of {} [was|were] missing; [it was|they were] put back.",
+    "copied exercises": """There were several cells of exercise {}. The one counts in which most is written,
+        of equals the last before the test; keep one only.""",
+    "copied checks": "The test cell of {} was there several times; it counts once.",
+    "edited checks": "The test cell[|s] of {} had been edited; the [original was|originals were] used.",
+    "new points": "The points or marks of the test cell of {} had been changed; the original ones count.",
+    "text": "The cell[|s] of {} had been turned into text; [it was|they were] made code again.",
+    "absent": """[A cell that was|{count} cells that were] given had been deleted; [it was|they were] put
+        back.""",
+    "changed": "You changed [a cell that was|{count} cells that were] given; yours [was|were] run.",
+}
 
 
-def notes_on(document, match):
-    """What was mended, in sentences. -> list of texts"""
-    names = [mark.get("grade_id", "").removesuffix("-check") for mark in match.marks]
-    exercises = [r for r, mark in enumerate(match.marks) if mark.get("solution")]
+def _mended(match):
+    """What was mended. -> {key of NOTES: places in the release}"""
+    submitted = {r: match.cells[i] for r, i in match.of.items()}
+    exercises = [r for r in range(len(match.marks)) if match.is_exercise(r)]
     checks = [r for r, mark in enumerate(match.marks) if mark.get("grade")]
     given = [r for r, mark in enumerate(match.marks) if not mark]
+    lost = {r for r in submitted if match.found[r] != "grade id"}
+    as_text = {r for r, cell in submitted.items() if cell.kind != "code"}
+    edited = {r for r, cell in submitted.items() if plain(cell.source) != match.plain_release[r]}
+    code = {r for r in submitted if match.release[r].cell_type == "code"}
+    solved = {match.cells[i].grade_id for i in match.written_in_checks}
+    solved_there = [r for r in checks if match.marks[r]["grade_id"] in solved]
 
-    def those(places):
-        return ", ".join(f"`{names[r]}`" for r in places)
+    def has_other_marks(r):
+        keys = ("points", "grade", "solution", "locked")
+        return any(submitted[r].marks.get(key) != match.marks[r].get(key) for key in keys)
 
+    return {
+        "lost exercises": [r for r in exercises if r in lost],
+        "lost checks": [r for r in checks if r in lost],
+        "no exercises": [r for r in exercises if r not in submitted],
+        "solved in checks": sorted(solved_there, key=lambda r: match.marks[r]["grade_id"]),
+        "no checks": [r for r in checks if r not in submitted and r not in solved_there],
+        "copied exercises": [r for r in exercises if r in match.copied],
+        "copied checks": [r for r in checks if r in match.copied],
+        "edited checks": [r for r in checks if r in edited],
+        "new points": [r for r in checks if r in submitted and r not in lost and has_other_marks(r)],
+        "text": [r for r in exercises + checks if r in as_text],
+        "absent": [r for r in given if r not in submitted],
+        "changed": [r for r in given if r in code & (as_text | edited)],
+    }
+
+
+def _notes_on(document, match):
+    """What was mended, in sentences. -> list of texts"""
+    names = [mark.get("grade_id", "").removesuffix("-check") for mark in match.marks]
     notes = []
-
-    def note(places, one, many=None):
+    for what, places in _mended(match).items():
         if places:
-            notes.append(
-                (one if len(places) == 1 or many is None else many).format(those(places), len(places))
-            )
-
-    submitted = {r: match.cells[i] for r, i in match.of.items()}
-    lost = [r for r in exercises + checks if r in submitted and match.found[r] != "grade id"]
-    note(
-        [r for r in lost if r in exercises],
-        "The cell of exercise {0} had lost its marks and was recognised by what is in it.",
-        "The cells of the exercises {0} had lost their marks and were recognised by what is in them.",
-    )
-    note(
-        [r for r in lost if r in checks],
-        "The test cell of {0} had lost its marks; it was given them again.",
-        "The test cells of {0} had lost their marks; they were given them again.",
-    )
-    note(
-        [r for r in exercises if r not in submitted],
-        "The cell of exercise {0} was missing; it was put back, unsolved.",
-        "The cells of the exercises {0} were missing; they were put back, unsolved.",
-    )
-    solved_there = sorted(
-        {
-            names[r]
-            for r in checks
-            for i in match.written_in_checks
-            if match.cells[i].grade_id == match.marks[r]["grade_id"]
-        }
-    )
-    if solved_there:
-        notes.append(
-            f"What you wrote into the test cell of {', '.join(f'`{name}`' for name in solved_there)} "
-            "was moved into a cell before it."
-        )
-    note(
-        [r for r in checks if r not in submitted and names[r] not in solved_there],
-        "The test cell of {0} was missing; it was put back.",
-        "The test cells of {0} were missing; they were put back.",
-    )
-    note(
-        [r for r in exercises if r in match.copied],
-        "There were several cells of exercise {0}. The one counts in which most is written, of equals the last before "
-        "the test; keep one only.",
-    )
-    note(
-        [r for r in checks if r in match.copied],
-        "The test cell of {0} was there several times; it counts once.",
-    )
-    note(
-        [r for r in checks if r in submitted and plain(submitted[r].source) != match.plain_release[r]],
-        "The test cell of {0} had been edited; the original was used.",
-        "The test cells of {0} had been edited; the originals were used.",
-    )
-    note(
-        [
-            r
-            for r in checks
-            if r in submitted
-            and match.found[r] == "grade id"
-            and any(
-                submitted[r].marks.get(key) != match.marks[r].get(key)
-                for key in ("points", "grade", "solution", "locked")
-            )
-        ],
-        "The points or marks of the test cell of {0} had been changed; the original ones count.",
-    )
-    note(
-        [r for r in exercises + checks if r in submitted and submitted[r].kind != "code"],
-        "The cell of {0} had been turned into text; it was made code again.",
-        "The cells of {0} had been turned into text; they were made code again.",
-    )
-    absent = [r for r in given if r not in submitted]
-    changed = [
-        r
-        for r in given
-        if r in submitted
-        and match.release[r].cell_type == "code"
-        and (submitted[r].kind != "code" or plain(submitted[r].source) != match.plain_release[r])
-    ]
-    note(
-        absent,
-        "A cell that was given had been deleted; it was put back.",
-        "{1} cells that were given had been deleted; they were put back.",
-    )
-    note(
-        changed,
-        "You changed a cell that was given; yours was run.",
-        "You changed {1} cells that were given; yours were run.",
-    )
+            one_or_several = r"\1" if len(places) == 1 else r"\2"
+            note = re.sub(r"\[(.*?)\|(.*?)\]", one_or_several, fold(NOTES[what]))
+            notes.append(note.format(", ".join(f"`{names[r]}`" for r in places), count=len(places)))
     places = [match.of[r] for r in sorted(match.of)]
-    if any(a > b for a, b in zip(places, places[1:])):
+    if places != sorted(places):
         notes.append("Cells had been moved; they were put into the lesson's order again.")
-    own = sum(
-        i not in match.taken and i not in match.dropped and bool(cell.source.strip())
-        for i, cell in enumerate(match.cells)
-    )
+    own = sum(match.is_free(i) and bool(cell.source.strip()) for i, cell in enumerate(match.cells))
     if own > MOST_OWN:
         notes.append(f"Of your {own:,} own cells the first {MOST_OWN:,} were kept.")
     if not match.cells:
         notes.append("The notebook that you handed in has no cells.")
-    notes += notes_on_format(document)
-    if any(cell.stale for cell in match.cells):
-        notes.append("Old outputs were removed; the notebook was run again from the top.")
-    return notes
-
-
-def notes_on_format(document):
-    notes = []
     if document.get("nbformat") != 4:
         notes.append("The notebook was saved in an old format; it was brought up to date.")
-    metadata = document.get("metadata") if isinstance(document.get("metadata"), dict) else {}
-    kernel = metadata.get("kernelspec") if isinstance(metadata.get("kernelspec"), dict) else {}
-    if (
-        str(kernel.get("name", "python3"))[:40] != "python3"
-        or str(kernel.get("language", "python")).lower()[:40] != "python"
-    ):
+    kernel = _dict(_dict(document.get("metadata")).get("kernelspec"))
+    name, language = str(kernel.get("name", "python3")), str(kernel.get("language", "python"))
+    if name[:40] != "python3" or language.lower()[:40] != "python":
         notes.append("The notebook named another kernel than Python 3; it was run with Python 3.")
+    if any(cell.stale for cell in match.cells):
+        notes.append("Old outputs were removed; the notebook was run again from the top.")
     return notes

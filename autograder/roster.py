@@ -1,14 +1,14 @@
 """The class: a csv from nbgrader, Canvas or Moodle, and who of it is meant by a name or a number.
 
-    csv                         its columns                                                   a student's id is
-    nbgrader's                  id, first_name, last_name, email, lms_user_id                 id
-    Canvas's gradebook export   Student ("Last, First") or LastName and FirstName, ID,        SIS Login ID, else
-                                SIS User ID, SIS Login ID, Section, ...                       SIS User ID, else ID
-    Moodle's participants       First name, Last name or Surname, ID number, Email address    username, else ID number,
-                                (also in other languages)                                     else email
-    Moodle's grading worksheet  Identifier ("Participant 123"), Full name, ID number, Email   the same, else
-                                address, Last modified (submission), ... (also in other       Participant_123
-                                languages)
+    csv                         its columns                                           a student's id is
+    nbgrader's                  id, first_name, last_name, email, lms_user_id         id
+    Canvas's gradebook export   Student ("Last, First") or LastName and FirstName,    SIS Login ID, else
+                                ID, SIS User ID, SIS Login ID, Section, ...           SIS User ID, else ID
+    Moodle's participants       First name, Last name or Surname, ID number,          username, else
+                                Email address (also in other languages)               ID number, else email
+    Moodle's grading worksheet  Identifier ("Participant 123"), Full name,            the same, else
+                                ID number, Email address, Last modified               Participant_123
+                                (submission), ... (also in other languages)
 
 It may be in UTF-8, with or without BOM, in UTF-16 or in Windows's Latin-1, and separated by commas,
 semicolons or tabs.
@@ -21,6 +21,7 @@ makes of it what Moodle takes back.
 import collections
 import csv
 import io
+import itertools
 import json
 import re
 import unicodedata
@@ -29,100 +30,31 @@ from pathlib import Path
 
 from course_lib.errors import CourseError
 
-# Heads of columns by what they hold, as they are after `head`; of several that are there the first counts.
+from .repair import decoded
+
+# Heads of columns by what they hold, as they are after `_head`; of several that are there the first counts.
 COLUMNS = {
-    "id": ("id",),
-    "first": (
-        "firstname",
-        "vorname",
-        "prenom",
-        "nombre",
-        "nome",
-        "etunimi",
-        "voornaam",
-        "fornavn",
-        "fornamn",
-        "imie",
-    ),
-    "last": (
-        "lastname",
-        "surname",
-        "nachname",
-        "nomdefamille",
-        "nom",
-        "apellidos",
-        "apellido",
-        "cognome",
-        "sobrenome",
-        "achternaam",
-        "efternavn",
-        "efternamn",
-        "sukunimi",
-        "nazwisko",
-    ),
-    "full": (
-        "fullname",
-        "student",
-        "studentname",
-        "vollstandigername",
-        "nomcomplet",
-        "nombrecompleto",
-        "name",
-    ),
-    "email": (
-        "email",
-        "emailaddress",
-        "emailadresse",
-        "adressedecourriel",
-        "direcciondecorreo",
-        "correoelectronico",
-        "indirizzoemail",
-    ),
-    "lms": ("lmsuserid",),
-    "sis": ("sisuserid",),
-    "login": ("sisloginid", "username", "anmeldename", "nomdutilisateur", "nombredeusuario"),
-    "number": (
-        "idnumber",
-        "idnummer",
-        "numerodidentification",
-        "numerodeid",
-        "matriculationnumber",
-        "matrikelnummer",
-    ),
-    "section": ("section",),
-    "identifier": ("identifier",),
-    "modified": (
-        "lastmodifiedsubmission",
-        "zuletztgeandertabgabe",
-        "dernieremodificationtravailremis",
-        "ultimamodificacionentrega",
-        "ultimamodificaconsegna",
-        "laatstgewijzigdinzending",
-        "ultimamodificacaoenvio",
-    ),
-    "grade": (
-        "grade",
-        "bewertung",
-        "note",
-        "calificacion",
-        "valutazione",
-        "nota",
-        "cijfer",
-        "karakter",
-        "betyg",
-        "arvosana",
-        "ocena",
-    ),
+    "id": "id",
+    "first_name": "firstname vorname prenom nombre nome etunimi voornaam fornavn fornamn imie",
+    "last_name": """lastname surname nachname nomdefamille nom apellidos apellido cognome sobrenome achternaam
+        efternavn efternamn sukunimi nazwisko""",
+    "full": "fullname student studentname vollstandigername nomcomplet nombrecompleto name",
+    "email": """email emailaddress emailadresse adressedecourriel direcciondecorreo correoelectronico
+        indirizzoemail""",
+    "lms_user_id": "lmsuserid",
+    "sis_user_id": "sisuserid",
+    "login": "sisloginid username anmeldename nomdutilisateur nombredeusuario",
+    "number": "idnumber idnummer numerodidentification numerodeid matriculationnumber matrikelnummer",
+    "section": "section",
+    "identifier": "identifier",
+    "submitted": """lastmodifiedsubmission zuletztgeandertabgabe dernieremodificationtravailremis
+        ultimamodificacionentrega ultimamodificaconsegna laatstgewijzigdinzending ultimamodificacaoenvio""",
+    "grade": "grade bewertung note calificacion valutazione nota cijfer karakter betyg arvosana ocena",
 }
-IDENTIFIERS = (
-    "id",
-    "identifiant",
-    "identificador",
-    "identificatie",
-)  # what other languages call Moodle's Identifier
-PARTICIPANT = re.compile(
+IDENTIFIERS = "id identifiant identificador identificatie".split()  # Moodle's Identifier in other languages
+PARTICIPANT = re.compile(  # after `letters`
     r"(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni)[a-z]*\d+"
-)  # after `letters`
+)
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
@@ -140,11 +72,13 @@ class Student:
     login: str = ""  # Canvas's "SIS Login ID", Moodle's username
     section: str = ""  # Canvas's
     number: str = ""  # Moodle's "ID number"
-    identifier: str = (
-        ""  # "Participant 123", of the last grading worksheet of Moodle: another number in every assignment
-    )
+    identifier: str = ""  # "Participant 123" of Moodle's last grading worksheet; another in every assignment
     submitted: str = ""  # "Last modified (submission)" of the same, as it is written there
     participants: dict = field(default_factory=dict)  # {lesson: "Participant 123"}, as collecting showed it
+
+    @property
+    def name(self):
+        return f"{self.first_name} {self.last_name}".strip()
 
     def marks(self):
         """What tells one student from another in any csv. -> set of (what, value)"""
@@ -152,25 +86,22 @@ class Student:
         return {(what, getattr(self, what).casefold()) for what in kinds if getattr(self, what)}
 
     def numbers(self):
-        """Canvas's number, and Moodle's of the assignment of the last worksheet, else of all that are known.
-        -> set"""
+        """Canvas's number, and Moodle's of the last worksheet's assignment, else all known ones. -> set"""
         moodle = [self.identifier] if self.identifier else self.participants.values()
-        return {
-            number.lstrip("0") for text in (self.lms_user_id, *moodle) for number in re.findall(r"\d+", text)
-        }
+        found = re.findall(r"\d+", " ".join([self.lms_user_id, *moodle]))
+        return {number.lstrip("0") for number in found}
 
 
 # --- a course's class
-# -----------------------------------------------------------------------------------------
 
 
 def roster_path(course):
+    """Where a course keeps its class."""
     return Path(course) / "grading" / "roster.json"
 
 
 def worksheet_path(course, lesson):
-    """Where Moodle's grading worksheet of a lesson is kept, byte for byte as it was given; it need not be
-    there. -> Path"""
+    """Where Moodle's grading worksheet of a lesson is kept, byte for byte as given; it need not be there."""
     return Path(course) / "grading" / "worksheets" / f"{lesson}.csv"
 
 
@@ -188,9 +119,8 @@ def read(course):
 
 def as_json(students):
     """What is kept in grading/roster.json. -> bytes"""
-    return (
-        json.dumps([asdict(student) for student in students], indent=1, ensure_ascii=False) + "\n"
-    ).encode()
+    rows = [asdict(student) for student in students]
+    return (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def update(known, new):
@@ -201,40 +131,28 @@ def update(known, new):
     merged = {student.id: student for student in known}
     ids, found = {student.id for student in new}, {}
     for student in new:
-        same = [old for old in known if old.id == student.id] or [
-            old for old in known if old.id not in ids and old.marks() & student.marks()
-        ]
+        same = [old for old in known if old.id == student.id]
+        if not same:
+            same = [old for old in known if old.id not in ids and old.marks() & student.marks()]
         if len(same) > 1:
-            raise CourseError(f"""The roster's {student.first_name} {student.last_name} is
-                {" and ".join(old.id for old in same)} in grading/roster.json. Correct the csv, or delete that
-                file and give all rosters again.""")
-        own = {
-            item.name: getattr(student, item.name) for item in fields(Student) if getattr(student, item.name)
-        }
+            raise CourseError(f"""The roster's {student.name} is {" and ".join(old.id for old in same)} in
+                grading/roster.json. Correct the csv, or delete that file and give all rosters again.""")
+        said = {what: value for what, value in asdict(student).items() if value}
         if same:
-            own = {**asdict(same[0]), **own, "id": same[0].id}
-        if own["id"] in found:
-            raise CourseError(f"""Two lines of the roster are the student {own["id"]}: {found[own["id"]]} and
-                {student.first_name} {student.last_name}.""")
-        found[own["id"]] = f"{student.first_name} {student.last_name}"
-        merged[own["id"]] = Student(**own)
+            said = asdict(same[0]) | said | {"id": same[0].id}
+        if said["id"] in found:
+            raise CourseError(f"""Two lines of the roster are the student {said["id"]}: {found[said["id"]]}
+                and {student.name}.""")
+        found[said["id"]] = student.name
+        merged[said["id"]] = Student(**said)
     return list(merged.values())
 
 
 # --- a csv
-# ----------------------------------------------------------------------------------------------------
-
-
-def read_csv(path):
-    """-> list of Student, in the csv's order.
-
-    Raises CourseError where it is none, or two students would have one id.
-    """
-    return students_in(csv_bytes(path), path)
 
 
 def csv_bytes(path):
-    """-> the bytes of a csv, read once: it may be a pipe.
+    """The bytes of a csv, read once: it may be a pipe.
 
     Raises CourseError where they are something else's.
     """
@@ -250,103 +168,92 @@ def csv_bytes(path):
 
 
 def students_in(data, path):
-    """The students of a csv's bytes, as `read_csv` gives them; path: what the messages call it. -> list of
-    Student"""
+    """The students of a csv's bytes, in its order. path: what the messages call it -> list of Student
+
+    Raises CourseError where it is none, or two students would have one id.
+    """
     try:
-        rows = [row for row in table(data) if any(value.strip() for value in row)]
+        rows = [row for row in table(data)[0] if any(value.strip() for value in row)]
     except csv.Error as error:
         raise CourseError(f"{path}: no table of comma-separated values ({error}).") from None
     if not rows:
         raise CourseError(f"{path}: the roster is empty.")
-    where = columns(rows)
-    if all(where[what] is None for what in ("id", "last", "full", "identifier")):
+    where = _columns(rows)
+    if all(where[what] is None for what in ("id", "last_name", "full", "identifier")):
         raise CourseError(f"""{path}: no column of names or ids. Its first line is
             {", ".join(rows[0])[:100]!r}; expected are the columns of nbgrader (id, first_name, last_name,
             email, lms_user_id), of Canvas's gradebook, or of Moodle's participants.""")
-    canvas = where["sis"] is not None or None not in (where["login"], where["section"])
+    canvas = where["sis_user_id"] is not None or None not in (where["login"], where["section"])
     students, lines = {}, {}
     for row in rows[1:]:
-        value = {
-            what: unicodedata.normalize("NFC", row[at].strip()) if at is not None and at < len(row) else ""
-            for what, at in where.items()
-        }
-        if canvas and is_no_student(value):
+        value = {what: "" if at is None else _cell(row, at) for what, at in where.items()}
+        if canvas and _is_no_student(value):
             continue
-        student = student_of(value, canvas)
-        name = f"{student.first_name} {student.last_name}".strip()
+        student = _student_of(value, canvas)
         if not student.id:
             raise CourseError(f"""{path}: a line without name and id: {", ".join(row)[:100]!r}. Complete or
                 delete it.""")
         if student.id in students and row != lines[student.id]:
-            other = students[student.id]
-            raise CourseError(f"""{path}: two students would have the id {student.id!r}: {other.first_name}
-                {other.last_name} and {name}. Give them a column id, ID number or email.""")
+            raise CourseError(f"""{path}: two students would have the id {student.id!r}:
+                {students[student.id].name} and {student.name}. Give them a column id, ID number or email.""")
         students[student.id], lines[student.id] = student, row
     if not students:
         raise CourseError(f"{path}: no student in it.")
     return list(students.values())
 
 
-def student_of(value, canvas):
-    first, last = value["first"], value["last"]
-    if not (first or last):
-        first, last = split_name(value["full"])
-    ids = ("login", "sis", "id") if canvas else ("id", "login", "number", "email")
-    candidates = (*map(value.get, ids), value["lms"], value["identifier"], letters(last + first))
-    own = next(filter(None, map(safe_id, candidates)), "")
-    email = value["email"] or (value["login"] if "@" in value["login"] else "")
-    return Student(
-        own,
-        first,
-        last,
-        email,
-        lms_user_id=value["id" if canvas else "lms"],
-        sis_user_id=value["sis"],
-        login=value["login"],
-        section=value["section"],
-        number=value["number"],
-        identifier=value["identifier"],
-        submitted=value["modified"],
-    )
+def _cell(row, at):
+    return unicodedata.normalize("NFC", row[at].strip()) if at < len(row) else ""
 
 
-def columns(rows):
+def _student_of(value, canvas):
+    """The student of a line. value: {what of COLUMNS: its cell}"""
+    said = {one.name: value[one.name] for one in fields(Student) if one.name in value}
+    if not (said["first_name"] or said["last_name"]):
+        said["first_name"], said["last_name"] = _split_name(value["full"])
+    ids = ("login", "sis_user_id", "id") if canvas else ("id", "login", "number", "email")
+    name = letters(said["last_name"] + said["first_name"])
+    candidates = (*map(value.get, ids), value["lms_user_id"], value["identifier"], name)
+    said["id"] = next(filter(None, map(_safe_id, candidates)), "")
+    if not said["email"] and "@" in said["login"]:
+        said["email"] = said["login"]
+    if canvas:
+        said["lms_user_id"] = value["id"]
+    return Student(**said)
+
+
+def _columns(rows):
     """Where a table's columns are, by its first line. -> {what of COLUMNS: number of the column, or None}"""
-    heads = [head(title) for title in rows[0]]
-    where = {
-        what: next((heads.index(name) for name in names if name in heads), None)
-        for what, names in COLUMNS.items()
-    }
-    if where["identifier"] is None and (where["grade"], where["modified"]) != (None, None):
+    heads = [_head(title) for title in rows[0]]
+    where = {}
+    for what, names in COLUMNS.items():
+        where[what] = next((heads.index(name) for name in names.split() if name in heads), None)
+    if where["identifier"] is None and (where["grade"], where["submitted"]) != (None, None):
         at = next((at for at, name in enumerate(heads) if name in IDENTIFIERS), None)
-        values = [row[at] for row in rows[1:] if at is not None and at < len(row)]
-        if values and all(
-            PARTICIPANT.fullmatch(letters(value)) for value in values
-        ):  # else it is an id like any other
-            where["identifier"], where["id"] = at, None if where["id"] == at else where["id"]
+        values = [] if at is None else [letters(row[at]) for row in rows[1:] if at < len(row)]
+        if values and all(map(PARTICIPANT.fullmatch, values)):  # else it is an id like any other
+            where["identifier"] = at
+            if where["id"] == at:
+                where["id"] = None
     return where
 
 
 def with_grades(data, grades):
-    """Moodle's grading worksheet with grades: for Moodle, which takes it back only as it gave it, row for
-    row.
+    """Moodle's grading worksheet with grades.
 
-    data: the worksheet's bytes; grades: {"Participant 123": number, or "" which leaves the cell as it is} ->
-    text, or None where the columns of identifiers and grades are not known
+    For Moodle, which takes it back only as it gave it, row for row. data: the worksheet's bytes; grades:
+    {"Participant 123": number, or "" which leaves the cell as it is} -> text, or None where the columns of
+    identifiers and grades are not known
     """
-
-    def digits(text):
-        return "".join(re.findall(r"\d", text)).lstrip("0")
-
-    rows, separator = separated(data)
+    rows, separator = table(data)
     lines = [row for row in rows if any(value.strip() for value in row)]
-    where = columns(lines or [[]])
+    where = _columns(lines or [[]])
     identifier, grade = where["identifier"], where["grade"]
     if identifier is None or grade is None:
         return None
-    given = {digits(participant): points for participant, points in grades.items() if digits(participant)}
+    given = {_digits(participant): points for participant, points in grades.items() if _digits(participant)}
     for row in lines[1:]:
-        points = given.get(digits(row[identifier])) if identifier < len(row) else None
+        points = given.get(_digits(row[identifier])) if identifier < len(row) else None
         if points not in (None, ""):
             row += [""] * (grade + 1 - len(row))
             row[grade] = points
@@ -356,21 +263,13 @@ def with_grades(data, grades):
     return file.getvalue()
 
 
+def _digits(text):
+    return "".join(re.findall(r"\d", text)).lstrip("0")
+
+
 def table(data):
-    """A csv of any usual encoding and separator. bytes -> list of rows"""
-    return separated(data)[0]
-
-
-def separated(data):
-    """A csv of any usual encoding and separator. bytes -> list of rows, the separator"""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = data.decode("utf-16", "replace")
-    else:
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = data.decode("cp1252", "replace")
-    text = text.replace("\0", "")
+    """A csv's bytes, of any usual encoding and separator. -> list of rows, the separator"""
+    text = decoded(data, "cp1252").replace("\0", "")
     told = re.match(r"sep=(.)\r?\n", text)  # Excel's hint
     if told:
         text = text[told.end() :]
@@ -379,20 +278,20 @@ def separated(data):
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator)), separator
 
 
-def head(title):
-    """A column's title to compare by: "Last modified (submission)" -> "lastmodifiedsubmission" """
+def _head(title):
+    """A column's title to compare by: "Last modified (submission)" -> "lastmodifiedsubmission"."""
     return re.sub(r"[^a-z0-9]", "", letters(title))
 
 
-def is_no_student(value):
+def _is_no_student(value):
     """Lines of Canvas's gradebook that are nobody: its maxima, its test student, its notes on posting."""
-    name = letters(value["full"] or value["first"] + value["last"])
-    return name in ("pointspossible", "teststudent", "studenttest") or not (
-        name or value["id"] or value["login"]
-    )
+    name = letters(value["full"] or value["first_name"] + value["last_name"])
+    if not (name or value["id"] or value["login"]):
+        return True
+    return name in ("pointspossible", "teststudent", "studenttest")
 
 
-def split_name(full):
+def _split_name(full):
     """ "Last, First" or "First Last" -> (first, last)"""
     if "," in full:
         last, _, first = full.partition(",")
@@ -401,27 +300,28 @@ def split_name(full):
     return first.strip(), last.strip()
 
 
-def safe_id(text):
+def _safe_id(text):
     """An id that can be the name of a folder: whatever the csv says, it names nothing outside."""
     return re.sub(r"[^\w.@+\-]", "_", unicodedata.normalize("NFC", text.strip())).strip("._-")[:100]
 
 
 # --- names
-# ----------------------------------------------------------------------------------------------------
 
 
 def letters(text):
-    """A name without accents, capitals, spaces and signs: "Núñez-O'Brien" -> "nunezobrien"; composed or not,
-    it is the same."""
+    """A name without accents, capitals, spaces and signs: "Núñez-O'Brien" -> "nunezobrien".
+
+    Composed or not, it is the same.
+    """
     text = unicodedata.normalize("NFC", text).casefold().translate(LETTERS)
     return "".join(c for c in unicodedata.normalize("NFKD", text) if c.isalnum())
 
 
-def spellings(text):
-    """A name as it may be spelt: Müller, Muller, Mueller; also where é was changed on its way through a zip.
-    -> set"""
+def _spellings(text):
+    """A name as it may be spelt: Müller, Muller, Mueller; also where é was changed in a zip. -> set"""
     found = set()
-    for one in (text, re.sub(r"#U([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text), unmixed(text)):
+    unescaped = re.sub(r"#U([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
+    for one in (text, unescaped, unmixed(text)):
         one = unicodedata.normalize("NFC", one).casefold()
         found |= {letters(one), letters(one.translate(SPELT_OUT))}
     return found - {""}
@@ -435,8 +335,8 @@ def unmixed(text):
         return text
 
 
-def words(text):
-    return [word for word in (letters(part) for part in re.split(r"[\s,_]+", text)) if word]
+def _words(text):
+    return [word for word in map(letters, re.split(r"[\s,_]+", text)) if word]
 
 
 class Roster:
@@ -444,12 +344,11 @@ class Roster:
 
     def __init__(self, students):
         self.students = {student.id: student for student in students}
-        self.by_number, self.by_key, self.by_name, self.by_part = (
-            collections.defaultdict(set) for _ in range(4)
-        )
+        self.by_number, self.by_key = collections.defaultdict(set), collections.defaultdict(set)
+        self.by_name, self.by_part = collections.defaultdict(set), collections.defaultdict(set)
         self.words = {}
         for student in students:
-            first, last = words(student.first_name), words(student.last_name)
+            first, last = _words(student.first_name), _words(student.last_name)
             self.words[student.id] = {*first, *last}
             for number in student.numbers():
                 self.by_number[number].add(student.id)
@@ -458,41 +357,37 @@ class Roster:
                 if what == "email":
                     self.by_key[key.partition("@")[0]].add(student.id)
             for both in (student.first_name + student.last_name, student.last_name + student.first_name):
-                for name in spellings(both):
+                for name in _spellings(both):
                     self.by_name[name].add(student.id)
-            for one in range(
-                1, len(first) + 1
-            ):  # the first of several first names, and of several last names
-                for other in range(1, len(last) + 1):
-                    self.by_part["".join(last[:other] + first[:one])].add(student.id)
+            # The first of several first names, and of several last names.
+            for one, other in itertools.product(range(len(first)), range(len(last))):
+                self.by_part["".join(last[: other + 1] + first[: one + 1])].add(student.id)
 
     def find_number(self, number):
-        return self.one(
-            self.by_number.get(number.lstrip("0"), ()) if number.strip("0") else (),
-            f"the number {number[:20]}",
-        )
+        ids = self.by_number.get(number.lstrip("0"), ()) if number.strip("0") else ()
+        return self.one(ids, f"the number {number[:20]}")
 
     def find_key(self, key):
         key = unicodedata.normalize("NFC", key.strip()).casefold()
         return self.one(self.by_key.get(key, ()), f"{key[:80]!r}")
 
     def find_name(self, name, squeezed=False):
-        """By a name in any order, also where one side leaves out some of several names. squeezed: in one
-        word, last name first, as Canvas writes it; then only the roster may have more names, for nobody can
-        say where such a word ends."""
-        exact = set().union(*(self.by_name.get(one, ()) for one in spellings(name)))
+        """By a name in any order, also where one side leaves out some of several names.
+
+        squeezed: in one word, last name first, as Canvas writes it; then only the roster may have more names,
+        for nobody can say where such a word ends.
+        """
+        how = f"the name {name[:80]!r}"
+        exact = set().union(*(self.by_name.get(one, ()) for one in _spellings(name)))
         if exact:
-            return self.one(exact, f"the name {name[:80]!r}")
+            return self.one(exact, how)
         if squeezed:
-            close = set().union(*(self.by_part.get(one, ()) for one in spellings(name)))
+            close = set().union(*(self.by_part.get(one, ()) for one in _spellings(name)))
         else:
-            wanted = {word for one in (name, unmixed(name)) for word in words(one)}
-            close = {
-                one
-                for one, own in self.words.items()
-                if len(own & wanted) >= 2 and (own <= wanted or wanted <= own)
-            }
-        return self.one(close, f"a part of the name {name[:80]!r}" if close else f"the name {name[:80]!r}")
+            wanted = {*_words(name), *_words(unmixed(name))}
+            shared = {one: own for one, own in self.words.items() if len(own & wanted) >= 2}
+            close = {one for one, own in shared.items() if own <= wanted or wanted <= own}
+        return self.one(close, f"a part of {how}" if close else how)
 
     def one(self, ids, how):
         if len(ids) == 1:
@@ -504,7 +399,7 @@ class Roster:
 
 def namesakes(students):
     """Names that several students share, for a warning. -> list of names"""
-    count = collections.Counter(letters(student.last_name + student.first_name) for student in students)
-    return sorted(
-        {f"{s.first_name} {s.last_name}" for s in students if count[letters(s.last_name + s.first_name)] > 1}
-    )
+    names = collections.defaultdict(list)
+    for student in students:
+        names[letters(student.last_name + student.first_name)].append(student.name)
+    return sorted({name for same in names.values() if len(same) > 1 for name in same})

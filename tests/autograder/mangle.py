@@ -1,5 +1,4 @@
-"""What Colab, Jupyter and students do to notebooks: functions from a notebook's JSON, left as it is, to a
-mangled one's.
+"""What Colab, Jupyter and students do to notebooks: functions from a notebook's JSON to a mangled one's.
 
 `ACCIDENTS` cost nobody points: a mangled solved notebook is worth as much as the solved one. `BROKEN` give
 bytes that are no notebook.
@@ -8,6 +7,7 @@ bytes that are no notebook.
 import copy
 import functools
 import io
+import itertools
 import json
 import zipfile
 
@@ -27,6 +27,7 @@ def accident(function):
 
 
 def broken(function):
+    """Registers a function from a notebook's JSON to bytes that are no notebook."""
     BROKEN[function.__name__] = function
     return function
 
@@ -44,25 +45,51 @@ def place(notebook, grade_id):
 
 
 def code(source, **metadata):
-    return {
-        "cell_type": "code",
-        "execution_count": None,
-        "metadata": metadata,
-        "outputs": [],
-        "source": source,
-    }
+    kind = {"cell_type": "code", "execution_count": None, "metadata": metadata}
+    return kind | {"outputs": [], "source": source}
+
+
+def document(cells):
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+
+
+def text(cell):
+    return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+
+
+def is_exercise(cell):
+    return marks(cell).get("solution")
+
+
+def is_check(cell):
+    return marks(cell).get("grade")
 
 
 def exercises(notebook):
-    return [cell for cell in notebook["cells"] if marks(cell).get("solution")]
+    return [cell for cell in notebook["cells"] if is_exercise(cell)]
 
 
 def checks(notebook):
-    return [cell for cell in notebook["cells"] if marks(cell).get("grade")]
+    return [cell for cell in notebook["cells"] if is_check(cell)]
+
+
+def keep(notebook, wanted):
+    notebook["cells"] = [cell for cell in notebook["cells"] if wanted(cell)]
+
+
+def follow(notebook, followers):
+    """Puts cells behind each cell. followers: cell -> list of cells"""
+    notebook["cells"] = [cell for one in notebook["cells"] for cell in (one, *followers(one))]
+
+
+def turn_into(kind, cells):
+    for cell in cells:
+        cell["cell_type"] = kind
+        for key in ("outputs", "execution_count"):
+            cell.pop(key, None)
 
 
 # --- metadata and ids
-# -----------------------------------------------------------------------------------------
 
 
 @accident
@@ -76,15 +103,10 @@ def through_colab(notebook):
         "accelerator": "GPU",
         "widgets": {"application/vnd.jupyter.widget-state+json": {}},
     }
+    place = {"base_uri": "https://localhost:8080/", "height": 35}
     for n, cell in enumerate(notebook["cells"]):
         cell.pop("id", None)
-        cell["metadata"].update(
-            {
-                "id": f"aB3_{n:08x}",
-                "colab": {"base_uri": "https://localhost:8080/", "height": 35},
-                "outputId": "17e2",
-            }
-        )
+        cell["metadata"] |= {"id": f"aB3_{n:08x}", "colab": place, "outputId": "17e2"}
         cell["source"] = cell["source"].splitlines(keepends=True)
 
 
@@ -126,40 +148,29 @@ def ids_twice(notebook):
 
 
 # --- cells copied, moved, deleted, turned into another type
-# ----------------------------------------------------
 
 
 @accident
 def exercises_copied(notebook):
     """Each exercise's cell twice, one behind the other, marks and all."""
-    notebook["cells"] = [
-        cell
-        for one in notebook["cells"]
-        for cell in ([one, copy.deepcopy(one)] if marks(one).get("solution") else [one])
-    ]
+    follow(notebook, lambda cell: [copy.deepcopy(cell)] if is_exercise(cell) else [])
 
 
 @accident
 def checks_copied(notebook):
-    notebook["cells"] = [
-        cell
-        for one in notebook["cells"]
-        for cell in ([one, copy.deepcopy(one)] if marks(one).get("grade") else [one])
-    ]
+    follow(notebook, lambda cell: [copy.deepcopy(cell)] if is_check(cell) else [])
 
 
 @accident
-def stub_copied_below(notebook, stub='raise NotImplementedError("Exercise: yours to write")'):
+def stub_copied_below(notebook):
     """Below each solved exercise a copy with its marks, in which nothing is written."""
-    cells = []
-    for cell in notebook["cells"]:
-        cells.append(cell)
-        if marks(cell).get("solution"):
-            again = copy.deepcopy(cell)
-            heads = [line for line in text(cell).splitlines() if line.startswith("def ")]
-            again["source"] = "\n\n".join(f"{head}\n    {stub}" for head in heads)
-            cells.append(again)
-    notebook["cells"] = cells
+
+    def stub(cell):
+        heads = [line for line in text(cell).splitlines() if line.startswith("def ")]
+        stubs = [f'{head}\n    raise NotImplementedError("Exercise: yours to write")' for head in heads]
+        return copy.deepcopy(cell) | {"source": "\n\n".join(stubs)}
+
+    follow(notebook, lambda cell: [stub(cell)] if is_exercise(cell) else [])
 
 
 @accident
@@ -169,22 +180,22 @@ def whole_notebook_twice(notebook):
 
 @accident
 def checks_deleted(notebook):
-    notebook["cells"] = [cell for cell in notebook["cells"] if not marks(cell).get("grade")]
+    keep(notebook, lambda cell: not is_check(cell))
 
 
 @accident
 def prose_deleted(notebook):
-    notebook["cells"] = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    keep(notebook, lambda cell: cell["cell_type"] == "code")
 
 
 @accident
 def only_marked_cells_left(notebook):
-    notebook["cells"] = [cell for cell in notebook["cells"] if marks(cell)]
+    keep(notebook, marks)
 
 
 @accident
 def checks_moved_to_the_end(notebook):
-    notebook["cells"] = [c for c in notebook["cells"] if not marks(c).get("grade")] + checks(notebook)
+    notebook["cells"].sort(key=lambda cell: bool(is_check(cell)))
 
 
 @accident
@@ -194,20 +205,15 @@ def cells_in_reverse(notebook):
 
 @accident
 def exercises_as_markdown(notebook):
-    for cell in exercises(notebook):
-        cell["cell_type"] = "markdown"
-        cell.pop("outputs", None), cell.pop("execution_count", None)
+    turn_into("markdown", exercises(notebook))
 
 
 @accident
 def checks_as_raw(notebook):
-    for cell in checks(notebook):
-        cell["cell_type"] = "raw"
-        cell.pop("outputs", None), cell.pop("execution_count", None)
+    turn_into("raw", checks(notebook))
 
 
 # --- checks edited, cells added, formats
-# ----------------------------------------------------------------------
 
 
 @accident
@@ -225,9 +231,8 @@ def points_edited(notebook):
 @accident
 def own_cells_added(notebook):
     """A cell of one's own behind every cell, some of them empty."""
-    notebook["cells"] = [
-        c for n, one in enumerate(notebook["cells"]) for c in (one, code(f"mine = {n}" if n % 3 else ""))
-    ]
+    number = itertools.count()
+    follow(notebook, lambda cell: [code(f"mine = {n}" if (n := next(number)) % 3 else "")])
 
 
 @accident
@@ -250,31 +255,23 @@ def old_format(notebook):
         else:
             old["source"] = cell["source"]
         cells.append(old)
-    return {
-        "nbformat": 3,
-        "nbformat_minor": 0,
-        "metadata": {"name": ""},
-        "worksheets": [{"cells": cells, "metadata": {}}],
-    }
+    worksheets = [{"cells": cells, "metadata": {}}]
+    return {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": worksheets}
 
 
 @accident
 def foreign_kernel(notebook):
-    notebook["metadata"]["kernelspec"] = {
-        "name": "conda-env-myenv-py",
-        "display_name": "Python [conda env:myenv]",
-        "language": "python",
-    }
+    kernel = {"name": "conda-env-myenv-py", "display_name": "Python [conda env:myenv]"}
+    notebook["metadata"]["kernelspec"] = kernel | {"language": "python"}
 
 
 @accident
 def stale_outputs(notebook):
+    printed = "Points: 20 of 20. All of it holds.\n"
     for n, cell in enumerate(notebook["cells"]):
         if cell["cell_type"] == "code":
             cell["execution_count"] = 99 - n
-            cell["outputs"] = [
-                {"output_type": "stream", "name": "stdout", "text": "Points: 20 of 20. All of it holds.\n"}
-            ]
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": printed}]
 
 
 @accident
@@ -290,12 +287,22 @@ def spaces_at_ends(notebook):
         cell["source"] = "\n".join(line + "  " for line in text(cell).splitlines()) + "\n\n"
 
 
-def text(cell):
-    return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
-
-
 # --- what is no notebook
-# ----------------------------------------------------------------------------------------
+
+for name, data in {
+    "empty": b"",
+    "zeros": bytes(4096),  # what a full disk leaves of a file
+    "only_text": b"I could not open the notebook, sorry.\n",
+    "web_page": b"<!DOCTYPE html>\n<html><head><title>Google Colab</title></head></html>",
+    "json_of_something_else": b'{"points": 100}',
+    "json_list": b"[1, 2, 3]",
+    "cells_no_list": b'{"nbformat": 4, "cells": {"0": {}}}',
+    "nested_deep": b'{"cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "number_of_a_million_digits": b'{"cells": [], "nbformat": ' + b"1" * 1_000_000 + b"}",
+    "a_million_brackets": b'{"cells": [' + b"[]," * 4_000_000 + b"[]]}",
+    "of_another_course": as_bytes(document([code("import pandas as pd"), code("pd.DataFrame()")])),
+}.items():
+    BROKEN[name] = lambda notebook, data=data: data
 
 
 @broken
@@ -304,29 +311,8 @@ def truncated(notebook):
 
 
 @broken
-def empty(notebook):
-    return b""
-
-
-@broken
-def zeros(notebook):
-    """What a full disk leaves of a file."""
-    return bytes(4096)
-
-
-@broken
-def only_text(notebook):
-    return b"I could not open the notebook, sorry.\n"
-
-
-@broken
 def python_program(notebook):
     return "\n".join(text(cell) for cell in exercises(notebook)).encode()
-
-
-@broken
-def web_page(notebook):
-    return b"<!DOCTYPE html>\n<html><head><title>Google Colab</title></head></html>"
 
 
 @broken
@@ -335,45 +321,3 @@ def zipped(notebook):
     with zipfile.ZipFile(packed, "w") as file:
         file.writestr("notebook.ipynb", as_bytes(notebook))
     return packed.getvalue()
-
-
-@broken
-def json_of_something_else(notebook):
-    return b'{"points": 100}'
-
-
-@broken
-def json_list(notebook):
-    return b"[1, 2, 3]"
-
-
-@broken
-def cells_no_list(notebook):
-    return b'{"nbformat": 4, "cells": {"0": {}}}'
-
-
-@broken
-def nested_deep(notebook):
-    return b'{"cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-
-
-@broken
-def number_of_a_million_digits(notebook):
-    return b'{"cells": [], "nbformat": ' + b"1" * 1_000_000 + b"}"
-
-
-@broken
-def a_million_brackets(notebook):
-    return b'{"cells": [' + b"[]," * 4_000_000 + b"[]]}"
-
-
-@broken
-def of_another_course(notebook):
-    return as_bytes(
-        {
-            "nbformat": 4,
-            "nbformat_minor": 5,
-            "metadata": {},
-            "cells": [code("import pandas as pd"), code("pd.DataFrame()")],
-        }
-    )

@@ -1,11 +1,10 @@
-"""Repairing: what happens by accident costs nothing and is said; what is no notebook ends in one line;
-nothing breaks it."""
+"""Repairing: accidents cost nothing and are said; what is no notebook ends in one line; nothing breaks it."""
 
 import copy
-import importlib.util
 import json
 import os
-from pathlib import Path
+import re
+import sys
 
 import nbformat
 import pytest
@@ -14,9 +13,7 @@ from autograder import repair
 from course_lib.errors import CourseError
 from lessons import build
 
-spec = importlib.util.spec_from_file_location("mangle", Path(__file__).with_name("mangle.py"))
-mangle = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(mangle)
+from . import mangle
 
 LESSONS = {path.stem: path for path in sorted(build.LESSONS.glob("[0-9][0-9]_*.py"))}
 NAME = "02_template_model"
@@ -46,24 +43,26 @@ def mend(tmp_path, releases):
     return mend
 
 
+def sources(cells):
+    return [cell["source"] for cell in cells]
+
+
 def by_grade_id(notebook):
     return {mangle.marks(cell)["grade_id"]: cell for cell in notebook["cells"] if mangle.marks(cell)}
 
 
 def is_whole(repaired, release):
-    """The release's cells in its order, its checks and marks as they were, valid, without outputs, and it can
-    be written."""
+    """The release's cells in its order, checks and marks as they were, valid, without outputs, writable."""
     notebook = repaired.notebook
     nbformat.validate(notebook)
-    assert [cell.id for cell in notebook.cells if not cell.id.startswith("own-")] == [
-        cell.id for cell in release.cells
-    ]
-    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    ids = [cell.id for cell in notebook.cells]
+    assert [one for one in ids if not one.startswith("own-")] == [cell.id for cell in release.cells]
+    assert len(set(ids)) == len(ids)
     ours = {cell.id: cell for cell in release.cells}
     for cell in notebook.cells:
         if cell.id in ours:
             assert cell.metadata == ours[cell.id].metadata and cell.cell_type == ours[cell.id].cell_type
-            if cell.metadata.get("nbgrader", {}).get("grade"):
+            if mangle.is_check(cell):
                 assert cell.source == ours[cell.id].source
         else:
             assert not cell.metadata
@@ -74,30 +73,35 @@ def is_whole(repaired, release):
 
 
 # --- accidents
-# ----------------------------------------------------------------------------------------------------
 
+BOTH = "`rodrigues`, `tracking`"
+LOST = f"The cells of the exercises {BOTH} had lost their marks and were recognised"
+COPIED = f"There were several cells of exercise {BOTH}."
+POINTS = f"The points or marks of the test cell of {BOTH} had been changed; the original ones count."
+AS_TEXT = f"The cells of {BOTH} had been turned into text; they were made code again."
+WRITTEN = f"What you wrote into the test cell of {BOTH} was moved into a cell before it."
 SAID = {  # what the student is told of each accident: the beginning of a note, or nothing
     "through_colab": None,
-    "metadata_lost": "The cells of the exercises `rodrigues`, `tracking` had lost their marks and were recognised",
-    "metadata_lost_ids_kept": "The test cells of `rodrigues`, `tracking` had lost their marks",
-    "marks_lost_in_part": "The cells of the exercises `rodrigues`, `tracking` had lost their marks",
-    "marks_cut_down": "The points or marks of the test cell of `rodrigues`, `tracking` had been changed",
+    "metadata_lost": LOST,
+    "metadata_lost_ids_kept": f"The test cells of {BOTH} had lost their marks",
+    "marks_lost_in_part": LOST,
+    "marks_cut_down": POINTS,
     "ids_twice": None,
-    "exercises_copied": "There were several cells of exercise `rodrigues`, `tracking`.",
-    "checks_copied": "The test cell of `rodrigues`, `tracking` was there several times; it counts once.",
-    "stub_copied_below": "There were several cells of exercise `rodrigues`, `tracking`.",
-    "whole_notebook_twice": "There were several cells of exercise `rodrigues`, `tracking`.",
-    "checks_deleted": "The test cells of `rodrigues`, `tracking` were missing; they were put back.",
+    "exercises_copied": COPIED,
+    "checks_copied": f"The test cell of {BOTH} was there several times; it counts once.",
+    "stub_copied_below": COPIED,
+    "whole_notebook_twice": COPIED,
+    "checks_deleted": f"The test cells of {BOTH} were missing; they were put back.",
     "prose_deleted": "22 cells that were given had been deleted; they were put back.",
     "only_marked_cells_left": "34 cells that were given had been deleted; they were put back.",
     "checks_moved_to_the_end": "Cells had been moved; they were put into the lesson's order again.",
     "cells_in_reverse": "Cells had been moved",
-    "exercises_as_markdown": "The cells of `rodrigues`, `tracking` had been turned into text; they were made code again.",
-    "checks_as_raw": "The cells of `rodrigues`, `tracking` had been turned into text",
-    "checks_edited": "The test cells of `rodrigues`, `tracking` had been edited; the originals were used.",
-    "points_edited": "The points or marks of the test cell of `rodrigues`, `tracking` had been changed; the original ones count.",
+    "exercises_as_markdown": AS_TEXT,
+    "checks_as_raw": AS_TEXT,
+    "checks_edited": f"The test cells of {BOTH} had been edited; the originals were used.",
+    "points_edited": POINTS,
     "own_cells_added": None,
-    "written_into_the_checks": "What you wrote into the test cell of `rodrigues`, `tracking` was moved into a cell before it.",
+    "written_into_the_checks": WRITTEN,
     "old_format": "The notebook was saved in an old format; it was brought up to date.",
     "foreign_kernel": "The notebook named another kernel than Python 3; it was run with Python 3.",
     "stale_outputs": "Old outputs were removed; the notebook was run again from the top.",
@@ -122,34 +126,16 @@ def test_an_accident_is_undone_and_said(name, mend, releases, solved):
 @pytest.mark.parametrize("lesson", LESSONS)
 @pytest.mark.parametrize("name", mangle.ACCIDENTS)
 def test_after_every_accident_the_functions_are_the_solved_ones(name, lesson, mend, releases, solved):
-    """In the order of the cells, the last definition of every function that is asked for is the one that was
-    solved."""
+    """The last definition of every function that is asked for is the one that was solved."""
     repaired = mend(mangle.ACCIDENTS[name](solved[lesson]), lesson)
     is_whole(repaired, releases[lesson])
-
-    def last_definitions(notebook):
-        last = {}
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code":
-                for function in repair.defined(cell["source"]) & asked:
-                    last[function] = any(
-                        line.strip().startswith('raise NotImplementedError("Exercise')
-                        for line in cell["source"].splitlines()
-                    )
-        return last
-
-    asked = set().union(
-        *(
-            repair.defined(cell.source)
-            for cell in releases[lesson].cells
-            if mangle.marks(cell).get("solution")
-        )
-    )
-    assert (
-        asked
-        and not any(last_definitions(repaired.notebook).values())
-        and asked == set(last_definitions(repaired.notebook))
-    )
+    exercises = [cell.source for cell in releases[lesson].cells if mangle.is_exercise(cell)]
+    asked, last = set().union(*map(repair.defined, exercises)), {}
+    for cell in repaired.notebook.cells:
+        if cell.cell_type == "code":
+            unsolved = re.search(r'^\s*raise NotImplementedError\("Exercise', cell.source, re.MULTILINE)
+            last |= dict.fromkeys(repair.defined(cell.source) & asked, unsolved)
+    assert asked and last == dict.fromkeys(asked)
 
 
 def test_an_untouched_notebook_has_nothing_to_mend(mend, releases):
@@ -162,9 +148,7 @@ def test_repairing_twice_changes_nothing(mend, solved):
     for name in mangle.ACCIDENTS:
         once = mend(mangle.ACCIDENTS[name](solved[NAME]))
         twice = mend(plain_dict(once.notebook))
-        assert [cell.source for cell in twice.notebook.cells] == [
-            cell.source for cell in once.notebook.cells
-        ], name
+        assert sources(twice.notebook.cells) == sources(once.notebook.cells), name
 
 
 def test_the_release_as_nbgrader_makes_it_is_understood(tmp_path, releases, solved):
@@ -180,54 +164,57 @@ def test_the_release_as_nbgrader_makes_it_is_understood(tmp_path, releases, solv
 
 
 # --- copies, places, own cells
-# -------------------------------------------------------------------------------------
+
+
+RODRIGUES = "def batch_rodrigues"
 
 
 def cell_of(notebook, grade_id):
     return notebook["cells"][mangle.place(notebook, grade_id)]
 
 
-def with_copies(notebook, grade_id, *sources):
+def place_of(notebook, text):
+    return next(i for i, source in enumerate(sources(notebook["cells"])) if text in source)
+
+
+def with_copies(notebook, grade_id, *texts):
     """Copies of a cell before it, with other texts."""
     changed, at = copy.deepcopy(notebook), mangle.place(notebook, grade_id)
-    changed["cells"][at:at] = [copy.deepcopy(changed["cells"][at]) | {"source": source} for source in sources]
+    changed["cells"][at:at] = [copy.deepcopy(changed["cells"][at]) | {"source": text} for text in texts]
     return changed
 
 
-def test_of_copies_the_one_counts_in_which_most_is_written_and_others_stay_before_it(mend, releases, solved):
+def test_of_copies_the_one_counts_in_which_most_is_written_and_others_stay_before_it(mend, solved):
     good = cell_of(solved[NAME], "rodrigues")["source"]
-    half = good.replace("def batch_rodrigues", "def my_rodrigues")
+    half = good.replace(RODRIGUES, "def my_rodrigues")
     repaired = mend(with_copies(solved[NAME], "rodrigues", "draft = 1", half))
     at = mangle.place(repaired.notebook, "rodrigues")
-    assert [cell.source for cell in repaired.notebook.cells[at - 2 : at + 1]] == ["draft = 1", half, good]
+    assert sources(repaired.notebook.cells[at - 2 : at + 1]) == ["draft = 1", half, good]
     assert [cell.id for cell in repaired.notebook.cells[at - 2 : at]] == ["own-1", "own-2"]
 
 
 def test_a_second_try_below_the_first_counts(mend, solved):
     good = cell_of(solved[NAME], "rodrigues")["source"]
-    repaired = mend(
-        with_copies(solved[NAME], "rodrigues", good.replace("clamp", "clip").replace("return", "return 0 *"))
-    )
+    first = good.replace("clamp", "clip").replace("return", "return 0 *")
+    repaired = mend(with_copies(solved[NAME], "rodrigues", first))
     assert cell_of(repaired.notebook, "rodrigues").source == good
 
 
 def test_an_exercise_split_over_two_cells_without_marks(mend, solved):
     submitted = mangle.ACCIDENTS["metadata_lost"](solved[NAME])
-    at = next(i for i, cell in enumerate(submitted["cells"]) if "def batch_rodrigues" in cell["source"])
-    first, second = submitted["cells"][at]["source"].split("def batch_rodrigues")
-    submitted["cells"][at : at + 1] = [mangle.code(first), mangle.code("def batch_rodrigues" + second)]
-    repaired = mend(submitted)
-    code = [cell.source for cell in repaired.notebook.cells if cell.cell_type == "code"]
+    at = place_of(submitted, RODRIGUES)
+    first, second = submitted["cells"][at]["source"].split(RODRIGUES)
+    submitted["cells"][at : at + 1] = [mangle.code(first), mangle.code(RODRIGUES + second)]
+    code = [cell.source for cell in mend(submitted).notebook.cells if cell.cell_type == "code"]
     defining = [source for source in code if {"quat_to_rotmat", "batch_rodrigues"} & repair.defined(source)]
-    assert sorted(defining) == sorted([first, "def batch_rodrigues" + second])
+    assert sorted(defining) == sorted([first, RODRIGUES + second])
 
 
 def test_a_function_written_as_a_lambda_or_renamed_is_found_by_its_place(mend, solved):
     submitted = mangle.ACCIDENTS["metadata_lost"](solved[NAME])
-    at = next(i for i, cell in enumerate(submitted["cells"]) if "def batch_rodrigues" in cell["source"])
-    submitted["cells"][at]["source"] = "import torch\nmine = lambda theta: torch.eye(3)"
-    repaired = mend(submitted)
-    assert cell_of(repaired.notebook, "rodrigues").source == "import torch\nmine = lambda theta: torch.eye(3)"
+    mine = "import torch\nmine = lambda theta: torch.eye(3)"
+    submitted["cells"][place_of(submitted, RODRIGUES)]["source"] = mine
+    assert cell_of(mend(submitted).notebook, "rodrigues").source == mine
 
 
 def test_own_cells_stay_behind_their_neighbours(mend, releases):
@@ -236,23 +223,21 @@ def test_own_cells_stay_behind_their_neighbours(mend, releases):
         submitted["cells"].insert(n, mangle.code(f"mine({n})"))
     submitted["cells"].insert(6, {"cell_type": "markdown", "metadata": {}, "source": "a thought"})
     repaired = mend(submitted)
-    assert [cell.source for cell in repaired.notebook.cells] == [
-        cell["source"] for cell in submitted["cells"]
-    ]
+    assert sources(repaired.notebook.cells) == sources(submitted["cells"])
     assert repaired.notes == []
 
 
 def test_given_cells_keep_the_students_text_and_it_is_said(mend, releases):
-    submitted = plain_dict(releases["03_differentiable_rendering"])
-    at = next(i for i, cell in enumerate(submitted["cells"]) if cell["source"].startswith("USE_MY_WORK"))
+    lesson = "03_differentiable_rendering"
+    submitted = plain_dict(releases[lesson])
+    at = place_of(submitted, "USE_MY_WORK = False")
     submitted["cells"][at]["source"] = submitted["cells"][at]["source"].replace("False", "True")
     submitted["cells"][0]["source"] += "\n\nMy notes."
     for cell in submitted["cells"]:
         cell.pop("id")  # found by their places
-    repaired = mend(submitted, "03_differentiable_rendering")
-    assert repaired.notebook.cells[at].source.startswith("USE_MY_WORK = True") and repaired.notebook.cells[
-        0
-    ].source.endswith("My notes.")
+    repaired = mend(submitted, lesson)
+    assert repaired.notebook.cells[at].source.startswith("USE_MY_WORK = True")
+    assert repaired.notebook.cells[0].source.endswith("My notes.")
     assert repaired.notes == ["You changed a cell that was given; yours was run."]
 
 
@@ -266,26 +251,20 @@ def test_deleted_exercises_come_back_unsolved(mend, releases, solved):
 
 def test_forged_marks_on_own_cells_are_gone(mend, releases):
     submitted = plain_dict(releases[NAME])
-    submitted["cells"].append(
-        mangle.code(
-            "100",
-            nbgrader={"grade": True, "grade_id": "extra", "points": 100, "solution": False, "locked": True},
-            tags=["raises-exception"],
-        )
-    )
+    forged = {"grade": True, "grade_id": "extra", "points": 100, "solution": False, "locked": True}
+    submitted["cells"].append(mangle.code("100", nbgrader=forged, tags=["raises-exception"]))
     repaired = mend(submitted)
     is_whole(repaired, releases[NAME])
     assert repaired.notebook.cells[-1].source == "100"
 
 
 def test_no_cells_at_all(mend, releases):
-    repaired = mend({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []})
+    repaired = mend(mangle.document([]))
     is_whole(repaired, releases[NAME])
     assert "The notebook that you handed in has no cells." in repaired.notes
 
 
 # --- what is no notebook
-# ---------------------------------------------------------------------------------------------
 
 SAYS = {
     "truncated": "damaged at character",
@@ -321,56 +300,27 @@ def test_links_folders_pipes_and_giants_are_not_read(tmp_path, releases, solved)
     folder.mkdir()
     with giant.open("wb") as file:
         file.truncate(repair.MOST_BYTES + 1)
-    for path, says in (
-        (link, "a link"),
-        (pipe, "not a file"),
-        (folder, "not a file"),
-        (giant, "more than 64 MB"),
-        (tmp_path / "none.ipynb", "No such file"),
-    ):
-        with pytest.raises(CourseError, match=says):
+    says = {link: "a link", pipe: "not a file", folder: "not a file", giant: "more than 64 MB"}
+    for path, why in (says | {tmp_path / "none.ipynb": "No such file"}).items():
+        with pytest.raises(CourseError, match=why):
             repair.repair(path, releases[NAME])
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
-def test_encodings(encoding, mend, releases, solved):
-    submitted = copy.deepcopy(solved[NAME])
-    submitted["cells"] = [cell for cell in submitted["cells"] if cell["cell_type"] == "code"] + [
-        mangle.code("name = 'Åsa Müller'")
-    ]
+def test_encodings(encoding, mend, solved):
+    submitted, mine = copy.deepcopy(solved[NAME]), "name = 'Åsa Müller'"
+    mangle.keep(submitted, lambda cell: cell["cell_type"] == "code")
+    submitted["cells"].append(mangle.code(mine))
     data = json.dumps(submitted, ensure_ascii=False)
-    if encoding == "latin-1":
-        data = data.encode("latin-1", "replace").decode("latin-1")
-    repaired = mend(data.encode(encoding))
-    assert "name = 'Åsa Müller'" in [cell.source for cell in repaired.notebook.cells]
+    assert mine in sources(mend(data.encode(encoding, "replace")).notebook.cells)
 
 
 # --- hostile
-# ---------------------------------------------------------------------------------------------------------
 
-ABSURD = [
-    None,
-    True,
-    7,
-    -1.5,
-    float("nan"),
-    float("inf"),
-    "",
-    "x",
-    "\ud800",
-    "\0",
-    [],
-    {},
-    [[]],
-    [None, 3, {"a": []}, "x = 1\n"],
-    {"nbgrader": []},
-    {"nbgrader": {"grade_id": []}},
-    {"nbgrader": {"grade_id": "rodrigues"}},
-    {"id": {}},
-    10**300,
-    ["\ud800"],
-    "a" * 100_000,
-]
+NAN, INFINITE = float("nan"), float("inf")
+ABSURD = [None, True, 7, -1.5, NAN, INFINITE, 10**300, "", "x", "\ud800", "\0", "a" * 100_000]
+ABSURD += [[], {}, [[]], [None, 3, {"a": []}, "x = 1\n"], ["\ud800"], {"id": {}}]
+ABSURD += [{"nbgrader": []}, {"nbgrader": {"grade_id": []}}, {"nbgrader": {"grade_id": "rodrigues"}}]
 
 
 def test_absurd_values_everywhere(mend, releases):
@@ -389,43 +339,35 @@ def test_absurd_values_everywhere(mend, releases):
 
 def test_absurd_formats(mend, releases):
     cells = plain_dict(releases[NAME])["cells"]
-    for worksheets in (
-        [{"cells": cells}],
-        [{"cells": cells[:9]}, None, 3, {"cells": 4}, {}, {"cells": cells[9:]}],
-    ):
+    in_parts = [{"cells": cells[:9]}, None, 3, {"cells": 4}, {}, {"cells": cells[9:]}]
+    for worksheets in ([{"cells": cells}], in_parts):
         is_whole(mend({"nbformat": 2, "worksheets": worksheets}), releases[NAME])
 
 
 def test_headings_of_old_formats_are_kept(mend, releases):
     submitted = mangle.ACCIDENTS["old_format"](plain_dict(releases[NAME]))
-    submitted["worksheets"][0]["cells"].append(
-        {"cell_type": "heading", "level": 2, "source": ["Mine"], "metadata": {}}
-    )
+    heading = {"cell_type": "heading", "level": 2, "source": ["Mine"], "metadata": {}}
+    submitted["worksheets"][0]["cells"].append(heading)
     assert mend(submitted).notebook.cells[-1].source == "# Mine"
 
 
 def of_cells(release, count):
     """Notebooks of very many cells, of the kinds that a slow matching would stumble over."""
     base = plain_dict(release)["cells"]
-    marked = [cell for cell in base if mangle.marks(cell)]
-    yield "own", [*base, *(mangle.code(f"x = {n}") for n in range(count))]
-    yield "alike", [*(mangle.code("x") for n in range(count)), *base]
-    yield "copies of an exercise", [*base, *(marked[0] | {"source": f"x = {n}"} for n in range(count))]
-    yield "copies of a check", [*base, *[marked[1]] * count]
-    yield "one id", [*base, *(mangle.code(f"x = {n}") | {"id": base[3]["id"]} for n in range(count))]
-    yield (
-        "functions",
-        [
-            *(mangle.code(f"def batch_rodrigues(x): return {n}") for n in range(count)),
-            *[c for c in base if not mangle.marks(c)],
-        ],
-    )
+    exercise, check = [cell for cell in base if mangle.marks(cell)][:2]
+    own = [mangle.code(f"x = {n}") for n in range(count)]
+    tries = [mangle.code(f"def batch_rodrigues(x): return {n}") for n in range(count)]
+    yield "own", base + own
+    yield "alike", [mangle.code("x") for n in range(count)] + base
+    yield "copies of an exercise", base + [exercise | {"source": cell["source"]} for cell in own]
+    yield "copies of a check", base + [check] * count
+    yield "one id", base + [cell | {"id": base[3]["id"]} for cell in own]
+    yield "functions", tries + [cell for cell in base if not mangle.marks(cell)]
 
 
-def test_many_cells_take_linear_work(tmp_path, releases):
-    """Four times the cells are about four times the work, counted in calls: not in seconds, which depend on
-    the machine."""
-    import sys
+def test_many_cells_take_linear_work(tmp_path, releases, monkeypatch):
+    """Four times the cells are about four times the work, counted in calls: seconds depend on the machine."""
+    monkeypatch.setattr(repair, "MOST_OWN", 100)  # what is kept is validated by nbformat, which takes long
 
     def work(cells):
         calls = [0]
@@ -434,38 +376,29 @@ def test_many_cells_take_linear_work(tmp_path, releases):
             calls[0] += event in ("call", "c_call")
 
         path = tmp_path / "many.ipynb"
-        path.write_bytes(
-            json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}).encode()
-        )
+        path.write_text(json.dumps(mangle.document(cells)))
         sys.setprofile(count)
         try:
             repaired = repair.repair(path, releases[NAME])
         finally:
             sys.setprofile(None)
-        assert len(repaired.notebook.cells) > len(releases[NAME].cells) - 1
+        assert len(repaired.notebook.cells) >= len(releases[NAME].cells)
         return calls[0]
 
-    for (what, few), (_, many) in zip(of_cells(releases[NAME], 3_000), of_cells(releases[NAME], 12_000)):
+    for (what, few), (_, many) in zip(of_cells(releases[NAME], 1_000), of_cells(releases[NAME], 4_000)):
         assert work(many) < 5 * work(few), what
 
 
-def test_a_hundred_thousand_cells(mend, releases):
-    for what, cells in of_cells(releases[NAME], 100_000):
-        repaired = mend({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
-        assert (
-            len(repaired.notebook.cells)
-            <= len(releases[NAME].cells) + repair.MOST_OWN + 2 * repair.MOST_COPIES
-        ), what
+def test_of_very_many_cells_a_bounded_number_is_kept(mend, releases, monkeypatch):
+    monkeypatch.setattr(repair, "MOST_OWN", 200)
+    for what, cells in of_cells(releases[NAME], 20_000):
+        kept = len(mend(mangle.document(cells)).notebook.cells)
+        assert kept <= len(releases[NAME].cells) + repair.MOST_OWN + 2 * repair.MOST_COPIES, what
 
 
 def test_a_grade_id_that_is_a_cells_text(mend, solved):
     """It is looked for among grade ids, not among texts."""
     notebook = copy.deepcopy(solved[NAME])
-    check = mangle.checks(notebook)[0]
-    text = "".join(check["source"])
-    notebook["cells"].append(
-        mangle.code(
-            "x = 1", nbgrader={"grade_id": text, "solution": True, "grade": False, "schema_version": 3}
-        )
-    )
+    marks = {"grade_id": mangle.text(mangle.checks(notebook)[0]), "solution": True, "grade": False}
+    notebook["cells"].append(mangle.code("x = 1", nbgrader=marks | {"schema_version": 3}))
     assert mend(notebook).notebook.cells
