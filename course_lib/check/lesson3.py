@@ -324,12 +324,8 @@ def _backward(result, weights, in_place):
 
     in_place: what is said where the student's code has written into what they need.
     """
-    try:
+    with _explained(lambda error: Problem.of(in_place) if "inplace" in str(error) else None):
         (result * weights).sum().backward()
-    except RuntimeError as error:
-        if "inplace" not in str(error):
-            raise
-        raise Problem.of(in_place) from error
 
 
 def _wrong_gradient(grad, right):
@@ -512,19 +508,16 @@ class FrontFaces(OfDibr):
 class OfFeature(OfDibr):
     """A feature other than the hard mask: values at the corners of faces, interpolated over the nearest face.
 
-    feature: its name; otherwise: what is said where no guess fits, with {} for what should be and what is.
+    feature: its name; otherwise: what is said where no guess fits, with {} for what should be and what is;
+    farther: what is said where the farther face is seen: the order in depth is judged by `Normals` alone.
     """
 
     after = (Form, Silhouette)
-    feature, otherwise = "", ""
+    feature, otherwise, farther = "", "", None
 
     def values(self, view):
         """The right values at the corners (B, F, 3, K), and wrong ones: a list of (mistake, values)."""
         raise NotImplementedError
-
-    def farther(self):
-        """What is said where the farther face is seen. The order in depth is judged by `Normals` alone."""
-        return None
 
     def judge(self, outputs, **inputs):
         view, got = self.view(outputs, **inputs), outputs[self.feature]
@@ -534,7 +527,7 @@ class OfFeature(OfDibr):
         if alike(got, right):
             return None
         if alike(got, view.paint(values, *view.cover(depth=-view.depth))):
-            return self.farther()
+            return self.farther
         by_world_z = view.cover(depth=view.world[..., 2])
         guesses = [("depth-wrong", view.paint(values, *by_world_z))]
         guesses += [(mistake, view.paint(wrong, *nearest)) for mistake, wrong in mistaken]
@@ -547,6 +540,7 @@ class Normals(OfFeature):
     feature = "normal"
     otherwise = """normals: Where your normals should be {} they are {}: the second feature is the normal of
         the face, in the world, of length 1."""
+    farther = Complaint("depth-sign", MISTAKES["depth-sign"])
 
     def values(self, view):
         in_camera = fallback.at_corners(view.camera_normals)
@@ -556,9 +550,6 @@ class Normals(OfFeature):
             ("normal-length, world", fallback.at_corners(view.world_normals)),
             ("normal-length, camera", in_camera),
         ]
-
-    def farther(self):
-        return Complaint("depth-sign", MISTAKES["depth-sign"])
 
 
 class Height(OfFeature):
@@ -894,10 +885,8 @@ class Stones:
     def __init__(self, rest, faces, face_uvs):
         self.V, self.F, self.face_uvs = rest[None], faces, face_uvs
         self.device, self.dtype, self.rodrigues = rest.device, rest.dtype, rotvec_to_rotmat
-        grouping = torch.zeros(2, dtype=torch.long)
-        self.LBS = types.SimpleNamespace(
-            n_groups=1, n_joints=2, seg_grouping=grouping, rodrigues=rotvec_to_rotmat
-        )
+        self.LBS = types.SimpleNamespace(n_groups=1, n_joints=2, rodrigues=rotvec_to_rotmat)
+        self.LBS.seg_grouping = torch.zeros(2, dtype=torch.long)
 
     def __call__(self, global_pose, body_pose, translation, part_scales=None, pose2rot=True):
         R = rotvec_to_rotmat(global_pose[:, 0]) if pose2rot else global_pose[:, 0]
