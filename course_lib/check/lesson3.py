@@ -198,16 +198,20 @@ def _turned(tilt):
     return stones()[0] @ rotvec_to_rotmat(tilt).mT
 
 
-def _tilts(rng, eye, corner, tries=256):
-    """Rotation vectors (B, 3) that tilt the stones by chance, such that their cameras see no face edge-on.
+def _tilts(rng, batch, tries=256):
+    """Rotation vectors that tilt the stones by chance. -> (B, tries, 3)"""
+    return _uniform(rng, [-0.5, -0.3, -0.5], [0.5, 0.3, 0.5], (batch, tries, 3))
+
+
+def _fittest(tilts, eye, corner):
+    """Of tilts (B, tries, 3) those with which the cameras see no face edge-on. -> (B, 3)
 
     Where a camera looks aslant, some faces that it sees look down: what looks at the camera is not what looks
     up. And one stone is before the other.
     """
     straight_down = _axes(torch.tensor([[0.0, 1, 0]]))[0]
     chosen = []
-    for place, camera, axes in zip(_places(eye, corner), eye, _axes(eye)):
-        tilt = _uniform(rng, [-0.5, -0.3, -0.5], [0.5, 0.3, 0.5], (tries, 3))
+    for tilt, place, camera, axes in zip(tilts, _places(eye, corner), eye, _axes(eye)):
         tilt = rotmat_to_rotvec(axes @ straight_down.mT @ rotvec_to_rotmat(tilt))  # along with the camera
         chosen.append(tilt[int(_unfit(_turned(tilt) + place, camera, axes).argmin())])
     return torch.stack(chosen)
@@ -230,11 +234,11 @@ def _unfit(verts, eye, axes):
     return 100 * edge_on - from_below.clamp(max=FROM_BELOW) / FROM_BELOW + apart
 
 
-def _case(rng, batch=2):
-    """A mesh before each of the cameras, of which the second looks aslant.
+def _views(rng, batch):
+    """Cameras, of which the second looks aslant, and texture coordinates.
 
-    -> verts (B, V, 3), faces (F, 3), face_uvs (1, F, 3, 2), eye (B, 3), corner (B, 2). Away from the second
-    camera z grows in the world: what has the larger one is not what is near.
+    -> faces (F, 3), face_uvs (1, F, 3, 2), eye (B, 3), corner (B, 2). Away from the second camera z grows in
+    the world: what has the larger one is not what is near.
     """
     eye = torch.zeros(batch, 3)
     eye[:, 1] = _uniform(rng, 4.5, 5.5, batch)
@@ -245,8 +249,15 @@ def _case(rng, batch=2):
     faces = stones()[1]
     middle = rng.uniform(0.2, 0.8, (1, len(faces), 1, 2))
     face_uvs = torch.from_numpy(middle + rng.uniform(-0.15, 0.15, (1, len(faces), 3, 2))).float()
-    verts = _turned(_tilts(rng, eye, corner)) + _places(eye, corner)[:, None]
-    return {"verts": verts, "faces": faces, "face_uvs": face_uvs, "eye": eye, "corner": corner}
+    return {"faces": faces, "face_uvs": face_uvs, "eye": eye, "corner": corner}
+
+
+def _case(rng, batch=2):
+    """The stones before each of the cameras of `_views`: these, and verts (B, V, 3)."""
+    views = _views(rng, batch)
+    place = views["eye"], views["corner"]
+    tilt = _fittest(_tilts(rng, batch), *place)
+    return {"verts": _turned(tilt) + _places(*place)[:, None], **views}
 
 
 def _uniform(rng, low, high, shape):
@@ -622,7 +633,7 @@ class SoftMask(OfDibr):
 
 
 def _another_band(rng):
-    """Two numbers and a count, none of them that of `TUTORIAL_BAND`: (3,)"""
+    """Two numbers and a count, none of them that of `TUTORIAL_BAND`. -> (3,)"""
     return torch.tensor([float(rng.uniform(20000, 40000)), float(rng.uniform(0.02, 0.03)), 25.0])
 
 
@@ -942,15 +953,15 @@ class OfRender(Property):
     LIGHT = (("water_absorption", [0.9, 0.5, 0.2]), *SUN)
 
     def inputs(self, rng):
-        case = _case(rng, batch=5)
-        del case["verts"]
-        eye, corner = case["eye"], case["corner"]
+        views = _views(rng, 5)
+        place = views["eye"], views["corner"]
+        _tilts(rng, 5)  # not used, but drawn: so what a seed gives stays the same
         return {
             "t": torch.tensor([3, 1]),
             "rest": stones()[0],
-            **case,
-            "global_poses": _tilts(rng, eye, corner)[:, None],
-            "translations": _places(eye, corner)[:, None],
+            **views,
+            "global_poses": _fittest(_tilts(rng, 5), *place)[:, None],
+            "translations": _places(*place)[:, None],
             "dolphin_albedo": _uniform(rng, 0.2, 0.9, (1, 1, 8, 8)),
             **{name: torch.tensor(value) for name, value in self.LIGHT},
         }
