@@ -1,8 +1,8 @@
 """Checks of lesson 3: basic rendering (exercise 4), light under water (5), the renderer (6).
 
-What is right is known from `spare`, a second way to compute DIB-R. The dolphin's part is played by two
-stones, one above the other in the camera's view, and two sheets that are open: one shows the camera its
-front, the other its back.
+What is right is known from `fallback_renderer`, a second way to compute DIB-R. The dolphin's part is played
+by two stones, one above the other in the camera's view, and two sheets that are open: one shows the camera
+its front, the other its back.
 """
 
 import contextlib
@@ -10,164 +10,267 @@ import inspect
 import math
 import re
 import types
+from functools import partial
 
 import torch
 
 from .. import shading
 from ..dolphin_model import rotvec_to_rotmat
-from ..errors import CourseError
-from ..kal.render.mesh import texture_mapping
+from ..errors import CourseError, fold
 from ..rotations import rotmat_to_rotvec
-from ..scene import DolphinScene
-from ..video import drone_cameras
+from ..scene import PARAMETERS, DolphinScene
+from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from ..window import TUTORIAL_BAND, Band, window_camera
-from . import fallback_renderer as spare
-from .core import Complaint, Exercise, Problem, Property, close, items, probable, shape_text, tensor
+from . import fallback_renderer as fallback
+from .core import Complaint, Exercise, Problem, Property, close, items, probable, tensor
 
 FRAME, WINDOW = (640, 360), (96, 54)  # pixels: the whole frame, and the part of it that the checks render
 FROM_BELOW = 0.02  # square metres that are enough to be noticed
-PIXELS_PER_METRE = 640 * 12.29 / 17.27  # at a distance of 1 m
-NAMES = ("uv", "normal", "height", "hard_mask")
-CHANNELS = (2, 3, 1, 1)
+PIXELS_PER_METRE = FRAME[0] * CAMERA_FOCAL / SENSOR_WIDTH  # at a distance of 1 m
+CHANNELS = {"uv": 2, "normal": 3, "height": 1, "hard_mask": 1}
+
+# What is said of a mistake whose wrong result is known. Where one mistake has several texts, a comma and more
+# words tell them apart: its key ends at the comma.
+MISTAKES = {
+    # exercise 4: the hard mask
+    "facing-sign": fold("""Only faces that look away are drawn: you see the far side from within. The camera
+        looks along -z, so take the faces whose normal in camera space has z >= 0."""),
+    "world-normals-for-facing, z": fold("""Which faces look at the camera is taken from z of the normals in
+        the world. Facing is a matter of camera space: take the normals of the faces in camera space."""),
+    "world-normals-for-facing, y": fold("""Which faces look at the camera is taken from y of the normals in
+        the world. That is right only as long as the camera looks straight down. Facing is a matter of camera
+        space: take the normals of the faces in camera space."""),
+    "y-flipped": "The picture is upside down: in the image plane y points up, and `rasterize` knows that.",
+    "x-flipped": "The picture is mirrored: left and right are exchanged.",
+    "no-perspective, camera": fold("""The vertices come into the image without perspective: the x and y of
+        camera space are used as they are. After the camera's pose come its intrinsics:
+        `cam.intrinsics.transform` divides by the distance."""),
+    "no-perspective, world": fold("""The vertices come into the image without perspective: the x and y of the
+        world are used as they are. After the camera's pose come its intrinsics: `cam.intrinsics.transform`
+        divides by the distance."""),
+    "no-focal-length": fold("""The vertices are divided by their distance, but the focal length is missing:
+        use `cam.intrinsics.transform`."""),
+    "perspective-sign": fold("""The vertices are divided by z, which is negative in front of the camera: the
+        picture is turned by half a turn."""),
+    "extrinsics-missing": fold("""The intrinsics are applied to points in the world. First
+        `cam.extrinsics.transform`, then `cam.intrinsics.transform`."""),
+    "empty": fold("""The hard mask is empty: no face is drawn at all. Print how many faces look at the camera,
+        and the range of their corners."""),
+    # the other features
+    "depth-sign": fold("""Where two faces lie behind each other you see the farther one. `rasterize` wants z
+        of the corners in camera space as it is, negative in front of the camera, where larger is closer: not
+        its negative, nor z of the projected vertices."""),
+    "depth-wrong": fold("""Where two faces lie behind each other it is not the nearer one that is seen. The
+        depth is z of the corners in camera space."""),
+    "camera-normals": fold("""The normals are those of camera space. The sun stands in the world: as a feature
+        the normals of the world are wanted (`mesh.face_normals`); those of camera space only say which faces
+        look at us."""),
+    "normals-flipped": "The normals point into the body.",
+    "normal-length, world": fold("""The normals do not have length 1, but that of twice the face's area:
+        `mesh.face_normals` are normalised, and `face_normals(..., unit=True)`."""),
+    "normal-length, camera": fold("""The normals do not have length 1 (and are those of camera space; wanted
+        are those of the world): `mesh.face_normals` are right."""),
+    "camera-height, camera y": fold("""This is y of camera space: it points up in the image. What points up
+        from the sea is y of the world, the coordinate with index 1."""),
+    "camera-height, world z": fold("""This is z of the world: it points up in the image. What points up from
+        the sea is y of the world, the coordinate with index 1."""),
+    "camera-height, camera z": fold("""The height is z of camera space: minus the distance to the camera. The
+        height over the sea is y in the world."""),
+    "wrong-axis": fold("""The height is x in the world, but the axis that points up is y, the coordinate with
+        index 1."""),
+    "height-sign": "The sign of the height is flipped: under water it is negative.",
+    "height-per-face": fold("""The height is the same all over a face. Each corner has a height of its own,
+        and in between it is interpolated."""),
+    "uv-not-flipped": fold("""v is upside down: `model.face_uvs` count it from the top of the texture,
+        `texture_mapping` from the bottom. 1 - v."""),
+    "uv-flipped-in-u": "It is v that must be flipped, the second coordinate; u stays.",
+    "uv-both-flipped": "Both coordinates are flipped; only v, the second one, must be.",
+    "uv-swapped": "u and v are exchanged.",
+    # the soft mask
+    "band-ignored": fold("""The soft edge is that of a whole frame, but this camera shows only a part of it,
+        in which all distances are longer. `*band.seen_by(cam)` gives sigmainv, boxlen and knum for this
+        camera."""),
+    "default-band": fold("""The soft edge has the width that `dibr_soft_mask` has by itself. Pass
+        `*band.seen_by(cam)` after the face index."""),
+    "soft-is-hard": fold("""The soft mask is the hard mask: it has no soft edge, and nothing beside the mesh
+        could pull at it."""),
+    "soft-is-hard, corners": fold("""Beside the mesh the soft mask is 0 everywhere: are these the corners in
+        the image (`[..., :2]` of the projected vertices)?"""),
+    "soft-inverted": "The soft mask is 0 on the mesh and 1 beside it: it is to be the other way round.",
+    "soft-upside-down": "The corners given to `dibr_soft_mask` are not those given to `rasterize`.",
+    "soft-without-back": fold("""The soft mask does not know the faces that look away. Give `dibr_soft_mask`
+        all faces."""),
+    # exercise 5: under water
+    "wrong-sign": fold("""Under water it gets brighter, and should get darker: the height is negative there
+        already, so the exponent is w · l without a minus."""),
+    "unchanged": fold("""The image comes back as it was. Is the result returned, and the condition (height
+        below 0) right?"""),
+    "one-colour, mean": fold("""All colours fade alike. Each has its own number in `water_absorption`: (3,)
+        against the image's last dimension broadcasts by itself."""),
+    "one-colour, one of them": fold("""All colours fade alike. Each has its own number in `water_absorption`,
+        and you use one for all."""),
+    "colours-reversed": "Red and blue are exchanged: the order is red, green, blue.",
+    "no-exponential, product": fold("""The colour is multiplied by w · l itself. The law is exponential: each
+        metre takes the same fraction of what is left."""),
+    "no-exponential, linear": fold("""The colour fades linearly, 1 + w · l. The law is exponential: each metre
+        takes the same fraction of what is left."""),
+    "factor-only": "This is exp(w · l) alone: the image is to be multiplied by it.",
+    "added": "exp(w · l) is added to the image, or subtracted; it is a factor.",
+    "depth-forgotten": "The colours fade, but not with depth: l is missing from the exponent.",
+    # above water
+    "above-water, brighter": fold("""Where the dolphin rises above the water it gets brighter: there is no
+        water above it there. Only heights below 0 count."""),
+    "above-water, darker": fold("""What is above the water is darkened as if it were as deep: only heights
+        below 0 count."""),
+    "above-water-black": "What is above the water becomes black. It is to stay as it is.",
+    "condition-reversed": "It is changed above the water and not below.",
+    # exercise 6: the masks
+    "masks-exchanged": "The hard and the soft mask are exchanged: image, hard_mask, soft_mask.",
+    "soft-twice": "Both masks are the soft one. The hard mask is the last of the features.",
+    "hard-twice": "Both masks are the hard one. The soft mask is the second result of `dibr_rendering`.",
+    # the picture
+    "no-water": "The water is missing: `lighting` calls `absorb` after the sun.",
+    "no-lighting, skin": fold("""This is the skin alone: its picture is not passed through `lighting`, or what
+        comes out of it is lost."""),
+    "no-lighting, sun": "The sun is missing: `lighting` does the sun and then the water.",
+    "no-texture, lit": fold("""The skin has no texture: `texturing(uv, hard_mask, scene.dolphin_albedo)` comes
+        before the light."""),
+    "no-texture, mask": "The image is the hard mask alone: texture and light are missing.",
+    "light-before-texture": fold("""The light comes before the texture. A sun's glint is not coloured by the
+        skin: first `texturing`, then `lighting` with its picture."""),
+    "light-before-texture, twice": "The texture is multiplied onto a picture that was lit with it already.",
+    "water-before-sun": fold("""The water comes before the sun; light is reflected first, then dimmed on its
+        way up."""),
+    "water-twice": "The water is applied twice: `lighting` calls `absorb` already.",
+    "texture-upside-down": "The texture is upside down: v is flipped once too often.",
+    "soft-edge": "The picture is multiplied by the soft mask.",
+    "texture-softly-masked": "The texture is masked by the soft mask: `texturing` wants the hard one.",
+    "wrong-normals": fold("""The sun shines as on normals from something else: the features are uv, normal,
+        height, hard mask, in this order."""),
+}
 
 
 # --- the stones, and who looks at them
-# -------------------------------------------------------------------------
-
-
-def octahedron(radii, middle):
-    """Vertices (6, 3), faces (8, 3), counter-clockwise from outside."""
-    verts = torch.cat([torch.diag(radii), -torch.diag(radii)]) + middle
-    faces = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
-    return verts, torch.tensor(faces)
-
-
-def sheet(middle):
-    """An upright look at four triangles that face up: vertices (5, 3), faces (4, 3)."""
-    verts = (
-        torch.tensor([[0.06, 0, -0.08], [-0.06, 0, -0.08], [-0.06, 0, 0.08], [0.06, 0, 0.08], [0, 0.01, 0]])
-        + middle
-    )
-    return verts, torch.tensor([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
 
 
 def stones():
-    """The mesh at rest: vertices (22, 3) in metres, faces (24, 3).
+    """The mesh at rest, two octahedra and two upright sheets: vertices (22, 3) in metres, faces (24, 3).
 
-    Seen from above, with +z up, x runs to the left.
+    Faces are counter-clockwise from outside; the second sheet is turned away. Seen from above, with +z up, x
+    runs to the left.
     """
-    lower, stone = octahedron(torch.tensor([0.22, 0.10, 0.15]), torch.tensor([0.08, -0.3, 0.02]))
-    upper, _ = octahedron(torch.tensor([0.16, 0.07, 0.10]), torch.tensor([-0.03, 0.1, -0.03]))
-    shown, square = sheet(torch.tensor([0.44, -0.05, 0.1]))
-    turned_away, _ = sheet(torch.tensor([-0.38, -0.1, 0.08]))
+    middles = [[0.08, -0.3, 0.02], [-0.03, 0.1, -0.03], [0.44, -0.05, 0.1], [-0.38, -0.1, 0.08]]
+    middles = torch.tensor(middles)[:, None]  # (4, 1, 3)
+    radii = torch.tensor([[0.22, 0.10, 0.15], [0.16, 0.07, 0.10]]).diag_embed()  # (2, 3, 3)
+    sheet = [[0.06, 0, -0.08], [-0.06, 0, -0.08], [-0.06, 0, 0.08], [0.06, 0, 0.08], [0, 0.01, 0]]
+    solid, flat = torch.cat([radii, -radii], 1) + middles[:2], torch.tensor(sheet) + middles[2:]  # (2, V, 3)
+    stone = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
+    stone, square = torch.tensor(stone), torch.tensor([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
     faces = torch.cat([stone, stone + 6, square + 12, square.flip(1) + 17])
-    return torch.cat([lower, upper, shown, turned_away]), faces
+    return torch.cat([solid.flatten(0, 1), flat.flatten(0, 1)]), faces
 
 
-def axes(eye):
-    """The cameras' right, up and back in the world, as columns: (B, 3, 3)"""
-    return whole_cameras(eye).extrinsics.R.mT
-
-
-def places(eye, corner):
-    """Where the middle of each camera's window is on the sea: (B, 3) metres."""
-    right, down = ((corner + torch.tensor(WINDOW) / 2 - torch.tensor(FRAME) / 2) / PIXELS_PER_METRE).unbind(
-        -1
-    )
-    ray = (axes(eye) @ torch.stack([right, -down, -torch.ones_like(right)], -1)[..., None])[..., 0]  # (B, 3)
-    return eye - ray * (eye[:, 1] / ray[:, 1])[:, None]
-
-
-def tilts(rng, eye, corner, tries=256):
-    """Rotation vectors (B, 3) that tilt the stones by chance, such that their cameras see no face edge-on.
-
-    Where a camera looks aslant, some faces that it sees look down: what looks at the camera is not what looks
-    up. And one stone is before the other.
-    """
-    straight_down = axes(torch.tensor([[0.0, 1, 0]]))[0]
-    chosen = []
-    for place, camera, axes_of in zip(places(eye, corner), eye, axes(eye)):
-        tilt = torch.from_numpy(rng.uniform([-0.5, -0.3, -0.5], [0.5, 0.3, 0.5], (tries, 3))).float()
-        tilt = rotmat_to_rotvec(
-            axes_of @ straight_down.mT @ rotvec_to_rotmat(tilt)
-        )  # tilted along with the camera
-        verts = turned(tilt) + place
-        hardly = edge_on(verts, camera, axes_of[:, 2])
-        if not looks_straight_down(camera):
-            from_below = seen_from_below(verts, axes_of[:, 2]).clamp(max=FROM_BELOW) / FROM_BELOW
-            hardly = 100 * hardly - from_below + apart(verts, axes_of)
-        chosen.append(tilt[int(hardly.argmin())])
-    return torch.stack(chosen)
-
-
-def looks_straight_down(eye):
-    return float(eye[[0, 2]].abs().max()) < 1e-6
-
-
-def apart(verts, axes_of):
-    """(B,) how far the middles of the two stones are apart in the picture: metres."""
-    return ((verts[:, :6].mean(1) - verts[:, 6:12].mean(1)) @ axes_of[:, :2]).norm(dim=-1)
-
-
-def seen_from_below(verts, back):
-    """(B,) how much of what faces the camera looks down: square metres, as the camera sees them."""
-    normal = spare.normals_of(spare.corners_of(verts, stones()[1]))
-    return ((normal @ back).clamp(min=0) * (normal[..., 1] < 0)).sum(-1)
-
-
-def turned(tilt):
-    """The stones, turned by rotation vectors (B, 3): (B, V, 3)"""
-    return stones()[0] @ rotvec_to_rotmat(tilt).mT
-
-
-def edge_on(verts, eye, back):
-    """(B,) 1.0 where a mesh (B, V, 3) has a face seen so flatly that it matters how one tells whether it
-    looks at us, else 0.0"""
-    corners = spare.corners_of(verts, stones()[1])
-    normal = spare.unit(spare.normals_of(corners))
-    slant = (normal * spare.unit(eye - corners.mean(2))).sum(-1)
-    return ((slant.abs() < 0.08) | ((normal @ back > 0) != (slant > 0))).any(-1).float()
-
-
-def whole_cameras(eye):
+def _whole_cameras(eye):
     """Drones at eye (B, 3) that look at the origin."""
     return drone_cameras(eye, torch.zeros_like(eye), torch.tensor([0.0, 0, 1]).expand_as(eye), *FRAME)
 
 
-def cameras(eye, corner):
+def _cameras(eye, corner):
     """Drones at eye (B, 3), of whose frames the part at corner (B, 2) is looked at."""
-    return window_camera(whole_cameras(eye), *corner.unbind(-1), *WINDOW)
+    return window_camera(_whole_cameras(eye), *corner.unbind(-1), *WINDOW)
 
 
-def case(rng, batch=2):
-    """verts (B, V, 3), faces (F, 3), face_uvs (1, F, 3, 2), eye (B, 3), corner (B, 2). The second camera
-    looks aslant.
+def _axes(eye):
+    """The cameras' right, up and back in the world, as columns. -> (B, 3, 3)"""
+    return _whole_cameras(eye).extrinsics.R.mT
 
-    Away from it z grows in the world: what has the larger one is not what is near.
+
+def _places(eye, corner):
+    """Where the middle of each camera's window is on the sea. -> (B, 3), metres"""
+    from_middle = corner + (torch.tensor(WINDOW) - torch.tensor(FRAME)) / 2
+    right, down = (from_middle / PIXELS_PER_METRE).unbind(-1)
+    ray = (_axes(eye) @ torch.stack([right, -down, -torch.ones_like(right)], -1)[..., None])[..., 0]  # (B, 3)
+    return eye - ray * (eye[:, 1] / ray[:, 1])[:, None]
+
+
+def _turned(tilt):
+    """The stones, turned by rotation vectors (B, 3). -> (B, V, 3)"""
+    return stones()[0] @ rotvec_to_rotmat(tilt).mT
+
+
+def _tilts(rng, batch, tries=256):
+    """Rotation vectors that tilt the stones by chance. -> (B, tries, 3)"""
+    return _uniform(rng, [-0.5, -0.3, -0.5], [0.5, 0.3, 0.5], (batch, tries, 3))
+
+
+def _fittest(tilts, eye, corner):
+    """Of tilts (B, tries, 3) those with which the cameras see no face edge-on. -> (B, 3)
+
+    Where a camera looks aslant, some faces that it sees look down: what looks at the camera is not what looks
+    up. And one stone is before the other.
+    """
+    straight_down = _axes(torch.tensor([[0.0, 1, 0]]))[0]
+    chosen = []
+    for tilt, place, camera, axes in zip(tilts, _places(eye, corner), eye, _axes(eye)):
+        tilt = rotmat_to_rotvec(axes @ straight_down.mT @ rotvec_to_rotmat(tilt))  # along with the camera
+        chosen.append(tilt[int(_unfit(_turned(tilt) + place, camera, axes).argmin())])
+    return torch.stack(chosen)
+
+
+def _unfit(verts, eye, axes):
+    """How unfit for a check a camera's view of the meshes (B, V, 3) is: the less, the better. -> (B,)"""
+    corners, back = verts[:, stones()[1]], axes[:, 2]  # (B, F, 3, 3)
+    normal = fallback.normals_of(corners)  # (B, F, 3)
+    towards_us = normal @ back
+    slant = (fallback.unit(normal) * fallback.unit(eye - corners.mean(2))).sum(-1)
+    # A face seen so flatly that it matters how one tells whether it looks at us.
+    edge_on = ((slant.abs() < 0.08) | ((towards_us > 0) != (slant > 0))).any(-1).float()
+    if not eye[[0, 2]].any():  # it looks straight down
+        return edge_on
+    looks_down = normal[..., 1] < 0
+    from_below = (towards_us.clamp(min=0) * looks_down).sum(-1)  # square metres, as the camera sees them
+    between = verts[:, :6].mean(1) - verts[:, 6:12].mean(1)  # from stone to stone
+    apart = (between @ axes[:, :2]).norm(dim=-1)  # in the picture, metres
+    return 100 * edge_on - from_below.clamp(max=FROM_BELOW) / FROM_BELOW + apart
+
+
+def _views(rng, batch):
+    """Cameras, of which the second looks aslant, and texture coordinates.
+
+    -> faces (F, 3), face_uvs (1, F, 3, 2), eye (B, 3), corner (B, 2). Away from the second camera z grows in
+    the world: what has the larger one is not what is near.
     """
     eye = torch.zeros(batch, 3)
-    eye[:, 1] = torch.from_numpy(rng.uniform(4.5, 5.5, batch)).float()
+    eye[:, 1] = _uniform(rng, 4.5, 5.5, batch)
     slant, around = rng.uniform(0.6, 0.75), rng.uniform(1.15, 1.85) * math.pi
-    eye[1] = eye[1, 1] * torch.tensor(
-        [math.sin(slant) * math.cos(around), math.cos(slant), math.sin(slant) * math.sin(around)]
-    )
+    aslant = [math.sin(slant) * math.cos(around), math.cos(slant), math.sin(slant) * math.sin(around)]
+    eye[1] = eye[1, 1] * torch.tensor(aslant)
     corner = torch.from_numpy(rng.integers([262, 143], [283, 164], (batch, 2)))
     faces = stones()[1]
-    middle = torch.from_numpy(rng.uniform(0.2, 0.8, (1, len(faces), 1, 2)))
-    face_uvs = (middle + torch.from_numpy(rng.uniform(-0.15, 0.15, (1, len(faces), 3, 2)))).float()
-    verts = turned(tilts(rng, eye, corner)) + places(eye, corner)[:, None]
-    return {"verts": verts, "faces": faces, "face_uvs": face_uvs, "eye": eye, "corner": corner}
+    middle = rng.uniform(0.2, 0.8, (1, len(faces), 1, 2))
+    face_uvs = torch.from_numpy(middle + rng.uniform(-0.15, 0.15, (1, len(faces), 3, 2))).float()
+    return {"faces": faces, "face_uvs": face_uvs, "eye": eye, "corner": corner}
 
 
-def random_weights(rng, channels):
-    """What two images are weighted by before they are summed, so that gradients can be compared: (2, H, W,
-    channels)"""
-    return torch.from_numpy(rng.normal(size=(2, WINDOW[1], WINDOW[0], channels))).float()
+def _case(rng, batch=2):
+    """The stones before each of the cameras of `_views`: these, and verts (B, V, 3)."""
+    views = _views(rng, batch)
+    place = views["eye"], views["corner"]
+    tilt = _fittest(_tilts(rng, batch), *place)
+    return {"verts": _turned(tilt) + _places(*place)[:, None], **views}
+
+
+def _uniform(rng, low, high, shape):
+    return torch.from_numpy(rng.uniform(low, high, shape)).float()
+
+
+def _random_weights(rng, channels, size=WINDOW):
+    """What two images are weighted by before they are summed, to compare gradients. -> (2, H, W, channels)"""
+    return torch.from_numpy(rng.normal(size=(2, size[1], size[0], channels))).float()
 
 
 def warm():
-    """Has the renderer's kernels compiled, so that nobody's solution is blamed for the seconds which that
-    takes once."""
+    """Compiles the renderer's kernels, which takes seconds once: no solution is to be blamed for them."""
     from ..kal.dibr import dibr_soft_mask, rasterize
 
     corners = torch.rand(1, 2, 3, 2, requires_grad=True)
@@ -175,145 +278,182 @@ def warm():
     (image[0].sum() + dibr_soft_mask(corners, seen).sum()).backward()
 
 
-# --- exercise 4
-# --------------------------------------------------------------------------------------------------
-
-
-def pretended_model(faces, face_uvs):
-    return types.SimpleNamespace(F=faces, face_uvs=face_uvs, device=faces.device)
-
-
-def rendered(given, verts, faces, face_uvs, eye, corner, band=()):
-    """What the student's dibr_rendering gives: a dict of the four features and the soft mask. Problems of
-    form are raised.
-
-    band: none, then the function's own; or [Band], to be passed on.
-    """
-    call = f"dibr_rendering(verts, cam, model{', band' if band else ''})"
-    try:
-        value = given.dibr_rendering(verts, cameras(eye, corner), pretended_model(faces, face_uvs), *band)
-    except CourseError as error:
-        raise kernel_problem(str(error)) or error
-    except (TypeError, AttributeError) as error:
-        raise band_problem(str(error)) or error
-    features, soft = items(call, value, 2, "the features, the soft mask")
-    if torch.is_tensor(features) and features.dim() == 4 and features.shape[-1] == 7:
-        raise Problem.of("""one-image: The features come as one image of 7 channels. Give `rasterize` a list of
-            features, then it gives a list.""")
-    if torch.is_tensor(features) and not torch.is_tensor(soft) and isinstance(soft, (tuple, list)):
-        raise Problem.of("order: The results are exchanged: first the features, then the soft mask.")
-    features = items(f"features of {call}", features, 4, "uv, normal, height, hard_mask")
-    B, (W, H) = len(verts), WINDOW
-    got = [feature.shape[-1] for feature in features if torch.is_tensor(feature) and feature.dim() == 4]
-    if len(got) == 4 and tuple(got) != CHANNELS and sorted(got) == sorted(CHANNELS):
-        raise Problem.of(f"""feature-order: The features have {got} channels: they are in another order than uv,
-            normal, height, hard mask (2, 3, 1, 1). Whoever uses them counts on the order.""")
-    if torch.is_tensor(features[0]) and tuple(features[0].shape[1:3]) == (W, H):
-        raise Problem.of(f"""height-and-width: The images are {H} wide and {W} high, and should be the other way
-            round. `rasterize` takes the height first, then the width.""")
-    outputs = {
-        name: tensor(f"feature {k} ({name}) of {call}", feature, (B, H, W, n), verts)
-        for k, (name, feature, n) in enumerate(zip(NAMES, features, CHANNELS))
-    }
-    if torch.is_tensor(soft) and tuple(soft.shape) == (B, H, W):
-        raise Problem.of(f"""soft-mask-dimension: The soft mask has shape {shape_text(soft.shape)}, expected
-            {shape_text((B, H, W, 1))}: like all images it has a last dimension, for its one channel. `[...,
-            None]` adds it.""")
-    return outputs | {"soft_mask": tensor(f"soft mask of {call}", soft, (B, H, W, 1), verts)}
-
-
-def band_problem(text):
-    """What Python says where a band is used for its three numbers: Problem, or None."""
-    if "not Band" in text or "got Band" in text:
-        return Problem.of("""band-not-seen: `band` is one thing, from which a camera gets its three numbers: hand
-            on `*band.seen_by(cam)` where they are wanted, and `band` itself to `dibr_rendering`.""")
-    return None
-
-
-def kernel_problem(text):
-    """What the renderer's complaint about an argument means here: Problem, or None."""
-    if "Ellipsis" in text:
-        return Problem.of(f"""blank: `rasterize` or `dibr_soft_mask` says: {text} A blank, `...`, is still in
-            your code.""")
-    name, _, rest = text.partition(":")
-    if problem := band_problem(text):
-        return problem
-    if name.startswith("face_features"):
-        got, expected = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", rest)[:2])
-        if got == expected[:3]:
-            return Problem.of(f"""feature-dimension: `rasterize` says: {text} The last dimension is missing:
-                `[..., 1:2]` keeps it, `[..., 1]` does not.""")
-        return Problem.of(f"""feature-per-vertex: `rasterize` says: {text} A feature has a value for each corner
-            of each face, not for each vertex: index it by the faces (`index_vertices_by_faces`).""")
-    if name == "face_vertices_image" and "3, 3)" in rest:
-        return Problem.of("""three-coordinates: The corners in the image (`faces_image`) have three coordinates,
-            and should have two: take `[..., :2]` of the projected vertices.""")
-    if name == "face_vertices_z":
-        return Problem.of(f"""depth-shape: `rasterize` says: {text} It wants one depth per corner: `[..., 2]` of
-            the faces in camera space.""")
-    if name == "valid_faces":
-        return Problem.of(f"""valid-faces: `rasterize` says: {text} Facing is one yes or no per face: compare the
-            z of its normal in camera space with 0.""")
-    return None
-
-
-class OfDibr(Property):
-    """A property of what dibr_rendering gives for the stones."""
-
-    # Each property judges its own image by `spare`. All five come out of one call: what is wrong with another
-    # one, another property says, so they are not compared with a reference's as a whole.
-    hidden = (*NAMES, "soft_mask")
-
-    def inputs(self, rng):
-        return case(rng)
-
-    def call(self, given, **inputs):
-        return rendered(given, **inputs)
-
-    def view(self, outputs, verts, faces, face_uvs, eye, corner):
-        """What `spare` makes of the case.
-
-        If back faces are drawn, then with them: that costs its own points, and no others.
-        """
-        view = spare.View(verts, cameras(eye, corner), faces, face_uvs)
-        if shows_back_faces(outputs["hard_mask"], view):
-            view.facing = torch.ones_like(view.facing)
-        return view
-
-
-def shows_back_faces(mask, view):
-    return not alike(mask, view.mask()) and alike(mask, view.mask(facing=torch.ones_like(view.facing)))
-
-
-def differing(got, right):
-    """The values of two images (B, H, W, K) at the pixel where they differ most. -> two texts: what should
-    be, what is"""
-    worst = (got.detach().double() - right.detach().double()).abs().sum(-1).flatten().argmax()
-    return [in_words(image.detach().flatten(0, 2)[worst]) for image in (right, got)]
-
-
-def in_words(values):
-    text = ", ".join(f"{float(x):.2f}" for x in values)
-    return text if len(values) == 1 else f"({text})"
+# --- images and gradients compared
 
 
 def alike(a, b, tolerance=2e-3):
     """Whether two images agree, but for one pixel in 500: a corner may fall on a pixel's centre."""
     if a.shape != b.shape:
         return False
-    near = (a.detach().double() - b.detach().double()).abs() <= tolerance * max(
-        1.0, float(b.detach().abs().max())
-    )  # NaN is not
+    a, b = a.detach().double(), b.detach().double()
+    near = (a - b).abs() <= tolerance * max(1.0, float(b.abs().max()))  # NaN is not
     return float((~near).any(-1).double().mean()) < 1 / 500
 
 
 def likely(image, guesses):
-    """As `probable`, for images: the first guess that looks like what came out."""
-    for key, text, wrong in guesses:
+    """As `probable`, for images: the first guess that looks like what came out. -> Complaint or None"""
+    for mistake, wrong in guesses:
         wrong = wrong() if callable(wrong) else wrong
-        if alike(image, wrong) and (key == "empty" or bool((wrong != 0).any())):
-            return Complaint(key, text)
+        if alike(image, wrong) and (mistake == "empty" or bool((wrong != 0).any())):
+            return _named(Complaint(mistake, MISTAKES[mistake]))
     return None
+
+
+def _named(complaint):
+    """A complaint from MISTAKES with its key: what stands before the comma."""
+    return complaint and complaint._replace(key=complaint.key.partition(",")[0])
+
+
+def _differing(got, right):
+    """What should be and what is at the pixel where two images (B, H, W, K) differ most. -> two texts"""
+    worst = (got.detach().double() - right.detach().double()).abs().sum(-1).flatten().argmax()
+    return [_in_words(image.detach().flatten(0, 2)[worst]) for image in (right, got)]
+
+
+def _in_words(values):
+    text = ", ".join(f"{float(x):.2f}" for x in values)
+    return text if len(values) == 1 else f"({text})"
+
+
+@contextlib.contextmanager
+def _explained(explain):
+    """Within, an exception becomes the Problem that `explain(error)` makes of it, if it makes one."""
+    try:
+        yield
+    except Exception as error:
+        if problem := explain(error):
+            raise problem from error
+        raise
+
+
+def _gradient_of(leaf):
+    return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+
+
+def _backward(result, weights, in_place):
+    """Sends gradients back from the weighted sum.
+
+    in_place: what is said where the student's code has written into what they need.
+    """
+    with _explained(lambda error: Problem.of(in_place) if "inplace" in str(error) else None):
+        (result * weights).sum().backward()
+
+
+def _wrong_gradient(grad, right):
+    """What is wrong with a finite gradient: "detached", "wrong-gradient", or None."""
+    scale = float(right.abs().max())
+    if float(grad.abs().max()) < 1e-6 * scale:
+        return "detached"
+    return "wrong-gradient" if float((grad - right).abs().max()) > 0.03 * scale else None
+
+
+# --- exercise 4
+
+
+def _pretended_model(faces, face_uvs):
+    return types.SimpleNamespace(F=faces, face_uvs=face_uvs, device=faces.device)
+
+
+def _rendered(given, verts, faces, face_uvs, eye, corner, band=()):
+    """What the student's dibr_rendering gives: a dict of the four features and the soft mask.
+
+    band: none, then the function's own; or [Band], to be passed on. Raises Problem for what is wrong in form.
+    """
+    call = f"dibr_rendering(verts, cam, model{', band' if band else ''})"
+    with _explained(_kernel_problem):
+        value = given.dibr_rendering(verts, _cameras(eye, corner), _pretended_model(faces, face_uvs), *band)
+    features, soft = items(call, value, 2, "the features, the soft mask")
+    if torch.is_tensor(features) and features.dim() == 4 and features.shape[-1] == 7:
+        raise Problem.of("""one-image: The features come as one image of 7 channels. Give `rasterize` a list
+            of features, then it gives a list.""")
+    if torch.is_tensor(features) and isinstance(soft, (tuple, list)):
+        raise Problem.of("order: The results are exchanged: first the features, then the soft mask.")
+    features = items(f"features of {call}", features, 4, "uv, normal, height, hard_mask")
+    B, (W, H) = len(verts), WINDOW
+    got = [feature.shape[-1] for feature in features if torch.is_tensor(feature) and feature.dim() == 4]
+    channels = list(CHANNELS.values())
+    if got != channels and sorted(got) == sorted(channels):
+        raise Problem.of(f"""feature-order: The features have {got} channels: they are in another order than
+            uv, normal, height, hard mask (2, 3, 1, 1). Whoever uses them counts on the order.""")
+    if torch.is_tensor(features[0]) and tuple(features[0].shape[1:3]) == (W, H):
+        raise Problem.of(f"""height-and-width: The images are {H} wide and {W} high, and should be the other
+            way round. `rasterize` takes the height first, then the width.""")
+    outputs = {
+        name: tensor(f"feature {k} ({name}) of {call}", feature, (B, H, W, n), verts)
+        for k, (feature, (name, n)) in enumerate(zip(features, CHANNELS.items()))
+    }
+    if torch.is_tensor(soft) and tuple(soft.shape) == (B, H, W):
+        raise Problem.of(f"""soft-mask-dimension: The soft mask has shape {(B, H, W)}, expected
+            {(B, H, W, 1)}: like all images it has a last dimension, for its one channel. `[..., None]` adds
+            it.""")
+    return outputs | {"soft_mask": tensor(f"soft mask of {call}", soft, (B, H, W, 1), verts)}
+
+
+def _band_problem(error):
+    """What Python says where a band is used for its three numbers. -> Problem or None"""
+    says_so = "not Band" in str(error) or "got Band" in str(error)
+    if says_so and isinstance(error, (CourseError, TypeError, AttributeError)):
+        return Problem.of("""band-not-seen: `band` is one thing, from which a camera gets its three numbers:
+            hand on `*band.seen_by(cam)` where they are wanted, and `band` itself to `dibr_rendering`.""")
+    return None
+
+
+def _kernel_problem(error):
+    """What the renderer's complaint about an argument means here. -> Problem or None"""
+    text = str(error)
+    if isinstance(error, CourseError) and "Ellipsis" in text:
+        return Problem.of(f"""blank: `rasterize` or `dibr_soft_mask` says: {text} A blank, `...`, is still in
+            your code.""")
+    problem = _band_problem(error)
+    if problem or not isinstance(error, CourseError):
+        return problem
+    name, _, rest = text.partition(":")
+    if name.startswith("face_features"):
+        got, expected = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", rest)[:2])
+        if got == expected[:3]:
+            return Problem.of(f"""feature-dimension: `rasterize` says: {text} The last dimension is missing:
+                `[..., 1:2]` keeps it, `[..., 1]` does not.""")
+        return Problem.of(f"""feature-per-vertex: `rasterize` says: {text} A feature has a value for each
+            corner of each face, not for each vertex: index it by the faces (`index_vertices_by_faces`).""")
+    if name == "face_vertices_image" and "3, 3)" in rest:
+        return Problem.of("""three-coordinates: The corners in the image (`faces_image`) have three
+            coordinates, and should have two: take `[..., :2]` of the projected vertices.""")
+    if name == "face_vertices_z":
+        return Problem.of(f"""depth-shape: `rasterize` says: {text} It wants one depth per corner: `[..., 2]`
+            of the faces in camera space.""")
+    if name == "valid_faces":
+        return Problem.of(f"""valid-faces: `rasterize` says: {text} Facing is one yes or no per face: compare
+            the z of its normal in camera space with 0.""")
+    return None
+
+
+def _view(verts, faces, face_uvs, eye, corner):
+    return fallback.View(verts, _cameras(eye, corner), faces, face_uvs)
+
+
+class OfDibr(Property):
+    """A property of what dibr_rendering gives for the stones."""
+
+    # Each property judges its own image by `fallback_renderer`. All five come out of one call: what is wrong
+    # with another one, another property says, so they are not compared with a reference's as a whole.
+    hidden = (*CHANNELS, "soft_mask")
+
+    def inputs(self, rng):
+        return _case(rng)
+
+    def call(self, given, **inputs):
+        return _rendered(given, **inputs)
+
+    def view(self, outputs, **inputs):
+        """What `fallback_renderer` makes of the case.
+
+        If back faces are drawn, then with them: that costs its own points, and no others.
+        """
+        view, mask = _view(**inputs), outputs["hard_mask"]
+        all_faces = torch.ones_like(view.facing)
+        if not alike(mask, view.mask()) and alike(mask, view.mask(facing=all_faces)):
+            view.facing = all_faces
+        return view
 
 
 class Form(OfDibr):
@@ -322,14 +462,7 @@ class Form(OfDibr):
 
     def inputs(self, rng):
         warm()
-        return case(rng, batch=3)
-
-
-FEATURE_ORDER = "The third feature is the hard mask and the fourth the height; expected are uv, normal, height, hard mask."
-NO_PERSPECTIVE = (
-    "The vertices come into the image without perspective: the x and y of {} are used as they are. After the "
-    "camera's pose come its intrinsics: `cam.intrinsics.transform` divides by the distance."
-)
+        return _case(rng, batch=3)
 
 
 class Silhouette(OfDibr):
@@ -339,80 +472,35 @@ class Silhouette(OfDibr):
 
     def judge(self, outputs, **inputs):
         view, mask = self.view(outputs, **inputs), outputs["hard_mask"]
-        if alike(mask, view.mask()):  # back faces: `FrontFaces` says so
+        right = view.mask()
+        if alike(mask, right):  # back faces: `FrontFaces` says so
             return None
-
-        def at(projected):
-            return lambda: view.mask(on_image=spare.corners_of(projected, view.faces))
-
-        flipped_y, flipped_x = view.projected * torch.tensor([1, -1]), view.projected * torch.tensor([-1, 1])
-        if alike(outputs["height"], view.mask()):
-            return Complaint("feature-order", FEATURE_ORDER)
-        z = view.in_camera[..., 2:]
-        return likely(
-            mask,
-            [
-                (
-                    "facing-sign",
-                    "Only faces that look away are drawn: you see the far side from within. The camera looks along -z, "
-                    "so take the faces whose normal in camera space has z >= 0.",
-                    lambda: view.mask(facing=~view.facing),
-                ),
-                *(
-                    (
-                        "world-normals-for-facing",
-                        f"Which faces look at the camera is taken from {axis} of the normals in the world. "
-                        f"{why}Facing is a matter of camera space: take the normals of the faces in camera "
-                        "space.",
-                        lambda k=k: view.mask(facing=view.world_normals[..., k] >= 0),
-                    )
-                    for k, axis, why in (
-                        (2, "z", ""),
-                        (1, "y", "That is right only as long as the camera looks straight down. "),
-                    )
-                ),
-                (
-                    "y-flipped",
-                    "The picture is upside down: in the image plane y points up, and `rasterize` knows that.",
-                    at(flipped_y),
-                ),
-                ("x-flipped", "The picture is mirrored: left and right are exchanged.", at(flipped_x)),
-                ("no-perspective", NO_PERSPECTIVE.format("camera space"), at(view.in_camera[..., :2])),
-                ("no-perspective", NO_PERSPECTIVE.format("the world"), at(view.verts[..., :2])),
-                ("no-perspective", NO_PERSPECTIVE.format("the world"), at(view.verts[..., [0, 2]])),
-                (
-                    "no-focal-length",
-                    "The vertices are divided by their distance, but the focal length is missing: use "
-                    "`cam.intrinsics.transform`.",
-                    at(view.in_camera[..., :2] / -z),
-                ),
-                (
-                    "perspective-sign",
-                    "The vertices are divided by z, which is negative in front of the camera: the picture is turned "
-                    "by half a turn.",
-                    at(-view.projected),
-                ),
-                (
-                    "extrinsics-missing",
-                    "The intrinsics are applied to points in the world. First `cam.extrinsics.transform`, then "
-                    "`cam.intrinsics.transform`.",
-                    lambda: at(self.projected_from_world(view, inputs))(),
-                ),
-                (
-                    "empty",
-                    "The hard mask is empty: no face is drawn at all. Print how many faces look at the camera, and the range "
-                    "of their corners.",
-                    torch.zeros_like(mask),
-                ),
-            ],
-        ) or Complaint.of(f"""silhouette: The mesh is seen in {int((mask > 0).sum())} pixels of two images,
-            expected {int((view.mask() > 0).sum())}, or in other ones. Look at your hard mask: is it in the
-            right place?""")
-
-    @staticmethod
-    def projected_from_world(view, inputs):
-        cam = cameras(inputs["eye"], inputs["corner"])
-        return cam.intrinsics.transform(inputs["verts"])[..., :2].double()
+        if alike(outputs["height"], right):
+            return Complaint.of("""feature-order: The third feature is the hard mask and the fourth the
+                height; expected are uv, normal, height, hard mask.""")
+        in_camera, projected, normals = view.in_camera, view.projected, view.world_normals
+        from_world = view.cam.intrinsics.transform(inputs["verts"])[..., :2].double()
+        facing = [
+            ("facing-sign", ~view.facing),
+            ("world-normals-for-facing, z", normals[..., 2] >= 0),
+            ("world-normals-for-facing, y", normals[..., 1] >= 0),
+        ]
+        places = [
+            ("y-flipped", projected * torch.tensor([1, -1])),
+            ("x-flipped", projected * torch.tensor([-1, 1])),
+            ("no-perspective, camera", in_camera[..., :2]),
+            ("no-perspective, world", view.verts[..., :2]),
+            ("no-perspective, world", view.verts[..., [0, 2]]),
+            ("no-focal-length", in_camera[..., :2] / -in_camera[..., 2:]),
+            ("perspective-sign", -projected),
+            ("extrinsics-missing", from_world),
+        ]
+        guesses = [(mistake, partial(view.mask, facing=faces)) for mistake, faces in facing]
+        guesses += [(mistake, partial(view.mask, on_image=at[:, view.faces])) for mistake, at in places]
+        guesses.append(("empty", torch.zeros_like(mask)))
+        return likely(mask, guesses) or Complaint.of(f"""silhouette: The mesh is seen in
+            {int((mask > 0).sum())} pixels of two images, expected {int((right > 0).sum())}, or in other ones.
+            Look at your hard mask: is it in the right place?""")
 
 
 class FrontFaces(OfDibr):
@@ -420,177 +508,94 @@ class FrontFaces(OfDibr):
     points = 2
     after = (Form, Silhouette)
 
-    def judge(self, outputs, verts, faces, face_uvs, eye, corner):
-        if alike(outputs["hard_mask"], spare.View(verts, cameras(eye, corner), faces, face_uvs).mask()):
+    def judge(self, outputs, **inputs):
+        if alike(outputs["hard_mask"], _view(**inputs).mask()):
             return None
         return Complaint.of("""back-faces-kept: Faces that turn their back to the camera are drawn too. On a
             closed animal its near side hides most of them, but they cost time, and where a mesh is open one
             sees them: pass `valid_faces`.""")
 
 
-DEPTH_SIGN = (
-    "Where two faces lie behind each other you see the farther one. `rasterize` wants z of the corners in camera space "
-    "as it is, negative in "
-    "front of the camera, where larger is closer: not its negative, nor z of the projected vertices."
-)
-DEPTH_WRONG = (
-    "Where two faces lie behind each other it is not the nearer one that is seen. The depth is z of the corners in "
-    "camera space."
-)
+class OfFeature(OfDibr):
+    """A feature other than the hard mask: values at the corners of faces, interpolated over the nearest face.
+
+    feature: its name; otherwise: what is said where no guess fits, with {} for what should be and what is;
+    farther: what is said where the farther face is seen: the order in depth is judged by `Normals` alone.
+    """
+
+    after = (Form, Silhouette)
+    feature, otherwise, farther = "", "", None
+
+    def values(self, view):
+        """The right values at the corners (B, F, 3, K), and wrong ones: a list of (mistake, values)."""
+        raise NotImplementedError
+
+    def judge(self, outputs, **inputs):
+        view, got = self.view(outputs, **inputs), outputs[self.feature]
+        values, mistaken = self.values(view)
+        nearest = view.cover()
+        right = view.paint(values, *nearest)
+        if alike(got, right):
+            return None
+        if alike(got, view.paint(values, *view.cover(depth=-view.depth))):
+            return self.farther
+        by_world_z = view.cover(depth=view.world[..., 2])
+        guesses = [("depth-wrong", view.paint(values, *by_world_z))]
+        guesses += [(mistake, view.paint(wrong, *nearest)) for mistake, wrong in mistaken]
+        return likely(got, guesses) or Complaint.of(self.otherwise.format(*_differing(got, right)))
 
 
-def painted(view, values):
-    return view.paint(values, *view.cover())
-
-
-def far_painted(view, values):
-    return view.paint(values, *view.cover(depth=-view.depth))
-
-
-def painted_by_world_z(view, values):
-    return view.paint(values, *view.cover(depth=spare.corners_of(view.verts, view.faces)[..., 2]))
-
-
-class Normals(OfDibr):
+class Normals(OfFeature):
     name = "normals of the nearest face, in the world"
     points = 3
-    after = (Form, Silhouette)
+    feature = "normal"
+    otherwise = """normals: Where your normals should be {} they are {}: the second feature is the normal of
+        the face, in the world, of length 1."""
+    farther = Complaint("depth-sign", MISTAKES["depth-sign"])
 
-    def judge(self, outputs, **inputs):
-        view, normal = self.view(outputs, **inputs), outputs["normal"]
-        right = painted(view, view.normals)
-        if alike(normal, right):
-            return None
-        in_camera = spare.at_corners(spare.unit(view.camera_normals))
-        raw = spare.at_corners(view.world_normals)
-        return likely(
-            normal,
-            [
-                ("depth-sign", DEPTH_SIGN, lambda: far_painted(view, view.normals)),
-                ("depth-wrong", DEPTH_WRONG, lambda: painted_by_world_z(view, view.normals)),
-                (
-                    "camera-normals",
-                    "The normals are those of camera space. The sun stands in the world: as a feature the normals of "
-                    "the world are "
-                    "wanted (`mesh.face_normals`); those of camera space only say which faces look at us.",
-                    lambda: painted(view, in_camera),
-                ),
-                ("normals-flipped", "The normals point into the body.", lambda: painted(view, -view.normals)),
-                (
-                    "normal-length",
-                    "The normals do not have length 1, but that of twice the face's area: `mesh.face_normals` are "
-                    "normalised, and `face_normals(..., unit=True)`.",
-                    lambda: painted(view, raw),
-                ),
-                (
-                    "normal-length",
-                    "The normals do not have length 1 (and are those of camera space; wanted are those of the world): "
-                    "`mesh.face_normals` are right.",
-                    lambda: painted(view, spare.at_corners(view.camera_normals)),
-                ),
-            ],
-        ) or Complaint(
-            "normals",
-            "Where your normals should be {} they are {}: the second feature is the normal "
-            "of the face, in the world, of length 1.".format(*differing(normal, right)),
-        )
+    def values(self, view):
+        in_camera = fallback.at_corners(view.camera_normals)
+        return view.normals, [
+            ("camera-normals", fallback.unit(in_camera)),
+            ("normals-flipped", -view.normals),
+            ("normal-length, world", fallback.at_corners(view.world_normals)),
+            ("normal-length, camera", in_camera),
+        ]
 
 
-class Height(OfDibr):
+class Height(OfFeature):
     name = "height over the sea"
     points = 3
-    after = (Form, Silhouette)
+    feature = "height"
+    otherwise = """height: Where the height should be {} m it is {}: y in the world, at the corners of the
+        faces."""
 
-    def judge(self, outputs, **inputs):
-        view, height = self.view(outputs, **inputs), outputs["height"]
-        right = painted(view, view.height)
-        if alike(height, right) or alike(
-            height, far_painted(view, view.height)
-        ):  # the order in depth is judged above
-            return None
-        in_camera = spare.corners_of(view.in_camera, view.faces)
-        world = spare.corners_of(view.verts, view.faces)
-        return likely(
-            height,
-            [
-                *(
-                    (
-                        "camera-height",
-                        f"This is {what}: it points up in the image. What points up from the sea is y of the world, the "
-                        "coordinate with index 1.",
-                        lambda wrong=wrong: painted(view, wrong),
-                    )
-                    for what, wrong in (
-                        ("y of camera space", in_camera[..., 1:2]),
-                        ("z of the world", world[..., 2:]),
-                    )
-                ),
-                (
-                    "camera-height",
-                    "The height is z of camera space: minus the distance to the camera. The height over the sea is y "
-                    "in the world.",
-                    lambda: painted(view, in_camera[..., 2:]),
-                ),
-                (
-                    "wrong-axis",
-                    "The height is x in the world, but the axis that points up is y, the coordinate with index 1.",
-                    lambda: painted(view, world[..., :1]),
-                ),
-                ("depth-wrong", DEPTH_WRONG, lambda: painted_by_world_z(view, view.height)),
-                (
-                    "height-sign",
-                    "The sign of the height is flipped: under water it is negative.",
-                    lambda: painted(view, -view.height),
-                ),
-                (
-                    "height-per-face",
-                    "The height is the same all over a face. Each corner has a height of its own, and in between it "
-                    "is interpolated.",
-                    lambda: painted(view, view.height.mean(2, keepdim=True).expand(-1, -1, 3, -1)),
-                ),
-            ],
-        ) or Complaint(
-            "height",
-            "Where the height should be {} m it is {}: y in the world, at the corners of the faces.".format(
-                *differing(height, right)
-            ),
-        )
+    def values(self, view):
+        in_camera = view.in_camera[:, view.faces]
+        return view.height, [
+            ("camera-height, camera y", in_camera[..., 1:2]),
+            ("camera-height, world z", view.world[..., 2:]),
+            ("camera-height, camera z", in_camera[..., 2:]),
+            ("wrong-axis", view.world[..., :1]),
+            ("height-sign", -view.height),
+            ("height-per-face", fallback.at_corners(view.height.mean(2))),
+        ]
 
 
-class TextureCoordinates(OfDibr):
+class TextureCoordinates(OfFeature):
     name = "texture coordinates"
     points = 2
-    after = (Form, Silhouette)
+    feature = "uv"
+    otherwise = "uv: Where (u, v) should be {} it is {}."
 
-    def judge(self, outputs, **inputs):
-        view, uv = self.view(outputs, **inputs), outputs["uv"]
-        right = painted(view, view.uv)
-        if alike(uv, right) or alike(uv, far_painted(view, view.uv)):
-            return None
+    def values(self, view):
         u, v = view.uv[..., :1], view.uv[..., 1:]
-        return likely(
-            uv,
-            [
-                (
-                    "uv-not-flipped",
-                    "v is upside down: `model.face_uvs` count it from the top of the texture, `texture_mapping` from "
-                    "the bottom. 1 - v.",
-                    lambda: painted(view, torch.cat([u, 1 - v], -1)),
-                ),
-                (
-                    "uv-flipped-in-u",
-                    "It is v that must be flipped, the second coordinate; u stays.",
-                    lambda: painted(view, torch.cat([1 - u, 1 - v], -1)),
-                ),
-                (
-                    "uv-both-flipped",
-                    "Both coordinates are flipped; only v, the second one, must be.",
-                    lambda: painted(view, torch.cat([1 - u, v], -1)),
-                ),
-                ("depth-wrong", DEPTH_WRONG, lambda: painted_by_world_z(view, view.uv)),
-                ("uv-swapped", "u and v are exchanged.", lambda: painted(view, torch.cat([v, u], -1))),
-            ],
-        ) or Complaint("uv", "Where (u, v) should be {} it is {}.".format(*differing(uv, right)))
+        return view.uv, [
+            ("uv-not-flipped", torch.cat([u, 1 - v], -1)),
+            ("uv-flipped-in-u", torch.cat([1 - u, 1 - v], -1)),
+            ("uv-both-flipped", torch.cat([1 - u, v], -1)),
+            ("uv-swapped", torch.cat([v, u], -1)),
+        ]
 
 
 class SoftMask(OfDibr):
@@ -600,84 +605,51 @@ class SoftMask(OfDibr):
 
     def judge(self, outputs, **inputs):
         view, soft = self.view(outputs, **inputs), outputs["soft_mask"]
-        cam = cameras(inputs["eye"], inputs["corner"])
         seen, _ = view.cover()
 
         def drawn(*band, corners=view.on_image):
-            return spare.soft_mask(corners, seen, view.size, *band)[..., None]
+            return fallback.soft_mask(corners, seen, view.size, *band)
 
         band = TUTORIAL_BAND
-        right = drawn(*band.seen_by(cam))
+        seen_band = band.seen_by(view.cam)
+        right = drawn(*seen_band)
         if alike(soft, right):
             return None
         hard = view.mask()
-        visible = view.on_image.clone()
-        visible[~view.facing] = 9.0  # far outside
-        return likely(
-            soft,
-            [
-                (
-                    "band-ignored",
-                    "The soft edge is that of a whole frame, but this camera shows only a part of it, in which all "
-                    "distances are longer. `*band.seen_by(cam)` gives sigmainv, boxlen and knum for this camera.",
-                    lambda: drawn(band.sigmainv, band.boxlen, band.knum),
-                ),
-                (
-                    "default-band",
-                    "The soft edge has the width that `dibr_soft_mask` has by itself. Pass `*band.seen_by(cam)` after "
-                    "the face index.",
-                    lambda: drawn(7000, 0.02, 30),
-                ),
-                (
-                    "soft-is-hard",
-                    "The soft mask is the hard mask: it has no soft edge, and nothing beside the mesh could pull at it.",
-                    lambda: hard,
-                ),
-                (
-                    "soft-inverted",
-                    "The soft mask is 0 on the mesh and 1 beside it: it is to be the other way round.",
-                    lambda: 1 - right,
-                ),
-                (
-                    "soft-upside-down",
-                    "The corners given to `dibr_soft_mask` are not those given to `rasterize`.",
-                    lambda: drawn(*band.seen_by(cam), corners=view.on_image * torch.tensor([1, -1])),
-                ),
-                (
-                    "soft-without-back",
-                    "The soft mask does not know the faces that look away. Give `dibr_soft_mask` all faces.",
-                    lambda: drawn(*band.seen_by(cam), corners=visible),
-                ),
-                (
-                    "soft-is-hard",
-                    "Beside the mesh the soft mask is 0 everywhere: are these the corners in the image (`[..., :2]` of "
-                    "the projected vertices)?",
-                    lambda: torch.where(hard > 0, 1.0, soft.double().clamp(max=0)),
-                ),
-            ],
-        ) or Complaint.of("""soft-mask: Beside the mesh the soft mask differs from 1 - prod(1 - exp(-sigmainv
-            d²)). It wants the corners in the image, the face index from `rasterize`, and then
-            `*band.seen_by(cam)`.""")
+        upside_down, front = view.on_image * torch.tensor([1, -1]), view.on_image.clone()
+        front[~view.facing] = 9.0  # far outside
+        guesses = [
+            ("band-ignored", lambda: drawn(band.sigmainv, band.boxlen, band.knum)),
+            ("default-band", lambda: drawn(7000, 0.02, 30)),
+            ("soft-is-hard", hard),
+            ("soft-inverted", 1 - right),
+            ("soft-upside-down", lambda: drawn(*seen_band, corners=upside_down)),
+            ("soft-without-back", lambda: drawn(*seen_band, corners=front)),
+            ("soft-is-hard, corners", torch.where(hard > 0, 1.0, soft.double().clamp(max=0))),
+        ]
+        return likely(soft, guesses) or Complaint.of("""soft-mask: Beside the mesh the soft mask differs from
+            1 - prod(1 - exp(-sigmainv d²)). It wants the corners in the image, the face index from
+            `rasterize`, and then `*band.seen_by(cam)`.""")
 
 
-def another_band(rng):
-    """Two numbers and a count, none of them that of `TUTORIAL_BAND`: (3,)"""
+def _another_band(rng):
+    """Two numbers and a count, none of them that of `TUTORIAL_BAND`. -> (3,)"""
     return torch.tensor([float(rng.uniform(20000, 40000)), float(rng.uniform(0.02, 0.03)), 25.0])
 
 
-def band_of(values):
+def _band_of(values):
     sigmainv, boxlen, knum = values.tolist()
     return Band(sigmainv, boxlen, round(knum))
 
 
-def band_missing(function, call):
+def _band_missing(function, call):
     """Problem, where a function has no room for the band that `call` passes; else None."""
     try:
         inspect.signature(function).bind(*call)
     except TypeError:
-        name = function.__name__
-        return Problem.of(f"""band-missing: Your `{name}` takes no `band` any more, but the lesson calls it with
-            one. Its first line is to be as it was given: `band=TUTORIAL_BAND` is its last argument.""")
+        return Problem.of(f"""band-missing: Your `{function.__name__}` takes no `band` any more, but the
+            lesson calls it with one. Its first line is to be as it was given: `band=TUTORIAL_BAND` is its
+            last argument.""")
     except ValueError:  # its signature is not known
         pass
     return None
@@ -689,20 +661,18 @@ class AnotherBand(OfDibr):
     after = (Form, Silhouette, SoftMask)
 
     def inputs(self, rng):
-        return case(rng) | {"band": another_band(rng)}
+        return _case(rng) | {"band": _another_band(rng)}
 
     def call(self, given, band, **inputs):
-        if problem := band_missing(given.dibr_rendering, "vcmb"):
+        if problem := _band_missing(given.dibr_rendering, "vcmb"):
             raise problem
-        return rendered(given, **inputs, band=[band_of(band)])
+        return _rendered(given, **inputs, band=[_band_of(band)])
 
     def judge(self, outputs, band, **inputs):
-        view, soft = self.view(outputs, **inputs), outputs["soft_mask"]
-        cam = cameras(inputs["eye"], inputs["corner"])
+        view = self.view(outputs, **inputs)
         seen, _ = view.cover()
-        if alike(
-            soft, spare.soft_mask(view.on_image, seen, view.size, *band_of(band).seen_by(cam))[..., None]
-        ):
+        band = _band_of(band).seen_by(view.cam)
+        if alike(outputs["soft_mask"], fallback.soft_mask(view.on_image, seen, view.size, *band)):
             return None
         return Complaint.of("""band-fixed: With another `band` the soft mask is not another one, or not all
             three of its numbers change: `*band.seen_by(cam)` is to be that of the argument, not of
@@ -716,78 +686,58 @@ class Gradients(OfDibr):
     hidden = ("soft_mask", "height", "soft_mask_image", "height_image")
 
     def inputs(self, rng):
-        return case(rng) | {f"weights_{k}": random_weights(rng, 1) for k in (0, 1)}
+        return _case(rng) | {f"weights_{k}": _random_weights(rng, 1) for k in (0, 1)}
 
     def call(self, given, weights_0, weights_1, verts, **inputs):
         grads = {}
         for name, weights in (("soft_mask", weights_0), ("height", weights_1)):
             leaf = verts.clone().requires_grad_()
-            outputs = rendered(given, leaf, **inputs)
-            if not outputs[name].requires_grad:
+            image = _rendered(given, leaf, **inputs)[name]
+            if not image.requires_grad:
                 if name == "soft_mask":
-                    raise Problem.of("""mask-detached: No gradient flows from the soft mask to the vertices. It
-                        is what pulls the outline into place: is there a `.detach()`, `no_grad`, a comparison,
-                        or NumPy in between?""")
+                    raise Problem.of("""mask-detached: No gradient flows from the soft mask to the vertices.
+                        It is what pulls the outline into place: is there a `.detach()`, `no_grad`, a
+                        comparison, or NumPy in between?""")
                 raise Problem.of("""features-detached: No gradient flows from the features to the vertices. Is
                     there a `.detach()` or `no_grad` in between?""")
-            (outputs[name] * weights).sum().backward()
-            grads[name] = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
-            grads[name + "_image"] = outputs[name].detach()
+            (image * weights).sum().backward()
+            grads |= {name: _gradient_of(leaf), f"{name}_image": image.detach()}
         return grads
 
-    def judge(self, outputs, weights_0, weights_1, **inputs):
-        verts, judged = inputs.pop("verts").double(), 0
+    def judge(self, outputs, weights_0, weights_1, verts, faces, face_uvs, eye, corner):
+        judged = False
         for name, weights in (("soft_mask", weights_0), ("height", weights_1)):
-            grad = outputs[name]
-            if not torch.isfinite(grad).all():
+            if not torch.isfinite(outputs[name]).all():
                 return Complaint.of(f"nan-gradient: The gradient of the {name} is NaN or infinite.")
-            leaf = verts.clone().requires_grad_()
-            cam = cameras(inputs["eye"], inputs["corner"])
-            features, soft = spare.dibr_rendering(
-                leaf, cam, pretended_model(inputs["faces"], inputs["face_uvs"])
-            )
+            leaf = verts.double().requires_grad_()
+            model = _pretended_model(faces, face_uvs)
+            features, soft = fallback.dibr_rendering(leaf, _cameras(eye, corner), model)
             image = soft if name == "soft_mask" else features[2]
-            if not alike(outputs[name + "_image"], image):
+            if not alike(outputs[f"{name}_image"], image):
                 continue  # its own property says so
-            judged += 1
+            judged = True
             (image * weights).sum().backward()
-            scale = float(leaf.grad.abs().max())
-            if float((grad - leaf.grad).abs().max()) > 0.03 * scale:
-                if float(grad.abs().max()) < 1e-6 * scale:
-                    key = "mask-detached" if name == "soft_mask" else "features-detached"
-                    return Complaint.of(f"""{key}: The gradient of the {name} with respect to the vertices is
-                        0: a part of the way is detached.""")
+            wrong = _wrong_gradient(outputs[name], leaf.grad)
+            if wrong == "detached":
+                key = "mask-detached" if name == "soft_mask" else "features-detached"
+                return Complaint.of(f"""{key}: The gradient of the {name} with respect to the vertices is 0: a
+                    part of the way is detached.""")
+            if wrong:
                 return Complaint.of(f"""wrong-gradient: The gradient of the {name} with respect to the
                     vertices is wrong, though the image is right: a part of the way is detached, or computed
                     outside of torch.""")
-        return (
-            None
-            if judged
-            else Complaint.of("""gradients-of-wrong-images: First mend height and soft mask: of wrong ones no
+        if judged:
+            return None
+        return Complaint.of("""gradients-of-wrong-images: First mend height and soft mask: of wrong ones no
             gradient is right.""")
-        )
 
 
-dibr = Exercise(
-    4,
-    "Basic rendering",
-    ("dibr_rendering",),
-    (
-        Form(),
-        Silhouette(),
-        Normals(),
-        Height(),
-        TextureCoordinates(),
-        SoftMask(),
-        FrontFaces(),
-        AnotherBand(),
-        Gradients(),
-    ),
-)
+_FEATURES = (Normals(), Height(), TextureCoordinates())
+_OF_DIBR = (Form(), Silhouette(), *_FEATURES, SoftMask(), FrontFaces(), AnotherBand(), Gradients())
+dibr = Exercise(4, "Basic rendering", ("dibr_rendering",), _OF_DIBR)
 
 
 # --- exercise 5
-# --------------------------------------------------------------------------------------------------
 
 CALL = "absorb(image, sea_level_height, hard_mask, water_absorption)"
 
@@ -800,17 +750,14 @@ class OfAbsorb(Property):
     interpolated = False  # whether the mask's ones are those of a rasteriser: sums of three weights, rounded
 
     def inputs(self, rng):
-        def random(low, high, *shape):
-            return torch.from_numpy(rng.uniform(low, high, shape)).float()
-
-        mask = (random(0, 1, 2, 6, 8, 1) < self.covered).float()
+        mask = (_uniform(rng, 0, 1, (2, 6, 8, 1)) < self.covered).float()
         if self.interpolated:
             mask = mask * (1 + torch.from_numpy(rng.integers(-1, 2, mask.shape)) * 2**-23)
         return {
-            "image": random(0.2, 1.0, 2, 6, 8, 3),
-            "sea_level_height": random(*self.heights, 2, 6, 8, 1),
+            "image": _uniform(rng, 0.2, 1.0, (2, 6, 8, 3)),
+            "sea_level_height": _uniform(rng, *self.heights, (2, 6, 8, 1)),
             "hard_mask": mask.float(),
-            "water_absorption": torch.tensor([0.6, 0.25, 0.05]) + random(0, 0.05, 3),
+            "water_absorption": torch.tensor([0.6, 0.25, 0.05]) + _uniform(rng, 0, 0.05, 3),
         }
 
     def call(self, given, **inputs):
@@ -823,72 +770,26 @@ class UnderWater(OfAbsorb):
 
     def judge(self, outputs, image, sea_level_height, hard_mask, water_absorption):
         got, l, w = outputs["image"], sea_level_height, water_absorption
-        if close(got, image * (w * l).exp()):
+        factor = (w * l).exp()
+        right = image * factor
+        if close(got, right):
             return None
-        return probable(
-            got,
-            [
-                (
-                    "wrong-sign",
-                    "Under water it gets brighter, and should get darker: the height is negative there already, so the "
-                    "exponent is w · l without a minus.",
-                    image * (-w * l).exp(),
-                ),
-                (
-                    "unchanged",
-                    "The image comes back as it was. Is the result returned, and the condition (height below 0) right?",
-                    image,
-                ),
-                (
-                    "one-colour",
-                    "All colours fade alike. Each has its own number in `water_absorption`: (3,) against the image's last "
-                    "dimension broadcasts by itself.",
-                    image * (w.mean() * l).exp(),
-                ),
-                *(
-                    (
-                        "one-colour",
-                        "All colours fade alike. Each has its own number in `water_absorption`, and you use one for all.",
-                        image * (w[k] * l).exp(),
-                    )
-                    for k in range(3)
-                ),
-                (
-                    "colours-reversed",
-                    "Red and blue are exchanged: the order is red, green, blue.",
-                    image * (w.flip(0) * l).exp(),
-                ),
-                (
-                    "no-exponential",
-                    "The colour is multiplied by w · l itself. The law is exponential: each metre takes the same "
-                    "fraction of what is left.",
-                    image * (w * l),
-                ),
-                (
-                    "no-exponential",
-                    "The colour fades linearly, 1 + w · l. The law is exponential: each metre takes the same fraction "
-                    "of what is left.",
-                    image * (1 + w * l),
-                ),
-                (
-                    "factor-only",
-                    "This is exp(w · l) alone: the image is to be multiplied by it.",
-                    (w * l).exp().expand_as(image),
-                ),
-                (
-                    "added",
-                    "exp(w · l) is added to the image, or subtracted; it is a factor.",
-                    image + (w * l).exp(),
-                ),
-                (
-                    "depth-forgotten",
-                    "The colours fade, but not with depth: l is missing from the exponent.",
-                    image * (-w).exp(),
-                ),
-            ],
-        ) or Complaint.of(f"""absorption: For w = {rounded(w)} 1/m at l = {float(l[0, 0, 0, 0]):.2f} m the
-            colour {rounded(image[0, 0, 0])} should become {rounded((image * (w * l).exp())[0, 0, 0])}, yours
-            is {rounded(got[0, 0, 0])}.""")
+        guesses = [
+            ("wrong-sign", image * (-w * l).exp()),
+            ("unchanged", image),
+            ("one-colour, mean", image * (w.mean() * l).exp()),
+            *(("one-colour, one of them", image * (one * l).exp()) for one in w),
+            ("colours-reversed", image * (w.flip(0) * l).exp()),
+            ("no-exponential, product", image * (w * l)),
+            ("no-exponential, linear", image * (1 + w * l)),
+            ("factor-only", factor.expand_as(image)),
+            ("added", image + factor),
+            ("depth-forgotten", image * (-w).exp()),
+        ]
+        colour, faded, yours = (_in_words(x[0, 0, 0]) for x in (image, right, got))
+        return _named(probable(got, guesses, MISTAKES)) or Complaint.of(f"""absorption: For w = {_in_words(w)}
+            1/m at l = {float(l[0, 0, 0, 0]):.2f} m the colour {colour} should become {faded}, yours is
+            {yours}.""")
 
 
 class AboveWater(OfAbsorb):
@@ -901,32 +802,15 @@ class AboveWater(OfAbsorb):
         got, l, w = outputs["image"], sea_level_height, water_absorption
         if close(got, image * (w * l.clamp(max=0)).exp()):
             return None
-        return probable(
-            got,
-            [
-                (
-                    "above-water",
-                    "Where the dolphin rises above the water it gets brighter: there is no water above it there. Only "
-                    "heights below 0 count.",
-                    image * (w * l).exp(),
-                ),
-                (
-                    "above-water",
-                    "What is above the water is darkened as if it were as deep: only heights below 0 count.",
-                    image * (-w * l.abs()).exp(),
-                ),
-                (
-                    "above-water-black",
-                    "What is above the water becomes black. It is to stay as it is.",
-                    torch.where(l < 0, image * (w * l).exp(), 0),
-                ),
-                (
-                    "condition-reversed",
-                    "It is changed above the water and not below.",
-                    torch.where(l > 0, image * (w * l).exp(), image),
-                ),
-            ],
-        ) or Complaint.of("above-water: Where the height is above 0 the image is to stay as it is.")
+        faded = image * (w * l).exp()
+        guesses = [
+            ("above-water, brighter", faded),
+            ("above-water, darker", image * (-w * l.abs()).exp()),
+            ("above-water-black", torch.where(l < 0, faded, 0)),
+            ("condition-reversed", torch.where(l > 0, faded, image)),
+        ]
+        otherwise = "above-water: Where the height is above 0 the image is to stay as it is."
+        return _named(probable(got, guesses, MISTAKES)) or Complaint.of(otherwise)
 
 
 class OffTheDolphin(OfAbsorb):
@@ -948,9 +832,10 @@ class OffTheDolphin(OfAbsorb):
         if not close(torch.where(on, got, 0), torch.where(on, faded, 0)):
             return Complaint.of("""mask: On the dolphin some pixels do not fade as they should. Here the mask
                 is 0 or, up to rounding, 1: the dolphin is where it is > 0.5.""")
-        if close(torch.where(on, 0, got), torch.where(on, 0, image)):
+        off = torch.where(on, 0, got)
+        if close(off, torch.where(on, 0, image)):
             return None
-        if close(torch.where(on, 0, got), torch.zeros_like(image)):
+        if close(off, torch.zeros_like(image)):
             return Complaint.of("off-black: Off the dolphin the image becomes black. It is to stay as it is.")
         return Complaint.of("""off-the-dolphin: Pixels that do not show the dolphin change too. The hard mask
             says where it is seen.""")
@@ -962,69 +847,47 @@ class AbsorbGradients(OfAbsorb):
     heights = (-1.5, 0.5)
     covered = 0.8
     interpolated = True
-    after = (
-        UnderWater,
-        AboveWater,
-        OffTheDolphin,
-    )  # what is said of gradients is true only of a right result
+    # What is said of gradients is true only of a right result.
+    after = (UnderWater, AboveWater, OffTheDolphin)
     NAMES = ("image", "sea_level_height", "water_absorption")
+    IN_PLACE = """in-place: Your code writes into the image, and then no gradient can be computed any more:
+        the operation that made the image still needs it. Make a new one, for instance with `torch.where`."""
 
     def inputs(self, rng):
-        return super().inputs(rng) | {"weights": torch.from_numpy(rng.normal(size=(2, 6, 8, 3))).float()}
+        return super().inputs(rng) | {"weights": _random_weights(rng, 3, (8, 6))}
 
     def call(self, given, weights, **inputs):
         leaves = {name: inputs[name].clone().requires_grad_() for name in self.NAMES}
         made = leaves["image"].exp()  # whose backward needs its result: it must not be written into
-        args = inputs | leaves | {"image": made}
-        result = tensor(CALL, given.absorb(**args), made.shape, made)
+        result = tensor(CALL, given.absorb(**inputs | leaves | {"image": made}), made.shape, made)
         if not result.requires_grad:
-            raise Problem.of("""no-gradient: No gradient flows from the result. Is there a `.detach()`, `.data`,
-                `no_grad` or NumPy?""")
-        try:
-            (result * weights).sum().backward()
-        except RuntimeError as error:
-            if "inplace" in str(error):
-                raise Problem.of("""in-place: Your code writes into the image, and then no gradient can be
-                    computed any more: the operation that made the image still needs it. Make a new one, for
-                    instance with `torch.where`.""") from error
-            raise
-        return {
-            name: leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
-            for name, leaf in leaves.items()
-        }
+            raise Problem.of("""no-gradient: No gradient flows from the result. Is there a `.detach()`,
+                `.data`, `no_grad` or NumPy?""")
+        _backward(result, weights, self.IN_PLACE)
+        return {name: _gradient_of(leaf) for name, leaf in leaves.items()}
 
     def judge(self, outputs, weights, **inputs):
         leaves = {name: inputs[name].double().requires_grad_() for name in self.NAMES}
-        result = spare.absorb(**(inputs | leaves | {"image": leaves["image"].exp()}))
+        result = fallback.absorb(**inputs | leaves | {"image": leaves["image"].exp()})
         (result * weights).sum().backward()
         for name, leaf in leaves.items():
             if not torch.isfinite(outputs[name]).all():
                 return Complaint.of(f"""nan-gradient: The gradient with respect to `{name}` is NaN or
                     infinite.""")
             if not close(outputs[name], leaf.grad, 1e-3):
-                zero = float(outputs[name].abs().max()) == 0
-                what = "is 0" if zero else "is wrong, though the result is right"
-                return Complaint(
-                    "no-gradient" if zero else "wrong-gradient",
-                    f"The gradient with respect to `{name}` {what}: a "
-                    "part of the computation is "
-                    "detached (`.detach()`, `.data`, `no_grad`, "
-                    "`.item()`).",
-                )
+                key, what = "wrong-gradient", "is wrong, though the result is right"
+                if not outputs[name].any():
+                    key, what = "no-gradient", "is 0"
+                return Complaint.of(f"""{key}: The gradient with respect to `{name}` {what}: a part of the
+                    computation is detached (`.detach()`, `.data`, `no_grad`, `.item()`).""")
         return None
 
 
-def rounded(v):
-    return "(" + ", ".join(f"{float(x):.2f}" for x in v) + ")"
-
-
-absorption = Exercise(
-    5, "Light under water", ("absorb",), (UnderWater(), AboveWater(), OffTheDolphin(), AbsorbGradients())
-)
+_OF_ABSORB = (UnderWater(), AboveWater(), OffTheDolphin(), AbsorbGradients())
+absorption = Exercise(5, "Light under water", ("absorb",), _OF_ABSORB)
 
 
 # --- exercise 6
-# --------------------------------------------------------------------------------------------------
 
 
 class Stones:
@@ -1033,167 +896,130 @@ class Stones:
     def __init__(self, rest, faces, face_uvs):
         self.V, self.F, self.face_uvs = rest[None], faces, face_uvs
         self.device, self.dtype, self.rodrigues = rest.device, rest.dtype, rotvec_to_rotmat
-        self.LBS = types.SimpleNamespace(
-            n_groups=1, n_joints=2, seg_grouping=torch.zeros(2, dtype=torch.long), rodrigues=rotvec_to_rotmat
-        )
+        self.LBS = types.SimpleNamespace(n_groups=1, n_joints=2, rodrigues=rotvec_to_rotmat)
+        self.LBS.seg_grouping = torch.zeros(2, dtype=torch.long)
 
     def __call__(self, global_pose, body_pose, translation, part_scales=None, pose2rot=True):
-        R = global_pose[:, 0] if not pose2rot else rotvec_to_rotmat(global_pose[:, 0])
+        R = rotvec_to_rotmat(global_pose[:, 0]) if pose2rot else global_pose[:, 0]
         return {"vertices": self.V @ R.mT * (1 + part_scales.mean()) + translation}
-
-
-# what a small scene is made of: parameters of DolphinScene that the check draws by chance
-DRAWN = (
-    "global_poses",
-    "translations",
-    "dolphin_albedo",
-    "water_absorption",
-    "azimuth",
-    "elevation",
-    "strength",
-    "angle",
-)
-
-
-def small_scene(rest, faces, face_uvs, drawn):
-    """A DolphinScene of the stones, with the parameters `drawn`."""
-    scene = DolphinScene(
-        Stones(rest, faces, face_uvs),
-        len(drawn["translations"]),
-        texture_size=drawn["dolphin_albedo"].shape[-1],
-    )
-    with torch.no_grad():
-        for name, value in drawn.items():
-            getattr(scene, name).copy_(value)
-    return scene
 
 
 EARLIER = {"dibr_rendering": 4, "absorb": 5}
 
 
 @contextlib.contextmanager
-def spare_parts(function, which=tuple(EARLIER)):
-    """Within, a student's function meets spare `dibr_rendering` and `absorb`: exercise 6 is judged for
-    itself."""
+def _spare_parts(function, which):
+    """Within, a student's function meets spare `dibr_rendering` and `absorb`: 6 is judged for itself."""
     names = getattr(inspect.unwrap(function), "__globals__", {})
     mine = {name: names[name] for name in which if name in names}
-    names.update({name: getattr(spare, name) for name in mine})
+    names.update({name: getattr(fallback, name) for name in mine})
     try:
         yield
     finally:
         names.update(mine)
 
 
-def handed_over(text):
-    """What Python says where the wrong thing is handed over: Problem, or None."""
+def _render_problem(error, scene, t, spared):
+    """What an exception from the student's render means here. -> Problem or None"""
+    text = str(error)
+    if isinstance(error, fallback.Misfit):
+        return Problem.of(f"""t-ignored: {text}. `t` names the frames that are asked for: `scene.skin(t)`
+            poses those.""")
+    if isinstance(error, IndexError) and "out of bounds" in text and spared:
+        if re.search(rf"with size {scene.num_frames}\b", text):
+            return Problem.of(f"""t-of-the-notebook: It asks for a frame that is not there ({text}). The scene
+                of this check has {scene.num_frames} frames, and asked for were {t.tolist()}: your code uses
+                the notebook's `t`, not its argument.""")
+        return Problem.of(f"""model-of-the-notebook: The mesh has no vertex of such a number ({text}): are
+            these the faces of another mesh? Use `scene.model`, not the notebook's `model`.""")
     if "'Tensor' object is not callable" in text:
         return Problem.of("""absorb-called: `lighting` wants the function `absorb` itself and calls it later:
             hand it over without parentheses, lighting(scene, cam, hard_mask, image, normals, height,
             absorb).""")
     if "'DolphinScene' object has no attribute" in text:
-        return Problem.of(f"""scene-for-model: Python says: {text}. Is the scene handed over where its model is
-            wanted? dibr_rendering(verts, cam, scene.model, band).""")
-    return band_problem(text)
+        return Problem.of(f"""scene-for-model: Python says: {text}. Is the scene handed over where its model
+            is wanted? dibr_rendering(verts, cam, scene.model, band).""")
+    if "normal and albedo" in text:
+        return Problem.of(f"""normals-and-height: The light says: {text}. `lighting` wants the normals first,
+            then the height: lighting(scene, cam, hard_mask, image, normals, height, absorb).""")
+    return _band_problem(error)
 
 
 class OfRender(Property):
     """A property of render, for a scene of 5 frames of the stones, of which two are asked for."""
 
     hidden = ("image", "hard_mask", "soft_mask")  # as for OfDibr
+    SUN = (("azimuth", [0.6]), ("elevation", [1.1]), ("strength", [1.3]), ("angle", [1.0]))
+    LIGHT = (("water_absorption", [0.9, 0.5, 0.2]), *SUN)
 
     def inputs(self, rng):
-        made = case(rng, batch=5)
-        eye, corner = made["eye"], made["corner"]
-        light = {
-            "water_absorption": [0.9, 0.5, 0.2],
-            "azimuth": [0.6],
-            "elevation": [1.1],
-            "strength": [1.3],
-            "angle": [1.0],
-        }
+        views = _views(rng, 5)
+        place = views["eye"], views["corner"]
+        _tilts(rng, 5)  # not used, but drawn: so what a seed gives stays the same
         return {
             "t": torch.tensor([3, 1]),
             "rest": stones()[0],
-            "faces": made["faces"],
-            "face_uvs": made["face_uvs"],
-            "eye": eye,
-            "corner": corner,
-            "global_poses": tilts(rng, eye, corner)[:, None],
-            "translations": places(eye, corner)[:, None],
-            "dolphin_albedo": torch.from_numpy(rng.uniform(0.2, 0.9, (1, 1, 8, 8))).float(),
-            **{name: torch.tensor(value) for name, value in light.items()},
+            **views,
+            "global_poses": _fittest(_tilts(rng, 5), *place)[:, None],
+            "translations": _places(*place)[:, None],
+            "dolphin_albedo": _uniform(rng, 0.2, 0.9, (1, 1, 8, 8)),
+            **{name: torch.tensor(value) for name, value in self.LIGHT},
         }
 
     def scene(self, inputs):
-        return small_scene(
-            inputs["rest"], inputs["faces"], inputs["face_uvs"], {name: inputs[name] for name in DRAWN}
-        )
+        """The case's scene, with those of its parameters that the case draws."""
+        model = Stones(inputs["rest"], inputs["faces"], inputs["face_uvs"])
+        texture_size = inputs["dolphin_albedo"].shape[-1]
+        scene = DolphinScene(model, len(inputs["translations"]), texture_size=texture_size)
+        with torch.no_grad():
+            for name in set(PARAMETERS) & set(inputs):
+                getattr(scene, name).copy_(inputs[name])
+        return scene
 
-    def camera(self, inputs, t=None):
-        t = inputs["t"] if t is None else t
-        return cameras(inputs["eye"][t], inputs["corner"][t])
+    def camera(self, inputs):
+        return _cameras(inputs["eye"][inputs["t"]], inputs["corner"][inputs["t"]])
+
+    def studio(self, inputs, band=TUTORIAL_BAND):
+        return Studio(self.scene(inputs), inputs["t"], self.camera(inputs), band)
 
     def render(self, given, scene, inputs, spared=tuple(EARLIER), band=()):
         """What the student's render gives, as a dict.
 
-        Problems of form are raised. spared: what it gets spare parts for.
+        spared: what it gets spare parts for; band: as in `_rendered`. Raises Problem for a wrong form.
         """
-        try:
-            with spare_parts(given.render, spared):
-                value = given.render(scene, inputs["t"], self.camera(inputs), *band)
-        except spare.Misfit as error:
-            raise Problem.of(f"""t-ignored: {error}. `t` names the frames that are asked for: `scene.skin(t)`
-                poses those.""") from error
-        except IndexError as error:
-            if "out of bounds" not in str(error) or not spared:
-                raise
-            if not re.search(rf"with size {scene.num_frames}\b", str(error)):
-                raise Problem.of(f"""model-of-the-notebook: The mesh has no vertex of such a number ({error}):
-                    are these the faces of another mesh? Use `scene.model`, not the notebook's
-                    `model`.""") from error
-            raise Problem.of(f"""t-of-the-notebook: It asks for a frame that is not there ({error}). The scene of
-                this check has {scene.num_frames} frames, and asked for were {inputs["t"].tolist()}: your code
-                uses the notebook's `t`, not its argument.""") from error
-        except (TypeError, AttributeError) as error:
-            raise handed_over(str(error)) or error
-        except Exception as error:
-            if "normal and albedo" not in str(error):
-                raise
-            raise Problem.of(f"""normals-and-height: The light says: {error}. `lighting` wants the normals first,
-                then the height: lighting(scene, cam, hard_mask, image, normals, height,
-                absorb).""") from error
-        B, (W, H) = len(inputs["t"]), WINDOW
+        t = inputs["t"]
+        explain = partial(_render_problem, scene=scene, t=t, spared=spared)
+        with _explained(explain), _spare_parts(given.render, spared):
+            value = given.render(scene, t, self.camera(inputs), *band)
         call = f"render(scene, t, cam{', band' if band else ''})"
-        image, hard, soft = items(call, value, 3, "image, hard_mask, soft_mask")
-        shapes = [tuple(x.shape) if torch.is_tensor(x) else None for x in (image, hard, soft)]
-        if (
-            sorted(map(str, shapes)) == sorted(map(str, [(B, H, W, 3), (B, H, W, 1), (B, H, W, 1)]))
-            and shapes[0][-1] != 3
-        ):
+        value = items(call, value, 3, "image, hard_mask, soft_mask")
+        B, (W, H) = len(t), WINDOW
+        wanted = [(B, H, W, 3), (B, H, W, 1), (B, H, W, 1)]
+        shapes = [tuple(x.shape) if torch.is_tensor(x) else () for x in value]
+        if shapes[0] != wanted[0] and sorted(shapes) == sorted(wanted):
             raise Problem.of("order: The results come in another order than image, hard_mask, soft_mask.")
-        if shapes[0] and shapes[0][0] == scene.num_frames != B:
-            raise Problem.of(f"""t-ignored: It renders all {scene.num_frames} frames of the scene, and was asked
-                for {B}: `scene.skin(t)` poses only those.""")
+        if shapes[0][:1] == (scene.num_frames,) != (B,):
+            raise Problem.of(f"""t-ignored: It renders all {scene.num_frames} frames of the scene, and was
+                asked for {B}: `scene.skin(t)` poses only those.""")
         if shapes[0] == (B, H, W, 1):
-            raise Problem.of("""grey: The image has one channel, expected three: the water changes each colour in
-                its own way.""")
+            raise Problem.of("""grey: The image has one channel, expected three: the water changes each colour
+                in its own way.""")
         return {
-            "image": tensor(f"image of {call}", image, (B, H, W, 3), scene.translations),
-            "hard_mask": tensor(f"hard_mask of {call}", hard, (B, H, W, 1), scene.translations),
-            "soft_mask": tensor(f"soft_mask of {call}", soft, (B, H, W, 1), scene.translations),
+            name: tensor(f"{name} of {call}", image, shape, scene.translations)
+            for name, image, shape in zip(OfRender.hidden, value, wanted)
         }
 
+    @torch.no_grad()
     def call(self, given, **inputs):
-        with torch.no_grad():
-            return self.render(given, self.scene(inputs), inputs)
+        return self.render(given, self.scene(inputs), inputs)
 
 
 class Studio:
-    """The right picture of a scene, and pictures in which a step is left out."""
+    """The right picture of a scene, and its steps one by one, to leave one out."""
 
     def __init__(self, scene, t, cam, band=TUTORIAL_BAND):
         self.scene, self.cam = scene, cam
-        self.features, self.soft = spare.dibr_rendering(scene.skin(t), cam, scene.model, band)
+        self.features, self.soft = fallback.dibr_rendering(scene.skin(t), cam, scene.model, band)
         self.uv, self.normal, self.height, self.hard = self.features
 
     def textured(self):
@@ -1203,19 +1029,37 @@ class Studio:
         return shading.sunlight(self.scene, self.cam, self.hard, image, self.normal)
 
     def watered(self, image):
-        return spare.absorb(image, self.height, self.hard, self.scene.water_absorption)
+        return fallback.absorb(image, self.height, self.hard, self.scene.water_absorption)
+
+    def lit(self, image):
+        return self.watered(self.sunlit(image))
 
     def right(self):
-        return self.watered(self.sunlit(self.textured()))
+        return self.lit(self.textured())
 
-    def plain(self):
-        return self.hard.expand(*self.hard.shape[:-1], 3)
-
-    def transposed_texture(self):
-        grey = texture_mapping(
-            self.uv, self.scene.dolphin_albedo.flip(2).expand(len(self.uv), -1, -1, -1), mode="bilinear"
-        )
-        return (grey * self.hard).expand(*grey.shape[:-1], 3)
+    def mistaken(self):
+        """Pictures in which a step is wrong: a list of (mistake, image)."""
+        skin, plain = self.textured(), self.hard.expand(*self.hard.shape[:-1], 3)
+        right = self.lit(skin)
+        albedo = self.scene.dolphin_albedo
+        upside_down = shading.texturing(self.uv, self.hard, albedo.flip(2))
+        softly_masked = shading.texturing(self.uv, self.soft, albedo)
+        other_normals = shading.sunlight(self.scene, self.cam, self.hard, skin, -self.normal)
+        return [
+            ("no-water", self.sunlit(skin)),
+            ("no-lighting, skin", skin),
+            ("no-lighting, sun", self.watered(skin)),
+            ("no-texture, lit", self.lit(plain)),
+            ("no-texture, mask", plain),
+            ("light-before-texture", self.lit(plain) * skin),
+            ("light-before-texture, twice", right * skin),
+            ("water-before-sun", self.sunlit(self.watered(skin))),
+            ("water-twice", self.watered(right)),
+            ("texture-upside-down", self.lit(upside_down)),
+            ("soft-edge", right * self.soft),
+            ("texture-softly-masked", self.lit(softly_masked)),
+            ("wrong-normals", self.watered(other_normals)),
+        ]
 
 
 class RenderForm(OfRender):
@@ -1232,30 +1076,28 @@ class Masks(OfRender):
     points = 2
     after = (RenderForm,)
 
+    @torch.no_grad()
     def judge(self, outputs, **inputs):
-        with torch.no_grad():
-            scene, t = self.scene(inputs), inputs["t"]
-            right = Studio(scene, t, self.camera(inputs))
-            hard, soft = outputs["hard_mask"], outputs["soft_mask"]
-            if alike(hard, right.hard) and alike(soft, right.soft):
-                return None
-            if alike(hard, right.soft) and alike(soft, right.hard):
-                return Complaint.of("""masks-exchanged: The hard and the soft mask are exchanged: image,
-                    hard_mask, soft_mask.""")
-            if alike(hard, right.soft) and alike(soft, right.soft):
-                return Complaint.of("""soft-twice: Both masks are the soft one. The hard mask is the last of
-                    the features.""")
-            if alike(hard, right.hard) and alike(soft, right.hard):
-                return Complaint.of("""hard-twice: Both masks are the hard one. The soft mask is the second
-                    result of `dibr_rendering`.""")
-            if alike(hard, right.height):
-                return Complaint.of("""height-as-mask: The hard mask is the height: the features are uv,
-                    normal, height, hard mask, in this order.""")
-            for other in (torch.arange(len(t)), t.flip(0), torch.zeros_like(t), t[:1].expand_as(t)):
-                if alike(hard, Studio(scene, other, self.camera(inputs)).hard):
-                    return Complaint.of(f"""t-ignored: Asked for the frames {t.tolist()}, it shows the frames
-                        {other.tolist()}: `scene.skin(t)` poses the mesh as it is at the frames t.""")
-            which = "soft" if alike(hard, right.hard) else "hard"
+        hard, soft, t = outputs["hard_mask"], outputs["soft_mask"], inputs["t"]
+        right = self.studio(inputs)
+        if alike(hard, right.hard) and alike(soft, right.soft):
+            return None
+        guesses = [
+            ("masks-exchanged", right.soft, right.hard),
+            ("soft-twice", right.soft, right.soft),
+            ("hard-twice", right.hard, right.hard),
+        ]
+        for mistake, first, second in guesses:
+            if alike(hard, first) and alike(soft, second):
+                return Complaint(mistake, MISTAKES[mistake])
+        if alike(hard, right.height):
+            return Complaint.of("""height-as-mask: The hard mask is the height: the features are uv, normal,
+                height, hard mask, in this order.""")
+        for other in (torch.arange(len(t)), t.flip(0), torch.zeros_like(t), t[:1].expand_as(t)):
+            if alike(hard, Studio(right.scene, other, right.cam).hard):
+                return Complaint.of(f"""t-ignored: Asked for the frames {t.tolist()}, it shows the frames
+                    {other.tolist()}: `scene.skin(t)` poses the mesh as it is at the frames t.""")
+        which = "soft" if alike(hard, right.hard) else "hard"
         return Complaint.of(f"""masks: The {which} mask differs from what `dibr_rendering(scene.skin(t), cam,
             scene.model)` gives.""")
 
@@ -1266,21 +1108,18 @@ class RenderBand(OfRender):
     after = (RenderForm, Masks)
 
     def inputs(self, rng):
-        return super().inputs(rng) | {"band": another_band(rng)}
+        return super().inputs(rng) | {"band": _another_band(rng)}
 
+    @torch.no_grad()
     def call(self, given, band, **inputs):
-        if problem := band_missing(given.render, "stcb"):
+        if problem := _band_missing(given.render, "stcb"):
             raise problem
-        with torch.no_grad():
-            return self.render(given, self.scene(inputs), inputs, band=[band_of(band)])
+        return self.render(given, self.scene(inputs), inputs, band=[_band_of(band)])
 
+    @torch.no_grad()
     def judge(self, outputs, band, **inputs):
-        with torch.no_grad():
-            if alike(
-                outputs["soft_mask"],
-                Studio(self.scene(inputs), inputs["t"], self.camera(inputs), band_of(band)).soft,
-            ):
-                return None
+        if alike(outputs["soft_mask"], self.studio(inputs, _band_of(band)).soft):
+            return None
         return Complaint.of("""band-fixed: With another `band` the soft mask is not another one: pass it on,
             `dibr_rendering(verts, cam, scene.model, band)`.""")
 
@@ -1290,179 +1129,74 @@ class Picture(OfRender):
     points = 3
     after = (RenderForm, Masks)
 
+    @torch.no_grad()
     def judge(self, outputs, **inputs):
-        with torch.no_grad():
-            studio = Studio(self.scene(inputs), inputs["t"], self.camera(inputs))
-            image, right = outputs["image"], studio.right()
-            if alike(image, right):
-                return None
-            S = studio
-            return (
-                likely(
-                    image,
-                    [
-                        (
-                            "no-water",
-                            "The water is missing: `lighting` calls `absorb` after the sun.",
-                            lambda: S.sunlit(S.textured()),
-                        ),
-                        (
-                            "no-lighting",
-                            "This is the skin alone: its picture is not passed through `lighting`, or what comes out of it "
-                            "is lost.",
-                            S.textured,
-                        ),
-                        (
-                            "no-lighting",
-                            "The sun is missing: `lighting` does the sun and then the water.",
-                            lambda: S.watered(S.textured()),
-                        ),
-                        (
-                            "no-texture",
-                            "The skin has no texture: `texturing(uv, hard_mask, scene.dolphin_albedo)` comes before the "
-                            "light.",
-                            lambda: S.watered(S.sunlit(S.plain())),
-                        ),
-                        (
-                            "no-texture",
-                            "The image is the hard mask alone: texture and light are missing.",
-                            S.plain,
-                        ),
-                        (
-                            "light-before-texture",
-                            "The light comes before the texture. A sun's glint is not coloured by the skin: first "
-                            "`texturing`, then `lighting` with its "
-                            "picture.",
-                            lambda: S.watered(S.sunlit(S.plain())) * S.textured(),
-                        ),
-                        (
-                            "light-before-texture",
-                            "The texture is multiplied onto a picture that was lit with it already.",
-                            lambda: S.watered(S.sunlit(S.textured())) * S.textured(),
-                        ),
-                        (
-                            "water-before-sun",
-                            "The water comes before the sun; light is reflected first, then dimmed on its way up.",
-                            lambda: S.sunlit(S.watered(S.textured())),
-                        ),
-                        (
-                            "water-twice",
-                            "The water is applied twice: `lighting` calls `absorb` already.",
-                            lambda: S.watered(right),
-                        ),
-                        (
-                            "texture-upside-down",
-                            "The texture is upside down: v is flipped once too often.",
-                            lambda: S.watered(S.sunlit(S.transposed_texture())),
-                        ),
-                        ("soft-edge", "The picture is multiplied by the soft mask.", lambda: right * S.soft),
-                        (
-                            "texture-softly-masked",
-                            "The texture is masked by the soft mask: `texturing` wants the hard one.",
-                            lambda: S.watered(
-                                S.sunlit(shading.texturing(S.uv, S.soft, S.scene.dolphin_albedo))
-                            ),
-                        ),
-                        (
-                            "wrong-normals",
-                            "The sun shines as on normals from something else: the features are uv, normal, height, hard "
-                            "mask, in this order.",
-                            lambda: S.watered(
-                                shading.sunlight(S.scene, S.cam, S.hard, S.textured(), -S.normal)
-                            ),
-                        ),
-                    ],
-                )
-                or self.beside(image, studio)
-                or Complaint(
-                    "picture",
-                    "Where the colour should be {} it is {}. The steps: skin(t), dibr_rendering, texturing, "
-                    "lighting.".format(*differing(image, right)),
-                )
-            )
-
-    @staticmethod
-    def beside(image, studio):
-        """Whether all that is wrong lies off the dolphin. -> Complaint or None"""
-        on = studio.hard > 0.5
-        if not alike(torch.where(on, image, 0), torch.where(on, studio.right().to(image), 0)):
+        studio, image = self.studio(inputs), outputs["image"]
+        right = studio.right()
+        if alike(image, right):
             return None
-        count = int(((image.abs() > 1e-3).any(-1) & ~on[..., 0]).sum())
-        return Complaint.of(f"""coloured-beside: On the dolphin the picture is right, but {count} pixels
-            beside it are coloured too, and are to be black. Do `texturing` and `lighting` get the hard mask,
-            not the soft one?""")
+        if complaint := likely(image, studio.mistaken()):
+            return complaint
+        on = studio.hard > 0.5
+        if alike(torch.where(on, image, 0), torch.where(on, right.to(image), 0)):
+            count = int(((image.abs() > 1e-3).any(-1) & ~on[..., 0]).sum())
+            return Complaint.of(f"""coloured-beside: On the dolphin the picture is right, but {count} pixels
+                beside it are coloured too, and are to be black. Do `texturing` and `lighting` get the hard
+                mask, not the soft one?""")
+        should, actually = _differing(image, right)
+        return Complaint.of(f"""picture: Where the colour should be {should} it is {actually}. The steps:
+            skin(t), dibr_rendering, texturing, lighting.""")
 
 
 class RenderGradients(OfRender):
     name = "gradients reach the scene"
     points = 3
     after = (RenderForm, Masks)
-    hidden = (
-        "image_value",
-        "soft_mask_value",
-        "translations",
-        "global_poses",
-        "dolphin_albedo",
-        "water_absorption",
-        "azimuth",
-        "elevation",
-        "strength",
-        "angle",
-    )
     IMAGE = ("dolphin_albedo", "water_absorption", "azimuth", "elevation", "strength", "angle")
     SOFT = ("translations", "global_poses")
+    IN_PLACE = """in-place: Your code writes into a picture that is still needed for the gradients. Make a new
+        one."""
+    hidden = ("image_value", "soft_mask_value", *IMAGE, *SOFT)
 
     def inputs(self, rng):
-        return super().inputs(rng) | {f"weights_{n}": random_weights(rng, n) for n in (1, 3)}
+        return super().inputs(rng) | {f"weights_{n}": _random_weights(rng, n) for n in (1, 3)}
 
     def call(self, given, weights_1, weights_3, **inputs):
         outputs = {}
         for which, weights, names in (("soft_mask", weights_1, self.SOFT), ("image", weights_3, self.IMAGE)):
             scene = self.scene(inputs)
-            results = self.render(given, scene, inputs)
-            outputs[which + "_value"] = results[which].detach()
-            if results[which].requires_grad:
-                try:
-                    (results[which] * weights).sum().backward()
-                except RuntimeError as error:
-                    if "inplace" in str(error):
-                        raise Problem.of("""in-place: Your code writes into a picture that is still needed for
-                            the gradients. Make a new one.""") from error
-                    raise
-            for name in names:
-                grad = getattr(scene, name).grad
-                outputs[name] = torch.zeros_like(getattr(scene, name)) if grad is None else grad
+            result = self.render(given, scene, inputs)[which]
+            outputs[f"{which}_value"] = result.detach()
+            if result.requires_grad:
+                _backward(result, weights, self.IN_PLACE)
+            outputs |= {name: _gradient_of(getattr(scene, name)) for name in names}
         return outputs
 
     def judge(self, outputs, weights_1, weights_3, **inputs):
-        judged = 0
+        judged = False
         for which, weights, names in (("soft_mask", weights_1, self.SOFT), ("image", weights_3, self.IMAGE)):
-            scene = self.scene(inputs)
-            studio = Studio(scene, inputs["t"], self.camera(inputs))
+            studio = self.studio(inputs)
             image = studio.soft if which == "soft_mask" else studio.right()
-            if not alike(outputs[which + "_value"], image):
+            if not alike(outputs[f"{which}_value"], image):
                 continue  # its own property says so
-            judged += 1
+            judged = True
             (image * weights).sum().backward()
             for name in names:
-                grad, right = outputs[name], getattr(scene, name).grad
-                scale = float(right.abs().max())
-                if not torch.isfinite(grad).all():
+                if not torch.isfinite(outputs[name]).all():
                     return Complaint.of(f"""nan-gradient: The gradient of the {which} with respect to
                         scene.{name} is NaN or infinite.""")
-                if float(grad.abs().max()) < 1e-6 * scale:
+                wrong = _wrong_gradient(outputs[name], getattr(studio.scene, name).grad)
+                if wrong == "detached":
                     return Complaint.of(f"""detached: No gradient flows from the {which} to scene.{name}, so a
                         fit could never change it. Is there a `.detach()`, `.data`, `no_grad`, or a comparison
                         in between?""")
-                if float((grad - right).abs().max()) > 0.03 * scale:
+                if wrong:
                     return Complaint.of(f"""wrong-gradient: The gradient of the {which} with respect to
                         scene.{name} is wrong, though the {which} is right: a part of the way is detached.""")
-        return (
-            None
-            if judged
-            else Complaint.of("""gradients-of-wrong-images: First mend image and soft mask: of wrong ones no
+        if judged:
+            return None
+        return Complaint.of("""gradients-of-wrong-images: First mend image and soft mask: of wrong ones no
             gradient is right.""")
-        )
 
 
 class WithYourOwn(OfRender):
@@ -1472,55 +1206,45 @@ class WithYourOwn(OfRender):
     points = 0
     after = (RenderForm, Masks, Picture)
 
+    @torch.no_grad()
     def call(self, given, **inputs):
-        """With your own of one exercise, and a spare part of the other: what differs is then the fault of the
-        one."""
-        outputs, stopped = {}, []
+        """With your own of one exercise and a spare part of the other: what differs is the one's fault."""
+        outputs, faults = {}, {}
         for own in EARLIER:
+            spared = [name for name in EARLIER if name != own]
             try:
-                with torch.no_grad():
-                    results = self.render(
-                        given, self.scene(inputs), inputs, spared=[name for name in EARLIER if name != own]
-                    )
+                results = self.render(given, self.scene(inputs), inputs, spared)
                 outputs |= {f"{own}_{name}": results[name] for name in ("image", "soft_mask")}
             except NotImplementedError:
-                stopped.append((own, "is not written yet"))
+                faults[own] = "is not written yet"
             except Exception as error:
-                stopped.append((own, f"stops with {type(error).__name__}"))
-        if stopped:
-            right = [
-                name
-                for name in EARLIER
-                if f"{name}_image" in outputs and not self.differs(name, outputs, inputs)
-            ]
-            wrong = [name for name in EARLIER if name not in right and name not in dict(stopped)]
-            raise Problem(
-                "earlier-exercise",
-                self.sentence([*stopped, *((name, "gives another picture") for name in wrong)]),
-            )
+                faults[own] = f"stops with {type(error).__name__}"
+        if faults:
+            raise Problem(*self.complaint(faults | self.differing(outputs, inputs)))
         return outputs
 
-    def differs(self, own, outputs, inputs):
-        with torch.no_grad():
-            studio = Studio(self.scene(inputs), inputs["t"], self.camera(inputs))
-            return not (
-                alike(outputs[f"{own}_image"], studio.right())
-                and alike(outputs[f"{own}_soft_mask"], studio.soft)
-            )
+    @torch.no_grad()
+    def differing(self, outputs, inputs):
+        """Which of the earlier exercises' functions make another picture: {name: what is said of it}"""
+        studio = self.studio(inputs)
+        right = {"image": studio.right(), "soft_mask": studio.soft}
+        return {
+            own: "gives another picture"
+            for own in EARLIER
+            if f"{own}_image" in outputs
+            and not all(alike(outputs[f"{own}_{name}"], image) for name, image in right.items())
+        }
 
     @staticmethod
-    def sentence(faults):
-        said = " and ".join(f"your `{name}` (exercise {EARLIER[name]}) {what}" for name, what in faults)
-        return f"`render` is judged with spare parts: {said}. Look at its check again."
+    def complaint(faults):
+        said = [f"your `{name}` (exercise {EARLIER[name]}) {what}" for name, what in faults.items()]
+        return Complaint.of(f"""earlier-exercise: `render` is judged with spare parts: {" and ".join(said)}.
+            Look at its check again.""")
 
     def judge(self, outputs, **inputs):
-        faults = [(own, "gives another picture") for own in EARLIER if self.differs(own, outputs, inputs)]
-        return Complaint("earlier-exercise", self.sentence(faults)) if faults else None
+        faults = self.differing(outputs, inputs)
+        return self.complaint(faults) if faults else None
 
 
-renderer = Exercise(
-    6,
-    "The renderer",
-    ("render",),
-    (RenderForm(), Masks(), Picture(), RenderGradients(), RenderBand(), WithYourOwn()),
-)
+_OF_RENDER = (RenderForm(), Masks(), Picture(), RenderGradients(), RenderBand(), WithYourOwn())
+renderer = Exercise(6, "The renderer", ("render",), _OF_RENDER)
