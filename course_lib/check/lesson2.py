@@ -135,11 +135,9 @@ class QuaternionToMatrix(Property):
             ("transposed, of a quaternion", right.mT),
             ("quaternion-order, read", _quat_to_rotmat(quat[:, [3, 0, 1, 2]])),
         ]
-        if named := probable(R, guesses, MISTAKES):
-            return named
-        return Complaint.of("""wrong-rotation: For the quaternion (cos 45°, 0, 0, sin 45°), a quarter turn
-            about z, the matrix should be [[0, -1, 0], [1, 0, 0], [0, 0, 1]]. Compare yours entry by
-            entry.""")
+        return probable(R, guesses, MISTAKES) or Complaint.of("""wrong-rotation: For the quaternion (cos 45°,
+            0, 0, sin 45°), a quarter turn about z, the matrix should be [[0, -1, 0], [1, 0, 0], [0, 0, 1]].
+            Compare yours entry by entry.""")
 
 
 class UnnormalisedQuaternion(QuaternionToMatrix):
@@ -176,10 +174,10 @@ class Rotations(Property):
         R, right = outputs["R"], rotvec_to_rotmat(theta)
         if close(R, right):
             return None
-        if named := probable(R, _rotation_guesses(right, theta), MISTAKES):
-            return named
-        return Complaint.of(f"""wrong-rotation: For theta = {_rounded(theta[0])} the matrix should begin with
-            {_rounded(right[0, 0])}, yours with {_rounded(R[0, 0])}.""")
+        guesses = _rotation_guesses(right, theta)
+        return probable(R, guesses, MISTAKES) or Complaint.of(f"""wrong-rotation: For theta =
+            {_rounded(theta[0])} the matrix should begin with {_rounded(right[0, 0])}, yours with
+            {_rounded(R[0, 0])}.""")
 
 
 class AtZero(Property):
@@ -262,10 +260,9 @@ class Batches(Property):
             "none": _call_rodrigues(given, many[:0], " for an empty batch"),
         }
 
-    def judge(self, outputs, one, many):
-        if close(outputs["one"], rotvec_to_rotmat(one), 1e-3):
-            if close(outputs["many"], rotvec_to_rotmat(many), 1e-3):
-                return None
+    def judge(self, outputs, **inputs):
+        if all(close(outputs[name], rotvec_to_rotmat(theta), 1e-3) for name, theta in inputs.items()):
+            return None
         return Complaint.of("""batch: Within a larger batch the same vectors give other matrices. Does a sum
             or a norm run over the batch?""")
 

@@ -23,6 +23,15 @@ exercise = check.samples
 GRAY = dict(cmap="gray", vmin=0, vmax=1)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def without_ticks():
+    """Laying them out takes most of the time, and no check looks at them."""
+    with plt.rc_context():
+        plt.rc("xtick", bottom=False, labelbottom=False)
+        plt.rc("ytick", left=False, labelleft=False)
+        yield
+
+
 # --- right ones, written differently
 
 
