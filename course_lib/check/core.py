@@ -1,5 +1,4 @@
-"""How an exercise is checked: named properties, each with a diagnosis, in a form that a judge elsewhere can
-use too.
+"""How an exercise is checked: named properties, each with a diagnosis, for any judge to use.
 
 A `Property` has three parts, and only arrays pass between them:
 
@@ -15,8 +14,6 @@ rest here.
 Nothing that a student writes can break a check: whatever happens in `call` becomes a Complaint in words
 (`attempt`).
 """
-
-from __future__ import annotations
 
 import contextlib
 import importlib
@@ -40,10 +37,19 @@ import torch
 
 from .. import keep
 from ..errors import fold
+from ..shapes import spell
 
 SECONDS = 10.0  # that one property may take before it is stopped
 SPARE = __name__.rpartition(".")[0] + ".fallback_renderer"
 PACKAGE = str(Path(__file__).resolve().parents[1])
+LIBRARIES = (
+    "site-packages",
+    "dist-packages",
+    "/lib/python",
+    "\\lib\\",
+    PACKAGE,
+)  # in names of no student's files
+INDENT = " " * 6  # of what is said below a property
 
 
 class Complaint(NamedTuple):
@@ -60,7 +66,7 @@ class Complaint(NamedTuple):
 
 
 class Problem(Exception):
-    """Raised within `call` where a student's value is not even of the right kind: with the Complaint's parts."""
+    """Raised within `call` where a value is not even of the right kind; its arguments are the Complaint's."""
 
     @classmethod
     def of(cls, said):
@@ -101,6 +107,37 @@ class Property:
 
 
 @dataclass(frozen=True)
+class Exercise:
+    """An exercise: its number, its title, the functions that the student writes, and what they must do."""
+
+    number: int
+    title: str
+    functions: tuple
+    properties: tuple = field(repr=False)
+
+    @property
+    def points(self):
+        return float(sum(p.points for p in self.properties))
+
+    def __call__(self, *functions):
+        """Checks the functions, or the notebook's of these names, and prints what holds. -> points earned"""
+        given = self.find(functions, sys._getframe(1).f_globals)
+        result = judge()(self, given)
+        keep.remember(vars(given).values(), result.points, self.points)
+        print(report(result))
+        return result.points
+
+    def find(self, functions, names):
+        """The functions by name: as they were passed, else from the dict `names`. Missing ones are None."""
+        values = functions or [names.get(name) for name in self.functions]
+        if len(values) != len(self.functions):
+            text = fold(f"""this check takes {len(self.functions)} functions ({", ".join(self.functions)}), or
+                none and then looks for them in the notebook; got {len(values)}""")
+            raise TypeError(text)
+        return types.SimpleNamespace(**dict(zip(self.functions, values)))
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of one property."""
 
@@ -111,6 +148,10 @@ class Outcome:
     seconds: float
     printed: str = ""  # the beginning of what the code printed
     lines: int = 0  # of all that it printed
+
+    @property
+    def reached(self):
+        return self.complaint is None or self.complaint.key != "not-reached"
 
 
 @dataclass(frozen=True)
@@ -129,48 +170,12 @@ class Result:
     @property
     def complaints(self):
         """What is wrong, in the order of the properties; what was not reached is left out."""
-        return [
-            o.complaint for o in self.outcomes if o.complaint is not None and o.complaint.key != "not-reached"
-        ]
+        return [outcome.complaint for outcome in self.outcomes if outcome.complaint and outcome.reached]
 
     @property
     def untouched(self):
         """Whether nothing of it was written yet."""
         return self.points == 0 and {c.key for c in self.complaints} == {"not-implemented"}
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """An exercise: its number, its title, the names of the functions that the student writes, and what they
-    must do."""
-
-    number: int
-    title: str
-    functions: tuple
-    properties: tuple = field(repr=False)
-
-    @property
-    def points(self):
-        return float(sum(p.points for p in self.properties))
-
-    def __call__(self, *functions):
-        """Check the functions, or those of these names in the notebook: prints what holds and what does not.
-        -> points earned"""
-        given = self.find(functions, sys._getframe(1).f_globals)
-        result = judge()(self, given)
-        keep.remember(vars(given).values(), result.points, self.points)
-        print(report(result))
-        return result.points
-
-    def find(self, functions, names):
-        """The functions by name: as they were passed, else from the dict `names`. Missing ones are None."""
-        values = functions if functions else [names.get(name) for name in self.functions]
-        if len(values) != len(self.functions):
-            raise TypeError(
-                f"this check takes {len(self.functions)} functions ({', '.join(self.functions)}), or none and then "
-                f"looks for them in the notebook; got {len(values)}"
-            )
-        return types.SimpleNamespace(**dict(zip(self.functions, values)))
 
 
 def grade(exercise, given, seed=0, reference=None):
@@ -182,25 +187,35 @@ def grade(exercise, given, seed=0, reference=None):
     """
     if complaint := not_defined(exercise, given):
         return Result(exercise, [Outcome(p.name, 0.0, p.points, complaint, 0.0) for p in exercise.properties])
+
+    def tried(index, prop, seconds):
+        inputs = prop.inputs(rng_of(exercise, index, seed))
+        start = time.perf_counter()
+        outputs, complaint, printed = attempt(prop, given, inputs, seconds)
+        took = time.perf_counter() - start
+        complaint = complaint or verdict(prop, outputs, inputs)
+        if complaint is None and reference is not None:
+            complaint = compare(outputs, prop.call(reference, **clone(inputs)), prop)
+        points = 0.0 if complaint else prop.points
+        return Outcome(prop.name, points, prop.points, complaint, took, printed.kept, printed.lines)
+
     threads = torch.get_num_threads()
-    torch.set_num_threads(
-        1
-    )  # the cases are small, and threads that wait for busy cores cost more than they give
+    # The cases are small, and threads that wait for busy cores cost more than they give.
+    torch.set_num_threads(1)
     try:
         with torch.device("cpu"):  # whatever the notebook's default device is, the cases lie on the CPU
-            return Result(exercise, run(exercise, given, seed, reference))
+            return Result(exercise, in_turn(exercise, tried))
     finally:
         torch.set_num_threads(threads)
 
 
 def judge():
-    """What grades a check cell: `grade`, or a judge that DOLPHINS_JUDGE names as "module:class",
-    as under `nbgrader autograde`."""
-    name = os.environ.get("DOLPHINS_JUDGE", "")
-    if not name:
-        return grade
-    module, _, judge = name.partition(":")
-    return getattr(importlib.import_module(module), judge)().grade
+    """What grades a check cell: `grade`, or a judge that DOLPHINS_JUDGE names, as under `nbgrader autograde`.
+
+    DOLPHINS_JUDGE: "module:class".
+    """
+    module, _, name = os.environ.get("DOLPHINS_JUDGE", "").partition(":")
+    return getattr(importlib.import_module(module), name)().grade if module else grade
 
 
 def not_defined(exercise, given):
@@ -234,7 +249,7 @@ def in_turn(exercise, tried):
     outcomes, failed, hung = [], set(), False
     for index, prop in enumerate(exercise.properties):
         if failed & set(prop.after):
-            complaint = Complaint.of("not-reached: Not tried: first mend what is wrong above.")
+            complaint = Complaint("not-reached", "Not tried: first mend what is wrong above.")
             outcome = Outcome(prop.name, 0.0, prop.points, complaint, 0.0)
         else:
             outcome = tried(index, prop, min(2.0, prop.seconds) if hung else prop.seconds)
@@ -245,36 +260,8 @@ def in_turn(exercise, tried):
     return outcomes
 
 
-def run(exercise, given, seed, reference):
-    """The properties one by one, in this process. -> list of Outcome"""
-
-    def tried(index, prop, seconds):
-        inputs = prop.inputs(rng_of(exercise, index, seed))
-        start = time.perf_counter()
-        outputs, complaint, printed = attempt(prop, given, inputs, seconds)
-        took = time.perf_counter() - start
-        if complaint is None:
-            complaint = verdict(prop, outputs, inputs)
-        if complaint is None and reference is not None:
-            complaint = compare(outputs, prop.call(reference, **clone(inputs)), prop)
-        return Outcome(
-            prop.name,
-            0.0 if complaint else prop.points,
-            prop.points,
-            complaint,
-            took,
-            printed.text(),
-            printed.lines,
-        )
-
-    return in_turn(exercise, tried)
-
-
 def verdict(prop, outputs, inputs):
-    """What the property says of outputs.
-
-    Nothing that they hold may end in a traceback from here. -> Complaint or None
-    """
+    """What the property says of outputs. Nothing in them ends in a traceback. -> Complaint or None"""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -286,8 +273,7 @@ def verdict(prop, outputs, inputs):
 
 def attempt(prop, given, inputs, seconds):
     """Runs the student's part of a property. -> (outputs or None, Complaint or None, Printed)"""
-    mine = clone(inputs)
-    printed = Printed()
+    mine, printed = clone(inputs), Printed()
     outputs = complaint = None
     try:
         with (
@@ -297,35 +283,23 @@ def attempt(prop, given, inputs, seconds):
             time_limit(seconds),
         ):
             warnings.simplefilter("ignore")
-            outputs = prop.call(given, **mine)
-            outputs = {
-                name: value.detach() if torch.is_tensor(value) else value for name, value in outputs.items()
-            }
+            outputs = _each(prop.call(given, **mine), torch.Tensor.detach)
     except Problem as problem:
         complaint = problem.complaint
-    except NotImplementedError as error:
-        if is_stub(error):
-            complaint = Complaint.of("not-implemented: not solved yet")
-        else:
-            complaint = raised(error)
     except TooLong:
         complaint = Complaint.of(f"""too-long: It had not come to an end after {seconds:.0f} s. Is there a
             loop that never ends, or one over pixels or frames where one operation on the whole tensor would
             do?""")
     except (Exception, SystemExit) as error:
-        complaint = raised(error)
-    if complaint is None:
-        changed = [name for name, value in inputs.items() if not same(value, mine[name])]
-        if changed:
-            complaint = Complaint.of(f"""changed-input: Your code changes its input `{changed[0]}` in place.
-                Whoever called it needs that still: work on a new tensor instead (`x = x * 2`, not `x *=
-                2`).""")
+        complaint = _raised(error)
+    if complaint is None and (changed := [name for name in inputs if not _same(inputs[name], mine[name])]):
+        complaint = Complaint.of(f"""changed-input: Your code changes its input `{changed[0]}` in place.
+            Whoever called it needs that still: work on a new tensor instead (`x = x * 2`, not `x *= 2`).""")
     return outputs, complaint, printed
 
 
 class Printed(io.TextIOBase):
-    """Where a student's prints go: keeps the beginning and counts the lines, so a loop that prints for ever
-    fills no memory."""
+    """Where a student's prints go: it keeps the beginning and counts lines. Endless prints fill no memory."""
 
     def __init__(self, keep=2000):
         super().__init__()
@@ -339,36 +313,25 @@ class Printed(io.TextIOBase):
         self.kept += text[: self.keep - len(self.kept)]
         return len(text)
 
-    def text(self):
-        return self.kept
 
-
-def is_stub(error):
-    """Whether a NotImplementedError comes from an exercise that is still to be written, not from torch."""
-    line = traceback.extract_tb(error.__traceback__)[-1].line
-    return not line or "raise NotImplementedError" in line
-
-
-def raised(error):
+def _raised(error):
     """An exception in the student's code, as a Complaint with the line of it that raised."""
-    where = [f for f in traceback.extract_tb(error.__traceback__) if is_theirs(f.filename)]
-    text = " ".join(str(error).split())
-    text = text if len(text) <= 200 else text[:200] + " ..."
-    line = f" in the line `{where[-1].line.strip()}`" if where and where[-1].line else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, NotImplementedError):  # of an exercise that is still to be written, or torch's own
+        line = frames[-1].line
+        if not line or "raise NotImplementedError" in line:
+            return Complaint("not-implemented", "not solved yet")
+    theirs = [frame.line for frame in frames if not any(part in frame.filename for part in LIBRARIES)]
+    line = f" in the line `{theirs[-1].strip()}`" if theirs and theirs[-1] else ""
+    text = _cut(" ".join(str(error).split()), 200, " ...")
     if "out of memory" in text.lower():
         return Complaint.of(f"""out-of-memory: The GPU's memory is full{line}. Restart the runtime, or choose
             one without a GPU: everything runs on the CPU as well.""")
-    return Complaint(
-        "raised", f"{type(error).__name__}{line}: {text}" if text else f"{type(error).__name__}{line}."
-    )
+    return Complaint("raised", f"{type(error).__name__}{line}" + (f": {text}" if text else "."))
 
 
-def is_theirs(filename):
-    """Whether a frame of a traceback is in what the student wrote: a notebook cell, or a file that is no
-    library."""
-    return not any(
-        part in filename for part in ("site-packages", "dist-packages", PACKAGE, "/lib/python", "\\lib\\")
-    )
+def _cut(text, length, end):
+    return text if len(text) <= length else text[:length] + end
 
 
 class TooLong(BaseException):
@@ -395,17 +358,13 @@ def time_limit(seconds):
 
 
 # --- what a student's value is, and whether it is the right one
-# ----------------------------------------------
 
 
 def tensor(name, value, shape, like=None, finite=True):
-    """The value, if it is a tensor of this shape, with the dtype and device of `like`; else a Problem that
-    says what it is.
+    """The value, if it is a tensor of this shape, of the dtype and device of `like`. Else raises a Problem.
 
-    name: how the student knows it, `batch_rodrigues(theta)` or the like. An entry None of the shape is any
-    length.
+    name: how the student knows it, `batch_rodrigues(theta)` or the like.
     """
-    shape = tuple(shape)
     expected = f"a tensor of shape {shape_text(shape)}"
     if value is None:
         raise Problem.of(f"none: `{name}` gives None, expected {expected}. Is the `return` missing?")
@@ -415,33 +374,28 @@ def tensor(name, value, shape, like=None, finite=True):
             list: " `torch.stack(values)` makes a tensor of a list of tensors.",
         }.get(type(value), "")
         raise Problem.of(f"not-a-tensor: `{name}` gives {describe(value)}, expected {expected}.{how}")
-    if value.dim() != len(shape) or any(want not in (None, got) for want, got in zip(shape, value.shape)):
-        raise Problem.of(
-            f"shape: `{name}` gives shape {shape_text(value.shape)}, expected {shape_text(shape)}."
-        )
+    if value.shape != tuple(shape):
+        got = shape_text(value.shape)
+        raise Problem.of(f"shape: `{name}` gives shape {got}, expected {shape_text(shape)}.")
     if like is not None and value.dtype != like.dtype:
         raise Problem.of(f"""dtype: `{name}` gives {value.dtype}, expected {like.dtype} as the input has. Make
             new tensors with `torch.zeros_like`, `x.new_zeros` and kin.""")
     if like is not None and value.device != like.device:
         raise Problem.of(f"""device: `{name}` lies on {value.device}, the input on {like.device}. Make new
             tensors on the input's device: `torch.zeros_like`, `x.new_zeros`.""")
-    if finite and value.is_floating_point() and not torch.isfinite(value).all():
-        bad = int((~torch.isfinite(value)).sum())
-        raise Problem.of(
-            f"not-finite: `{name}` has {bad} of {value.numel()} entries that are NaN or infinite."
-        )
+    bad = int((~torch.isfinite(value)).sum()) if finite and value.is_floating_point() else 0
+    if bad:
+        raise Problem.of(f"""not-finite: `{name}` has {bad} of {value.numel()} entries that are NaN or
+            infinite.""")
     return value
 
 
 def items(name, value, count, names):
-    """The value, if it is a tuple or list of `count`; else a Problem. names: what they are, for the
-    message."""
-    if not isinstance(value, (tuple, list)) or len(value) != count:
-        got = describe(value)
-        missing = " Is the `return` missing?" if value is None else ""
-        key = "none" if value is None else "not-a-tuple"
-        raise Problem.of(f"{key}: `{name}` gives {got}, expected {count} things: {names}.{missing}")
-    return value
+    """The value, if it is a tuple or list of `count` things. Else a Problem says `names`: what they are."""
+    if isinstance(value, (tuple, list)) and len(value) == count:
+        return value
+    key, missing = ("none", " Is the `return` missing?") if value is None else ("not-a-tuple", "")
+    raise Problem.of(f"{key}: `{name}` gives {describe(value)}, expected {count} things: {names}.{missing}")
 
 
 def describe(value):
@@ -450,38 +404,32 @@ def describe(value):
         return f"a tensor of shape {shape_text(value.shape)}"
     if isinstance(value, np.ndarray):
         return f"a NumPy array of shape {shape_text(value.shape)}"
+    kind = type(value).__name__
     if isinstance(value, (list, tuple)):
-        return f"a {type(value).__name__} of {len(value)}"
-    if value is None:
-        return "None"
-    article = "an" if type(value).__name__[0] in "aeiou" else "a"
-    return f"{article} {type(value).__name__}"
+        return f"a {kind} of {len(value)}"
+    return "None" if value is None else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def shape_text(shape):
-    return (
-        "("
-        + ", ".join("any" if n is None else str(n) for n in shape)
-        + ("," if len(shape) == 1 else "")
-        + ")"
-    )
+    """A shape as a student reads it."""
+    return spell(" ".join(map(str, shape)))
 
 
 def close(a, b, tolerance=1e-4):
-    """Whether two tensors of one shape agree: the largest difference against the largest entry (at least
-    1)."""
+    """Whether tensors of one shape agree: the largest difference against the largest entry (at least 1)."""
     if a.shape != b.shape:
         return False
     if a.numel() == 0:
         return True
     a, b = a.detach().double().cpu(), b.detach().double().cpu()
-    return bool(((a - b).abs().max() <= tolerance * max(1.0, float(b.abs().max()))))
+    return bool((a - b).abs().max() <= tolerance * max(1.0, float(b.abs().max())))
 
 
 def probable(outputs, guesses, texts, tolerance=1e-3):
     """The first guess whose wrong answer is what came out. -> Complaint or None
 
-    guesses: (key, wrong answer or function that gives it); texts: {key: what is said of it}, a lesson's MISTAKES.
+    guesses: (key, wrong answer or function that gives it); texts: {key: what is said of it}, a lesson's
+    MISTAKES. Where several texts belong to one key, theirs go on after a comma: "normalised, 0 to 1".
     """
     for key, wrong in guesses:
         wrong = wrong() if callable(wrong) else wrong
@@ -491,74 +439,68 @@ def probable(outputs, guesses, texts, tolerance=1e-3):
 
 
 def compare(outputs, expected, prop):
-    for name, value in expected.items():
-        if name not in prop.hidden and not close(outputs[name], value, prop.tolerance):
-            return Complaint.of("""differs: It differs from the reference for a case that is not among the
-                public ones.""")
-    return None
+    """What differs from the reference, of outputs that the property does not hide. -> Complaint or None"""
+    shared = [name for name in expected if name not in prop.hidden]
+    if all(close(outputs[name], expected[name], prop.tolerance) for name in shared):
+        return None
+    text = "It differs from the reference for a case that is not among the public ones."
+    return Complaint("differs", text)
+
+
+def _each(values, change):
+    """A dict in which each of the tensors is changed."""
+    return {name: change(value) if torch.is_tensor(value) else value for name, value in values.items()}
 
 
 def clone(inputs):
-    return {name: value.clone() if torch.is_tensor(value) else value for name, value in inputs.items()}
+    """A case that may be changed."""
+    return _each(inputs, torch.Tensor.clone)
 
 
 def on_device(tensors, device):
-    return {
-        name: value.detach().to(device) if torch.is_tensor(value) else value
-        for name, value in tensors.items()
-    }
+    """A case, or what came of it, on a device and without gradients."""
+    return _each(tensors, lambda value: value.detach().to(device))
 
 
-def same(a, b):
-    return not torch.is_tensor(a) or (a.shape == b.shape and bool(torch.equal(a, b.detach())))
+def _same(a, b):
+    return not torch.is_tensor(a) or (a.shape == b.shape and torch.equal(a, b.detach()))
 
 
 # --- what the student reads
-# ----------------------------------------------------------------------------------
 
 
 def report(result):
     """The result in lines: a sign, the property, its points, and under it what is wrong. -> text"""
-    exercise = result.exercise
+    exercise, complaints = result.exercise, result.complaints
     title = f"Exercise {exercise.number} · {exercise.title}"
     if result.untouched:
-        return f"{title}: not solved yet. Write {' and '.join(exercise.functions)} above, run that cell, then this one again."
-    if result.complaints and result.complaints[0].key in ("not-defined", "spare-part"):
-        return f"{title}: {result.complaints[0].text}"
+        names = " and ".join(exercise.functions)
+        return f"{title}: not solved yet. Write {names} above, run that cell, then this one again."
+    if complaints and complaints[0].key in ("not-defined", "spare-part"):
+        return f"{title}: {complaints[0].text}"
+    # Advice is shown where it is needed.
+    shown = [o for o in result.outcomes if o.of or o.complaint and o.reached]
     width = max(len(o.name) for o in result.outcomes) + 2
     lines, said = [title], set()
-    for outcome in result.outcomes:
-        if outcome.of == 0:
-            if outcome.complaint is None or outcome.complaint.key == "not-reached":
-                continue
-            lines.append(f"  i {outcome.name:{width}} advice")
-        else:
-            sign = (
-                "✓" if outcome.complaint is None else "·" if outcome.complaint.key == "not-reached" else "✗"
-            )
-            lines.append(f"  {sign} {outcome.name:{width}} {outcome.points:g} / {outcome.of:g}")
-        if outcome.complaint is not None:
-            text = outcome.complaint.text
-            gist = re.sub(
-                r"\(.*?\)|\d+", "", text
-            )  # the same mistake with another case has other shapes in it
-            if gist not in said:
-                lines += wrap(text)
-            elif outcome.complaint.key != "not-reached":
-                lines.append("      (the same as above)")
-            said.add(gist)
+    for outcome in shown:
+        sign = "i" if not outcome.of else "·" if not outcome.reached else "✗" if outcome.complaint else "✓"
+        value = f"{outcome.points:g} / {outcome.of:g}" if outcome.of else "advice"
+        lines.append(f"  {sign} {outcome.name:{width}} {value}")
+        if outcome.complaint is None:
+            continue
+        text = outcome.complaint.text
+        # The same mistake with another case has other shapes in it.
+        gist = re.sub(r"\(.*?\)|\d+", "", text)
+        if gist not in said:
+            lines += textwrap.wrap(text, 96, initial_indent=INDENT, subsequent_indent=INDENT)
+        elif outcome.reached:
+            lines.append(f"{INDENT}(the same as above)")
+        said.add(gist)
     printed = "".join(outcome.printed for outcome in result.outcomes)
-    count = max(sum(outcome.lines for outcome in result.outcomes), 1)
     if printed:
-        first = printed.split("\n")[0]
-        first = first if len(first) <= 80 else first[:80] + "..."
-        lines.append(
-            f"  Your code printed {count:,} line{'s' if count > 1 else ''} during the check, the first: {first}"
-        )
+        count = max(sum(outcome.lines for outcome in result.outcomes), 1)
+        what = f"{count:,} line{'s' if count > 1 else ''}"
+        first = _cut(printed.split("\n")[0], 80, "...")
+        lines.append(f"  Your code printed {what} during the check, the first: {first}")
     done = " All of it holds." if result.points == exercise.points else ""
-    lines.append(f"  Points: {result.points:g} of {exercise.points:g}.{done}")
-    return "\n".join(lines)
-
-
-def wrap(text, width=96):
-    return textwrap.wrap(text, width, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join([*lines, f"  Points: {result.points:g} of {exercise.points:g}.{done}"])
