@@ -428,14 +428,22 @@ def close(a, b, tolerance=1e-4):
 def probable(outputs, guesses, texts, tolerance=1e-3):
     """The first guess whose wrong answer is what came out. -> Complaint or None
 
-    guesses: (key, wrong answer or function that gives it); texts: {key: what is said of it}, a lesson's
-    MISTAKES. Where several texts belong to one key, theirs go on after a comma: "normalised, 0 to 1".
+    guesses: (key, wrong answer or function that gives it); texts: a lesson's MISTAKES, see `named`.
     """
     for key, wrong in guesses:
         wrong = wrong() if callable(wrong) else wrong
         if wrong is not None and close(outputs, wrong, tolerance):
-            return Complaint(key.partition(",")[0], texts[key])
+            return named(key, texts)
     return None
+
+
+def named(key, texts):
+    """The complaint about a named mistake.
+
+    texts: {key: what is said of it}. Where several texts belong to one mistake, their keys go on after a
+    comma: "normalised, 0 to 1" and "normalised, the batch" are both "normalised".
+    """
+    return Complaint(key.partition(",")[0], texts[key])
 
 
 def compare(outputs, expected, prop):

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from ..dolphin_model import rotvec_to_rotmat
-from ..rotations import quat_to_rotvec
+from ..rotations import quat_to_rotvec, rotvec_to_rotmat
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from .core import Complaint, Exercise, Problem, Property, close, probable, tensor
 from .lesson1 import own_figures

@@ -15,14 +15,13 @@ from functools import partial
 import torch
 
 from .. import shading
-from ..dolphin_model import rotvec_to_rotmat
 from ..errors import CourseError, fold
-from ..rotations import rotmat_to_rotvec
+from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from ..scene import PARAMETERS, DolphinScene
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from ..window import TUTORIAL_BAND, Band, window_camera
 from . import fallback_renderer as fallback
-from .core import Complaint, Exercise, Problem, Property, close, items, probable, tensor
+from .core import Complaint, Exercise, Problem, Property, close, items, named, probable, tensor
 
 FRAME, WINDOW = (640, 360), (96, 54)  # pixels: the whole frame, and the part of it that the checks render
 FROM_BELOW = 0.02  # square metres that are enough to be noticed
@@ -295,13 +294,8 @@ def likely(image, guesses):
     for mistake, wrong in guesses:
         wrong = wrong() if callable(wrong) else wrong
         if alike(image, wrong) and (mistake == "empty" or bool((wrong != 0).any())):
-            return _named(Complaint(mistake, MISTAKES[mistake]))
+            return named(mistake, MISTAKES)
     return None
-
-
-def _named(complaint):
-    """A complaint from MISTAKES with its key: what stands before the comma."""
-    return complaint and complaint._replace(key=complaint.key.partition(",")[0])
 
 
 def _differing(got, right):
@@ -787,7 +781,7 @@ class UnderWater(OfAbsorb):
             ("depth-forgotten", image * (-w).exp()),
         ]
         colour, faded, yours = (_in_words(x[0, 0, 0]) for x in (image, right, got))
-        return _named(probable(got, guesses, MISTAKES)) or Complaint.of(f"""absorption: For w = {_in_words(w)}
+        return probable(got, guesses, MISTAKES) or Complaint.of(f"""absorption: For w = {_in_words(w)}
             1/m at l = {float(l[0, 0, 0, 0]):.2f} m the colour {colour} should become {faded}, yours is
             {yours}.""")
 
@@ -810,7 +804,7 @@ class AboveWater(OfAbsorb):
             ("condition-reversed", torch.where(l > 0, faded, image)),
         ]
         otherwise = "above-water: Where the height is above 0 the image is to stay as it is."
-        return _named(probable(got, guesses, MISTAKES)) or Complaint.of(otherwise)
+        return probable(got, guesses, MISTAKES) or Complaint.of(otherwise)
 
 
 class OffTheDolphin(OfAbsorb):

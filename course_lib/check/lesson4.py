@@ -16,7 +16,7 @@ import torch
 from .. import losses
 from ..errors import fold
 from ..scene import DolphinScene
-from .core import Complaint, Exercise, Problem, Property, close, describe, probable, tensor
+from .core import Complaint, Exercise, Problem, Property, close, describe, named, probable, tensor
 
 START, ABSORPTION = 0.4, (0.3, 0.2, 0.1)  # where the two parameters begin
 RATE = 0.4  # of the gradient descent; the optimiser has no memory, so each step can be told
@@ -132,11 +132,6 @@ WRONG_STEPS = (
     ("mean-of-terms", dict(share=1 / len(WEIGHTS))),
     ("two-steps", dict(each="zrbssc")),
 )
-
-
-def said_of(key):
-    """The complaint about a named mistake."""
-    return Complaint(key.partition(",")[0], MISTAKES[key])
 
 
 # --- what the loop is given
@@ -289,19 +284,19 @@ class Stage:
             return fit(self.scene, self.loader, self.render, self.compute_loss, self.optimizer, steps)
         except (AttributeError, KeyError, RuntimeError, TypeError) as error:
             if _called_the_other_loss(error):
-                raise Problem(*said_of("losses-of-the-notebook")) from None
+                raise Problem(*named("losses-of-the-notebook", MISTAKES)) from None
             if "ellipsis" in str(error) or (isinstance(error, KeyError) and _blanks(fit)):
                 raise Problem("blank-left", _still_blank(fit)) from None
             if isinstance(error, KeyError):
                 if error.args == ("loss",):
-                    raise Problem(*said_of("history-without-loss")) from None
+                    raise Problem(*named("history-without-loss", MISTAKES)) from None
                 raise
             since = self.log[len(self.log) - self.log[::-1].index(RENDER) :] if RENDER in self.log else []
             if "modified by an inplace operation" in str(error) and STEP in since:
-                raise Problem(*said_of("step-before-backward")) from None
+                raise Problem(*named("step-before-backward", MISTAKES)) from None
             for words, key in TORCH_SAYS.items():
                 if words in str(error):
-                    raise Problem(*said_of(key)) from None
+                    raise Problem(*named(key, MISTAKES)) from None
             raise
 
 
@@ -497,7 +492,7 @@ class Descends(OnStage):
         for key, how in WRONG_STEPS:
             whole = CUT_OFF not in events  # what came whole was left out later
             if not (whole and key.partition(",")[0].endswith("-detached")) and comes_out(**how):
-                return said_of(key)
+                return named(key, MISTAKES)
         pairs = zip(values, descend(colours, float(goal), self.steps)[0])
         wrong = next(n for n, (mine, right) in enumerate(pairs) if not close(mine, right))
         return Complaint.of(f"""wrong-steps: Up to batch {wrong - 1} the parameters are right, after batch
@@ -514,7 +509,7 @@ class Descends(OnStage):
                 `loss.backward()` is missing, or a `.detach()`, `.item()` or `torch.tensor(...)` has cut the
                 loss off from the scene.""")
         if events.index(STEP) < events.index(BACKWARD):
-            return said_of("step-before-backward")
+            return named("step-before-backward", MISTAKES)
         return Complaint.of("""zero-grad-after-backward: The parameters never change: zero_grad throws away
             the gradients after backward has computed them, before the step can use them. It belongs before
             backward, or after step.""")
@@ -587,8 +582,8 @@ class History(OnStage):
             ("history-per-step", total / self.steps),
             ("history-per-frame", total / len(colours)),
         )
-        if named := probable(mine, guesses, MISTAKES, 1e-4):
-            return named
+        if guessed := probable(mine, guesses, MISTAKES, 1e-4):
+            return guessed
         k = next(k for k, (a, b) in enumerate(zip(mine.T, mean.T)) if not close(a, b, 1e-4))
         return Complaint.of(f"""history-wrong: `{NAMES[k]}` of the history should be the mean over the batches
             of each pass, weights included, of the loss before the step: {float(mean[0, k]):.4f} for the first
@@ -620,7 +615,7 @@ def history_table(history, steps, batches):
             raise Problem.of(f"""history-not-dicts: An entry of the history is {describe(entry)}, expected a
                 dict: the mean of each term by its name, and `loss`.""")
         if "loss" not in entry:
-            raise Problem(*said_of("history-without-loss"))
+            raise Problem(*named("history-without-loss", MISTAKES))
         if missing := ", ".join(f"`{name}`" for name in NAMES if name not in entry):
             raise Problem.of(f"""history-without-terms: The entries of the history lack {missing}: keep the
                 mean of every term, under its name.""")

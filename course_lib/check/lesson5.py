@@ -6,10 +6,9 @@ import math
 import numpy as np
 import torch
 
-from ..dolphin_model import rotvec_to_rotmat
 from ..errors import fold
 from ..metrics import rotation_steps
-from ..rotations import rotmat_to_rotvec, rotmat_to_steady_rotvec
+from ..rotations import rotmat_to_rotvec, rotmat_to_steady_rotvec, rotvec_to_rotmat
 from .core import Complaint, Exercise, Problem, Property, close, describe, probable, shape_text, tensor
 
 TURN = 2 * math.pi
