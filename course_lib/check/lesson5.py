@@ -179,16 +179,20 @@ def video_case(rng, height=6, width=8):
     return {"original": original, "segmentation": mask, "render": render, "soft_mask": soft}
 
 
-class FourTiles(Property):
-    name = "each tile is in its place"
-    points = 2
-    hidden = ("frame",)  # what the composite looks like is for the next property
+class OneFrame(Property):
+    """A property of a frame that is composed of random pictures."""
 
     def inputs(self, rng):
         return video_case(rng)
 
     def call(self, given, original, segmentation, render, soft_mask):
         return {"frame": composed(given, original, segmentation, render, soft_mask)}
+
+
+class FourTiles(OneFrame):
+    name = "each tile is in its place"
+    points = 2
+    hidden = ("frame",)  # what the composite looks like is for the next property
 
     def judge(self, outputs, original, segmentation, render, soft_mask):
         frame = outputs["frame"]
@@ -261,15 +265,9 @@ def mask_tile(tile, place, masks, above, original, render):
     return probable(tile, guesses, texts) or missing
 
 
-class Composite(Property):
+class Composite(OneFrame):
     name = "the render lies over the original, where the soft mask is above 1/2"
     points = 2
-
-    def inputs(self, rng):
-        return video_case(rng)
-
-    def call(self, given, original, segmentation, render, soft_mask):
-        return {"frame": composed(given, original, segmentation, render, soft_mask)}
 
     def judge(self, outputs, original, segmentation, render, soft_mask):
         frame = outputs["frame"]
