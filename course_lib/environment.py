@@ -9,7 +9,16 @@ from pathlib import Path
 from .errors import CourseError, fold
 from .install import PACKAGES, install, kaolin_wheel
 from .keep import bring_back, kept
-from .machine import MIN_PYTHON, choose_device, has_module, ipython_shell, on_colab, small, too_old, version_of
+from .machine import (
+    MIN_PYTHON,
+    choose_device,
+    has_module,
+    ipython_shell,
+    on_colab,
+    small,
+    too_old,
+    version_of,
+)
 
 # "owner/name" on GitHub; where it is named, the notebooks have Colab badges and can fetch the course.
 REPOSITORY = ""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 
@@ -31,3 +32,18 @@ def write(path, data):
         file.flush()
         os.fsync(file.fileno())
     return Path(path)
+
+
+def put_in_place(new, folder):
+    """Gives a finished folder its name. What was there goes once the new one is in place, or stays."""
+    old = new.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -41,7 +41,6 @@ RUN = "run.json"  # in the folder of an unfinished run: what it was begun with
 class Clip:
     """Frames in order, each checked when it is read, and the points to begin from."""
 
-    folder: Path
     paths: list[Path]
     size_wh: tuple[int, int]
     prompts: dict = field(repr=False)
@@ -55,7 +54,7 @@ class Clip:
             raise CourseError(f"""{pack.prompts_path}: is missing, expected points to segment from. Open a
                 frame in an image viewer, note pixels on the animal and beside it, and write for example
                 {{"frame": 0, "points": [[300, 210], [291, 258]], "labels": [1, 0]}}""")
-        return cls(pack.frames_dir, paths, size, clip_files.load_prompts(pack.prompts_path, size, len(paths)))
+        return cls(paths, size, clip_files.load_prompts(pack.prompts_path, size, len(paths)))
 
     def __len__(self):
         return len(self.paths)
@@ -245,8 +244,9 @@ class Sam2:
 def _jpeg_folder(clip):
     """A folder with the frames as JPEGs and nothing else: the clip's own, or a copy that is deleted again."""
     are_jpegs = all(path.suffix.lower() in (".jpg", ".jpeg") for path in clip.paths)
-    if are_jpegs and len(list(clip.folder.iterdir())) == len(clip):
-        yield clip.folder
+    folder = clip.paths[0].parent
+    if are_jpegs and len(list(folder.iterdir())) == len(clip):
+        yield folder
         return
     with tempfile.TemporaryDirectory() as folder:
         for t in range(len(clip)):
@@ -288,7 +288,7 @@ def _check_folder(folder, force):
 
 def _is_complete(folder, clip):
     try:
-        return len(clip_files.numbered_images(folder, MASK_SUFFIXES)) == len(clip)
+        return bool(clip_files.numbered_masks(folder, len(clip)))
     except CourseError:
         return False
 
@@ -336,9 +336,4 @@ def _put_in_place(part, folder, clip, force):
     for path in part.iterdir():  # run.json, and what was being written when a run was killed
         if path.suffix != ".png":
             path.unlink()
-    old = folder.parent / f".{folder.name}.old"
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    files.put_in_place(part, folder)

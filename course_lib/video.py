@@ -40,10 +40,7 @@ class SegmentedVideo(Dataset):
         if not masks_dir.is_dir():
             raise CourseError(f"""{masks_dir}: no such folder, expected a mask for each of the {T} frames;
                 make them with: dolphins segment""")
-        mask_paths = clip_files.numbered_images(masks_dir, clip_files.MASK_SUFFIXES)
-        if len(mask_paths) != T:
-            raise CourseError(f"""{masks_dir}: holds {len(mask_paths)} masks for {T} frames, expected one per
-                frame; segment the clip again""")
+        mask_paths = clip_files.numbered_masks(masks_dir, T)
         altitudes = clip_files.load_altitudes(clip_dir / "metadata" / "altitude.npy", T)  # (T,)
         if frames is not None:
             if not 1 <= frames <= T:

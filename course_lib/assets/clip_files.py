@@ -39,6 +39,15 @@ def numbered_images(folder, suffixes):
     return paths
 
 
+def numbered_masks(folder, n_frames):
+    """The masks of a clip in order, one for each of its frames. Raises CourseError."""
+    paths = numbered_images(folder, MASK_SUFFIXES)
+    if len(paths) != n_frames:
+        raise CourseError(f"""{folder}: holds {len(paths)} masks for {n_frames} frames, expected one per
+            frame; segment the clip again""")
+    return paths
+
+
 def image_size(path):
     """(width, height) of an image, from its header."""
     with open_image(path) as image:

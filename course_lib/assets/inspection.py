@@ -126,10 +126,10 @@ class _Inspection:
             self.note(pack.prompts_path, "is missing; it is needed to segment the clip, and for nothing else")
         elif size is not None:
             self.attempt(clip_files.load_prompts, pack.prompts_path, size, len(frames))
-        if pack.segmentation_dir.is_dir():
-            self.masks(pack.segmentation_dir, len(frames), size)
-        else:
+        if not pack.segmentation_dir.is_dir():
             self.note(pack.segmentation_dir, "is missing; make the masks with: dolphins segment")
+        elif masks := self.attempt(clip_files.numbered_masks, pack.segmentation_dir, len(frames)):
+            self.images(masks, size, "its frame is", masks=True)
         if pack.truth_path:
             self.attempt(_check_truth, pack.truth_path, len(frames), size)
 
@@ -143,16 +143,6 @@ class _Inspection:
         middle = 1 if altitudes is None else np.median(altitudes)
         if not 1 <= middle <= 1000:
             self.note(path, f"the drone flies at {middle:.3g} m; are these centimetres?")
-
-    def masks(self, folder, n_frames, size):
-        masks = self.attempt(clip_files.numbered_images, folder, clip_files.MASK_SUFFIXES)
-        if masks is None:
-            return
-        if len(masks) == n_frames:
-            self.images(masks, size, "its frame is", masks=True)
-        else:
-            found = f"holds {len(masks)} masks for {n_frames} frames"
-            self.fault(folder, f"{found}, expected one per frame; segment the clip again")
 
     def images(self, paths, size, like, masks=False):
         """Checks all images. -> the size that they should have, the most common one if not given"""

@@ -12,12 +12,18 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import files
 from ..errors import CourseError, fold
 from . import clip_files
 from .clip_files import is_junk, one_line, printable
 from .inspection import inspect_pack
 from .pack import AssetPack, is_plain_name
-from .tutorial import TUTORIAL_CLIP, TUTORIAL_PROMPTS
+
+# What the tutorial tells its segmenter about its own clip; its zip does not hold it.
+TUTORIAL_CLIP = "2024_08_20_DF2_S8_SW_TT_ELM-fb_23450-fe_23950"
+ON_THE_ANIMAL = [[360, 245], [326, 287], [334, 293], [336, 280], [348, 251], [348, 262], [356, 259]]
+BESIDE_IT = [[273, 272], [290, 229], [280, 245], [546, 125], [339, 180], [402, 311], [316, 261]]
+TUTORIAL_PROMPTS = {"frame": 0, "points": ON_THE_ANIMAL + BESIDE_IT, "labels": [1] * 7 + [0] * 7}
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def import_zip(zip_path, destination, force=False, limits=ZipLimits()):
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(**beside) as staging:
-            new, old = Path(staging, "new"), Path(staging, "old")
+            new = Path(staging, "new")
             notes = _unpack(zip_path, new, limits) + _add_tutorial_prompts(AssetPack(new))
             findings = inspect_pack(new)
             if findings.faults:
@@ -58,14 +64,7 @@ def import_zip(zip_path, destination, force=False, limits=ZipLimits()):
                 found = f"{len(findings.faults)} fault(s), nothing was imported"
                 raise CourseError(f"{zip_path}: {found}:\n{faults}")
             _check_destination(destination, force)
-            try:
-                if destination.exists():
-                    destination.rename(old)
-                new.rename(destination)
-            except BaseException:
-                if old.exists():
-                    old.rename(destination)
-                raise
+            files.put_in_place(new, destination)
     except OSError as error:
         raise CourseError(f"""{zip_path} could not be imported to {destination}: {error.strerror or error}.
             Nothing was changed; mend that (disk space? permissions?) and try again""") from None

@@ -379,7 +379,7 @@ def test_frames_may_begin_at_another_number(pack):
 
 def test_the_checks_are_quick(tmp_path):
     """A quarter of a clip, in a quarter of a second of the processor when nothing else runs."""
-    build_pack(tmp_path / "pack", n_frames=50, size=(640, 360), prompts=False)
+    build_pack(tmp_path / "pack", n_frames=50, size=(640, 360))
     assets.verify_pack(tmp_path / "pack")  # imports, first reads
     start = time.process_time()
     assert assets.verify_pack(tmp_path / "pack") == []
