@@ -493,14 +493,14 @@ def mistaken(**changes):
     [
         (
             {"face_vertices_image": torch.zeros(2, 5, 3, 3)},
-            ["face_vertices_image", "(2, 5, 3, 3)", "(any, any, 3, 2)"],
+            ["face_vertices_image", "(2, 5, 3, 3)", "(B, F, 3, 2)"],
         ),
         ({"face_vertices_image": torch.zeros(2, 5, 3, 2).half()}, ["float16", "float32 or float64"]),
         ({"face_vertices_image": [1, 2]}, ["face_vertices_image", "list"]),
         ({"face_vertices_z": torch.zeros(2, 4, 3)}, ["face_vertices_z", "(2, 4, 3)", "(2, 5, 3)"]),
         ({"face_vertices_z": torch.zeros(2, 5, 3).double()}, ["face_vertices_z", "float64", "float32"]),
         ({"face_vertices_z": torch.zeros(2, 5, 3, device="meta")}, ["face_vertices_z", "meta", "cpu"]),
-        ({"face_features": torch.zeros(5, 3, 2)}, ["face_features", "(5, 3, 2)", "(2, 5, 3, any)"]),
+        ({"face_features": torch.zeros(5, 3, 2)}, ["face_features", "(5, 3, 2)", "(2, 5, 3, D)"]),
         (
             {"face_features": [torch.zeros(2, 5, 3, 1), torch.zeros(2, 5, 2, 1)]},
             ["face_features[1]", "(2, 5, 2, 1)"],
@@ -529,7 +529,7 @@ def test_mistakes_in_rasterize(changes, words):
     [
         (
             {"selected_face_idx": torch.zeros(3, 8, 9, dtype=torch.int64)},
-            ["selected_face_idx", "(3, 8, 9)", "(2, any, any)"],
+            ["selected_face_idx", "(3, 8, 9)", "(2, H, W)"],
         ),
         ({"selected_face_idx": torch.zeros(2, 8, 9)}, ["selected_face_idx", "float32", "int64"]),
         ({"face_vertices_image": torch.zeros(2, 5, 6)}, ["face_vertices_image", "(2, 5, 6)"]),
