@@ -335,12 +335,10 @@ def interpolate_backward(
                             grad_at[b, f, 0, d] += g * u
                             grad_at[b, f, 1, d] += g * v
                             grad_at[b, f, 2, d] += g * w
-                # With m, n, s from the first corner to the second, the third and the point, these weights are
-                # s x n / (m x n) and m x s / (m x n).
+                # From the first corner to the others and the point: v = s x n / (m x n), w = m x s / (m x n).
                 sx = u * ax + v * float(corners[b, f, 1, 0]) + w * float(corners[b, f, 2, 0]) - ax
                 sy = u * ay + v * float(corners[b, f, 1, 1]) + w * float(corners[b, f, 2, 1]) - ay
-                grad_v /= area
-                grad_w /= area
+                grad_v, grad_w = grad_v / area, grad_w / area
                 grad_area = -(grad_v * (sx * ny - sy * nx) + grad_w * (mx * sy - my * sx)) / area
                 gmx += grad_w * sy + grad_area * ny
                 gmy -= grad_w * sx + grad_area * nx
