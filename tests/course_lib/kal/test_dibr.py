@@ -40,7 +40,7 @@ def random_scene(batch, faces, dtype=torch.float64, seed=0, size=0.3, channels=(
     """Corners, depths, features and valid faces: triangles of all sizes on the image, across its border and
     off it."""
     generator = torch.Generator().manual_seed(seed)
-    rand = lambda *shape: torch.rand(*shape, generator=generator, dtype=torch.float64)  # noqa: E731
+    rand = functools.partial(torch.rand, generator=generator, dtype=torch.float64)
     offsets = (rand(batch, faces, 3, 2) - 0.5) * size * 2 * rand(batch, faces, 1, 1)
     corners = rand(batch, faces, 1, 2) * 2.6 - 1.3 + offsets
     depths = -1 - 3 * rand(batch, faces, 3)
