@@ -14,9 +14,10 @@ several times longer to compile.
 float32 stays float32 where it decides which pixels a face has and which face a pixel sees, so that ties fall
 as in kaolin. Distances and sums are float64 throughout.
 
-Most kernels take a `grid`, a tuple (named tuples are slow to pass to numba) of
+Many kernels take a `grid`, a tuple (named tuples are slow to pass to numba) of
 
     multiplier  of coordinates before they are compared with pixels
+    eps         keeps the sum of the barycentric weights away from zero
     columns     (W,), x of the pixel centres times multiplier
     rows        (H,), minus y of the pixel centres times multiplier: they increase, too
     boxes       (B, F, 4) int32, the pixels of each face: left, right, top, bottom, ends excluded
@@ -122,18 +123,18 @@ def cut(frames, first, end):
     return [first + (end - first) * k // parts for k in range(parts + 1)]
 
 
-def row_tasks(grid):
+def row_tasks(frames, height):
     """(frame, first row, end row): each frame's rows are divided, those of its faces' box evenly."""
     tasks = []
-    for b, (_, _, top, bottom) in enumerate(grid[4].tolist()):
-        cuts = [0, *cut(len(grid[4]), top, bottom)[1:-1], len(grid[2])]
+    for b, (_, _, top, bottom) in enumerate(frames.tolist()):
+        cuts = [0, *cut(len(frames), top, bottom)[1:-1], height]
         tasks += [(b, start, end) for start, end in zip(cuts, cuts[1:]) if start < end]
     return tasks
 
 
-def face_tasks(grid):
+def face_tasks(boxes):
     """(frame, first face, end face): each frame's faces are divided evenly."""
-    frames, faces, _ = grid[3].shape
+    frames, faces, _ = boxes.shape
     cuts = cut(frames, 0, faces)
     return [(b, start, end) for b in range(frames) for start, end in zip(cuts, cuts[1:]) if start < end]
 
@@ -165,7 +166,7 @@ def first_not_left(columns, x, density):
 @compiled
 def find_boxes(corners, usable, margin, grid, b):
     """Fill in the boxes of frame b. Faces that are unusable or cannot be computed with get an empty one."""
-    multiplier, columns, rows, boxes, frames = grid
+    multiplier, _, columns, rows, boxes, frames = grid
     across = (len(columns) - 1) / max(2.0 * columns[-1], 1e-30)
     down = (len(rows) - 1) / max(2.0 * rows[-1], 1e-30)
     frame_left, frame_right, frame_top, frame_bottom = len(columns), 0, len(rows), 0
@@ -201,7 +202,7 @@ def find_boxes(corners, usable, margin, grid, b):
         )
 
 
-def grid_of(corners, usable, height, width, multiplier, margin=0.0, aspect=1.0):
+def grid_of(corners, usable, height, width, multiplier, eps=0.0, margin=0.0, aspect=1.0):
     """The grid of faces (B, F, 3, 2), in their precision; boxes are enlarged by `margin`, in NDC."""
     kind = corners.dtype.type
     margin, multiplier = kind(margin * multiplier), kind(multiplier)
@@ -209,7 +210,7 @@ def grid_of(corners, usable, height, width, multiplier, margin=0.0, aspect=1.0):
     rows = multiplier / kind(height) * np.arange(1 - height, height, 2).astype(kind)
     boxes = np.zeros((*corners.shape[:2], 4), dtype=np.int32)
     frames = np.zeros((len(corners), 4), dtype=np.int64)
-    grid = multiplier, columns, rows, boxes, frames
+    grid = multiplier, kind(eps), columns, rows, boxes, frames
     WORKERS.run(find_boxes, (corners, usable, margin, grid), [(b,) for b in range(len(corners))])
     return grid
 
@@ -241,9 +242,9 @@ def barycentric(corners, b, f, multiplier, x, y, eps):
 
 
 @compiled
-def find_visible(corners, depths, grid, eps, face_idx, is_seen, b, start, end):
+def find_visible(corners, depths, grid, face_idx, is_seen, b, start, end):
     """Write to rows start..end of face_idx[b] which face each pixel sees; mark the faces that are seen."""
-    multiplier, columns, rows, boxes, frames = grid
+    multiplier, eps, columns, rows, boxes, frames = grid
     for j in range(start, end):
         for i in range(len(columns)):
             face_idx[b, j, i] = -1
@@ -269,12 +270,12 @@ def find_visible(corners, depths, grid, eps, face_idx, is_seen, b, start, end):
 
 
 @compiled
-def interpolate(corners, features, grid, eps, face_idx, images, b, start, end):
+def interpolate(corners, features, grid, face_idx, images, b, start, end):
     """Write the features of the visible faces to rows start..end of frame b of images, which hold zeros.
 
     features and images are tuples of arrays (B, F, 3, D) and (B, H, W, D).
     """
-    multiplier, columns, rows, _, frames = grid
+    multiplier, eps, columns, rows, _, frames = grid
     left, right, top, bottom = four(frames[b])
     for j in range(max(start, top), min(end, bottom)):
         for i in range(left, right):
@@ -290,26 +291,14 @@ def interpolate(corners, features, grid, eps, face_idx, images, b, start, end):
 
 @compiled
 def interpolate_backward(
-    corners,
-    features,
-    grid,
-    eps,
-    face_idx,
-    is_seen,
-    grad_images,
-    grad_corners,
-    grad_features,
-    wanted,
-    b,
-    start,
-    end,
+    corners, features, grid, face_idx, is_seen, grad_images, grad_corners, grad_features, b, start, end
 ):
     """Gradients of faces start..end of frame b, by their corners and features, which hold zeros.
 
-    features, grad_images and grad_features are tuples of arrays; grad_features[k] is written if wanted[k].
+    features, grad_images and grad_features are tuples of arrays; an empty grad_features[k] is not wanted.
     The derivative by the corners is that of weights with `eps` taken in NDC, as in kaolin.
     """
-    multiplier, columns, rows, boxes, _ = grid
+    multiplier, eps, columns, rows, boxes, _ = grid
     for f in range(start, end):
         if not is_seen[b, f]:
             continue
@@ -331,7 +320,7 @@ def interpolate_backward(
                         g = grad_images[k][b, j, i, d]
                         grad_v += g * (float(at[b, f, 1, d]) - at[b, f, 0, d])
                         grad_w += g * (float(at[b, f, 2, d]) - at[b, f, 0, d])
-                        if wanted[k]:
+                        if len(grad_at) > 0:
                             grad_at[b, f, 0, d] += g * u
                             grad_at[b, f, 1, d] += g * v
                             grad_at[b, f, 2, d] += g * w
@@ -357,18 +346,17 @@ class Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(ctx, height, width, depths, corners, usable, multiplier, eps, *features):
         xy = corners.numpy()
-        eps = xy.dtype.type(eps)
-        grid = grid_of(xy, usable, height, width, multiplier)
-        tasks = row_tasks(grid)
+        grid = grid_of(xy, usable, height, width, multiplier, eps)
+        tasks = row_tasks(grid[-1], height)
         face_idx = np.empty((len(xy), height, width), dtype=np.int64)
         is_seen = np.zeros(xy.shape[:2], dtype=np.bool_)
-        WORKERS.run(find_visible, (xy, depths.numpy(), grid, eps, face_idx, is_seen), tasks)
+        WORKERS.run(find_visible, (xy, depths.numpy(), grid, face_idx, is_seen), tasks)
         images = tuple(zeros((*face_idx.shape, feature.shape[3]), xy.dtype) for feature in features)
         if images:
             values = tuple(feature.numpy() for feature in features)
-            WORKERS.run(interpolate, (xy, values, grid, eps, face_idx, images), tasks)
+            WORKERS.run(interpolate, (xy, values, grid, face_idx, images), tasks)
         face_idx = torch.from_numpy(face_idx)
-        ctx.grid, ctx.eps, ctx.is_seen = grid, eps, is_seen
+        ctx.grid, ctx.is_seen = grid, is_seen
         ctx.save_for_backward(corners, face_idx, *features)
         ctx.mark_non_differentiable(face_idx)
         ctx.set_materialize_grads(False)
@@ -379,26 +367,14 @@ class Rasterize(torch.autograd.Function):
     def backward(ctx, _, *grad_images):
         corners, face_idx, *features = (tensor.numpy() for tensor in ctx.saved_tensors)
         used = [k for k, grad_image in enumerate(grad_images) if grad_image is not None]
-        wanted = np.array([ctx.needs_input_grad[7 + k] for k in used], dtype=np.bool_)
+        wanted = [ctx.needs_input_grad[7 + k] for k in used]
         grad_corners = zeros(corners.shape, corners.dtype)
-        # Where no gradient is wanted the features stand in for the array, which then is not written.
         at = tuple(features[k] for k in used)
-        grad_at = tuple(zeros(f.shape, f.dtype) if want else f for f, want in zip(at, wanted))
+        grad_at = tuple(zeros(f.shape if want else (0,) * 4, f.dtype) for f, want in zip(at, wanted))
         if used:
             grads = tuple(grad_images[k].contiguous().numpy() for k in used)
-            arguments = (
-                corners,
-                at,
-                ctx.grid,
-                ctx.eps,
-                face_idx,
-                ctx.is_seen,
-                grads,
-                grad_corners,
-                grad_at,
-                wanted,
-            )
-            WORKERS.run(interpolate_backward, arguments, face_tasks(ctx.grid))
+            arguments = corners, at, ctx.grid, face_idx, ctx.is_seen, grads, grad_corners, grad_at
+            WORKERS.run(interpolate_backward, arguments, face_tasks(ctx.grid[-2]))
         gradients = [None] * len(features)
         for k, want, gradient in zip(used, wanted, grad_at):
             gradients[k] = torch.from_numpy(gradient) if want else None
@@ -408,8 +384,7 @@ class Rasterize(torch.autograd.Function):
 def rasterize(
     height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier, eps
 ):
-    """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list
-    `face_features`, and the face's index (B, H, W)."""
+    """An image (B, H, W, D) for each tensor in the list `face_features`, and the face index (B, H, W)."""
     depths, corners = face_vertices_z.detach().contiguous(), face_vertices_image.contiguous()
     usable = np.isfinite(depths.numpy()).all(axis=2)  # (B, F)
     if valid_faces is not None:
@@ -521,14 +496,15 @@ def begin_rows(selected, box, skip, mask, b, start, end):
 
 
 @fused
-def mask_forward(corners, selected, grid, x, y, sigmainv, product, is_near, mask, near, b, start, end):
+def mask_forward(
+    corners, selected, boxes, frames, x, y, sigmainv, product, is_near, mask, near, b, start, end
+):
     """Rows start..end of frame b of the mask; marks the faces that it depends on.
 
     In the end `skip` leads from each pixel to the next that depends on a face.
     """
     skip, last, value, room = near
-    boxes, box = grid[3], four(grid[4][b])
-    left, right, top, bottom = box
+    left, right, top, bottom = box = four(frames[b])
     begin_rows(selected, box, skip, mask, b, start, end)
     start, end = max(start, top), min(end, bottom)
     outline = NO_OUTLINE
@@ -566,12 +542,11 @@ def mask_forward(corners, selected, grid, x, y, sigmainv, product, is_near, mask
 
 @fused
 def mask_backward(
-    corners, grid, x, y, sigmainv, product, is_near, grad_mask, grad_corners, near, b, start, end
+    corners, boxes, frames, x, y, sigmainv, product, is_near, grad_mask, grad_corners, near, b, start, end
 ):
     """Gradient (B, F, 3, 2) of faces start..end of frame b."""
     skip, last, value, _ = near
-    boxes = grid[3]
-    left, _, top, _ = four(grid[4][b])
+    left, _, top, _ = four(frames[b])
     for f in range(start, end):
         if not is_near[b, f]:
             continue
@@ -612,22 +587,22 @@ class SoftMask(torch.autograd.Function):
         xy, selected = corners.numpy(), selected_face_idx.numpy()
         _, height, width = selected.shape
         usable = np.full(xy.shape[:2], knum != 0)
-        grid = grid_of(xy, usable, height, width, multiplier, boxlen, aspect)
+        *_, boxes, frames = grid_of(xy, usable, height, width, multiplier, 0.0, boxlen, aspect)
         x = np.arange(1 - width, width, 2) * (1 / width) * aspect
         y = np.arange(height - 1, -height, -2) * (1 / height)
         product = knum is not None
         near = []
-        for left, right, top, bottom in grid[4].tolist():
+        for left, right, top, bottom in frames.tolist():
             size = bottom - top, right - left + 1
             skip, last = np.empty(size, np.int32), np.full(size, -1, np.int32)
             value, room = np.full(size, 1.0 if product else np.inf), np.full(size, knum or 0, np.int32)
             near.append((skip, last, value, room))
         is_near = np.zeros(xy.shape[:2], dtype=np.bool_)
         mask = np.empty(selected.shape, dtype=xy.dtype)
-        ctx.rest = grid, x, y, sigmainv, product, is_near
-        tasks = [(near[b], b, start, end) for b, start, end in row_tasks(grid)]
+        ctx.rest = boxes, frames, x, y, sigmainv, product, is_near
+        tasks = [(near[b], b, start, end) for b, start, end in row_tasks(frames, height)]
         WORKERS.run(mask_forward, (xy, selected, *ctx.rest, mask), tasks)
-        ctx.tasks = [(near[b], b, start, end) for b, start, end in face_tasks(grid)]
+        ctx.tasks = [(near[b], b, start, end) for b, start, end in face_tasks(boxes)]
         ctx.save_for_backward(corners)
         return torch.from_numpy(mask)
 

@@ -66,9 +66,8 @@ def _check_numbers(low, integer=False, **values):
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, kind) or not low <= value < math.inf:
             wanted = "a whole" if integer else "a finite"
-            raise CourseError(
-                f"{name}: got {describe(value)}, expected {wanted} number that is {low} or more."
-            )
+            raise CourseError(f"""{name}: got {describe(value)}, expected {wanted} number that is {low} or
+                more.""")
 
 
 def rasterize(

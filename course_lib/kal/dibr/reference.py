@@ -146,8 +146,10 @@ def visible_faces(depths, corners, usable, columns, rows, eps):
 def rasterize(
     height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier, eps
 ):
-    """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list
-    `face_features`, and the face's index (B, H, W), -1 where there is none."""
+    """An image (B, H, W, D) for each tensor in the list `face_features`, and the face index (B, H, W).
+
+    The index is -1 where there is no face.
+    """
     channels = [feature.shape[3] for feature in face_features]
     features = torch.cat([*face_features, face_vertices_z.new_zeros(*face_vertices_z.shape, 0)], dim=3)
     batch, faces, _, channel = features.shape

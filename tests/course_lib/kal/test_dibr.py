@@ -37,8 +37,7 @@ def golden(case, device):
 
 
 def random_scene(batch, faces, dtype=torch.float64, seed=0, size=0.3, channels=(2, 3)):
-    """Corners, depths, features and valid faces: triangles of all sizes on the image, across its border and
-    off it."""
+    """Corners, depths, features and valid faces: triangles of all sizes on, across and off the image."""
     generator = torch.Generator().manual_seed(seed)
     rand = functools.partial(torch.rand, generator=generator, dtype=torch.float64)
     offsets = (rand(batch, faces, 3, 2) - 0.5) * size * 2 * rand(batch, faces, 1, 1)
@@ -133,8 +132,7 @@ def test_dibr_soft_mask_is_kaolins(case, backend, device):
 
 
 def dense_distances(corners, height, width, aspect):
-    """Squared distance from each pixel's centre to each triangle's outline, and whether the pixel is in its
-    box."""
+    """Squared distances of pixel centres to triangles' outlines; the centres; the triangles' boxes."""
     columns = aspect * (2 * torch.arange(width, dtype=torch.float64) + 1 - width) / width
     rows = (height - 2 * torch.arange(height, dtype=torch.float64) - 1) / height
     y, x = torch.meshgrid(rows, columns, indexing="ij")
