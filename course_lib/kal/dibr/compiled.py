@@ -315,15 +315,14 @@ def interpolate_backward(
                 u, v, w = barycentric(corners, b, f, multiplier, columns[i], -rows[j], eps)
                 grad_v = grad_w = 0.0  # of the weights of the second and third corner
                 for k in range(len(features)):
-                    at, grad_at = features[k], grad_features[k]
-                    for d in range(at.shape[3]):
+                    for d in range(features[k].shape[3]):
                         g = grad_images[k][b, j, i, d]
-                        grad_v += g * (float(at[b, f, 1, d]) - at[b, f, 0, d])
-                        grad_w += g * (float(at[b, f, 2, d]) - at[b, f, 0, d])
-                        if len(grad_at) > 0:
-                            grad_at[b, f, 0, d] += g * u
-                            grad_at[b, f, 1, d] += g * v
-                            grad_at[b, f, 2, d] += g * w
+                        grad_v += g * (float(features[k][b, f, 1, d]) - features[k][b, f, 0, d])
+                        grad_w += g * (float(features[k][b, f, 2, d]) - features[k][b, f, 0, d])
+                        if len(grad_features[k]) > 0:
+                            grad_features[k][b, f, 0, d] += g * u
+                            grad_features[k][b, f, 1, d] += g * v
+                            grad_features[k][b, f, 2, d] += g * w
                 # From the first corner to the others and the point: v = s x n / (m x n), w = m x s / (m x n).
                 sx = u * ax + v * float(corners[b, f, 1, 0]) + w * float(corners[b, f, 2, 0]) - ax
                 sy = u * ay + v * float(corners[b, f, 1, 1]) + w * float(corners[b, f, 2, 1]) - ay
@@ -474,11 +473,11 @@ def nearest_foot(outline, x, y):
 
 
 @compiled
-def next_open(skip, j, i):
-    """The first open column of row j from i on. The ways there become shorter."""
-    while skip[j, i] != i:
-        skip[j, i] = skip[j, skip[j, i]]
-        i = np.int64(skip[j, i])
+def next_open(skip, i):
+    """The first open column of a row from i on. The ways there become shorter."""
+    while skip[i] != i:
+        skip[i] = skip[skip[i]]
+        i = np.int64(skip[i])
     return i
 
 
@@ -507,35 +506,35 @@ def mask_forward(
     left, right, top, bottom = box = four(frames[b])
     begin_rows(selected, box, skip, mask, b, start, end)
     start, end = max(start, top), min(end, bottom)
-    outline = NO_OUTLINE
+    x, outline = x[left:right], NO_OUTLINE
     for f in range(corners.shape[1]):
-        fresh = True
+        fresh, first, stop = True, boxes[b, f, 0] - left, boxes[b, f, 1] - left
         for row in range(max(boxes[b, f, 2], start), min(boxes[b, f, 3], end)):
-            j = row - top
-            i = next_open(skip, j, boxes[b, f, 0] - left)
-            while i < boxes[b, f, 1] - left:
+            skips, lasts, values, rooms = skip[row - top], last[row - top], value[row - top], room[row - top]
+            i = next_open(skips, first)
+            while i < stop:
                 if fresh:
                     outline, fresh = outline_of(corners, b, f), False
                     if product:
                         is_near[b, f] = True  # other tasks may write the same
+                across, down = x[i], y[row]
                 if product:
-                    value[j, i] *= 1.0 - math.exp(-sigmainv * distance(outline, x[left + i], y[row]))
-                    last[j, i] = f
-                    room[j, i] -= 1
-                    if room[j, i] == 0:
-                        skip[j, i] = i + 1
+                    values[i] *= 1.0 - math.exp(-sigmainv * distance(outline, across, down))
+                    lasts[i] = f
+                    rooms[i] -= 1
+                    if rooms[i] == 0:
+                        skips[i] = i + 1
                 # The face is no nearer than its bounding box; a little slack for rounding.
-                elif distance_to_box(outline, x[left + i], y[row]) * (1 - 1e-12) < value[j, i]:
-                    squared = distance(outline, x[left + i], y[row])
-                    if squared < value[j, i]:
-                        value[j, i], last[j, i] = squared, f
-                i = next_open(skip, j, i + 1)
+                elif distance_to_box(outline, across, down) * (1 - 1e-12) < values[i]:
+                    squared = distance(outline, across, down)
+                    if squared < values[i]:
+                        values[i], lasts[i] = squared, f
+                i = next_open(skips, i + 1)
     for j in range(start - top, end - top):
         for i in range(right - left - 1, -1, -1):
             if last[j, i] >= 0:
-                mask[b, top + j, left + i] = (
-                    1.0 - value[j, i] if product else math.exp(-sigmainv * value[j, i])
-                )
+                result = value[j, i]
+                mask[b, top + j, left + i] = 1.0 - result if product else math.exp(-sigmainv * result)
                 is_near[b, last[j, i]] = True
             skip[j, i] = i if last[j, i] >= 0 else skip[j, i + 1]
 
@@ -551,17 +550,19 @@ def mask_backward(
         if not is_near[b, f]:
             continue
         outline = outline_of(corners, b, f)
+        first, stop = boxes[b, f, 0] - left, boxes[b, f, 1] - left
+        latest = corners.shape[1] if product else f  # which a pixel's last face may be
         gax = gay = gbx = gby = gcx = gcy = 0.0
         for row in range(boxes[b, f, 2], boxes[b, f, 3]):
-            j = row - top
-            i = np.int64(skip[j, boxes[b, f, 0] - left])
-            while i < boxes[b, f, 1] - left:
-                if last[j, i] == f or product and last[j, i] > f:
+            skips, lasts, values = skip[row - top], last[row - top], value[row - top]
+            i = np.int64(skips[first])
+            while i < stop:
+                if f <= lasts[i] <= latest:
                     dx, dy, squared, share_a, share_b, share_c = nearest_foot(outline, x[left + i], y[row])
                     claim = math.exp(-sigmainv * squared)
                     slope = -2 * sigmainv * grad_mask[b, row, left + i] * claim
                     if product:  # times that of no other face; where claim is 1 the offset is 0
-                        slope *= value[j, i] / (1.0 - claim) if claim < 1 else 0.0
+                        slope *= values[i] / (1.0 - claim) if claim < 1 else 0.0
                     dx *= slope
                     dy *= slope
                     gax += share_a * dx
@@ -570,7 +571,7 @@ def mask_backward(
                     gby += share_b * dy
                     gcx += share_c * dx
                     gcy += share_c * dy
-                i = np.int64(skip[j, i + 1])
+                i = np.int64(skips[i + 1])
         grad_corners[b, f, 0, 0], grad_corners[b, f, 0, 1] = gax, gay
         grad_corners[b, f, 1, 0], grad_corners[b, f, 1, 1] = gbx, gby
         grad_corners[b, f, 2, 0], grad_corners[b, f, 2, 1] = gcx, gcy
