@@ -401,9 +401,9 @@ def _kernel_problem(error):
     problem = _band_problem(error)
     if problem or not isinstance(error, CourseError):
         return problem
-    name, _, rest = text.partition(":")
+    name, _, rest = text.partition(" must ")
     if name.startswith("face_features"):
-        got, expected = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", rest)[:2])
+        expected, got = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", rest)[:2])
         if got == expected[:3]:
             return Problem.of(f"""feature-dimension: `rasterize` says: {text} The last dimension is missing:
                 `[..., 1:2]` keeps it, `[..., 1]` does not.""")

@@ -31,8 +31,8 @@ What differs from kaolin:
 - `texture_mapping` takes one texture for a batch; kaolin wants a copy for each.
 - `SgLightingParameters` takes dtype and device of its direction. The gradients of weak suns are no NaN, and
   `sg_warp_specular_term` can be differentiated fully.
-- `SurfaceMesh` is one mesh or a batch with the same faces, not a list of different ones. `face_uvs` of faces
-  without texture coordinates are an error, not those of the first vertex.
+- `SurfaceMesh` is one mesh or a batch with the same faces, not a list of different ones; it always checks and
+  derives. `face_uvs` of faces without texture coordinates are an error, not those of the first vertex.
 - `import_mesh` cuts faces into triangles unless told otherwise, and knows negative indices.
 """
 

@@ -54,14 +54,27 @@ class SurfaceMesh:
     meshes, is not here.
     """
 
-    def __init__(self, vertices, faces, *, materials=None, unset_attributes_return_none=True, **attributes):
-        unknown = sorted(set(attributes) - set(_SHAPES))
-        if unknown:
-            raise CourseError(f"SurfaceMesh does not know {unknown}")
+    def __init__(
+        self,
+        vertices,
+        faces,
+        normals=None,
+        uvs=None,
+        face_uvs_idx=None,
+        face_normals_idx=None,
+        material_assignments=None,
+        materials=None,
+        vertex_normals=None,
+        face_normals=None,
+        face_uvs=None,
+        face_vertices=None,
+        unset_attributes_return_none=True,
+    ):
+        given = {name: value for name, value in locals().items() if name in _SHAPES and value is not None}
         self._derived = set()
         self.unset_attributes_return_none = unset_attributes_return_none
         self.materials = materials
-        for name, value in {"vertices": vertices, "faces": faces, **attributes}.items():
+        for name, value in given.items():
             setattr(self, name, value)
         check_shape("vertices", vertices, "V 3", "B V 3")
         check_shape("faces", faces, "F N", dtype=torch.long)

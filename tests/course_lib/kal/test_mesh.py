@@ -128,7 +128,6 @@ def test_what_is_not_there():
         ({"face_uvs": torch.zeros(2, 111, 3, 2)}, r"face_uvs .*\(2, 112, 3, 2\), got \(2, 111, 3, 2\)"),
         ({"uvs": torch.zeros(10, 2)}, r"uvs .*\(2, U, 2\), got \(10, 2\)"),
         ({"faces": torch.zeros(1, 3, dtype=torch.int32)}, "faces must be torch.int64, got torch.int32"),
-        ({"colours": torch.zeros(63, 3)}, "SurfaceMesh does not know .'colours'"),
     ],
 )
 def test_surface_mesh_says_what_does_not_fit(given, message):
