@@ -269,12 +269,16 @@ def _random_weights(rng, channels, size=WINDOW):
 
 
 def warm():
-    """Compiles the renderer's kernels, which takes seconds once: no solution is to be blamed for them."""
+    """Compiles the renderer's kernels, which takes seconds once: no solution is to be blamed for them.
+
+    They are compiled anew for each number of features.
+    """
     from ..kal.dibr import dibr_soft_mask, rasterize
 
     corners = torch.rand(1, 2, 3, 2, requires_grad=True)
-    image, seen = rasterize(4, 4, torch.zeros(1, 2, 3), corners, [torch.rand(1, 2, 3, 1)])
-    (image[0].sum() + dibr_soft_mask(corners, seen).sum()).backward()
+    features = [torch.rand(1, 2, 3, n, requires_grad=True) for n in CHANNELS.values()]
+    images, seen = rasterize(4, 4, torch.zeros(1, 2, 3), corners, features)
+    (sum(image.sum() for image in images) + dibr_soft_mask(corners, seen).sum()).backward()
 
 
 # --- images and gradients compared
