@@ -31,7 +31,9 @@ def modules_of(room):
     said = re.findall(r"\w+", ast.get_docstring(ast.parse((folder / "__init__.py").read_text())))
     missing = sorted(set(found) - set(said))
     if missing:
-        raise ValueError(f"{room}/__init__.py names no {', '.join(missing)}: say there what each module is for.")
+        raise ValueError(
+            f"{room}/__init__.py names no {', '.join(missing)}: say there what each module is for."
+        )
     return {name: found[name] for name in sorted(found, key=said.index)}
 
 
@@ -89,7 +91,9 @@ def draw():
         end = edges[other][0] + 12 + 7 * (place.index(other) - place.index(room) - 1)
         parts.append(f'<path d="M{right} {start:.0f}H{x}V{end:.0f}H{right + 3}" marker-end="url(#tip)"/>')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 20} {top:.0f}" role="img">'
-    tip = '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    tip = (
+        '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    )
     tip += '<path d="M0 0L8 4L0 8z" style="fill:#c8643c"/></marker>'
     return "\n".join([head, f"<style>{STYLE}</style><defs>{tip}</defs>", *parts, "</svg>\n"])
 

@@ -25,8 +25,8 @@ from course_lib.kal import dibr  # noqa: E402
 def swimmer(frames, height, width, length_px, faces=4000, dtype=torch.float32):
     """A body of revolution, length_px long and a fifth as wide, with flukes, turned and moved between frames.
 
-    Returns corners in NDC (B, F, 3, 2), depths (B, F, 3), three feature tensors (B, F, 3, 2 or 3), and which
-    faces look at the camera (B, F).
+    -> corners in NDC (B, F, 3, 2), depths (B, F, 3), three feature tensors (B, F, 3, 2 or 3), and which faces
+    look at the camera (B, F)
     """
     across = 40
     along = faces // (2 * across)  # quads of two triangles
@@ -70,10 +70,10 @@ def step(scene, height, width, sigmainv, boxlen, knum, backend, mask="dibr"):
     return middle - start, time.perf_counter() - middle, time.process_time() - processors
 
 
-def milliseconds(run, repeats):
-    """Medians of repeats, after one to warm up: forward, backward, both together, both on all processors."""
-    run()
-    forward, backward, processors = zip(*(run() for _ in range(repeats)))
+def milliseconds(repeats, *arguments):
+    """Medians of `step`, after one to warm up: forward, backward, both together, both on all processors."""
+    step(*arguments)
+    forward, backward, processors = zip(*(step(*arguments) for _ in range(repeats)))
     both = [f + b for f, b in zip(forward, backward)]
     return tuple(1000 * statistics.median(times) for times in (forward, backward, both, processors))
 
@@ -85,20 +85,22 @@ SETTINGS = {  # name: frames, height, width, length in pixels, sigmainv, boxlen,
 }
 
 
+FIRST_USE = """
+import time
+import kernels
+scene = kernels.swimmer(1, 9, 16, 9, 80)
+start = time.perf_counter()
+kernels.step(scene, 9, 16, 7000, .1, 30, "numba")
+kernels.step(scene, 9, 16, 7000, .1, 30, "numba", "nearest")
+print(time.perf_counter() - start)
+"""
+
+
 def seconds_to_first_result(cache_dir):
     """Seconds that a new process takes for one tiny call of all functions, beyond the imports."""
-    program = (
-        "import sys, time; sys.path[:0] = [%r, %r]; import torch; import kernels; "
-        "s = kernels.swimmer(1, 9, 16, 9, 80); t = time.perf_counter(); "
-        "kernels.step(s, 9, 16, 7000, .1, 30, 'numba'); "
-        "kernels.step(s, 9, 16, 7000, .1, 30, 'numba', 'nearest'); print(time.perf_counter() - t)"
-        % (str(Path(__file__).parents[1]), str(Path(__file__).parent))
-    )
-    environment = os.environ | {"NUMBA_CACHE_DIR": cache_dir}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
+    environment = os.environ | {"NUMBA_CACHE_DIR": cache_dir, "PYTHONPATH": str(Path(__file__).parent)}
+    how = dict(env=environment, capture_output=True, text=True, check=True)
+    return float(subprocess.run([sys.executable, "-c", FIRST_USE], **how).stdout)
 
 
 def measure(repeats=25, reference_repeats=3, cold=True):
@@ -109,16 +111,15 @@ def measure(repeats=25, reference_repeats=3, cold=True):
         scene = swimmer(frames, height, width, length)
         arguments = (scene, height, width, sigmainv, boxlen, knum)
         for mask in ("dibr", "nearest"):
-            forward, backward, both, processors = milliseconds(lambda: step(*arguments, best, mask), repeats)
             key = f"{name}, {mask} mask"
-            figures[f"{key}: {best} forward ms"] = forward
-            figures[f"{key}: {best} backward ms"] = backward
-            figures[f"{key}: {best} ms"] = both
-            figures[f"{key}: {best} processor ms"] = processors  # tells even when other programs run
+            times = milliseconds(repeats, *arguments, best, mask)
+            # the processors' time tells even when other programs run
+            for what, value in zip(("forward ms", "backward ms", "ms", "processor ms"), times):
+                figures[f"{key}: {best} {what}"] = value
             if reference_repeats and best != "torch" and name != "four times the pixels":
-                reference = milliseconds(lambda: step(*arguments, "torch", mask), reference_repeats)[2]
+                reference = milliseconds(reference_repeats, *arguments, "torch", mask)[2]
                 figures[f"{key}: torch ms"] = reference
-                figures[f"{key}: torch / {best}"] = reference / both
+                figures[f"{key}: torch / {best}"] = reference / times[2]
     if cold and best == "numba":
         with tempfile.TemporaryDirectory() as cache_dir:
             figures["first use ever, seconds"] = seconds_to_first_result(cache_dir)

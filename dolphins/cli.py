@@ -26,19 +26,23 @@ SYSTEM = "Whose names: Canvas's, Moodle's, or a folder named after students."
 ROSTER = fold("""The class as csv: nbgrader's, Canvas's gradebook, Moodle's participants or grading worksheet.
         Needed the first time; kept in grading/roster.json.""")
 COURSE = "The course's folder; submitted/ in it is filled. This one if not given."
-ASSIGNMENT = fold("""The lesson that was handed in, as 2 or 02_template_model; without it each notebook goes to the
-        lesson that it shows.""")
-DEADLINE = fold("""As 2026-11-20T23:59+01:00; what came later counts only where nothing was on time. Kept for the
-        lesson.""")
+ASSIGNMENT = fold("""The lesson that was handed in, as 2 or 02_template_model; without it each notebook goes
+        to the lesson that it shows.""")
+DEADLINE = fold("""As 2026-11-20T23:59+01:00; what came later counts only where nothing was on time. Kept for
+        the lesson.""")
 WORKERS = "Processes on this machine, 1 GB each and what a submission takes; one per core if not given."
 SEED = "Of the hidden cases; drawn once and kept in grading/run.json if not given."
 
 
-class RecipeName(str, Enum):
-    """What --recipe takes."""
+def _choice(name, *values):
+    return Enum(name, {value: value for value in values}, type=str)
 
-    default = "default"
-    tutorial = "tutorial"
+
+# What --recipe, --method, --from and --sandbox take.
+RecipeName = _choice("RecipeName", "default", "tutorial")
+MethodName = _choice("MethodName", "auto", "sam2", "tracker")
+Export = _choice("Export", "canvas", "moodle", "folder")
+Confinement = _choice("Confinement", "bwrap", "none")
 
 
 @app.command()
@@ -57,14 +61,6 @@ def demo(
     from .demo import run_demo
 
     run_demo(pack, frames, epochs, batch_size, device, recipe.value, seed, out, resume)
-
-
-class MethodName(str, Enum):
-    """What --method takes."""
-
-    auto = "auto"
-    sam2 = "sam2"
-    tracker = "tracker"
 
 
 @app.command()
@@ -165,12 +161,13 @@ def release(
     course: Optional[Path] = Option(None, help=FOR_YOU),
     force: bool = Option(False, "--force", help="Replace notebooks of --course that differ."),
 ):
-    """Make what students get of some lessons: notebooks and what they need, without their exercises' solutions."""
+    """Make what students get of some lessons: notebooks and what they need, without their exercises'
+    solutions."""
     from autograder import release as bundle
 
     if out is None and course is None:
-        raise CourseError("""Say where to: --out for students (a folder or a zip), --course for your own nbgrader
-            folder, or both.""")
+        raise CourseError("""Say where to: --out for students (a folder or a zip), --course for your own
+            nbgrader folder, or both.""")
     chosen = bundle.numbers(lessons)
     if out is not None:
         count, size, checksum = bundle.release(chosen, out)
@@ -180,14 +177,6 @@ def release(
         for path in bundle.write_course(chosen, course, force=force):
             print(path)
         print(f"{course}: nbgrader's source/ and release/ of {bundle.title(chosen)} are there.")
-
-
-class Export(str, Enum):
-    """What --from takes."""
-
-    canvas = "canvas"
-    moodle = "moodle"
-    folder = "folder"
 
 
 @app.command()
@@ -211,13 +200,6 @@ def collect(
     raise typer.Exit(0 if result.placed or result.unchanged else 1)
 
 
-class Confinement(str, Enum):
-    """What --sandbox takes."""
-
-    bwrap = "bwrap"
-    none = "none"
-
-
 @app.command()
 def grade(
     course: Path = Argument(..., help="The course's folder, the one that holds submitted/."),
@@ -235,8 +217,8 @@ def grade(
     from autograder.grade import grade as grade_course
 
     if workers is not None and scheduler is not None:
-        raise CourseError("""--workers are processes of this machine, --scheduler has workers of its own: give one
-            of them.""")
+        raise CourseError("""--workers are processes of this machine, --scheduler has workers of its own: give
+            one of them.""")
     how = dict(workers=workers, scheduler=scheduler, sandbox=sandbox.value, seed=seed, force=force)
     summary = grade_course(course, assignment, **how)
     print(f"{summary.text()}\n{course / 'gradebook.db'} is up to date. Next: dolphins report {course}")

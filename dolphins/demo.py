@@ -10,7 +10,6 @@ import os
 import platform
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -135,19 +134,19 @@ def open_folder(out, settings, resume):
     state = "finished" if METRICS in there else "interrupted"
     if not resume:
         why = "go on with it" if state == "interrupted" else "see its results"
-        raise CourseError(f"""--out {out} already holds a run ({state}). Add --resume to {why}, name another folder,
-            or delete this one.""")
+        raise CourseError(f"""--out {out} already holds a run ({state}). Add --resume to {why}, name another
+            folder, or delete this one.""")
     theirs = json.loads((out / SETTINGS).read_text())
     ours = asdict(settings)
     if different := [name for name in ours if theirs.get(name) != ours[name]]:
         said = "; ".join(f"{name}: {theirs.get(name)} there, {ours[name]} now" for name in different)
-        raise CourseError(f"""--out {out} holds a run with other settings ({said}). Name another folder, or give the
-            same settings.""")
+        raise CourseError(f"""--out {out} holds a run with other settings ({said}). Name another folder, or
+            give the same settings.""")
     return state
 
 
 def fit_with_checkpoints(scene, recipe, epochs, out):
-    """Runs the fit, and saves after every pass all that is needed to go on. -> (history, seconds of fitting)"""
+    """Runs the fit, and saves after every pass what going on needs. -> (history, seconds of fitting)"""
     path = out / CHECKPOINT
     history, seconds, start = [], 0.0, 0
     if path.exists():
@@ -232,20 +231,18 @@ class Fitted:
 def measure(scene, fitted, hard_masks, given_masks, truth):
     """-> (flat figures, per-frame tensors). `truth` is None for clips of real animals: no errors then."""
     length = float(body_length(fitted.rest))
-    volume = abs(
-        float(mesh_volume(fitted.rest, fitted.faces))
-    )  # negative where a template is wound inside out
-    per_frame = {"iou_with_given_mask": metrics.mask_iou(hard_masks, given_masks > 127)}
+    volume = abs(float(mesh_volume(fitted.rest, fitted.faces)))  # negative for a template wound inside out
+    overlap = metrics.mask_iou(hard_masks, given_masks > 127)
+    stored = scene.global_poses[:, 0].detach().cpu()
     figures = {
         "length_m": length,
         "volume_m3": volume,
         "mass_kg": float(body_mass(volume)),
-        "iou_with_given_masks_mean": float(per_frame["iou_with_given_mask"].mean()),
+        "iou_with_given_masks_mean": float(overlap.mean()),
         "orientation_jump_deg_max": float(metrics.rotation_steps(fitted.rotmats).max()),
-        "stored_vector_jump_deg_max": float(
-            metrics.chart_jumps(scene.global_poses[:, 0].detach().cpu()).max()
-        ),
+        "stored_vector_jump_deg_max": float(metrics.chart_jumps(stored).max()),
     }
+    per_frame = {"iou_with_given_mask": overlap}
     if truth is not None:
         result = fitted.vertices, fitted.rotmats, hard_masks, length, volume
         errors, errors_per_frame = metrics.against_truth(truth, *result)
@@ -254,7 +251,7 @@ def measure(scene, fitted, hard_masks, given_masks, truth):
 
 
 def write_report(out, scene, dataset, pack, history, results, per_frame, fitted, truth, settings):
-    """Writes report.html into the run's folder; `results` are its figures, `truth` None where it is unknown."""
+    """Writes report.html into the run's folder; `results` are its figures, `truth` None if unknown."""
 
     def numpy(tensor):
         return tensor.detach().cpu().numpy()

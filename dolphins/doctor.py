@@ -5,7 +5,7 @@ import platform
 import sys
 from dataclasses import dataclass
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, fold
 from course_lib.machine import MIN_PYTHON, has_module, too_old, version_of
 
 
@@ -85,9 +85,8 @@ def _kaolin():
 def _sam2():
     if has_module("sam2"):
         return Finding("sam2", "installed", "your own clips can be segmented with it")
-    tracker = (
-        "your own clips are segmented by the tracker, which needs nothing; the embedded clip has its masks"
-    )
+    tracker = fold("""your own clips are segmented by the tracker, which needs nothing; the embedded clip has
+        its masks""")
     return Finding("sam2", "not installed", tracker)
 
 
@@ -126,6 +125,5 @@ def _sandbox():
 def _for_grading(name):
     if version := version_of(name):
         return Finding(name, version, "for `dolphins grade`")
-    return Finding(
-        name, "not installed", "only for grading a class: pip install -c constraints.txt -e '.[grade]'"
-    )
+    install = "only for grading a class: pip install -c constraints.txt -e '.[grade]'"
+    return Finding(name, "not installed", install)
