@@ -58,11 +58,6 @@ def measure_imports(repeats=5):
     return {what: round(statistics.median(seconds), 3) for what, seconds in times.items()}
 
 
-def of_variants(variants):
-    """`measure_variants` of these."""
-    return functools.partial(fits.measure_variants, variants)
-
-
 SECTIONS = {  # name: how it is measured; what --quick gives it
     "kernels": (kernels.measure, dict(repeats=2, reference_repeats=1, cold=False)),
     "steps": (steps.measure_steps, dict(frames=14, rounds=1, torch_frames=7)),
@@ -71,8 +66,8 @@ SECTIONS = {  # name: how it is measured; what --quick gives it
     "import": (measure_imports, dict(repeats=1)),
     "fits": (fits.measure_fits, dict(frames=14, epochs=3, runs=1)),
     "other": (fits.measure_other, dict(frames=14, epochs=3)),
-    "depth": (of_variants(fits.DEPTHS), dict(frames=14, epochs=3)),
-    "ablations": (of_variants(fits.ABLATIONS), dict(frames=14, epochs=3)),
+    "depth": (functools.partial(fits.measure_variants, fits.DEPTHS), dict(frames=14, epochs=3)),
+    "ablations": (functools.partial(fits.measure_variants, fits.ABLATIONS), dict(frames=14, epochs=3)),
 }
 
 
@@ -123,20 +118,20 @@ def parsed(arguments):
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.sections) - set(SECTIONS)):
         parser.error(f"no section is called {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    options.sections = [name for name in SECTIONS if name in options.sections or not options.sections]
+    wanted = [] if options.tables else options.sections or SECTIONS
+    options.sections = [name for name in SECTIONS if name in wanted]
     return options
 
 
 def main(arguments=None):
     """The command line."""
     options = parsed(arguments)
-    wanted = [] if options.tables else options.sections
     if options.quick:
-        for name in wanted:
+        for name in options.sections:
             print(f"\n{tables.TABLES[name](record(name, quick=True))}", flush=True)
         return
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in wanted:
+    for name in options.sections:
         print(f"measuring: {name}", flush=True)
         results[name] = record(name)
         # What is measured is kept if the next one is interrupted.

@@ -1,4 +1,4 @@
-"""Whole fits against the known truth: the recipes of `dolphins demo`, and the default one, one choice undone."""
+"""Whole fits against the known truth: both recipes of `dolphins demo`, and variants of the default one."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def run_demo(recipe, frames, epochs, pack=None):
 
 
 def summary(runs):
-    """The figures of one run, and by how much they differ between the runs: a fit repeats. Times are lists."""
+    """The figures of one run, times as lists, and by how much the others differ: a fit is repeatable."""
     fixed = {name: value for name, value in runs[0].items() if name not in VARYING}
     numbers = [name for name, value in fixed.items() if isinstance(value, (int, float))]
     spread = max(abs(run[name] - fixed[name]) for run in runs for name in numbers)

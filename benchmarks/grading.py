@@ -22,6 +22,7 @@ from pathlib import Path
 import nbformat
 
 from autograder import release
+from autograder.records import exercises_of, records_of
 
 from .fits import ENVIRONMENT
 
@@ -56,11 +57,6 @@ def seconds_of(command, course):
     return time.perf_counter() - start
 
 
-def records(course):
-    """The files in which a course's folder holds what was graded."""
-    return sorted((course / "grading" / "records" / NAME).glob("*.json"))
-
-
 def measure_throughput(students=24, rounds=3):
     """Both commands on a class, by turns.
 
@@ -74,7 +70,7 @@ def measure_throughput(students=24, rounds=3):
             seconds_of(["nbgrader", "generate_assignment", NAME, "--force"], nbgraders)
             theirs.append(seconds_of(["nbgrader", "autograde", NAME], nbgraders))
             ours.append(seconds_of([sys.executable, "-m", "dolphins", "grade", "."], dolphins))
-            of_each += [json.loads(path.read_text())["seconds"] for path in records(dolphins)]
+            of_each += [record["seconds"] for record in records_of(dolphins, NAME)]
     return {
         "students": students,
         "nbgrader autograde": [round(s, 1) for s in theirs],
@@ -86,8 +82,6 @@ def measure_throughput(students=24, rounds=3):
 
 def simulated(text, assignment, released, seed, sandbox):
     """Stands in for grading one submission: takes its time, and gives a record of the usual size."""
-    from autograder.grade import exercises_of
-
     seconds = float(text.split(b"\n")[0])
     time.sleep(seconds)
     exercises = {}
@@ -133,7 +127,7 @@ def measure_class_size(of_each, sizes=(10, 100, 1000)):
             how = dict(cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
             done = subprocess.run([sys.executable, program, course], **how)
             wall, memory = map(float, done.stdout.split())
-            graded = len(records(course))
+            graded = len(list(records_of(course, NAME)))
             assert graded == size, f"{graded} records of {size} submissions"
             work = sum(times) / 2  # on two workers
             found[size] = {"seconds": round(wall, 2), "work": round(work, 2), "memory_mb": round(memory)}

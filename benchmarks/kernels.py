@@ -1,11 +1,9 @@
-"""How long the DIB-R kernels take: `python benchmarks/kernels.py` prints it, `measure()` returns it.
+"""How long the DIB-R kernels take.
 
 The scene is a closed body of 4,000 faces with a pair of flukes, seen from above in frames of a clip: long
 enough for the outline to have many small faces beside it, which is what makes soft masks costly.
 """
 
-import argparse
-import json
 import math
 import os
 import statistics
@@ -17,12 +15,10 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from course_lib.kal import dibr  # noqa: E402
+from course_lib.kal import dibr
 
 
-def swimmer(frames, height, width, length_px, faces=4000, dtype=torch.float32):
+def swimmer(frames, height, width, length_px, faces=4000):
     """A body of revolution, length_px long and a fifth as wide, with flukes, turned and moved between frames.
 
     -> corners in NDC (B, F, 3, 2), depths (B, F, 3), three feature tensors (B, F, 3, 2 or 3), and which faces
@@ -46,11 +42,11 @@ def swimmer(frames, height, width, length_px, faces=4000, dtype=torch.float32):
         pixels = triangles[..., :2] @ turn.T * length_px + torch.tensor([3.3 * k - 9, 1.7 * k - 5])
         corners.append(pixels / torch.tensor([width / 2, height / 2]))
         depths.append(triangles[..., 2])
-    corners, depths = torch.stack(corners).to(dtype), torch.stack(depths).to(dtype)
+    corners, depths = torch.stack(corners), torch.stack(depths)
     e, g = corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0]
     facing = e[..., 0] * g[..., 1] - e[..., 1] * g[..., 0] >= 0  # (B, F)
     generator = torch.Generator().manual_seed(1)
-    features = [torch.rand(frames, corners.shape[1], 3, d, generator=generator).to(dtype) for d in (2, 3, 2)]
+    features = [torch.rand(frames, corners.shape[1], 3, d, generator=generator) for d in (2, 3, 2)]
     return corners, depths, features, facing
 
 
@@ -87,7 +83,7 @@ SETTINGS = {  # name: frames, height, width, length in pixels, sigmainv, boxlen,
 
 FIRST_USE = """
 import time
-import kernels
+from benchmarks import kernels
 scene = kernels.swimmer(1, 9, 16, 9, 80)
 start = time.perf_counter()
 kernels.step(scene, 9, 16, 7000, .1, 30, "numba")
@@ -98,7 +94,7 @@ print(time.perf_counter() - start)
 
 def seconds_to_first_result(cache_dir):
     """Seconds that a new process takes for one tiny call of all functions, beyond the imports."""
-    environment = os.environ | {"NUMBA_CACHE_DIR": cache_dir, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"NUMBA_CACHE_DIR": cache_dir, "PYTHONPATH": str(Path(__file__).parents[1])}
     how = dict(env=environment, capture_output=True, text=True, check=True)
     return float(subprocess.run([sys.executable, "-c", FIRST_USE], **how).stdout)
 
@@ -125,13 +121,3 @@ def measure(repeats=25, reference_repeats=3, cold=True):
             figures["first use ever, seconds"] = seconds_to_first_result(cache_dir)
             figures["first use in a later process, seconds"] = seconds_to_first_result(cache_dir)
     return {name: round(value, 3) for name, value in figures.items()}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=25, help="measured steps of the fast backend")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
-    figures = measure(options.repeats)
-    table = "\n".join(f"{value:12.3f}  {name}" for name, value in figures.items())
-    print(json.dumps(figures, indent=1) if options.json else table)
