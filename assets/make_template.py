@@ -237,9 +237,8 @@ def _body_tone(s, height, across, wobble, texel):
     tone += (white - tone) * belly
     stripe = height - np.interp(s, (EYE[0], 20.5), (EYE[1] - 0.4, -3.4))  # from the eye to the flipper
     tone *= 1 - 0.20 * np.exp(-((stripe / 0.75) ** 2)) * smoothstep(s, 11.5, 13.5) * smoothstep(s, 22.0, 19.5)
-    slit = (
-        smoothstep(across, 0.10 + 1.5 * texel, 0.10) * smoothstep(s, 62.0, 62.6) * smoothstep(s, 67.0, 66.4)
-    )
+    slit = smoothstep(across, 0.10 + 1.5 * texel, 0.10) * smoothstep(s, 62.0, 62.6)
+    slit *= smoothstep(s, 67.0, 66.4)
     return tone * (1 - 0.35 * slit * (height < -2))
 
 

@@ -14,8 +14,6 @@ from dolphins import fit_report as report
 
 T = 60
 FACES = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
-
-
 METRICS = {"epochs": 5, "seconds_fit": 12.3, "iou_mean": 0.93, "girth_cm": 130.5, "device": "cpu"}
 METRICS |= {"length_error_pct": -2.5, "volume_error_pct": -14.0}
 
