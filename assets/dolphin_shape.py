@@ -11,8 +11,6 @@ Axes: z forward, y up, x to the animal's left; metres. The origin is the root jo
 centroid of the outline seen from above, so that a turn about it leaves the outline in its place.
 """
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 
@@ -27,7 +25,6 @@ Z_EXTENT = 2.6  # m, rostrum tip to the hindmost point of the flukes; what the l
 # Body, in % of standard length: s from the rostrum tip, dorsal and ventral profile, half width, height of the
 # widest point, and the exponents of the superellipses above and below it (2 = ellipse, less = keeled, more =
 # boxy).
-# fmt: off
 SECTIONS = np.array([
     # s      top    bottom  width  y_wide  n_up  n_low
     [0.0,   -2.60,  -2.60,  0.00,  -2.60,  2.0,  2.0],
@@ -58,8 +55,7 @@ SECTIONS = np.array([
     [98.0,   0.92,  -0.52,  1.02,   0.20,  2.0,  2.0],
     [99.4,   0.60,  -0.20,  1.00,   0.20,  2.0,  2.0],
     [100.0,  0.20,   0.20,  0.00,   0.20,  2.0,  2.0],
-])
-# fmt: on
+])  # fmt: skip
 
 HALF_COLUMNS = 12  # quads from the dorsal to the ventral midline
 
@@ -85,13 +81,12 @@ class Fin:
     pitch_deg: float = 0.0  # leading edge raised
 
 
-# fmt: off
 DORSAL = Fin(
     "dorsal", (43.0, 57.5), (0.0, 0.045), (0, 1), 7,
     leading=((0, 43.0), (1.5, 45.0), (3, 47.0), (5, 50.0), (7, 53.5), (8.4, 56.8), (9.0, 58.6), (9.4, 60.15)),
     trailing=((0, 57.5), (1.5, 57.1), (3, 57.2), (5, 57.8), (7, 59.0), (8.4, 60.2), (9, 60.7), (9.4, 61.05)),
     thickness=((0, 2.6), (3, 1.6), (6, 1.0), (9.4, 0.6)),
-    stations=(0.9, 2.0, 3.2, 4.5, 5.8, 7.0, 8.1, 8.95, 9.4), dihedral_deg=90.0)
+    stations=(0.9, 2.0, 3.2, 4.5, 5.8, 7.0, 8.1, 8.95, 9.4), dihedral_deg=90.0)  # fmt: skip
 
 PECTORAL = Fin(
     "pectoral", (20.5, 26.3), (0.60, 0.70), (7, 9), 4,
@@ -100,7 +95,7 @@ PECTORAL = Fin(
     trailing=((0, 26.4), (1.5, 27.5), (3, 28.9), (5, 30.7), (7, 32.0), (9, 33.0), (10.4, 33.5),
               (10.9, 33.7), (11.2, 33.85)),
     thickness=((0, 2.2), (3, 1.4), (7, 0.9), (11.2, 0.6)),
-    stations=(1.2, 2.6, 4.1, 5.6, 7.1, 8.5, 9.7, 10.7, 11.2), dihedral_deg=-38.0, pitch_deg=8.0)
+    stations=(1.2, 2.6, 4.1, 5.6, 7.1, 8.5, 9.7, 10.7, 11.2), dihedral_deg=-38.0, pitch_deg=8.0)  # fmt: skip
 
 FLUKE = Fin(
     "fluke", (93.2, 99.4), (0.44, 0.56), (5, 7), 4,
@@ -109,8 +104,7 @@ FLUKE = Fin(
     trailing=((0, 100.55), (0.8, 101.15), (2.0, 101.5), (4.0, 101.5), (6.5, 101.5), (8.5, 101.8),
               (10.2, 102.5), (10.8, 102.85), (11.2, 103.15)),
     thickness=((0, 2.0), (2.5, 1.35), (6, 0.95), (11.2, 0.6)),
-    stations=(0.8, 1.8, 3.0, 4.3, 5.7, 7.1, 8.4, 9.6, 10.6, 11.2), dihedral_deg=0.0)
-# fmt: on
+    stations=(0.8, 1.8, 3.0, 4.3, 5.7, 7.1, 8.4, 9.6, 10.6, 11.2), dihedral_deg=0.0)  # fmt: skip
 NOTCH = 1.15  # % of length by which the flukes' roots reach behind the end of the body: the median notch
 
 FINS = (DORSAL, PECTORAL, FLUKE)
@@ -118,16 +112,14 @@ EDGE_THICKNESS = 0.60  # % of standard length (1.5 cm): fins end in a rounded ed
 
 # Bones: name, parent, s of the joint on the body axis (fins: at their root; trunk: at the origin).
 # Parts: name, bones. A part has one pose and one shape. dorsal_fin and chest never rotate.
-# fmt: off
 BONES = (
     ("trunk", -1, None), ("head", 0, 17.0), ("dorsal_fin", 0, None), ("chest", 0, 31.0),
     ("left_flipper", 3, None), ("right_flipper", 3, None),
     ("tail_stock_front", 0, 60.0), ("tail_stock_rear", 6, 78.0),
     ("left_fluke", 7, None), ("right_fluke", 7, None),
-)
+)  # fmt: skip
 PARTS = (("trunk", (0, 3)), ("head", (1,)), ("tail_stock_front", (6,)), ("tail_stock_rear", (7,)),
-         ("dorsal_fin", (2,)), ("flippers", (4, 5)), ("flukes", (8, 9)))
-# fmt: on
+         ("dorsal_fin", (2,)), ("flippers", (4, 5)), ("flukes", (8, 9)))  # fmt: skip
 
 
 def smoothstep(x, a, b):
@@ -141,8 +133,9 @@ def smoothstep(x, a, b):
 
 @functools.lru_cache(maxsize=1)
 def _profiles():
-    """Smooth functions of s for the columns of SECTIONS: the spline runs over sqrt(s), which rounds the
-    rostrum's tip.
+    """Smooth functions of s for the columns of SECTIONS, as values at even steps of sqrt(s / 100).
+
+    The spline runs over sqrt(s), which rounds the rostrum's tip.
     """
     q = np.sqrt(SECTIONS[:, 0] / 100.0)
     dense = np.linspace(0.0, 1.0, 2001)
@@ -155,16 +148,15 @@ def _profiles():
 
 
 def section_parameters(s):
-    """top, bottom, half width, height of the widest point, upper and lower exponent at s (all in % of
-    length).
-    """
+    """Top, bottom, half width, height of the widest point (% of length), upper and lower exponent at s."""
     dense, curves = _profiles()
     return np.array([np.interp(np.sqrt(max(s, 0.0) / 100.0), dense, c) for c in curves])
 
 
 def section(s, v):
-    """Points (n, 2) as (x, y) of the left half of the cross-section at s, at fractions v of its half girth;
-    and the half girth.
+    """The left half of the cross-section at s: points (n, 2) as (x, y) at fractions v of its half girth.
+
+    -> points, the half girth
     """
     top, bottom, width, y_wide, n_up, n_low = section_parameters(s)
     phi = np.linspace(0.0, np.pi, 721)
@@ -179,9 +171,7 @@ def section(s, v):
 
 
 def ring_positions():
-    """s of every ring of the body grid: fine on the head and the tail stock, and with a ring on the rim of
-    every hole.
-    """
+    """s of every ring of the body grid: fine on head and tail stock, with a ring on the rim of every hole."""
     stretches = [
         (4.6, 8.6, 5, 1.0),
         (8.6, PECTORAL.s_root[0], 7, 0.9),
@@ -199,9 +189,7 @@ def ring_positions():
 
 
 def column_positions(s):
-    """Fractions v of the half girth of the grid's 13 columns at s: even, but drawn together where a fin is
-    rooted.
-    """
+    """Fractions v of the half girth of the grid's 13 columns at s: even, but closer at a fin's root."""
     v = np.linspace(0.0, 1.0, HALF_COLUMNS + 1)
     out = v.copy()
     for fin in FINS:
@@ -223,16 +211,17 @@ def column_positions(s):
 
 
 def _wing(c):
-    """Half thickness of a fin section at chord fraction c, for greatest thickness 1 (NACA four-digit,
-    closed).
-    """
+    """Half thickness of a fin section at chord fraction c, of greatest thickness 1 (NACA four-digit)."""
     return 5.0 * (0.2969 * np.sqrt(c) - 0.1260 * c - 0.3516 * c**2 + 0.2843 * c**3 - 0.1036 * c**4)
 
 
 def chord_fractions(fin):
-    """Chord fractions (stations, n) of a loop's points on one side: leading edge, front corner, inner points,
-    rear corner, trailing edge. The corners keep close to the edges, which are thus round; towards the tip the
-    spacing evens out, and at the tip the points fall together into three."""
+    """Chord fractions (stations, n) of a loop's points on one side.
+
+    In their order: leading edge, front corner, inner points, rear corner, trailing edge. The corners keep
+    close to the edges, which are thus round; towards the tip the spacing evens out, and at the tip the points
+    fall together into three.
+    """
     root = np.r_[0.0, 0.045 + 0.91 * np.linspace(0.0, 1.0, fin.cells + 1), 1.0]
     even = np.linspace(0.0, 1.0, len(root))
     b = np.array(fin.stations) / fin.stations[-1]
@@ -243,23 +232,21 @@ def chord_fractions(fin):
 
 def fin_planform(fin, b):
     """Leading edge, trailing edge and thickness at distances b from the root."""
-    return [
-        PchipInterpolator(*np.array(t).T)(np.minimum(b, t[-1][0]))
-        for t in (fin.leading, fin.trailing, fin.thickness)
-    ]
+    tables = (fin.leading, fin.trailing, fin.thickness)
+    return [PchipInterpolator(*np.array(table).T)(np.minimum(b, table[-1][0])) for table in tables]
 
 
 def fin_loops(fin, root_centre):
-    """Loops of a left fin, each side front to back: (stations, 2 sides, n, 3) in (x, y, s); sides:
-    upper/left, lower/right.
+    """Loops of a left fin, front to back: (stations, 2 sides, n, 3) in (x, y, s).
+
+    The sides are upper or left, lower or right.
     """
     c = chord_fractions(fin)
     b = np.array(fin.stations)
     le, te, thick = fin_planform(fin, b)
     chord = (te - le)[:, None]
-    half = np.maximum(
-        thick[:, None] * _wing(c), 0.5 * EDGE_THICKNESS * np.clip(np.sqrt(1 - np.abs(2 * c - 1) ** 12), 0, 1)
-    )
+    edge = 0.5 * EDGE_THICKNESS * np.clip(np.sqrt(1 - np.abs(2 * c - 1) ** 12), 0, 1)
+    half = np.maximum(thick[:, None] * _wing(c), edge)
     half = np.minimum(half, 0.30 * np.maximum(chord, EDGE_THICKNESS))
     half[:, 0] = half[:, -1] = 0.0
     half[-1] = 0.0  # the tip: both sides meet in a ridge
@@ -282,9 +269,11 @@ def fin_loops(fin, root_centre):
 
 
 class _Half:
-    """The left half under construction, in (x, y, s). A face has three or four corners and belongs to a chart
-    of the UV map; `root` tells where each vertex lies: (fin or "", station), station 0 being the rim of the
-    fin's hole."""
+    """The left half under construction, in (x, y, s).
+
+    A face has three or four corners and belongs to a chart of the UV map; `root` tells where each vertex
+    lies: (fin or "", station), station 0 being the rim of the fin's hole.
+    """
 
     def __init__(self):
         self.points, self.root, self.faces, self.charts = [], [], [], []
@@ -306,64 +295,52 @@ def _triangulate(points, polygons, charts):
     """Triangles (F, 3) and their charts: each quad is cut along its shorter diagonal."""
     faces, face_charts = [], []
     for q, chart in zip(polygons, charts):
-        if len(q) == 3:
-            faces.append(q)
-            face_charts.append(chart)
-            continue
-        p = points[list(q)]
-        if np.linalg.norm(p[0] - p[2]) <= np.linalg.norm(p[1] - p[3]) + 1e-9:
-            tri = [(q[0], q[1], q[2]), (q[0], q[2], q[3])]
-        else:
-            tri = [(q[0], q[1], q[3]), (q[1], q[2], q[3])]
-        faces += tri
-        face_charts += [chart] * 2
+        triangles = [q]
+        if len(q) == 4:
+            p = points[list(q)]
+            triangles = [(q[0], q[1], q[3]), (q[1], q[2], q[3])]
+            if np.linalg.norm(p[0] - p[2]) <= np.linalg.norm(p[1] - p[3]) + 1e-9:
+                triangles = [(q[0], q[1], q[2]), (q[0], q[2], q[3])]
+        faces += triangles
+        face_charts += [chart] * len(triangles)
     return np.array(faces), face_charts
 
 
 @dataclass
 class Dolphin:
-    """The finished shape. Arrays: vertices (V, 3), faces (F, 3), uvs (T, 2), face_uvs (F, 3) indices into
-    uvs, weights (V, 10), joint_regressor (10, V), mirror (V,) index of each vertex's mirror image, s (V,) %
-    of length, landmarks {name: vertex}, fin (V, 3) how far a vertex is from the body on dorsal fin, flippers,
-    flukes: 0 at the rim, 1 from the second loop on."""
+    """The finished shape."""
 
-    vertices: np.ndarray
-    faces: np.ndarray
-    uvs: np.ndarray
-    face_uvs: np.ndarray
-    weights: np.ndarray
-    joint_regressor: np.ndarray
-    mirror: np.ndarray
-    s: np.ndarray
-    landmarks: dict
-    fin: np.ndarray
+    vertices: np.ndarray  # (V, 3)
+    faces: np.ndarray  # (F, 3)
+    uvs: np.ndarray  # (T, 2)
+    face_uvs: np.ndarray  # (F, 3) indices into uvs
+    weights: np.ndarray  # (V, 10)
+    joint_regressor: np.ndarray  # (10, V)
+    mirror: np.ndarray  # (V,) index of each vertex's mirror image
+    s: np.ndarray  # (V,) % of length
+    landmarks: dict  # name -> vertex
+    fin: np.ndarray  # (V, 3) how far from the body, on dorsal fin, flippers, flukes: 0 at the rim to 1
     unit: float  # metres per % of standard length
 
 
 def _laplacian(n, faces):
     """Uniform graph Laplacian (n, n): identity minus the mean of the neighbours."""
-    i = np.concatenate([faces[:, [0, 1, 2]].ravel(), faces[:, [1, 2, 0]].ravel()])
-    j = np.concatenate([faces[:, [1, 2, 0]].ravel(), faces[:, [0, 1, 2]].ravel()])
+    here, there = faces[:, [0, 1, 2]].ravel(), faces[:, [1, 2, 0]].ravel()
+    i, j = np.r_[here, there], np.r_[there, here]
     a = sp.csr_matrix((np.ones(len(i)), (i, j)), shape=(n, n))
     a.data[:] = 1.0
     return (sp.eye(n) - sp.diags(1.0 / np.asarray(a.sum(1)).ravel()) @ a).tocsr()
 
 
 def _body_grid(half):
-    """The body's rings: their s, the vertex at each ring and column (-1 inside a hole), and the holes as
-    index ranges.
-    """
+    """The body's rings. -> their s, the vertex at each ring and column (-1: hole), the holes' indices"""
     rings = ring_positions()
     holes = {}
     for fin in FINS:
         first = int(np.argmin(np.abs(rings - fin.s_root[0])))
         holes[fin.name] = (first, first + fin.cells, *fin.columns)
-
-    def in_hole(i, j):  # strictly inside; the dorsal hole goes on beyond the midline
-        return any(
-            i0 < i < i1 and (j0 if name != "dorsal" else -1) < j < j1
-            for name, (i0, i1, j0, j1) in holes.items()
-        )
+    # Vertices strictly inside are left out; the dorsal hole goes on beyond the midline.
+    inside = [(i0, i1, j0 if name != "dorsal" else -1, j1) for name, (i0, i1, j0, j1) in holes.items()]
 
     grid = -np.ones((len(rings), HALF_COLUMNS + 1), int)
     half.uv["body"] = {}
@@ -373,13 +350,11 @@ def _body_grid(half):
         xy, girth = section(s, v)
         xy[[0, -1], 0] = 0.0
         for j in range(HALF_COLUMNS + 1):
-            if not in_hole(i, j):
+            if not any(i0 < i < i1 and j0 < j < j1 for i0, i1, j0, j1 in inside):
                 notch = NOTCH * xy[j, 0] / xy[:, 0].max() * smoothstep(s, 95.0, 99.4)
                 grid[i, j] = half.vertex([*xy[j], s + notch])
-                half.uv["body"][grid[i, j]] = (
-                    s,
-                    v[j] * girth_max * (girth / girth_max) ** 0.7,
-                )  # the head gets more room
+                across = v[j] * girth_max * (girth / girth_max) ** 0.7  # the head gets more room
+                half.uv["body"][grid[i, j]] = s, across
     for i in range(len(rings) - 1):
         for j in range(HALF_COLUMNS):
             if not any(i0 <= i < i1 and j0 <= j < j1 for i0, i1, j0, j1 in holes.values()):
@@ -388,9 +363,7 @@ def _body_grid(half):
 
 
 def _close_ends(half, grid):
-    """Close the body with a fan at either end. Returns the vertices at the rostrum's tip and at the fluke
-    notch.
-    """
+    """Closes the body with a fan at either end. -> the vertices at rostrum tip and fluke notch"""
     ends = []
     for row, s in ((grid[0, ::-1], 0.0), (grid[-1], 100.0)):
         apex = half.vertex([0.0, section_parameters(s)[0], s])
@@ -402,9 +375,7 @@ def _close_ends(half, grid):
 
 
 def _graft(half, fin, grid, hole):
-    """Grow a fin from the rim of its hole. Returns the rim's vertices, those at its front and rear, and the
-    fin's tip.
-    """
+    """Grows a fin from the rim of its hole. -> the rim's vertices, those at its front and rear, the tip"""
     i0, i1, j0, j1 = hole
     rows, middle = range(i0, i1 + 1), (j0 + j1) // 2
     if fin is DORSAL:  # half a fin: its rim begins and ends on the midline
@@ -443,41 +414,38 @@ def _graft(half, fin, grid, hole):
     at = leading[:, None] + (trailing - leading)[:, None] * np.concatenate([fractions[:1], fractions])
     for side in range(len(rim)):
         chart = f"{fin.name}{side}"
-        half.uv[chart] = {
-            stack[k][side][m]: (at[k, m], distance[k]) for k in range(len(stack)) for m in range(n)
-        }
+        half.uv[chart] = {}
+        for k, loop in enumerate(stack):
+            half.uv[chart] |= {vertex: (at[k, m], distance[k]) for m, vertex in enumerate(loop[side])}
         turned = (side == 1) != (fin is DORSAL)
         for low, high in zip(stack[:-1], stack[1:]):
             for m in range(n - 1):
                 a, b, c, d = low[side][m], high[side][m], high[side][m + 1], low[side][m + 1]
                 pieces = [(a, b, c, d)]
-                if high is stack[-1] and m in (
-                    0,
-                    n - 2,
-                ):  # at the ends of the tip's ridge the two sides must not
-                    pieces = (
-                        [(a, b, d), (b, c, d)] if m == 0 else [(a, b, c), (a, c, d)]
-                    )  # cut along the same edge
+                # at the ends of the tip's ridge the two sides must not be cut along the same edge
+                if high is stack[-1] and m == 0:
+                    pieces = [(a, b, d), (b, c, d)]
+                elif high is stack[-1] and m == n - 2:
+                    pieces = [(a, b, c), (a, c, d)]
                 for piece in pieces:
                     half.face(piece[::-1] if turned else piece, chart)
     return members, rim[0][0], rim[0][-1], stack[-1][0][n // 2]
 
 
 def _fair_seams(vertices, faces, root):
-    """Move the seams of the fins to the minimum of the squared Laplacian: each fin then grows out of the body
-    in a fillet.
+    """Moves the seams of the fins to the minimum of the squared Laplacian.
 
-    Free are the rim of each hole, the fin's first loop, and two rows of the body around the rim; not
-    the tail's thin end, whose outline is the notch.
+    Each fin then grows out of the body in a fillet. Free are the rim of each hole, the fin's first loop, and
+    two rows of the body around the rim; not the tail's thin end, whose outline is the notch.
     """
     on_body = np.array([name == "" for name, _ in root])
-    near = np.array([name != "" and station == 0 for name, station in root])
+    station = np.array([station for _, station in root])
+    near = ~on_body & (station == 0)
     for _ in range(2):
         touched = np.zeros(len(vertices), bool)
         touched[faces[near[faces].any(1)]] = True
         near |= touched & on_body
-    free = near | np.array([name != "" and station == 1 for name, station in root])
-    free &= vertices[:, 2] < 98.0
+    free = (near | ~on_body & (station == 1)) & (vertices[:, 2] < 98.0)
     laplacian = _laplacian(len(vertices), faces)
     squared = (laplacian.T @ laplacian).tocsc()
     out = vertices.copy()
@@ -498,40 +466,32 @@ def _mirror_half(points, faces, charts, on_plane):
 
 
 def _layout(half, other):
-    """Place the charts in the unit square: body on top (dorsal line in its middle), fins on two shelves
-    below.
-    """
+    """The charts in the unit square: body on top (dorsal line in its middle), fins on two shelves below."""
+    of_side = {"L": np.arange(len(other)), "R": other}
     charts = {}
     scale_u, height = 0.98 / 100.0, 0.262
     top = max(v for _, v in half.uv["body"].values())
     for side, sign in (("L", 1.0), ("R", -1.0)):
-        charts["body" + side] = {
-            (k if side == "L" else other[k]): (0.01 + u * scale_u, 0.728 + sign * v * height / top)
-            for k, (u, v) in half.uv["body"].items()
-        }
-    shelf = [
-        ["pectoral0L", "pectoral0R", "pectoral1L", "pectoral1R", "fluke1L"],
-        ["dorsal0L", "dorsal0R", "fluke0L", "fluke0R", "fluke1R"],
-    ]
+        chart = charts["body" + side] = {}
+        for k, (u, v) in half.uv["body"].items():
+            chart[of_side[side][k]] = 0.01 + u * scale_u, 0.728 + sign * v * height / top
     scale = 0.0138
-    for row, v0 in zip(shelf, (0.015, 0.235)):
+    for row, v0 in (
+        ("pectoral0L pectoral0R pectoral1L pectoral1R fluke1L", 0.015),
+        ("dorsal0L dorsal0R fluke0L fluke0R fluke1R", 0.235),
+    ):
         u0 = 0.012
-        for name in row:
-            uv = half.uv[name[:-1]]
+        for name in row.split():
+            uv, chart = half.uv[name[:-1]], charts.setdefault(name, {})
             u, v = np.array(list(uv.values())).T
             for k, (a, b) in uv.items():
-                charts.setdefault(name, {})[k if name[-1] == "L" else other[k]] = (
-                    u0 + (a - u.min()) * scale,
-                    v0 + (b - v.min()) * scale,
-                )
+                chart[of_side[name[-1]][k]] = u0 + (a - u.min()) * scale, v0 + (b - v.min()) * scale
             u0 += (u.max() - u.min()) * scale + 0.014
     return charts
 
 
 def _skin(vertices, s, root, faces, mirror):
-    """Skinning weights (V, 10): smooth steps along the body, ramps at the fin roots, then two rounds of
-    Laplacian smoothing.
-    """
+    """Skinning weights (V, 10): smooth steps along the body, ramps at the fin roots, smoothed twice."""
     w = np.zeros((len(s), 10))
     head = 1 - smoothstep(s, 11.0, 23.0)
     chest = 1 - smoothstep(s, 26.0, 40.0)
@@ -575,35 +535,28 @@ def _centre_from_above(vertices, faces):
 
 
 def _regress_joints(n, grid, rings, rims, other, s_root, s):
-    """Joint regressor (10, n): body joints are means of the two rings beside them, fin joints of the rims;
-    the root's is at s_root.
+    """Joint regressor (10, n): means of the two rings beside a body joint, of the rim at a fin's.
+
+    The root's joint is at s_root.
     """
     regressor = np.zeros((len(BONES), n))
-
-    def ring(s_joint):
-        i = int(np.clip(np.searchsorted(rings, s_joint), 1, len(rings) - 1))
-        t = (s_joint - rings[i - 1]) / (rings[i] - rings[i - 1])
-        for k, share in ((i - 1, 1 - t), (i, t)):
-            left = grid[k][grid[k] >= 0]
-            members = np.concatenate([left, other[left]])  # the midline counts for both sides
-            yield members, np.full(len(members), share / len(members))
-
-    for bone, (name, _, s_joint) in enumerate(BONES):
-        if name == "trunk" or s_joint is not None:
-            for members, shares in ring(s_root if name == "trunk" else s_joint):
-                np.add.at(regressor[bone], members, shares)
-        else:
-            members = np.array(
-                rims[{"flipper": "pectoral", "fluke": "fluke", "fin": "dorsal"}[name.split("_")[-1]]]
-            )
-            if "fluke" in name:  # flukes hinge at the front of their root
-                members = members[s[members] < FLUKE.s_root[0] + 2.6]
-            members = {
-                "left": members,
-                "right": other[members],
-                "dorsal": np.concatenate([members, other[members]]),
-            }[name.split("_")[0]]
-            np.add.at(regressor[bone], members, 1.0 / len(members))
+    rim_of = {"fin": DORSAL.name, "flipper": PECTORAL.name, "fluke": FLUKE.name}
+    for row, (name, _, s_joint) in zip(regressor, BONES):
+        s_joint = s_root if name == "trunk" else s_joint
+        if s_joint is not None:
+            i = int(np.clip(np.searchsorted(rings, s_joint), 1, len(rings) - 1))
+            t = (s_joint - rings[i - 1]) / (rings[i] - rings[i - 1])
+            for k, share in ((i - 1, 1 - t), (i, t)):
+                left = grid[k][grid[k] >= 0]
+                members = np.r_[left, other[left]]  # the midline counts for both sides
+                np.add.at(row, members, share / len(members))
+            continue
+        side, fin = name.split("_")
+        left = np.array(rims[rim_of[fin]])
+        if fin == "fluke":  # flukes hinge at the front of their root
+            left = left[s[left] < FLUKE.s_root[0] + 2.6]
+        members = {"left": left, "right": other[left], "dorsal": np.r_[left, other[left]]}[side]
+        np.add.at(row, members, 1.0 / len(members))
     return regressor
 
 
@@ -621,15 +574,13 @@ def _unwrap(faces, charts, layout):
 
 
 def build():
-    """Build the dolphin; the same one each time."""
+    """Builds the dolphin; the same one each time."""
     half = _Half()
     rings, grid, holes = _body_grid(half)
     nose, notch = _close_ends(half, grid)
-    rims, fronts, rears, tips = {}, {}, {}, {}
+    rims, marks = {}, {}  # by fin; marks: front, rear, tip
     for fin in FINS:
-        rims[fin.name], fronts[fin.name], rears[fin.name], tips[fin.name] = _graft(
-            half, fin, grid, holes[fin.name]
-        )
+        rims[fin.name], *marks[fin.name] = _graft(half, fin, grid, holes[fin.name])
     points = np.array(half.points)
     on_plane = np.abs(points[:, 0]) < 1e-9
     faces, charts = _triangulate(points, half.faces, half.charts)
@@ -661,16 +612,17 @@ def build():
         "melon_apex": on_ring(9.0, 0),
         "blowhole": on_ring(12.4, 0),
         **both("eye", on_ring(12.9, 6)),
-        "dorsal_fin_front": int(fronts["dorsal"]),
-        "dorsal_fin_rear": int(rears["dorsal"]),
-        "dorsal_fin_tip": tips["dorsal"],
-        **both("flipper_front", fronts["pectoral"]),
-        **both("flipper_tip", tips["pectoral"]),
-        **both("fluke_front", fronts["fluke"]),
-        **both("fluke_tip", tips["fluke"]),
+        **{
+            f"dorsal_fin_{end}": int(vertex) for end, vertex in zip(("front", "rear", "tip"), marks["dorsal"])
+        },
+        **both("flipper_front", marks["pectoral"][0]),
+        **both("flipper_tip", marks["pectoral"][2]),
+        **both("fluke_front", marks["fluke"][0]),
+        **both("fluke_tip", marks["fluke"][2]),
         "fluke_notch": notch,
     }
-    fin_share = np.array(
-        [[min(station / 2.0, 1.0) if name == fin.name else 0.0 for fin in FINS] for name, station in root]
-    )
+    fin_share = np.zeros((len(vertices), len(FINS)))
+    for k, (name, station) in enumerate(root):
+        if name:
+            fin_share[k, [fin.name for fin in FINS].index(name)] = min(station / 2.0, 1.0)
     return Dolphin(vertices, faces, uvs, face_uvs, weights, regressor, mirror, s, landmarks, fin_share, unit)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from course_lib.assets import CHECKPOINTS
+from course_lib.assets.pack import CHECKPOINTS
 from course_lib.scene import load_tensors, save_atomically
 
 ROOT = Path(__file__).resolve().parents[1]

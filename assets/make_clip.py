@@ -1,7 +1,7 @@
 """Makes the clip of the embedded pack: a drone's view of a dolphin turning under the surface, and its truth.
 
     python assets/make_clip.py                     frames, masks, altitudes, prompts, truth, manifest
-    python assets/make_clip.py --other PACK        another clip, as a pack of its own: benchmarks try the recipes on it
+    python assets/make_clip.py --other PACK        another clip, as a pack of its own, for the benchmarks
     python assets/make_clip.py --preview OUT       a video and a contact sheet in the folder OUT, no pack
     python assets/make_clip.py --preview OUT --frames 0,50,100      these frames alone, and enlarged
 
@@ -12,6 +12,7 @@ same pack.
 """
 
 import argparse
+import copy
 import json
 import multiprocessing
 import shutil
@@ -29,15 +30,18 @@ sys.path[:0] = [str(ROOT), str(ROOT / "assets")]
 import make_manifest  # noqa: E402
 import ocean  # noqa: E402
 from make_manifest import CLIP  # noqa: E402
+from make_template import albedo, vertex_normals, volume  # noqa: E402
 
 from course_lib.dolphin_model import DolphinModel  # noqa: E402
 from course_lib.kal.render.mesh import rasterize  # noqa: E402
+from course_lib.show import write_video  # noqa: E402
+from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH  # noqa: E402
 
 # ---- The shot: what one turns to change the problem that the course solves -------------------------------
 PACK = ROOT / "assets" / "pack"
 MODEL = PACK / "model"
 FRAMES, FPS, WIDTH, HEIGHT = 200, 50, 640, 360
-HALF_WIDTH = 17.27 / (2 * 12.29)  # tan of half the horizontal field of view
+HALF_WIDTH = SENSOR_WIDTH / (2 * CAMERA_FOCAL)  # tan of half the horizontal field of view
 HOVER = 11.05  # m, the drone's mean altitude
 FIRST_ALTITUDE, ALTITUDES = 50, 500  # altitude.npy is longer than the clip: index 50 is frame 0
 # Heading in degrees: a wide turn, a sharp one in the middle, a wide one again. The tutorial's recipe starts
@@ -55,19 +59,8 @@ BANK = 13.0  # degrees, at the most, into the turn
 SEED = 20240820
 # Another shot of the same animal, on which nothing was tuned: another sea, a wide turn to the other side,
 # faster, from higher up.
-OTHER_SHOT = dict(
-    SEED=7,
-    HEADING_MIDDLE=-35.0,
-    SHARP_TURN=0.0,
-    WIDE_TURN=-38.0,
-    SPEED=2.1,
-    PATH_CENTRE=(-0.4, 0.2),
-    DEPTH=0.42,
-    HEAVE=0.04,
-    BEAT=1.7,
-    BANK=8.0,
-    HOVER=11.9,
-)
+OTHER_SHOT = dict(SEED=7, HEADING_MIDDLE=-35.0, SHARP_TURN=0.0, WIDE_TURN=-38.0, SPEED=2.1, HOVER=11.9)
+OTHER_SHOT |= dict(PATH_CENTRE=(-0.4, 0.2), DEPTH=0.42, HEAVE=0.04, BEAT=1.7, BANK=8.0)
 HEAD, STOCK_FRONT, STOCK_REAR, FLIPPERS, FLUKES = 1, 2, 3, 5, 6  # parts of the template
 
 SUPERSAMPLE = 3  # samples along each side of a pixel
@@ -87,6 +80,7 @@ DRIFT = np.array([0.16, 0.07])  # m/s: the drone hovers, wind and tide do not
 
 
 def sun_direction(zenith_deg):
+    """The unit vector (3,) towards the sun at a zenith angle."""
     zenith, azimuth = np.deg2rad(zenith_deg), np.deg2rad(SUN_AZIMUTH)
     level = np.sin(zenith)
     return np.array([-level * np.sin(azimuth), np.cos(zenith), level * np.cos(azimuth)])  # image right is -x
@@ -105,6 +99,7 @@ def project(points, camera_height):
 
 
 def rotation(axis, angle):
+    """The rotation matrix (3, 3) about a world axis, 0 to 2, by an angle in radians."""
     c, s = np.cos(angle), np.sin(angle)
     i, j = (axis + 1) % 3, (axis + 2) % 3
     out = np.eye(3)
@@ -122,7 +117,12 @@ def rotvec(matrix, near):
 
 
 def bump(x, centre, width):
+    """1 at the centre, towards 0 beyond the width."""
     return np.exp(-(((x - centre) / width) ** 2))
+
+
+def _float32(array):
+    return torch.from_numpy(np.asarray(array, np.float32))
 
 
 # ---- The truth -------------------------------------------------------------------------------------------
@@ -132,6 +132,8 @@ class Swimmer:
     def __init__(self, model_dir):
         self.model = DolphinModel(model_dir)
         self.template = self.model.V[0].numpy().astype(np.float64) * float(self.model.global_scale)
+        z = self.template[:, 2]
+        self.along = (z - z.min()) / (z.max() - z.min())  # 0 at the flukes, 1 at the rostrum
         self.faces = self.model.F.numpy()
         self.face_uvs = self.model.face_uvs[0].numpy()
         self.part_scales = self._part_scales()
@@ -145,7 +147,6 @@ class Swimmer:
         seen = path[(fine >= 0) & (fine <= FRAMES / FPS)]
         path += np.array(PATH_CENTRE) - (seen.min(0) + seen.max(0)) / 2
         self.fine, self.path = fine, path
-        self._poses = {}
 
     def heading(self, t):
         """Degrees."""
@@ -161,9 +162,7 @@ class Swimmer:
 
     def _residual(self):
         """(V, 3) m: the form of this one animal, beyond what scaling parts can give: smooth, centimetres."""
-        x, y, z = self.template.T
-        length = z.max() - z.min()
-        s = (z - z.min()) / length  # 0 at the flukes, 1 at the rostrum
+        (x, y, _), s = self.template.T, self.along
         out = np.zeros_like(self.template)
         body = bump(s, 0.55, 0.33)
         out[:, 0] = x * (0.040 * bump(s, 0.62, 0.09) - 0.050 * bump(s, 0.38, 0.11))
@@ -179,27 +178,18 @@ class Swimmer:
 
     def rest(self, posed=None):
         """The true surface (V, 3) at the origin, at rest, or `posed`: (global_pose, body_pose, living)."""
-        model = self.model
-        kept = model.V
-        pose = np.zeros((1, 3)) if posed is None else posed[0]
-        body = np.zeros((9, 3)) if posed is None else posed[1]
-        living = 0 if posed is None else posed[2]
-        f32 = lambda array: torch.as_tensor(np.asarray(array, np.float32))  # noqa: E731
+        pose, body, living = (np.zeros((1, 3)), np.zeros((9, 3)), 0) if posed is None else posed
+        model = copy.copy(self.model)
         moved = self.residual + living
         moved = moved - model.J_regressor[0, 0].numpy() @ moved  # the root joint stays where it is
-        try:
-            model.V = f32((self.template + moved) / float(model.global_scale))[None]
-            nowhere, shape = torch.zeros(1, 1, 3), f32(self.part_scales)
-            out = model(f32(pose)[None], f32(body)[None], nowhere, part_scales=shape)
-        finally:
-            model.V = kept
+        model.V = _float32((self.template + moved) / float(model.global_scale))[None]
+        nowhere, shape = torch.zeros(1, 1, 3), _float32(self.part_scales)
+        out = model(_float32(pose)[None], _float32(body)[None], nowhere, part_scales=shape)
         return out["vertices"][0].numpy().astype(np.float64)
 
     def living(self, t):
         """(V, 3) m: what moves in an animal and in no skeleton: breath, a curved spine, bent flukes."""
-        x, y, z = self.template.T
-        length = z.max() - z.min()
-        s = (z - z.min()) / length
+        (x, y, _), s = self.template.T, self.along
         turning = self.turning(t)
         out = np.zeros_like(self.template)
         girth = 0.014 * np.sin(2 * np.pi * 0.42 * t + 0.5) * bump(s, 0.6, 0.18)
@@ -250,15 +240,15 @@ class Swimmer:
 
 # ---- The photograph --------------------------------------------------------------------------------------
 def raster(ndc, nearness, faces, features, width, height, box):
-    """Features (height, width, D) and hit mask (height, width) of a mesh, in a box of the NDC plane.
+    """A mesh in a box of the NDC plane. -> features (height, width, D), hit mask (height, width)
 
     box = (left, right, low, high); ndc (V, 2); nearness (V,): larger is closer; features (F, 3, D) of the
     faces' corners.
     """
     left, right, low, high = box
     inside = (ndc - [(left + right) / 2, (low + high) / 2]) / [(right - left) / 2, (high - low) / 2]
-    tensor = lambda array: torch.from_numpy(array.astype(np.float32))[None]  # noqa: E731
-    image, face = rasterize(height, width, tensor(nearness[faces]), tensor(inside[faces]), tensor(features))
+    corners = (_float32(array)[None] for array in (nearness[faces], inside[faces], features))
+    image, face = rasterize(height, width, *corners)
     return image[0].numpy(), (face[0] >= 0).numpy()
 
 
@@ -290,15 +280,6 @@ def look_up(picture, column, row, interpolation=cv2.INTER_LINEAR, border=cv2.BOR
     """Samples (N,) of a picture (H, W) at columns and rows (N,); whole numbers are the pixels' centres."""
     at = np.stack([column, row]).astype(np.float32)[..., None]
     return cv2.remap(picture, at[0], at[1], interpolation, borderMode=border, borderValue=outside)[:, 0]
-
-
-def vertex_normals(vertices, faces):
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    flat = np.cross(b - a, c - a)
-    out = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(out, faces[:, k], flat)
-    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
 
 
 class Skin:
@@ -338,10 +319,7 @@ class Skin:
 
 def template_paint(resolution=1024):
     """The template's own paint: a function from texture coordinates (N, 2) to grey reflectance (N,)."""
-    from make_template import albedo
-
     picture = albedo(resolution).astype(np.float32)
-
     return lambda uv: look_up(picture, *(uv * resolution - 0.5).T)
 
 
@@ -380,7 +358,7 @@ class Camera:
     def animal(self, t, slopes):
         """The dolphin without the surface above it, in a window of pixels (x, y, w, h), supersampled S times.
 
-        Returns premultiplied radiance and coverage (h S, w S, 4), depth (h S, w S) in m, and the window.
+        -> premultiplied radiance and coverage (h S, w S, 4), depth (h S, w S) in m, the window
         """
         swimmer, faces = self.swimmer, self.swimmer.faces
         up = altitude(t * FPS)
@@ -511,8 +489,11 @@ class Camera:
         return np.minimum(film, 1)
 
     def expose(self, frame):
-        """The frame (HEIGHT, WIDTH, 3) uint8, how much of each pixel (HEIGHT, WIDTH) shows the dolphin, its
-        displacement by refraction, in pixels, on average."""
+        """Takes the frame's picture.
+
+        -> image (HEIGHT, WIDTH, 3) uint8, how much of each pixel (HEIGHT, WIDTH) shows the dolphin, its
+        displacement by refraction, in pixels, on average
+        """
         t = frame / FPS
         slopes = self.sea.slopes(t)
         animal, depth, (x, y, w, h) = self.animal(t, slopes)
@@ -522,31 +503,13 @@ class Camera:
         sand, weed = np.array([0.46, 0.43, 0.33]), np.array([0.07, 0.11, 0.06])
         bottom = (weed + (sand - weed) * self.weed) * self.grain * (0.65 + 0.35 * light) * 0.8
         wobble = np.zeros(animal.shape[:2] + (2,), np.float32)
+        surface = slopes, self.cell, self.film(t), self.FILM_CELL
+        ground = bottom.astype(np.float32), self.bottom_cell, BOTTOM_DEPTH
         sea_image = ocean.shade(
-            WIDTH,
-            HEIGHT,
-            SUPERSAMPLE,
-            float(altitude(frame)),
-            HALF_WIDTH,
-            DRIFT * t,
-            slopes,
-            self.cell,
-            self.film(t),
-            self.FILM_CELL,
-            bottom.astype(np.float32),
-            self.bottom_cell,
-            BOTTOM_DEPTH,
-            sun_direction(SUN_ZENITH),
-            SUN_RADIANCE,
-            GLINT_SLOPE,
-            SKY_ZENITH,
-            SKY_HORIZON,
-            INHERENT,
-            COLUMN,
-            np.array([y * SUPERSAMPLE, x * SUPERSAMPLE]),
-            animal,
-            depth,
-            wobble,
+            ocean.View(WIDTH, HEIGHT, SUPERSAMPLE, float(altitude(frame)), HALF_WIDTH, DRIFT * t),
+            ocean.Water(*surface, *ground, INHERENT, COLUMN),
+            ocean.Light(sun_direction(SUN_ZENITH), SUN_RADIANCE, GLINT_SLOPE, SKY_ZENITH, SKY_HORIZON),
+            ocean.Under(np.array([y * SUPERSAMPLE, x * SUPERSAMPLE]), animal, depth, wobble),
         )
         grid = np.mgrid[: animal.shape[0], : animal.shape[1]].astype(np.float32)
         seen = cv2.remap(animal[..., 3], grid[1] + wobble[..., 0], grid[0] + wobble[..., 1], cv2.INTER_LINEAR)
@@ -614,8 +577,7 @@ class Segmenter:
 
 def landmarks(swimmer, t):
     """Pixel and radius of what a segmenter may lose: flukes and flippers, from their tips."""
-    x, _, z = swimmer.template.T
-    s = (z - z.min()) / (z.max() - z.min())
+    x, s = swimmer.template[:, 0], swimmer.along
     vertices = swimmer.surface(t)
     up = altitude(t * FPS)
     pixels = (project(vertices, up) * [1, -1] + 1) / 2 * [WIDTH, HEIGHT]
@@ -629,19 +591,20 @@ def landmarks(swimmer, t):
 
 # ---- The pack --------------------------------------------------------------------------------------------
 def truth(swimmer):
-    """The arrays of truth.npz, and the surfaces (T, V, 3) in float64."""
+    """What is known of the animal. -> the arrays of truth.npz, true masks (T, HEIGHT, WIDTH)"""
     times = np.arange(FRAMES) / FPS
     vector = np.array([0.0, np.deg2rad(swimmer.heading(0)), 0.0])
     vectors, joints, positions, surfaces = [], [], [], []
     for t in times:
         matrix, joint, position = swimmer.pose(t)
         vector = rotvec(matrix, vector)
-        vectors.append(vector), joints.append(joint), positions.append(position)
+        vectors.append(vector)
+        joints.append(joint)
+        positions.append(position)
         surfaces.append(swimmer.surface(t))
     surfaces, positions = np.array(surfaces), np.array(positions)
     masks = np.stack([coverage(v, swimmer.faces, altitude(i), 4) > 0.5 for i, v in enumerate(surfaces)])
     rest = swimmer.rest()
-    a, b, c = (rest[swimmer.faces[:, k]] for k in range(3))
     forward = np.array([cv2.Rodrigues(v)[0][:, 2] for v in vectors])
     millimetres = np.round((surfaces - positions.astype(np.float32)[:, None]) * 1e3).astype(np.int16)
     arrays = dict(
@@ -655,24 +618,25 @@ def truth(swimmer):
         size_wh=np.array([WIDTH, HEIGHT]),
         heading_deg=np.rad2deg(np.unwrap(np.arctan2(forward[:, 0], forward[:, 2]))).astype(np.float32),
         length_m=np.float64(rest[:, 2].max() - rest[:, 2].min()),
-        volume_m3=np.float64((a * np.cross(b, c)).sum() / 6),
+        volume_m3=np.float64(volume(rest, swimmer.faces)),
         time_s=times,
     )
-    return arrays, surfaces, masks
+    return arrays, masks
 
 
 _team = {}  # of this process: its camera and segmenter
 
 
 def start_process(shot=None):
-    """shot: what replaces the constants at the top of this file."""
+    """Prepares this process to `shoot`. shot: what replaces the constants at the top of this file."""
     globals().update(shot or {})
-    torch.set_num_threads(1), cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     _team["camera"], _team["segmenter"] = Camera(Swimmer(MODEL)), Segmenter()
 
 
 def shoot(frame):
-    """frame, its image (HEIGHT, WIDTH, 3), what shows of the dolphin, the segmenter's mask, mean wobble."""
+    """A frame. -> its number, image (HEIGHT, WIDTH, 3), what shows of the dolphin, the mask, mean wobble"""
     image, visible, wobble = _team["camera"].expose(frame)
     mask = _team["segmenter"](frame, visible, landmarks(_team["camera"].swimmer, frame / FPS))
     return frame, image, visible, mask, wobble
@@ -693,6 +657,7 @@ def photograph(frames, jobs, shot=None):
 
 
 def iou(a, b):
+    """Intersection over union of two masks."""
     return (a & b).sum() / (a | b).sum()
 
 
@@ -717,6 +682,7 @@ def prompts(mask, visible):
 
 
 def make_pack(root, jobs, shot=None):
+    """Makes the clip in the pack `root`; another pack than the embedded one gets the model too."""
     globals().update(shot or {})
     if root != PACK:
         shutil.copytree(MODEL, root / "model", dirs_exist_ok=True)
@@ -725,7 +691,7 @@ def make_pack(root, jobs, shot=None):
     shutil.rmtree(fresh, ignore_errors=True)
     for folder in ("frames", "segmentation", "metadata"):
         (fresh / folder).mkdir(parents=True)
-    arrays, _, masks = truth(Swimmer(MODEL))
+    arrays, masks = truth(Swimmer(MODEL))
     shots = photograph(list(range(FRAMES)), jobs, shot)
     for frame in range(FRAMES):
         image, _, mask, _ = shots[frame]
@@ -745,6 +711,7 @@ def make_pack(root, jobs, shot=None):
 
 
 def save_jpeg(image, path):
+    """Writes a frame as the pack has it."""
     Image.fromarray(image).save(path, quality=QUALITY, subsampling="4:2:0", optimize=True, progressive=True)
 
 
@@ -779,10 +746,12 @@ def close_up(image, at, size=(160, 120), times=3):
 
 
 def middle(mask):
+    """Pixel (x, y) in the middle of a mask."""
     return np.argwhere(mask).mean(0)[::-1]
 
 
 def sheet(tiles, columns):
+    """Pictures of one size side by side, as one."""
     tiles = tiles + [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     return np.concatenate([np.concatenate(tiles[k : k + columns], 1) for k in range(0, len(tiles), columns)])
 
@@ -790,18 +759,18 @@ def sheet(tiles, columns):
 def draw_pictures(shots, masks, folder):
     """The pictures of assets/README.md."""
     folder.mkdir(exist_ok=True)
-    half = lambda image: cv2.resize(image, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)  # noqa: E731
     Image.fromarray(shots[60][0]).save(folder / "clip_frame.jpg", quality=88)
-    contact = sheet([half(shots[f][0]) for f in range(0, 200, 34)], 2)
+    smaller = dict(dsize=None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    contact = sheet([cv2.resize(shots[f][0], **smaller) for f in range(0, 200, 34)], 2)
     Image.fromarray(contact).save(folder / "clip_contact.jpg", quality=80)
     beat = [close_up(shots[f][0], middle(masks[f]), (120, 120)) for f in range(100, 140, 5)]
     Image.fromarray(sheet(beat, 4)).save(folder / "clip_beat.jpg", quality=80)
     errors = []
     for f in range(20, 200, 40):
-        image = (0.6 * shots[f][0]).astype(np.uint8)
-        image[shots[f][2] & ~masks[f]] = (255, 150, 0)
-        image[~shots[f][2] & masks[f]] = (0, 150, 255)
-        both = (shots[f][2] & masks[f])[..., None]
+        image, mask = (0.6 * shots[f][0]).astype(np.uint8), shots[f][2]
+        image[mask & ~masks[f]] = (255, 150, 0)
+        image[~mask & masks[f]] = (0, 150, 255)
+        both = (mask & masks[f])[..., None]
         image = np.where(both, (0.5 * image + 110).astype(np.uint8), image)
         errors.append(close_up(image, middle(masks[f]), (120, 120)))
     Image.fromarray(sheet(errors, 5)).save(folder / "clip_masks.jpg", quality=88)
@@ -812,15 +781,7 @@ def preview(out, frames, jobs):
     out.mkdir(parents=True, exist_ok=True)
     shots = photograph(frames, jobs)
     if len(frames) > 12:
-        import imageio_ffmpeg
-
-        writer = imageio_ffmpeg.write_frames(
-            str(out / "clip.mp4"), (WIDTH, HEIGHT), fps=FPS, codec="libx264", quality=8, macro_block_size=8
-        )
-        writer.send(None)
-        for frame in frames:
-            writer.send(np.ascontiguousarray(shots[frame][0]))
-        writer.close()
+        write_video(out / "clip.mp4", (shots[frame][0] for frame in frames), fps=FPS)
     tiles = []
     for frame in frames[:: max(1, len(frames) // 12)][:12]:
         image, visible, mask, _ = shots[frame]
@@ -835,10 +796,10 @@ def preview(out, frames, jobs):
 
 
 def main():
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--other", type=Path, metavar="PACK", help="make another clip, with its own pack in this folder"
-    )
+    other = "make another clip, with its own pack in this folder"
+    parser.add_argument("--other", type=Path, metavar="PACK", help=other)
     parser.add_argument("--preview", type=Path, metavar="OUT", help="write looks there, no pack")
     parser.add_argument("--frames", help="with --preview: 0,50,100 or 0:200:10")
     parser.add_argument("--jobs", type=int, default=2, help="processes")

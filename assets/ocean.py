@@ -5,6 +5,8 @@ and `shade` what a camera sees that looks straight down, with a picture of what 
 World axes as in the course: y up, sea level y = 0, metres; arrays over the sea are [z, x], and periodic.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 import scipy.fft
@@ -22,45 +24,36 @@ class Sea:
     Waves shorter than about `shortest` are left to the glints' lobe in `shade`.
     """
 
-    def __init__(
-        self,
-        seed,
-        size=(10.24, 20.48),
-        shape=(1024, 2048),
-        wind_deg=200.0,
-        peak=2.6,
-        saturation=0.0042,
-        shortest=0.035,
-        swell=7.5,
-        swell_slope=0.022,
-        swell_deg=150.0,
-    ):
+    size, shape = (10.24, 20.48), (1024, 2048)  # m and cells, z and x
+    wind_deg, peak, saturation, shortest = 200.0, 2.6, 0.0042, 0.035  # peak and shortest: wavelengths, m
+    swell, swell_slope, swell_deg = 7.5, 0.022, 150.0  # wavelength, m; rms slope; where it runs
+
+    def __init__(self, seed):
         rng = np.random.default_rng(seed)
-        self.size, self.shape = size, shape
-        nz, nx = shape
+        (nz, nx), size = self.shape, self.size
         kz = 2 * np.pi * np.fft.fftfreq(nz, size[0] / nz)[:, None]
         kx = 2 * np.pi * np.fft.rfftfreq(nx, size[1] / nx)[None, :]
         k = np.hypot(kz, kx)
         k[0, 0] = 1.0
         self.kx, self.kz, self.k2 = kx.astype(np.float32), kz.astype(np.float32), (k * k).astype(np.float32)
         self.omega = np.sqrt(GRAVITY * k + SURFACE_TENSION * k**3)
-        k_peak = 2 * np.pi / peak
-        curvature = saturation * np.exp(-1.25 * (k_peak / k) ** 2)
+        k_peak = 2 * np.pi / self.peak
+        curvature = self.saturation * np.exp(-1.25 * (k_peak / k) ** 2)
         curvature = curvature * (1 + 0.9 * np.exp(-((k / k_peak - 1) ** 2) / 0.18))
-        curvature = curvature * (k / k_peak) ** 0.08 * np.exp(-((k * shortest / (2 * np.pi)) ** 2))
+        curvature = curvature * (k / k_peak) ** 0.08 * np.exp(-((k * self.shortest / (2 * np.pi)) ** 2))
         cell = (2 * np.pi) ** 2 / (size[0] * size[1])
 
         def amplitude(angle):  # of the waves that run towards `angle` (from +x to +z)
-            turned = angle - np.deg2rad(wind_deg)
+            turned = angle - np.deg2rad(self.wind_deg)
             power = np.clip(9.0 * (k_peak / k) ** 0.35, 0.7, 12.0)  # short waves spread wide
             spread = np.abs(np.cos(turned / 2)) ** (2 * power)
             spread = spread / np.sqrt(np.pi / (power + 0.25))
             wind_sea = curvature / k**4 * spread / 2
-            turned = angle - np.deg2rad(swell_deg)
-            shape_k = np.exp(-((np.log(k * swell / (2 * np.pi))) ** 2) / (2 * 0.12**2))
+            turned = angle - np.deg2rad(self.swell_deg)
+            shape_k = np.exp(-((np.log(k * self.swell / (2 * np.pi))) ** 2) / (2 * 0.12**2))
             shape_k = shape_k * np.abs(np.cos(turned / 2)) ** 60
             total = (shape_k * k**2).sum() * cell
-            return wind_sea + swell_slope**2 * shape_k / max(total, 1e-12)
+            return wind_sea + self.swell_slope**2 * shape_k / max(total, 1e-12)
 
         angle = np.arctan2(kz, kx)
         for name, towards in (("with_k", angle), ("against_k", angle + np.pi)):
@@ -97,9 +90,9 @@ def _tap(grid, row, col, channel):
     r, c = int(np.floor(row)), int(np.floor(col))
     a, b = row - r, col - c
     r0, r1, c0, c1 = r % height, (r + 1) % height, c % width, (c + 1) % width
-    return (1 - a) * ((1 - b) * grid[r0, c0, channel] + b * grid[r0, c1, channel]) + a * (
-        (1 - b) * grid[r1, c0, channel] + b * grid[r1, c1, channel]
-    )
+    near = (1 - b) * grid[r0, c0, channel] + b * grid[r0, c1, channel]
+    far = (1 - b) * grid[r1, c0, channel] + b * grid[r1, c1, channel]
+    return (1 - a) * near + a * far
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -129,48 +122,110 @@ def caustics(slopes, cell, depth, rays, z0, x0, nz, nx):
     return out
 
 
-@numba.njit(cache=True, fastmath=True)
-def shade(
-    width,
-    height,
-    supersample,
-    altitude,
-    half_width,
-    drift,
-    slopes,
-    cell,
-    film,
-    film_cell,
-    bottom,
-    bottom_cell,
-    bottom_depth,
-    sun,
-    sun_radiance,
-    glint_slope,
-    sky_zenith,
-    sky_horizon,
-    inherent,
-    column,
-    window,
-    animal,
-    animal_depth,
-    wobble,
-):
-    """What the camera sees of the sea: linear RGB (height, width, 3). Fills `wobble`.
+class View(NamedTuple):
+    """A camera over the sea that looks straight down."""
 
-    altitude m; half_width: tan of half the horizontal field of view; drift (2,) m of the water past it;
-    slopes (n, m, 2) over cells of `cell` m; film (n, m, 2), centred under the camera: what the slopes are
-    multiplied with, and the share that foam covers; bottom (n, m, 3): light that leaves the bottom; sun (3,)
-    unit; glint_slope: rms slope of waves too short to be in `slopes`; inherent (3,): light of endless water;
-    column (3,) 1/m: its attenuation, there and back; window: row and column, supersampled, of the first
-    sample of animal (h, w, 4), premultiplied linear RGB and coverage, haze included; animal_depth (h, w)
-    m of its skin under the sea, negative above; wobble (h, w, 2): by how many samples the waves displace it.
+    width: int
+    height: int
+    supersample: int  # samples along each side of a pixel
+    altitude: float  # m
+    half_width: float  # tan of half the horizontal field of view
+    drift: np.ndarray  # (2,) m, of the water past the camera
+
+
+class Water(NamedTuple):
+    """The sea under it. Grids of cells are periodic; `film` is centred under the camera."""
+
+    slopes: np.ndarray  # (n, m, 2)
+    cell: float  # m
+    film: np.ndarray  # (n, m, 2): what the slopes are multiplied with, and the share that foam covers
+    film_cell: float  # m
+    bottom: np.ndarray  # (n, m, 3): light that leaves the bottom
+    bottom_cell: float  # m
+    bottom_depth: float  # m
+    inherent: np.ndarray  # (3,) light of endless water
+    column: np.ndarray  # (3,) 1/m, its attenuation, there and back
+
+
+class Light(NamedTuple):
+    """Sun and sky."""
+
+    sun: np.ndarray  # (3,) unit
+    sun_radiance: float
+    glint_slope: float  # rms slope of waves too short to be in `slopes`
+    sky_zenith: np.ndarray  # (3,)
+    sky_horizon: np.ndarray  # (3,)
+
+
+class Under(NamedTuple):
+    """A picture of what is under the surface, in a window of the supersampled frame."""
+
+    window: np.ndarray  # row and column of its first sample
+    animal: np.ndarray  # (h, w, 4): premultiplied linear RGB and coverage, haze included
+    depth: np.ndarray  # (h, w) m, of its skin under the sea, negative above
+    wobble: np.ndarray  # (h, w, 2): by how many samples the waves displace it; `shade` fills it
+
+
+FOAM = (0.72, 0.84, 0.88)
+GLINT = (1.0, 0.97, 0.90)  # the sun's colour in its mirror images
+HALO = (1.0, 0.97, 0.92)  # and in the sky around it
+
+
+@numba.njit(inline="always", fastmath=True)
+def _look_under(j, i, sx, sz, under, per_metre, colour):
+    """Lays the picture into `colour`, where sample (j, i) meets it. -> its coverage, whether it is dry"""
+    window, animal, depth, wobble = under
+    cover, dry = 0.0, False
+    colour[:] = 0.0
+    if window[0] <= j < window[0] + animal.shape[0] and window[1] <= i < window[1] + animal.shape[1]:
+        r, c = j - window[0], i - window[1]
+        bend = REFRACTION * max(depth[r, c], 0.0) * per_metre
+        wobble[r, c, 0], wobble[r, c, 1] = -bend * sx, -bend * sz
+        u, v = c + wobble[r, c, 0], r + wobble[r, c, 1]
+        if 0 <= u < animal.shape[1] - 1 and 0 <= v < animal.shape[0] - 1:
+            cover = _tap(animal, v, u, 3)
+            for k in range(3):
+                colour[k] = _tap(animal, v, u, k)
+            dry = depth[r, c] < 0 and cover > 0.5
+    return cover, dry
+
+
+@numba.njit(inline="always", fastmath=True)
+def _mirror(sx, sz, view, half, light, sky):
+    """Fills `sky` with what the surface mirrors, the sun in it. -> the share of light that it mirrors
+
+    sx, sz: the surface's slopes; view: the way to the camera; half: the normal of facets that mirror the sun.
+    As many unresolved facets mirror it as have the slope for it.
     """
+    sun, sun_radiance, glint_slope, sky_zenith, sky_horizon = light
+    vx, vy, vz = view
+    norm = 1 / np.sqrt(1 + sx * sx + sz * sz)
+    nx, ny, nz = -sx * norm, norm, -sz * norm
+    cosine = max(nx * vx + ny * vy + nz * vz, 0.02)
+    away_from = 1 - cosine
+    rx, ry, rz = 2 * cosine * nx - vx, 2 * cosine * ny - vy, 2 * cosine * nz - vz
+    low = (1 - max(ry, 0.0)) ** 1.6
+    near_sun = max(rx * sun[0] + ry * sun[1] + rz * sun[2], 0.0)
+    halo = 1.2 * near_sun**10 + 2.5 * near_sun**60
+    dx, dz = -half[0] / half[1] - sx, -half[2] / half[1] - sz
+    off = (dx * dx + dz * dz) / (2 * glint_slope * glint_slope)
+    glint = sun_radiance * np.exp(-off) / (2 * np.pi * glint_slope * glint_slope) if off < 20 else 0.0
+    for k in range(3):
+        sky[k] = sky_zenith[k] + low * (sky_horizon[k] - sky_zenith[k]) + HALO[k] * halo + GLINT[k] * glint
+    return 0.02 + 0.98 * away_from * away_from * away_from * away_from * away_from
+
+
+@numba.njit(cache=True, fastmath=True)
+def shade(view, water, light, under):
+    """What the camera sees of the sea: linear RGB (height, width, 3). Fills `under.wobble`."""
+    width, height, supersample, altitude, half_width, drift = view
+    slopes, cell, film, film_cell, bottom, bottom_cell, bottom_depth, inherent, column = water
+    sun = light.sun
     image = np.zeros((height, width, 3), np.float32)
     scale = altitude * half_width
     per_metre = width * supersample / (2 * scale)  # samples per metre at sea level
-    share = 1.0 / (supersample * supersample)
-    away = -column * bottom_depth
+    bent = REFRACTION * bottom_depth
+    colour, sky, total = np.zeros(3), np.zeros(3), np.zeros(3)
     for pixel in range(height * width):
         pj, pi = pixel // width, pixel % width
         # once per pixel, what changes slowly: the film, and the path through the water
@@ -179,66 +234,29 @@ def shade(
         row, col = z / film_cell + film.shape[0] / 2, x / film_cell + film.shape[1] / 2
         still, foam = _tap(film, row, col, 0), _tap(film, row, col, 1)
         oblique = np.sqrt(1 + (x * x + z * z) / (altitude * altitude))
-        seen_r, seen_g = np.exp(away[0] * oblique), np.exp(away[1] * oblique)
-        seen_b = np.exp(away[2] * oblique)
+        seen = np.exp(-column * bottom_depth * oblique)
         far = 1 / np.sqrt(x * x + altitude * altitude + z * z)
-        vx, vy, vz = -x * far, altitude * far, -z * far
-        hx, hy, hz = vx + sun[0], vy + sun[1], vz + sun[2]  # the normal of facets that mirror the sun
-        red, green, blue = 0.0, 0.0, 0.0
+        towards = (-x * far, altitude * far, -z * far)
+        half = (towards[0] + sun[0], towards[1] + sun[1], towards[2] + sun[2])
+        total[:] = 0.0
         for sample in range(supersample * supersample):
             j, i = pj * supersample + sample // supersample, pi * supersample + sample % supersample
             z = (1 - 2 * (j + 0.5) / (height * supersample)) * scale * height / width
             x = -(2 * (i + 0.5) / (width * supersample) - 1) * scale
             col, row = (x + drift[0]) / cell, (z + drift[1]) / cell
             sx, sz = _tap(slopes, row, col, 0) * still, _tap(slopes, row, col, 1) * still
-            # under the surface
-            under_r, under_g, under_b, cover = 0.0, 0.0, 0.0, 0.0
-            dry = False
-            if window[0] <= j < window[0] + animal.shape[0] and window[1] <= i < window[1] + animal.shape[1]:
-                r, c = j - window[0], i - window[1]
-                bend = REFRACTION * max(animal_depth[r, c], 0.0) * per_metre
-                wobble[r, c, 0], wobble[r, c, 1] = -bend * sx, -bend * sz
-                u, v = c + wobble[r, c, 0], r + wobble[r, c, 1]
-                if 0 <= u < animal.shape[1] - 1 and 0 <= v < animal.shape[0] - 1:
-                    cover = _tap(animal, v, u, 3)
-                    under_r, under_g = _tap(animal, v, u, 0), _tap(animal, v, u, 1)
-                    under_b = _tap(animal, v, u, 2)
-                    dry = animal_depth[r, c] < 0 and cover > 0.5
+            cover, dry = _look_under(j, i, sx, sz, under, per_metre, colour)
             if cover < 0.999:
-                bent = REFRACTION * bottom_depth
                 row, col = (z + drift[1] + bent * sz) / bottom_cell, (x + drift[0] + bent * sx) / bottom_cell
                 # a facet that faces the sun lets more of its light into the water under it
                 inflow = 1 + 0.9 * (-sx * sun[0] - sz * sun[2]) / sun[1]
-                ground = _tap(bottom, row, col, 0)
-                under_r += (1 - cover) * (inherent[0] * inflow * (1 - seen_r) + ground * seen_r)
-                ground = _tap(bottom, row, col, 1)
-                under_g += (1 - cover) * (inherent[1] * inflow * (1 - seen_g) + ground * seen_g)
-                ground = _tap(bottom, row, col, 2)
-                under_b += (1 - cover) * (inherent[2] * inflow * (1 - seen_b) + ground * seen_b)
-            under_r += foam * (0.72 - under_r)
-            under_g += foam * (0.84 - under_g)
-            under_b += foam * (0.88 - under_b)
-            if dry:
-                red, green, blue = red + under_r, green + under_g, blue + under_b
-                continue
-            # the surface: the sky in it, and the sun, in as many unresolved facets as have the slope for it
-            norm = 1 / np.sqrt(1 + sx * sx + sz * sz)
-            nx, ny, nz = -sx * norm, norm, -sz * norm
-            cosine = max(nx * vx + ny * vy + nz * vz, 0.02)
-            away_from = 1 - cosine
-            fresnel = 0.02 + 0.98 * away_from * away_from * away_from * away_from * away_from
-            rx, ry, rz = 2 * cosine * nx - vx, 2 * cosine * ny - vy, 2 * cosine * nz - vz
-            low = (1 - max(ry, 0.0)) ** 1.6
-            near_sun = max(rx * sun[0] + ry * sun[1] + rz * sun[2], 0.0)
-            halo = 1.2 * near_sun**10 + 2.5 * near_sun**60
-            dx, dz = -hx / hy - sx, -hz / hy - sz
-            off = (dx * dx + dz * dz) / (2 * glint_slope * glint_slope)
-            glint = sun_radiance * np.exp(-off) / (2 * np.pi * glint_slope * glint_slope) if off < 20 else 0.0
-            sky_r = sky_zenith[0] + low * (sky_horizon[0] - sky_zenith[0]) + halo
-            sky_g = sky_zenith[1] + low * (sky_horizon[1] - sky_zenith[1]) + 0.97 * halo
-            sky_b = sky_zenith[2] + low * (sky_horizon[2] - sky_zenith[2]) + 0.92 * halo
-            red += (1 - fresnel) * under_r + fresnel * (sky_r + glint)
-            green += (1 - fresnel) * under_g + fresnel * (sky_g + 0.97 * glint)
-            blue += (1 - fresnel) * under_b + fresnel * (sky_b + 0.90 * glint)
-        image[pj, pi, 0], image[pj, pi, 1], image[pj, pi, 2] = share * red, share * green, share * blue
+                for k in range(3):
+                    ground = _tap(bottom, row, col, k)
+                    colour[k] += (1 - cover) * (inherent[k] * inflow * (1 - seen[k]) + ground * seen[k])
+            mirrored = 0.0 if dry else _mirror(sx, sz, towards, half, light, sky)
+            for k in range(3):
+                colour[k] += foam * (FOAM[k] - colour[k])
+                total[k] += (1 - mirrored) * colour[k] + mirrored * sky[k]
+        for k in range(3):
+            image[pj, pi, k] = total[k] / (supersample * supersample)
     return image

@@ -28,60 +28,46 @@ from . import fits, grading, kernels, steps, tables
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
 
+EVERY_MODULE = """
+import pkgutil, importlib, course_lib
+for module in pkgutil.walk_packages(course_lib.__path__, 'course_lib.'):
+    if not module.name.endswith(('.compiled', '.kaolin_backend')): importlib.import_module(module.name)
+"""
 IMPORTS = {  # what is timed: statements, after `import torch` and `import numpy`
-    "every module of course_lib but the compiled kernels": (
-        "import pkgutil, importlib, course_lib\n"
-        "for module in pkgutil.walk_packages(course_lib.__path__, 'course_lib.'):\n"
-        "    if not module.name.endswith(('.compiled', '.kaolin_backend')): importlib.import_module(module.name)"
-    ),
+    "every module of course_lib but the compiled kernels": EVERY_MODULE,
     "solutions.recipes, and course_lib with it": "import solutions.recipes",
     "the compiled kernels, at the first render": "import course_lib.kal.dibr.compiled",
 }
+TIMED = """
+import time; a = time.perf_counter(); import torch, numpy; b = time.perf_counter()
+{}
+print(b - a, time.perf_counter() - b)
+"""
 
 
 def measure_imports(repeats=5):
-    """Seconds of imports in new processes: torch's own, and beyond it. {what: seconds}, medians"""
+    """Seconds of imports in new processes: torch's own, and beyond it. -> {what: seconds}, medians"""
     times = {}
     for _ in range(repeats):
         for what, statements in IMPORTS.items():
-            program = (
-                "import time; a = time.perf_counter(); import torch, numpy; b = time.perf_counter()\n"
-                f"{statements}\nprint(b - a, time.perf_counter() - b)"
-            )
-            done = subprocess.run(
-                [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-            )
+            command = [sys.executable, "-c", TIMED.format(statements)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
             of_torch, beyond = map(float, done.stdout.split())
             times.setdefault("torch and numpy themselves", []).append(of_torch)
             times.setdefault(what, []).append(beyond)
     return {what: round(statistics.median(seconds), 3) for what, seconds in times.items()}
 
 
-SECTIONS = {  # name: how it is measured; with --quick
-    "kernels": (
-        kernels.measure,
-        functools.partial(kernels.measure, repeats=2, reference_repeats=1, cold=False),
-    ),
-    "steps": (
-        steps.measure_steps,
-        functools.partial(steps.measure_steps, frames=14, rounds=1, torch_frames=7),
-    ),
-    "scaling": (
-        steps.measure_scaling,
-        functools.partial(steps.measure_scaling, counts=(7, 14), wide_frames=7, epochs=3, rounds=1),
-    ),
-    "grading": (grading.measure, functools.partial(grading.measure, students=4, rounds=1, sizes=(4, 40))),
-    "import": (measure_imports, functools.partial(measure_imports, repeats=1)),
-    "fits": (fits.measure_fits, functools.partial(fits.measure_fits, frames=14, epochs=3, runs=1)),
-    "other": (fits.measure_other, functools.partial(fits.measure_other, frames=14, epochs=3)),
-    "depth": (
-        functools.partial(fits.measure_variants, fits.DEPTHS),
-        functools.partial(fits.measure_variants, fits.DEPTHS, frames=14, epochs=3),
-    ),
-    "ablations": (
-        functools.partial(fits.measure_variants, fits.ABLATIONS),
-        functools.partial(fits.measure_variants, fits.ABLATIONS, frames=14, epochs=3),
-    ),
+SECTIONS = {  # name: how it is measured; what --quick gives it
+    "kernels": (kernels.measure, dict(repeats=2, reference_repeats=1, cold=False)),
+    "steps": (steps.measure_steps, dict(frames=14, rounds=1, torch_frames=7)),
+    "scaling": (steps.measure_scaling, dict(counts=(7, 14), wide_frames=7, epochs=3, rounds=1)),
+    "grading": (grading.measure, dict(students=4, rounds=1, sizes=(4, 40))),
+    "import": (measure_imports, dict(repeats=1)),
+    "fits": (fits.measure_fits, dict(frames=14, epochs=3, runs=1)),
+    "other": (fits.measure_other, dict(frames=14, epochs=3)),
+    "depth": (functools.partial(fits.measure_variants, fits.DEPTHS), dict(frames=14, epochs=3)),
+    "ablations": (functools.partial(fits.measure_variants, fits.ABLATIONS), dict(frames=14, epochs=3)),
 }
 
 
@@ -115,48 +101,47 @@ def clip_fingerprint():
     return hashlib.sha256(find_pack().manifest_path.read_bytes()).hexdigest()[:12]
 
 
-def record(measure):
-    """Runs one section. -> what results.json holds of it"""
+def record(name, quick=False):
+    """Measures one section. -> what results.json holds of it"""
+    measure, tiny = SECTIONS[name]
     about = {"measured": datetime.date.today().isoformat(), "clip": clip_fingerprint(), "machine": machine()}
-    return about | {"figures": measure()}
+    return about | {"figures": measure(**tiny) if quick else measure()}
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parsed(arguments):
+    """The options, with the sections to be measured."""
+    style = dict(formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, **style)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--tables", action="store_true", help="measure nothing")
     parser.add_argument("--quick", action="store_true", help="tiny sizes; write nothing")
     options = parser.parse_args(arguments)
-    unknown = set(options.sections) - set(SECTIONS)
-    if unknown:
-        parser.error(f"no section is called {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    wanted = (
-        []
-        if options.tables
-        else [name for name in SECTIONS if name in options.sections or not options.sections]
-    )
+    if unknown := sorted(set(options.sections) - set(SECTIONS)):
+        parser.error(f"no section is called {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    wanted = [] if options.tables else options.sections or SECTIONS
+    options.sections = [name for name in SECTIONS if name in wanted]
+    return options
 
+
+def main(arguments=None):
+    """The command line."""
+    options = parsed(arguments)
     if options.quick:
-        for name in wanted:
-            print(f"\n{tables.TABLES[name](record(SECTIONS[name][1]))}", flush=True)
+        for name in options.sections:
+            print(f"\n{tables.TABLES[name](record(name, quick=True))}", flush=True)
         return
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in wanted:
+    for name in options.sections:
         print(f"measuring: {name}", flush=True)
-        results[name] = record(SECTIONS[name][0])
-        RESULTS.write_text(
-            json.dumps(results, indent=1) + "\n"
-        )  # what is measured is kept if the next one is interrupted
+        results[name] = record(name)
+        # What is measured is kept if the next one is interrupted.
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         print(f"\n{tables.TABLES[name](results[name])}\n", flush=True)
         tables.write(results)
     tables.write(results)
-    old = [name for name, section in results.items() if section["clip"] != clip_fingerprint()]
-    if old:
-        print(
-            f"Measured on another template or clip than the present one: {', '.join(old)}. Measure these again."
-        )
+    if old := [name for name, section in results.items() if section["clip"] != clip_fingerprint()]:
+        names = ", ".join(old)
+        print(f"Measured on another template or clip than the present one: {names}. Measure these again.")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Whole fits against the known truth: both recipes of `dolphins demo`, and the default one with one choice
-undone."""
+"""Whole fits against the known truth: both recipes of `dolphins demo`, and variants of the default one."""
 
 import json
 import os
@@ -25,12 +24,15 @@ from solutions.rotations import batch_rodrigues
 
 ROOT = Path(__file__).parents[1]
 SEED = 123456789  # of `dolphins demo`
-TIMES = ("seconds_fit", "seconds_total", "peak_rss_mb")
+VARYING = ("seconds_fit", "seconds_total", "peak_rss_mb", "process_seconds", "processor_seconds")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}  # of programs that run elsewhere
 
 
 def measure_fits(frames=None, epochs=50, runs=3):
-    """Each recipe `runs` times by turns, each in its own process. -> {recipe: figures; what varies as a list
-    over the runs}"""
+    """Each recipe `runs` times by turns, each in its own process. -> {recipe: figures}
+
+    What varies between the runs is a list.
+    """
     found = {"default": [], "tutorial": []}
     for i in range(runs):
         for recipe, done in found.items():
@@ -44,43 +46,23 @@ def measure_other(frames=None, epochs=50):
     with tempfile.TemporaryDirectory() as folder:
         pack = Path(folder, "pack")
         print("making another clip", flush=True)
-        subprocess.run(
-            [sys.executable, ROOT / "assets" / "make_clip.py", "--other", pack],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        return {
-            recipe: summary([run_demo(recipe, frames, epochs, pack)]) for recipe in ("default", "tutorial")
-        }
+        command = [sys.executable, ROOT / "assets" / "make_clip.py", "--other", pack]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        recipes = ("default", "tutorial")
+        return {recipe: summary([run_demo(recipe, frames, epochs, pack)]) for recipe in recipes}
 
 
 def run_demo(recipe, frames, epochs, pack=None):
-    """`dolphins demo` in a new process and an empty folder. -> its metrics.json, and what the system says of
-    the process"""
+    """`dolphins demo` in a new process and an empty folder. -> its metrics.json, and the process's seconds"""
+    given = {"recipe": recipe, "epochs": epochs, "out": "out", "frames": frames, "pack": pack}
+    command = [sys.executable, "-m", "dolphins", "demo"]
+    for name, value in given.items():
+        command += [] if value is None else [f"--{name}", str(value)]
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "dolphins",
-            "demo",
-            "--recipe",
-            recipe,
-            "--epochs",
-            str(epochs),
-            "--out",
-            "out",
-        ]
-        command += [] if frames is None else ["--frames", str(frames)]
-        command += [] if pack is None else ["--pack", str(pack)]
         with open(Path(folder, "messages"), "w+") as messages:
+            where = dict(cwd=folder, env=ENVIRONMENT, stdout=messages, stderr=messages)
             start = time.perf_counter()
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                stdout=messages,
-                stderr=messages,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )
+            process = subprocess.Popen(command, **where)
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - start
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -88,72 +70,53 @@ def run_demo(recipe, frames, epochs, pack=None):
                 messages.seek(0)
                 raise RuntimeError(f"{' '.join(command)} failed:\n{messages.read()[-3000:]}")
         figures = json.loads(Path(folder, "out", "metrics.json").read_text())
-    return figures | {
-        "process_seconds": round(seconds, 2),
-        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 2),
-    }
+    busy = usage.ru_utime + usage.ru_stime
+    return figures | {"process_seconds": round(seconds, 2), "processor_seconds": round(busy, 2)}
 
 
 def summary(runs):
-    """Times as lists; the other figures once, and by how much they differ between the runs: a fit is
-    repeatable."""
-    varying = (*TIMES, "process_seconds", "processor_seconds")
-    fixed = {name: value for name, value in runs[0].items() if name not in varying}
-    spread = max(
-        abs(run[name] - value)
-        for run in runs
-        for name, value in fixed.items()
-        if isinstance(value, (int, float))
-    )
-    return {
-        **fixed,
-        "runs": len(runs),
-        "largest_difference_between_runs": spread,
-        **{name: [run[name] for run in runs] for name in varying},
-    }
+    """The figures of one run, times as lists, and by how much the others differ: a fit is repeatable."""
+    fixed = {name: value for name, value in runs[0].items() if name not in VARYING}
+    numbers = [name for name, value in fixed.items() if isinstance(value, (int, float))]
+    spread = max(abs(run[name] - fixed[name]) for run in runs for name in numbers)
+    counted = {"runs": len(runs), "largest_difference_between_runs": spread}
+    return fixed | counted | {name: [run[name] for run in runs] for name in VARYING}
 
 
 def prepare(recipe, dataset, epochs=50, batch_size=7):
     """What `dolphins demo` fits, at its start: scene and recipe."""
     pack = find_pack()
     torch.manual_seed(SEED)
-    scene = DolphinScene(
-        DolphinModel(pack, rodrigues=batch_rodrigues), len(dataset), init_rot_up=pack.init_rot_up_deg
-    )
+    model = DolphinModel(pack, rodrigues=batch_rodrigues)
+    scene = DolphinScene(model, len(dataset), init_rot_up=pack.init_rot_up_deg)
     return scene, recipe(scene, dataset, batch_size, epochs, SEED)
 
 
-def fit_and_measure(recipe, dataset, epochs=50):
-    """A whole fit with a recipe class of your own. -> figures as in metrics.json, and the mean depth error
-    with its sign"""
-    scene, way = prepare(recipe, dataset, epochs)
+def seconds_of_fit(scene, way, epochs):
+    """Fits a scene in the way of a recipe, from its start to its end. -> seconds"""
     start = time.perf_counter()
-    fit(
-        scene,
-        way.loader,
-        way.render,
-        way.compute_loss,
-        way.optimizer,
-        epochs,
-        before_pass=way.before_pass,
-        progress=False,
-    )
-    seconds = time.perf_counter() - start
+    parts = way.loader, way.render, way.compute_loss, way.optimizer
+    fit(scene, *parts, epochs, before_pass=way.before_pass, progress=False)
+    return time.perf_counter() - start
+
+
+def fit_and_measure(recipe, dataset, epochs=50):
+    """A whole fit with a recipe class of your own. -> figures as in metrics.json, and one more
+
+    That is depth_error_m_mean, the mean depth error with its sign.
+    """
+    scene, way = prepare(recipe, dataset, epochs)
+    seconds = seconds_of_fit(scene, way, epochs)
     way.finish()
-    hard_masks = torch.stack(
-        [hard_mask[..., 0] > 0 for _, hard_mask, _ in demo.rendered_frames(scene, dataset)]
-    )
+    hard_masks = torch.stack([hard[..., 0] > 0 for _, hard, _ in demo.rendered_frames(scene, dataset)])
     truth = metrics.load_truth(find_pack().truth_path, len(dataset))
     figures, per_frame = demo.measure(scene, demo.Fitted.of(scene), hard_masks, dataset.masks, truth)
-    return {
-        **figures,
-        "depth_error_m_mean": float(per_frame["depth_error_m"].mean()),
-        "seconds_fit": round(seconds, 2),
-    }
+    depth_error = float(per_frame["depth_error_m"].mean())
+    return figures | {"depth_error_m_mean": depth_error, "seconds_fit": round(seconds, 2)}
 
 
 def measure_variants(variants, frames=None, epochs=50):
-    """-> {name: figures} of whole fits with the recipe classes `variants`, a dict; what breaks says so."""
+    """Whole fits with the recipe classes `variants`, a dict. -> {name: figures}"""
     dataset, found = SegmentedVideo(find_pack(), frames=frames), {}
     for name, recipe in variants.items():
         print(f"fit: {name}", flush=True)

@@ -22,6 +22,9 @@ from pathlib import Path
 import nbformat
 
 from autograder import release
+from autograder.records import exercises_of, records_of
+
+from .fits import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
 NAME = release.lessons()[2].stem
@@ -29,8 +32,7 @@ SHARE = 0.1  # of a measured time, that a simulated submission takes
 
 
 def class_of(folder, students):
-    """A course folder with so many submissions of lesson 2: of four, two are right, one has a mistake, one is
-    untouched."""
+    """A course folder with submissions of lesson 2: of four, two right, one wrong, one untouched."""
     release.write_course([2], folder)
     solved = release.build.build(release.lessons()[2], solved=True)
     mistaken = nbformat.from_dict(json.loads(json.dumps(solved)))
@@ -46,11 +48,8 @@ def class_of(folder, students):
 
 
 def seconds_of(command, course):
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-    }
+    """Runs a command in a course's folder. -> seconds"""
+    environment = ENVIRONMENT | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     start = time.perf_counter()
     done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -59,29 +58,24 @@ def seconds_of(command, course):
 
 
 def measure_throughput(students=24, rounds=3):
-    """-> {command: seconds of the class, one per round}, the ratio of their medians, seconds of each
-    submission in ours"""
-    found = {"nbgrader autograde": [], "dolphins grade": []}
-    of_each = []
+    """Both commands on a class, by turns.
+
+    -> {command: seconds of the class, one per round}, the ratio of their medians, seconds of each submission
+    in ours
+    """
+    theirs, ours, of_each = [], [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            theirs, ours = (
-                class_of(Path(folder) / "theirs", students),
-                class_of(Path(folder) / "ours", students),
-            )
-            seconds_of(["nbgrader", "generate_assignment", NAME, "--force"], theirs)
-            found["nbgrader autograde"].append(seconds_of(["nbgrader", "autograde", NAME], theirs))
-            found["dolphins grade"].append(seconds_of([sys.executable, "-m", "dolphins", "grade", "."], ours))
-            of_each += [
-                json.loads(path.read_text())["seconds"]
-                for path in sorted((ours / "grading" / "records" / NAME).glob("*.json"))
-            ]
+            nbgraders, dolphins = (class_of(Path(folder) / name, students) for name in ("theirs", "ours"))
+            seconds_of(["nbgrader", "generate_assignment", NAME, "--force"], nbgraders)
+            theirs.append(seconds_of(["nbgrader", "autograde", NAME], nbgraders))
+            ours.append(seconds_of([sys.executable, "-m", "dolphins", "grade", "."], dolphins))
+            of_each += [record["seconds"] for record in records_of(dolphins, NAME)]
     return {
         "students": students,
-        **{name: [round(s, 1) for s in seconds] for name, seconds in found.items()},
-        "ratio": round(
-            statistics.median(found["nbgrader autograde"]) / statistics.median(found["dolphins grade"]), 2
-        ),
+        "nbgrader autograde": [round(s, 1) for s in theirs],
+        "dolphins grade": [round(s, 1) for s in ours],
+        "ratio": round(statistics.median(theirs) / statistics.median(ours), 2),
         "seconds_of_each": [round(s, 2) for s in of_each],
     }
 
@@ -90,31 +84,14 @@ def simulated(text, assignment, released, seed, sandbox):
     """Stands in for grading one submission: takes its time, and gives a record of the usual size."""
     seconds = float(text.split(b"\n")[0])
     time.sleep(seconds)
-    notebook = release.student_notebook(2)
-    from autograder.records import exercises_of
-
-    exercises = {
-        name: {
-            "points": of / 2,
-            "of": of,
-            "properties": [{"name": "p", "points": of / 2, "of": of, "key": None, "text": None}],
-        }
-        for name, of in exercises_of(released).items()
-    }
-    return {
-        "assignment": assignment,
-        "status": "graded",
-        "seed": seed,
-        "exercises": exercises,
-        "cells": [],
-        "notes": [],
-        "repairs": [],
-        "pictures": [{"exercise": "tracking", "png": "iVBORw0KGgo" + "A" * 30_000}],
-        "seconds": seconds,
-        "sandbox": "bwrap",
-        "solution_text": {},
-        "borrowed": [],
-    }, nbformat.writes(notebook)
+    exercises = {}
+    for name, of in exercises_of(released).items():
+        marks = {"points": of / 2, "of": of}
+        exercises[name] = marks | {"properties": [{"name": "p", **marks, "key": None, "text": None}]}
+    record = dict(assignment=assignment, status="graded", seed=seed, exercises=exercises, seconds=seconds)
+    record |= dict(cells=[], notes=[], repairs=[], sandbox="bwrap", solution_text={}, borrowed=[])
+    record["pictures"] = [{"exercise": "tracking", "png": "iVBORw0KGgo" + "A" * 30_000}]
+    return record, nbformat.writes(release.student_notebook(2))
 
 
 PROGRAM = """
@@ -131,8 +108,11 @@ if __name__ == "__main__":
 
 
 def measure_class_size(of_each, sizes=(10, 100, 1000)):
-    """-> {size: {"seconds": of the class, "work": of them the submissions' own, "memory_mb": of the grading
-    process}}"""
+    """What the grader itself costs. -> {size: {"seconds": ..., "work": ..., "memory_mb": ...}}
+
+    Seconds are of the class, work is how many of them are the submissions' own, memory is of the grading
+    process.
+    """
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "program.py"
@@ -144,26 +124,18 @@ def measure_class_size(of_each, sizes=(10, 100, 1000)):
                 place = course / "submitted" / f"s{number:04}" / NAME
                 place.mkdir(parents=True)
                 (place / f"{NAME}.ipynb").write_bytes(f"{seconds}\n".encode() + b"x" * 200_000)
-            done = subprocess.run(
-                [sys.executable, program, course],
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                check=True,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )
+            how = dict(cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+            done = subprocess.run([sys.executable, program, course], **how)
             wall, memory = map(float, done.stdout.split())
-            records = len(list((course / "grading" / "records" / NAME).glob("*.json")))
-            assert records == size, f"{records} records of {size} submissions"
-            found[size] = {
-                "seconds": round(wall, 2),
-                "work": round(sum(times) / 2, 2),
-                "memory_mb": round(memory),
-            }
+            graded = len(list(records_of(course, NAME)))
+            assert graded == size, f"{graded} records of {size} submissions"
+            work = sum(times) / 2  # on two workers
+            found[size] = {"seconds": round(wall, 2), "work": round(work, 2), "memory_mb": round(memory)}
             shutil.rmtree(course)
     return found
 
 
 def measure(students=24, rounds=3, sizes=(10, 100, 1000)):
+    """Both: throughput, and the class's size with the times that the first found."""
     throughput = measure_throughput(students, rounds)
     return {"throughput": throughput, "size": measure_class_size(throughput["seconds_of_each"], sizes)}

@@ -1,11 +1,9 @@
-"""How long the DIB-R kernels take: `python benchmarks/kernels.py` prints it, `measure()` returns it.
+"""How long the DIB-R kernels take.
 
 The scene is a closed body of 4,000 faces with a pair of flukes, seen from above in frames of a clip: long
 enough for the outline to have many small faces beside it, which is what makes soft masks costly.
 """
 
-import argparse
-import json
 import math
 import os
 import statistics
@@ -17,16 +15,14 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from course_lib.kal import dibr  # noqa: E402
+from course_lib.kal import dibr
 
 
-def swimmer(frames, height, width, length_px, faces=4000, dtype=torch.float32):
+def swimmer(frames, height, width, length_px, faces=4000):
     """A body of revolution, length_px long and a fifth as wide, with flukes, turned and moved between frames.
 
-    Returns corners in NDC (B, F, 3, 2), depths (B, F, 3), three feature tensors (B, F, 3, 2 or 3), and which
-    faces look at the camera (B, F).
+    -> corners in NDC (B, F, 3, 2), depths (B, F, 3), three feature tensors (B, F, 3, 2 or 3), and which faces
+    look at the camera (B, F)
     """
     across = 40
     along = faces // (2 * across)  # quads of two triangles
@@ -46,11 +42,11 @@ def swimmer(frames, height, width, length_px, faces=4000, dtype=torch.float32):
         pixels = triangles[..., :2] @ turn.T * length_px + torch.tensor([3.3 * k - 9, 1.7 * k - 5])
         corners.append(pixels / torch.tensor([width / 2, height / 2]))
         depths.append(triangles[..., 2])
-    corners, depths = torch.stack(corners).to(dtype), torch.stack(depths).to(dtype)
+    corners, depths = torch.stack(corners), torch.stack(depths)
     e, g = corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0]
     facing = e[..., 0] * g[..., 1] - e[..., 1] * g[..., 0] >= 0  # (B, F)
     generator = torch.Generator().manual_seed(1)
-    features = [torch.rand(frames, corners.shape[1], 3, d, generator=generator).to(dtype) for d in (2, 3, 2)]
+    features = [torch.rand(frames, corners.shape[1], 3, d, generator=generator) for d in (2, 3, 2)]
     return corners, depths, features, facing
 
 
@@ -70,10 +66,10 @@ def step(scene, height, width, sigmainv, boxlen, knum, backend, mask="dibr"):
     return middle - start, time.perf_counter() - middle, time.process_time() - processors
 
 
-def milliseconds(run, repeats):
-    """Medians of repeats, after one to warm up: forward, backward, both together, both on all processors."""
-    run()
-    forward, backward, processors = zip(*(run() for _ in range(repeats)))
+def milliseconds(repeats, *arguments):
+    """Medians of `step`, after one to warm up: forward, backward, both together, both on all processors."""
+    step(*arguments)
+    forward, backward, processors = zip(*(step(*arguments) for _ in range(repeats)))
     both = [f + b for f, b in zip(forward, backward)]
     return tuple(1000 * statistics.median(times) for times in (forward, backward, both, processors))
 
@@ -85,20 +81,22 @@ SETTINGS = {  # name: frames, height, width, length in pixels, sigmainv, boxlen,
 }
 
 
+FIRST_USE = """
+import time
+from benchmarks import kernels
+scene = kernels.swimmer(1, 9, 16, 9, 80)
+start = time.perf_counter()
+kernels.step(scene, 9, 16, 7000, .1, 30, "numba")
+kernels.step(scene, 9, 16, 7000, .1, 30, "numba", "nearest")
+print(time.perf_counter() - start)
+"""
+
+
 def seconds_to_first_result(cache_dir):
     """Seconds that a new process takes for one tiny call of all functions, beyond the imports."""
-    program = (
-        "import sys, time; sys.path[:0] = [%r, %r]; import torch; import kernels; "
-        "s = kernels.swimmer(1, 9, 16, 9, 80); t = time.perf_counter(); "
-        "kernels.step(s, 9, 16, 7000, .1, 30, 'numba'); "
-        "kernels.step(s, 9, 16, 7000, .1, 30, 'numba', 'nearest'); print(time.perf_counter() - t)"
-        % (str(Path(__file__).parents[1]), str(Path(__file__).parent))
-    )
-    environment = os.environ | {"NUMBA_CACHE_DIR": cache_dir}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
+    environment = os.environ | {"NUMBA_CACHE_DIR": cache_dir, "PYTHONPATH": str(Path(__file__).parents[1])}
+    how = dict(env=environment, capture_output=True, text=True, check=True)
+    return float(subprocess.run([sys.executable, "-c", FIRST_USE], **how).stdout)
 
 
 def measure(repeats=25, reference_repeats=3, cold=True):
@@ -109,28 +107,17 @@ def measure(repeats=25, reference_repeats=3, cold=True):
         scene = swimmer(frames, height, width, length)
         arguments = (scene, height, width, sigmainv, boxlen, knum)
         for mask in ("dibr", "nearest"):
-            forward, backward, both, processors = milliseconds(lambda: step(*arguments, best, mask), repeats)
             key = f"{name}, {mask} mask"
-            figures[f"{key}: {best} forward ms"] = forward
-            figures[f"{key}: {best} backward ms"] = backward
-            figures[f"{key}: {best} ms"] = both
-            figures[f"{key}: {best} processor ms"] = processors  # tells even when other programs run
+            times = milliseconds(repeats, *arguments, best, mask)
+            # the processors' time tells even when other programs run
+            for what, value in zip(("forward ms", "backward ms", "ms", "processor ms"), times):
+                figures[f"{key}: {best} {what}"] = value
             if reference_repeats and best != "torch" and name != "four times the pixels":
-                reference = milliseconds(lambda: step(*arguments, "torch", mask), reference_repeats)[2]
+                reference = milliseconds(reference_repeats, *arguments, "torch", mask)[2]
                 figures[f"{key}: torch ms"] = reference
-                figures[f"{key}: torch / {best}"] = reference / both
+                figures[f"{key}: torch / {best}"] = reference / times[2]
     if cold and best == "numba":
         with tempfile.TemporaryDirectory() as cache_dir:
             figures["first use ever, seconds"] = seconds_to_first_result(cache_dir)
             figures["first use in a later process, seconds"] = seconds_to_first_result(cache_dir)
     return {name: round(value, 3) for name, value in figures.items()}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=25, help="measured steps of the fast backend")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
-    figures = measure(options.repeats)
-    table = "\n".join(f"{value:12.3f}  {name}" for name, value in figures.items())
-    print(json.dumps(figures, indent=1) if options.json else table)

@@ -13,14 +13,13 @@ from course_lib.video import SegmentedVideo
 from solutions.fitting import fit
 from solutions.recipes import DefaultRecipe, TutorialRecipe
 
-from .fits import prepare
+from .fits import prepare, seconds_of_fit
 
 STAGES = ("load and crop", "skin", "render", "loss", "backward", "optimiser", "rest")
 
 
 class Timed:
-    """Loader, renderer, loss and optimiser of a recipe, for `fit`, which they let note the time: the loop
-    itself is not copied.
+    """Loader, renderer, loss and optimiser of a recipe, for `fit`: they note the time, the loop is no copy.
 
     steps: for each step of the loop a dict of the seconds of each stage. `backward` is all between loss and
     optimiser, the check for NaN included; `rest` is clamping, bookkeeping and setting gradients to zero.
@@ -31,17 +30,9 @@ class Timed:
 
     def fit(self, start, stop):
         """Passes start .. stop - 1 of the recipe's schedule."""
-        fit(
-            self.scene,
-            self,
-            self.render,
-            self.compute_loss,
-            self,
-            stop,
-            start=start,
-            before_pass=self.recipe.before_pass,
-            progress=False,
-        )
+        parts = self, self.render, self.compute_loss, self
+        way = dict(start=start, before_pass=self.recipe.before_pass, progress=False)
+        fit(self.scene, *parts, stop, **way)
 
     def lap(self, stage):
         now = time.perf_counter()
@@ -104,8 +95,7 @@ def only_backend(name):
 
 
 def steps_of(recipe, dataset, colour, crop, epochs=50):
-    """A function that goes through the clip once more with the recipe, and returns the seconds of its steps,
-    by stage."""
+    """A function that goes through the clip once more, and returns the seconds of its steps by stage."""
     scene, way = prepare(recipe, dataset, epochs)
     if not crop:
         show_whole_frames(way.loader)
@@ -119,16 +109,12 @@ def steps_of(recipe, dataset, colour, crop, epochs=50):
 
 
 def measure_steps(frames=70, rounds=4, torch_frames=21):
-    """Medians in milliseconds of a step of 7 frames: {"recipe, backend, frames shown": {stage: ms, "step":
-    ms}}
+    """Medians of a step of 7 frames. -> {"recipe; backend; frames shown": {stage: ms, "step": ms}}
 
     The variants take turns, a pass each, so that a busy moment of the machine falls on all. The first turn
     warms up.
     """
-    videos = {
-        "numba": SegmentedVideo(find_pack(), frames=frames),
-        "torch": SegmentedVideo(find_pack(), frames=torch_frames),
-    }
+    counts = {"numba": frames, "torch": torch_frames}
     recipes = {
         "default": (DefaultRecipe, False),
         "default, with colour": (DefaultRecipe, True),
@@ -136,82 +122,56 @@ def measure_steps(frames=70, rounds=4, torch_frames=21):
     }
     variants, found = {}, {}
     for backend in dibr.available_backends("cpu"):
-        for crop in (True, False):
+        video = SegmentedVideo(find_pack(), frames=counts[backend])
+        for crop, shown in ((True, "crop"), (False, "whole frame")):
             for name, (recipe, colour) in recipes.items():
-                variants[name, backend, crop] = steps_of(recipe, videos[backend], colour, crop)
+                variants[f"{name}; {backend}; {shown}"] = backend, steps_of(recipe, video, colour, crop)
     for turn in range(rounds + 1):
-        for (name, backend, crop), once in variants.items():
+        for name, (backend, once) in variants.items():
             if backend == "torch" and turn > 2:  # slow, and only there to compare with
                 continue
             with only_backend(backend):
                 steps = once()
             if turn > 0:
-                found.setdefault(f"{name}; {backend}; {'crop' if crop else 'whole frame'}", []).extend(steps)
+                found.setdefault(name, []).extend(steps)
     return {name: medians(steps) for name, steps in found.items()}
 
 
 def medians(steps):
-    """Of each stage, and of the steps as wholes, milliseconds; medians of parts do not add up to the median
-    of sums."""
-    of = {stage: [step[stage] for step in steps] for stage in STAGES} | {
-        "step": [sum(step.values()) for step in steps]
-    }
-    return {name: round(1000 * statistics.median(seconds), 2) for name, seconds in of.items()} | {
-        "steps": len(steps)
-    }
-
-
-def seconds_of_fit(recipe, dataset, epochs, crop=True):
-    """A whole fit, short: all parts of the schedule have their share."""
-    scene, way = prepare(recipe, dataset, epochs)
-    if not crop:
-        show_whole_frames(way.loader)
-    start = time.perf_counter()
-    fit(
-        scene,
-        way.loader,
-        way.render,
-        way.compute_loss,
-        way.optimizer,
-        epochs,
-        before_pass=way.before_pass,
-        progress=False,
-    )
-    return time.perf_counter() - start
+    """Milliseconds of each stage, and of the steps as wholes; medians of parts do not add up."""
+    of = {stage: [step[stage] for step in steps] for stage in STAGES}
+    of["step"] = [sum(step.values()) for step in steps]
+    found = {name: round(1000 * statistics.median(seconds), 2) for name, seconds in of.items()}
+    return found | {"steps": len(steps)}
 
 
 def measure_scaling(counts=(50, 100, 200), wide_frames=49, epochs=6, rounds=3):
-    """Milliseconds per frame and pass: against the number of frames, and at twice the frame's size with the
-    dolphin as large.
+    """Milliseconds per frame and pass, against the number of frames and against their size.
 
-    By turns, medians of `rounds`; each is a whole fit of few passes.
+    By turns, medians of `rounds`; each is a whole fit of few passes: all parts of the schedule have their
+    share. The larger frames have the dolphin as large in pixels.
     """
-    video = SegmentedVideo(find_pack())
-    short = SegmentedVideo(find_pack(), frames=wide_frames)
-    narrow, wide = short, from_higher_up(short)
+    video, short = SegmentedVideo(find_pack()), SegmentedVideo(find_pack(), frames=wide_frames)
     width, height = video.data_resolution
-    sizes = {f"{width} x {height}": narrow, f"{2 * width} x {2 * height}": wide}
-    variants = {
-        f"{name}; {n} frames": (recipe, first(video, n), True)
-        for name, recipe in (("default", DefaultRecipe), ("tutorial", TutorialRecipe))
-        for n in counts
-    }
-    for name, recipe in (("default", DefaultRecipe), ("tutorial", TutorialRecipe)):
-        for crop in (True, False):
+    sizes = {f"{width} x {height}": short, f"{2 * width} x {2 * height}": from_higher_up(short)}
+    recipes = {"default": DefaultRecipe, "tutorial": TutorialRecipe}
+    variants = {}
+    for name, recipe in recipes.items():
+        for n in counts:
+            variants[f"{name}; {n} frames"] = recipe, first(video, n), True
+    for name, recipe in recipes.items():
+        for crop, shown in ((True, "crop"), (False, "whole frame")):
             for size, clip in sizes.items():
-                variants[f"{name}; {'crop' if crop else 'whole frame'}; {size}"] = recipe, clip, crop
+                variants[f"{name}; {shown}; {size}"] = recipe, clip, crop
     found = {name: [] for name in variants}
     for _ in range(rounds):
         for name, (recipe, clip, crop) in variants.items():
-            found[name].append(1000 * seconds_of_fit(recipe, clip, epochs, crop) / (epochs * len(clip)))
-    return {
-        name: {
-            "ms_per_frame": round(statistics.median(times), 3),
-            "least": round(min(times), 3),
-            "most": round(max(times), 3),
-        }
-        for name, times in found.items()
-    }
+            scene, way = prepare(recipe, clip, epochs)
+            if not crop:
+                show_whole_frames(way.loader)
+            found[name].append(1000 * seconds_of_fit(scene, way, epochs) / (epochs * len(clip)))
+    kept = {"ms_per_frame": statistics.median, "least": min, "most": max}
+    return {name: {key: round(of(ms), 3) for key, of in kept.items()} for name, ms in found.items()}
 
 
 def first(video, frames):
@@ -223,10 +183,9 @@ def first(video, frames):
 
 
 def from_higher_up(video, times=2):
-    """The same clip from `times` the altitude with as many times the pixels each way: the dolphin has as many
-    pixels as before.
+    """The same clip from `times` the altitude, with as many times the pixels each way.
 
-    The sea that comes into view around the clip is one grey.
+    The dolphin has as many pixels as before. The sea that comes into view around the clip is one grey.
     """
     clip = copy.copy(video)
     width, height = video.data_resolution
@@ -237,9 +196,8 @@ def from_higher_up(video, times=2):
     clip.segment_centers = video.segment_centers + torch.tensor([left, top])
     for name, value in (("frames", 100), ("masks", 0)):
         images = getattr(video, name)
-        larger = torch.full(
-            (len(images), times * height, times * width, *images.shape[3:]), value, dtype=images.dtype
-        )
+        shape = len(images), times * height, times * width, *images.shape[3:]
+        larger = torch.full(shape, value, dtype=images.dtype)
         larger[:, top : top + height, left : left + width] = images
         setattr(clip, name, larger)
     return clip

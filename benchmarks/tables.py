@@ -1,5 +1,6 @@
 """From results.json to the tables of README.md and benchmarks/README.md."""
 
+import functools
 import statistics
 from pathlib import Path
 
@@ -25,137 +26,117 @@ COST = {
     "processor_seconds": ("the same, seconds of processor time", " s", ".0f", ""),
     "peak_rss_mb": ("most memory", " MB", ".0f", "1500 or less"),
 }
-IN_README = (
-    "iou_mean",
-    "position_rmse_m",
-    "heading_error_deg_median",
-    "orientation_jump_deg_max",
-    "length_error_pct",
-    "volume_error_pct",
-    "seconds_fit",
-    "peak_rss_mb",
-)
+IN_README = """iou_mean position_rmse_m heading_error_deg_median orientation_jump_deg_max length_error_pct
+    volume_error_pct seconds_fit peak_rss_mb""".split()
+ABLATIONS = {  # figure: the column's name, how it is written
+    "iou_mean": ("IoU", ".3f"),
+    "iou_min": ("worst IoU", ".3f"),
+    "position_rmse_m": ("position, m", ".3f"),
+    "heading_error_deg_median": ("heading, °", ".2f"),
+    "orientation_jump_deg_max": ("largest turn, °", ".1f"),
+    "vertex_error_cm_mean": ("surface, cm", ".1f"),
+    "length_error_pct": ("length, %", "+.1f"),
+    "volume_error_pct": ("volume, %", "+.1f"),
+    "seconds_fit": ("fit, s", ".0f"),
+}
+DEPTH = {
+    "depth_error_m_mean": ("mean depth error, m (+: too high)", "+.3f"),
+    "iou_mean": ("IoU", ".4f"),
+    "iou_with_given_masks_mean": ("IoU with the given masks", ".4f"),
+    "length_m": ("length, m", ".3f"),
+    "length_error_pct": ("length error, %", "+.1f"),
+    "volume_error_pct": ("volume error, %", "+.1f"),
+}
+KERNELS = {  # figure, after the backend's name: the column's name
+    "forward ms": "forward, ms",
+    "backward ms": "backward, ms",
+    "ms": "both, ms",
+    "processor ms": "processor ms",
+}
+RECIPES = ["", "default recipe", "tutorial's recipe"]
 ISSUE_KERNEL = "full frame, dibr mask"
 
 
 def table(header, rows):
-    """Markdown. header: list of names; rows: lists of text, the first column left-aligned, the others
-    right."""
+    """Markdown: the first column is left-aligned, the others right. rows: lists of cells."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def measured(section):
-    """The line above a table: when and on what."""
+def page(section, *parts):
+    """What is written of a section: when and on what it was measured, tables, notes."""
     on = section["machine"]
-    return fold(f"""Measured on {section["measured"]}: {on["processor"]}, {on["cores"]} cores, {on["system"]},
-        Python {on["python"]}, torch {on["torch"]}, numba {on["numba"]}, {on["threads"]} threads; load of the
-        machine before: {on["load_before"]}.""")
+    measured = fold(f"""Measured on {section["measured"]}: {on["processor"]}, {on["cores"]} cores,
+        {on["system"]}, Python {on["python"]}, torch {on["torch"]}, numba {on["numba"]}, {on["threads"]}
+        threads; load of the machine before: {on["load_before"]}.""")
+    return "\n\n".join([measured, *parts])
 
 
-def middle(value):
-    return statistics.median(value) if isinstance(value, list) else value
+def spread(values, form, unit=""):
+    """The median of several runs, and the least and the most if there is a difference."""
+    text = f"{statistics.median(values):{form}}{unit}"
+    least, most = f"{min(values):{form}}", f"{max(values):{form}}"
+    return text if least == most else f"{text} ({least} to {most})"
 
 
-def written(name, value):
-    """A figure with its unit; of several runs the median, and the least and the most if there is a
-    difference."""
-    _, unit, form, _ = (ACCURACY | COST)[name]
-    text = f"{middle(value):{form}}{unit}"
-    if isinstance(value, list) and f"{min(value):{form}}" != f"{max(value):{form}}":
-        text += f" ({min(value):{form}} to {max(value):{form}})"
-    return text
+def compared(figures, names):
+    """Rows of the figures `names`: label, default recipe, tutorial's recipe."""
+    rows = []
+    for name in names:
+        label, unit, form, _ = (ACCURACY | COST)[name]
+        values = [figures[recipe][name] for recipe in ("default", "tutorial")]
+        lists = [value if isinstance(value, list) else [value] for value in values]
+        rows.append([label, *(spread(several, form, unit) for several in lists)])
+    return rows
 
 
 def fits_table(section):
-    figures = section["figures"]
-    rows = [
-        [label, *(written(name, figures[recipe][name]) for recipe in ("default", "tutorial")), goal]
-        for name, (label, _, _, goal) in (ACCURACY | COST).items()
-    ]
-    runs, spread = (
-        figures["default"]["runs"],
-        max(recipe["largest_difference_between_runs"] for recipe in figures.values()),
-    )
-    size = fold(f"""{figures["default"]["frames"]} frames, {figures["default"]["epochs"]} epochs, batches of
-        {figures["default"]["batch_size"]}""")
-    note = fold(f"""{size}; {runs} runs of each recipe by turns, each in its own process; times and memory are
-        medians (least to most). The other figures differ between the runs by at most {spread:.1g}.""")
-    return "\n\n".join(
-        [
-            measured(section),
-            table(["", "default recipe", "tutorial's recipe", "wanted of the default"], rows),
-            note,
-        ]
-    )
+    """Accuracy and cost of both recipes, and what is wanted."""
+    figures, wanted = section["figures"], ACCURACY | COST
+    rows = [[*row, goal] for row, (*_, goal) in zip(compared(figures, wanted), wanted.values())]
+    one = figures["default"]
+    difference = max(recipe["largest_difference_between_runs"] for recipe in figures.values())
+    note = fold(f"""{one["frames"]} frames, {one["epochs"]} epochs, batches of {one["batch_size"]};
+        {one["runs"]} runs of each recipe by turns, each in its own process; times and memory are medians
+        (least to most). The other figures differ between the runs by at most {difference:.1g}.""")
+    return page(section, table([*RECIPES, "wanted of the default"], rows), note)
 
 
 def other_table(section):
     """Accuracy of both recipes on another clip."""
-    figures = section["figures"]
-    rows = [
-        [label, *(written(name, figures[recipe][name]) for recipe in ("default", "tutorial"))]
-        for name, (label, _, _, _) in ACCURACY.items()
-    ]
-    return "\n\n".join([measured(section), table(["", "default recipe", "tutorial's recipe"], rows)])
+    return page(section, table(RECIPES, compared(section["figures"], ACCURACY)))
 
 
 def kernels_table(section):
-    figures = section["figures"]
-    rows = []
+    """Times of the kernels, by size and mask, against the reference."""
+    figures, rows = section["figures"], []
     for setting in dict.fromkeys(name.split(": ")[0] for name in figures if ": " in name):
         of = {name.split(": ")[1]: value for name, value in figures.items() if name.startswith(setting + ":")}
         backend = next(name.removesuffix(" forward ms") for name in of if name.endswith(" forward ms"))
-        ratio, reference = of.get(f"torch / {backend}"), of.get("torch ms")
-        rows.append(
-            [
-                setting,
-                *(
-                    f"{of[f'{backend} {part}']:.1f}"
-                    for part in ("forward ms", "backward ms", "ms", "processor ms")
-                ),
-                "" if reference is None else f"{reference:.0f}",
-                "" if ratio is None else f"{ratio:.0f}",
-            ]
-        )
+        compared_to = [f"{of[name]:.0f}" if name in of else "" for name in ("torch ms", f"torch / {backend}")]
+        rows.append([setting, *(f"{of[f'{backend} {part}']:.1f}" for part in KERNELS), *compared_to])
     first = [f"{name}: {value:.1f}." for name, value in figures.items() if name.startswith("first use")]
-    header = [
-        "7 frames of 4,000 faces",
-        "forward, ms",
-        "backward, ms",
-        "both, ms",
-        "processor ms",
-        "torch reference, ms",
-        "times faster",
-    ]
-    return "\n\n".join([measured(section), table(header, rows), *([" ".join(first)] if first else [])])
+    header = ["7 frames of 4,000 faces", *KERNELS.values(), "torch reference, ms", "times faster"]
+    return page(section, table(header, rows), *([" ".join(first)] if first else []))
 
 
 def steps_table(section):
+    """Stages of a step, and the step."""
     figures = section["figures"]
-    columns = [name for name in next(iter(figures.values())) if name not in ("step", "steps")]
-    rows = [
-        [name, *(f"{of[column]:.1f}" for column in columns), f"{of['step']:.1f}"]
-        for name, of in figures.items()
-    ]
-    return "\n\n".join([measured(section), table(["ms of a step of 7 frames", *columns, "step"], rows)])
+    columns = [name for name in next(iter(figures.values())) if name not in ("step", "steps")] + ["step"]
+    rows = [[name, *(f"{of[column]:.1f}" for column in columns)] for name, of in figures.items()]
+    return page(section, table(["ms of a step of 7 frames", *columns], rows))
 
 
 def scaling_table(section):
-    figures = section["figures"]
-    rows = []
+    """What a frame costs, against the number of frames and their size."""
+    figures, rows, base = section["figures"], [], {}
     for name, of in figures.items():
-        base = next(figures[other]["ms_per_frame"] for other in figures if group(other) == group(name))
-        rows.append(
-            [
-                name,
-                f"{of['ms_per_frame']:.2f}",
-                f"{of['least']:.2f} to {of['most']:.2f}",
-                f"{of['ms_per_frame'] / base:.2f}",
-            ]
-        )
+        times = of["ms_per_frame"] / base.setdefault(group(name), of["ms_per_frame"])
+        range_ = f"{of['least']:.2f} to {of['most']:.2f}"
+        rows.append([name, f"{of['ms_per_frame']:.2f}", range_, f"{times:.2f}"])
     header = ["", "ms per frame and pass", "least to most", "against the first of its kind"]
-    return "\n\n".join([measured(section), table(header, rows)])
+    return page(section, table(header, rows))
 
 
 def group(name):
@@ -165,103 +146,44 @@ def group(name):
 
 
 def grading_table(section):
+    """Grading against nbgrader's, and what it costs beside the submissions as the class grows."""
     of, sizes = section["figures"]["throughput"], section["figures"]["size"]
-    rows = [
-        [
-            name,
-            f"{statistics.median(of[name]):.0f} ({min(of[name]):.0f} to {max(of[name]):.0f})",
-            f"{statistics.median(of[name]) / of['students']:.1f}",
-        ]
-        for name in ("nbgrader autograde", "dolphins grade")
-    ]
-    simulated, before = [], (0, 0)
-    for size, s in sizes.items():
-        beyond = s["seconds"] - s["work"]
-        further = (
-            1000 * (beyond - before[1]) / (int(size) - before[0])
-        )  # the start is in the smallest class's
-        simulated.append(
-            [
-                size,
-                f"{s['seconds']:.1f}",
-                f"{s['work']:.1f}",
-                f"{beyond:.1f}",
-                f"{further:.0f}" if before[0] else "",
-                s["memory_mb"],
-            ]
-        )
+    rows, simulated, before = [], [], None
+    for name in ("nbgrader autograde", "dolphins grade"):
+        middle = statistics.median(of[name])
+        seconds = f"{middle:.0f} ({min(of[name]):.0f} to {max(of[name]):.0f})"
+        rows.append([name, seconds, f"{middle / of['students']:.1f}"])
+    for size, figures in sizes.items():
+        beyond, further = figures["seconds"] - figures["work"], ""
+        if before:  # the start is in the smallest class's
+            further = f"{1000 * (beyond - before[1]) / (int(size) - before[0]):.0f}"
+        seconds = [f"{value:.1f}" for value in (figures["seconds"], figures["work"], beyond)]
+        simulated.append([size, *seconds, further, figures["memory_mb"]])
         before = int(size), beyond
-    return "\n\n".join(
-        [
-            measured(section),
-            table([f"class of {of['students']}", "seconds", "per submission"], rows),
-            f"{of['ratio']:.1f} times as fast; of one submission, in its worker, "
-            f"the median takes {statistics.median(of['seconds_of_each']):.1f} s.",
-            table(
-                [
-                    "simulated class",
-                    "seconds",
-                    "the submissions' own",
-                    "beyond these",
-                    "ms for each further submission",
-                    "grading process, MB",
-                ],
-                simulated,
-            ),
-        ]
-    )
+    note = fold(f"""{of["ratio"]:.1f} times as fast; of one submission, in its worker, the median takes
+        {statistics.median(of["seconds_of_each"]):.1f} s.""")
+    header = ["simulated class", "seconds", "the submissions' own", "beyond these"]
+    header += ["ms for each further submission", "grading process, MB"]
+    ours = table([f"class of {of['students']}", "seconds", "per submission"], rows)
+    return page(section, ours, note, table(header, simulated))
 
 
 def import_table(section):
+    """Seconds of imports."""
     rows = [[what, f"{seconds:.2f}"] for what, seconds in section["figures"].items()]
-    return "\n\n".join([measured(section), table(["import of", "seconds"], rows)])
+    return page(section, table(["import of", "seconds"], rows))
 
 
 def variants_table(section, columns, first):
-    rows = [
-        [name, *(f"{of[column]:{form}}" for column, (_, form) in columns.items())]
-        for name, of in section["figures"].items()
-    ]
-    return "\n\n".join([measured(section), table([first, *(label for label, _ in columns.values())], rows)])
-
-
-def ablations_table(section):
-    columns = {
-        "iou_mean": ("IoU", ".3f"),
-        "iou_min": ("worst IoU", ".3f"),
-        "position_rmse_m": ("position, m", ".3f"),
-        "heading_error_deg_median": ("heading, °", ".2f"),
-        "orientation_jump_deg_max": ("largest turn, °", ".1f"),
-        "vertex_error_cm_mean": ("surface, cm", ".1f"),
-        "length_error_pct": ("length, %", "+.1f"),
-        "volume_error_pct": ("volume, %", "+.1f"),
-        "seconds_fit": ("fit, s", ".0f"),
-    }
-    return variants_table(section, columns, "")
-
-
-def depth_table(section):
-    columns = {
-        "depth_error_m_mean": ("mean depth error, m (+: too high)", "+.3f"),
-        "iou_mean": ("IoU", ".4f"),
-        "iou_with_given_masks_mean": ("IoU with the given masks", ".4f"),
-        "length_m": ("length, m", ".3f"),
-        "length_error_pct": ("length error, %", "+.1f"),
-        "volume_error_pct": ("volume error, %", "+.1f"),
-    }
-    return variants_table(section, columns, "assumed depth moved by")
+    """A row for each variant. columns: figure -> (name, form); first: name of the first column."""
+    rows = []
+    for name, of in section["figures"].items():
+        rows.append([name, *(f"{of[column]:{form}}" for column, (_, form) in columns.items())])
+    return page(section, table([first, *(label for label, _ in columns.values())], rows))
 
 
 def readme_table(results):
     """The small table of README.md: both recipes, and what does not depend on the recipe in a sentence."""
-    fits = results["fits"]["figures"]
-    rows = [
-        [
-            (ACCURACY | COST)[name][0],
-            *(written(name, fits[recipe][name]) for recipe in ("default", "tutorial")),
-        ]
-        for name in IN_README
-    ]
     kernel, scaling = results["kernels"]["figures"], results["scaling"]["figures"]
     wide = [of["ms_per_frame"] for name, of in scaling.items() if name.startswith("default; crop")]
     per_frame = [of["ms_per_frame"] for name, of in scaling.items() if group(name) == ("default", "frames")]
@@ -273,14 +195,14 @@ def readme_table(results):
         with 200; at 1280 x 720, with the dolphin as large in pixels, it is {wide[1] / wide[0]:.2f} times that
         at 640 x 360. Importing `course_lib` takes {list(results["import"]["figures"].values())[1]:.1f} s
         beyond torch's own.""")
-    return table(["", "default recipe", "tutorial's recipe"], rows) + "\n\n" + sentence
+    return table(RECIPES, compared(results["fits"]["figures"], IN_README)) + "\n\n" + sentence
 
 
 TABLES = {
     "fits": fits_table,
     "other": other_table,
-    "ablations": ablations_table,
-    "depth": depth_table,
+    "ablations": functools.partial(variants_table, columns=ABLATIONS, first=""),
+    "depth": functools.partial(variants_table, columns=DEPTH, first="assumed depth moved by"),
     "kernels": kernels_table,
     "steps": steps_table,
     "scaling": scaling_table,
@@ -300,17 +222,18 @@ def replace_between(text, name, content):
 
 def pages(results, root=ROOT):
     """Both pages with the tables of what was measured. -> {path: text}"""
-    page, readme = root / "benchmarks" / "README.md", root / "README.md"
-    text = page.read_text()
+    measured, readme = root / "benchmarks" / "README.md", root / "README.md"
+    text = measured.read_text()
     for name, write_table in TABLES.items():
         if name in results:
             text = replace_between(text, name, write_table(results[name]))
-    found = {page: text}
+    found = {measured: text}
     if {"fits", "kernels", "scaling", "import"} <= set(results):
         found[readme] = replace_between(readme.read_text(), "results", readme_table(results))
     return found
 
 
 def write(results, root=ROOT):
+    """Writes both pages."""
     for path, text in pages(results, root).items():
         path.write_text(text)

@@ -1,3 +1,5 @@
+"""`python -m dolphins` is the command line."""
+
 from .cli import main
 
 main()

@@ -6,80 +6,75 @@ from pathlib import Path
 from typing import Optional
 
 import typer
+from typer import Argument, Option
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, fold
 
-app = typer.Typer(
-    help="Dolphins in 3D: reconstruct a swimming dolphin from drone video.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+ABOUT = "Dolphins in 3D: reconstruct a swimming dolphin from drone video."
+app = typer.Typer(help=ABOUT, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 assets_app = typer.Typer(help="Asset packs: the dolphin template and the clip.", no_args_is_help=True)
 app.add_typer(assets_app, name="assets")
 
-PackOption = typer.Option(None, "--pack", help="Folder of an asset pack; the embedded dolphin if not given.")
+# Options of more than one command, and help that is longer than a line.
+PackOption = Option(None, "--pack", help="Folder of an asset pack; the embedded dolphin if not given.")
+METHOD = "auto: SAM-2 where it is installed and there is CUDA, else the tracker."
+ZIP = "The tutorial's stag_dolphins_assets.zip, or a zip of the same layout."
+CHECK = "Write nothing; fail where a notebook is not as its lesson makes it."
+FOR_YOU = "For you: an nbgrader course folder, gets source/, release/ and settings."
+SOURCE = "What was downloaded: a zip, a folder (also of zips), or one notebook."
+SYSTEM = "Whose names: Canvas's, Moodle's, or a folder named after students."
+ROSTER = fold("""The class as csv: nbgrader's, Canvas's gradebook, Moodle's participants or grading worksheet.
+        Needed the first time; kept in grading/roster.json.""")
+COURSE = "The course's folder; submitted/ in it is filled. This one if not given."
+ASSIGNMENT = fold("""The lesson that was handed in, as 2 or 02_template_model; without it each notebook goes
+        to the lesson that it shows.""")
+DEADLINE = fold("""As 2026-11-20T23:59+01:00; what came later counts only where nothing was on time. Kept for
+        the lesson.""")
+WORKERS = "Processes on this machine, 1 GB each and what a submission takes; one per core if not given."
+SEED = "Of the hidden cases; drawn once and kept in grading/run.json if not given."
 
 
-class RecipeName(str, Enum):
-    default = "default"
-    tutorial = "tutorial"
+def _choice(name, *values):
+    return Enum(name, {value: value for value in values}, type=str)
+
+
+# What --recipe, --method, --from and --sandbox take.
+RecipeName = _choice("RecipeName", "default", "tutorial")
+MethodName = _choice("MethodName", "auto", "sam2", "tracker")
+Export = _choice("Export", "canvas", "moodle", "folder")
+Confinement = _choice("Confinement", "bwrap", "none")
 
 
 @app.command()
 def demo(
     pack: Optional[Path] = PackOption,
-    frames: Optional[int] = typer.Option(None, min=3, help="Use only the first N frames of the clip."),
-    epochs: int = typer.Option(50, min=1, help="How often to go through the clip."),
-    batch_size: int = typer.Option(7, min=1, help="Frames per gradient step."),
-    device: str = typer.Option("auto", help="auto, cpu or cuda."),
-    recipe: RecipeName = typer.Option(
-        RecipeName.default, help="tutorial: the tutorial's losses and rates, unchanged."
-    ),
-    seed: int = typer.Option(123456789, help="Same machine, same seed: same result."),
-    out: Path = typer.Option(Path("out/demo"), help="Folder for the results."),
-    resume: bool = typer.Option(False, "--resume", help="Go on where an interrupted run in --out stopped."),
+    frames: Optional[int] = Option(None, min=3, help="Use only the first N frames of the clip."),
+    epochs: int = Option(50, min=1, help="How often to go through the clip."),
+    batch_size: int = Option(7, min=1, help="Frames per gradient step."),
+    device: str = Option("auto", help="auto, cpu or cuda."),
+    recipe: RecipeName = Option("default", help="tutorial: the tutorial's losses and rates, unchanged."),
+    seed: int = Option(123456789, help="Same machine, same seed: same result."),
+    out: Path = Option(Path("out/demo"), help="Folder for the results."),
+    resume: bool = Option(False, "--resume", help="Go on where an interrupted run in --out stopped."),
 ):
     """Reconstruct the dolphin of a clip in 3D: video, report, parameters and figures under --out."""
     from .demo import run_demo
 
-    run_demo(
-        pack=pack,
-        frames=frames,
-        epochs=epochs,
-        batch_size=batch_size,
-        device=device,
-        recipe=recipe.value,
-        seed=seed,
-        out=out,
-        resume=resume,
-    )
-
-
-class MethodName(str, Enum):
-    auto = "auto"
-    sam2 = "sam2"
-    tracker = "tracker"
+    run_demo(pack, frames, epochs, batch_size, device, recipe.value, seed, out, resume)
 
 
 @app.command()
 def segment(
     pack: Optional[Path] = PackOption,
-    clip: Optional[str] = typer.Option(None, help="Folder in the pack's data/, where there are several."),
-    method: MethodName = typer.Option(
-        MethodName.auto, help="auto: SAM-2 where it is installed and there is CUDA, else the tracker."
-    ),
-    out: Optional[Path] = typer.Option(
-        None, help="Folder for the masks; the clip's segmentation/ if not given."
-    ),
-    device: str = typer.Option("auto", help="auto, cpu or cuda; for SAM-2."),
-    checkpoint: Optional[str] = typer.Option(
+    clip: Optional[str] = Option(None, help="Folder in the pack's data/, where there are several."),
+    method: MethodName = Option("auto", help=METHOD),
+    out: Optional[Path] = Option(None, help="Folder for the masks; the clip's segmentation/ if not given."),
+    device: str = Option("auto", help="auto, cpu or cuda; for SAM-2."),
+    checkpoint: Optional[str] = Option(
         None, help="SAM-2's weights: a name on the Hugging Face hub, or a file."
     ),
-    force: bool = typer.Option(
-        False, "--force", help="Replace masks, or an interrupted run, that are there."
-    ),
-    resume: bool = typer.Option(False, "--resume", help="Go on where an interrupted run stopped."),
+    force: bool = Option(False, "--force", help="Replace masks, or an interrupted run, that are there."),
+    resume: bool = Option(False, "--resume", help="Go on where an interrupted run stopped."),
 ):
     """Make a mask of the dolphin for each frame of a clip, from the points in its metadata/prompts.json."""
     from course_lib.assets import find_pack
@@ -90,9 +85,8 @@ def segment(
         found.clip_name = clip
         if Path(clip).name != clip or not found.clip_dir.is_dir():
             raise CourseError(f"{found.data_dir}: holds no clip {clip!r}.")
-    segment_clip(
-        found, method=method.value, out=out, force=force, resume=resume, device=device, checkpoint=checkpoint
-    )
+    how = dict(method=method.value, device=device, checkpoint=checkpoint)
+    segment_clip(found, out=out, force=force, resume=resume, **how)
 
 
 @app.command()
@@ -100,55 +94,20 @@ def doctor(pack: Optional[Path] = PackOption):
     """Say what this machine has, and what follows from it."""
     from .doctor import diagnose
 
-    findings = diagnose(pack) + for_grading()
+    findings = diagnose(pack)
     for finding in findings:
-        print(
-            f"{'ok ' if finding.ok else 'BAD'} {finding.subject:8} {finding.found}\n             {finding.meaning}"
-        )
+        state = "ok " if finding.ok else "BAD"
+        print(f"{state} {finding.subject:8} {finding.found}\n             {finding.meaning}")
     bad = [finding.subject for finding in findings if not finding.ok]
     print(f"\nMend first: {', '.join(bad)}." if bad else "\nAll is well: `dolphins demo` will run here.")
     raise typer.Exit(1 if bad else 0)
 
 
-def for_grading():
-    """What grading a class needs, of which students need nothing: none of it is a fault. -> list of
-    Finding"""
-    from autograder.sandbox import sandbox_problem
-    from course_lib.machine import version_of
-
-    from .doctor import Finding
-
-    problem = sandbox_problem()
-    findings = [
-        Finding(
-            "sandbox",
-            "none" if problem else "bubblewrap works",
-            f"`dolphins grade` refuses: {problem}" if problem else "students' code can be graded confined",
-        )
-    ]
-    for name in ("dask", "nbgrader"):
-        version = version_of(name)
-        findings.append(
-            Finding(
-                name,
-                version or "not installed",
-                "for `dolphins grade`"
-                if version
-                else "only for grading a class: pip install -c constraints.txt -e '.[grade]'",
-            )
-        )
-    return findings
-
-
 @assets_app.command("import")
 def assets_import(
-    zip_file: Path = typer.Argument(
-        ..., help="The tutorial's stag_dolphins_assets.zip, or a zip of the same layout."
-    ),
-    to: Optional[Path] = typer.Option(
-        None, "--to", help="Folder for the pack; packs/NAME_OF_ZIP if not given."
-    ),
-    force: bool = typer.Option(False, "--force", help="Replace a pack that is already there."),
+    zip_file: Path = Argument(..., help=ZIP),
+    to: Optional[Path] = Option(None, "--to", help="Folder for the pack; packs/NAME_OF_ZIP if not given."),
+    force: bool = Option(False, "--force", help="Replace a pack that is already there."),
 ):
     """Check a zip of model and clip, and unpack it for --pack."""
     from course_lib.assets import describe, import_zip
@@ -163,7 +122,7 @@ def assets_import(
 
 @assets_app.command("verify")
 def assets_verify(
-    pack: Optional[Path] = typer.Argument(None, help="Folder of the pack; the embedded one if not given."),
+    pack: Optional[Path] = Argument(None, help="Folder of the pack; the embedded one if not given."),
 ):
     """Check every file of a pack; one line per fault."""
     from course_lib.assets import describe, find_pack, verify_pack
@@ -178,21 +137,15 @@ def assets_verify(
 
 
 @app.command()
-def notebooks(
-    check: bool = typer.Option(
-        False, "--check", help="Write nothing; fail where a notebook is not as its lesson makes it."
-    ),
-):
-    """Make the notebooks of students and the solved ones from lessons."""
+def notebooks(check: bool = Option(False, "--check", help=CHECK)):
+    """Make the notebooks of students and the solved ones from lessons/."""
     from lessons import build
 
     if check:
-        different = build.differing(build.build_all())
-        if different:
-            raise CourseError(
-                "These notebooks are not as their lessons make them; run `dolphins notebooks`:\n  "
-                + "\n  ".join(str(path.relative_to(build.ROOT)) for path in different)
-            )
+        if different := build.differing(build.build_all()):
+            names = "\n  ".join(str(path.relative_to(build.ROOT)) for path in different)
+            what = "These notebooks are not as their lessons make them; run `dolphins notebooks`"
+            raise CourseError(f"{what}:\n  {names}")
         print("Every notebook is as its lesson makes it.")
         return
     changed = build.write_all()
@@ -203,17 +156,13 @@ def notebooks(
 
 @app.command()
 def release(
-    lessons: str = typer.Option(..., "--lessons", help="Which lessons: 2, 1-3, 1,4-5 or all."),
-    out: Optional[Path] = typer.Option(
-        None, "--out", help="For students: a folder, or dolphins-in-3d....zip."
-    ),
-    course: Optional[Path] = typer.Option(
-        None, "--course", help="For you: an nbgrader course folder, gets source/, release/ and settings."
-    ),
-    force: bool = typer.Option(False, "--force", help="Replace notebooks of --course that differ."),
+    lessons: str = Option(..., help="Which lessons: 2, 1-3, 1,4-5 or all."),
+    out: Optional[Path] = Option(None, help="For students: a folder, or dolphins-in-3d....zip."),
+    course: Optional[Path] = Option(None, help=FOR_YOU),
+    force: bool = Option(False, "--force", help="Replace notebooks of --course that differ."),
 ):
-    """Make what students get of some lessons: notebooks and what they need, without the solutions of their
-    exercises."""
+    """Make what students get of some lessons: notebooks and what they need, without their exercises'
+    solutions."""
     from autograder import release as bundle
 
     if out is None and course is None:
@@ -222,51 +171,22 @@ def release(
     chosen = bundle.numbers(lessons)
     if out is not None:
         count, size, checksum = bundle.release(chosen, out)
-        print(
-            f"{out}: {bundle.title(chosen)}, {count} files, {size / 1e6:.1f} MB, SHA-256 of its files {checksum}."
-        )
+        files = f"{count} files, {size / 1e6:.1f} MB, SHA-256 of its files {checksum}"
+        print(f"{out}: {bundle.title(chosen)}, {files}.")
     if course is not None:
         for path in bundle.write_course(chosen, course, force=force):
             print(path)
         print(f"{course}: nbgrader's source/ and release/ of {bundle.title(chosen)} are there.")
 
 
-class Export(str, Enum):
-    canvas = "canvas"
-    moodle = "moodle"
-    folder = "folder"
-
-
 @app.command()
 def collect(
-    source: Path = typer.Argument(
-        ..., help="What was downloaded: a zip, a folder (also of zips), or one notebook."
-    ),
-    kind: Export = typer.Option(
-        ..., "--from", help="Whose names: Canvas's, Moodle's, or a folder named after students."
-    ),
-    roster: Optional[Path] = typer.Option(
-        None,
-        "--roster",
-        help="The class as csv: nbgrader's, Canvas's gradebook, Moodle's "
-        "participants or grading worksheet. Needed the first time; kept in "
-        "grading/roster.json.",
-    ),
-    course: Path = typer.Option(
-        Path("."), "--course", help="The course's folder; submitted/ in it is filled. This one if not given."
-    ),
-    assignment: Optional[str] = typer.Option(
-        None,
-        "--assignment",
-        help="The lesson that was handed in, as 2 or "
-        "02_template_model; without it each notebook goes to the lesson that it shows.",
-    ),
-    deadline: Optional[str] = typer.Option(
-        None,
-        "--deadline",
-        help="As 2026-11-20T23:59+01:00; what came later counts only "
-        "where nothing was on time. Kept for the lesson.",
-    ),
+    source: Path = Argument(..., help=SOURCE),
+    kind: Export = Option(..., "--from", help=SYSTEM),
+    roster: Optional[Path] = Option(None, help=ROSTER),
+    course: Path = Option(Path("."), help=COURSE),
+    assignment: Optional[str] = Option(None, help=ASSIGNMENT),
+    deadline: Optional[str] = Option(None, help=DEADLINE),
 ):
     """Take in what students handed in: every notebook to its student and lesson, or into a list with the
     reason why not.
@@ -280,36 +200,15 @@ def collect(
     raise typer.Exit(0 if result.placed or result.unchanged else 1)
 
 
-class Confinement(str, Enum):
-    bwrap = "bwrap"
-    none = "none"
-
-
 @app.command()
 def grade(
-    course: Path = typer.Argument(..., help="The course's folder, the one that holds submitted/."),
-    assignment: Optional[str] = typer.Option(
-        None, "--assignment", help="Only this lesson, as 2 or 02_template_model."
-    ),
-    workers: Optional[int] = typer.Option(
-        None,
-        "--workers",
-        min=1,
-        help="Processes on this machine, 1 GB each and what a submission takes; one per core if not given.",
-    ),
-    scheduler: Optional[str] = typer.Option(
-        None, "--scheduler", help="Instead of them: a Dask scheduler, as tcp://HOST:8786."
-    ),
-    sandbox: Confinement = typer.Option(
-        Confinement.bwrap, "--sandbox", help="none: students' code runs as you, with all your rights."
-    ),
-    seed: Optional[int] = typer.Option(
-        None,
-        "--seed",
-        min=1,
-        help="Of the hidden cases; drawn once and kept in grading/run.json if not given.",
-    ),
-    force: bool = typer.Option(False, "--force", help="Grade again what is graded already."),
+    course: Path = Argument(..., help="The course's folder, the one that holds submitted/."),
+    assignment: Optional[str] = Option(None, help="Only this lesson, as 2 or 02_template_model."),
+    workers: Optional[int] = Option(None, min=1, help=WORKERS),
+    scheduler: Optional[str] = Option(None, help="Instead of them: a Dask scheduler, as tcp://HOST:8786."),
+    sandbox: Confinement = Option("bwrap", help="none: students' code runs as you, with all your rights."),
+    seed: Optional[int] = Option(None, min=1, help=SEED),
+    force: bool = Option(False, "--force", help="Grade again what is graded already."),
 ):
     """Grade what was handed in, each submission confined, in parallel; goes on where it was stopped.
 
@@ -320,36 +219,26 @@ def grade(
     if workers is not None and scheduler is not None:
         raise CourseError("""--workers are processes of this machine, --scheduler has workers of its own: give
             one of them.""")
-    summary = grade_course(
-        course,
-        assignment,
-        workers=workers,
-        scheduler=scheduler,
-        sandbox=sandbox.value,
-        seed=seed,
-        force=force,
-    )
+    how = dict(workers=workers, scheduler=scheduler, sandbox=sandbox.value, seed=seed, force=force)
+    summary = grade_course(course, assignment, **how)
     print(f"{summary.text()}\n{course / 'gradebook.db'} is up to date. Next: dolphins report {course}")
 
 
 @app.command()
-def report(course: Path = typer.Argument(..., help="The course's folder, graded.")):
+def report(course: Path = Argument(..., help="The course's folder, graded.")):
     """Make feedback pages, the page of the class, and tables of grades for nbgrader, Canvas and Moodle."""
     from autograder.class_report import write_report
 
     page = write_report(course)
-    print(
-        f"The class:  {page}\nTables:     {', '.join(path.name for path in sorted(page.parent.glob('*.csv')))} beside it\n"
-        f"Feedback:   {course / 'feedback'}/STUDENT/LESSON/LESSON.html"
-    )
+    tables = ", ".join(path.name for path in sorted(page.parent.glob("*.csv")))
+    print(f"The class:  {page}\nTables:     {tables} beside it")
+    print(f"Feedback:   {course / 'feedback'}/STUDENT/LESSON/LESSON.html")
 
 
 def main():
     """Runs the command line: a person's mistake ends in one message and exit code 1, without a traceback."""
     try:
-        sys.exit(
-            app(standalone_mode=False)
-        )  # the code of a typer.Exit, or of an interruption; None is success
+        sys.exit(app(standalone_mode=False))  # a typer.Exit's code, or an interruption's; None is success
     except CourseError as error:
         print(f"\n{error}", file=sys.stderr)
         sys.exit(1)

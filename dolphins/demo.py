@@ -10,7 +10,6 @@ import os
 import platform
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from course_lib import metrics, show
 from course_lib.assets import find_pack
 from course_lib.dolphin_model import DolphinModel
 from course_lib.errors import CourseError
+from course_lib.files import write
 from course_lib.kal import dibr
 from course_lib.machine import choose_device, peak_rss_mb
 from course_lib.rotations import rotmat_to_rotvec
@@ -52,17 +52,7 @@ class Settings:
     seed: int
 
 
-def run_demo(
-    pack=None,
-    frames=None,
-    epochs=50,
-    batch_size=7,
-    device="auto",
-    recipe="default",
-    seed=123456789,
-    out=Path("out/demo"),
-    resume=False,
-):
+def run_demo(pack, frames, epochs, batch_size, device, recipe, seed, out, resume):
     """Fits the clip of a pack, and writes video, report, parameters and figures into the folder `out`.
 
     Raises CourseError for whatever a person can mend. With `resume`, goes on from the last finished pass of
@@ -75,16 +65,7 @@ def run_demo(
     if len(dataset) < 3:
         raise CourseError(f"""{found.clip_dir} has {len(dataset)} frames; a fit needs 3 or more, to tell how
             things move.""")
-    settings = Settings(
-        pack=str(found.root),
-        frames=len(dataset),
-        epochs=epochs,
-        batch_size=batch_size,
-        device=str(device),
-        recipe=recipe,
-        seed=seed,
-    )
-    out = Path(out)
+    settings = Settings(str(found.root), len(dataset), epochs, batch_size, str(device), recipe, seed)
     if open_folder(out, settings, resume) == "finished":
         print(f"{out} holds this run already, finished:\n")
         print_results(out, json.loads((out / METRICS).read_text()))
@@ -92,28 +73,19 @@ def run_demo(
     try:
         run(found, dataset, settings, out, started)
     except KeyboardInterrupt:
-        raise CourseError("""Interrupted. What was reached is kept: go on with the same command and
-            --resume.""") from None
+        said = "Interrupted. What was reached is kept: go on with the same command and --resume."
+        raise CourseError(said) from None
 
 
 def run(found, dataset, settings, out, started):
     """The run itself, from the start or from its checkpoint, in a folder that is ready for it."""
-    device, recipe, epochs, batch_size, seed = (
-        torch.device(settings.device),
-        settings.recipe,
-        settings.epochs,
-        settings.batch_size,
-        settings.seed,
-    )
-    torch.manual_seed(seed)
-    scene = DolphinScene(
-        DolphinModel(found, device, rodrigues=batch_rodrigues),
-        len(dataset),
-        init_rot_up=found.init_rot_up_deg,
-    )
-    way = RECIPES[recipe](scene, dataset, batch_size, epochs, seed)
-    history, seconds_fit = fit_with_checkpoints(scene, way, epochs, out)
-    way.finish()
+    device = torch.device(settings.device)
+    torch.manual_seed(settings.seed)
+    model = DolphinModel(found, device, rodrigues=batch_rodrigues)
+    scene = DolphinScene(model, len(dataset), init_rot_up=found.init_rot_up_deg)
+    recipe = RECIPES[settings.recipe](scene, dataset, settings.batch_size, settings.epochs, settings.seed)
+    history, seconds_fit = fit_with_checkpoints(scene, recipe, settings.epochs, out)
+    recipe.finish()
 
     scene.save(out / "dolphin_fit.pth")
     fitted = Fitted.of(scene)
@@ -152,8 +124,8 @@ def open_folder(out, settings, resume):
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CourseError(f"""Could not make the folder {out}: {error.strerror}. Name another with
-                --out.""") from error
+            said = f"Could not make the folder {out}: {error.strerror}. Name another with --out."
+            raise CourseError(said) from error
         write_json(out / SETTINGS, asdict(settings))
         return "new"
     if SETTINGS not in there:
@@ -161,24 +133,20 @@ def open_folder(out, settings, resume):
             ({", ".join(there[:3])}, ...). Name another folder.""")
     state = "finished" if METRICS in there else "interrupted"
     if not resume:
-        raise CourseError(f"""--out {out} already holds a run ({state}). Add --resume to
-            {"go on with it" if state == "interrupted" else "see its results"}, name another folder, or delete
-            this one.""")
+        why = "go on with it" if state == "interrupted" else "see its results"
+        raise CourseError(f"""--out {out} already holds a run ({state}). Add --resume to {why}, name another
+            folder, or delete this one.""")
     theirs = json.loads((out / SETTINGS).read_text())
-    different = [
-        f"{name}: {theirs.get(name)} there, {value} now"
-        for name, value in asdict(settings).items()
-        if theirs.get(name) != value
-    ]
-    if different:
-        raise CourseError(f"""--out {out} holds a run with other settings ({"; ".join(different)}). Name
-            another folder, or give the same settings.""")
+    ours = asdict(settings)
+    if different := [name for name in ours if theirs.get(name) != ours[name]]:
+        said = "; ".join(f"{name}: {theirs.get(name)} there, {ours[name]} now" for name in different)
+        raise CourseError(f"""--out {out} holds a run with other settings ({said}). Name another folder, or
+            give the same settings.""")
     return state
 
 
 def fit_with_checkpoints(scene, recipe, epochs, out):
-    """Runs the fit, and saves after every pass all that is needed to go on. -> (history, seconds of
-    fitting)"""
+    """Runs the fit, and saves after every pass what going on needs. -> (history, seconds of fitting)"""
     path = out / CHECKPOINT
     history, seconds, start = [], 0.0, 0
     if path.exists():
@@ -192,42 +160,30 @@ def fit_with_checkpoints(scene, recipe, epochs, out):
 
     def checkpoint(step, terms):
         history.append(terms)
-        save_atomically(
-            {
-                "scene": scene.parameter_dict(),
-                "optimizer": recipe.optimizer.state_dict(),
-                "history": history,
-                "seconds": seconds + time.perf_counter() - began,
-                "passes": step + 1,
-            },
-            path,
-        )
+        took = seconds + time.perf_counter() - began
+        state = {"scene": scene.parameter_dict(), "optimizer": recipe.optimizer.state_dict()}
+        save_atomically(state | {"history": history, "seconds": took, "passes": step + 1}, path)
 
+    parts = recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer
     try:
-        fit(
-            scene,
-            recipe.loader,
-            recipe.render,
-            recipe.compute_loss,
-            recipe.optimizer,
-            epochs,
-            start=start,
-            before_pass=recipe.before_pass,
-            after_pass=checkpoint,
-        )
+        fit(scene, *parts, epochs, start=start, before_pass=recipe.before_pass, after_pass=checkpoint)
     except CourseError as error:
-        raise CourseError(
-            f"{error}\nThe last good state, after pass {len(history)}, is in {path}."
-        ) from error
+        kept = f"The last good state, after pass {len(history)}, is in {path}."
+        raise CourseError(f"{error}\n{kept}") from error
     return history, seconds + time.perf_counter() - began
 
 
 @torch.no_grad()
 def rendered_frames(scene, dataset):
-    """The fitted scene frame by frame: image (H, W, 3), hard_mask, soft_mask (H, W, 1), on the CPU, in the
-    clip's order."""
+    """The fitted scene frame by frame, in the clip's order, on the CPU.
+
+    -> image (H, W, 3), hard_mask, soft_mask (H, W, 1)
+    """
     width, height = dataset.data_resolution
-    where = lambda t, left, top, w, h: {"left": left, "top": top}
+
+    def where(t, left, top, w, h):
+        return {"left": left, "top": top}
+
     loader = WindowLoader(dataset, scene, batch_size=4, shuffle=False, layers=[where])
     for frames in tqdm(loader, desc="look at the result", leave=False):
         windows = [pixels.cpu() for pixels in render(scene, frames["t"], frames["cam"])]  # (B, h, w, C) each
@@ -247,8 +203,7 @@ def write_fit_video(path, scene, dataset):
         for t, (image, hard_mask, soft_mask) in enumerate(rendered_frames(scene, dataset)):
             hard_masks.append(hard_mask[..., 0] > 0)
             given = dataset[t]
-            # The soft mask reaches a little beyond the render, where there is no colour: the sea stays the
-            # sea there.
+            # The soft mask reaches a little beyond the render, where there is no colour: the sea stays there.
             image = torch.where(hard_mask > 0, image, given["original"])
             frame = compose_frame(given["original"], given["segmented"], image, soft_mask)
             yield show.draw_labels((frame.numpy() * 255).round().astype(np.uint8), LABELS)
@@ -275,72 +230,69 @@ class Fitted:
 
 def measure(scene, fitted, hard_masks, given_masks, truth):
     """-> (flat figures, per-frame tensors). `truth` is None for clips of real animals: no errors then."""
-    # a template of other people's may be wound inside out: its volume is then negative, but no less its
-    # volume
-    length, volume = float(body_length(fitted.rest)), abs(float(mesh_volume(fitted.rest, fitted.faces)))
-    per_frame = {"iou_with_given_mask": metrics.mask_iou(hard_masks, given_masks > 127)}
+    length = float(body_length(fitted.rest))
+    volume = abs(float(mesh_volume(fitted.rest, fitted.faces)))  # negative for a template wound inside out
+    overlap = metrics.mask_iou(hard_masks, given_masks > 127)
+    stored = scene.global_poses[:, 0].detach().cpu()
     figures = {
         "length_m": length,
         "volume_m3": volume,
         "mass_kg": float(body_mass(volume)),
-        "iou_with_given_masks_mean": float(per_frame["iou_with_given_mask"].mean()),
+        "iou_with_given_masks_mean": float(overlap.mean()),
         "orientation_jump_deg_max": float(metrics.rotation_steps(fitted.rotmats).max()),
-        "stored_vector_jump_deg_max": float(
-            metrics.chart_jumps(scene.global_poses[:, 0].detach().cpu()).max()
-        ),
+        "stored_vector_jump_deg_max": float(metrics.chart_jumps(stored).max()),
     }
+    per_frame = {"iou_with_given_mask": overlap}
     if truth is not None:
-        errors, errors_per_frame = metrics.against_truth(
-            truth, fitted.vertices, fitted.rotmats, hard_masks, length, volume
-        )
+        result = fitted.vertices, fitted.rotmats, hard_masks, length, volume
+        errors, errors_per_frame = metrics.against_truth(truth, *result)
         figures, per_frame = figures | errors, per_frame | errors_per_frame
     return figures, per_frame
 
 
 def write_report(out, scene, dataset, pack, history, results, per_frame, fitted, truth, settings):
-    numpy = lambda tensor: tensor.detach().cpu().numpy()
-    heading = np.rad2deg(np.unwrap(np.deg2rad(numpy(metrics.heading(fitted.rotmats)))))
-    build_report(
-        out,
-        FitReport(
-            clip=pack.clip_name,
-            pack=str(pack.root),
-            resolution=tuple(dataset.data_resolution),
-            vertices=numpy(fitted.vertices),
-            faces=numpy(fitted.faces),
-            translations=numpy(scene.translations[:, 0]),
-            rotvecs_stored=numpy(scene.global_poses[:, 0]),
-            rotvecs_shortest=numpy(rotmat_to_rotvec(fitted.rotmats)),
-            rotvecs_continuous=numpy(continuous_rotvecs(fitted.rotmats)),
-            heading_deg=heading,
-            time_s=np.arange(len(dataset)) / dataset.fps,
-            history=history,
-            metrics=results,
-            settings={
-                **asdict(settings),
-                "torch": torch.__version__,
-                "python": platform.python_version(),
-                "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-            },
-            per_frame={name: numpy(values) for name, values in per_frame.items()},
-            truth_translations=None if truth is None else numpy(truth.translations),
-            truth_heading_deg=None if truth is None else numpy(truth.heading_deg),
-            vertex_error_m=None if truth is None else numpy((fitted.vertices - truth.vertices).norm(dim=-1)),
-            altitude_m=numpy(dataset.cam_eye[:, 1]),
-            video=out / "dolphin_fit.mp4",
-        ),
+    """Writes report.html into the run's folder; `results` are its figures, `truth` None if unknown."""
+
+    def numpy(tensor):
+        return tensor.detach().cpu().numpy()
+
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    versions = {"torch": torch.__version__, "python": platform.python_version(), "machine": machine}
+    known = {}
+    if truth is not None:
+        known["truth_translations"] = numpy(truth.translations)
+        known["truth_heading_deg"] = numpy(truth.heading_deg)
+        known["vertex_error_m"] = numpy((fitted.vertices - truth.vertices).norm(dim=-1))
+    report = FitReport(
+        clip=pack.clip_name,
+        pack=str(pack.root),
+        resolution=tuple(dataset.data_resolution),
+        vertices=numpy(fitted.vertices),
+        faces=numpy(fitted.faces),
+        translations=numpy(scene.translations[:, 0]),
+        rotvecs_stored=numpy(scene.global_poses[:, 0]),
+        rotvecs_shortest=numpy(rotmat_to_rotvec(fitted.rotmats)),
+        rotvecs_continuous=numpy(continuous_rotvecs(fitted.rotmats)),
+        heading_deg=np.rad2deg(np.unwrap(np.deg2rad(numpy(metrics.heading(fitted.rotmats))))),
+        time_s=np.arange(len(dataset)) / dataset.fps,
+        history=history,
+        metrics=results,
+        settings=asdict(settings) | versions,
+        per_frame={name: numpy(values) for name, values in per_frame.items()},
+        altitude_m=numpy(dataset.cam_eye[:, 1]),
+        video=out / "dolphin_fit.mp4",
+        **known,
     )
+    build_report(out, report)
 
 
 def write_json(path, values):
-    partial = path.with_name(path.name + ".part")
+    """Writes a dict as JSON, whole or not at all; a full disk is said in a sentence."""
     try:
-        partial.write_text(json.dumps(values, indent=2) + "\n")
-        os.replace(partial, path)
+        write(path, json.dumps(values, indent=2) + "\n")
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise CourseError(f"""Could not write {path}: {error.strerror}. What was there before is
-            untouched.""") from error
+        said = f"Could not write {path}: {error.strerror}. What was there before is untouched."
+        raise CourseError(said) from error
 
 
 def print_results(out, results):

@@ -1,11 +1,11 @@
-"""What this machine has, and what follows from it: `dolphins doctor`."""
+"""What this machine has, and what follows from it: `dolphins doctor`. It works where torch is missing too."""
 
 import os
 import platform
 import sys
 from dataclasses import dataclass
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, fold
 from course_lib.machine import MIN_PYTHON, has_module, too_old, version_of
 
 
@@ -20,18 +20,20 @@ class Finding:
 
 
 def diagnose(pack=None):
-    """Looks at everything the course uses. -> list of Finding, in plain sentences."""
-    return [
-        look()
-        for look in (_python, _cores, _torch, _cuda, _numba, _kaolin, _sam2, _ffmpeg, lambda: _pack(pack))
-    ]
+    """Looks at everything the course uses, and at what grading a class needs. -> list of Finding
+
+    A fault is what keeps the demo from running; of what only grading needs nothing is one.
+    """
+    looks = (_python, _cores, _torch, _cuda, _numba, _kaolin, _sam2, _ffmpeg)
+    graders = [_for_grading(name) for name in ("dask", "nbgrader")]
+    return [*(look() for look in looks), _pack(pack), _sandbox(), *graders]
 
 
 def _python():
-    version = platform.python_version()
     ok = sys.version_info >= MIN_PYTHON
     meaning = "good" if ok else "the course needs 3.10 or newer: make setup PYTHON=python3.12"
-    return Finding("Python", f"{version} on {platform.system()} {platform.machine()}", meaning, ok)
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Finding("Python", found, meaning, ok)
 
 
 def _cores():
@@ -56,62 +58,47 @@ def _cuda():
 
     if not torch.cuda.is_available():
         return Finding("CUDA", "none", "everything runs on the CPU; nothing in the course needs a GPU")
-    return Finding(
-        "CUDA", f"{torch.cuda.get_device_name()} (CUDA {torch.version.cuda})", "used by --device auto"
-    )
+    device = f"{torch.cuda.get_device_name()} (CUDA {torch.version.cuda})"
+    return Finding("CUDA", device, "used by --device auto")
 
 
 def _numba():
     version = version_of("numba")
     if version is None:
-        return Finding(
-            "numba",
-            "not installed",
-            "the renderer falls back to plain torch, some thirty times slower on a CPU: pip install numba",
-            False,
-        )
+        slow = "the renderer falls back to plain torch, some thirty times slower on a CPU: pip install numba"
+        return Finding("numba", "not installed", slow, False)
     return Finding("numba", version, "the renderer's CPU kernels are compiled on first use, then cached")
 
 
 def _kaolin():
     version = version_of("kaolin")
     if version is None:
-        return Finding(
-            "kaolin", "not installed", "the course's own renderer does the work, with the same results"
-        )
+        own = "the course's own renderer does the work, with the same results"
+        return Finding("kaolin", "not installed", own)
     import torch
 
-    use = (
-        "its DIB-R kernels are used on CUDA"
-        if torch.cuda.is_available()
-        else "it renders on CUDA only, so it is not used"
-    )
+    unused = "it renders on CUDA only, so it is not used"
+    use = "its DIB-R kernels are used on CUDA" if torch.cuda.is_available() else unused
     return Finding("kaolin", version, use)
 
 
 def _sam2():
-    found = has_module("sam2")
-    return Finding(
-        "sam2",
-        "installed" if found else "not installed",
-        "your own clips can be segmented with it"
-        if found
-        else "your own clips are segmented by the tracker, which needs nothing; the embedded clip has its masks",
-    )
+    if has_module("sam2"):
+        return Finding("sam2", "installed", "your own clips can be segmented with it")
+    tracker = fold("""your own clips are segmented by the tracker, which needs nothing; the embedded clip has
+        its masks""")
+    return Finding("sam2", "not installed", tracker)
 
 
 def _ffmpeg():
     try:
         import imageio_ffmpeg
 
-        path = imageio_ffmpeg.get_ffmpeg_exe()
-        return Finding(
-            "ffmpeg", f"{imageio_ffmpeg.get_ffmpeg_version()} at {path}", "videos are written as H.264"
-        )
+        found = f"{imageio_ffmpeg.get_ffmpeg_version()} at {imageio_ffmpeg.get_ffmpeg_exe()}"
+        return Finding("ffmpeg", found, "videos are written as H.264")
     except (ImportError, RuntimeError) as error:
-        return Finding(
-            "ffmpeg", f"missing ({error})", "no video can be written: pip install imageio-ffmpeg", False
-        )
+        no_video = "no video can be written: pip install imageio-ffmpeg"
+        return Finding("ffmpeg", f"missing ({error})", no_video, False)
 
 
 def _pack(pack):
@@ -119,14 +106,24 @@ def _pack(pack):
 
     try:
         found = find_pack(pack)
-        faults = verify_pack(found.root)
-        if faults:
-            return Finding(
-                "pack",
-                f"{found.root}: {len(faults)} fault(s), the first: {faults[0]}",
-                "see all with: dolphins assets verify",
-                False,
-            )
+        if faults := verify_pack(found.root):
+            said = f"{found.root}: {len(faults)} fault(s), the first: {faults[0]}"
+            return Finding("pack", said, "see all with: dolphins assets verify", False)
         return Finding("pack", f"{found.root}", describe(found))
     except CourseError as error:
         return Finding("pack", str(error), "without a pack there is nothing to fit", False)
+
+
+def _sandbox():
+    from autograder.sandbox import sandbox_problem
+
+    if problem := sandbox_problem():
+        return Finding("sandbox", "none", f"`dolphins grade` refuses: {problem}")
+    return Finding("sandbox", "bubblewrap works", "students' code can be graded confined")
+
+
+def _for_grading(name):
+    if version := version_of(name):
+        return Finding(name, version, "for `dolphins grade`")
+    install = "only for grading a class: pip install -c constraints.txt -e '.[grade]'"
+    return Finding(name, "not installed", install)

@@ -1,8 +1,5 @@
 """The report of a fit: one html file that holds everything it shows and opens without a network."""
 
-from __future__ import annotations
-
-import contextlib
 import dataclasses
 import datetime
 import json
@@ -13,11 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from course_lib import show
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, fold
+from course_lib.files import write
 from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH
 
 VIDEO_LIMIT_MB = 12  # a bigger video is linked, not embedded
 VIEWER_FRAMES = 50  # the 3D viewer shows about this many of the frames
+HEADLINE = (
+    "iou_mean",
+    "position_rmse_m",
+    "heading_error_deg_median",
+    "length_error_pct",
+)  # at the page's top
 
 
 @dataclasses.dataclass
@@ -51,8 +55,7 @@ class FitReport:
 
     @property
     def leaping_vectors(self):
-        """The vectors in which the jump at 180 degrees shows, and what they are: the stored ones, if they
-        jump."""
+        """The vectors in which the jump at 180° shows, and what they are: the stored ones, if they jump."""
         if show.orientation_jumps(self.rotvecs_stored):
             return self.rotvecs_stored, "as stored"
         return self.rotvecs_shortest, "as each frame gives it, at most 180° long"
@@ -68,84 +71,44 @@ class Meaning(NamedTuple):
     reached: object = None  # number -> bool
 
 
+OVERLAP = fold("""Area shared by the fitted outline and the true one, over the area of both together
+        (intersection over union). 1 is a perfect match. On an animal a few dozen pixels wide, a shift by one
+        pixel sideways costs several hundredths.""")
+WORST = fold("""The same for the frame that fits worst. Far below the mean, it says that some frames went
+        astray; the curve above shows which.""")
+POSITION = fold("""Typical distance between the fitted and the true body centre, depth included (root mean
+        square over the frames).""")
+DEPTH = fold("""The vertical share of the position error. One camera from above hardly sees depth, so this is
+        usually the larger share.""")
+HEADING = fold("""Angle between the fitted and the true swimming direction seen from above: the median, half
+        of the frames are better.""")
+TURN = fold("""How far the fitted body turns from one frame to the next, at most. A real dolphin turns by a
+        few degrees in 1/50 s; near 180° the fit has flipped the animal.""")
+SURFACE = fold("""Mean distance between each point of the fitted skin and the same point of the true one:
+        position, pose and shape together.""")
+LENGTH = "Fitted body length against the true one, straightened out. Negative: too short."
+VOLUME = fold("""Fitted body volume against the true one. An error in scale counts three times here, and the
+        height of the body is never seen from above: trust this number least.""")
+LAST_LOSS = fold("""Mean of the total over the last epoch. Losses of different recipes are sums of different
+        things and cannot be compared.""")
 QUALITY = {
-    "iou_mean": Meaning(
-        "Outline overlap, mean",
-        "{:.3f}",
-        "Area shared by the fitted outline and the true one, over the area of both together (intersection "
-        "over union). 1 is a perfect match. On an animal a few dozen pixels wide, a shift by one pixel "
-        "sideways costs several hundredths.",
-        "0.90 or more",
-        lambda v: v >= 0.90,
-    ),
-    "iou_min": Meaning(
-        "Outline overlap, worst frame",
-        "{:.3f}",
-        "The same for the frame that fits worst. Far below the mean, it says that some frames went "
-        "astray; the curve above shows which.",
-    ),
-    "position_rmse_m": Meaning(
-        "Position error",
-        "{:.3f} m",
-        "Typical distance between the fitted and the true body centre, depth included (root mean square "
-        "over the frames).",
-        "0.10 m or less",
-        lambda v: v <= 0.10,
-    ),
-    "depth_rmse_m": Meaning(
-        "Depth error",
-        "{:.3f} m",
-        "The vertical share of the position error. One camera from above hardly sees depth, so this is "
-        "usually the larger share.",
-    ),
-    "heading_error_deg_median": Meaning(
-        "Heading error",
-        "{:.2f}°",
-        "Angle between the fitted and the true swimming direction seen from above: the median, half of "
-        "the frames are better.",
-        "2° or less",
-        lambda v: v <= 2,
-    ),
+    "iou_mean": Meaning("Outline overlap, mean", "{:.3f}", OVERLAP, "0.90 or more", lambda v: v >= 0.90),
+    "iou_min": Meaning("Outline overlap, worst frame", "{:.3f}", WORST),
+    "position_rmse_m": Meaning("Position error", "{:.3f} m", POSITION, "0.10 m or less", lambda v: v <= 0.10),
+    "depth_rmse_m": Meaning("Depth error", "{:.3f} m", DEPTH),
+    "heading_error_deg_median": Meaning("Heading error", "{:.2f}°", HEADING, "2° or less", lambda v: v <= 2),
     "orientation_jump_deg_max": Meaning(
-        "Largest turn between frames",
-        "{:.1f}°",
-        "How far the fitted body turns from one frame to the next, at most. A real dolphin turns by a few "
-        "degrees in 1/50 s; near 180° the fit has flipped the animal.",
-        "15° or less",
-        lambda v: v <= 15,
+        "Largest turn between frames", "{:.1f}°", TURN, "15° or less", lambda v: v <= 15
     ),
-    "vertex_error_cm_mean": Meaning(
-        "Surface error",
-        "{:.1f} cm",
-        "Mean distance between each point of the fitted skin and the same point of the true one: "
-        "position, pose and shape together.",
-    ),
-    "length_error_pct": Meaning(
-        "Length error",
-        "{:+.1f} %",
-        "Fitted body length against the true one, straightened out. Negative: too short.",
-        "within 4 %",
-        lambda v: abs(v) <= 4,
-    ),
-    "volume_error_pct": Meaning(
-        "Volume error",
-        "{:+.1f} %",
-        "Fitted body volume against the true one. An error in scale counts three times here, and the "
-        "height of the body is never seen from above: trust this number least.",
-        "within 10 %",
-        lambda v: abs(v) <= 10,
-    ),
+    "vertex_error_cm_mean": Meaning("Surface error", "{:.1f} cm", SURFACE),
+    "length_error_pct": Meaning("Length error", "{:+.1f} %", LENGTH, "within 4 %", lambda v: abs(v) <= 4),
+    "volume_error_pct": Meaning("Volume error", "{:+.1f} %", VOLUME, "within 10 %", lambda v: abs(v) <= 10),
 }
 COST = {
     "frames": Meaning("Frames", "{:.0f}", "Frames of the clip that were fitted."),
     "epochs": Meaning("Epochs", "{:.0f}", "How often each frame was looked at."),
     "loss_first": Meaning("Loss, first epoch", "{:.4g}", "Mean of the total over the first epoch."),
-    "loss_last": Meaning(
-        "Loss, last epoch",
-        "{:.4g}",
-        "Mean of the total over the last epoch. Losses of different recipes are sums of different things "
-        "and cannot be compared.",
-    ),
+    "loss_last": Meaning("Loss, last epoch", "{:.4g}", LAST_LOSS),
     "seconds_fit": Meaning("Time to fit", "{:.1f} s", "The optimisation alone."),
     "seconds_total": Meaning("Time in all", "{:.1f} s", "Everything, from the pack to the measured result."),
     "peak_rss_mb": Meaning("Peak memory", "{:.0f} MB", "The most main memory the program held at once."),
@@ -165,7 +128,7 @@ SERIES_TITLES = {
 
 
 def build_report(out_dir, fit):
-    """Write `report.html` into `out_dir` and return its path; the page fetches nothing when it is opened.
+    """Writes `report.html` into `out_dir`; the page fetches nothing when it is opened. -> its path
 
     Raises CourseError when the arrays of `fit` do not belong together, the video cannot be read, or the file
     not written.
@@ -175,107 +138,70 @@ def build_report(out_dir, fit):
 
     _check(fit)
     out_dir = Path(out_dir)
-    jumps = show.orientation_jumps(fit.leaping_vectors[0])
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("pages")),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    vectors, kind = fit.leaping_vectors
+    jumps = show.orientation_jumps(vectors)
+    every = -(-len(fit.vertices) // VIEWER_FRAMES)
+    loader = jinja2.FileSystemLoader(Path(__file__).with_name("pages"))
+    blocks = dict(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, **blocks)
     page = environment.get_template("fit_report.html.j2").render(
         fit=fit,
-        headline=_headline(fit),
+        headline=_rows(fit.metrics, {name: QUALITY[name] for name in HEADLINE}),
         duration=float(fit.time_s[-1] - fit.time_s[0]),
         quality=_rows(fit.metrics, QUALITY),
         cost=_rows(fit.metrics, COST),
         further=_further(fit.metrics),
-        settings={str(name).replace("_", " "): _plain(value) for name, value in fit.settings.items()},
-        leaps_are_stored=fit.leaping_vectors[1] == "as stored",
-        wraps=[j for j in jumps if j[2] <= 30],
-        flips=[j for j in jumps if j[2] > 30],
+        settings={_spaced(name): _plain(value) for name, value in fit.settings.items()},
+        leaps_are_stored=kind == "as stored",
+        wraps=[jump for jump in jumps if jump[2] <= 30],
+        flips=[jump for jump in jumps if jump[2] > 30],
         depth=_depth_in_pixels(fit),
-        figures={name: _script(figure.to_json()) for name, figure in _figures(fit).items()},
-        clock=_script(json.dumps(_clock(fit))),
+        figures={name: _script(figure.to_json()) for name, figure in _figures(fit, every).items()},
+        clock=_script(json.dumps(_clock(fit, every))),
         plotly_js=_script(get_plotlyjs()),
         written=datetime.date.today().isoformat(),
         **_video(fit.video, out_dir),
     )
     path = out_dir / "report.html"
-    part = out_dir / f".report.{os.getpid()}.part.html"
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
-        os.replace(part, path)
+        return write(path, page)
     except OSError as error:
         raise CourseError(f"""cannot write the report {path}: {error.strerror or error}. It needs
             {len(page) / 1e6:.0f} MB in a folder that can be written to.""") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
-    return path
 
 
-def _figures(fit):
-    """Make the figures of the page, {id: plotly Figure}, without titles: the page's captions are theirs."""
-    every = -(-len(fit.vertices) // VIEWER_FRAMES)
-    error = (
-        {}
-        if fit.vertex_error_m is None
-        else dict(
-            intensity=100 * np.asarray(fit.vertex_error_m),
-            intensity_title="cm from the truth",
-            intensity_max=max(10.0, float(np.percentile(fit.vertex_error_m, 99)) * 100),
-        )
-    )
-    figures = {
-        "viewer": show.mesh_viewer(
-            fit.vertices,
-            fit.faces,
-            every=every,
-            time_s=fit.time_s,
-            track=fit.translations,
-            controls=False,
-            **error,
-        ),
-        "track": show.track_figure(
-            fit.translations,
-            time_s=fit.time_s,
-            heading_deg=fit.heading_deg,
-            truth=fit.truth_translations,
-            altitude_m=fit.altitude_m,
-            resolution=fit.resolution,
-        ),
-        "orientation": show.orientation_figure(
-            fit.leaping_vectors[0],
-            fit.rotvecs_continuous,
-            name=fit.leaping_vectors[1],
-            heading_deg=fit.heading_deg,
-            truth_heading_deg=fit.truth_heading_deg,
-            time_s=fit.time_s,
-        ),
-        "loss": show.loss_curves(fit.history),
-    }
-    panels = {
-        SERIES_TITLES.get(name, name.replace("_", " ")): values for name, values in fit.per_frame.items()
-    }
+def _figures(fit, every):
+    """The figures of the page, {id: plotly Figure}, without titles: the page's captions are theirs."""
+    colours = {}
+    if fit.vertex_error_m is not None:
+        error = 100 * np.asarray(fit.vertex_error_m)
+        most = max(10.0, float(np.percentile(fit.vertex_error_m, 99)) * 100)
+        colours = dict(intensity=error, intensity_title="cm from the truth", intensity_max=most)
+    viewed = dict(every=every, time_s=fit.time_s, track=fit.translations, controls=False)
+    seen = dict(truth=fit.truth_translations, altitude_m=fit.altitude_m, resolution=fit.resolution)
+    timed = dict(time_s=fit.time_s, heading_deg=fit.heading_deg)
+    vectors, kind = fit.leaping_vectors
+    turns = vectors, fit.rotvecs_continuous
+    panels = {SERIES_TITLES.get(name, _spaced(name)): values for name, values in fit.per_frame.items()}
     height = {"fit": np.asarray(fit.translations)[:, 1]}
     if fit.has_truth:
         height["truth"] = np.asarray(fit.truth_translations)[:, 1]
     panels["height of the body centre, sea level is 0 (m)"] = height
-    figures["frames"] = show.series_over_time(panels, fit.time_s)
-    return figures
+    return {
+        "viewer": show.mesh_viewer(fit.vertices, fit.faces, **viewed, **colours),
+        "track": show.track_figure(fit.translations, **timed, **seen),
+        "orientation": show.orientation_figure(
+            *turns, name=kind, truth_heading_deg=fit.truth_heading_deg, **timed
+        ),
+        "loss": show.loss_curves(fit.history),
+        "frames": show.series_over_time(panels, fit.time_s),
+    }
 
 
-def _clock(fit):
+def _clock(fit, every):
     """What the page's one time slider needs: times, viewer frames, and where on the track the dolphin is."""
-    every = -(-len(fit.vertices) // VIEWER_FRAMES)
-    return dict(
-        time=np.round(fit.time_s, 3).tolist(),
-        every=every,
-        x=np.round(fit.translations[:, 0], 3).tolist(),
-        z=np.round(fit.translations[:, 2], 3).tolist(),
-    )
+    x, _, z = np.round(fit.translations, 3).T.tolist()
+    return dict(time=np.round(fit.time_s, 3).tolist(), every=every, x=x, z=z)
 
 
 def _rows(metrics, meanings):
@@ -288,32 +214,18 @@ def _rows(metrics, meanings):
         number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         known = number and np.isfinite(value)
         shown = meaning.form.format(value) if known or not number else "not a number"
-        rows.append(
-            dict(
-                name=name,
-                label=meaning.label,
-                text=meaning.text,
-                good=meaning.good,
-                value=shown.replace("-", "\N{MINUS SIGN}") if number else shown,
-                reached=None if meaning.reached is None else bool(known and meaning.reached(value)),
-            )
-        )
+        if number:
+            shown = shown.replace("-", "\N{MINUS SIGN}")
+        reached = None if meaning.reached is None else bool(known and meaning.reached(value))
+        row = dict(name=name, label=meaning.label, text=meaning.text, good=meaning.good)
+        rows.append(row | dict(value=shown, reached=reached))
     return rows
 
 
 def _further(metrics):
     """Numbers that have no explanation here."""
-    return {
-        name.replace("_", " "): _plain(value)
-        for name, value in metrics.items()
-        if value is not None and name not in QUALITY and name not in COST
-    }
-
-
-def _headline(fit):
-    """The few numbers at the top of the page."""
-    wanted = ("iou_mean", "position_rmse_m", "heading_error_deg_median", "length_error_pct")
-    return [row for row in _rows(fit.metrics, QUALITY) if row["name"] in wanted]
+    unknown = [name for name in metrics if name not in QUALITY | COST and metrics[name] is not None]
+    return {_spaced(name): _plain(metrics[name]) for name in unknown}
 
 
 def _depth_in_pixels(fit):
@@ -330,15 +242,18 @@ def _video(video, out_dir):
     """The video's address: its data where it is small enough, else its name beside the page."""
     if video is None:
         return dict(video_src=None, video_embedded=False)
-    video = Path(video)
-    source = show.video_data_uri(video)
+    source = show.video_data_uri(Path(video))
     if len(source) * 0.75 <= VIDEO_LIMIT_MB * 1e6:
         return dict(video_src=source, video_embedded=True)
     return dict(video_src=Path(os.path.relpath(video, out_dir)).as_posix(), video_embedded=False)
 
 
+def _spaced(name):
+    return str(name).replace("_", " ")
+
+
 def _plain(value):
-    """Print a setting as a person would write it."""
+    """A setting as a person would write it."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {_plain(v)}" for name, v in value.items())
     if isinstance(value, (list, tuple)):
@@ -347,33 +262,31 @@ def _plain(value):
 
 
 def _script(text):
-    """Mark text as safe inside <script>, where only its closing tag would end it early."""
+    """Marks text as safe inside <script>, where only its closing tag would end it early."""
     import markupsafe
 
     return markupsafe.Markup(text.replace("</", "<\\/").replace("<!--", "<\\!--"))
 
 
 def _check(fit):
-    """Refuse arrays that do not belong to one fit."""
+    """Refuses arrays that do not belong to one fit."""
     T, V = np.shape(fit.vertices)[:2] if np.ndim(fit.vertices) == 3 else (0, 0)
-    expected = dict(
-        vertices=(T, V, 3),
-        translations=(T, 3),
-        rotvecs_stored=(T, 3),
-        rotvecs_shortest=(T, 3),
-        rotvecs_continuous=(T, 3),
-        heading_deg=(T,),
-        time_s=(T,),
-        truth_translations=(T, 3),
-        truth_heading_deg=(T,),
-        vertex_error_m=(T, V),
+    expected = {"vertices": (T, V, 3), "vertex_error_m": (T, V)}
+    expected |= dict.fromkeys(("heading_deg", "time_s", "truth_heading_deg"), (T,))
+    vectors = (
+        "translations",
+        "rotvecs_stored",
+        "rotvecs_shortest",
+        "rotvecs_continuous",
+        "truth_translations",
     )
-    got = {name: np.shape(getattr(fit, name)) for name in expected if getattr(fit, name) is not None}
-    got.update({f"per_frame[{name!r}]": np.shape(values) for name, values in fit.per_frame.items()})
-    wrong = [
-        f"{name} has shape {shape}, expected {expected.get(name, (T,))}"
-        for name, shape in got.items()
-        if shape != expected.get(name, (T,)) or 0 in shape
-    ]
+    expected |= dict.fromkeys(vectors, (T, 3))
+    given = {name: getattr(fit, name) for name in expected if getattr(fit, name) is not None}
+    given |= {f"per_frame[{name!r}]": values for name, values in fit.per_frame.items()}
+    wrong = []
+    for name, values in given.items():
+        shape, wanted = np.shape(values), expected.get(name, (T,))
+        if shape != wanted or 0 in shape:
+            wrong.append(f"{name} has shape {shape}, expected {wanted}")
     if wrong:
         raise CourseError("the arrays for the report do not belong together: " + "; ".join(wrong) + ".")

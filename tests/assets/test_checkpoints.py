@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from course_lib import metrics
-from course_lib.assets import CHECKPOINTS, find_pack, ready_fit
+from course_lib.assets import find_pack, ready_fit
+from course_lib.assets.pack import CHECKPOINTS
 from course_lib.dolphin_model import DolphinModel
 from course_lib.errors import CourseError
 from course_lib.scene import DolphinScene
@@ -19,19 +20,14 @@ def truth():
 
 @torch.no_grad()
 def errors(name, truth):
-    """-> (scene, position RMSE in metres, relative error of the length, largest turn between two frames in
-    degrees)"""
+    """Of a ready fit. -> (scene, position RMSE in m, relative error of length, largest turn in degrees)"""
     scene = DolphinScene(DolphinModel(PACK), len(truth.translations))
     scene.load(ready_fit(name))
     position = torch.cat([scene.skin(t).mean(1) for t in torch.arange(scene.num_frames).split(50)])
-    rest = scene.rest_shape()
-    length = float(rest[:, 2].max() - rest[:, 2].min())
-    return (
-        scene,
-        float((position - truth.positions).norm(dim=-1).square().mean().sqrt()),
-        length / truth.length_m - 1,
-        float(metrics.rotation_steps(scene.rotations()).max()),
-    )
+    rmse = float((position - truth.positions).norm(dim=-1).square().mean().sqrt())
+    z = scene.rest_shape()[:, 2]
+    length = float(z.max() - z.min())
+    return scene, rmse, length / truth.length_m - 1, float(metrics.rotation_steps(scene.rotations()).max())
 
 
 def test_they_are_small():

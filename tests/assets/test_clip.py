@@ -14,14 +14,14 @@ import torch
 from PIL import Image, JpegImagePlugin
 
 from course_lib.dolphin_model import DolphinModel
-from course_lib.kal.render.camera import Camera, CameraFOV
+from course_lib.dolphin_model.skinning import rotvec_to_rotmat
 from course_lib.kal.render.mesh import rasterize
+from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 
 ROOT = Path(__file__).parents[2]
 PACK = ROOT / "assets" / "pack"
 MANIFEST = json.loads((PACK / "manifest.json").read_text())
 CLIP = PACK / "data" / MANIFEST["clip"]
-FOV = 2 * np.arctan(17.27 / (2 * 12.29))
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +95,9 @@ def test_prompts(truth):
 
 def test_truth_has_the_arrays_of_the_contract(truth, model):
     vertices = model.V.shape[1]
-    shapes = {
-        "global_poses": (200, 1, 3),
-        "joint_poses": (200, 7, 3),
-        "translations": (200, 1, 3),
-        "part_scales": (7, 4),
-        "vertices_tenth_mm": (200, vertices, 3),
-        "masks_packed": (200, 360, 80),
-        "size_wh": (2,),
-        "heading_deg": (200,),
-        "length_m": (),
-        "volume_m3": (),
-        "time_s": (200,),
-    }
+    shapes = dict(global_poses=(200, 1, 3), joint_poses=(200, 7, 3), translations=(200, 1, 3))
+    shapes |= dict(part_scales=(7, 4), vertices_tenth_mm=(200, vertices, 3), masks_packed=(200, 360, 80))
+    shapes |= dict(size_wh=(2,), heading_deg=(200,), length_m=(), volume_m3=(), time_s=(200,))
     for name, shape in shapes.items():
         assert truth[name].shape == shape, name
         assert np.isfinite(truth[name]).all(), name
@@ -131,8 +121,6 @@ def test_the_turn_passes_180_degrees_smoothly(truth):
 
 
 def test_heading_is_that_of_the_global_pose(truth, model):
-    from course_lib.dolphin_model.skinning import rotvec_to_rotmat
-
     forward = rotvec_to_rotmat(torch.from_numpy(truth["global_poses"][:, 0]))[:, :, 2].numpy()
     difference = np.rad2deg(np.arctan2(forward[:, 0], forward[:, 2])) - truth["heading_deg"]
     assert np.abs((difference + 180) % 360 - 180).max() < 0.05
@@ -141,8 +129,8 @@ def test_heading_is_that_of_the_global_pose(truth, model):
 def test_dolphin_is_near_the_surface_and_80_to_130_pixels_long(truth, altitude):
     depth = -truth["translations"][:, 0, 1]
     assert 0.2 < depth.min() and depth.max() < 0.5
-    per_metre = 640 * 12.29 / 17.27 / (altitude[50:250] + depth)
-    assert 80 < (truth["length_m"] * per_metre).min() and (truth["length_m"] * per_metre).max() < 130
+    pixels = truth["length_m"] * 640 * CAMERA_FOCAL / SENSOR_WIDTH / (altitude[50:250] + depth)
+    assert 80 < pixels.min() and pixels.max() < 130
     assert 1.005 < truth["length_m"] / 2.6 < 1.04
 
 
@@ -152,18 +140,8 @@ def test_true_masks_are_the_silhouette_of_the_true_surface(truth, model, altitud
     vertices = torch.from_numpy(truth["vertices"][frames]).float()
     eye = torch.zeros(len(frames), 3)
     eye[:, 1] = torch.from_numpy(altitude[50:250][frames])
-    camera = Camera.from_args(
-        eye=eye,
-        at=torch.zeros(3),
-        up=torch.tensor([0.0, 0, 1]),
-        fov=float(FOV),
-        width=640,
-        height=360,
-        fov_direction=CameraFOV.HORIZONTAL,
-        near=1e-2,
-        far=1e2,
-        dtype=torch.float32,
-    )
+    ahead = torch.tensor([[0.0, 0, 1]]).expand(len(frames), 3)
+    camera = drone_cameras(eye, torch.zeros(len(frames), 3), ahead, 640, 360)
     seen = camera.extrinsics.transform(vertices)
     image = camera.intrinsics.transform(seen)
     corners, depth = image[:, model.F, :2], seen[:, model.F, 2]
@@ -173,16 +151,11 @@ def test_true_masks_are_the_silhouette_of_the_true_surface(truth, model, altitud
 
 
 def test_true_surface_is_near_the_skinned_model_but_not_it(truth, model):
-    frames = np.arange(0, 200, 20)
-    tensor = lambda array: torch.from_numpy(np.ascontiguousarray(array)).float()  # noqa: E731
-    joints = tensor(truth["joint_poses"][frames])[:, model.LBS.seg_grouping][:, 1:]
-    skinned = model(
-        tensor(truth["global_poses"][frames]),
-        joints,
-        tensor(truth["translations"][frames]),
-        part_scales=tensor(truth["part_scales"]),
-    )["vertices"].numpy()
-    distance = np.linalg.norm(skinned - truth["vertices"][frames], axis=-1)
+    names = ("global_poses", "joint_poses", "translations")
+    turned, joints, moved = (torch.from_numpy(truth[name][::20]) for name in names)
+    joints = joints[:, model.LBS.seg_grouping][:, 1:]
+    skinned = model(turned, joints, moved, part_scales=torch.from_numpy(truth["part_scales"]))["vertices"]
+    distance = np.linalg.norm(skinned.numpy() - truth["vertices"][::20], axis=-1)
     assert 0.005 < distance.mean() < 0.03 and distance.max() < 0.15
 
 

@@ -14,6 +14,8 @@ from dolphins import fit_report as report
 
 T = 60
 FACES = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
+METRICS = {"epochs": 5, "seconds_fit": 12.3, "iou_mean": 0.93, "girth_cm": 130.5, "device": "cpu"}
+METRICS |= {"length_error_pct": -2.5, "volume_error_pct": -14.0}
 
 
 def made_up_fit(**changes):
@@ -35,15 +37,7 @@ def made_up_fit(**changes):
         heading_deg=heading,
         time_s=time_s,
         history={"total": np.geomspace(2, 0.1, 5), "mask_iou": np.geomspace(1, 0.05, 5)},
-        metrics={
-            "epochs": 5,
-            "seconds_fit": 12.3,
-            "iou_mean": 0.93,
-            "length_error_pct": -2.5,
-            "volume_error_pct": -14.0,
-            "girth_cm": 130.5,
-            "device": "cpu",
-        },
+        metrics=METRICS,
         settings={"learning_rates": {"pose": 0.01}, "sizes": [640, 360]},
         per_frame={"iou": np.full(T, 0.93), "position_error_m": np.full(T, 0.1)},
         truth_translations=centre + 0.1,
@@ -88,6 +82,10 @@ class Page(html.parser.HTMLParser):
         return json.loads(self.scripts[number])
 
 
+def page_of(folder, **changes):
+    return Page(report.build_report(folder, made_up_fit(**changes)))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
@@ -99,6 +97,16 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(folder):
     return Page(folder / "report.html")
+
+
+def words_of(page):
+    return " ".join(page.text.split())
+
+
+def marks(page):
+    """How many leaps the orientation figure marks with a line."""
+    shapes = page.figure("orientation")["layout"]["shapes"]
+    return sum(shape["x0"] == shape["x1"] for shape in shapes)
 
 
 def test_nothing_is_fetched_from_anywhere(page):
@@ -129,21 +137,8 @@ def test_plotly_is_inside_once_and_the_page_is_small(folder, page):
 
 
 def test_every_part_is_there(page):
-    headings = {attrs["id"] for attrs in page.one("h2")}
-    assert headings == {
-        f"h-{n}"
-        for n in (
-            "video",
-            "viewer",
-            "track",
-            "orientation",
-            "frames",
-            "quality",
-            "loss",
-            "limits",
-            "settings",
-        )
-    }
+    expected = "video viewer track orientation frames quality loss limits settings"
+    assert {attrs["id"] for attrs in page.one("h2")} == {f"h-{name}" for name in expected.split()}
     assert [a["src"][:22] for a in page.one("video")] == ["data:video/mp4;base64,"]
     assert len(page.figure("viewer")["frames"]) == T / 2  # about 50 of the frames at most
     assert page.one("input")[0]["max"] == str(T - 1)
@@ -161,7 +156,7 @@ def test_everything_has_a_name_for_those_who_do_not_see_it(page):
 
 
 def test_numbers_come_with_their_meaning(page):
-    text = " ".join(page.text.split())
+    text = words_of(page)
     assert "0.930" in text and "intersection over union" in text
     assert "\N{MINUS SIGN}2.5 %" in text and "\N{MINUS SIGN}14.0 %" in text
     assert text.count("✗ not good") == 1 and "girth cm" in text and "130.5" in text
@@ -169,51 +164,35 @@ def test_numbers_come_with_their_meaning(page):
 
 
 def test_the_jump_is_explained_as_what_it_is(page):
-    text = " ".join(page.text.split())
+    text = words_of(page)
     assert "happens once" in text and "leaps by 357°" in text and "turns by only 2.7°" in text
     assert "It is not. Gimbal lock belongs to Euler angles" in text
     assert "wrong pose" not in text
-    shapes = page.figure("orientation")["layout"]["shapes"]
-    assert sum(shape["x0"] == shape["x1"] for shape in shapes) == 1
+    assert marks(page) == 1
 
 
 def test_a_fit_without_jumps_shows_where_they_would_be(tmp_path):
-    fit = made_up_fit()
-    page = Page(
-        report.build_report(tmp_path, dataclasses.replace(fit, rotvecs_stored=fit.rotvecs_continuous))
-    )
+    page = page_of(tmp_path, rotvecs_stored=made_up_fit().rotvecs_continuous)
     assert "stores are continuous" in page.text and "the vector leaps by 357°" in page.text
-    shapes = page.figure("orientation")["layout"]["shapes"]
-    assert sum(shape["x0"] == shape["x1"] for shape in shapes) == 1
+    assert marks(page) == 1
 
 
 def test_a_real_flip_is_not_excused(tmp_path):
-    fit = made_up_fit()
-    flipped = fit.rotvecs_continuous.copy()
-    flipped[:] = [0.0, 1.6, 0.0]
-    flipped[30:] = [0.0, -1.6, 0.0]
-    text = Page(report.build_report(tmp_path, dataclasses.replace(fit, rotvecs_stored=flipped))).text
+    flipped = np.repeat([[0.0, 1.6, 0.0], [0.0, -1.6, 0.0]], T // 2, axis=0)
+    text = page_of(tmp_path, rotvecs_stored=flipped).text
     assert "wrong pose" in text and "None of the leaps" in text and "They mostly come from the start" in text
     assert "the animal turns smoothly" not in text
 
 
 def test_what_depth_must_be_read_from_is_computed(page):
     # 2 m of animal at 20 m: 2 / (20 * 17.27 / 12.29) * 640 = 45.5 pixels; 10 cm deeper makes it 0.5 % smaller
-    assert re.search(r"0\.5 % smaller: 0\.2 of its 46 pixels", " ".join(page.text.split()))
+    assert "0.5 % smaller: 0.2 of its 46 pixels" in words_of(page)
 
 
 def test_without_a_truth_it_says_so(tmp_path):
-    fit = made_up_fit(
-        truth_translations=None,
-        truth_heading_deg=None,
-        vertex_error_m=None,
-        metrics={"epochs": 5},
-        per_frame={},
-        altitude_m=None,
-        pack="<script>alert(1)</script>",
-        clip="a & b",
-    )
-    page = Page(report.build_report(tmp_path, fit))
+    unknown = dict.fromkeys(("truth_translations", "truth_heading_deg", "vertex_error_m", "altitude_m"))
+    named = dict(pack="<script>alert(1)</script>", clip="a & b")
+    page = page_of(tmp_path, metrics={"epochs": 5}, per_frame={}, **unknown, **named)
     assert "without a known truth" in page.text and "Against the truth" not in page.text
     assert not page.one("video") and "<script>alert(1)</script>" in page.text and "a & b" in page.text
     assert "truth" not in {trace["name"] for trace in page.figure("track")["data"]}
@@ -221,21 +200,17 @@ def test_without_a_truth_it_says_so(tmp_path):
 
 
 def test_a_single_frame_makes_a_page(tmp_path):
-    fit = made_up_fit()
-    one = {
-        f.name: getattr(fit, f.name)[:1]
-        for f in dataclasses.fields(fit)
-        if np.shape(getattr(fit, f.name))[:1] == (T,)
-    }
-    per_frame = {name: values[:1] for name, values in fit.per_frame.items()}
-    page = Page(report.build_report(tmp_path, dataclasses.replace(fit, per_frame=per_frame, **one)))
+    values = vars(made_up_fit())
+    one = {name: value[:1] for name, value in values.items() if np.shape(value)[:1] == (T,)}
+    one["per_frame"] = {name: value[:1] for name, value in values["per_frame"].items()}
+    page = page_of(tmp_path, **one)
     assert "1 frames" not in page.text and not page.figure("viewer").get("frames")
 
 
 def test_a_large_video_is_linked_beside_the_page(tmp_path, monkeypatch):
     video = show.write_video(tmp_path / "fit.mp4", [np.zeros((16, 16, 3), np.uint8)] * 3)
     monkeypatch.setattr(report, "VIDEO_LIMIT_MB", 1e-4)
-    page = Page(report.build_report(tmp_path, made_up_fit(video=video)))
+    page = page_of(tmp_path, video=video)
     assert page.one("video")[0]["src"] == "fit.mp4" and "too large for this page" in page.text
 
 
