@@ -25,7 +25,7 @@ from pathlib import Path
 
 from . import files
 from .errors import CourseError
-from .machine import ipython_shell, on_colab
+from .machine import get_ipython, on_colab
 
 FOLDER = "my_work"
 # In a file of the folder: the points that its check gave, of how many; absent where it was not checked.
@@ -76,10 +76,7 @@ class _Cannot(CourseError):
 
 
 def remember(functions, points, of):
-    """Notes what the check of an exercise gave for its functions, so that `keep` can say it.
-
-    Other values are ignored.
-    """
+    """Notes what a check gave for its exercise's functions, for `keep` to say; other values are ignored."""
     for function in functions:
         if isinstance(function, types.FunctionType):
             _checked[function] = points, of
@@ -218,10 +215,7 @@ def _write(path, text):
 
 
 def _program(function):
-    """The text of a module that defines the function, with what it uses of the notebook.
-
-    These are imports, constants, classes and functions. Raises _Cannot.
-    """
+    """The text of a module with the function and what it uses of the notebook. Raises _Cannot."""
     function = inspect.unwrap(function)
     name, around = function.__name__, function.__code__.co_freevars
     if function.__closure__ and around:
@@ -268,7 +262,7 @@ def _top_level(function):
 
 def _cells(function):
     """The cells of the notebook as they were run, or the text of the file in which the function stands."""
-    shell = ipython_shell()
+    shell = get_ipython()
     if shell is not None and function.__globals__ is shell.user_ns:
         return [cell for cell in shell.user_ns["In"] if cell]
     return ["".join(linecache.getlines(function.__code__.co_filename, function.__globals__))]

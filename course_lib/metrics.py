@@ -54,10 +54,7 @@ def mask_iou(a, b):
 
 
 def heading(rotmats):
-    """Where the dolphin points, seen from above. (T, 3, 3) -> (T,), degrees in (-180, 180]
-
-    It is atan2(x, z) of the forward axis.
-    """
+    """atan2(x, z) of the forward axis, seen from above. (T, 3, 3) -> (T,), degrees in (-180, 180]"""
     forward = rotmats[:, :, 2]  # (T, 3): the rotated z axis
     return torch.rad2deg(torch.atan2(forward[:, 0], forward[:, 2]))
 

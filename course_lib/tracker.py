@@ -67,10 +67,7 @@ def thickness(mask):
 
 
 def first_mask(image, points, labels):
-    """The mask (H, W) bool that grows from points [x, y]: label 1 is on the animal, 0 beside it.
-
-    Raises CourseError.
-    """
+    """The mask (H, W) bool from points [x, y]: label 1 on the animal, 0 beside it. Raises CourseError."""
     H, W = image.shape[:2]
     where, on = np.rint(points).astype(int).clip(0, [W - 1, H - 1]), np.asarray(labels, bool)
     # About the animal's length, if the points say it.
@@ -96,10 +93,7 @@ def first_mask(image, points, labels):
 
 
 def next_mask(image, last, thick):
-    """The mask in a frame from the mask in the one beside it; None where the animal does not stand out.
-
-    thick: `thickness` of the first mask.
-    """
+    """The mask in a frame from that beside it, None if nothing stands out; thick: of the first mask."""
     rows, columns = np.nonzero(last)
     box = window(np.stack([columns, rows], 1), 6 * thick, image.shape[:2])
     crop, mask = smooth(image[box]), last[box]

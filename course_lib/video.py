@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from .assets import AssetPack, clip_files
 from .errors import CourseError
@@ -89,10 +89,7 @@ class SegmentedVideo(Dataset):
         return drone_cameras(self.cam_eye[t], at, up, *self.data_resolution)
 
     def normalized_centers(self, t):
-        """The masks' centres in the image plane, x right and y up in [-1, 1]: (B, 2) for the frames t (B,).
-
-        (2,) for one frame.
-        """
+        """The masks' centres in the image plane, x right, y up, in [-1, 1]. t (B,) -> (B, 2); one t -> (2,)"""
         c = self.segment_centers[t] / (self.center_normalization / 2.0) - 1.0
         return c * torch.tensor([1.0, -1.0])
 
@@ -109,15 +106,10 @@ def collate_batch(frames):
 
     original (B, H, W, 3), segmented (B, H, W, 1), segm_center (B, 2), t (B,) long.
     """
-
-    def stack(key):
-        return torch.stack([frame[key] for frame in frames])
-
-    eye, at, up = (stack(key) for key in ("cam_eye", "cam_at", "cam_up"))
-    batch = {key: stack(key) for key in ("original", "segmented", "segm_center")}
-    batch["t"] = torch.tensor([frame["t"] for frame in frames], dtype=torch.long)
-    batch["cam"] = drone_cameras(eye, at, up, frames[0]["cam_width"], frames[0]["cam_height"])
-    return batch
+    batch = default_collate(frames)
+    eye, at, up = (batch.pop(key) for key in ("cam_eye", "cam_at", "cam_up"))
+    width, height = (int(batch.pop(key)[0]) for key in ("cam_width", "cam_height"))
+    return batch | {"cam": drone_cameras(eye, at, up, width, height)}
 
 
 def to_device(frames, device):

@@ -65,7 +65,7 @@ class DolphinModel:
         self.face_uvs = load_face_uvs(files["mesh"], self.F).to(device, dtype)[None]
         labels = [integers(segmentation[key]) for key in ("grouping", "v_labels", "v_labels_coarse")]
         shapedirs = floats(model["shapedirs"])
-        self.LBS = LBS(self.J_regressor, self.parents, self.weights, shapedirs, *labels, rodrigues=rodrigues)
+        self.LBS = LBS(self.J_regressor, self.parents, self.weights, shapedirs, *labels, rodrigues)
 
         self.global_scale = BASE_DOLPHIN_SIZE / (self.V[0, :, 2].max() - self.V[0, :, 2].min())  # ()
         self.fwd_vector = floats([0.0, 0.0, 1.0])

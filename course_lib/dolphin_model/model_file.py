@@ -16,21 +16,11 @@ from ..shapes import fits, spell
 from .pickled_values import brief
 from .safe_pickle import load_pickle, read_file
 
-MODEL_FILES = {
-    "model": "dolphin_model.pkl",
-    "mesh": "dolphin_template.obj",
-    "bones": "dolphin_seg_gloss.pkl",
-    "parts": "dolphin_coarse_seg.pkl",
-    "keypoints": "dol_verts2kp.npy",
-}
+MODEL_FILES = dict(model="dolphin_model.pkl", mesh="dolphin_template.obj", bones="dolphin_seg_gloss.pkl")
+MODEL_FILES |= dict(parts="dolphin_coarse_seg.pkl", keypoints="dol_verts2kp.npy")
 # Keys of older SMPL-style files, and what they are called now.
-_OLD_KEYS = {
-    "default_v": "v_template",
-    "template_v": "v_template",
-    "joint_regressor": "J_regressor",
-    "blendshapes": "posedirs",
-    "joints": "J",
-}
+_OLD_KEYS = dict(default_v="v_template", template_v="v_template", joint_regressor="J_regressor")
+_OLD_KEYS |= dict(blendshapes="posedirs", joints="J")
 MAX_VERTICES = 1_000_000
 
 

@@ -131,7 +131,7 @@ def test_the_turn_passes_180_degrees_smoothly(truth):
 
 
 def test_heading_is_that_of_the_global_pose(truth, model):
-    from course_lib.dolphin_model.skinning import rotvec_to_rotmat
+    from course_lib.rotations import rotvec_to_rotmat
 
     forward = rotvec_to_rotmat(torch.from_numpy(truth["global_poses"][:, 0]))[:, :, 2].numpy()
     difference = np.rad2deg(np.arctan2(forward[:, 0], forward[:, 2])) - truth["heading_deg"]
