@@ -54,7 +54,7 @@ def setup(lesson):
 
 
 def _show_stubs_in_a_line():
-    """Has IPython show an exercise stub's NotImplementedError as one line; other errors keep their traceback."""
+    """Has IPython show an exercise stub's error as one line; other errors keep their traceback."""
 
     def shown(shell, kind, error, trace, tb_offset=None):
         if re.match(r"Exercise \d+: ", str(error)):

@@ -48,7 +48,7 @@ def install(packages):
 
 
 def kaolin_wheel(torch_version, python=f"cp{sys.version_info.major}{sys.version_info.minor}"):
-    """pip's arguments for kaolin's wheel for a torch, "2.8.0+cu128", and a Python, "cp312". -> list or None"""
+    """pip's arguments for kaolin's wheel for torch "2.8.0+cu128" and Python "cp312". -> list, or None"""
     version, _, cuda = torch_version.partition("+")
     if not cuda.startswith("cu"):
         return None

@@ -217,10 +217,9 @@ def _write(path, text):
 def _program(function):
     """The text of a module with the function and what it uses of the notebook. Raises _Cannot."""
     function = inspect.unwrap(function)
-    name, around = function.__name__, function.__code__.co_freevars
+    name, around = function.__name__, ", ".join(function.__code__.co_freevars)
     if function.__closure__ and around:
-        raise _Cannot(f"""{name}: it uses {", ".join(around)} of a function around it. Define it at the top of
-            a cell.""")
+        raise _Cannot(f"{name}: it uses {around} of a function around it. Define it at the top of a cell.")
     try:
         own = textwrap.dedent(inspect.getsource(function)).rstrip()
     except (OSError, TypeError, SyntaxError):

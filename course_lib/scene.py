@@ -105,10 +105,9 @@ class DolphinScene(nn.Module):
     @torch.no_grad()
     def load_parameters(self, values):
         """Takes over `values`, a dict as `parameter_dict` gives it; a file of the tutorial has no anchors."""
+        values = {"anchors": torch.eye(3).expand_as(self.anchors), **values}
         for name in (*PARAMETERS, "anchors"):
             mine, theirs = getattr(self, name), values.get(name)
-            if theirs is None and name == "anchors":
-                theirs = torch.eye(3).expand_as(mine)
             if theirs is None or theirs.shape != mine.shape:
                 got = "it is missing" if theirs is None else f"its shape is {tuple(theirs.shape)}"
                 raise CourseError(f"""Saved scene does not fit this clip and model: {name} should have shape

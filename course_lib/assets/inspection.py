@@ -134,8 +134,7 @@ class _Inspection:
 
     def images(self, paths, size, like, masks=False):
         """Checks all images. -> the size that they should have, the most common one if not given"""
-        sizes = {path: self.attempt(clip_files.image_size, path) for path in paths}
-        sizes = {path: found for path, found in sizes.items() if found}
+        sizes = {path: found for path in paths if (found := self.attempt(clip_files.image_size, path))}
         if size is None and sizes:
             size = Counter(sizes.values()).most_common(1)[0][0]
         for path, found in sizes.items():

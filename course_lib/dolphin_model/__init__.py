@@ -4,6 +4,7 @@
 vertices, and `DolphinModel` here puts the three together.
 """
 
+import functools
 from pathlib import Path
 
 import torch
@@ -43,12 +44,8 @@ class DolphinModel:
                 raise CourseError(f"""{path}: no such file. The template is five files:
                     {", ".join(MODEL_FILES.values())}""")
 
-        def floats(array):
-            return torch.as_tensor(array, dtype=dtype, device=device)
-
-        def integers(array):
-            return torch.as_tensor(array, dtype=torch.long, device=device)
-
+        floats = functools.partial(torch.as_tensor, dtype=dtype, device=device)
+        integers = functools.partial(torch.as_tensor, dtype=torch.long, device=device)
         model = load_model(files["model"])
         n_vertices, n_joints = model["weights"].shape
         segmentation = load_segmentation(files["bones"], files["parts"], n_vertices, n_joints)

@@ -127,10 +127,7 @@ def load_face_uvs(path, faces):
         raise CourseError(f"{path}: has {len(theirs)} faces, expected the model's {len(ours)}")
     if torch.equal(theirs, ours):
         return mesh.face_uvs
-    found = {}
-    for i, face in enumerate(theirs.tolist()):
-        for k in range(3):
-            found[tuple(face[k:] + face[:k])] = (i, k)
+    found = {tuple(face[k:] + face[:k]): (i, k) for i, face in enumerate(theirs.tolist()) for k in range(3)}
     rows = [found.get(tuple(face)) for face in ours.tolist()]
     if None in rows:
         i = rows.index(None)

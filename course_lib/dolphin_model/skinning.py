@@ -31,14 +31,10 @@ class LBS:
     ):
         self.n_joints = weights.shape[1]
         self.n_groups = int(v_labels_coarse.max()) + 1
-        self.parents = parents
-        self.weights = weights
+        self.parents, self.weights, self.seg_grouping = parents, weights, seg_grouping
+        self.v_labels, self.v_labels_coarse, self.rodrigues = v_labels, v_labels_coarse, rodrigues
         self.J_regressor = J_regressor.reshape(self.n_joints, -1)  # (J, V)
         self.shapedirs = shapedirs.reshape(-1, 3, 4)  # (V, 3, 4)
-        self.seg_grouping = seg_grouping
-        self.v_labels = v_labels
-        self.v_labels_coarse = v_labels_coarse
-        self.rodrigues = rodrigues
         self.levels, self.level_order = self._levels()
         self.joint_shift = self._joint_shift()  # (J, 3, P, 4)
         self.shape_basis = self._shape_basis()  # (3 V, 4 P)

@@ -50,8 +50,7 @@ def _encode(command, frames, path):
     """Pipe the frames through ffmpeg; errors speak of `path`."""
     size = None
     with tempfile.TemporaryFile() as words:
-        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=words)
-        encoder = subprocess.Popen(command, **pipes)
+        encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=words)
         try:
             for n, frame in enumerate(frames):
                 size = size or frame.shape
@@ -84,11 +83,10 @@ class InlineVideo:
         return self.html
 
 
-def inline_video(path, *, width="100%", description="video of the fit"):
+def inline_video(path, *, description="video of the fit"):
     """Make a notebook show an mp4 that travels inside it; `description` is what a screen reader says."""
     description, source = html.escape(description), video_data_uri(path)
-    style = f"max-width:100%;width:{html.escape(str(width))}"
-    look = f'controls loop muted playsinline style="{style}" aria-label="{description}"'
+    look = f'controls loop muted playsinline style="max-width:100%;width:100%" aria-label="{description}"'
     return InlineVideo(f'<video {look} src="{source}">{description}</video>')
 
 
