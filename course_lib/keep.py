@@ -2,8 +2,7 @@
 
 Each function goes into a file of its own beside the notebook, my_work/batch_rodrigues.py, with the imports,
 constants and helper functions of the notebook that it uses, so that it works after a restart and in another
-notebook. Nothing that a student can do here ends in a traceback: `keep` says in a line what it did, or why it
-could not.
+notebook. Nothing that a student does here ends in a traceback: `keep` says what it did, or why it could not.
 """
 
 import ast

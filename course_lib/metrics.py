@@ -85,8 +85,7 @@ def against_truth(truth, vertices, rotmats, hard_masks, length_m, volume_m3):
     """Errors of a fit. -> (figures: flat dict of floats, per_frame: dict of (T,) tensors)
 
     vertices (T, V, 3), rotmats (T, 3, 3), hard_masks (T, H, W) bool, length and volume at rest. Position is
-    the mean of all vertices, so that it does not depend on where a model has its origin; depth is its
-    vertical part.
+    the mean of all vertices, so that a model's origin does not matter; depth is its vertical part.
     """
     offset = vertices.mean(1) - truth.positions  # (T, 3)
     per_frame = {

@@ -25,8 +25,7 @@ def rotmat_to_quat(rotmat):
     """Unit quaternions (w, x, y, z) of rotation matrices: of q and -q that with its largest entry positive.
 
     rotmat (B, 3, 3) -> (B, 4). The ten products q_i q_j are linear in R; the row of the largest q_i^2 is the
-    best conditioned multiple of q (Shepperd, "Quaternion from rotation matrix", J. Guidance and Control 1(3),
-    1978).
+    best conditioned multiple of q (Shepperd, Quaternion from rotation matrix, J. Guidance and Control 1978).
     """
     d = torch.diagonal(rotmat, dim1=-2, dim2=-1)  # (B, 3)
     trace = d.sum(-1)
@@ -55,8 +54,7 @@ def quat_to_rotvec(quat, shortest=False):
 def rotmat_to_rotvec(rotmat):
     """The shortest rotation vectors, |v| <= pi, of rotation matrices: the logarithm. -> (B, 3), radians
 
-    rotmat (B, 3, 3). This is the map that jumps: a rotation by 181 degrees comes back as one by 179 degrees
-    about the opposite axis.
+    rotmat (B, 3, 3). This map jumps: 181 degrees come back as 179 degrees about the opposite axis.
     """
     return quat_to_rotvec(rotmat_to_quat(rotmat), shortest=True)
 

@@ -99,8 +99,7 @@ class DolphinScene(nn.Module):
 
     def parameter_dict(self):
         """The fitted parameters and the anchors they are measured from, on the CPU, by name."""
-        names = (*PARAMETERS, "anchors")
-        return {name: getattr(self, name).detach().cpu().clone() for name in names}
+        return {name: getattr(self, name).detach().cpu().clone() for name in (*PARAMETERS, "anchors")}
 
     @torch.no_grad()
     def load_parameters(self, values):
@@ -148,8 +147,7 @@ def init_translations(dataset, height=0.0):
     """Where the mask's centre lies on the level `height` of the world: translations (T, 1, 3), metres.
 
     The camera looks straight down from altitude h, so a point at normalised image coordinates c (x right, y
-    up, both in [-1, 1]) and `height` lies at depth d = h - height in front of it, and in camera coordinates
-    at
+    up, in [-1, 1]) and `height` lies at depth d = h - height in front of it, and in camera coordinates at
         x = c_x d / P_00,   y = c_y d / P_11,   z = -d
     with P the projection matrix. Exercise 3 of the course tracks the dolphin with these points.
     """

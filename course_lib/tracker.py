@@ -7,8 +7,7 @@ Three steps for each frame, each a function below:
     outline     which pixels stand out half as much as the animal close by or more, and hang together with it
 
 It is made for one animal on water that is smooth against it. It knows no shapes: what hides the animal, or
-looks as unlike the water and touches it (foam, a second animal), is taken with it. Runs on NumPy and SciPy
-alone.
+looks as unlike the water and touches it (foam, a second animal), is taken with it. It needs NumPy and SciPy.
 """
 
 import numpy as np
@@ -38,8 +37,7 @@ class Tracker:
         """Yields (t, mask (H, W) bool) for each frame that is not in `done`, {t: mask}.
 
         From the prompts' frame to the end, then back to the start. A mask depends on the frame, on its
-        neighbour's mask and on the first one, so a run that goes on makes the same as one that was never
-        interrupted.
+        neighbour's mask and on the first one, so a resumed run makes the same masks.
         """
         first = self.prompts["frame"]
         mask = done.get(first)

@@ -15,8 +15,6 @@ from ..shapes import fits, spell
 from .model_file import MODEL_FILES, load_face_uvs, load_keypoints, load_model, load_segmentation
 from .skinning import LBS
 
-__all__ = ["BASE_DOLPHIN_SIZE", "MODEL_FILES", "DolphinModel", "LBS", "load_face_uvs", "rotvec_to_rotmat"]
-
 BASE_DOLPHIN_SIZE = 2.6  # metres, an adult Indo-Pacific bottlenose dolphin
 STIFF_BONES = (2, 3)  # never rotate: nothing seen from above could tell how they do
 
@@ -72,9 +70,8 @@ class DolphinModel:
         """Vertices in the world: {"vertices": (B, V, 3)}, metres.
 
         global_pose (B, 1, 3) and body_pose (B, J - 1, 3): axis-angle in radians of the root and of the other
-        bones; with `pose2rot=False` rotation matrices, (B, 1, 3, 3) and (B, J - 1, 3, 3). translation (B, 1,
-        3), metres. part_scales (P, 4) or None: shape, 0 is the template's. Raises CourseError for other
-        shapes.
+        bones; with `pose2rot=False` matrices, (B, 1, 3, 3) and (B, J - 1, 3, 3). translation (B, 1, 3),
+        metres. part_scales (P, 4) or None: 0 is the template's shape. Raises CourseError for other shapes.
         """
         B, J, rotation = len(translation), self.LBS.n_joints, "3" if pose2rot else "3 3"
         for name, tensor, n in (("global_pose", global_pose, 1), ("body_pose", body_pose, J - 1)):

@@ -94,7 +94,6 @@ def _checked_mesh(vertices, faces):
 
 
 def _checked_intensity(intensity, colour, T, V):
-    """Intensities as (T, V)."""
     if not isinstance(colour, str):
         raise CourseError("mesh_viewer got colours per vertex and an intensity; give one of the two.")
     intensity = as_array(intensity, "intensity")
@@ -162,7 +161,6 @@ def _add_track(figure, track):
 
 
 def _add_time_controls(figure, shown, times):
-    """Give the figure a slider and a play button over its frames."""
     if times is None:
         pause_ms, labels, now = 60, [str(t) for t in shown], dict(prefix="frame ", suffix="")
     else:
