@@ -242,10 +242,8 @@ def _program(function):
     visit(own)
     imports = [source for source in sources if source.startswith(("import ", "from "))]
     others = [source for source in sources if source not in imports]
-    head = [f'"""Kept from your notebook: {name}, and what it uses."""']
-    if imports:
-        head.append("\n".join(imports))
-    return "\n\n\n".join(["\n\n".join(head), *others, own]) + "\n"
+    head = f'"""Kept from your notebook: {name}, and what it uses."""\n\n' + "\n".join(imports)
+    return "\n\n\n".join([head.rstrip(), *others, own]) + "\n"
 
 
 def _top_level(function):

@@ -75,8 +75,7 @@ def rotation_steps(rotmats):
 def chart_jumps(rotvecs):
     """How far the stored rotation vectors move from frame to frame, degrees. (T, 3) -> (T - 1,)
 
-    A turn that goes on smoothly while its vector jumps by up to 360 degrees is the epilogue's trap: compare
-    with `rotation_steps`.
+    A smooth turn whose vector jumps by up to 360 degrees is the epilogue's trap: see `rotation_steps`.
     """
     return torch.rad2deg((rotvecs[1:] - rotvecs[:-1]).norm(dim=-1))
 

@@ -25,7 +25,8 @@ def rotmat_to_quat(rotmat):
     """Unit quaternions (w, x, y, z) of rotation matrices: of q and -q that with its largest entry positive.
 
     rotmat (B, 3, 3) -> (B, 4). The ten products q_i q_j are linear in R; the row of the largest q_i^2 is the
-    best conditioned multiple of q (Shepperd, Quaternion from rotation matrix, J. Guidance and Control 1978).
+    best conditioned multiple of q (Shepperd, "Quaternion from rotation matrix", J. Guidance and Control 1(3),
+    1978).
     """
     d = torch.diagonal(rotmat, dim1=-2, dim2=-1)  # (B, 3)
     trace = d.sum(-1)

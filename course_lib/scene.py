@@ -79,8 +79,7 @@ class DolphinScene(nn.Module):
 
     def rest_shape(self):
         """The fitted dolphin stretched out straight, at the origin: vertices (V, 3), metres."""
-        eye = torch.eye(3, device=self.anchors.device, dtype=self.anchors.dtype)
-        bones = eye.expand(1, self.model.LBS.n_joints, 3, 3)
+        bones = torch.eye(3).to(self.anchors).expand(1, self.model.LBS.n_joints, 3, 3)
         return self._posed(bones, torch.zeros_like(self.translations[:1]))[0]
 
     def _posed(self, bones, place):

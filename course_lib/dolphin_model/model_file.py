@@ -1,7 +1,6 @@
 """The template's files, read and checked: an SMPL-style model, its bones, parts, keypoints and texture.
 
-Everything comes back as plain arrays, whoever made the file: a chumpy pickle of 2015 and our own file look
-the same from here on.
+All of it becomes plain arrays: from here on a chumpy pickle of 2015 and our own file look the same.
 """
 
 import io

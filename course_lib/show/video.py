@@ -23,7 +23,8 @@ def write_video(path, frames, fps=50.0, *, crf=23):
     frames: iterable of (H, W, 3), (H, W, 1) or (H, W) images of one size, arrays or tensors; uint8, or floats
     in [0, 1] (what is beyond is clipped). Odd sizes are padded by repeating the last row or column. crf: 18
     is fine and big, 28 coarse and small. The file appears under its name only when it is complete. Raises
-    CourseError on bad frames and when ffmpeg is missing or fails (its words are quoted: no space left, ...).
+    CourseError when ffmpeg is missing or fails (its own words are quoted: no space left, no H.264 encoder)
+    and on bad frames.
     """
     path = Path(path)
     if path.suffix.lower() != ".mp4":
