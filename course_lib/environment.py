@@ -9,16 +9,7 @@ from pathlib import Path
 from .errors import CourseError, fold
 from .install import PACKAGES, install, kaolin_wheel
 from .keep import bring_back, kept
-from .machine import (
-    MIN_PYTHON,
-    choose_device,
-    has_module,
-    ipython_shell,
-    on_colab,
-    small,
-    too_old,
-    version_of,
-)
+from .machine import MIN_PYTHON, choose_device, get_ipython, has_module, on_colab, small, too_old, version_of
 
 # "owner/name" on GitHub; where it is named, the notebooks have Colab badges and can fetch the course.
 REPOSITORY = ""
@@ -63,18 +54,15 @@ def setup(lesson):
 
 
 def _show_stubs_in_a_line():
-    """Has IPython show the NotImplementedError of an exercise's stub as one line.
-
-    Every other error keeps its traceback.
-    """
+    """Has IPython show an exercise stub's error as one line; other errors keep their traceback."""
 
     def shown(shell, kind, error, trace, tb_offset=None):
         if re.match(r"Exercise \d+: ", str(error)):
             error._render_traceback_ = lambda: [f"{kind.__name__}: {error}"]
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
-    if ipython_shell():
-        ipython_shell().set_custom_exc((NotImplementedError,), shown)
+    if get_ipython():
+        get_ipython().set_custom_exc((NotImplementedError,), shown)
 
 
 def _packages_lines():

@@ -12,8 +12,7 @@ class CourseError(Exception):
     """A mistake that the person at the keyboard can mend.
 
     The text says what was wrong, what was found and where, what was expected, and what to do; it is folded.
-    The command line prints it as it is, without a traceback, and ends with exit code 1; a notebook shows it
-    as one line.
+    The command line prints it without a traceback and ends with exit code 1; a notebook shows it as one line.
     """
 
     def __init__(self, text=""):

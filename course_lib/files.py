@@ -10,8 +10,7 @@ from pathlib import Path
 def replacing(path, suffix=""):
     """A temporary path that takes the place of `path` if the block ends well, and is gone if it does not.
 
-    suffix: ending of the temporary name, for what chooses a format by it. The folder is made where it is
-    missing.
+    suffix: ending of the temporary name, for what chooses a format by it. A missing folder is made.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part{suffix}")

@@ -23,10 +23,7 @@ KAOLIN_WHEELS = "https://nvidia-kaolin.s3.us-east-2.amazonaws.com/"
 
 
 def install(packages):
-    """Installs packages with pip, which must leave every package that is here as it is. -> None, or why not
-
-    What they need is installed too.
-    """
+    """Installs packages, and what they need, by pip; none that is here may change. -> None, or why not"""
     here = {}
     for distribution in importlib.metadata.distributions():  # the first of a name is the one that is used
         here.setdefault(distribution.metadata["Name"], distribution.version)
@@ -51,10 +48,7 @@ def install(packages):
 
 
 def kaolin_wheel(torch_version, python=f"cp{sys.version_info.major}{sys.version_info.minor}"):
-    """The arguments with which pip installs kaolin for a torch, "2.8.0+cu128", and a Python, "cp312". -> list
-
-    None where there is no such wheel.
-    """
+    """pip's arguments for kaolin's wheel for torch "2.8.0+cu128" and Python "cp312". -> list, or None"""
     version, _, cuda = torch_version.partition("+")
     if not cuda.startswith("cu"):
         return None

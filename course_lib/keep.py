@@ -2,8 +2,7 @@
 
 Each function goes into a file of its own beside the notebook, my_work/batch_rodrigues.py, with the imports,
 constants and helper functions of the notebook that it uses, so that it works after a restart and in another
-notebook. Nothing that a student can do here ends in a traceback: `keep` says in a line what it did, or why it
-could not.
+notebook. Nothing that a student does here ends in a traceback: `keep` says what it did, or why it could not.
 """
 
 import ast
@@ -25,7 +24,7 @@ from pathlib import Path
 
 from . import files
 from .errors import CourseError
-from .machine import ipython_shell, on_colab
+from .machine import get_ipython, on_colab
 
 FOLDER = "my_work"
 # In a file of the folder: the points that its check gave, of how many; absent where it was not checked.
@@ -76,10 +75,7 @@ class _Cannot(CourseError):
 
 
 def remember(functions, points, of):
-    """Notes what the check of an exercise gave for its functions, so that `keep` can say it.
-
-    Other values are ignored.
-    """
+    """Notes what a check gave for its exercise's functions, for `keep` to say; other values are ignored."""
     for function in functions:
         if isinstance(function, types.FunctionType):
             _checked[function] = points, of
@@ -218,15 +214,11 @@ def _write(path, text):
 
 
 def _program(function):
-    """The text of a module that defines the function, with what it uses of the notebook.
-
-    These are imports, constants, classes and functions. Raises _Cannot.
-    """
+    """The text of a module with the function and what it uses of the notebook. Raises _Cannot."""
     function = inspect.unwrap(function)
-    name, around = function.__name__, function.__code__.co_freevars
+    name, around = function.__name__, ", ".join(function.__code__.co_freevars)
     if function.__closure__ and around:
-        raise _Cannot(f"""{name}: it uses {", ".join(around)} of a function around it. Define it at the top of
-            a cell.""")
+        raise _Cannot(f"{name}: it uses {around} of a function around it. Define it at the top of a cell.")
     try:
         own = textwrap.dedent(inspect.getsource(function)).rstrip()
     except (OSError, TypeError, SyntaxError):
@@ -250,10 +242,8 @@ def _program(function):
     visit(own)
     imports = [source for source in sources if source.startswith(("import ", "from "))]
     others = [source for source in sources if source not in imports]
-    head = [f'"""Kept from your notebook: {name}, and what it uses."""']
-    if imports:
-        head.append("\n".join(imports))
-    return "\n\n\n".join(["\n\n".join(head), *others, own]) + "\n"
+    head = f'"""Kept from your notebook: {name}, and what it uses."""\n\n' + "\n".join(imports)
+    return "\n\n\n".join([head.rstrip(), *others, own]) + "\n"
 
 
 def _top_level(function):
@@ -268,7 +258,7 @@ def _top_level(function):
 
 def _cells(function):
     """The cells of the notebook as they were run, or the text of the file in which the function stands."""
-    shell = ipython_shell()
+    shell = get_ipython()
     if shell is not None and function.__globals__ is shell.user_ns:
         return [cell for cell in shell.user_ns["In"] if cell]
     return ["".join(linecache.getlines(function.__code__.co_filename, function.__globals__))]

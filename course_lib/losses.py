@@ -4,17 +4,9 @@ Every prior returns a mean, so that its weight means the same for any number of 
 is made here, `compute_loss`, is the tutorial recipe's; the default recipe's stands in `solutions/recipes.py`.
 """
 
-LOSS_WEIGHTS = {
-    "photometric": 1.0,
-    "mask": 1.0,
-    "pose": 2.0,
-    "scale_global": 0.001,
-    "scale_axes": 0.1,
-    "scale_smoothness": 5.0,
-    "smooth_translations": 500.0,
-    "smooth_global_poses": 0.0,
-    "smooth_joint_poses": 500.0,
-}
+LOSS_WEIGHTS = dict(photometric=1.0, mask=1.0, pose=2.0)
+LOSS_WEIGHTS |= dict(scale_global=0.001, scale_axes=0.1, scale_smoothness=5.0)
+LOSS_WEIGHTS |= dict(smooth_translations=500.0, smooth_global_poses=0.0, smooth_joint_poses=500.0)
 
 # Fins and flukes, the last three parts, are held five times as stiffly: little of them is seen from above.
 PART_STIFFNESS = (1.0, 1.0, 1.0, 1.0, 5.0, 5.0, 5.0)

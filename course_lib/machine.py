@@ -79,7 +79,7 @@ def on_colab():
     return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
 
 
-def ipython_shell():
+def get_ipython():
     """The IPython that this runs in, as in a notebook; None elsewhere."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython else None

@@ -54,10 +54,7 @@ def mask_iou(a, b):
 
 
 def heading(rotmats):
-    """Where the dolphin points, seen from above. (T, 3, 3) -> (T,), degrees in (-180, 180]
-
-    It is atan2(x, z) of the forward axis.
-    """
+    """atan2(x, z) of the forward axis, seen from above. (T, 3, 3) -> (T,), degrees in (-180, 180]"""
     forward = rotmats[:, :, 2]  # (T, 3): the rotated z axis
     return torch.rad2deg(torch.atan2(forward[:, 0], forward[:, 2]))
 
@@ -78,8 +75,7 @@ def rotation_steps(rotmats):
 def chart_jumps(rotvecs):
     """How far the stored rotation vectors move from frame to frame, degrees. (T, 3) -> (T - 1,)
 
-    A turn that goes on smoothly while its vector jumps by up to 360 degrees is the epilogue's trap: compare
-    with `rotation_steps`.
+    A smooth turn whose vector jumps by up to 360 degrees is the epilogue's trap: see `rotation_steps`.
     """
     return torch.rad2deg((rotvecs[1:] - rotvecs[:-1]).norm(dim=-1))
 
@@ -88,8 +84,7 @@ def against_truth(truth, vertices, rotmats, hard_masks, length_m, volume_m3):
     """Errors of a fit. -> (figures: flat dict of floats, per_frame: dict of (T,) tensors)
 
     vertices (T, V, 3), rotmats (T, 3, 3), hard_masks (T, H, W) bool, length and volume at rest. Position is
-    the mean of all vertices, so that it does not depend on where a model has its origin; depth is its
-    vertical part.
+    the mean of all vertices, so that a model's origin does not matter; depth is its vertical part.
     """
     offset = vertices.mean(1) - truth.positions  # (T, 3)
     per_frame = {

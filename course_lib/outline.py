@@ -2,8 +2,7 @@
 
 `dibr_soft_mask` multiplies the claims of all faces near a pixel. Beside a fine mesh dozens of faces claim
 each pixel, the product saturates, and the soft mask is larger than the animal even at its true pose: whoever
-minimises the IoU loss shrinks the animal. The distance to the nearest face does not depend on how many there
-are.
+minimises the IoU loss shrinks the animal. The distance to the nearest face does not depend on their number.
 
 Let D(p) be the distance in pixels from the pixel centre p to the silhouette: 0 inside, at most `reach`. For a
 mask of pixels it is known up to half a pixel, so its nearest outer pixels get 1/2, what they have on average.
@@ -57,8 +56,7 @@ def rim_faces(faces_image, neighbours):
 
     Where the silhouette ends, the surface turns away: its border consists of edges between a face that is
     turned towards us, its corners counter-clockwise in the image, and one that is not, or none. K is the
-    largest number of such faces in the batch; in the other frames any faces of the animal fill the rest, and
-    can do no harm.
+    largest number of such faces in the batch; in other frames any faces fill the rest, and do no harm.
     """
     a, b, c = faces_image.detach().unbind(2)  # (B, F, 2) each
     (ux, uy), (vx, vy) = (b - a).unbind(-1), (c - a).unbind(-1)

@@ -9,8 +9,7 @@ class tqdm(standard_tqdm):
     """tqdm for notebooks: `for step in tqdm(range(steps), desc="fit")`.
 
     tqdm writes to standard error, which notebooks show as if something were wrong, and its widgets need what
-    not every notebook has. This one writes a line of text to standard output; into a file, or during a check,
-    nothing.
+    not every notebook has. This one writes a line to standard output; to a file, or in a check, nothing.
     """
 
     def __init__(self, *args, **options):

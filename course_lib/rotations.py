@@ -17,9 +17,7 @@ def rotvec_to_rotmat(theta):
     """
     if not fits(theta.shape, "B 3"):
         raise ShapeError(f"rotvec_to_rotmat: theta has shape {tuple(theta.shape)}, expected (N, 3)")
-    x, y, z = theta.unbind(dim=-1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).view(-1, 3, 3)  # (B, 3, 3)
+    cross = torch.linalg.cross(torch.eye(3).to(theta)[None], theta[:, None])  # (B, 3, 3): [theta]x
     return torch.linalg.matrix_exp(cross)
 
 
@@ -57,8 +55,7 @@ def quat_to_rotvec(quat, shortest=False):
 def rotmat_to_rotvec(rotmat):
     """The shortest rotation vectors, |v| <= pi, of rotation matrices: the logarithm. -> (B, 3), radians
 
-    rotmat (B, 3, 3). This is the map that jumps: a rotation by 181 degrees comes back as one by 179 degrees
-    about the opposite axis.
+    rotmat (B, 3, 3). This map jumps: 181 degrees come back as 179 degrees about the opposite axis.
     """
     return quat_to_rotvec(rotmat_to_quat(rotmat), shortest=True)
 

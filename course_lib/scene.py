@@ -79,8 +79,7 @@ class DolphinScene(nn.Module):
 
     def rest_shape(self):
         """The fitted dolphin stretched out straight, at the origin: vertices (V, 3), metres."""
-        eye = torch.eye(3, device=self.anchors.device, dtype=self.anchors.dtype)
-        bones = eye.expand(1, self.model.LBS.n_joints, 3, 3)
+        bones = torch.eye(3).to(self.anchors).expand(1, self.model.LBS.n_joints, 3, 3)
         return self._posed(bones, torch.zeros_like(self.translations[:1]))[0]
 
     def _posed(self, bones, place):
@@ -99,16 +98,14 @@ class DolphinScene(nn.Module):
 
     def parameter_dict(self):
         """The fitted parameters and the anchors they are measured from, on the CPU, by name."""
-        names = (*PARAMETERS, "anchors")
-        return {name: getattr(self, name).detach().cpu().clone() for name in names}
+        return {name: getattr(self, name).detach().cpu().clone() for name in (*PARAMETERS, "anchors")}
 
     @torch.no_grad()
     def load_parameters(self, values):
         """Takes over `values`, a dict as `parameter_dict` gives it; a file of the tutorial has no anchors."""
+        values = {"anchors": torch.eye(3).expand_as(self.anchors), **values}
         for name in (*PARAMETERS, "anchors"):
             mine, theirs = getattr(self, name), values.get(name)
-            if theirs is None and name == "anchors":
-                theirs = torch.eye(3).expand_as(mine)
             if theirs is None or theirs.shape != mine.shape:
                 got = "it is missing" if theirs is None else f"its shape is {tuple(theirs.shape)}"
                 raise CourseError(f"""Saved scene does not fit this clip and model: {name} should have shape
@@ -149,8 +146,7 @@ def init_translations(dataset, height=0.0):
     """Where the mask's centre lies on the level `height` of the world: translations (T, 1, 3), metres.
 
     The camera looks straight down from altitude h, so a point at normalised image coordinates c (x right, y
-    up, both in [-1, 1]) and `height` lies at depth d = h - height in front of it, and in camera coordinates
-    at
+    up, in [-1, 1]) and `height` lies at depth d = h - height in front of it, and in camera coordinates at
         x = c_x d / P_00,   y = c_y d / P_11,   z = -d
     with P the projection matrix. Exercise 3 of the course tracks the dolphin with these points.
     """

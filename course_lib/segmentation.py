@@ -166,10 +166,7 @@ def load_predictor(checkpoint, device, overrides=()):
 
 
 class Sam2:
-    """SAM-2 on a clip: prompt, then propagate.
-
-    `held`: frames where it saw nothing, and the mask beside them stands in.
-    """
+    """SAM-2 on a clip. `held`: frames where it saw nothing, and the mask beside them stands in."""
 
     def __init__(self, clip, predictor, device, checkpoint, say=print):
         self.clip, self.predictor, self.device, self.say = clip, predictor, device, say

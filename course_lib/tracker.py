@@ -7,8 +7,7 @@ Three steps for each frame, each a function below:
     outline     which pixels stand out half as much as the animal close by or more, and hang together with it
 
 It is made for one animal on water that is smooth against it. It knows no shapes: what hides the animal, or
-looks as unlike the water and touches it (foam, a second animal), is taken with it. Runs on NumPy and SciPy
-alone.
+looks as unlike the water and touches it (foam, a second animal), is taken with it. It needs NumPy and SciPy.
 """
 
 import numpy as np
@@ -38,8 +37,7 @@ class Tracker:
         """Yields (t, mask (H, W) bool) for each frame that is not in `done`, {t: mask}.
 
         From the prompts' frame to the end, then back to the start. A mask depends on the frame, on its
-        neighbour's mask and on the first one, so a run that goes on makes the same as one that was never
-        interrupted.
+        neighbour's mask and on the first one, so a resumed run makes the same masks.
         """
         first = self.prompts["frame"]
         mask = done.get(first)
@@ -67,10 +65,7 @@ def thickness(mask):
 
 
 def first_mask(image, points, labels):
-    """The mask (H, W) bool that grows from points [x, y]: label 1 is on the animal, 0 beside it.
-
-    Raises CourseError.
-    """
+    """The mask (H, W) bool from points [x, y]: label 1 on the animal, 0 beside it. Raises CourseError."""
     H, W = image.shape[:2]
     where, on = np.rint(points).astype(int).clip(0, [W - 1, H - 1]), np.asarray(labels, bool)
     # About the animal's length, if the points say it.
@@ -96,10 +91,7 @@ def first_mask(image, points, labels):
 
 
 def next_mask(image, last, thick):
-    """The mask in a frame from the mask in the one beside it; None where the animal does not stand out.
-
-    thick: `thickness` of the first mask.
-    """
+    """The mask in a frame from that beside it, None if nothing stands out; thick: of the first mask."""
     rows, columns = np.nonzero(last)
     box = window(np.stack([columns, rows], 1), 6 * thick, image.shape[:2])
     crop, mask = smooth(image[box]), last[box]

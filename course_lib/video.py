@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from .assets import AssetPack, clip_files
 from .errors import CourseError
@@ -42,12 +42,10 @@ class SegmentedVideo(Dataset):
                 make them with: dolphins segment""")
         mask_paths = clip_files.numbered_masks(masks_dir, T)
         altitudes = clip_files.load_altitudes(clip_dir / "metadata" / "altitude.npy", T)  # (T,)
-        if frames is not None:
-            if not 1 <= frames <= T:
-                raise CourseError(f"""{frames} frames were asked for, but {frames_dir} holds {T}; ask for 1 to
-                    {T}""")
-            T = frames
-
+        asked = T if frames is None else frames
+        if not 1 <= asked <= T:
+            raise CourseError(f"{frames} frames were asked for, but {frames_dir} holds {T}; ask for 1 to {T}")
+        T = asked
         W, H = clip_files.image_size(frame_paths[0])
         images = np.empty((T, H, W, 3), dtype=np.uint8)
         masks = np.empty((T, H, W), dtype=np.uint8)
@@ -56,15 +54,13 @@ class SegmentedVideo(Dataset):
             masks[t] = clip_files.read_image(mask_paths[t], "L", (W, H), frame_paths[0])
         centers = np.stack([np.argwhere(mask).mean(axis=0)[::-1] for mask in masks])  # (T, 2)
 
-        self.fps = fps
-        self.data_resolution = (W, H)
+        self.fps, self.data_resolution = fps, (W, H)
         self.center_normalization = torch.tensor([W, H])
         self.frames, self.masks = torch.from_numpy(images), torch.from_numpy(masks)
         self.segment_centers = torch.from_numpy(centers.astype(np.float32))
         self.cam_eye = torch.zeros(T, 3)
         self.cam_eye[:, 1] = torch.from_numpy(altitudes[:T])
-        self.cam_at = torch.zeros(3)
-        self.cam_up = torch.tensor([0.0, 0.0, 1.0])
+        self.cam_at, self.cam_up = torch.zeros(3), torch.tensor([0.0, 0.0, 1.0])
 
     def __getitem__(self, idx):
         """One frame: original (H, W, 3) and segmented (H, W, 1) in [0, 1], segm_center (2,), t, its camera.
@@ -89,10 +85,7 @@ class SegmentedVideo(Dataset):
         return drone_cameras(self.cam_eye[t], at, up, *self.data_resolution)
 
     def normalized_centers(self, t):
-        """The masks' centres in the image plane, x right and y up in [-1, 1]: (B, 2) for the frames t (B,).
-
-        (2,) for one frame.
-        """
+        """The masks' centres in the image plane, x right, y up, [-1, 1]: (B, 2) for t (B,), (2,) for one."""
         c = self.segment_centers[t] / (self.center_normalization / 2.0) - 1.0
         return c * torch.tensor([1.0, -1.0])
 
@@ -109,15 +102,10 @@ def collate_batch(frames):
 
     original (B, H, W, 3), segmented (B, H, W, 1), segm_center (B, 2), t (B,) long.
     """
-
-    def stack(key):
-        return torch.stack([frame[key] for frame in frames])
-
-    eye, at, up = (stack(key) for key in ("cam_eye", "cam_at", "cam_up"))
-    batch = {key: stack(key) for key in ("original", "segmented", "segm_center")}
-    batch["t"] = torch.tensor([frame["t"] for frame in frames], dtype=torch.long)
-    batch["cam"] = drone_cameras(eye, at, up, frames[0]["cam_width"], frames[0]["cam_height"])
-    return batch
+    batch = default_collate(frames)
+    eye, at, up = (batch.pop(key) for key in ("cam_eye", "cam_at", "cam_up"))
+    width, height = (int(batch.pop(key)[0]) for key in ("cam_width", "cam_height"))
+    return batch | {"cam": drone_cameras(eye, at, up, width, height)}
 
 
 def to_device(frames, device):

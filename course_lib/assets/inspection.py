@@ -17,19 +17,9 @@ from . import clip_files
 from .pack import AssetPack, listing
 
 # The arrays in truth.npz (see assets/README.md) and their shapes.
-TRUTH = dict(
-    global_poses="T 1 3",
-    joint_poses="T J 3",
-    translations="T 1 3",
-    part_scales="P 4",
-    vertices_tenth_mm="T V 3",
-    masks_packed="T H W",
-    size_wh="2",
-    heading_deg="T",
-    length_m="",
-    volume_m3="",
-    time_s="T",
-)
+TRUTH = dict(global_poses="T 1 3", joint_poses="T J 3", translations="T 1 3", part_scales="P 4")
+TRUTH |= dict(vertices_tenth_mm="T V 3", masks_packed="T H W", size_wh="2")
+TRUTH |= dict(heading_deg="T", length_m="", volume_m3="", time_s="T")
 
 
 @dataclass
@@ -134,8 +124,7 @@ class _Inspection:
 
     def altitudes(self, path, n_frames):
         if not path.is_file():
-            text = """is missing, expected the drone's altitude in each frame, in centimetres, as a .npy
-                file"""
+            text = "is missing, expected the drone's altitude in each frame, in centimetres, as a .npy file"
             self.fault(path, text)
             return
         altitudes = self.attempt(clip_files.load_altitudes, path, n_frames)
@@ -145,8 +134,7 @@ class _Inspection:
 
     def images(self, paths, size, like, masks=False):
         """Checks all images. -> the size that they should have, the most common one if not given"""
-        sizes = {path: self.attempt(clip_files.image_size, path) for path in paths}
-        sizes = {path: found for path, found in sizes.items() if found}
+        sizes = {path: found for path in paths if (found := self.attempt(clip_files.image_size, path))}
         if size is None and sizes:
             size = Counter(sizes.values()).most_common(1)[0][0]
         for path, found in sizes.items():

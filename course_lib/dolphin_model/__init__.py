@@ -4,6 +4,7 @@
 vertices, and `DolphinModel` here puts the three together.
 """
 
+import functools
 from pathlib import Path
 
 import torch
@@ -13,8 +14,6 @@ from ..rotations import rotvec_to_rotmat
 from ..shapes import fits, spell
 from .model_file import MODEL_FILES, load_face_uvs, load_keypoints, load_model, load_segmentation
 from .skinning import LBS
-
-__all__ = ["BASE_DOLPHIN_SIZE", "MODEL_FILES", "DolphinModel", "LBS", "load_face_uvs", "rotvec_to_rotmat"]
 
 BASE_DOLPHIN_SIZE = 2.6  # metres, an adult Indo-Pacific bottlenose dolphin
 STIFF_BONES = (2, 3)  # never rotate: nothing seen from above could tell how they do
@@ -43,12 +42,8 @@ class DolphinModel:
                 raise CourseError(f"""{path}: no such file. The template is five files:
                     {", ".join(MODEL_FILES.values())}""")
 
-        def floats(array):
-            return torch.as_tensor(array, dtype=dtype, device=device)
-
-        def integers(array):
-            return torch.as_tensor(array, dtype=torch.long, device=device)
-
+        floats = functools.partial(torch.as_tensor, dtype=dtype, device=device)
+        integers = functools.partial(torch.as_tensor, dtype=torch.long, device=device)
         model = load_model(files["model"])
         n_vertices, n_joints = model["weights"].shape
         segmentation = load_segmentation(files["bones"], files["parts"], n_vertices, n_joints)
@@ -65,7 +60,7 @@ class DolphinModel:
         self.face_uvs = load_face_uvs(files["mesh"], self.F).to(device, dtype)[None]
         labels = [integers(segmentation[key]) for key in ("grouping", "v_labels", "v_labels_coarse")]
         shapedirs = floats(model["shapedirs"])
-        self.LBS = LBS(self.J_regressor, self.parents, self.weights, shapedirs, *labels, rodrigues=rodrigues)
+        self.LBS = LBS(self.J_regressor, self.parents, self.weights, shapedirs, *labels, rodrigues)
 
         self.global_scale = BASE_DOLPHIN_SIZE / (self.V[0, :, 2].max() - self.V[0, :, 2].min())  # ()
         self.fwd_vector = floats([0.0, 0.0, 1.0])
@@ -75,9 +70,8 @@ class DolphinModel:
         """Vertices in the world: {"vertices": (B, V, 3)}, metres.
 
         global_pose (B, 1, 3) and body_pose (B, J - 1, 3): axis-angle in radians of the root and of the other
-        bones; with `pose2rot=False` rotation matrices, (B, 1, 3, 3) and (B, J - 1, 3, 3). translation (B, 1,
-        3), metres. part_scales (P, 4) or None: shape, 0 is the template's. Raises CourseError for other
-        shapes.
+        bones; with `pose2rot=False` matrices, (B, 1, 3, 3) and (B, J - 1, 3, 3). translation (B, 1, 3),
+        metres. part_scales (P, 4) or None: 0 is the template's shape. Raises CourseError for other shapes.
         """
         B, J, rotation = len(translation), self.LBS.n_joints, "3" if pose2rot else "3 3"
         for name, tensor, n in (("global_pose", global_pose, 1), ("body_pose", body_pose, J - 1)):

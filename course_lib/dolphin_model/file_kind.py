@@ -6,14 +6,12 @@ from ..errors import CourseError, fold
 
 _CONVERT = "and pickle a dictionary of NumPy arrays"
 _UNPACK = "unpack it and use the .pkl file in it"
+_GIT_LFS = ("a git-LFS pointer", "run `git lfs pull` in its repository for the file itself")
+_TEXT_COPY = ("a copy as text, with other bytes", "copy it again as binary")
 _TORCH = ("a file of torch.save", f"read it with torch.load {_CONVERT}")
 # How a file begins, what that is, what to do; the first that fits counts. No pickle of a model begins so.
 _BEGINNINGS = (
-    (
-        rb"version https?://git",
-        "a git-LFS pointer",
-        "run `git lfs pull` in its repository for the file itself",
-    ),
+    (rb"version https?://git", *_GIT_LFS),
     (rb"PK\x03\x04.{0,300}/data\.pkl", *_TORCH),
     (rb"\x80.\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", *_TORCH),  # until torch 1.5
     (rb"PK\x03\x04.{26}[^\0]{0,200}\.npy", "a NumPy archive (.npz)", f"read it with numpy.load {_CONVERT}"),
@@ -29,11 +27,7 @@ _BEGINNINGS = (
     (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF", "a picture or a PDF", "look for the .pkl file beside it"),
     (rb"(\xef\xbb\xbf)?\s*<", "a web page", "download the file again, in a browser if the site asks first"),
     (rb"(\xef\xbb\xbf)?\s*[{[]", "JSON", "download the file again if this is a server's answer"),
-    (
-        rb"\xef\xbf\xbd|\xc2\x80|\xff\xfe|\xfe\xff",
-        "a copy as text, with other bytes",
-        "copy it again as binary",
-    ),
+    (rb"\xef\xbf\xbd|\xc2\x80|\xff\xfe|\xfe\xff", *_TEXT_COPY),
 )
 LINE_ENDS = fold("""a pickle whose line ends were changed from LF to CRLF, by git or by a copy in text mode:
         copy or download it again as binary (with git: `*.pkl binary` in .gitattributes, then checkout)""")

@@ -1,7 +1,6 @@
 """The template's files, read and checked: an SMPL-style model, its bones, parts, keypoints and texture.
 
-Everything comes back as plain arrays, whoever made the file: a chumpy pickle of 2015 and our own file look
-the same from here on.
+All of it becomes plain arrays: from here on a chumpy pickle of 2015 and our own file look the same.
 """
 
 import io
@@ -16,21 +15,11 @@ from ..shapes import fits, spell
 from .pickled_values import brief
 from .safe_pickle import load_pickle, read_file
 
-MODEL_FILES = {
-    "model": "dolphin_model.pkl",
-    "mesh": "dolphin_template.obj",
-    "bones": "dolphin_seg_gloss.pkl",
-    "parts": "dolphin_coarse_seg.pkl",
-    "keypoints": "dol_verts2kp.npy",
-}
+MODEL_FILES = dict(model="dolphin_model.pkl", mesh="dolphin_template.obj", bones="dolphin_seg_gloss.pkl")
+MODEL_FILES |= dict(parts="dolphin_coarse_seg.pkl", keypoints="dol_verts2kp.npy")
 # Keys of older SMPL-style files, and what they are called now.
-_OLD_KEYS = {
-    "default_v": "v_template",
-    "template_v": "v_template",
-    "joint_regressor": "J_regressor",
-    "blendshapes": "posedirs",
-    "joints": "J",
-}
+_OLD_KEYS = dict(default_v="v_template", template_v="v_template", joint_regressor="J_regressor")
+_OLD_KEYS |= dict(blendshapes="posedirs", joints="J")
 MAX_VERTICES = 1_000_000
 
 
@@ -137,10 +126,7 @@ def load_face_uvs(path, faces):
         raise CourseError(f"{path}: has {len(theirs)} faces, expected the model's {len(ours)}")
     if torch.equal(theirs, ours):
         return mesh.face_uvs
-    found = {}
-    for i, face in enumerate(theirs.tolist()):
-        for k in range(3):
-            found[tuple(face[k:] + face[:k])] = (i, k)
+    found = {tuple(face[k:] + face[:k]): (i, k) for i, face in enumerate(theirs.tolist()) for k in range(3)}
     rows = [found.get(tuple(face)) for face in ours.tolist()]
     if None in rows:
         i = rows.index(None)

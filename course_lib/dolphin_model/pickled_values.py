@@ -123,10 +123,6 @@ def _broadcast_size(*inputs):
     return math.prod(np.broadcast_shapes(*(array.shape for array in inputs)))
 
 
-def _dot_size(a, b):
-    return math.prod(a.shape[:-1] + b.shape[:-2] + b.shape[1:][-1:])
-
-
 def _select(a, idxs, shape):
     return a.ravel()[idxs] if shape is None else a.ravel()[idxs].reshape(shape)
 
@@ -142,10 +138,6 @@ def _concatenate(*arrays_and_axis):
     return np.concatenate(arrays, axis or 0)
 
 
-def _concatenate_size(*arrays_and_axis):
-    return sum(a.size for a in arrays_and_axis[:-1])
-
-
 def _at_least(a, ndims):
     return {1: np.atleast_1d, 2: np.atleast_2d, 3: np.atleast_3d}[ndims](a)
 
@@ -159,12 +151,12 @@ _CHUMPY = {
     "swapaxes": _Rule(np.swapaxes, "a", "axis1 axis2"),
     "rollaxis": _Rule(lambda a, axis, start: np.rollaxis(a, axis, start or 0), "a", "axis start"),
     "AtleastNd": _Rule(_at_least, "x", "ndims"),
-    "Concatenate": _Rule(_concatenate, "", "axis", _concatenate_size),
+    "Concatenate": _Rule(_concatenate, "", "axis", lambda *inputs: sum(a.size for a in inputs[:-1])),
     "add": _Rule(np.add, "a b", "", _broadcast_size),
     "subtract": _Rule(np.subtract, "a b", "", _broadcast_size),
     "multiply": _Rule(np.multiply, "a b", "", _broadcast_size),
     "divide": _Rule(np.divide, "x1 x2", "", _broadcast_size),
     "negative": _Rule(np.negative, "x"),
-    "dot": _Rule(np.dot, "a b", "", _dot_size),
+    "dot": _Rule(np.dot, "a b", "", lambda a, b: math.prod(a.shape[:-1] + b.shape[:-2] + b.shape[1:][-1:])),
 }
 CHUMPY_CLASSES = tuple(_CHUMPY)

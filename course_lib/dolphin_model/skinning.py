@@ -10,7 +10,6 @@ of GLoSS: Zuffi et al., 3D Menagerie, CVPR 2017, sec. 4).
 import torch
 
 from ..errors import CourseError
-from ..rotations import rotvec_to_rotmat
 from ..shapes import fits
 
 
@@ -28,26 +27,14 @@ class LBS:
     """
 
     def __init__(
-        self,
-        J_regressor,
-        parents,
-        weights,
-        shapedirs,
-        seg_grouping,
-        v_labels,
-        v_labels_coarse,
-        rodrigues=rotvec_to_rotmat,
+        self, J_regressor, parents, weights, shapedirs, seg_grouping, v_labels, v_labels_coarse, rodrigues
     ):
         self.n_joints = weights.shape[1]
         self.n_groups = int(v_labels_coarse.max()) + 1
-        self.parents = parents
-        self.weights = weights
+        self.parents, self.weights, self.seg_grouping = parents, weights, seg_grouping
+        self.v_labels, self.v_labels_coarse, self.rodrigues = v_labels, v_labels_coarse, rodrigues
         self.J_regressor = J_regressor.reshape(self.n_joints, -1)  # (J, V)
         self.shapedirs = shapedirs.reshape(-1, 3, 4)  # (V, 3, 4)
-        self.seg_grouping = seg_grouping
-        self.v_labels = v_labels
-        self.v_labels_coarse = v_labels_coarse
-        self.rodrigues = rodrigues
         self.levels, self.level_order = self._levels()
         self.joint_shift = self._joint_shift()  # (J, 3, P, 4)
         self.shape_basis = self._shape_basis()  # (3 V, 4 P)
@@ -78,10 +65,7 @@ class LBS:
         return (A @ weighted).view(B, 3, -1).transpose(1, 2).contiguous()  # (B, V, 3)
 
     def bone_transforms(self, R, joints):
-        """Where each bone takes a point at rest. -> (B, J, 4, 4)
-
-        R (B, J, 3, 3) rotations; joints (J, 3) at rest.
-        """
+        """Where each bone takes a point at rest: rotations R (B, J, 3, 3), joints (J, 3). -> (B, J, 4, 4)"""
         B, J = R.shape[:2]
         from_parent = joints[1:] - joints.index_select(0, self.parents[1:])
         bones = torch.cat([joints[:1], from_parent])  # (J, 3)

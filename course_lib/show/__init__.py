@@ -2,24 +2,13 @@
 
 Everything interactive is a plain plotly `Figure` (with frames where time passes; never a `FigureWidget`), so
 it shows in Colab, in JupyterLab and in a saved html file alike. Colours are told apart by colour-blind eyes
-and stand out from white and from black paper; text and grid are a grey that both bear, on no background of
-their own.
+and stand out from white and from black paper; text and grid are a grey that both bear, without a background.
 """
 
 from .curves import loss_curves, orientation_figure, orientation_jumps, series_over_time, track_figure
 from .labels import draw_labels
 from .mesh import mesh_viewer
-from .model import (
-    bend_figure,
-    draw_mesh,
-    part_colours,
-    parts_figure,
-    rotation_figure,
-    scale_figure,
-    slider_figure,
-    turns_figure,
-    weights_figure,
-)
+from .model import bend_figure, parts_figure, rotation_figure, scale_figure, turns_figure, weights_figure
 from .render import ball, image_slider, lines, tiles
 from .style import GRID, INK, SERIES
-from .video import InlineVideo, inline_video, video_data_uri, write_video
+from .video import inline_video, video_data_uri, write_video

@@ -88,8 +88,8 @@ def loss_curves(history, *, shown=None, log=True):
 
     history: a list of dicts {name: number}, one per pass, or a dict {name: (passes,)}. The series called
     "total" or "loss" is drawn thickest. shown: names of the terms that are drawn at first and named first
-    (default: all); a click in the legend brings each other one. Raises CourseError when history is empty or
-    its series differ in length.
+    (default: all); a click in the legend brings the others. Raises CourseError when history is empty or its
+    series differ in length.
     """
     curves = _loss_series(history)
     scales = [(kind, "relayout", [{"yaxis.type": kind}]) for kind in ("log", "linear")]

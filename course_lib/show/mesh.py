@@ -94,7 +94,6 @@ def _checked_mesh(vertices, faces):
 
 
 def _checked_intensity(intensity, colour, T, V):
-    """Intensities as (T, V)."""
     if not isinstance(colour, str):
         raise CourseError("mesh_viewer got colours per vertex and an intensity; give one of the two.")
     intensity = as_array(intensity, "intensity")
@@ -162,7 +161,6 @@ def _add_track(figure, track):
 
 
 def _add_time_controls(figure, shown, times):
-    """Give the figure a slider and a play button over its frames."""
     if times is None:
         pause_ms, labels, now = 60, [str(t) for t in shown], dict(prefix="frame ", suffix="")
     else:
@@ -180,9 +178,8 @@ def _add_time_controls(figure, shown, times):
 
 def _skin_or_intensity(title):
     """Make the pair of buttons that colours the mesh by its intensity or as skin."""
-    scales = {title or "values": (ERROR_SCALE, True), "skin": ([[0.0, SKIN], [1.0, SKIN]], False)}
-    actions = []
-    for label, (scale, showscale) in scales.items():
-        actions.append((label, "restyle", [dict(colorscale=[scale], showscale=showscale), [0]]))
+    values = dict(colorscale=[ERROR_SCALE], showscale=True)
+    skin = dict(colorscale=[[[0.0, SKIN], [1.0, SKIN]]], showscale=False)
+    actions = [(title or "values", "restyle", [values, [0]]), ("skin", "restyle", [skin, [0]])]
     corner = dict(x=0.0, xanchor="left", y=1.0, yanchor="top", pad=dict(t=6, l=6))
     return button_row(*actions, active=0, font=dict(size=11), **corner)

@@ -1,9 +1,4 @@
-"""Look at the template: a rotation vector at work, the dolphin's parts, what each bone and each shape
-direction does.
-
-As in all of `show`, everything interactive is a plain plotly figure with frames; the still pictures are
-matplotlib's.
-"""
+"""Look at the template: a rotation vector at work, parts, what each bone and each direction of shape does."""
 
 import numpy as np
 import torch

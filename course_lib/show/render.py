@@ -1,7 +1,4 @@
-"""Look at what a renderer makes: tiles of images, a slider through images, curves, light on a ball.
-
-As in all of `show`, everything interactive is a plain plotly figure with frames.
-"""
+"""Look at what a renderer makes: tiles of images, a slider through images, curves, light on a ball."""
 
 import base64
 import io
@@ -112,10 +109,7 @@ def lines(x, curves, x_title, y_title, mark=None, height=340):
 
 
 def ball(size=96):
-    """Normals of a ball seen from the front, (H, W, 3), and whether a pixel shows it, (H, W).
-
-    x right, y up, z towards us.
-    """
+    """Normals (H, W, 3) of a ball, x right, y up, z towards us, and whether a pixel shows it (H, W)."""
     x = torch.linspace(-1.05, 1.05, size)
     x, y = x[None].expand(size, -1), -x[:, None].expand(-1, size)
     inside = x * x + y * y < 1

@@ -61,6 +61,6 @@ def upright(points):
     return dict(x=z, y=x, z=y)
 
 
-def significant(values, digits=5):
-    """Round to significant digits, for numbers of any size."""
-    return np.array([float(f"{v:.{digits}g}") for v in values], np.float64)
+def significant(values):
+    """Round to five significant digits, for numbers of any size."""
+    return np.array([float(f"{v:.5g}") for v in values], np.float64)

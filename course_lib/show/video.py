@@ -50,8 +50,7 @@ def _encode(command, frames, path):
     """Pipe the frames through ffmpeg; errors speak of `path`."""
     size = None
     with tempfile.TemporaryFile() as words:
-        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=words)
-        encoder = subprocess.Popen(command, **pipes)
+        encoder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=words)
         try:
             for n, frame in enumerate(frames):
                 size = size or frame.shape

@@ -127,7 +127,7 @@ def random_lbs(seed, J=8, P=4, V=40):
     weights, regressor = weights / weights.sum(1, keepdims=True), regressor / regressor.sum(1, keepdims=True)
     shapedirs = rng.normal(size=(V, 3, 4))
     regressor, weights, shapedirs = map(torch.tensor, (regressor, weights, shapedirs))
-    lbs = LBS(regressor, parents, weights, shapedirs, grouping, v_labels, coarse)
+    lbs = LBS(regressor, parents, weights, shapedirs, grouping, v_labels, coarse, rotvec_to_rotmat)
     return lbs, rng.normal(size=(V, 3)), rng.normal(size=(2, J, 3)), rng.normal(size=(P, 4)) * 0.3
 
 

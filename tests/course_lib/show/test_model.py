@@ -8,6 +8,7 @@ import torch
 from course_lib import show
 from course_lib.assets import find_pack
 from course_lib.dolphin_model import DolphinModel
+from course_lib.show.model import part_colours
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_scale_figure_scales(model):
 
 
 def test_parts_and_weights(model):
-    assert show.part_colours(model).shape == (model.V.shape[1], 3)
+    assert part_colours(model).shape == (model.V.shape[1], 3)
     assert [trace.name for trace in show.parts_figure(model).data[1:]] == [f"part {p}" for p in range(7)]
     drawn = show.weights_figure(model, 7).data[0].intensity
     np.testing.assert_allclose(drawn, model.weights[:, 7].numpy(), atol=6e-3)
