@@ -510,9 +510,9 @@ class RoundAndRound(Vectors):
         if not far.any():
             return None
         last = math.degrees(out[int(far.nonzero()[0]) - 1].norm())
-        return Complaint.of(f"""one-turn: It goes well up to {last:.0f}°, then the vector
-            leaps. A rotation has more than two names: (a + 2 pi k) n for every whole k: work out k, or add
-            turns until the nearest is reached.""")
+        return Complaint.of(f"""one-turn: It goes well up to {last:.0f}°, then the vector leaps. A
+            rotation has more than two names: (a + 2 pi k) n for every whole k: work out k, or add turns until
+            the nearest is reached.""")
 
 
 STEPS = (SameRotations(), PastHalfATurn(), ThereAndBack(), AtRest(), RoundAndRound())
@@ -538,14 +538,13 @@ def number(name, value):
     if not numeric or isinstance(value, bool):
         raise Problem.of(f"""not-a-number: `{name}` gives {describe(value)}, expected one number, a tensor of
             shape ().""")
-    found = value if torch.is_tensor(value) else torch.as_tensor(np.asarray(value))
+    found = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
     if found.numel() != 1:
         raise Problem.of(f"""shape: `{name}` gives shape {shape_text(found.shape)}, expected one number, a
             tensor of shape ().""")
-    found = found.detach().double().cpu().reshape(())
-    if not torch.isfinite(found):
+    if not torch.isfinite(found).all():
         raise Problem.of(f"not-finite: `{name}` gives {float(found)}.")
-    return found
+    return found.reshape(())
 
 
 def u_shape(width, height, thickness, depth):
@@ -605,9 +604,6 @@ class Length(Property):
 class Volume(Property):
     """A body, vertices and faces, whose volume its edges tell: `known(vertices)`."""
 
-    def known(self, vertices):
-        raise NotImplementedError
-
     def call(self, given, vertices, faces):
         return {"volume": number(VOLUME, given.mesh_volume(vertices, faces))}
 
@@ -635,7 +631,7 @@ class Volume(Property):
         return probable(got / volume, guesses, MISTAKES, 1e-3) or self.otherwise(got, v, faces, volume)
 
     def otherwise(self, got, vertices, faces, volume):
-        return Complaint.of(f"wrong-volume: For a body of {float(volume):.3f} m³ it gives {float(got):.3f}.")
+        return Complaint.of(f"wrong-volume: For a body of {volume:.3f} m³ it gives {got:.3f}.")
 
 
 class Solid(Volume):
@@ -673,8 +669,8 @@ class BentAway(Volume):
         about_middle = _signed_parts(vertices - vertices.mean(0), faces).abs().sum()
         guesses = [("convex-hull", hull / volume), ("unsigned, bent", about_middle / volume)]
         missing = Complaint.of(f"""origin: The box about the origin was right, this body, moved away, is not:
-            the result must not depend on where the body lies. It should be {float(volume):.3f} m³, yours is
-            {float(got):.3f}.""")
+            the result must not depend on where the body lies. It should be {volume:.3f} m³, yours is
+            {got:.3f}.""")
         return probable(got / volume, guesses, MISTAKES, 1e-3) or missing
 
 

@@ -42,6 +42,11 @@ def given(exercise, *functions):
     return types.SimpleNamespace(**dict(zip(exercise.functions, functions, strict=True)))
 
 
+def then(change, right):
+    """The right function, whose result is changed."""
+    return lambda *inputs: change(right(*inputs))
+
+
 def mistakes(bank):
     """A bank, (key, wrong function) each, as the parameters of a test."""
     ids = [f"{n}-{key}" for n, (key, _) in enumerate(bank)]

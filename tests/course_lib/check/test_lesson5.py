@@ -21,14 +21,9 @@ from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import continuous_rotvecs
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import assert_named, assert_right, given, mistakes  # noqa: E402
+from bank import assert_named, assert_right, given, mistakes, then  # noqa: E402
 
 TURN = 2 * math.pi
-
-
-def then(change, right):
-    """The right function, whose result is changed."""
-    return lambda *inputs: change(right(*inputs))
 
 
 def nothing(*inputs):
