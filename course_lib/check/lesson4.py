@@ -10,6 +10,7 @@ import inspect
 import textwrap
 import traceback
 import types
+from functools import partial
 
 import torch
 
@@ -461,24 +462,21 @@ class Descends(OnStage):
 
     def judge(self, outputs, colours, goal):
         values, events = outputs["values"], outputs["events"].tolist()
-
-        def comes_out(**how):
-            return close(values, descend(colours, goal, self.steps, **how)[0], 1e-4)
-
+        descended = partial(descend, colours, goal, self.steps)
+        right = descended()[0]
         if STEP not in events and not close(values[-1], values[0]):
             return Complaint.of("""not-the-optimizer: The parameters change, but the optimizer that was passed
                 is never asked for a step. A new one in every step has no memory, and changes by hand have no
                 rates: use `optimizer.step()` of the one you are given.""")
-        if comes_out():
+        if close(values, right, 1e-4):
             return None
         if close(values[-1], values[0]):
             return self.stands_still(events)
-        for key, how in WRONG_STEPS:
-            whole = CUT_OFF not in events  # what came whole was left out later
-            if not (whole and key.partition(",")[0].endswith("-detached")) and comes_out(**how):
-                return named(key, MISTAKES)
-        pairs = zip(values, descend(colours, goal, self.steps)[0])
-        wrong = next(n for n, (mine, right) in enumerate(pairs) if not close(mine, right))
+        whole = CUT_OFF not in events  # what came whole was left out later
+        known = [(key, how) for key, how in WRONG_STEPS if not (whole and "-detached" in key)]
+        if guessed := probable(values, ((key, descended(**how)[0]) for key, how in known), MISTAKES, 1e-4):
+            return guessed
+        wrong = next(n for n, pair in enumerate(zip(values, right)) if not close(*pair))
         return Complaint.of(f"""wrong-steps: Up to batch {wrong - 1} the parameters are right, after batch
             {wrong} they are not. For each batch, in this order: zero_grad, render, the loss of all terms,
             backward, step, clamp.""")
