@@ -10,6 +10,7 @@ import inspect
 import textwrap
 import traceback
 import types
+from functools import partial
 
 import torch
 
@@ -23,7 +24,9 @@ RATE = 0.4  # of the gradient descent; the optimiser has no memory, so each step
 WEIGHTS = {"photometric": 1.0, "mask": 0.5, "prior": 0.3}
 NAMES = (*WEIGHTS, "loss")
 PARTS = 7
-RENDER, BACKWARD, ZERO, STEP, CUT_OFF = range(5)  # what the stand-ins note, in the order in which it happens
+RENDER, BACKWARD, STEP, CUT_OFF = range(4)  # what the stand-ins note, in the order in which it happens
+MOVED = ("t", "cam", "original", "segmented")  # what of a batch must be on the scene's device
+ALL_TERMS = "The loss is the sum of all terms: `sum(terms.values())`."
 
 # What is said of each named mistake. Where one mistake has several texts, a comma and more words tell them
 # apart.
@@ -91,14 +94,9 @@ MISTAKES = {
         number of batches, `len(loader)`."""),
 }
 for _name in WEIGHTS:
-    MISTAKES[f"one-term-only, {_name}"] = (
-        fold(f"""Only the term `{_name}` is minimised. The loss is the sum of all terms:
-            `sum(terms.values())`.""")
-    )
-    MISTAKES[f"term-left-out, {_name}"] = (
-        fold(f"""The term `{_name}` moves nothing: it is left out of the sum. The loss is the sum of all
-            terms: `sum(terms.values())`.""")
-    )
+    MISTAKES[f"one-term-only, {_name}"] = f"Only the term `{_name}` is minimised. {ALL_TERMS}"
+    left_out = f"The term `{_name}` moves nothing: it is left out of the sum. {ALL_TERMS}"
+    MISTAKES[f"term-left-out, {_name}"] = left_out
 
 # What torch says, and the mistake that it means.
 TORCH_SAYS = {
@@ -182,15 +180,11 @@ class Loader:
 
 
 class Optimizer(torch.optim.SGD):
-    """Gradient descent that notes when it is asked for what."""
+    """Gradient descent that notes when it makes a step."""
 
     def __init__(self, parameters, log):
         super().__init__(parameters, lr=RATE)
         self.log = log
-
-    def zero_grad(self, *args, **kwargs):
-        self.log.append(ZERO)
-        super().zero_grad(*args, **kwargs)
 
     def step(self, closure=None):
         result = super().step(closure)
@@ -219,7 +213,7 @@ class Stage:
         self.scene.translations.register_hook(lambda _: self.log.append(BACKWARD))
 
     def values(self):
-        return torch.cat([p.detach().flatten() for p in self.parameters]).clone()
+        return torch.cat([p.detach().flatten() for p in self.parameters])
 
     def render(self, scene=None, t=None, cam=None):
         """Instead of `solutions.rendering.render`."""
@@ -231,8 +225,7 @@ class Stage:
         if not torch.is_tensor(t) or not isinstance(cam, Camera):
             raise Problem.of(f"""not-from-the-batch: render gets {describe(t)} and {describe(cam)}, expected
                 what the batch holds: `frames["t"]` and `frames["cam"]`.""")
-        moved = {"t": not isinstance(t, Elsewhere), "cam": cam.moved}
-        self.unmoved += [name for name in moved if not moved[name]]
+        self.unmoved += ["t"] * isinstance(t, Elsewhere) + ["cam"] * (not cam.moved)
         t = t.as_subclass(torch.Tensor)
         self.log.append(RENDER)
         self.snapshots.append(self.values())
@@ -263,7 +256,8 @@ class Stage:
                 raise Problem.of(f"""argument-order: compute_loss gets {given} as its {name}. Hand on what
                     render gives, in its order: {call}.""")
         self.unmoved += [name for name in ("original", "segmented") if isinstance(frames[name], Elsewhere)]
-        self.log += [CUT_OFF] * (not (image.requires_grad and silhouette.requires_grad))
+        if not (image.requires_grad and silhouette.requires_grad):
+            self.log.append(CUT_OFF)
         original = frames["original"].as_subclass(torch.Tensor)
         terms = {
             "photometric": WEIGHTS["photometric"] * (image - original).square().mean(),
@@ -283,27 +277,25 @@ class Stage:
         try:
             return fit(self.scene, self.loader, self.render, self.compute_loss, self.optimizer, steps)
         except (AttributeError, KeyError, RuntimeError, TypeError) as error:
-            if _called_the_other_loss(error):
-                raise Problem(*named("losses-of-the-notebook", MISTAKES)) from None
-            if "ellipsis" in str(error) or (isinstance(error, KeyError) and _blanks(fit)):
-                raise Problem("blank-left", _still_blank(fit)) from None
-            if isinstance(error, KeyError):
-                if error.args == ("loss",):
-                    raise Problem(*named("history-without-loss", MISTAKES)) from None
-                raise
-            since = self.log[len(self.log) - self.log[::-1].index(RENDER) :] if RENDER in self.log else []
-            if "modified by an inplace operation" in str(error) and STEP in since:
-                raise Problem(*named("step-before-backward", MISTAKES)) from None
-            for words, key in TORCH_SAYS.items():
-                if words in str(error):
-                    raise Problem(*named(key, MISTAKES)) from None
+            if complaint := self.meaning(error, fit):
+                raise Problem(*complaint) from None
             raise
 
-
-def _called_the_other_loss(error):
-    """Whether an exception comes from `losses.compute_loss`, or from what that called."""
-    calls = traceback.extract_tb(error.__traceback__)
-    return any((call.filename, call.name) == (losses.__file__, "compute_loss") for call in calls)
+    def meaning(self, error, fit):
+        """What an exception means, where a usual mistake has caused it. -> Complaint or None"""
+        words, no_such_key = str(error), isinstance(error, KeyError)
+        calls = [(call.filename, call.name) for call in traceback.extract_tb(error.__traceback__)]
+        if (losses.__file__, "compute_loss") in calls:
+            return named("losses-of-the-notebook", MISTAKES)
+        if "ellipsis" in words or no_such_key and _blanks(fit):
+            return Complaint("blank-left", _still_blank(fit))
+        if no_such_key:
+            return named("history-without-loss", MISTAKES) if error.args == ("loss",) else None
+        latest = {event: n for n, event in enumerate(self.log)}
+        stepped = latest.get(STEP, -1) > latest.get(RENDER, len(self.log))  # since the last rendering
+        if stepped and "modified by an inplace operation" in words:
+            return named("step-before-backward", MISTAKES)
+        return next((named(key, MISTAKES) for said, key in TORCH_SAYS.items() if said in words), None)
 
 
 def _blanks(function):
@@ -337,52 +329,45 @@ def descend(colours, goal, steps, each="zrbsc", first="", last="", seen=tuple(WE
     beginning and the end of a pass, when the batch is the last one. seen: the terms whose gradient arrives.
     share: of the gradient that arrives.
     """
-    x = torch.full((len(colours), 3), START, dtype=torch.float64)
-    w = torch.tensor(ABSORPTION, dtype=torch.float64)
-    y, grads = colours.double(), [torch.zeros_like(x), torch.zeros_like(w)]
+    parameters = torch.tensor([[START] * 3] * len(colours) + [ABSORPTION], dtype=torch.float64)  # (T + 1, 3)
+    grads = torch.zeros_like(parameters)
+    (x, w), (x_grad, w_grad) = ((values[:-1], values[-1]) for values in (parameters, grads))
+    y, force = colours.double(), {name: share * WEIGHTS[name] * (name in seen) for name in WEIGHTS}
     snapshots, terms = [], []
 
-    def act(do, t):
-        nonlocal x, w, grads
-        if do == "z":
-            grads = [torch.zeros_like(x), torch.zeros_like(w)]
-        elif do == "r":
-            snapshots.append(torch.cat([x.flatten(), w]))
-        elif do == "b":
-            if "photometric" in seen:
-                grads[0][t] += share * WEIGHTS["photometric"] * 2 * (x[t] - y[t]) / x[t].numel()
-            if "mask" in seen:
-                grads[1] += share * WEIGHTS["mask"] * 2 * (w.mean() - goal) / 3
-            if "prior" in seen:
-                grads[0] += share * WEIGHTS["prior"] * 2 * x / x.numel()
-        elif do == "s":
-            x, w = x - RATE * grads[0], w - RATE * grads[1]
-        elif do == "c":
-            w = w.clamp(0, 1)
+    def act(what, t=None):
+        for do in what:
+            if do == "z":
+                grads.zero_()
+            elif do == "r":
+                snapshots.append(parameters.flatten().clone())
+            elif do == "b":
+                x_grad[t] += force["photometric"] * 2 * (x[t] - y[t]) / x[t].numel()
+                w_grad.add_(force["mask"] * 2 * (w.mean() - goal) / 3)
+                x_grad.add_(force["prior"] * 2 * x / x.numel())
+            elif do == "s":
+                parameters.sub_(RATE * grads)
+            elif do == "c":
+                w.clamp_(0, 1)
+
+    def loss(t):
+        photometric = WEIGHTS["photometric"] * (x[t] - y[t]).square().mean()
+        mask, prior = WEIGHTS["mask"] * (w.mean() - goal).square(), WEIGHTS["prior"] * x.square().mean()
+        return torch.stack([photometric, mask, prior, photometric + mask + prior])
 
     for _ in range(steps):
-        t = None
-        for do in first:
-            act(do, t)
-        of_pass = []
+        act(first)
         for t in torch.arange(len(colours)).split(2):
-            values = [
-                WEIGHTS["photometric"] * (x[t] - y[t]).square().mean(),
-                WEIGHTS["mask"] * (w.mean() - goal).square(),
-                WEIGHTS["prior"] * x.square().mean(),
-            ]
-            of_pass.append(torch.stack([*values, sum(values)]))
-            for do in each:
-                act(do, t)
-        for do in last:
-            act(do, t)
-        terms.append(torch.stack(of_pass))
-    return torch.stack([*snapshots, torch.cat([x.flatten(), w])]), torch.stack(terms)
+            terms.append(loss(t))
+            act(each, t)
+        act(last, t)
+    act("r")
+    return torch.stack(snapshots), torch.stack(terms).view(steps, -1, 4)
 
 
 def scored_at_start(first, colours, goal):
     """Whether the first loss that was computed is that of a batch, with the scene as it begins."""
-    batches = descend(colours, float(goal), 1, each="")[1][0]  # (batches, 4)
+    batches = descend(colours, goal, 1, each="")[1][0]  # (batches, 4)
     return any(close(first, batch[:3]) for batch in batches)
 
 
@@ -402,7 +387,7 @@ class OnStage(Property):
 
     def played(self, given, colours, goal, **kind):
         """The stage after the student's loop; `history` is what it returned."""
-        stage = Stage(colours, float(goal), **kind)
+        stage = Stage(colours, goal, **kind)
         stage.history = stage.run(given.fit, self.steps)
         return stage
 
@@ -442,16 +427,16 @@ class Passes(OnStage):
 
     def judge(self, outputs, colours, goal):
         seen = outputs["seen"]
-        if bool((seen == self.steps).all()):
+        if (seen == self.steps).all():
             return None
-        if bool((seen == 1).all()):
+        if (seen == 1).all():
             return Complaint.of(f"""one-pass: With steps = {self.steps} the clip is gone through once. Go
                 through the loader anew in every step, and return after the last one: is the `return` indented
                 too far, or the loader's iterator used up?""")
-        if bool((seen[:-2] == 0).all()) and seen[-1] > 0:
+        if (seen[:-2] == 0).all() and seen[-1] > 0:
             return Complaint.of("""last-batch-only: Only the last batch of each pass is rendered: what belongs
                 to a batch must be indented to stand within the loop over the loader.""")
-        if bool((seen[2:] == 0).all()) and seen[0] > 0:
+        if (seen[2:] == 0).all() and seen[0] > 0:
             return Complaint.of("""first-batch-only: Only the first batch of each pass is rendered. Is there a
                 `break` or a `return` within the loop over the loader?""")
         least, most = int(seen.min()), int(seen.max())
@@ -477,24 +462,21 @@ class Descends(OnStage):
 
     def judge(self, outputs, colours, goal):
         values, events = outputs["values"], outputs["events"].tolist()
-
-        def comes_out(**how):
-            return close(values, descend(colours, float(goal), self.steps, **how)[0], 1e-4)
-
+        descended = partial(descend, colours, goal, self.steps)
+        right = descended()[0]
         if STEP not in events and not close(values[-1], values[0]):
             return Complaint.of("""not-the-optimizer: The parameters change, but the optimizer that was passed
                 is never asked for a step. A new one in every step has no memory, and changes by hand have no
                 rates: use `optimizer.step()` of the one you are given.""")
-        if comes_out():
+        if close(values, right, 1e-4):
             return None
         if close(values[-1], values[0]):
             return self.stands_still(events)
-        for key, how in WRONG_STEPS:
-            whole = CUT_OFF not in events  # what came whole was left out later
-            if not (whole and key.partition(",")[0].endswith("-detached")) and comes_out(**how):
-                return named(key, MISTAKES)
-        pairs = zip(values, descend(colours, float(goal), self.steps)[0])
-        wrong = next(n for n, (mine, right) in enumerate(pairs) if not close(mine, right))
+        whole = CUT_OFF not in events  # what came whole was left out later
+        known = [(key, how) for key, how in WRONG_STEPS if not (whole and "-detached" in key)]
+        if guessed := probable(values, ((key, descended(**how)[0]) for key, how in known), MISTAKES, 1e-4):
+            return guessed
+        wrong = next(n for n, pair in enumerate(zip(values, right)) if not close(*pair))
         return Complaint.of(f"""wrong-steps: Up to batch {wrong - 1} the parameters are right, after batch
             {wrong} they are not. For each batch, in this order: zero_grad, render, the loss of all terms,
             backward, step, clamp.""")
@@ -532,7 +514,7 @@ class Clamps(OnStage):
         mine = outputs["absorption"]
 
         def comes_out(**how):
-            return close(mine, descend(colours, float(goal), self.steps, **how)[0][:, -3:])
+            return close(mine, descend(colours, goal, self.steps, **how)[0][:, -3:])
 
         if comes_out():
             return None
@@ -567,7 +549,7 @@ class History(OnStage):
 
     def judge(self, outputs, colours, goal):
         mine = outputs["history"]  # (steps, 4)
-        batches = descend(colours, float(goal), self.steps)[1]  # (steps, batches, 4)
+        batches = descend(colours, goal, self.steps)[1]  # (steps, batches, 4)
         mean, total = batches.mean(1), batches.sum(1)
         if close(mine, mean, 1e-4):
             return None
@@ -596,14 +578,11 @@ def history_table(history, steps, batches):
     Raises a Problem for anything else.
     """
     if history is None:
-        raise Problem.of(
-            "none: fit gives None, expected the history, a list of dicts. Is the `return` missing?"
-        )
-    if isinstance(history, dict):
-        raise Problem.of("history-dict: fit gives a dict, expected a list with a dict for every pass.")
+        raise Problem.of("""none: fit gives None, expected the history, a list of dicts. Is the `return`
+            missing?""")
     if not isinstance(history, (list, tuple)):
-        raise Problem.of(f"""history-not-a-list: fit gives {describe(history)}, expected a list with a dict
-            for every pass.""")
+        key = "history-dict" if isinstance(history, dict) else "history-not-a-list"
+        raise Problem.of(f"{key}: fit gives {describe(history)}, expected a list with a dict for every pass.")
     if len(history) != steps:
         if len(history) == steps * batches:
             raise Problem.of(f"""history-per-batch: The history has an entry for each of the {steps * batches}
@@ -632,9 +611,6 @@ def _number(name, value):
     except (TypeError, ValueError, RuntimeError):
         raise Problem.of(f"""history-not-numbers: `{name}` of the history is {describe(value)}, expected a
             number.""") from None
-
-
-MOVED = ("t", "cam", "original", "segmented")
 
 
 class Moves(OnStage):

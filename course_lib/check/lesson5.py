@@ -2,14 +2,16 @@
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import torch
+from torch.nn.functional import normalize
 
 from ..errors import fold
 from ..metrics import rotation_steps
 from ..rotations import rotmat_to_rotvec, rotmat_to_steady_rotvec, rotvec_to_rotmat
-from .core import Complaint, Exercise, Problem, Property, close, describe, probable, shape_text, tensor
+from .core import Complaint, Exercise, Problem, Property, clone, close, describe, probable, shape_text, tensor
 
 TURN = 2 * math.pi
 
@@ -109,17 +111,17 @@ MISTAKES = {
 
 # --- exercise 8: the output video
 
-FRAME = "compose_frame(original, segmentation, render, soft_mask)"
+PICTURES = ("original", "segmentation", "render", "soft_mask")
+FRAME = f"compose_frame({', '.join(PICTURES)})"
 PLACES = ("top left", "top right", "bottom left", "bottom right")
 
 
-def composed(given, original, segmentation, render, soft_mask):
+def composed(given, **pictures):
     """The student's frame (2 H, 2 W, 3). Raises a Problem that says how another one is put together."""
+    original, before = pictures["original"], clone(pictures)
     height, width = original.shape[:2]
-    handed = {"original": original, "segmentation": segmentation, "render": render, "soft_mask": soft_mask}
-    before = {name: picture.clone() for name, picture in handed.items()}
     try:
-        frame = given.compose_frame(original, segmentation, render, soft_mask)
+        frame = given.compose_frame(*(pictures[name] for name in PICTURES))
     except (RuntimeError, ValueError) as error:
         if "expanded size" in str(error) or "could not broadcast input array" in str(error):
             raise Problem.of(f"""fixed-size: Your code does not take frames of {width} x {height}. Read the
@@ -129,8 +131,8 @@ def composed(given, original, segmentation, render, soft_mask):
                 channel, the pictures three: repeat the masks' channel first (`mask.expand(-1, -1, 3)`), and
                 join rows of tiles of one height.""") from None
         raise
-    for name, picture in handed.items():
-        if not torch.equal(picture, before[name]):
+    for name in PICTURES:
+        if not torch.equal(pictures[name], before[name]):
             raise Problem.of(f"""changed-input: Your code writes into its input `{name}`. Whoever called it
                 needs that still: write into a copy, `{name}.clone()`, or choose with `torch.where`, which
                 makes a new picture.""")
@@ -171,12 +173,10 @@ def video_case(rng, height=6, width=8):
     soft = rng.uniform(0.05, 0.4, size=(height, width, 1))
     soft = np.where(rng.random(soft.shape) < 0.5, soft, soft + 0.55)
     soft.reshape(-1)[rng.permutation(soft.size)[:4]] = (0, 0, 1, 1)
-    original, render = (
-        torch.from_numpy(rng.uniform(0.1, 0.9, size=(height, width, 3))).float() for _ in range(2)
-    )
-    mask = torch.from_numpy(rng.integers(0, 2, size=(height, width, 1))).float()
-    soft = torch.from_numpy(soft).float()
-    return {"original": original, "segmentation": mask, "render": render, "soft_mask": soft}
+    original, render = rng.uniform(0.1, 0.9, size=(2, height, width, 3))
+    mask = rng.integers(0, 2, size=(height, width, 1))
+    pictures = zip(PICTURES, (original, mask, render, soft))
+    return {name: torch.from_numpy(picture).float() for name, picture in pictures}
 
 
 class OneFrame(Property):
@@ -185,8 +185,8 @@ class OneFrame(Property):
     def inputs(self, rng):
         return video_case(rng)
 
-    def call(self, given, original, segmentation, render, soft_mask):
-        return {"frame": composed(given, original, segmentation, render, soft_mask)}
+    def call(self, given, **pictures):
+        return {"frame": composed(given, **pictures)}
 
 
 class FourTiles(OneFrame):
@@ -244,8 +244,7 @@ def whole_frame(frame, right):
 
 
 def mask_tile(tile, place, masks, above, original, render):
-    """What is wrong with a mask's tile: above that of the segmentation, else that of the soft mask. ->
-    Complaint"""
+    """What is wrong with a mask's tile: above the segmentation's, else the soft mask's. -> Complaint"""
     name, other = ("segmentation", "soft mask") if above else ("soft mask", "segmentation")
     mask = masks[name]
     if any(close(tile[..., c], mask[..., c]) and tile.sum() < mask.sum() * 0.4 for c in range(3)):
@@ -271,16 +270,15 @@ class Composite(OneFrame):
 
     def judge(self, outputs, original, segmentation, render, soft_mask):
         frame = outputs["frame"]
-        right = laid_over(soft_mask > 0.5, render, original)
+        sharp, both = soft_mask > 0.5, original + render
+        right = laid_over(sharp, render, original)
         kinds = [frame, frame.flip(-1), frame / 255]  # those were said above
         if any(close(there, right) for kind in kinds for there in tiles_of(kind)):
             return None
-        sharp = soft_mask > 0.5
-        both = original + render
         guesses = [
             ("black-background, all", render),
             ("black-background, around", render * sharp),
-            ("threshold-reversed", laid_over(soft_mask <= 0.5, render, original)),
+            ("threshold-reversed", laid_over(sharp, original, render)),
             ("blended", soft_mask * render + (1 - soft_mask) * original),
             ("not-composited", original),
             ("wrong-mask", laid_over(segmentation > 0.5, render, original)),
@@ -321,9 +319,7 @@ class AnySize(Property):
 
     @staticmethod
     def case(size, inputs):
-        return {
-            name: inputs[f"{size}_{name}"] for name in ("original", "segmentation", "render", "soft_mask")
-        }
+        return {name: inputs[f"{size}_{name}"] for name in PICTURES}
 
 
 video = Exercise(8, "Output video", ("compose_frame",), (FourTiles(), Composite(), AnySize()))
@@ -334,62 +330,32 @@ video = Exercise(8, "Output video", ("compose_frame",), (FourTiles(), Composite(
 VECTORS = "continuous_rotvecs(rotmats)"
 
 
-def _unit(v):
-    return v / v.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-
-
-def continuous(rotmats):
-    """The vectors that are asked for, by a way that nobody needs to write: quaternions of one sign.
-
-    Right below a whole turn.
-    """
-    return rotmat_to_steady_rotvec(rotmats.double())
-
-
-def _degrees(radians):
-    return math.degrees(float(radians))
+def _leaps(vectors):
+    """How far each vector is from that of the frame before; 0 for the first. -> (T,)"""
+    return torch.diff(vectors, dim=0, prepend=vectors[:1]).norm(dim=-1)
 
 
 def mistake(out, rotmats):
     """Which mistake made the vectors `out` (T, 3), float64, of `rotmats` (T, 3, 3). -> Complaint"""
-    want, short = continuous(rotmats), rotmat_to_rotvec(rotmats.double())
-    other = short - TURN * _unit(short)
-    jumped = (short[1:] - short[:-1]).norm(dim=-1) > math.pi
-    leaps = torch.cat([torch.zeros(1, dtype=torch.bool), jumped])[:, None]  # (T, 1)
-    guesses = [
-        ("transposed", -want),
-        ("transposed", -short),
-        ("degrees", torch.rad2deg(want)),
-        ("degrees", torch.rad2deg(short)),
-    ]
-    texts = MISTAKES
-    if leaps.any():
-        t = int(leaps[:, 0].nonzero()[0])
-        guesses += [
-            ("still-shortest", short),
-            ("per-component", lambda: torch.from_numpy(np.unwrap(short.numpy(), axis=0))),
-            ("compares-with-raw", torch.where(leaps, other, short)),
-            ("stays-flipped", torch.where(leaps.cumsum(0) > 0, other, short)),
-            ("longest", other),
-        ]
-        texts = {key: MISTAKES[key].format(t=t, before=t - 1) for key, _ in guesses}
-    if named := probable(out, guesses, texts, 2e-3):
-        return named
+    rotmats = rotmats.double()
+    want = rotmat_to_steady_rotvec(rotmats)  # another way than the exercise's; right below a whole turn
+    short = rotmat_to_rotvec(rotmats)
+    if known := known_vectors(out, want, short):
+        return known
     if len(want) > 1 and close(out[1:], want[1:], 2e-3):
         return Complaint.of("""first-frame: Only frame 0 is wrong. It has no frame before it: it takes the
             shortest vector, `rotmat_to_rotvec(rotmats)[0]`.""")
-    added = out - short
-    along = (added * _unit(short)).sum(-1)
-    across = (added - along[:, None] * _unit(short)).norm(dim=-1)
+    added, axes = out - short, normalize(short, dim=-1)
+    along = (added * axes).sum(-1, keepdim=True)
     halves = along / math.pi
-    whole = (halves - halves.round()).abs().max() < 1e-2
-    if across.max() < 1e-2 and whole and (halves.round() % 2 != 0).any():
+    whole = (halves - halves.round()).abs().max() < 1e-2 and (added - along * axes).norm(dim=-1).max() < 1e-2
+    if whole and (halves.round() % 2 != 0).any():
         return Complaint.of("""half-turns: Multiples of pi are added. A rotation is the same again after a
             whole turn, 2 pi.""")
     if is_euler(out, rotmats):
         return Complaint.of("""euler: These are Euler angles: three turns one after the other. Asked for is
             one rotation vector, axis times angle; `rotmat_to_rotvec` gives the shortest.""")
-    wrong = (rotvec_to_rotmat(out) - rotmats.double()).flatten(1).norm(dim=-1) > 1e-2
+    wrong = (rotvec_to_rotmat(out) - rotmats).flatten(1).norm(dim=-1) > 1e-2
     if wrong.any():
         t = int(wrong.nonzero()[0])
         size = torch.linalg.svdvals(out)
@@ -400,26 +366,57 @@ def mistake(out, rotmats):
         return Complaint.of(f"""changes-rotation: In frame {t} your vector ({vector}) means another rotation
             than its matrix. Only whole turns, 2 pi, along the axis of that frame may be added to what
             `rotmat_to_rotvec` gives.""")
-    leap = (out[1:] - out[:-1]).norm(dim=-1)
-    if len(out) > 1 and leap.max() > math.pi / 2:
-        t = int(leap.argmax())
-        turn = float(rotation_steps(rotmats.double())[t])
-        return Complaint.of(f"""jumps: Between frames {t} and {t + 1} your vector leaps by
-            {_degrees(leap.max()):.0f}°, while the animal turns by {turn:.0f}°. Of all vectors that mean the
+    leap, t = (largest.item() for largest in _leaps(out).max(0))
+    if leap > math.pi / 2:
+        turn = float(rotation_steps(rotmats)[t - 1])
+        return Complaint.of(f"""jumps: Between frames {t - 1} and {t} your vector leaps by
+            {math.degrees(leap):.0f}°, while the animal turns by {turn:.0f}°. Of all vectors that mean the
             rotation, take the one nearest to the frame before.""")
     return Complaint.of("""not-shortest-first: It is continuous, but begins with another name: frame 0 takes
         the shortest vector.""")
+
+
+def known_vectors(out, want, short):
+    """Which mistake it is whose vectors are known. -> Complaint or None
+
+    out, want, short: (T, 3), the student's vectors, the right ones, the shortest ones.
+    """
+    other = short - TURN * normalize(short, dim=-1)
+    leaps = (_leaps(short) > math.pi)[:, None]  # (T, 1)
+    t = int(leaps.int().argmax())  # the first of them
+    guesses = [("transposed", -want), ("transposed", -short)]
+    guesses += [("degrees", torch.rad2deg(want)), ("degrees", torch.rad2deg(short))]
+    if leaps.any():
+        guesses += [
+            ("still-shortest", short),
+            ("per-component", torch.from_numpy(np.unwrap(short.numpy(), axis=0))),
+            ("compares-with-raw", torch.where(leaps, other, short)),
+            ("stays-flipped", torch.where(leaps.cumsum(0) > 0, other, short)),
+            ("longest", other),
+        ]
+    texts = {key: MISTAKES[key].format(t=t, before=t - 1) for key, _ in guesses}
+    return probable(out, guesses, texts, 2e-3)
 
 
 def is_euler(out, rotmats):
     """Whether three turns about x, y and z, in any order, by these angles give the rotations."""
     axes = torch.eye(3, dtype=out.dtype)
     for order in itertools.permutations(range(3)):
-        for angles in (out, out[:, list(np.argsort(order))]):  # named by axis, or in the order of turning
-            turned = [rotvec_to_rotmat(angles[:, i, None] * axes[i]) for i in order]
-            if close(turned[0] @ turned[1] @ turned[2], rotmats, 1e-3):
+        for angles in (out, out[:, np.argsort(order)]):  # named by axis, or in the order of turning
+            first, second, third = (rotvec_to_rotmat(angles[:, i, None] * axes[i]) for i in order)
+            if close(first @ second @ third, rotmats, 1e-3):
                 return True
     return False
+
+
+def _directions(rng, *shape):
+    """Random unit vectors. -> (*shape, 3), float64"""
+    return normalize(torch.from_numpy(rng.normal(size=(*shape, 3))), dim=-1)
+
+
+def _any_turn(rng):
+    """A random rotation matrix. -> (3, 3), float64"""
+    return rotvec_to_rotmat(torch.from_numpy(rng.normal(size=(1, 3))))[0]
 
 
 class Vectors(Property):
@@ -435,7 +432,7 @@ class Vectors(Property):
     def judge(self, outputs, rotmats):
         out = outputs["rotvecs"].double()
         meant = close(rotvec_to_rotmat(out), rotmats, 1e-3)
-        steady = len(out) < 2 or (out[1:] - out[:-1]).norm(dim=-1).max() < math.pi / 2
+        steady = _leaps(out).max() < math.pi / 2
         return None if meant and steady and out[0].norm() < math.pi + 1e-3 else mistake(out, rotmats)
 
 
@@ -445,7 +442,7 @@ class SameRotations(Vectors):
 
     def inputs(self, rng):
         s = torch.linspace(0, 1, 12).double()[:, None]
-        start, end = _unit(torch.from_numpy(rng.normal(size=(2, 3))))
+        start, end = _directions(rng, 2)
         return {"rotmats": rotvec_to_rotmat(0.8 * start + s * 1.5 * end).float()}
 
 
@@ -468,10 +465,9 @@ class ThereAndBack(Vectors):
 
     def inputs(self, rng):
         s = torch.linspace(0, 1, 121).double()[:, None]
-        start, drift = _unit(torch.from_numpy(rng.normal(size=(2, 3))))
-        return {
-            "rotmats": rotvec_to_rotmat(4.3 * torch.sin(TURN * s + 0.017) * _unit(start + 0.4 * s * drift))
-        }
+        start, drift = _directions(rng, 2)
+        vectors = 4.3 * torch.sin(TURN * s + 0.017) * normalize(start + 0.4 * s * drift, dim=-1)
+        return {"rotmats": rotvec_to_rotmat(vectors)}
 
 
 class AtRest(Vectors):
@@ -480,17 +476,14 @@ class AtRest(Vectors):
     after = (SameRotations,)
 
     def inputs(self, rng):
-        axis = _unit(torch.from_numpy(rng.normal(size=3)))
+        axis = _directions(rng)
         angle = torch.cat([torch.zeros(3), torch.linspace(0, 1, 6), torch.zeros(2)]).double()
-        return {
-            "rotmats": rotvec_to_rotmat(angle[:, None] * axis).float(),
-            "one": rotvec_to_rotmat(2 * axis[None]).float(),
-        }
+        rotmats, one = (rotvec_to_rotmat(a[:, None] * axis).float() for a in (angle, torch.tensor([2.0])))
+        return {"rotmats": rotmats, "one": one}
 
     def call(self, given, rotmats, one):
-        vectors, single = given.continuous_rotvecs(rotmats), given.continuous_rotvecs(one)
-        vectors = tensor(VECTORS, vectors, (len(rotmats), 3), rotmats, finite=False)
-        single = tensor(VECTORS + " of one frame", single, (1, 3), one)
+        vectors = tensor(VECTORS, given.continuous_rotvecs(rotmats), (len(rotmats), 3), rotmats, finite=False)
+        single = tensor(VECTORS + " of one frame", given.continuous_rotvecs(one), (1, 3), one)
         return {"rotvecs": vectors.detach(), "one": single.detach()}
 
     def judge(self, outputs, rotmats, one):
@@ -506,20 +499,20 @@ class RoundAndRound(Vectors):
     after = (SameRotations, PastHalfATurn)
 
     def inputs(self, rng):
-        axis = _unit(torch.from_numpy(rng.normal(size=3)))
+        axis = _directions(rng)
         return {"rotmats": rotvec_to_rotmat(torch.linspace(0.3, 14.5, 61).double()[:, None] * axis).float()}
 
     def judge(self, outputs, rotmats):
         out = outputs["rotvecs"].double()
-        leap = (out[1:] - out[:-1]).norm(dim=-1)
         if not close(rotvec_to_rotmat(out), rotmats, 1e-3):
             return mistake(out, rotmats)
-        if leap.max() < math.pi / 2:
+        far = _leaps(out) >= math.pi / 2
+        if not far.any():
             return None
-        t = int((leap >= math.pi / 2).nonzero()[0])
-        return Complaint.of(f"""one-turn: It goes well up to {_degrees(out[t].norm()):.0f}°, then the vector
-            leaps. A rotation has more than two names: (a + 2 pi k) n for every whole k: work out k, or add
-            turns until the nearest is reached.""")
+        last = math.degrees(out[int(far.nonzero()[0]) - 1].norm())
+        return Complaint.of(f"""one-turn: It goes well up to {last:.0f}°, then the vector leaps. A
+            rotation has more than two names: (a + 2 pi k) n for every whole k: work out k, or add turns until
+            the nearest is reached.""")
 
 
 STEPS = (SameRotations(), PastHalfATurn(), ThereAndBack(), AtRest(), RoundAndRound())
@@ -545,14 +538,13 @@ def number(name, value):
     if not numeric or isinstance(value, bool):
         raise Problem.of(f"""not-a-number: `{name}` gives {describe(value)}, expected one number, a tensor of
             shape ().""")
-    found = value if torch.is_tensor(value) else torch.as_tensor(np.asarray(value))
+    found = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
     if found.numel() != 1:
         raise Problem.of(f"""shape: `{name}` gives shape {shape_text(found.shape)}, expected one number, a
             tensor of shape ().""")
-    found = found.detach().double().cpu().reshape(())
-    if not torch.isfinite(found):
+    if not torch.isfinite(found).all():
         raise Problem.of(f"not-finite: `{name}` gives {float(found)}.")
-    return found
+    return found.reshape(())
 
 
 def u_shape(width, height, thickness, depth):
@@ -612,17 +604,14 @@ class Length(Property):
 class Volume(Property):
     """A body, vertices and faces, whose volume its edges tell: `known(vertices)`."""
 
-    def known(self, vertices):
-        raise NotImplementedError
-
     def call(self, given, vertices, faces):
         return {"volume": number(VOLUME, given.mesh_volume(vertices, faces))}
 
     def judge(self, outputs, vertices, faces):
-        got, volume = outputs["volume"], self.known(vertices.double())
+        v = vertices.double()
+        got, volume = outputs["volume"], self.known(v)
         if close(got / volume, torch.ones(()), 1e-3):
             return None
-        v = vertices.double()
         a, b, c = v[faces].unbind(1)
         parts = _signed_parts(v, faces)
         areas = torch.linalg.cross(b - a, c - a).norm(dim=-1) / 2
@@ -642,7 +631,7 @@ class Volume(Property):
         return probable(got / volume, guesses, MISTAKES, 1e-3) or self.otherwise(got, v, faces, volume)
 
     def otherwise(self, got, vertices, faces, volume):
-        return Complaint.of(f"wrong-volume: For a body of {float(volume):.3f} m³ it gives {float(got):.3f}.")
+        return Complaint.of(f"wrong-volume: For a body of {volume:.3f} m³ it gives {got:.3f}.")
 
 
 class Solid(Volume):
@@ -650,7 +639,7 @@ class Solid(Volume):
     points = 2
 
     def inputs(self, rng):
-        turn = rotvec_to_rotmat(torch.from_numpy(rng.normal(size=(1, 3))))[0]
+        turn = _any_turn(rng)
         shape = turn @ torch.diag(torch.tensor([0.5, 0.7, 1.2]).double())
         shape = shape + 0.05 * torch.from_numpy(rng.normal(size=(3, 3)))
         return {"vertices": (CUBE @ shape.T).float(), "faces": CUBE_FACES.clone()}
@@ -666,8 +655,8 @@ class BentAway(Volume):
 
     def inputs(self, rng):
         vertices, faces = u_shape(float(rng.uniform(1.3, 1.5)), 1.7, 0.25, 0.6)
-        turn = rotvec_to_rotmat(torch.from_numpy(rng.normal(size=(1, 3))))[0]
-        away = _unit(torch.from_numpy(rng.normal(size=3))) * 3
+        turn = _any_turn(rng)
+        away = 3 * _directions(rng)
         return {"vertices": (vertices @ turn.T + away).float(), "faces": faces}
 
     def known(self, vertices):
@@ -680,8 +669,8 @@ class BentAway(Volume):
         about_middle = _signed_parts(vertices - vertices.mean(0), faces).abs().sum()
         guesses = [("convex-hull", hull / volume), ("unsigned, bent", about_middle / volume)]
         missing = Complaint.of(f"""origin: The box about the origin was right, this body, moved away, is not:
-            the result must not depend on where the body lies. It should be {float(volume):.3f} m³, yours is
-            {float(got):.3f}.""")
+            the result must not depend on where the body lies. It should be {volume:.3f} m³, yours is
+            {got:.3f}.""")
         return probable(got / volume, guesses, MISTAKES, 1e-3) or missing
 
 
@@ -721,14 +710,9 @@ class Differentiable(Property):
         return out
 
     def judge(self, outputs, vertices, faces):
-        z = vertices[:, 2]
-        length = torch.zeros_like(vertices)
-        length[z.argmax(), 2], length[z.argmin(), 2] = 1, -1
-        # The volume changes with a vertex by a sixth of the cross products of the edges opposite of it.
-        a, b, c = vertices[faces].unbind(1)
-        volume = torch.zeros_like(vertices)
-        for corner, (p, q) in enumerate(((b, c), (c, a), (a, b))):
-            volume.index_add_(0, faces[:, corner], torch.linalg.cross(p, q) / 6)
+        v = vertices.clone().requires_grad_()
+        [length] = torch.autograd.grad(v[:, 2].max() - v[:, 2].min(), v)
+        [volume] = torch.autograd.grad(_signed_parts(v, faces).sum(), v)
         if close(outputs["length"], length, 1e-3) and close(outputs["volume"], volume, 1e-3):
             return None
         return Complaint.of("""wrong-gradient: The values are right, their gradients are not. Is a part of the
@@ -750,24 +734,25 @@ class Mass(Property):
         return {"default": default, "given": number("body_mass(volume, density)", with_density)}
 
     def judge(self, outputs, volume, density):
-        volume, density = volume.double(), density.double()
-        default, given = outputs["default"] / volume, outputs["given"] / volume
-        if 1000 <= default <= 1060 and close(given / density, torch.ones(()), 1e-4):
+        volume, density, mass = float(volume), float(density), float(outputs["given"])
+        default, given = float(outputs["default"]) / volume, mass / volume
+        in_range, equal = 1000 <= default <= 1060, partial(math.isclose, rel_tol=1e-4)
+        if in_range and equal(given, density):
             return None
-        if close(default, torch.ones(()), 1e-3) and close(given, torch.ones(()), 1e-3):
+        if math.isclose(default, 1, rel_tol=1e-3) and math.isclose(given, 1, rel_tol=1e-3):
             return Complaint.of("no-density: That is the volume: it is not multiplied by the density.")
-        if 1.0 <= default <= 1.06 or close(given * 1000 / density, torch.ones(()), 1e-4):
+        if 1.0 <= default <= 1.06 or equal(given * 1000, density):
             return Complaint.of("""grams-per-cm3: That is a density in g/cm³ with a volume in m³: sea water
                 has 1,025 kg/m³.""")
         if 1.0e6 <= default <= 1.06e6:
             return Complaint.of("grams: That is in grams. Cubic metres times kg/m³ are kilograms.")
-        if close(outputs["given"], volume / density, 1e-6) or close(given * volume**2, density, 1e-4):
+        if math.isclose(mass, volume / density, abs_tol=1e-6) or equal(mass, density / volume):
             return Complaint.of("divides: It divides. Mass is volume times density.")
-        if 1000 <= default <= 1060:
+        if in_range:
             return Complaint.of(f"""density-ignored: The argument `density` is not used: with
-                {float(density):.0f} kg/m³ the mass should be {float(density * volume):.0f} kg.""")
-        return Complaint.of(f"""wrong-mass: {float(volume):.3f} m³ of 1,025 kg/m³ are
-            {1025 * float(volume):.0f} kg; yours is {float(outputs["default"]):.4g}.""")
+                {density:.0f} kg/m³ the mass should be {density * volume:.0f} kg.""")
+        return Complaint.of(f"""wrong-mass: {volume:.3f} m³ of 1,025 kg/m³ are {1025 * volume:.0f} kg; yours
+            is {float(outputs["default"]):.4g}.""")
 
 
 FUNCTIONS = ("body_length", "mesh_volume", "body_mass")

@@ -5,6 +5,7 @@ Each is judged as in the notebook and as the autograder judges it, which adds ca
 
 import types
 
+import pytest
 import torch
 
 from autograder import judge
@@ -39,6 +40,17 @@ def judged(exercise, functions):
 def given(exercise, *functions):
     """The functions as an exercise is given them."""
     return types.SimpleNamespace(**dict(zip(exercise.functions, functions, strict=True)))
+
+
+def then(change, right):
+    """The right function, whose result is changed."""
+    return lambda *inputs: change(right(*inputs))
+
+
+def mistakes(bank):
+    """A bank, (key, wrong function) each, as the parameters of a test."""
+    ids = [f"{n}-{key}" for n, (key, _) in enumerate(bank)]
+    return pytest.mark.parametrize(("key", "wrong"), bank, ids=ids)
 
 
 def assert_right(exercise, *functions):

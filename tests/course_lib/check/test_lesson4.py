@@ -1,8 +1,11 @@
 """The bank of exercise 7: loops with a mistake, each named rightly, and right ones written in other ways."""
 
+import ast
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,13 +13,11 @@ from course_lib import check, losses
 from course_lib.check.core import grade, report
 from course_lib.check.lesson4 import Stage, descend
 from course_lib.video import to_device
+from lessons.build import stub, take_stubs
 from solutions.fitting import fit
 
-sys.path.insert(0, str(Path(__file__).parent))
-from bank import assert_named, assert_right, given  # noqa: E402
-
-DEVICE = "scene.translations.device"
-
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
+from bank import assert_named, assert_right, given, mistakes  # noqa: E402
 
 # A loop with named holes: each mistake fills one of them otherwise.
 LOOP = """
@@ -38,26 +39,48 @@ def fit(scene, loader, render, compute_loss, optimizer, steps):
         {end}
     {result}
 """
+DEVICE = "scene.translations.device"
+ZERO, BACKWARD, STEP, CLAMP = "optimizer.zero_grad()", "loss.backward()", "optimizer.step()", "scene.clamp_()"
+SUM, NUMBERS = "sum(terms.values())", '{n: v.item() for n, v in {**terms, "loss": loss}.items()}'
+COUNT = 'for n, v in {**terms, "loss": loss}.items(): sums[n] = sums.get(n, 0.0) + v.item()'
+END = "history.append({n: v / len(loader) for n, v in sums.items()})"
+
+
+def renders(arguments):
+    return f"image, hard_mask, silhouette = render({arguments})"
+
+
+def scores(arguments):
+    return f"terms = compute_loss({arguments})"
+
+
+def divided(by):
+    """What is appended to the history: the sums, divided."""
+    return f"history.append({{n: {by} for n, v in sums.items()}})"
+
+
+def without(*holes):
+    return dict.fromkeys(holes, "pass")
+
+
 RIGHT = dict(
     before="pass",
     steps="steps",
     begin="sums = {}",
     move=f"frames = to_device(frames, {DEVICE})",
-    zero="optimizer.zero_grad()",
-    render='image, hard_mask, silhouette = render(scene, frames["t"], frames["cam"])',
-    terms="terms = compute_loss(scene, frames, image, hard_mask, silhouette)",
-    loss="loss = sum(terms.values())",
-    backward="loss.backward()",
-    step="optimizer.step()",
-    clamp="scene.clamp_()",
-    count='for n, v in {**terms, "loss": loss}.items(): sums[n] = sums.get(n, 0.0) + v.item()',
-    end="history.append({n: v / len(loader) for n, v in sums.items()})",
+    zero=ZERO,
+    render=renders('scene, frames["t"], frames["cam"]'),
+    terms=scores("scene, frames, image, hard_mask, silhouette"),
+    loss=f"loss = {SUM}",
+    backward=BACKWARD,
+    step=STEP,
+    clamp=CLAMP,
+    count=COUNT,
+    end=END,
     result="return history",
 )
-ONE_BATCH = "; ".join(
-    RIGHT[name] for name in ("render", "terms", "loss", "zero", "backward", "step", "clamp")
-)
-APPEND = 'history.append({n: v.item() for n, v in {**terms, "loss": loss}.items()})'
+OF_A_BATCH = ("render", "terms", "loss", "zero", "backward", "step", "clamp")
+ONE_BATCH = "; ".join(RIGHT[name] for name in OF_A_BATCH)
 
 
 def loop(**otherwise):
@@ -66,252 +89,151 @@ def loop(**otherwise):
     return names["fit"]
 
 
+def wrong(key, **otherwise):
+    return key, loop(**otherwise)
+
+
+def graded(function):
+    return grade(check.fitting, given(check.fitting, function))
+
+
+def first_words(function):
+    """What is said first of a function."""
+    return graded(function).complaints[0].text
+
+
+rendered_twice = loop(zero=f"render(scene, frames['t'], frames['cam']); {ZERO}")
+kept_loader = loop(before="loader = list(loader)")
+STEP_BY_HAND = "scene.translations -= 0.4 * scene.translations.grad"
+STEPS_BY_HAND = "for p in scene.parameters(): p.data -= 0.01 * (p.grad if p.grad is not None else 0)"
+NEW_OPTIMIZER = "optimizer = torch.optim.SGD(scene.parameters(), lr=0.4)"
+RUNNING_TOTAL = dict(before="total = 0.0", loss=f"loss = total = total + {SUM}")
+CYCLE = "import itertools; many = len(loader); batches = itertools.cycle(list(loader))"
+ZERO_AT_FIRST, STEP_AT_THE_END = f"sums = {{}}; {ZERO}", f"{END}; {STEP}; {CLAMP}"
+ALL_AT_THE_END = f"{END}; {ZERO}; {BACKWARD}; {STEP}; {CLAMP}"
+MEAN_OF_A_PASS = dict(
+    begin="sums = {}; total = 0.0",
+    loss=f"loss = {SUM}; total = total + loss",
+    end=f"{END}; {ZERO}; (total / len(loader)).backward(); {STEP}",
+)
+ALL_BUT_THE_CAMERA = f"{{k: v.to({DEVICE}) if torch.is_tensor(v) else v for k, v in frames.items()}}"
+SAME_DICT = "means.update({n: v / len(loader) for n, v in sums.items()}); history.append(means)"
+MASKS_SWAPPED = RIGHT["render"].replace("hard_mask, silhouette", "silhouette, hard_mask")
+LOSSES_ALONE = dict(begin="losses = []", count="losses.append(loss.item())")
+
 MISTAKES = [
     # gradients
-    ("no-zero-grad", dict(zero="pass")),
-    ("no-zero-grad", dict(zero="pass", begin="sums = {}; optimizer.zero_grad()")),
-    ("step-before-backward", dict(backward="optimizer.step()", step="loss.backward()")),
-    ("step-before-backward", dict(zero="optimizer.step(); optimizer.zero_grad()", step="pass")),
-    (
-        "step-before-backward",
-        dict(zero="pass", backward="optimizer.step(); optimizer.zero_grad()", step="loss.backward()"),
-    ),
-    ("zero-grad-after-backward", dict(zero="pass", backward="loss.backward(); optimizer.zero_grad()")),
-    ("no-step", dict(step="pass")),
-    ("detached", dict(backward="pass")),
-    ("detached", dict(loss="loss = torch.tensor(sum(terms.values()).item(), requires_grad=True)")),
-    ("detached", dict(loss="loss = sum(terms.values()).detach()")),
-    ("loss-is-a-number", dict(loss="loss = sum(terms.values()).item()")),
-    ("loss-is-a-number", dict(loss="loss = sum(v.item() for v in terms.values())")),
-    ("loss-is-a-dict", dict(loss="loss = terms")),
-    ("sums-names", dict(loss="loss = sum(terms)")),
-    ("loss-not-a-scalar", dict(loss="loss = torch.stack(list(terms.values()))")),
-    (
-        "image-detached",
-        dict(terms="terms = compute_loss(scene, frames, image.detach(), hard_mask, silhouette)"),
-    ),
-    ("image-detached", dict(render="with torch.no_grad(): " + RIGHT["render"])),
-    (
-        "silhouette-detached",
-        dict(terms="terms = compute_loss(scene, frames, image, hard_mask, silhouette.detach())"),
-    ),
-    ("one-term-only", dict(loss='loss = terms["photometric"]')),
-    ("one-term-only", dict(loss='loss = terms["prior"]')),
-    ("term-left-out", dict(loss='loss = terms["photometric"] + terms["mask"]')),
-    ("term-left-out", dict(loss='loss = terms["mask"] + terms["prior"]')),
-    ("term-left-out", dict(loss='loss = terms["photometric"] + terms["prior"]')),
-    ("mean-of-terms", dict(loss="loss = sum(terms.values()) / len(terms)")),
-    (
-        "old-graph",
-        dict(
-            before="total = 0.0",
-            loss="loss = total = total + sum(terms.values())",
-            backward="loss.backward(retain_graph=True)",
-        ),
-    ),
-    ("old-graph", dict(before="total = 0.0", loss="loss = total = total + sum(terms.values())")),
+    wrong("no-zero-grad", zero="pass"),
+    wrong("no-zero-grad", zero="pass", begin=ZERO_AT_FIRST),
+    wrong("step-before-backward", backward=STEP, step=BACKWARD),
+    wrong("step-before-backward", zero=f"{STEP}; {ZERO}", step="pass"),
+    wrong("step-before-backward", zero="pass", backward=f"{STEP}; {ZERO}", step=BACKWARD),
+    wrong("zero-grad-after-backward", zero="pass", backward=f"{BACKWARD}; {ZERO}"),
+    wrong("no-step", step="pass"),
+    wrong("detached", backward="pass"),
+    wrong("detached", loss=f"loss = torch.tensor({SUM}.item(), requires_grad=True)"),
+    wrong("detached", loss=f"loss = {SUM}.detach()"),
+    wrong("loss-is-a-number", loss=f"loss = {SUM}.item()"),
+    wrong("loss-is-a-number", loss="loss = sum(v.item() for v in terms.values())"),
+    wrong("loss-is-a-dict", loss="loss = terms"),
+    wrong("sums-names", loss="loss = sum(terms)"),
+    wrong("loss-not-a-scalar", loss="loss = torch.stack(list(terms.values()))"),
+    wrong("image-detached", terms=scores("scene, frames, image.detach(), hard_mask, silhouette")),
+    wrong("image-detached", render="with torch.no_grad(): " + RIGHT["render"]),
+    wrong("silhouette-detached", terms=scores("scene, frames, image, hard_mask, silhouette.detach()")),
+    wrong("one-term-only", loss='loss = terms["photometric"]'),
+    wrong("one-term-only", loss='loss = terms["prior"]'),
+    wrong("term-left-out", loss='loss = terms["photometric"] + terms["mask"]'),
+    wrong("term-left-out", loss='loss = terms["mask"] + terms["prior"]'),
+    wrong("term-left-out", loss='loss = terms["photometric"] + terms["prior"]'),
+    wrong("mean-of-terms", loss=f"loss = {SUM} / len(terms)"),
+    wrong("old-graph", **RUNNING_TOTAL, backward="loss.backward(retain_graph=True)"),
+    wrong("old-graph", **RUNNING_TOTAL),
     # the optimiser
-    (
-        "not-the-optimizer",
-        dict(zero="optimizer = torch.optim.SGD(scene.parameters(), lr=0.4)", before="mine = optimizer"),
-    ),
-    (
-        "not-the-optimizer",
-        dict(step="with torch.no_grad(): scene.translations -= 0.4 * scene.translations.grad"),
-    ),
-    (
-        "not-the-optimizer",
-        dict(step="for p in scene.parameters(): p.data -= 0.01 * (p.grad if p.grad is not None else 0)"),
-    ),
-    ("in-place-parameter", dict(step="scene.translations -= 0.4 * scene.translations.grad")),
-    ("two-steps", dict(step="optimizer.step(); optimizer.step()")),
+    wrong("not-the-optimizer", zero=NEW_OPTIMIZER, before="mine = optimizer"),
+    wrong("not-the-optimizer", step=f"with torch.no_grad(): {STEP_BY_HAND}"),
+    wrong("not-the-optimizer", step=STEPS_BY_HAND),
+    wrong("in-place-parameter", step=STEP_BY_HAND),
+    wrong("two-steps", step=f"{STEP}; {STEP}"),
     # loops
-    ("one-pass", dict(steps="1")),
-    ("one-pass", dict(end="history.append({n: v / len(loader) for n, v in sums.items()}); return history")),
-    ("passes", dict(steps="steps + 1")),
-    ("passes", dict(steps="1, steps")),
-    ("passes", dict(zero="render(scene, frames['t'], frames['cam']); optimizer.zero_grad()")),
-    ("loader-kept", dict(before="loader = list(loader)")),
-    (
-        "loader-kept",
-        dict(
-            before="import itertools; many = len(loader); batches = itertools.cycle(list(loader))",
-            begin="sums = {}; loader = [next(batches) for _ in range(many)]",
-        ),
-    ),
-    ("loader-order", dict(begin="sums = {}; number = len(list(loader))")),
-    ("first-batch-only", dict(count=RIGHT["count"] + "\n            break")),
-    (
-        "last-batch-only",
-        dict(
-            zero="pass",
-            backward="pass",
-            step="pass",
-            clamp="pass",
-            end=RIGHT["end"] + "; optimizer.zero_grad(); loss.backward(); optimizer.step(); scene.clamp_()",
-        ),
-    ),
-    (
-        "last-batch-only",
-        dict(step="pass", clamp="pass", end=RIGHT["end"] + "; optimizer.step(); scene.clamp_()"),
-    ),
-    (
-        "last-batch-only",
-        dict(
-            zero="pass",
-            render="pass",
-            terms="pass",
-            loss="pass",
-            backward="pass",
-            step="pass",
-            clamp="pass",
-            count="pass",
-            end=f"{ONE_BATCH}; {APPEND}",
-        ),
-    ),
-    (
-        "one-step-per-pass",
-        dict(
-            begin="sums = {}; optimizer.zero_grad()",
-            zero="pass",
-            step="pass",
-            clamp="pass",
-            end=RIGHT["end"] + "; optimizer.step(); scene.clamp_()",
-        ),
-    ),
-    (
-        "one-step-per-pass",
-        dict(
-            begin="sums = {}; total = 0.0",
-            zero="pass",
-            backward="pass",
-            step="pass",
-            clamp="pass",
-            loss="loss = sum(terms.values()); total = total + loss",
-            end=RIGHT["end"] + "; optimizer.zero_grad(); (total / len(loader)).backward(); optimizer.step()",
-        ),
-    ),
+    wrong("one-pass", steps="1"),
+    wrong("one-pass", end=f"{END}; return history"),
+    wrong("passes", steps="steps + 1"),
+    wrong("passes", steps="1, steps"),
+    ("passes", rendered_twice),
+    ("loader-kept", kept_loader),
+    wrong("loader-kept", before=CYCLE, begin="sums = {}; loader = [next(batches) for _ in range(many)]"),
+    wrong("loader-order", begin="sums = {}; number = len(list(loader))"),
+    wrong("first-batch-only", count=f"{COUNT}\n            break"),
+    wrong("last-batch-only", **without("zero", "backward", "step", "clamp"), end=ALL_AT_THE_END),
+    wrong("last-batch-only", **without("step", "clamp"), end=STEP_AT_THE_END),
+    wrong("last-batch-only", **without(*OF_A_BATCH, "count"), end=f"{ONE_BATCH}; history.append({NUMBERS})"),
+    wrong("one-step-per-pass", begin=ZERO_AT_FIRST, **without("zero", "step", "clamp"), end=STEP_AT_THE_END),
+    wrong("one-step-per-pass", **MEAN_OF_A_PASS, **without("zero", "backward", "step", "clamp")),
     # arguments
-    (
-        "argument-order",
-        dict(render='image, hard_mask, silhouette = render(scene, frames["cam"], frames["t"])'),
-    ),
-    (
-        "argument-order",
-        dict(render='image, hard_mask, silhouette = render(frames["t"], frames["cam"], scene)'),
-    ),
-    ("argument-order", dict(render="image, hard_mask, silhouette = render(scene, frames, frames)")),
-    ("not-from-the-batch", dict(render='image, hard_mask, silhouette = render(scene, step, frames["cam"])')),
-    (
-        "argument-order",
-        dict(render='image, silhouette, hard_mask = render(scene, frames["t"], frames["cam"])'),
-    ),
-    ("argument-order", dict(terms="terms = compute_loss(scene, frames, silhouette, image, hard_mask)")),
-    (
-        "argument-order",
-        dict(terms='terms = compute_loss(scene, frames, frames["original"], hard_mask, silhouette)'),
-    ),
-    ("argument-order", dict(terms="terms = compute_loss(frames, scene, image, hard_mask, silhouette)")),
-    ("argument-order", dict(terms="terms = compute_loss(scene, frames, image, hard_mask)")),
-    ("not-moved", dict(move="pass")),
-    ("not-moved", dict(move=f'frames["t"] = frames["t"].to({DEVICE})')),
-    (
-        "not-moved",
-        dict(move=f"frames = {{k: v.to({DEVICE}) if torch.is_tensor(v) else v for k, v in frames.items()}}"),
-    ),
+    wrong("argument-order", render=renders('scene, frames["cam"], frames["t"]')),
+    wrong("argument-order", render=renders('frames["t"], frames["cam"], scene')),
+    wrong("argument-order", render=renders("scene, frames, frames")),
+    wrong("not-from-the-batch", render=renders('scene, step, frames["cam"]')),
+    wrong("argument-order", render=MASKS_SWAPPED),
+    wrong("argument-order", terms=scores("scene, frames, silhouette, image, hard_mask")),
+    wrong("argument-order", terms=scores('scene, frames, frames["original"], hard_mask, silhouette')),
+    wrong("argument-order", terms=scores("frames, scene, image, hard_mask, silhouette")),
+    wrong("argument-order", terms=scores("scene, frames, image, hard_mask")),
+    wrong("not-moved", move="pass"),
+    wrong("not-moved", move=f'frames["t"] = frames["t"].to({DEVICE})'),
+    wrong("not-moved", move=f"frames = {ALL_BUT_THE_CAMERA}"),
     # ranges
-    ("no-clamp", dict(clamp="pass")),
-    ("clamp-before-step", dict(step="scene.clamp_()", clamp="optimizer.step()")),
-    ("clamp-per-pass", dict(clamp="pass", end=RIGHT["end"] + "; scene.clamp_()")),
-    ("clamp", dict(clamp="scene.water_absorption.data.clamp_(max=0.8)")),
+    wrong("no-clamp", clamp="pass"),
+    wrong("clamp-before-step", step=CLAMP, clamp=STEP),
+    wrong("clamp-per-pass", clamp="pass", end=f"{END}; {CLAMP}"),
+    wrong("clamp", clamp="scene.water_absorption.data.clamp_(max=0.8)"),
     # history
-    ("none", dict(result="pass")),
-    (
-        "history-last-batch",
-        dict(
-            count='sums = {n: v.item() for n, v in {**terms, "loss": loss}.items()}',
-            end="history.append(sums)",
-        ),
-    ),
-    ("history-last-batch", dict(count='sums = {n: v.item() for n, v in {**terms, "loss": loss}.items()}')),
-    ("history-sum", dict(end="history.append(sums)")),
-    ("history-running", dict(before="sums = {}", begin="pass")),
-    (
-        "history-same-dict",
-        dict(
-            before="sums, means = {}, {}",
-            begin="sums.clear()",
-            end="means.update({n: v / len(loader) for n, v in sums.items()}); history.append(means)",
-        ),
-    ),
-    ("history-per-frame", dict(end="history.append({n: v / 2 / len(loader) for n, v in sums.items()})")),
-    ("history-per-step", dict(end="history.append({n: v / steps for n, v in sums.items()})")),
-    ("history-per-step", dict(end="history.append({n: v / 3 for n, v in sums.items()})")),
-    (
-        "losses-of-the-notebook",
-        dict(terms="terms = losses.compute_loss(scene, frames, image, hard_mask, silhouette)"),
-    ),
-    (
-        "history-per-batch",
-        dict(count='history.append({n: v.item() for n, v in {**terms, "loss": loss}.items()})', end="pass"),
-    ),
-    ("history-length", dict(end="history = [{n: v / len(loader) for n, v in sums.items()}]")),
-    ("history-without-loss", dict(count="for n, v in terms.items(): sums[n] = sums.get(n, 0.0) + v.item()")),
-    ("history-without-terms", dict(count='sums["loss"] = sums.get("loss", 0.0) + loss.item()')),
-    (
-        "history-not-dicts",
-        dict(
-            begin="losses = []",
-            count="losses.append(loss.item())",
-            end="history.append(sum(losses) / len(losses))",
-        ),
-    ),
-    ("history-dict", dict(result='return {"loss": [h["loss"] for h in history]}')),
-    ("history-not-a-list", dict(result="return len(history)")),
-    (
-        "history-keeps-graph",
-        dict(count='for n, v in {**terms, "loss": loss}.items(): sums[n] = sums.get(n, 0.0) + v'),
-    ),
-    ("history-not-numbers", dict(end="history.append({n: [v / len(loader)] for n, v in sums.items()})")),
-    (
-        "history-wrong",
-        dict(end='history.append({n: v / len(loader) if n == "loss" else 0.0 for n, v in sums.items()})'),
-    ),
+    wrong("none", result="pass"),
+    wrong("history-last-batch", count=f"sums = {NUMBERS}", end="history.append(sums)"),
+    wrong("history-last-batch", count=f"sums = {NUMBERS}"),
+    wrong("history-sum", end="history.append(sums)"),
+    wrong("history-running", before="sums = {}", begin="pass"),
+    wrong("history-same-dict", before="sums, means = {}, {}", begin="sums.clear()", end=SAME_DICT),
+    wrong("history-per-frame", end=divided("v / 2 / len(loader)")),
+    wrong("history-per-step", end=divided("v / steps")),
+    wrong("history-per-step", end=divided("v / 3")),
+    wrong("losses-of-the-notebook", terms=RIGHT["terms"].replace("compute_loss", "losses.compute_loss")),
+    wrong("history-per-batch", count=f"history.append({NUMBERS})", end="pass"),
+    wrong("history-length", end="history = [{n: v / len(loader) for n, v in sums.items()}]"),
+    wrong("history-without-loss", count="for n, v in terms.items(): sums[n] = sums.get(n, 0.0) + v.item()"),
+    wrong("history-without-terms", count='sums["loss"] = sums.get("loss", 0.0) + loss.item()'),
+    wrong("history-not-dicts", **LOSSES_ALONE, end="history.append(sum(losses) / len(losses))"),
+    wrong("history-dict", result='return {"loss": [h["loss"] for h in history]}'),
+    wrong("history-not-a-list", result="return len(history)"),
+    wrong("history-keeps-graph", count=COUNT.replace(".item()", "")),
+    wrong("history-not-numbers", end=divided("[v / len(loader)]")),
+    wrong("history-wrong", end=divided('v / len(loader) if n == "loss" else 0.0')),
     # anything
-    ("not-implemented", dict(before="raise NotImplementedError('Exercise 7: fit is yours to write')")),
-    ("not-rendered", dict(before="return []")),
-    ("not-scored", dict(terms='terms = {"loss": image.mean()}')),
-    ("raised", dict(render="image, hard_mask, silhouette = rendr(scene)")),
-    ("raised", dict(begin="sums = {}; history[-1]['loss'] if history else {}['term']")),
+    wrong("not-implemented", before="raise NotImplementedError('Exercise 7: fit is yours to write')"),
+    wrong("not-rendered", before="return []"),
+    wrong("not-scored", terms='terms = {"loss": image.mean()}'),
+    wrong("raised", render="image, hard_mask, silhouette = rendr(scene)"),
+    wrong("raised", begin="sums = {}; history[-1]['loss'] if history else {}['term']"),
     # blanks that are left
-    ("blank-left", dict(render="image, hard_mask, silhouette = ...")),
-    ("blank-left", dict(loss="loss = ...")),
-    ("blank-left", dict(end="history.append(...); history[-1]['loss']")),
-    ("history-without-loss", dict(count="pass", end=RIGHT["end"] + "; history[-1]['loss']")),
+    wrong("blank-left", render="image, hard_mask, silhouette = ..."),
+    wrong("blank-left", loss="loss = ..."),
+    wrong("blank-left", end="history.append(...); history[-1]['loss']"),
+    wrong("history-without-loss", count="pass", end=f"{END}; history[-1]['loss']"),
 ]
 
 
-@pytest.mark.parametrize(
-    "key, otherwise", MISTAKES, ids=[f"{n}-{key}" for n, (key, _) in enumerate(MISTAKES)]
-)
-def test_mistakes_are_named(key, otherwise):
-    assert_named(check.fitting, key, loop(**otherwise))
+@mistakes(MISTAKES)
+def test_mistakes_are_named(key, wrong):
+    assert_named(check.fitting, key, wrong)
 
 
 def half_filled_in(scene, loader, render, compute_loss, optimizer, steps):
-    history = []
-    for step in range(steps):
+    history, a_pass = [], loop()
+    for _ in range(steps):
+        a_pass(scene, loader, render, compute_loss, optimizer, 1)
         sums = {}
-        for frames in loader:
-            frames = to_device(frames, scene.translations.device)
-            optimizer.zero_grad()
-            image, hard_mask, silhouette = render(scene, frames["t"], frames["cam"])
-            terms = compute_loss(scene, frames, image, hard_mask, silhouette)
-            loss = sum(terms.values())
-            loss.backward()
-            optimizer.step()
-            scene.clamp_()
-            ...  # add each term and the loss to sums
+        ...  # add each term and the loss to sums
         history.append({n: v / len(loader) for n, v in sums.items()})
         print(history[-1]["loss"])
     return history
@@ -319,8 +241,8 @@ def half_filled_in(scene, loader, render, compute_loss, optimizer, steps):
 
 def nothing_filled_in(scene, loader, render, compute_loss, optimizer, steps):
     history = []
-    for step in range(steps):
-        for frames in loader:
+    for _ in range(steps):
+        for _ in loader:
             image, hard_mask, silhouette = ...
         history.append(...)  # the means of this pass
     return history
@@ -329,20 +251,17 @@ def nothing_filled_in(scene, loader, render, compute_loss, optimizer, steps):
 def test_blanks_that_are_left_are_named_with_their_line():
     assert_named(check.fitting, "blank-left", half_filled_in)
     assert_named(check.fitting, "blank-left", nothing_filled_in)
-    said = grade(check.fitting, given(check.fitting, nothing_filled_in)).complaints[0].text
-    assert "`image, hard_mask, silhouette = ...`, and in 1 more" in said
-    said = grade(check.fitting, given(check.fitting, half_filled_in)).complaints[0].text
-    assert "in a line of its own" in said
+    assert "`image, hard_mask, silhouette = ...`, and in 1 more" in first_words(nothing_filled_in)
+    assert "in a line of its own" in first_words(half_filled_in)
 
 
 def test_rendering_twice_is_counted_in_plain_numbers():
-    twice = loop(zero="render(scene, frames['t'], frames['cam']); optimizer.zero_grad()")
-    said = grade(check.fitting, given(check.fitting, twice)).complaints[0].text
+    said = first_words(rendered_twice)
     assert "rendered 6 times" in said and " to " not in said
 
 
 def test_whose_loader_is_kept_loses_one_point():
-    assert grade(check.fitting, given(check.fitting, loop(before="loader = list(loader)"))).points == 14
+    assert graded(kept_loader).points == 14
 
 
 def with_while_and_generators(scene, loader, render, compute_loss, optimizer, steps):
@@ -366,8 +285,6 @@ def one_batch(scene, frames, render, compute_loss, optimizer):
 
 
 def with_closure_and_own_clamps(scene, loader, render, compute_loss, optimizer, steps):
-    import numpy as np
-
     def safe_clamp(param, low=None, high=None):
         param.data.clamp_(min=low, max=high)
 
@@ -418,15 +335,18 @@ def with_tensors_and_loss_by_hand(scene, loader, render, compute_loss, optimizer
     return history
 
 
-def test_right_ones_pass():
-    for right in (
-        fit,
-        loop(),
-        with_while_and_generators,
-        with_closure_and_own_clamps,
-        with_tensors_and_loss_by_hand,
-    ):
-        assert_right(check.fitting, right)
+RIGHT_ONES = [
+    fit,
+    loop(),
+    with_while_and_generators,
+    with_closure_and_own_clamps,
+    with_tensors_and_loss_by_hand,
+]
+
+
+@pytest.mark.parametrize("right", RIGHT_ONES)
+def test_right_ones_pass(right):
+    assert_right(check.fitting, right)
 
 
 def test_the_gradients_by_hand_are_those_of_torch():
@@ -441,26 +361,21 @@ def test_the_gradients_by_hand_are_those_of_torch():
 
 @pytest.mark.parametrize("value", [None, 3, "fit", torch.zeros(2)])
 def test_what_is_no_function_is_named(value):
-    result = grade(check.fitting, given(check.fitting, value))
+    result = graded(value)
     assert result.points == 0 and result.complaints[0].key == "not-defined"
 
 
 def test_a_loop_without_end_is_stopped(monkeypatch):
-    from course_lib.check import lesson4
-
     for prop in check.fitting.properties:
         monkeypatch.setattr(prop, "seconds", 0.3, raising=False)
-    result = grade(lesson4.fitting, given(check.fitting, loop(count="while True: pass")))
+    result = graded(loop(count="while True: pass"))
     assert result.complaints[0].key == "too-long" and result.points == 0
 
 
 def test_the_check_is_quick_and_quiet(capfd):
-    import time
-
     start = time.perf_counter()
-    result = grade(check.fitting, given(check.fitting, fit))
+    printed = report(graded(fit))
     assert time.perf_counter() - start < 2.0
-    printed = report(result)
     assert "Points: 15 of 15" in printed and "printed" not in printed
     assert capfd.readouterr().err == ""
 
@@ -468,20 +383,9 @@ def test_the_check_is_quick_and_quiet(capfd):
 def test_the_stub_asks_for_no_more_than_the_student_needs():
     """The reference takes more than the exercise does; the stub has the exercise's signature, and
     compiles."""
-    import ast
-
-    from lessons.build import stub, take_stubs
-
-    cell = "# stub fit(scene, loader, render, compute_loss, optimizer, steps)\n#     history = ...\n"
-    _, given_lines = take_stubs(cell)
+    arguments = "scene, loader, render, compute_loss, optimizer, steps"
+    _, given_lines = take_stubs(f"# stub fit({arguments})\n#     history = ...\n")
     text = stub(fit, check.fitting, *given_lines["fit"])
-    arguments = ast.parse(text).body[0].args
-    assert [a.arg for a in arguments.args] == [
-        "scene",
-        "loader",
-        "render",
-        "compute_loss",
-        "optimizer",
-        "steps",
-    ]
+    asked_for = [argument.arg for argument in ast.parse(text).body[0].args.args]
+    assert ", ".join(asked_for) == arguments
     assert text.count('"""') == 2 and text.rstrip().endswith("history = ...") and "before_pass" not in text
