@@ -359,7 +359,7 @@ def mistake(out, rotmats):
     if wrong.any():
         t = int(wrong.nonzero()[0])
         size = torch.linalg.svdvals(out)
-        if size[1] < 1e-3 * size[0]:
+        if len(size) > 1 and size[1] < 1e-3 * size[0]:
             return Complaint.of("""frozen-axis: All vectors lie along one axis. The axis changes from frame to
                 frame as well: use that of each frame.""")
         vector = ", ".join(f"{x:.2f}" for x in out[t].tolist())

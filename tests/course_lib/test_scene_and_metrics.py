@@ -175,4 +175,6 @@ def test_errors_are_what_they_are_called(truth):
     figures, _ = metrics.against_truth(truth, moved, rotmats, truth.masks, *sizes)
     expected = dict(position_rmse_m=0.05, depth_rmse_m=0.04, vertex_error_cm_mean=5)
     assert {name: figures[name] for name in expected} == pytest.approx(expected, rel=1e-3)
-    assert figures["length_error_pct"] == pytest.approx(10) and figures["volume_error_pct"] == pytest.approx(-50)
+    assert figures["length_error_pct"] == pytest.approx(10) and figures["volume_error_pct"] == pytest.approx(
+        -50
+    )

@@ -19,7 +19,7 @@ from solutions.tracking import draw_track as RIGHT_TRACK
 from solutions.tracking import project_to_pixels as RIGHT_PROJECTION
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import assert_named, assert_right, given  # noqa: E402
+from bank import assert_named, assert_right, given, then  # noqa: E402
 
 EXPONENTIAL, TAYLOR = {}, {}  # what students of the sample class wrote
 exec(sample_class.EXPONENTIAL, EXPONENTIAL)
@@ -380,11 +380,6 @@ def up_to_the_first_outside(pixels, resolution):
     outside = (pixels.round() < 0).any(1) | (pixels.round() >= torch.tensor(resolution)).any(1)
     end = int(outside.int().argmax()) if outside.any() else len(pixels)
     return RIGHT_TRACK(pixels[:end], resolution)
-
-
-def then(change, right):
-    """The right function, whose result is changed."""
-    return lambda *inputs: change(right(*inputs))
 
 
 WRONG_PROJECTIONS = {

@@ -23,7 +23,7 @@ from course_lib.window import TUTORIAL_BAND, window_camera
 from solutions import rendering
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import assert_named, assert_right, given  # noqa: E402
+from bank import assert_named, assert_right, given, mistakes  # noqa: E402
 
 rasterize, soft_mask_of = kal.render.mesh.rasterize, kal.render.mesh.dibr_soft_mask
 by_faces, face_normals = kal.ops.mesh.index_vertices_by_faces, kal.ops.mesh.face_normals
@@ -42,11 +42,6 @@ def one_thread():
 
 def graded(exercise, function, seed=0, reference=None):
     return grade(exercise, given(exercise, function), seed=seed, reference=reference)
-
-
-def mistakes(bank):
-    """A bank, (key, wrong function) each, as the parameters of a test."""
-    return pytest.mark.parametrize(("key", "wrong"), bank, ids=[f"{k}-{n}" for n, (k, _) in enumerate(bank)])
 
 
 # --- exercise 4: basic rendering

@@ -279,6 +279,7 @@ VECTORS = [
     ("euler", euler("YXZ")),
     ("frozen-axis", then(lambda v: lengths(v) * normalize(v[:1], dim=-1), continuous_rotvecs)),
     ("changes-rotation", then(smoothed, rotmat_to_rotvec)),
+    ("changes-rotation", lambda R: continuous_rotvecs(R) / (1 + (len(R) == 1))),  # of one frame alone
     ("not-shortest-first", one_by_one(nearest, from_the_longer)),
     ("not-shortest-first", then(longer, rotmat_to_rotvec)),
     ("transposed", lambda R: continuous_rotvecs(R.transpose(1, 2))),

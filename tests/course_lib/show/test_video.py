@@ -97,9 +97,9 @@ def test_a_name_that_cannot_be_written_is_told(tmp_path, name, says):
 
 def test_inline_video_carries_the_file(tmp_path):
     path = show.write_video(tmp_path / "clip.mp4", [BLACK] * 3)
-    page = show.inline_video(path, description='a "dolphin"')._repr_html_()
+    page = show.inline_video(path, width="50%", description='a "dolphin"')._repr_html_()
     assert page.startswith("<video controls") and "data:video/mp4;base64," in page
-    assert 'aria-label="a &quot;dolphin&quot;"' in page and "http" not in page
+    assert 'aria-label="a &quot;dolphin&quot;"' in page and "width:50%" in page and "http" not in page
 
 
 @pytest.mark.parametrize("name, says", [("none.mp4", "cannot read"), ("text.mp4", "is not an mp4")])
