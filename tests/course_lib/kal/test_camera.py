@@ -132,6 +132,15 @@ def test_a_batch_is_its_cameras():
         Camera.cat([camera, golden_camera("free")])
 
 
+def test_projecting_is_transforming_before_the_division():
+    intrinsics = shifted_camera().intrinsics
+    points = torch.randn(5, 3, dtype=intrinsics.dtype) - torch.tensor([0, 0, 9], dtype=intrinsics.dtype)
+    clip = intrinsics.project(points)  # (C, 5, 4)
+    torch.testing.assert_close(clip[..., :3] / clip[..., 3:], intrinsics.transform(points))
+    homogeneous = torch.cat([points, torch.ones_like(points[:, :1])], dim=1)
+    torch.testing.assert_close(intrinsics.project(homogeneous), clip)
+
+
 def test_view_projection_matrix_is_the_transform():
     camera = shifted_camera()
     points = torch.randn(3, 7, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

@@ -118,11 +118,18 @@ class PinholeIntrinsics(Batch):
         ]
         return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=1)
 
-    def transform(self, vectors):
-        """Camera space, (N, 3) or (C, N, 3), to NDC; dtype and device of the cameras. -> (C, N, 3)"""
-        check_shape("vectors", vectors, "N 3", "C N 3", like=self)
+    def project(self, vectors):
+        """Camera space to clip space, before the division by w. -> (C, N, 4)
+
+        vectors: (N, 3) or (C, N, 3), or homogeneous, with a last axis of 4; dtype and device of the cameras.
+        """
+        check_shape("vectors", vectors, "N 3", "C N 3", "N 4", "C N 4", like=self)
         matrix = self.projection_matrix().transpose(1, 2)  # (C, 4, 4), for row vectors
-        clip = vectors @ matrix[:, :3] + matrix[:, 3:]  # (C, N, 4)
+        return vectors @ matrix if vectors.shape[-1] == 4 else vectors @ matrix[:, :3] + matrix[:, 3:]
+
+    def transform(self, vectors):
+        """Camera space to NDC: `project`, then the perspective division. -> (C, N, 3)"""
+        clip = self.project(vectors)
         return clip[..., :3] / clip[..., 3:]
 
     @classmethod
