@@ -9,6 +9,7 @@ from picture import HERE, fitted_clip, image_of, write
 
 from course_lib import losses
 from course_lib.assets import find_pack
+from course_lib.dolphin_model import rotvec_to_rotmat
 from course_lib.metrics import load_truth
 from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss
 from course_lib.scene import DolphinScene
@@ -225,7 +226,7 @@ def overlay(axis, scene, t, frames, title):
 
 
 if __name__ == "__main__":
-    dataset, scene = fitted_clip()
+    dataset, scene = fitted_clip(rotvec_to_rotmat)  # pixel for pixel as they always were
     with matplotlib.rc_context(STYLE):
         for draw in (data_terms, priors, temporal, soft_mask_bias, fitting):
             draw(dataset, scene)

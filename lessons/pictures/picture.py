@@ -14,11 +14,11 @@ from solutions.rotations import batch_rodrigues
 HERE = Path(__file__).parent
 
 
-def fitted_clip():
+def fitted_clip(rodrigues=batch_rodrigues):
     """The embedded clip and its ready fit. -> SegmentedVideo, DolphinScene"""
     pack = find_pack()
     dataset = SegmentedVideo(pack)
-    scene = DolphinScene(DolphinModel(pack, rodrigues=batch_rodrigues), len(dataset))
+    scene = DolphinScene(DolphinModel(pack, rodrigues=rodrigues), len(dataset))
     scene.load(ready_fit("default"))
     return dataset, scene
 
