@@ -108,17 +108,18 @@ def _make_cell(cell, lesson, solved, helpers):
         first = first.replace('REPOSITORY = ""', f'REPOSITORY = "{REPOSITORY}"')
         source = f"{first}\n\n{source}"
     elif name := cell.metadata.get("exercise"):
-        source = _exercise_source(source, _exercise_of(name, lesson), lesson, solved, helpers)
+        source = _exercise_source(source, exercise_of(name, lesson), lesson, solved, helpers)
         marks = dict(grade_id=name, grade=False, locked=False, solution=True)
     elif name := cell.metadata.get("check"):
-        points = _exercise_of(name, lesson).points
+        points = exercise_of(name, lesson).points
         points = int(points) if points.is_integer() else points
         marks = dict(grade_id=f"{name}-check", grade=True, locked=True, solution=False, points=points)
     metadata = {"nbgrader": dict(marks, schema_version=3, task=False)} if marks else {}
     return nbformat.v4.new_code_cell(source.replace("  # fmt: skip", ""), metadata=metadata)
 
 
-def _exercise_of(name, lesson):
+def exercise_of(name, lesson):
+    """The exercise that a cell of a lesson names. Raises CourseError where there is none."""
     found = getattr(check, name, None)
     if not isinstance(found, check.Exercise):
         raise CourseError(f"{lesson.name}: there is no check called {name!r} in course_lib.check.")
