@@ -40,17 +40,27 @@ def below(folders):
     return dict(sorted(found.items()))
 
 
+def version():
+    """The course's version, of pyproject.toml."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return re.search(r'^version = "([^"]+)"', project, re.MULTILINE)[1]
+
+
 def manifest(content, **more):
     """What a bundle holds. -> text of MANIFEST.json
 
     content: {path: bytes}; more: further entries. `sha256` is of the lines "DIGEST  PATH" of `files`, as
     sha256sum writes them.
     """
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    version = re.search(r'^version = "([^"]+)"', project, re.MULTILINE)[1]
     digests = {name: _digest(data) for name, data in content.items()}
     lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
-    entries = {"name": NAME, "version": version, **more, "sha256": _digest(lines.encode()), "files": digests}
+    entries = {
+        "name": NAME,
+        "version": version(),
+        **more,
+        "sha256": _digest(lines.encode()),
+        "files": digests,
+    }
     return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -80,7 +90,7 @@ def write_folder(path, content):
     was changed.
     """
     path = Path(path)
-    changed = _foreign_files(path) if path.exists() else []
+    changed = foreign_files(path) if path.exists() else []
     if changed:
         raise CourseError(f"""{path} holds what no release wrote, or what was changed since:
             {", ".join(changed[:3])}{" ..." if len(changed) > 3 else ""}. Name another folder.""")
@@ -92,7 +102,7 @@ def write_folder(path, content):
     return sum(map(len, content.values()))
 
 
-def _foreign_files(path):
+def foreign_files(path):
     """The files of a folder that are not as a manifest in it says."""
     if not path.is_dir():
         return [path.name]
