@@ -54,14 +54,8 @@ def manifest(content, **more):
     """
     digests = {name: _digest(data) for name, data in content.items()}
     lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
-    entries = {
-        "name": NAME,
-        "version": version(),
-        **more,
-        "sha256": _digest(lines.encode()),
-        "files": digests,
-    }
-    return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
+    head = {"name": NAME, "version": version(), **more, "sha256": _digest(lines.encode())}
+    return json.dumps({**head, "files": digests}, indent=1, ensure_ascii=False) + "\n"
 
 
 def _digest(data):
