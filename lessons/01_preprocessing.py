@@ -60,10 +60,9 @@ altitudes = load_altitudes(pack.altitude_path, len(clip))  # (T,) metres
 W, H = clip.size_wh
 pixel = altitudes.mean() / W * SENSOR_WIDTH / CAMERA_FOCAL
 print(f"focal length {CAMERA_FOCAL} mm, sensor {SENSOR_WIDTH} mm wide, {W} x {H} pixels")
-print(
-    f"altitude {altitudes.min():.1f} to {altitudes.max():.1f} m: a pixel is {100 * pixel:.1f} cm of the surface, "
-    f"a dolphin of 2.6 m is about {2.6 / pixel:.0f} pixels long"
-)
+dolphin = f"a dolphin of 2.6 m is about {2.6 / pixel:.0f} pixels long"
+low, high = altitudes.min(), altitudes.max()
+print(f"altitude {low:.1f} to {high:.1f} m: a pixel is {100 * pixel:.1f} cm of the surface, {dolphin}")
 
 # %% [markdown]
 # ## Prompts: telling the computer what we mean
@@ -82,6 +81,7 @@ axis.imshow(clip.read(first))
 axis.scatter(*points[labels == 1].T, c="white", edgecolors="black", s=40, label="on the dolphin (1)")
 axis.scatter(*points[labels == 0].T, c="black", edgecolors="white", s=60, marker="X", label="beside it (0)")
 axis.legend(loc="lower right")
+
 # %% [markdown]
 # ## Segmentation
 #
@@ -113,6 +113,7 @@ axes[1].set_title("how far each pixel is from water")
 figure.colorbar(shown, ax=axes[1], label="standard deviations")
 axes[2].imshow(mask[box], cmap="gray")
 axes[2].set_title("the mask that the tracker makes of it")
+
 # %% [markdown]
 # The tips of the fins are thin and pale, and stand out little: the mask lacks a part of a fluke here. No
 # segmenter is perfect; what a mask is worth is measured below.
@@ -159,9 +160,8 @@ from course_lib.segmentation import segment_clip
 if RUN_SAM2:
     segment_clip(pack, method="sam2", out="sam2_masks", resume=True)
 else:
-    print(
-        f"SAM-2 is {'' if has_module('sam2') else 'not '}installed, the device is {choose_device()}; RUN_SAM2 is False."
-    )
+    there = "installed" if has_module("sam2") else "not installed"
+    print(f"SAM-2 is {there}, the device is {choose_device()}; RUN_SAM2 is False.")
 
 # %% [markdown]
 # ## How good is a mask?
@@ -187,19 +187,16 @@ if pack.truth_path:
     truth = torch.from_numpy(metrics.load_truth(pack.truth_path, T).masks.numpy())  # (T, H, W) bool
     with_clip = SegmentedVideo(pack, frames=T).masks > 0  # the masks that come with the clip
     thicker = torch.nn.functional.max_pool2d(truth[:, None].float(), 3, stride=1, padding=1)[:, 0] > 0
-    black = torch.zeros_like(truth)
     candidates = {
         "the tracker's masks": torch.from_numpy(tracked),
         "the masks in the clip's folder": with_clip,
         "the truth, one pixel thicker": thicker,
-        "all black": black,
+        "all black": torch.zeros_like(truth),
     }
     for name, masks in candidates.items():
         overlap = metrics.mask_iou(masks, truth)  # (T,)
-        print(
-            f"{name:31} mean IoU {overlap.mean():.3f}, worst {overlap.min():.3f}, "
-            f"pixels right {100 * (masks == truth).float().mean():.2f} %"
-        )
+        ious = f"mean IoU {overlap.mean():.3f}, worst {overlap.min():.3f}"
+        print(f"{name:31} {ious}, pixels right {100 * (masks == truth).float().mean():.2f} %")
 else:
     print("The truth of this clip is not known: look at the masks with your own eyes, in exercise 1.")
 
@@ -213,17 +210,12 @@ else:
 
 # %%
 if pack.truth_path:
-    figure = show.series_over_time(
-        {
-            "IoU with the truth": {
-                "tracker": metrics.mask_iou(torch.from_numpy(tracked), truth),
-                "masks with the clip": metrics.mask_iou(with_clip, truth),
-            }
-        },
-        np.arange(T) / 50,
-        panel_height=220,
-    )
-    figure.show()
+    ious = {
+        "tracker": metrics.mask_iou(torch.from_numpy(tracked), truth),
+        "masks with the clip": metrics.mask_iou(with_clip, truth),
+    }
+    time_s = np.arange(T) / 50
+    show.series_over_time({"IoU with the truth": ious}, time_s, panel_height=220).show()
 
 # %% [markdown]
 # ## The clip as a dataset
@@ -258,10 +250,9 @@ from torch.utils.data import DataLoader
 from course_lib.video import collate_batch
 
 batch = next(iter(DataLoader(dataset, batch_size=7, shuffle=True, collate_fn=collate_batch)))
+shapes = [f"{name} {tuple(batch[name].shape)}" for name in ("original", "segmented")]
 print(f"frames {batch['t'].tolist()}")
-print(
-    f"original {tuple(batch['original'].shape)}, segmented {tuple(batch['segmented'].shape)}, {len(batch['cam'])} cameras"
-)
+print(*shapes, f"{len(batch['cam'])} cameras", sep=", ")
 
 # %% [markdown]
 # ## Exercise 1 · Look at the data

@@ -33,22 +33,13 @@ from course_lib import show
 from course_lib.assets import find_pack
 from course_lib.dolphin_model import BASE_DOLPHIN_SIZE, DolphinModel
 
-PARTS = [
-    "trunk",
-    "head",
-    "tail stock, front",
-    "tail stock, rear",
-    "dorsal fin",
-    "flippers",
-    "flukes",
-]  # of the course's dolphin
+# of the course's dolphin
+PARTS = ["trunk", "head", "tail stock, front", "tail stock, rear", "dorsal fin", "flippers", "flukes"]
 
 pack = find_pack()
 model = DolphinModel(pack)
-print(
-    f"{model.V.shape[1]} vertices, {len(model.F)} faces, {model.LBS.n_joints} bones, {model.LBS.n_groups} parts, "
-    f"{BASE_DOLPHIN_SIZE} m from beak to flukes"
-)
+V, F, J, P = model.V.shape[1], len(model.F), model.LBS.n_joints, model.LBS.n_groups
+print(f"{V} vertices, {F} faces, {J} bones, {P} parts, {BASE_DOLPHIN_SIZE} m from beak to flukes")
 show.parts_figure(model, PARTS)
 
 # %% [markdown]
@@ -92,7 +83,8 @@ show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 # **The formula.** With $a = |\theta|$ the angle (radians) and $n = \theta / a$ the axis, the same rotation is
 # the unit quaternion
 #
-# $$q = (w, x, y, z) = \left(\cos\tfrac{a}{2},\; n_x \sin\tfrac{a}{2},\; n_y \sin\tfrac{a}{2},\; n_z \sin\tfrac{a}{2}\right)$$
+# $$q = (w, x, y, z) = \left(\cos\tfrac{a}{2},\; n_x \sin\tfrac{a}{2},\; n_y \sin\tfrac{a}{2},\;
+# n_z \sin\tfrac{a}{2}\right)$$
 #
 # and with $u = (x, y, z)$ it takes a point $v$ to $\;R\,v = v + 2w\,(u \times v) + 2\,u \times (u \times v)$,
 # where $\times$ is the cross product.
@@ -155,10 +147,9 @@ from solutions.rotations import quat_to_rotmat, batch_rodrigues
 mine = DolphinModel(pack, rodrigues=batch_rodrigues)
 pose = 0.3 * torch.randn(5, 10, 3, generator=torch.Generator().manual_seed(0))  # (B, J, 3), radians
 placed = pose[:, :1], pose[:, 1:], torch.zeros(5, 1, 3)
-error = (mine(*placed)["vertices"] - model(*placed)["vertices"]).abs().max()
-print(
-    f"Largest difference of a vertex in five random poses: {1000 * error:.4f} mm (good: below 0.01 mm; nan: see hint 2)"
-)
+error_mm = 1000 * (mine(*placed)["vertices"] - model(*placed)["vertices"]).abs().max()
+good = "(good: below 0.01 mm; nan: see hint 2)"
+print(f"Largest difference of a vertex in five random poses: {error_mm:.4f} mm {good}")
 show.turns_figure(model, batch_rodrigues)
 
 # %% check="rodrigues"
@@ -210,18 +201,8 @@ keep(quat_to_rotmat, batch_rodrigues)
 # %%
 sums = model.weights.sum(dim=1)  # (V,)
 print(f"Weights sum to {sums.min():.6f} ... {sums.max():.6f}")
-bones = [
-    "trunk",
-    "head",
-    "dorsal fin",
-    "chest",
-    "left flipper",
-    "right flipper",
-    "tail stock, front",
-    "tail stock, rear",
-    "left fluke",
-    "right fluke",
-]
+bones = ["trunk", "head", "dorsal fin", "chest", "left flipper", "right flipper"]
+bones += ["tail stock, front", "tail stock, rear", "left fluke", "right fluke"]
 for j, parent in enumerate(model.parents.tolist()):
     hangs_on, part = f"hangs on bone {parent}" if j else "is the root", model.LBS.seg_grouping[j]
     moves = "" if model.bone_selection[j] else "  never rotates by itself"
@@ -241,7 +222,8 @@ show.weights_figure(model, bone=7, name=bones[7])
 show.bend_figure(model, PARTS, axis="x")
 
 # %% [markdown]
-# <details><summary>A question to think about: what becomes of a joint that turns by 180° in this model?</summary>
+# <details><summary>A question to think about: what becomes of a joint that turns by 180° in this
+# model?</summary>
 #
 # A vertex with two weights of 1/2 lands half-way between where two opposite rotations take it: on the axis.
 # The skin collapses to a line there, like a twisted sweet wrapper. The mean of two rotation matrices is no
@@ -290,9 +272,8 @@ meaning = {
     "water_absorption": "red, green, blue, 1 / metre",
 }
 for name, parameter in scene.named_parameters():
-    print(
-        f"{name:17} {str(tuple(parameter.shape)):17} starts at {parameter.flatten()[0].item():<6.3g} {meaning[name]}"
-    )
+    shape, start = str(tuple(parameter.shape)), parameter.flatten()[0].item()
+    print(f"{name:17} {shape:17} starts at {start:<6.3g} {meaning[name]}")
 count = sum(parameter.numel() for parameter in scene.parameters())
 print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the skin")
 
@@ -330,12 +311,10 @@ P = camera.intrinsics.projection_matrix()  # (1, 4, 4)
 f_x, f_y = P[:, 0, 0], P[:, 1, 1]  # (1,) each
 depth = dataset.cam_eye[frame, 1]  # (1,), the altitude
 p = torch.stack([c[:, 0] * depth / f_x, c[:, 1] * depth / f_y, -depth], dim=-1)  # (1, 3), camera
-X = (p - camera.extrinsics.t[..., 0])[
-    :, None
-] @ camera.extrinsics.R  # (1, 1, 3), world; a row times R is R^T times the column
-print(
-    f"Frame 0: mask at {c[0].numpy().round(3)}, drone at {depth.item():.2f} m, dolphin at {X[0, 0].numpy().round(3)} m"
-)
+moved = (p - camera.extrinsics.t[..., 0])[:, None]  # (1, 1, 3)
+X = moved @ camera.extrinsics.R  # (1, 1, 3), world; a row times R is R^T times the column
+mask, dolphin = c[0].numpy().round(3), X[0, 0].numpy().round(3)
+print(f"Frame 0: mask at {mask}, drone at {depth.item():.2f} m, dolphin at {dolphin} m")
 
 with torch.no_grad():
     scene.translations.copy_(init_translations(dataset))  # the same for all frames
@@ -418,12 +397,13 @@ from matplotlib import pyplot as plt
 cameras = dataset.cameras(torch.arange(len(dataset)))
 pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]  # (T, 2)
 image = draw_track(pixels, dataset.data_resolution)  # (H, W, 3)
+on_frame = torch.where(image.any(-1, keepdim=True), image, dataset.frames[0] / 255)
 off = (pixels - (dataset.segment_centers - 0.5)).norm(dim=-1)  # (T,)
 print(f"The way back ends {off.min():.2f} to {off.max():.2f} pixels from where it began (right: 0.00)")
 
 figure, (whole, near) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
 whole.imshow(image)
-near.imshow(torch.where(image.any(-1, keepdim=True), image, dataset.frames[0] / 255), interpolation="nearest")
+near.imshow(on_frame, interpolation="nearest")
 (left, top), (right, bottom) = pixels.amin(0) - 25, pixels.amax(0) + 25
 near.set(xlim=(left, right), ylim=(bottom, top))
 plt.show()
@@ -443,7 +423,8 @@ keep(project_to_pixels, draw_track)
 # diagonal of half a pixel, beside the middle of its mask. From 11 m that is less than 2 cm on the sea, far
 # less than the fit will move the dolphin; but such halves add up where nobody watches them.
 #
-# <details><summary>A question to think about: the dolphin is 1 m below the surface. How wrong is its starting point?</summary>
+# <details><summary>A question to think about: the dolphin is 1 m below the surface. How wrong is
+# its starting point?</summary>
 #
 # The true point lies further along the same ray, at depth $h + 1$ instead of $h$. So besides the metre of
 # depth, it lies further from the point below the drone, by $1/h$ of the distance to it: with $h$ = 11 m and

@@ -62,9 +62,8 @@ original = cut(dataset.frames, t, left, top, W, H) / 255  # (B, H, W, 3)
 segmented = cut(dataset.masks, t, left, top, W, H)[..., None] / 255  # (B, H, W, 1)
 verts = scene.skin(t).detach()  # (B, V, 3) metres, in the world
 
-print(
-    f"{verts.shape[1]} vertices, {len(model.F)} faces; the camera is {float(dataset.cam_eye[t, 1]):.1f} m above the sea"
-)
+V, F, altitude = verts.shape[1], len(model.F), float(dataset.cam_eye[t, 1])
+print(f"{V} vertices, {F} faces; the camera is {altitude:.1f} m above the sea")
 show.tiles({"what the drone saw": original[0], "where the dolphin is": segmented[0]})
 
 # %% [markdown]
@@ -88,7 +87,8 @@ show.tiles({"what the drone saw": original[0], "where the dolphin is": segmented
 # and $o$ the principal point: where the camera's axis meets the image, (0, 0) for the whole frame, elsewhere
 # in a window:
 #
-# $$p_\text{cam} = R\,p + t, \qquad x = -f_x\,\frac{x_\text{cam}}{z_\text{cam}} + o_x, \qquad y = -f_y\,\frac{y_\text{cam}}{z_\text{cam}} + o_y$$
+# $$p_\text{cam} = R\,p + t, \qquad x = -f_x\,\frac{x_\text{cam}}{z_\text{cam}} + o_x, \qquad
+# y = -f_y\,\frac{y_\text{cam}}{z_\text{cam}} + o_y$$
 #
 # `cam.extrinsics` does the first step, `cam.intrinsics` the second. The division is the perspective: twice as
 # far, half as large.
@@ -98,14 +98,11 @@ show.tiles({"what the drone saw": original[0], "where the dolphin is": segmented
 # left in the image? Why do two of the points fall together?
 
 # %%
-points = torch.cat([verts[0].mean(0, keepdim=True), torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])])[
-    None
-]  # (B, 4, 3)
+middle = verts.mean(1, keepdim=True)  # (B, 1, 3), of the dolphin
+points = torch.cat([middle, torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]])], dim=1)  # (B, 4, 3)
 whole = dataset.cameras(t)  # of the whole frame
 in_camera_space = whole.extrinsics.transform(points)  # (B, 4, 3)
-in_image = whole.intrinsics.transform(
-    in_camera_space
-)  # (B, 4, 3), of which x and y are the place in the image
+in_image = whole.intrinsics.transform(in_camera_space)  # (B, 4, 3): x, y are the place in the image
 for name, values in (("world", points), ("camera", in_camera_space), ("image", in_image[..., :2])):
     print(f"{name:8}", *(f"({', '.join(f'{x:6.2f}' for x in point)})" for point in values[0].tolist()))
 
@@ -146,17 +143,17 @@ show.tiles({"colours of the corners, mixed": colour[0], "hard mask": hard[0]}, z
 # every face claim a pixel the more, the nearer it is. With $d_k$ the distance from the pixel's centre to the
 # outline of face $k$, in NDC, and $\sigma^{-1}$ the sharpness (`sigmainv`),
 #
-# $$m = 1 \text{ where a face is seen}, \qquad m = 1 - \prod_k \left(1 - e^{-\sigma^{-1} d_k^2}\right) \text{ elsewhere.}$$
+# $$m = 1 \text{ where a face is seen}, \qquad
+# m = 1 - \prod_k \left(1 - e^{-\sigma^{-1} d_k^2}\right) \text{ elsewhere.}$$
 #
 # Only the first `knum` faces whose box, enlarged by `boxlen`, holds the pixel are heard: without that limit
 # every pixel would have to ask every face. (The paper writes $e^{-d/\delta}$; kaolin, and so the course,
 # takes $d_k^2$ with $d_k$ the distance.) Move the slider: what does a large sigmainv do, what a small one?
 
 # %%
-levels = (10, 30, 100, 300, 1000, 10000)
-soft = {
-    f"{s:,}": kal.render.mesh.dibr_soft_mask(triangle, face_idx, sigmainv=s, boxlen=1.0)[0] for s in levels
-}
+soft = {}
+for s in (10, 30, 100, 300, 1000, 10000):
+    soft[f"{s:,}"] = kal.render.mesh.dibr_soft_mask(triangle, face_idx, sigmainv=s, boxlen=1.0)[0]
 show.image_slider(soft, prefix="sigmainv ", outline=triangle[0, 0], start=2)
 
 # %% [markdown]
@@ -275,16 +272,16 @@ from course_lib.window import TUTORIAL_BAND
 from solutions.rendering import dibr_rendering
 # stub dibr_rendering
 #     mesh = kal.rep.SurfaceMesh(verts, model.F)
-#     uv = model.face_uvs.expand(len(verts), -1, -1, -1)                # (B, F, 3, 2), v counted from the texture's top
-#     uv = torch.stack([uv[..., 0], 1 - uv[..., 1]], dim=-1)            # texture_mapping counts it from the bottom
+#     uv = model.face_uvs.expand(len(verts), -1, -1, -1)      # (B, F, 3, 2), v counted from the texture's top
+#     uv = torch.stack([uv[..., 0], 1 - uv[..., 1]], dim=-1)  # texture_mapping counts it from the bottom
 #
-#     in_camera = ...                                                   # (B, V, 3)
-#     on_image = ...                                                    # (B, V, 2)
-#     faces_camera = ...                                                # (B, F, 3, 3)
-#     faces_image = ...                                                 # (B, F, 3, 2)
-#     looks_at_us = ...                                                 # (B, F) bool
-#     height = ...                                                      # (B, F, 3, 1)
-#     ones = torch.ones_like(uv[..., :1])                               # (B, F, 3, 1)
+#     in_camera = ...                                         # (B, V, 3)
+#     on_image = ...                                          # (B, V, 2)
+#     faces_camera = ...                                      # (B, F, 3, 3)
+#     faces_image = ...                                       # (B, F, 3, 2)
+#     looks_at_us = ...                                       # (B, F) bool
+#     height = ...                                            # (B, F, 3, 1)
+#     ones = torch.ones_like(uv[..., :1])                     # (B, F, 3, 1)
 #
 #     features, face_idx = kal.render.mesh.rasterize(
 #         cam.height, cam.width, ..., ..., [uv, mesh.face_normals, ..., ones], valid_faces=...)
@@ -297,16 +294,15 @@ from solutions.rendering import dibr_rendering
 # %%
 features, soft_mask = dibr_rendering(verts, cam, model)
 uv, normals, height, hard_mask = features
-show.tiles(
-    {
-        "texture coordinates": uv[0],
-        "normals": (normals[0] + 1) / 2 * hard_mask[0],
-        "height": ((height[0] - height.min()) / (height.max() - height.min())) * hard_mask[0],
-        "hard mask": hard_mask[0],
-        "soft mask": soft_mask[0],
-        "soft minus hard": soft_mask[0] - hard_mask[0],
-    }
-)
+pictures = {
+    "texture coordinates": uv,
+    "normals": (normals + 1) / 2 * hard_mask,
+    "height": (height - height.min()) / (height.max() - height.min()) * hard_mask,
+    "hard mask": hard_mask,
+    "soft mask": soft_mask,
+    "soft minus hard": soft_mask - hard_mask,
+}
+show.tiles({name: picture[0] for name, picture in pictures.items()})
 
 # %% check="dibr"
 from course_lib import check
@@ -329,7 +325,8 @@ if SPARE_RENDERING:
     from course_lib.check.fallback_renderer import dibr_rendering
 
 # %% [markdown]
-# <details><summary>A question to think about: z decides what hides what, but no gradient flows to it. What can the fit therefore not learn?</summary>
+# <details><summary>A question to think about: z decides what hides what, but no gradient flows to
+# it. What can the fit therefore not learn?</summary>
 #
 # Which of two faces is in front is a yes or no: it has no slope. If a flipper is hidden behind the body,
 # nothing in the picture pulls it to the front. (Depth does get gradients by another way: the perspective
@@ -366,15 +363,10 @@ with torch.no_grad():
             features_s, soft_s = dibr_rendering(sized, cam, model, edge)
             curves[name].append(float(iou_loss(soft_s, hard_mask)))
         curves["hard mask (no gradient)"].append(float(iou_loss(features_s[3], hard_mask)))
+curves = {name: torch.tensor(values) for name, values in curves.items()}
 for name, values in curves.items():
-    print(f"{name}: lowest at {float(scales[torch.tensor(values).argmin()]):.3f} of the true size")
-show.lines(
-    scales,
-    {name: torch.tensor(values) for name, values in curves.items()},
-    "size of the dolphin, 1 is the truth",
-    "1 - IoU",
-    mark=(1.0, "truth"),
-)
+    print(f"{name}: lowest at {float(scales[values.argmin()]):.3f} of the true size")
+show.lines(scales, curves, "size of the dolphin, 1 is the truth", "1 - IoU", mark=(1.0, "truth"))
 
 # %% [markdown]
 # The lowest loss lies below 1: who minimises it makes the animal too small, and *measures* it too short. A
@@ -413,16 +405,16 @@ show.tiles({"fitted skin": skin[0], "chequered": squares[0]})
 # of the border of light and shadow?
 
 # %%
+from course_lib.kal.render.lighting import SgLightingParameters, sg_diffuse_fitted
+
 normal, inside = show.ball()
+grey = torch.full_like(normal[inside], 0.8)
+direction = torch.nn.functional.normalize(torch.tensor([[0.6, 0.6, 0.5]]), dim=-1)  # (1, 3)
 balls = {}
 for degrees in (5, 15, 30, 60, 90, 120):
-    direction = torch.nn.functional.normalize(torch.tensor([[0.6, 0.6, 0.5]]), dim=-1)  # (1, 3)
-    sun = kal.render.lighting.SgLightingParameters.from_sun(
-        direction, torch.ones(1), torch.deg2rad(torch.tensor([float(degrees)]))
-    )
-    light = kal.render.lighting.sg_diffuse_fitted(
-        sun.amplitude, direction, sun.sharpness, normal[inside], torch.full_like(normal[inside], 0.8)
-    )
+    angle = torch.deg2rad(torch.tensor([float(degrees)]))  # (1,)
+    sun = SgLightingParameters.from_sun(direction, torch.ones(1), angle)
+    light = sg_diffuse_fitted(sun.amplitude, direction, sun.sharpness, normal[inside], grey)
     image = torch.zeros_like(normal)
     image[inside] = light / light.max()  # the brightest spot is white
     balls[f"{degrees}°"] = image
@@ -532,7 +524,8 @@ if SPARE_WATER:
     from course_lib.check.fallback_renderer import absorb
 
 # %% [markdown]
-# <details><summary>A question to think about: light goes down to the dolphin and up to the drone. Is the formula then wrong?</summary>
+# <details><summary>A question to think about: light goes down to the dolphin and up to the drone.
+# Is the formula then wrong?</summary>
 #
 # On its way down and up it goes through about twice the depth of water, so $w$ as fitted is nearer to twice
 # the water's own absorption, and more where the sun is low. The law keeps its form; what changes is what $w$
@@ -604,9 +597,8 @@ from solutions.rendering import render
 # %%
 with torch.no_grad():
     image, hard_mask, soft_mask = render(scene, t, cam)
-show.tiles(
-    {"original": original[0], "render": image[0], "hard mask": hard_mask[0], "soft mask": soft_mask[0]}
-)
+pictures = {"original": original, "render": image, "hard mask": hard_mask, "soft mask": soft_mask}
+show.tiles({name: picture[0] for name, picture in pictures.items()})
 
 # %% check="renderer"
 from course_lib import check
@@ -626,20 +618,18 @@ keep(render)
 
 # %%
 push = torch.tensor([0.0, 0.0, -0.08])  # metres in the world
-place = (scene.translations.detach()[t, 0] + push).requires_grad_()  # (B, 3)
-pushed = verts + (place - scene.translations.detach()[t, 0])[:, None]
+home = scene.translations.detach()[t, 0]  # (B, 3)
+place = (home + push).requires_grad_()  # (B, 3)
+pushed = verts + (place - home)[:, None]
 loss = iou_loss(dibr_rendering(pushed, cam, model)[1], segmented)
 (gradient,) = torch.autograd.grad(loss, place)
 downhill = -gradient[0] / gradient[0].norm()
-print(
-    "pushed by",
-    [round(float(x), 2) for x in push],
-    "metres; downhill is",
-    [round(float(x), 2) for x in downhill],
-)
+pushed_by, arrow = ([round(x, 2) for x in vector.tolist()] for vector in (push, downhill))
+print(f"pushed by {pushed_by} metres; downhill is {arrow}")
 
 # %% [markdown]
-# <details><summary>A question to think about: the mask is a picture of the outline alone. Which movements of the dolphin leave it nearly as it was, and what could tell them apart?</summary>
+# <details><summary>A question to think about: the mask is a picture of the outline alone. Which
+# movements of the dolphin leave it nearly as it was, and what could tell them apart?</summary>
 #
 # Deeper and larger at once; rolling about its long axis, as long as fins stay where they are; anything within
 # the outline, such as a flipper under the belly. Colour helps a little (depth by absorption, roll by shading

@@ -55,7 +55,7 @@ model = DolphinModel(pack, device, rodrigues=batch_rodrigues)
 
 
 def new_scene(frames, name=None):
-    """A scene of so many frames, with every dolphin pointing the same way; or the ready fit of that name."""
+    """A scene of so many frames, every dolphin pointing the same way; or the ready fit of that name."""
     scene = DolphinScene(model, frames, init_rot_up=pack.init_rot_up_deg)
     if name:
         scene.load(ready_fit(name))
@@ -87,58 +87,40 @@ for name, values in fitted.named_parameters():
 # %%
 import plotly.graph_objects as go
 
+from course_lib.show.style import GRID, INK, SERIES
+
 
 def curves(x, series, x_title):
     """Series over x, each from its least to its most, with its least marked."""
-    figure = go.Figure(
-        layout=dict(
-            template="none",
-            height=340,
-            font=dict(color=show.INK),
-            paper_bgcolor="rgba(0,0,0,0)",
-            plot_bgcolor="rgba(0,0,0,0)",
-            margin=dict(l=50, r=20, t=30, b=50),
-            xaxis=dict(title=x_title, gridcolor=show.GRID, zeroline=False),
-            yaxis=dict(title="from least to most", gridcolor=show.GRID, zeroline=False),
-        )
-    )
-    for (name, values), colour, dash in zip(series.items(), show.SERIES, ("solid", "dash", "dot")):
+    figure = go.Figure()
+    figure.update_layout(template="none", height=340, margin=dict(l=50, r=20, t=30, b=50))
+    figure.update_layout(font_color=INK, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)")
+    figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(title="from least to most", gridcolor=GRID, zeroline=False)
+    for (name, values), colour, dash in zip(series.items(), SERIES, ("solid", "dash", "dot")):
         values = torch.tensor(values)
         scaled, best = (values - values.min()) / (values.max() - values.min()), int(values.argmin())
-        figure.add_scatter(
-            x=x,
-            y=scaled.tolist(),
-            mode="lines",
-            name=name,
-            line=dict(color=colour, dash=dash),
-            customdata=values.tolist(),
-            hovertemplate="%{customdata:.4f}",
-        )
-        figure.add_scatter(
-            x=[x[best]],
-            y=[0],
-            mode="markers",
-            marker=dict(color=colour, size=10),
-            showlegend=False,
-            hoverinfo="skip",
-        )
+        line = dict(mode="lines", name=name, line=dict(color=colour, dash=dash))
+        hover = dict(customdata=values.tolist(), hovertemplate="%{customdata:.4f}")
+        point = dict(mode="markers", marker=dict(color=colour, size=10), showlegend=False)
+        figure.add_scatter(x=x, y=scaled.tolist(), **line, **hover)
+        figure.add_scatter(x=[x[best]], y=[0], hoverinfo="skip", **point)
     return figure
 
 
 @torch.no_grad()
 def terms_when_shifted(scene, shifts, t=40):
-    """The two data terms of frame t while the dolphin is moved along the world's x axis by `shifts`, in
-    metres."""
+    """The two data terms of frame t, the dolphin moved along the world's x axis by `shifts`, in metres."""
     place, found = scene.translations[t].clone(), {"photometric": [], "mask": []}
     try:
         for shift in shifts:
             scene.translations[t, 0, 0] = place[0, 0] + shift
             frames = WindowLoader(clip, scene, batch_size=1).batch(torch.tensor([t]))
             picture, seen, soft_mask = render(scene, frames["t"], frames["cam"])
-            found["photometric"].append(float(losses.photometric_loss(picture, frames["original"], seen)))
-            found["mask"].append(
-                float(losses.iou_loss(soft_mask, frames["segmented"], frames["segmented_outside"]))
-            )
+            photometric = losses.photometric_loss(picture, frames["original"], seen)
+            mask = losses.iou_loss(soft_mask, frames["segmented"], frames["segmented_outside"])
+            found["photometric"].append(float(photometric))
+            found["mask"].append(float(mask))
     finally:  # the scene stays as it was, also when this cell is interrupted
         scene.translations[t] = place
     return found
@@ -203,13 +185,10 @@ print("Only y, the height, is asked to follow.")
 # %%
 track = fitted.translations.detach()
 jittered = track + 0.02 * torch.randn_like(track)
-for name, prior in (
-    ("change of place", losses.smoothness_prior),
-    ("change of velocity", losses.steadiness_prior),
-):
-    print(
-        f"{name:20} as fitted {1e4 * prior(track):.3f} cm²   with 2 cm of jitter {1e4 * prior(jittered):.3f} cm²"
-    )
+priors = {"change of place": losses.smoothness_prior, "change of velocity": losses.steadiness_prior}
+for name, prior in priors.items():
+    steady, shaky = 1e4 * prior(track), 1e4 * prior(jittered)
+    print(f"{name:20} as fitted {steady:.3f} cm²   with 2 cm of jitter {shaky:.3f} cm²")
 
 # %% [markdown]
 # ## All together
@@ -240,12 +219,10 @@ print(f"{'loss':49} {sum(terms.values()):.4f}")
 loader = WindowLoader(clip, fitted, batch_size=7)
 print(f"{len(loader)} batches in a pass")
 for name, value in next(iter(loader)).items():
-    what = (
-        tuple(value.shape)
-        if torch.is_tensor(value)
-        else f"{len(value)} cameras of {value.width} x {value.height} pixels"
-    )
-    print(f"{name:18} {what}")
+    if torch.is_tensor(value):
+        print(f"{name:18} {tuple(value.shape)}")
+    else:
+        print(f"{name:18} {len(value)} cameras of {value.width} x {value.height} pixels")
 
 # %% [markdown]
 # ## Exercise 7 · The optimisation loop
@@ -306,24 +283,24 @@ from course_lib.video import to_device
 from solutions.fitting import fit
 # stub fit(scene, loader, render, compute_loss, optimizer, steps)
 #     history = []
-#     passes = tqdm(range(steps), desc="fit")             # shows how far it is
+#     passes = tqdm(range(steps), desc="fit")   # shows how far it is
 #     for step in passes:
-#         sums = {}                                       # of each term over the batches of this pass, and of the loss
+#         sums = {}                              # of each term over the batches of this pass, and of the loss
 #         for frames in loader:
 #             frames = to_device(frames, scene.translations.device)
 #             optimizer.zero_grad()
 #
 #             image, hard_mask, silhouette = ...
-#             terms = ...                                 # dict of tensors of shape ()
-#             loss = ...                                  # one tensor of shape ()
+#             terms = ...                       # dict of tensors of shape ()
+#             loss = ...                        # one tensor of shape ()
 #
 #             loss.backward()
 #             optimizer.step()
 #             scene.clamp_()
 #
-#             ...                                         # add each term and the loss to sums, as numbers
+#             ...                               # add each term and the loss to sums, as numbers
 #
-#         history.append(...)                             # the means of this pass
+#         history.append(...)                   # the means of this pass
 #         passes.set_postfix(loss=f"{history[-1]['loss']:.4f}")
 #     return history
 
@@ -338,34 +315,24 @@ import matplotlib.pyplot as plt
 
 def adam(scene):
     """Adam with the tutorial's rates: every group of parameters its own."""
-    return torch.optim.Adam(
-        [
-            {"params": [scene.translations, scene.part_scales], "lr": 0.01},
-            {"params": [scene.global_poses, scene.joint_poses], "lr": 0.01},
-            {"params": [scene.dolphin_albedo, scene.water_absorption], "lr": 0.001},
-            {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "lr": 0.01},
-        ]
-    )
+    dolphin = [scene.translations, scene.part_scales, scene.global_poses, scene.joint_poses]
+    sun = [scene.azimuth, scene.elevation, scene.strength, scene.angle]
+    colours = [scene.dolphin_albedo, scene.water_absorption]
+    return torch.optim.Adam([{"params": dolphin + sun, "lr": 0.01}, {"params": colours, "lr": 0.001}])
 
 
 @torch.no_grad()
 def look(dataset, scene, numbers):
     """Frames with the outline of the mask (dashed) and of the rendered dolphin."""
-    figure, axes = plt.subplots(
-        1, len(numbers), figsize=(4 * len(numbers), 2.6), squeeze=False, layout="constrained"
-    )
+    size = 4 * len(numbers), 2.6
+    figure, axes = plt.subplots(1, len(numbers), figsize=size, squeeze=False, layout="constrained")
     for axis, t in zip(axes[0], numbers):
         frames = WindowLoader(dataset, scene, batch_size=1, margin=14).batch(torch.tensor([t]))
-        hard_mask = render(scene, frames["t"], frames["cam"])[1]
+        mask = frames["segmented"][0, ..., 0].cpu()  # (H, W)
+        rendered = render(scene, frames["t"], frames["cam"])[1][0, ..., 0].cpu()  # (H, W)
         axis.imshow(frames["original"][0].cpu())
-        axis.contour(
-            frames["segmented"][0, ..., 0].cpu(),
-            levels=[0.5],
-            colors="white",
-            linewidths=1,
-            linestyles="dashed",
-        )
-        axis.contour(hard_mask[0, ..., 0].cpu(), levels=[0.5], colors="orange", linewidths=1.5)
+        axis.contour(mask, levels=[0.5], colors="white", linewidths=1, linestyles="dashed")
+        axis.contour(rendered, levels=[0.5], colors="orange", linewidths=1.5)
         axis.set(title=f"frame {t}")
         axis.set_axis_off()
     plt.show()
@@ -384,7 +351,8 @@ with torch.no_grad():
     trial.translations.copy_(init_translations(few))
 look(few, trial, [0, 12, 23])
 TRIAL = 6 if small() else 40  # passes; small() is only true in tests, where it must be quick
-history = fit(trial, WindowLoader(few, trial, batch_size=7), render, losses.compute_loss, adam(trial), TRIAL)
+loader = WindowLoader(few, trial, batch_size=7)
+history = fit(trial, loader, render, losses.compute_loss, adam(trial), TRIAL)
 look(few, trial, [0, 12, 23])
 print(f"Length {float(length(trial)):.2f} m")
 DATA = ("mask", "outline", "photometric")  # shown at first; click a name in the legend for the priors
@@ -401,7 +369,8 @@ from course_lib.keep import keep
 keep(fit)
 
 # %% [markdown]
-# <details><summary>A question to think about: the loop sees 7 frames at a time, but the priors see all 200. With batches of 14, what would change?</summary>
+# <details><summary>A question to think about: the loop sees 7 frames at a time, but the priors see
+# all 200. With batches of 14, what would change?</summary>
 #
 # A pass has 29 batches of 7 frames. In each of them the data terms speak for 7 frames, but the priors over
 # pose, shape and time are taken over the whole clip: in one pass each frame is rendered once, and its priors
@@ -426,40 +395,31 @@ REACH = 2.0  # pixels
 
 @torch.no_grad()
 def terms_by_length(scene, growths):
-    """The dolphin grown by `growths`: its length (m), the mask term, the outline term, the soft mask's area
-    over the mask's."""
+    """Length (m), mask term, outline term, soft mask's area over the mask's, as the dolphin grows."""
     t, before = torch.arange(0, len(clip), 25), scene.part_scales.clone()
-    targets = OutlineTargets(clip.masks, REACH)
+    targets, neighbours = OutlineTargets(clip.masks, REACH), face_neighbours(model.F)
     frames = WindowLoader(clip, scene, len(t), margin=20, layers=[targets]).batch(t)
-    found = {"length": [], "mask": [], "outline": [], "area": []}
+    cam, found = frames["cam"], []
     try:
         for growth in growths:
             scene.part_scales[:, 0] = before[:, 0] + growth
-            soft_mask = render(scene, frames["t"], frames["cam"])[2]
-            _, faces_image, face_idx = rasterize_features(scene.skin(frames["t"]), frames["cam"], model)
-            distance = outline_distance(faces_image, face_idx, frames["cam"], REACH, face_neighbours(model.F))
-            found["length"].append(float(length(scene)))
-            found["mask"].append(
-                float(losses.iou_loss(soft_mask, frames["segmented"], frames["segmented_outside"]))
-            )
-            found["outline"].append(
-                float(outline_loss(distance, frames["outline"], REACH, frames["outline_outside"]))
-            )
-            found["area"].append(float(soft_mask.sum() / frames["segmented"].sum()))
+            soft_mask = render(scene, t, cam)[2]
+            _, faces_image, face_idx = rasterize_features(scene.skin(t), cam, model)
+            distance = outline_distance(faces_image, face_idx, cam, REACH, neighbours)
+            mask = losses.iou_loss(soft_mask, frames["segmented"], frames["segmented_outside"])
+            outline = outline_loss(distance, frames["outline"], REACH, frames["outline_outside"])
+            area = soft_mask.sum() / frames["segmented"].sum()
+            found.append([float(value) for value in (length(scene), mask, outline, area)])
     finally:
         scene.part_scales.copy_(before)
-    return found
+    return zip(*found)
 
 
-found = terms_by_length(fitted, [0.01 * k for k in range(-10, 9)])
-print(
-    f"At its fitted length of {found['length'][10]:.2f} m the soft mask is {found['area'][10]:.2f} times as large as the mask."
-)
-curves(
-    found["length"],
-    {"mask (IoU of the soft mask)": found["mask"], "distance to the outline": found["outline"]},
-    "length of the dolphin, m",
-)
+lengths, masks, outlines, areas = terms_by_length(fitted, [0.01 * k for k in range(-10, 9)])
+now = f"At its fitted length of {lengths[10]:.2f} m"
+print(f"{now} the soft mask is {areas[10]:.2f} times as large as the mask.")
+series = {"mask (IoU of the soft mask)": masks, "distance to the outline": outlines}
+curves(lengths, series, "length of the dolphin, m")
 
 # %% [markdown]
 # ![Left: the flukes in the soft mask, white reaching a pixel or two beyond the outline of what was rendered.
@@ -575,19 +535,17 @@ else:
 # %%
 @torch.no_grad()
 def measure(name, dataset, scene):
-    """Overlap with the masks, length, mean height over the sea's surface, largest turn from a frame to the
-    next, loss."""
+    """Prints overlap with the masks, length, mean height over the sea, largest turn between frames, loss."""
     overlap = loss = 0.0
     for frames in WindowLoader(dataset, scene, batch_size=8, shuffle=False):
         rendered, share = render(scene, frames["t"], frames["cam"]), len(frames["t"]) / len(dataset)
-        overlap += share * (
-            1 - losses.iou_loss(rendered[1], frames["segmented"], frames["segmented_outside"])
-        )
+        missed = losses.iou_loss(rendered[1], frames["segmented"], frames["segmented_outside"])
+        overlap += share * (1 - missed)
         loss += share * sum(losses.compute_loss(scene, frames, *rendered).values())
+    height = scene.translations[:, 0, 1].mean()
     turn = metrics.rotation_steps(scene.rotations().cpu()).max()
-    print(
-        f"{name:28}{overlap:9.3f}{length(scene):9.2f} m{scene.translations[:, 0, 1].mean():+9.2f} m{turn:9.0f}°{loss:12.3f}"
-    )
+    size = f"{overlap:9.3f}{length(scene):9.2f} m"
+    print(f"{name:28}{size}{height:+9.2f} m{turn:9.0f}°{loss:12.3f}")
 
 
 print(f"{'':34}IoU     length     height      turn   tutorial's loss")
@@ -602,10 +560,9 @@ measure("default recipe", clip, fitted)
 measure("tutorial's recipe", clip, new_scene(len(clip), "tutorial"))
 if pack.truth_path:
     truth = metrics.load_truth(pack.truth_path)
-    print(
-        f"{'truth':37}{truth.length_m:9.2f} m{truth.translations[:, 1].mean():+9.2f} m"
-        f"{metrics.rotation_steps(batch_rodrigues(truth.rotvecs)).max():9.0f}°"
-    )
+    height = truth.translations[:, 1].mean()
+    turn = metrics.rotation_steps(batch_rodrigues(truth.rotvecs)).max()
+    print(f"{'truth':37}{truth.length_m:9.2f} m{height:+9.2f} m{turn:9.0f}°")
 
 # %% [markdown]
 # The start of the default recipe is nearer to the truth than the tutorial's finished fit: good headings and

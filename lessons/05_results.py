@@ -67,11 +67,8 @@ def load_fit(path):
     scene = DolphinScene(model, len(dataset), init_rot_up=pack.init_rot_up_deg)
     scene.load(path)
     with torch.no_grad():
-        return (
-            scene,
-            torch.cat([scene.skin(t) for t in torch.arange(len(dataset)).split(20)]),
-            scene.rotations(),
-        )
+        vertices = torch.cat([scene.skin(t) for t in torch.arange(len(dataset)).split(20)])
+        return scene, vertices, scene.rotations()
 
 
 scene, vertices, rotmats = load_fit(FIT)
@@ -92,14 +89,10 @@ error = {}
 if truth:
     error_cm = 100 * (vertices - truth.vertices).norm(dim=-1)  # (T, V)
     error = dict(intensity=error_cm, intensity_title="cm off", intensity_max=20)
-    print(
-        f"Colours end at 20 cm; {100 * (error_cm > 20).float().mean():.1f} % of all points are farther off, at most "
-        f"{error_cm.max():.0f} cm."
-    )
-# small() is only true in tests, where it must be quick
-show.mesh_viewer(
-    vertices, model.F, every=40 if small() else 8, time_s=time_s, track=vertices.mean(1), **error
-)
+    share, most = 100 * (error_cm > 20).float().mean(), error_cm.max()
+    print(f"Colours end at 20 cm; {share:.1f} % of all points are farther off, at most {most:.0f} cm.")
+every = 40 if small() else 8  # small() is only true in tests, where it must be quick
+show.mesh_viewer(vertices, model.F, every=every, time_s=time_s, track=vertices.mean(1), **error)
 
 # %% [markdown]
 # Where is the error? The mean place of the skin can be compared direction by direction. The camera looks
@@ -109,26 +102,21 @@ show.mesh_viewer(
 
 # %%
 def roll(rotmats):
-    """By how many degrees the body is turned about its own long axis; 0 where its back is up. (T, 3, 3) ->
-    (T,)"""
+    """By how many degrees the body is turned about its long axis, 0 where its back is up. -> (T,)"""
     return torch.rad2deg(torch.atan2(rotmats[:, 1, 0], rotmats[:, 1, 1]))
 
 
 if truth:
     offset_cm = 100 * (vertices.mean(1) - truth.positions)  # (T, 3)
-    for name, column in (
-        ("x, across the picture", 0),
-        ("z, up in the picture", 2),
-        ("y, the height: where the camera looks", 1),
-    ):
-        print(f"{offset_cm[:, column].square().mean().sqrt():5.1f} cm   {name}")
-    true_rotmats = batch_rodrigues(truth.rotvecs)
+    x, y, z = offset_cm.square().mean(0).sqrt()
+    print(f"{x:5.1f} cm   x, across the picture")
+    print(f"{z:5.1f} cm   z, up in the picture")
+    print(f"{y:5.1f} cm   y, the height: where the camera looks")
     off = metrics.angle_between(metrics.heading(rotmats), true_heading)
-    worst = int((roll(rotmats) - roll(true_rotmats)).abs().argmax())
-    print(
-        f"The heading is off by {off.max():.1f}° at most; the roll, in frame {worst}, is {roll(rotmats)[worst]:.1f}°, "
-        f"in truth {roll(true_rotmats)[worst]:.1f}°."
-    )
+    our_roll, true_roll = roll(rotmats), roll(batch_rodrigues(truth.rotvecs))  # (T,) each
+    worst = int((our_roll - true_roll).abs().argmax())
+    rolled = f"is {our_roll[worst]:.1f}°, in truth {true_roll[worst]:.1f}°"
+    print(f"The heading is off by {off.max():.1f}° at most; the roll, in frame {worst}, {rolled}.")
 
 # %% [markdown]
 # So it does roll, and more than the fit shows. Keep the height and the roll in mind: the end of the lesson
@@ -204,8 +192,7 @@ WINDOW = (256, 144)  # width, height in pixels
 
 @torch.no_grad()
 def look(scene, t):
-    """What goes into the video for the frames t (B,): original, segmentation, render, soft mask, each (B, h,
-    w, C)."""
+    """What goes into the video at the frames t (B,): original, mask, render, soft mask, (B, h, w, C) each."""
     size, full = torch.tensor(WINDOW), torch.tensor(dataset.data_resolution)
     corner = (dataset.segment_centers[t] - size / 2).round().long()
     left, top = torch.minimum(corner.clamp(min=0), full - size).unbind(-1)
@@ -244,14 +231,13 @@ def frames_of(scene):
             yield compose_frame(*pictures)
 
 
-show.inline_video(
-    show.write_video("dolphin_fit.mp4", frames_of(scene), fps=dataset.fps, crf=26),
-    description="original, segmentation, render over the original, soft mask",
-)
+video = show.write_video("dolphin_fit.mp4", frames_of(scene), fps=dataset.fps, crf=26)
+show.inline_video(video, description="original, segmentation, render over the original, soft mask")
 
 # %% [markdown]
-# <details><summary>A question to think about: where the soft mask is above 1/2 there is more than the dolphin: a quarter more pixels in this clip. What does a fit
-# do that compares the soft mask with the segmentation?</summary>
+# <details><summary>A question to think about: where the soft mask is above 1/2 there is more than
+# the dolphin: a quarter more pixels in this clip. What does a fit do that compares the soft mask
+# with the segmentation?</summary>
 #
 # It makes the animal smaller, until its mask *with* the rim covers the segmentation. The rim is about a pixel
 # wide; but the body is less than twenty pixels wide here, and has two sides. In the tutorial's recipe this is
@@ -282,11 +268,10 @@ def masks_of(scene):
         yield from torch.cat([segmentation, soft_mask], dim=2)
 
 
-show.inline_video(
-    show.write_video("tutorial_fit.mp4", masks_of(their_scene), fps=dataset.fps, crf=26),
-    description="two masks, the animal's and that of the fit with the tutorial's recipe: in the middle of the clip "
-    "their flukes are at opposite ends",
-)
+video = show.write_video("tutorial_fit.mp4", masks_of(their_scene), fps=dataset.fps, crf=26)
+what = "two masks, the animal's and that of the fit with the tutorial's recipe"
+seen = "in the middle of the clip their flukes are at opposite ends"
+show.inline_video(video, description=f"{what}: {seen}")
 
 # %% [markdown]
 # The animal is too small, and for a while it swims tail first. The three numbers of its orientation show
@@ -318,31 +303,22 @@ for t, leap, turn in show.orientation_jumps(stored):
 # how far off it ended:
 
 # %%
-start_error = metrics.angle_between(torch.full((len(dataset),), float(pack.init_rot_up_deg)), true_heading)
+start = torch.full((len(dataset),), float(pack.init_rot_up_deg))
+start_error = metrics.angle_between(start, true_heading)
 their_error = metrics.angle_between(headings, true_heading)
 good_error = metrics.angle_between(metrics.heading(rotmats), true_heading)
 near = start_error < 90
-off = metrics.angle_between(rolls, roll(true_rotmats))
-print(
-    f"{near.sum()} frames started within 90° of the true heading. They ended within {their_error[near].max():.0f}° of it; "
-    f"but half of them are rolled wrongly by more than {off[near].median():.0f}°."
-)
-show.series_over_time(
-    {
-        "how far off the heading is, in degrees": {
-            "start of the tutorial's recipe": start_error,
-            "after its fit": their_error,
-            f"after the {NAME}": good_error,
-        },
-        "the roll, in degrees": {
-            "truth": roll(true_rotmats),
-            "after its fit": rolls,
-            f"after the {NAME}": roll(rotmats),
-        },
-    },
-    time_s,
-    panel_height=220,
-)
+within, off = their_error[near].max(), metrics.angle_between(rolls, true_roll)[near].median()
+began = f"{near.sum()} frames started within 90° of the true heading. They ended within {within:.0f}° of it"
+print(f"{began}; but half of them are rolled wrongly by more than {off:.0f}°.")
+of_heading = {
+    "start of the tutorial's recipe": start_error,
+    "after its fit": their_error,
+    f"after the {NAME}": good_error,
+}
+of_roll = {"truth": true_roll, "after its fit": rolls, f"after the {NAME}": our_roll}
+panels = {"how far off the heading is, in degrees": of_heading, "the roll, in degrees": of_roll}
+show.series_over_time(panels, time_s, panel_height=220)
 
 # %% [markdown]
 # **The heading.** All frames that started within a quarter turn of the true heading found it. Of those that
@@ -369,7 +345,8 @@ from course_lib.rotations import rotmat_to_rotvec
 shortest = rotmat_to_rotvec(rotmats)  # (T, 3)
 for t, leap, turn in show.orientation_jumps(shortest):
     print(f"At {time_s[t]:.2f} s the vector leaps by {leap:.0f}°, and the body turns by {turn:.1f}°.")
-show.orientation_figure(shortest, name="read frame by frame", time_s=time_s, truth_heading_deg=true_heading)
+style = dict(name="read frame by frame", time_s=time_s, truth_heading_deg=true_heading)
+show.orientation_figure(shortest, **style)
 
 # %% [markdown]
 # The animal turns on smoothly past 180°. But +181° about an axis is the same rotation as −179° about it, and
@@ -383,10 +360,9 @@ show.orientation_figure(shortest, name="read frame by frame", time_s=time_s, tru
 leaps = show.orientation_jumps(shortest)
 LEAP = leaps[0][0] if leaps else 123  # the frame before the first of them
 before, after = metrics.heading(rotmats[LEAP : LEAP + 2])
-average = metrics.heading(batch_rodrigues(shortest[LEAP : LEAP + 2].mean(0, keepdim=True)))
-print(
-    f"heading before {before:.1f}°, after {after:.1f}°; of the average of both vectors {average.item():.1f}°"
-)
+middle = shortest[LEAP : LEAP + 2].mean(0, keepdim=True)  # (1, 3)
+average = metrics.heading(batch_rodrigues(middle)).item()
+print(f"heading before {before:.1f}°, after {after:.1f}°; of the average of both vectors {average:.1f}°")
 
 # %% [markdown]
 # It looks backwards. A smoothing filter, an interpolation, or a loss that asks neighbouring vectors to be
@@ -402,8 +378,8 @@ PITCHES = (20.0, 90.0)  # degrees
 
 def euler(heading, pitch, roll):
     """Turn about y, then x, then z of the body, in degrees -> (3, 3)"""
-    turns = torch.deg2rad(torch.tensor([[0, heading, 0], [pitch, 0, 0], [0, 0, roll]], dtype=torch.float32))
-    about_y, about_x, about_z = batch_rodrigues(turns)
+    turns = torch.tensor([[0.0, heading, 0], [pitch, 0, 0], [0, 0, roll]])
+    about_y, about_x, about_z = batch_rodrigues(torch.deg2rad(turns))
     return about_y @ about_x @ about_z
 
 
@@ -473,9 +449,7 @@ from solutions.rotations import continuous_rotvecs
 
 # %%
 continuous = continuous_rotvecs(rotmats)  # (T, 3)
-show.orientation_figure(
-    shortest, continuous, name="read frame by frame", time_s=time_s, truth_heading_deg=true_heading
-)
+show.orientation_figure(shortest, continuous, **style)
 
 # %% check="orientation"
 from course_lib import check
@@ -492,16 +466,16 @@ keep(continuous_rotvecs)
 # leaps stays: no choice of names mends a wrong pose.
 
 # %%
-average = metrics.heading(batch_rodrigues(continuous_rotvecs(rotmats)[LEAP : LEAP + 2].mean(0, keepdim=True)))
-print(f"heading of the average of both vectors: {average.item():.1f}°")
+middle = continuous_rotvecs(rotmats)[LEAP : LEAP + 2].mean(0, keepdim=True)  # (1, 3)
+print(f"heading of the average of both vectors: {metrics.heading(batch_rodrigues(middle)).item():.1f}°")
 for which, matrices in ((NAME, rotmats), ("tutorial's fit", their_rotmats)):
-    print(
-        f"{which}: leaps of the shortest vectors: {len(show.orientation_jumps(rotmat_to_rotvec(matrices)))}, "
-        f"of yours: {len(show.orientation_jumps(continuous_rotvecs(matrices)))}"
-    )
+    their_leaps = len(show.orientation_jumps(rotmat_to_rotvec(matrices)))
+    your_leaps = len(show.orientation_jumps(continuous_rotvecs(matrices)))
+    print(f"{which}: leaps of the shortest vectors: {their_leaps}, of yours: {your_leaps}")
 
 # %% [markdown]
-# <details><summary>A question to think about: an animal circles on and on. How long does this go well?</summary>
+# <details><summary>A question to think about: an animal circles on and on. How long does this go
+# well?</summary>
 #
 # Up to nearly a whole turn. All vectors of length $2\pi$ are names of the identity, no turn at all. An animal
 # that turns exactly about one axis passes it, as in the check's last case. But a real one is a little tilted:
@@ -603,19 +577,14 @@ here = vertices[FRAME]  # (V, 3)
 there = eye + GROWTH * (here - eye)
 camera = dataset.cameras(torch.tensor([FRAME]))
 in_picture = [camera.transform(v[None])[0, :, :2] for v in (here, there)]  # (V, 2) each, from -1 to 1
-half = torch.tensor(dataset.data_resolution) / 2
-print(
-    f"in the picture no vertex moves by more than {((in_picture[1] - in_picture[0]) * half).abs().max():.4f} pixels;"
-)
-print(
-    f"in the world the animal lies {here[:, 1].mean() - there[:, 1].mean():.2f} m deeper, "
-    f"is {100 * (GROWTH - 1):.0f} % longer and {100 * (GROWTH**3 - 1):.0f} % heavier."
-)
-left = torch.exp(-scene.water_absorption.detach() * (here[:, 1].mean() - there[:, 1].mean()))  # exercise 5
-print(
-    "Of what was under water before, the added water leaves of red, green, blue:",
-    " ".join(f"{share:.2f}" for share in left),
-)
+moved = (in_picture[1] - in_picture[0]) * torch.tensor(dataset.data_resolution) / 2  # (V, 2) pixels
+print(f"in the picture no vertex moves by more than {moved.abs().max():.4f} pixels;")
+deeper = here[:, 1].mean() - there[:, 1].mean()
+grown = f"{100 * (GROWTH - 1):.0f} % longer and {100 * (GROWTH**3 - 1):.0f} % heavier"
+print(f"in the world the animal lies {deeper:.2f} m deeper, is {grown}.")
+left = torch.exp(-scene.water_absorption.detach() * deeper)  # exercise 5
+shares = " ".join(f"{share:.2f}" for share in left)
+print("Of what was under water before, the added water leaves of red, green, blue:", shares)
 
 # %% [markdown]
 # Every outline is the same to the last pixel, so no loss on outlines can prefer one: depth and size come only
@@ -632,7 +601,8 @@ print(
 # every number what you assumed for it.
 
 # %% [markdown]
-# <details><summary>A question to think about: what would you change about the flight to know the size for sure?</summary>
+# <details><summary>A question to think about: what would you change about the flight to know the
+# size for sure?</summary>
 #
 # Anything that adds a second view or a known length: a second drone, or one that moves while the animal is
 # still; sun and shadow; a dive past the surface, whose height is known; an animal measured before. Knowing

@@ -1,23 +1,25 @@
-"""Lessons to notebooks: one source, `lessons/NN_name.py`, two notebooks from it.
+"""Lessons to notebooks: one source, `lessons/NN_name.py`, two notebooks, the student's and the solved one.
 
 A lesson is a Python file in percent format (jupytext): prose, provided code, exercises. Options of a cell
 stand in its header:
 
-    # %% exercise="rodrigues"           the student writes this cell. It imports the functions from `solutions`, so the lesson
-    import torch                        runs as it is. In the student's notebook each becomes a stub: signature, docstring,
-    from solutions.rotations import batch_rodrigues           the lines that are given (below), NotImplementedError;
-    # stub batch_rodrigues                                    in the solved one its source. All other lines stay.
-    #     angle = ...
-
-    # stub fit(scene, loader)           the student's signature, where the reference takes more than the student needs to
-
-    # %% check="rodrigues"              nbgrader's test cell, locked; its points are those of `course_lib.check`
-    check.rodrigues()
-
-    # %% setup=2                        the first cell: what finds or fetches the course stands before it (setup_cell.py)
+    # %% setup=2                 the first cell: setup_cell.py, which gets the course, is put before it
     setup(lesson=2)
 
-    ![What you should see.](pictures/turns.png)      a picture beside the lesson; it goes into the notebook itself
+    # %% exercise="rodrigues"    the student writes this cell
+    import torch
+    from solutions.rotations import batch_rodrigues
+    # stub batch_rodrigues
+    #     angle = ...
+
+    # %% check="rodrigues"       nbgrader's test cell, locked; its points are those of `course_lib.check`
+    check.rodrigues()
+
+An exercise imports its functions from `solutions`, so the lesson runs as it is. In the student's notebook
+each becomes a stub: signature, docstring, NotImplementedError, the lines that are given; in the solved one
+its source. All other lines stay. `# stub fit(scene, loader)` gives the student's signature, where the
+reference takes more than the student needs to. A picture beside the lesson, `![...](pictures/turns.png)`,
+goes into the notebook itself.
 
 Nothing in a notebook depends on when or where it was made: cell ids come from grade ids or from the content,
 and there are no outputs.
@@ -37,13 +39,14 @@ import nbformat
 from course_lib import check
 from course_lib.environment import REPOSITORY
 from course_lib.errors import CourseError, fold
+from course_lib.files import write
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "lessons"
 STUDENT, SOLVED = ROOT / "notebooks", ROOT / "solutions" / "notebooks"
 OPTIONS = ("exercise", "check", "setup")
 ON_COLAB = ROOT / "autograder" / "grade_on_colab.py"  # the instructors' notebook; made as a lesson is
-BOOTSTRAP = LESSONS / "setup_cell.py"  # what every notebook begins with, before the course can be imported
+SETUP_CELL = LESSONS / "setup_cell.py"  # what every notebook begins with, before the course can be imported
 IMPORT = re.compile(r"^from (solutions\.\w+) import ([\w, ]+)$", re.MULTILINE)
 PICTURE = re.compile(r"(!\[[^\]]*\]\()(pictures/[^)\s]+)\)")
 MIME = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".svg": "image/svg+xml"}
@@ -56,11 +59,10 @@ def lesson_names():
 
 def build_all():
     """All notebooks, as they should be. -> {path: text}"""
-    pages = {}
+    pages = {ON_COLAB.with_suffix(".ipynb"): notebook_text(ON_COLAB, solved=True)}
     for lesson in sorted(LESSONS.glob("[0-9][0-9]_*.py")):
         for folder, solved in ((STUDENT, False), (SOLVED, True)):
             pages[folder / f"{lesson.stem}.ipynb"] = notebook_text(lesson, solved)
-    pages[ON_COLAB.with_suffix(".ipynb")] = notebook_text(ON_COLAB, solved=True)
     return pages
 
 
@@ -74,76 +76,57 @@ def build(lesson, solved):
     import jupytext
 
     source = jupytext.reads(lesson.read_text(encoding="utf-8"), fmt="py:percent")
-    notebook = nbformat.v4.new_notebook(
-        metadata={
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-            "colab": {"name": f"{lesson.stem}.ipynb", "provenance": [], "toc_visible": True},
-        }
-    )
     helpers = set()  # names of the solutions' helpers that an earlier cell defines already
-    cells = [make_cell(cell, lesson, solved, helpers) for cell in source.cells]
+    cells = [_make_cell(cell, lesson, solved, helpers) for cell in source.cells]
     if REPOSITORY and cells:
-        cells[0].source += f"\n\n{badge(ON_COLAB.parent if lesson == ON_COLAB else STUDENT, lesson.stem)}"
+        cells[0].source += f"\n\n{_badge(ON_COLAB.parent if lesson == ON_COLAB else STUDENT, lesson.stem)}"
     taken = set()
     for cell in cells:
-        cell["id"] = unique(cell_id(cell), taken)
-    notebook.cells = cells
+        cell["id"] = _unique(_cell_id(cell), taken)
+    metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "colab": {"name": f"{lesson.stem}.ipynb", "provenance": [], "toc_visible": True},
+    }
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     nbformat.validate(notebook)
     return notebook
 
 
-def make_cell(cell, lesson, solved, helpers):
+def _make_cell(cell, lesson, solved, helpers):
     """A notebook's cell from a lesson's; `helpers` grows by the names of those that it defines."""
     unknown = set(cell.metadata) - set(OPTIONS) - {"tags", "title", "lines_to_next_cell"}
     if unknown:
         raise CourseError(f"""{lesson.name}: a cell has the option {", ".join(sorted(unknown))}; there are
             {", ".join(OPTIONS)}.""")
     if cell.cell_type == "markdown":
-        return nbformat.v4.new_markdown_cell(
-            PICTURE.sub(lambda found: found[1] + data_uri(lesson, found[2]) + ")", cell.source)
-        )
-    source, metadata = cell.source, {}
+        prose = PICTURE.sub(lambda found: f"{found[1]}{_data_uri(lesson, found[2])})", cell.source)
+        return nbformat.v4.new_markdown_cell(prose)
+    source, marks = cell.source, {}
     if "setup" in cell.metadata:
-        found = (
-            BOOTSTRAP.read_text(encoding="utf-8")
-            .strip()
-            .replace('REPOSITORY = ""', f'REPOSITORY = "{REPOSITORY}"')
-        )
-        source = f"{found}\n\n{source}"
-    if "exercise" in cell.metadata:
-        name = cell.metadata["exercise"]
-        source = exercise_source(source, exercise_of(name, lesson), lesson, solved, helpers)
-        metadata = {
-            "nbgrader": dict(
-                grade=False, grade_id=name, locked=False, schema_version=3, solution=True, task=False
-            )
-        }
-    elif "check" in cell.metadata:
-        name = cell.metadata["check"]
+        first = SETUP_CELL.read_text(encoding="utf-8").strip()
+        first = first.replace('REPOSITORY = ""', f'REPOSITORY = "{REPOSITORY}"')
+        source = f"{first}\n\n{source}"
+    elif name := cell.metadata.get("exercise"):
+        source = _exercise_source(source, exercise_of(name, lesson), lesson, solved, helpers)
+        marks = dict(grade_id=name, grade=False, locked=False, solution=True)
+    elif name := cell.metadata.get("check"):
         points = exercise_of(name, lesson).points
-        metadata = {
-            "nbgrader": dict(
-                grade=True,
-                grade_id=f"{name}-check",
-                locked=True,
-                points=int(points) if points % 1 == 0 else points,
-                schema_version=3,
-                solution=False,
-                task=False,
-            )
-        }
-    return nbformat.v4.new_code_cell(source, metadata=metadata)
+        points = int(points) if points.is_integer() else points
+        marks = dict(grade_id=f"{name}-check", grade=True, locked=True, solution=False, points=points)
+    metadata = {"nbgrader": dict(marks, schema_version=3, task=False)} if marks else {}
+    return nbformat.v4.new_code_cell(source.replace("  # fmt: skip", ""), metadata=metadata)
 
 
 def exercise_of(name, lesson):
+    """The exercise that a cell of a lesson names. Raises CourseError where there is none."""
     found = getattr(check, name, None)
     if not isinstance(found, check.Exercise):
         raise CourseError(f"{lesson.name}: there is no check called {name!r} in course_lib.check.")
     return found
 
 
-def exercise_source(source, exercise, lesson, solved, helpers):
+def _exercise_source(source, exercise, lesson, solved, helpers):
     """The cell of an exercise: every `from solutions... import` becomes stubs, or the functions' sources."""
     source, given = take_stubs(source)
     imports = IMPORT.findall(source)
@@ -151,27 +134,26 @@ def exercise_source(source, exercise, lesson, solved, helpers):
     if set(names) != set(exercise.functions):
         raise CourseError(f"""{lesson.name}: the cell of exercise {exercise.number} imports {names} from
             solutions, but its check is of {list(exercise.functions)}.""")
-    if set(given) - set(names):
-        raise CourseError(f"""{lesson.name}: a stub is given for {sorted(set(given) - set(names))}, which is
-            not imported there.""")
+    strangers = sorted(set(given) - set(names))
+    if strangers:
+        raise CourseError(f"""{lesson.name}: a stub is given for {strangers}, which is not imported there.""")
 
     def functions(found):
         module = importlib.import_module(found[1])
         wanted = [getattr(module, name.strip()) for name in found[2].split(",")]
         if solved:
-            return solved_source(module, wanted, helpers)
-        return "\n\n".join(
-            stub(function, exercise, *given.get(function.__name__, ("", None))) for function in wanted
-        )
+            return _solved_source(module, wanted, helpers)
+        stubs = [stub(function, exercise, *given.get(function.__name__, ())) for function in wanted]
+        return "\n\n".join(stubs)
 
     # two blank lines around definitions, one cell-wide import block above them
     return re.sub(r"\n{4,}", "\n\n\n", IMPORT.sub(lambda found: "\n\n" + functions(found), source)).strip()
 
 
 def take_stubs(source):
-    """Takes the blocks `# stub NAME`, `#     line`, ... out of a cell.
+    """Takes the blocks `# stub NAME`, `#     line`, ... out of a cell. -> source, {name: (lines, signature)}
 
-    -> (source without them, {name: (lines, signature or None)})
+    The source is without them; a signature is None where the function's own stands.
     """
     kept, given, signatures, name = [], {}, {}, None
     for line in source.splitlines():
@@ -188,33 +170,32 @@ def take_stubs(source):
 
 
 def stub(function, exercise, given="", signature=None):
-    """What the student starts from: signature (the function's own or another), docstring, the error, the
-    given lines."""
-    head, _ = split(function)
+    """What the student starts from: a signature, the docstring, the error, the given lines."""
+    head, _ = _split(function)
     if signature is not None:
         docstring = head.splitlines()[ast.parse(head + "\n    pass").body[0].body[0].lineno - 1 :]
         head = "\n".join([f"def {function.__name__}{signature}:", *docstring])
     todo = fold(f"""    raise NotImplementedError("Exercise {exercise.number}: {function.__name__} is yours to
         write; delete this line then")""")
-    return "\n".join([head, todo, *([given] if given else [])]) + "\n"
+    return "\n".join(filter(None, [head, todo, given])) + "\n"
 
 
-def solved_source(module, functions, there):
+def _solved_source(module, functions, there):
     """The functions' sources, with the helpers of their module that they call, in nbgrader's solution marks.
 
     there: names of helpers that earlier cells define; it grows by those of this one.
     """
-    helpers = {name: source for name, source in helpers_of(module, functions).items() if name not in there}
+    helpers = {name: source for name, source in _helpers_of(module, functions).items() if name not in there}
     there |= set(helpers)
     parts = ["\n\n".join(["### BEGIN SOLUTION", *helpers.values(), "### END SOLUTION"])] if helpers else []
     for function in functions:
-        head, body = split(function)
+        head, body = _split(function)
         parts.append(f"{head}\n    ### BEGIN SOLUTION\n{body}\n    ### END SOLUTION\n")
     return "\n\n".join(parts)
 
 
-def split(function):
-    """(signature and docstring, body) of a function's source."""
+def _split(function):
+    """A function's source in two. -> signature and docstring, body"""
     source = textwrap.dedent(inspect.getsource(function)).rstrip()
     definition = ast.parse(source).body[0]
     lines = source.splitlines()
@@ -223,13 +204,11 @@ def split(function):
     return "\n".join(lines[:end]), "\n".join(lines[end:])
 
 
-def helpers_of(module, functions):
-    """What the functions use of their own module: other functions and constants, in the module's order. ->
-    {name: source}"""
-    tree = ast.parse(inspect.getsource(module))
-    lines = inspect.getsource(module).splitlines()
-    defined = {}
-    for node in tree.body:
+def _helpers_of(module, functions):
+    """What functions use of their module: other functions and constants, in its order. -> {name: source}"""
+    source = inspect.getsource(module)
+    lines, defined = source.splitlines(), {}
+    for node in ast.parse(source).body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             defined[node.name] = node
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -241,14 +220,11 @@ def helpers_of(module, functions):
             if isinstance(node, ast.Name) and node.id in defined and node.id not in wanted | given:
                 wanted.add(node.id)
                 queue.append(node.id)
-    return {
-        name: "\n".join(lines[node.lineno - 1 : node.end_lineno])
-        for name, node in defined.items()
-        if name in wanted
-    }
+    sources = {name: "\n".join(lines[node.lineno - 1 : node.end_lineno]) for name, node in defined.items()}
+    return {name: source for name, source in sources.items() if name in wanted}
 
 
-def data_uri(lesson, picture):
+def _data_uri(lesson, picture):
     path = lesson.parent / picture
     if path.suffix not in MIME or not path.is_file():
         raise CourseError(f"""{lesson.name}: there is no picture {picture}. Its program is
@@ -256,21 +232,23 @@ def data_uri(lesson, picture):
     return f"data:{MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def badge(folder, name):
+def _badge(folder, name):
     """Opens the notebook in Colab, from the repository named in course_lib.environment."""
-    return fold(f"""[![Open in
-        Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{REPOSITORY}/blob/main/{folder.name}/{name}.ipynb)""")
+    colab = "https://colab.research.google.com"
+    address = f"{colab}/github/{REPOSITORY}/blob/main/{folder.name}/{name}.ipynb"
+    return f"[![Open in Colab]({colab}/assets/colab-badge.svg)]({address})"
 
 
-def cell_id(cell):
+def _cell_id(cell):
     marks = cell.metadata.get("nbgrader")
     return marks["grade_id"] if marks else hashlib.sha256(cell.source.encode()).hexdigest()[:12]
 
 
-def unique(name, taken):
-    n = 1
-    while (candidate := name if n == 1 else f"{name}-{n}") in taken:
+def _unique(name, taken):
+    candidate, n = name, 1
+    while candidate in taken:
         n += 1
+        candidate = f"{name}-{n}"
     taken.add(candidate)
     return candidate
 
@@ -280,19 +258,15 @@ def write_all():
     pages = build_all()
     changed = differing(pages)
     for path in changed:
-        if path not in pages:
+        if path in pages:
+            write(path, pages[path])
+        else:
             path.unlink()
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(pages[path], encoding="utf-8")
     return changed
 
 
 def differing(pages):
     """The notebooks in the folders that are not as they should be."""
-    there = {path for folder in (STUDENT, SOLVED) for path in folder.glob("*.ipynb")}
-    return sorted(
-        path
-        for path in there | set(pages)
-        if path not in pages or not path.exists() or path.read_text(encoding="utf-8") != pages[path]
-    )
+    paths = {path for folder in (STUDENT, SOLVED) for path in folder.glob("*.ipynb")}
+    there = {path: path.read_text(encoding="utf-8") for path in paths | set(pages) if path.exists()}
+    return sorted(path for path in there.keys() | pages.keys() if there.get(path) != pages.get(path))

@@ -1,10 +1,11 @@
 """Runs notebooks as a person would: a kernel for each, from the first cell to the last.
 
-python -m lessons.execute                     every solved notebook, its minutes and its memory (`make walkthrough`)
-python -m lessons.execute notebooks/02_...ipynb --out DIR      these notebooks; keeps them with their outputs
+python -m lessons.execute          every solved notebook, its seconds and its memory (`make walkthrough`)
+python -m lessons.execute notebooks/02_...ipynb --out DIR    these notebooks; keeps them with their outputs
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -49,27 +50,20 @@ def execute(path, folder, go_on=False, env=None, timeout=1800):
         if any(shown in kinds for shown in ("image", "plotly", "html")):
             pictures.append(time.perf_counter() - start)
 
-    client = NotebookClient(
-        notebook,
-        timeout=timeout,
-        kernel_name="python3",
-        allow_errors=go_on,
-        on_cell_executed=executed,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        resources={"metadata": {"path": str(folder)}},
-    )
+    options = dict(timeout=timeout, kernel_name="python3", allow_errors=go_on, on_cell_executed=executed)
+    options["extra_arguments"] = ["--IPKernelApp.log_level=ERROR"]
+    options["resources"] = {"metadata": {"path": str(folder)}}
     start = time.perf_counter()
-    client.execute(**({"env": env} if env is not None else {}))
+    NotebookClient(notebook, **options).execute(env=dict(os.environ) if env is None else env)
     seconds = time.perf_counter() - start
     peak = "".join(output.get("text", "") for output in notebook.cells.pop()["outputs"])
     return Run(notebook, seconds, float(peak.split()[-1]), pictures[0] if pictures else None)
 
 
 def errors(cell):
-    """(name, message) of what a cell raised, [] where it did not."""
-    return [
-        (output["ename"], output["evalue"]) for output in cell["outputs"] if output["output_type"] == "error"
-    ]
+    """What a cell raised. -> list of (name, message)"""
+    outputs = cell["outputs"]
+    return [(output["ename"], output["evalue"]) for output in outputs if output["output_type"] == "error"]
 
 
 def text(cell, stream="stdout"):
@@ -79,20 +73,16 @@ def text(cell, stream="stdout"):
 
 def value(cell):
     """The text of a cell's value, None where it has none."""
-    results = [
-        output["data"].get("text/plain")
-        for output in cell["outputs"]
-        if output["output_type"] == "execute_result"
-    ]
-    return results[0] if results else None
+    results = [output["data"] for output in cell["outputs"] if output["output_type"] == "execute_result"]
+    return results[0].get("text/plain") if results else None
 
 
 def main():
+    """Runs the notebooks that the command line names; exit code 1 where one fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path)
-    parser.add_argument(
-        "--folder", type=Path, help="working directory of them all (default: an empty one for each)"
-    )
+    folder = "working directory of them all (default: an empty one for each)"
+    parser.add_argument("--folder", type=Path, help=folder)
     parser.add_argument("--out", type=Path, help="folder for the notebooks with their outputs")
     args = parser.parse_args()
     bad = 0

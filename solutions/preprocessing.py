@@ -2,10 +2,9 @@
 
 
 def show_samples(dataset, indices):
-    """Shows frames above their masks, a column for each index.
+    """Shows frames above their masks, a column for each index. -> matplotlib Figure
 
-    dataset: a SegmentedVideo; indices: frame numbers -> matplotlib Figure with 2 rows and len(indices)
-    columns.
+    dataset: a SegmentedVideo; indices: frame numbers. The figure has 2 rows and len(indices) columns.
     """
     from matplotlib.figure import Figure
 

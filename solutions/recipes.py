@@ -6,6 +6,7 @@ takes besides the scene. benchmarks/README.md has both measured against the know
 
 import math
 
+import numpy as np
 import torch
 
 from course_lib import kal, losses
@@ -31,14 +32,13 @@ class TutorialRecipe:
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset))
         self.loader = WindowLoader(dataset, scene, batch_size, seed=seed)
-        self.optimizer = torch.optim.Adam(
-            [
-                {"params": [scene.translations, scene.part_scales], "lr": 0.01},
-                {"params": [scene.global_poses, scene.joint_poses], "lr": 0.01},
-                {"params": [scene.dolphin_albedo, scene.water_absorption], "lr": 0.001},
-                {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "lr": 0.01},
-            ]
-        )
+        groups = [
+            {"params": [scene.translations, scene.part_scales], "lr": 0.01},
+            {"params": [scene.global_poses, scene.joint_poses], "lr": 0.01},
+            {"params": [scene.dolphin_albedo, scene.water_absorption], "lr": 0.001},
+            {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "lr": 0.01},
+        ]
+        self.optimizer = torch.optim.Adam(groups)
 
     def before_pass(self, step):
         """Nothing changes over time."""
@@ -104,27 +104,24 @@ class DefaultRecipe:
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
         self.scene, self.steps = scene, steps
-        self.depth = self.FIN_OUT - float(
-            scene.rest_shape()[:, 1].detach().max()
-        )  # height of the origin, metres
+        fin = float(scene.rest_shape()[:, 1].detach().max())  # its tip over the origin, metres
+        self.depth = self.FIN_OUT - fin  # height of the origin, metres
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset, height=self.depth))
-        scene.anchor(batch_rodrigues(headings_from_masks(dataset, scene.translations).to(scene.translations)))
+        headings = headings_from_masks(dataset, scene.translations)
+        scene.anchor(batch_rodrigues(headings.to(scene.translations)))
         self.neighbours = face_neighbours(scene.model.F)
         self.targets = OutlineTargets(dataset.masks, self.REACH[0])
-        self.loader = WindowLoader(
-            dataset, scene, batch_size, margin=math.ceil(self.REACH[0]) + 2, seed=seed, layers=[self.targets]
-        )
-        self.optimizer = torch.optim.Adam(
-            [
-                {"params": [scene.translations], "name": "place"},
-                {"params": [scene.global_poses, scene.joint_poses], "name": "turn"},
-                {"params": [scene.part_scales], "name": "shape"},
-                {"params": [scene.dolphin_albedo, scene.water_absorption], "name": "skin"},
-                {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "name": "light"},
-            ],
-            betas=(0.9, 0.99),
-        )
+        margin = math.ceil(self.REACH[0]) + 2
+        self.loader = WindowLoader(dataset, scene, batch_size, margin, seed=seed, layers=[self.targets])
+        groups = [
+            {"params": [scene.translations], "name": "place"},
+            {"params": [scene.global_poses, scene.joint_poses], "name": "turn"},
+            {"params": [scene.part_scales], "name": "shape"},
+            {"params": [scene.dolphin_albedo, scene.water_absorption], "name": "skin"},
+            {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "name": "light"},
+        ]
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
 
     def before_pass(self, step):
         """Narrows the band, and lowers the rates along a cosine."""
@@ -135,8 +132,7 @@ class DefaultRecipe:
             group["lr"] = self.RATES[group["name"]] * (0.03 + 0.97 * (1 + math.cos(math.pi * done)) / 2)
 
     def render(self, scene, t, cam):
-        """The distance to the outline takes the place of the soft mask; the picture does not move the
-        animal."""
+        """The distance to the outline takes the soft mask's place; the picture does not move the animal."""
         verts = scene.skin(t)
         with torch.no_grad():
             features, _, face_idx = rasterize_features(verts, cam, scene.model)
@@ -148,13 +144,12 @@ class DefaultRecipe:
     def compute_loss(self, scene, frames, image, hard_mask, distance):
         rotations = scene.rotations()  # (T, 3, 3)
         heights = scene.translations[:, 0, 1]  # (T,)
+        roll, pitch = rotations[:, 1, 0], rotations[:, 1, 2]  # (T,) each, their sines
+        outline, outside = frames["outline"], frames["outline_outside"]
         terms = {
-            "outline": outline_loss(
-                distance, frames["outline"], self.targets.reach, frames["outline_outside"]
-            ),
+            "outline": outline_loss(distance, outline, self.targets.reach, outside),
             "pose": losses.pose_prior(scene.joint_poses),
-            "tilt": rotations[:, 1, 0].square().mean()
-            + rotations[:, 1, 2].square().mean(),  # sin of roll and pitch
+            "tilt": roll.square().mean() + pitch.square().mean(),
             **losses.scale_priors(scene.part_scales, scene.model.LBS),
             "steady_place": losses.steadiness_prior(scene.translations),
             "steady_turn": losses.steadiness_prior(rotations),
@@ -168,10 +163,8 @@ class DefaultRecipe:
 
     @torch.no_grad()
     def finish(self):
-        """Writes the orientation as rotation vectors that do not jump at half a turn, measured from no
-        anchor."""
-        # Not by exercise 9, which is a lesson later: where that is still to be written the fit must be right
-        # all the same.
+        """Writes the orientation as vectors that do not jump at half a turn, measured from no anchor."""
+        # Not by exercise 9, which is a lesson later: the fit must be right where that is still to be written.
         scene = self.scene
         vectors = rotmat_to_steady_rotvec(scene.rotations())
         scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
@@ -179,12 +172,11 @@ class DefaultRecipe:
 
 
 def headings_from_masks(dataset, translations):
-    """Rotation vectors about the vertical, from the masks' long axes and the direction of travel: (T, 3),
-    continuous.
+    """Rotation vectors about the vertical, from the masks' long axes and the direction of travel. -> (T, 3)
 
-    translations (T, 1, 3): where the masks' centres are in the world. An axis has two directions: its angle
-    is known up to half a turn. Unwrapped in half turns over time and smoothed over 9 frames, one choice is
-    left for the whole clip.
+    translations: (T, 1, 3), where the masks' centres are in the world. The vectors are continuous. An axis
+    has two directions: its angle is known up to half a turn. Unwrapped in half turns over time and smoothed
+    over 9 frames, one choice is left for the whole clip.
     """
     angles = []
     for mask in dataset.masks:
@@ -192,26 +184,16 @@ def headings_from_masks(dataset, translations):
         points = points - points.mean(0)
         down, right = torch.linalg.eigh(points.T @ points).eigenvectors[:, -1]
         angles.append(torch.atan2(-right, -down))  # world: +z is up, +x is left
-    angles = unwrap(torch.stack(angles), period=torch.pi)  # (T,)
+    angles = np.unwrap(torch.stack(angles).numpy(), period=np.pi)  # (T,)
     reach = min(4, (len(angles) - 1) // 2)
-    angles = (
-        torch.nn.functional.pad(angles[None], (reach, reach), mode="replicate")
-        .unfold(1, 2 * reach + 1, 1)
-        .mean(-1)[0]
-    )
+    weights = np.ones(2 * reach + 1) / (2 * reach + 1)
+    angles = torch.from_numpy(np.convolve(np.pad(angles, reach, mode="edge"), weights, mode="valid"))
 
     travel = (translations[1:, 0] - translations[:-1, 0]).detach().cpu().double()  # (T - 1, 3)
     forward = (travel[:, 0] * angles[1:].sin() + travel[:, 2] * angles[1:].cos()).sum()
     if forward < 0:
         angles = angles + torch.pi
-    return torch.stack([torch.zeros_like(angles), angles, torch.zeros_like(angles)], dim=-1)
-
-
-def unwrap(angles, period):
-    """Adds multiples of `period` so that no step is larger than half of it. (T,) -> (T,)"""
-    steps = angles[1:] - angles[:-1]
-    turns = torch.cumsum(torch.round(steps / period), dim=0)
-    return torch.cat([angles[:1], angles[1:] - period * turns])
+    return torch.nn.functional.pad(angles[:, None], (1, 1))  # zeros on both sides: about y alone
 
 
 RECIPES = {recipe.name: recipe for recipe in (DefaultRecipe, TutorialRecipe)}

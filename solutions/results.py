@@ -4,9 +4,9 @@ import torch
 
 
 def compose_frame(original, segmentation, render, soft_mask):
-    """One frame of the output video: what went in above what came out. Exercise 8.
+    """One frame of the output video: what went in above what came out. Exercise 8. -> (2 H, 2 W, 3)
 
-    original, render (H, W, 3), segmentation, soft_mask (H, W, 1), all in [0, 1] -> (2 H, 2 W, 3), in [0, 1]:
+    original, render: (H, W, 3); segmentation, soft_mask: (H, W, 1); all, and the result, in [0, 1].
 
         original          | segmentation
         ------------------+-------------
@@ -22,24 +22,21 @@ def compose_frame(original, segmentation, render, soft_mask):
 
 
 def body_length(vertices):
-    """Length along the body axis of a straight dolphin, from the tip of the rostrum to the end of the flukes.
-    Exercise 10.
+    """Length of a straight dolphin, from the tip of the rostrum to the end of the flukes. Exercise 10. -> ()
 
-    vertices (V, 3), metres, as `scene.rest_shape()` gives them: the body axis is z -> scalar tensor, metres.
+    vertices: (V, 3), metres, as `scene.rest_shape()` gives them: the body axis is z. The length is in metres.
     """
     z = vertices[:, 2]
     return z.max() - z.min()
 
 
 def mesh_volume(vertices, faces):
-    """Volume inside a closed surface, wherever it lies. Exercise 10.
+    """Volume inside a closed surface, wherever it lies. Exercise 10. -> (), cubic metres
 
-    vertices (V, 3), metres; faces (F, 3), vertex numbers, counter-clockwise seen from outside -> scalar
-    tensor, cubic metres.
+    vertices: (V, 3), metres; faces: (F, 3), vertex numbers, counter-clockwise seen from outside.
     """
-    # Divergence theorem: every triangle (a, b, c) spans with the origin a tetrahedron of signed volume a . (b
-    # x c) / 6; what lies outside the body is counted as often positively as negatively. The origin may be
-    # anywhere.
+    # Divergence theorem: every triangle (a, b, c) spans with the origin a tetrahedron of signed volume
+    # a . (b x c) / 6; what lies outside the body is counted as often positively as negatively.
     a, b, c = vertices[faces].unbind(1)  # (F, 3) each
     return (a * torch.linalg.cross(b, c)).sum() / 6
 

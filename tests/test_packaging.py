@@ -1,8 +1,11 @@
-"""pyproject.toml, constraints.txt and environment.yml say the same; importing the course is light."""
+"""The requirements agree, imports are light and without circles, the code is as CONTRIBUTING.md says."""
 
+import ast
+import graphlib
 import re
 import subprocess
 import sys
+from importlib.metadata import metadata, version
 from pathlib import Path
 
 import pytest
@@ -18,12 +21,10 @@ else:
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-CONSTRAINTS = [
-    Requirement(line)
-    for line in (ROOT / "constraints.txt").read_text().splitlines()
-    if line and not line.startswith("#")
-]
+LINES = (ROOT / "constraints.txt").read_text().splitlines()
+CONSTRAINTS = [Requirement(line) for line in LINES if line and not line.startswith("#")]
 EXTRAS = ("dev", "assets", "lab", "grade")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
 def wanted():
@@ -33,35 +34,28 @@ def wanted():
     return [Requirement(line) for line in lines]
 
 
-def test_every_requirement_has_one_tested_version_for_each_python():
-    for requirement in wanted():
-        for python in ("3.10", "3.11", "3.12", "3.13"):
-            pins = [
-                c
-                for c in CONSTRAINTS
-                if c.name == requirement.name
-                and (c.marker is None or c.marker.evaluate({"python_version": python}))
-            ]
-            if requirement.marker is not None and not requirement.marker.evaluate({"python_version": python}):
-                continue
-            assert len(pins) == 1, (
-                f"{requirement.name} on Python {python}: {len(pins)} pins in constraints.txt"
-            )
-            pinned = re.fullmatch(r"==(.+)", str(pins[0].specifier)).group(1)
-            assert Version(pinned) in requirement.specifier, f"{pins[0]} is outside of {requirement}"
+def holds(requirement, python=None):
+    """Whether a requirement is meant for a Python, by default this one."""
+    return requirement.marker is None or requirement.marker.evaluate(
+        {"python_version": python} if python else None
+    )
 
 
-def test_a_pinned_version_can_be_installed_on_every_python_that_it_is_for():
-    from importlib.metadata import metadata
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_requirement_has_one_tested_version(python):
+    for requirement in (requirement for requirement in wanted() if holds(requirement, python)):
+        pins = [pin for pin in CONSTRAINTS if pin.name == requirement.name and holds(pin, python)]
+        assert len(pins) == 1, f"{requirement.name}: {len(pins)} pins in constraints.txt"
+        pinned = re.fullmatch(r"==(.+)", str(pins[0].specifier))[1]
+        assert Version(pinned) in requirement.specifier, f"{pins[0]} is outside of {requirement}"
 
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_pinned_version_can_be_installed(python):
     for pin in CONSTRAINTS:
-        if pin.marker is None or pin.marker.evaluate():
+        if holds(pin) and holds(pin, python):
             takes = SpecifierSet(metadata(pin.name).get("Requires-Python", ""))
-            for python in ("3.10", "3.11", "3.12", "3.13"):
-                if pin.marker is None or pin.marker.evaluate({"python_version": python}):
-                    assert f"{python}.20" in takes, (
-                        f"{pin} cannot be installed on Python {python}: it takes {takes}"
-                    )
+            assert f"{python}.20" in takes, f"{pin} cannot be installed on Python {python}: it takes {takes}"
 
 
 def test_nothing_is_pinned_that_nobody_asks_for():
@@ -83,39 +77,100 @@ def test_conda_installs_the_same():
 
 
 def test_the_installed_versions_are_the_tested_ones():
-    from importlib.metadata import version
-
-    for pin in CONSTRAINTS:
-        if pin.marker is None or pin.marker.evaluate():
-            assert Version(version(pin.name)).base_version in pin.specifier, (
-                f"{pin} but {version(pin.name)} is installed"
-            )
+    installed = {pin: version(pin.name) for pin in CONSTRAINTS if holds(pin)}
+    for pin, there in installed.items():
+        assert Version(there).base_version in pin.specifier, f"{pin} but {there} is installed"
 
 
 def test_importing_the_course_does_no_heavy_work():
     """What is slow to import is imported where it is used."""
     heavy = ["numba", "scipy", "plotly", "matplotlib", "cv2", "kaolin", "jinja2", "imageio_ffmpeg"]
-    code = (
-        "import torch, sys, course_lib.kal, course_lib.video, course_lib.scene, solutions.rendering; "
-        f"print([name for name in {heavy!r} if name in sys.modules])"
-    )
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout
-    assert out.strip() == "[]"
+    modules = "course_lib.kal, course_lib.video, course_lib.scene, solutions.rendering"
+    code = f"import torch, sys, {modules}; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(
-    "package, forbidden",
-    [
-        ("course_lib", "solutions|dolphins|autograder"),
-        ("solutions", "dolphins|autograder"),
-        ("assets", "solutions|dolphins|autograder"),
-    ],
-)
-def test_packages_depend_in_one_direction_only(package, forbidden):
-    for path in (ROOT / package).rglob("*.py"):
-        found = re.findall(
-            rf"^\s*(?:from|import)\s+(?:{forbidden})\b.*$", path.read_text(), flags=re.MULTILINE
-        )
-        assert not found, f"{path.relative_to(ROOT)}: {found}"
+# --- the dialect of CONTRIBUTING.md, as far as ruff does not hold it
+
+MAY_IMPORT = {
+    "course_lib": (),
+    "solutions": ("course_lib",),
+    "lessons": ("course_lib", "solutions"),
+    "autograder": ("course_lib", "solutions", "lessons"),
+    "dolphins": ("course_lib", "solutions", "lessons", "autograder"),
+    "assets": ("course_lib",),
+}
+FOLDERS = (*MAY_IMPORT, "benchmarks", "tests")
+SOURCES = {path: path.read_text() for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
+TREES = {path: ast.parse(source) for path, source in SOURCES.items()}
+
+
+def name_of(path):
+    """A file as a module, or its package: course_lib.show.mesh."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in SOURCES}
+
+
+def imports_of(path):
+    """The modules that a file imports, in functions too; of `from package import module` the module."""
+    found = set()
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            origin = ".".join([*package, *filter(None, [node.module])])
+            names = {f"{origin}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else origin for name in names}
+    return found
+
+
+def functions(paths):
+    """-> (file and line, function) of all functions of files"""
+    for path in paths:
+        for node in ast.walk(TREES[path]):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_rooms_depend_in_one_direction_only(room):
+    others = set(MAY_IMPORT) - {room, *MAY_IMPORT[room]}
+    for path in (ROOT / room).rglob("*.py"):
+        wrong = [name for name in imports_of(path) if name.split(".")[0] in others]
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_there_are_no_circles_not_even_inside_functions():
+    graph = {name: imports_of(path) & MODULES.keys() for name, path in MODULES.items()}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail("a circle of imports: " + " <- ".join(error.args[1]))
+
+
+def test_no_function_has_more_than_60_lines():
+    paths = [path for path in SOURCES if (ROOT / "tests") not in path.parents]
+    lengths = {place: node.end_lineno - node.lineno + 1 for place, node in functions(paths)}
+    assert not {place: length for place, length in lengths.items() if length > 60}
+
+
+def test_no_line_has_more_than_110_columns():
+    """But rows of the lessons' tables, which Markdown cannot break."""
+    for path, source in SOURCES.items():
+        for n, line in enumerate(source.splitlines(), 1):
+            assert len(line) <= 110 or line.startswith("# | "), f"{path.relative_to(ROOT)}:{n}: {line}"
+
+
+def test_functions_have_no_annotations():
+    """Docstrings give shapes and units; but typer reads annotations."""
+    paths = [path for path in SOURCES if path != ROOT / "dolphins" / "cli.py"]
+    annotated = []
+    for place, node in functions(paths):
+        arguments = [child for child in ast.walk(node.args) if isinstance(child, ast.arg)]
+        if node.returns or any(argument.annotation for argument in arguments):
+            annotated.append(place)
+    assert not annotated

@@ -1,12 +1,8 @@
 """Draws the pictures of lesson 1: python lessons/pictures/lesson_1.py"""
 
-import io
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
-from path import write
-from PIL import Image
+from picture import HERE, image_of, write
 
 from course_lib.assets import find_pack
 from course_lib.metrics import load_truth
@@ -14,34 +10,29 @@ from course_lib.show.model import CARD, CARD_INK
 from course_lib.video import SegmentedVideo
 from solutions.preprocessing import show_samples
 
-HERE = Path(__file__).parent
-BLUE, ORANGE, PALE = "#2a62d9", "#e69f00", "#d5dade"
+BLUE, ORANGE = "#2a62d9", "#e69f00"
 
 
-def draw_samples(path):
+def draw_samples():
     """What exercise 1 should show."""
     figure = show_samples(SegmentedVideo(find_pack()), [0, 100, 199])
     figure.set_size_inches(8, 3.3)
     figure.set_facecolor(CARD)
     for axis in figure.axes:
         axis.title.set(color=CARD_INK, fontsize=10)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, facecolor=CARD)
-    Image.open(buffer).convert("RGB").save(
-        path, quality=80, optimize=True
-    )  # photographs are small as JPEGs only
+    # photographs are small as JPEGs only
+    image_of(figure).save(HERE / "samples.jpg", quality=80, optimize=True)
 
 
-def draw_iou(path):
+def draw_iou():
     """Intersection and union of two masks: the dolphin's, and the same one moved."""
     truth = load_truth(find_pack().truth_path, 101).masks[100].numpy()
     rows, columns = np.nonzero(truth)
     a = np.pad(truth[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1], ((3, 10), (3, 14)))
     b = np.roll(a, (6, 9), (0, 1))
     figure = Figure(figsize=(8, 2.3), facecolor=CARD, layout="constrained")
-    for axis, (name, part, colour) in zip(
-        figure.subplots(1, 2), (("A ∩ B", a & b, BLUE), ("A ∪ B", a | b, ORANGE))
-    ):
+    parts = ("A ∩ B", a & b, BLUE), ("A ∪ B", a | b, ORANGE)
+    for axis, (name, part, colour) in zip(figure.subplots(1, 2), parts):
         axis.contourf(part, [0.5, 1.5], colors=[colour])
         for mask, style in ((a, "-"), (b, "--")):
             axis.contour(mask, [0.5], colors=[CARD_INK], linewidths=1.5, linestyles=style)
@@ -51,9 +42,9 @@ def draw_iou(path):
         axis.set_aspect("equal")
         axis.invert_yaxis()
         axis.set_axis_off()
-    write(figure, path, colours=48)
+    write(image_of(figure), "iou", 48)
 
 
 if __name__ == "__main__":
-    draw_samples(HERE / "samples.jpg")
-    draw_iou(HERE / "iou.png")
+    draw_samples()
+    draw_iou()

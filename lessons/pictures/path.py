@@ -1,18 +1,14 @@
 """Draws path_1.png to path_5.png, the course as five stations: python lessons/pictures/path.py"""
 
-import io
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
-from PIL import Image
+from picture import image_of, write
 
 from course_lib.assets import find_pack
 from course_lib.dolphin_model import DolphinModel
 from course_lib.show.model import CARD, CARD_INK, draw_mesh, part_colours
 
-HERE = Path(__file__).parent
 STATIONS = (
     ("1  Segment", "find it in the video"),
     ("2  Template", "a dolphin that bends"),
@@ -20,19 +16,9 @@ STATIONS = (
     ("4  Fit", "until they agree"),
     ("5  Results", "look, and measure"),
 )
-BLUE, PALE, SEA = "#2a62d9", "#c3cbd2", "#1d5470"
-VIEW = dict(
-    right=(0.35, 0.0, 1.0), up=(0.55, 1.6, -0.1925)
-)  # from the left and from above; perpendicular to each other
-
-
-def write(figure, path, colours=80):
-    """Writes a figure with few colours (0: with all): a small file, and the same bytes each time."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, format="png", facecolor=figure.get_facecolor())
-    image = Image.open(buffer).convert("RGB")
-    image = image.quantize(colours, dither=Image.Dither.NONE) if colours else image
-    image.save(path, optimize=True)
+BLUE, SEA, NIGHT = "#2a62d9", "#1d5470", "#20262b"
+# from the left and from above; perpendicular to each other
+VIEW = dict(right=(0.35, 0.0, 1.0), up=(0.55, 1.6, -0.1925))
 
 
 class Icons:
@@ -45,20 +31,22 @@ class Icons:
     def draw(self, n, ax, place):
         getattr(self, ("mask", "template", "picture", "overlap", "track")[n])(ax, np.asarray(place))
 
+    def frame(self, ax, place, colour):
+        ax.add_patch(Rectangle(place - [1.55, 0.95], 3.1, 1.9, facecolor=colour, lw=0))
+
     def mask(self, ax, place):
-        ax.add_patch(Rectangle(place - [1.55, 0.95], 3.1, 1.9, facecolor="#20262b", lw=0))
+        self.frame(ax, place, NIGHT)
         self.mesh(ax, place, facecolors="white", edgecolors="white")
 
     def template(self, ax, place):
         self.mesh(ax, place, colour=part_colours(self.model))
 
     def picture(self, ax, place):
-        ax.add_patch(Rectangle(place - [1.55, 0.95], 3.1, 1.9, facecolor=SEA, lw=0))
+        self.frame(ax, place, SEA)
         self.mesh(ax, place, colour="#a9bcc6")
 
     def overlap(self, ax, place):
-        ax.add_patch(Rectangle(place - [1.55, 0.95], 3.1, 1.9, facecolor="#20262b", lw=0))
-        self.mesh(ax, place, facecolors="white", edgecolors="white")
+        self.mask(ax, place)
         self.mesh(ax, place + [0.22, 0.14], facecolors="#e69f00", edgecolors="none", alpha=0.6)
 
     def track(self, ax, place):
@@ -81,35 +69,20 @@ def draw(current, icons):
         if here:
             ax.add_patch(Rectangle((x - 1.95, -1.8), 3.9, 3.68, facecolor="white", edgecolor=BLUE, lw=2))
         if n:
-            ax.annotate(
-                "",
-                (x - 1.62, 0.65),
-                (x - 2.38, 0.65),
-                arrowprops=dict(arrowstyle="-|>", color=CARD_INK, lw=1.4),
-            )
+            arrow = dict(arrowstyle="-|>", color=CARD_INK, lw=1.4)
+            ax.annotate("", (x - 1.62, 0.65), (x - 2.38, 0.65), arrowprops=arrow)
         icons.draw(n, ax, (x, 0.65))
-        ax.text(
-            x,
-            -0.72,
-            name,
-            ha="center",
-            va="center",
-            fontsize=10.5,
-            color=BLUE if here else CARD_INK,
-            fontweight="bold" if here else "normal",
-        )
-        ax.text(x, -1.32, what, ha="center", va="center", fontsize=8.5, color=CARD_INK)
+        look = dict(color=BLUE, fontweight="bold") if here else dict(color=CARD_INK)
+        middle = dict(ha="center", va="center")
+        ax.text(x, -0.72, name, fontsize=10.5, **middle, **look)
+        ax.text(x, -1.32, what, fontsize=8.5, color=CARD_INK, **middle)
         if n < current - 1:
             ax.add_patch(Circle((x + 1.45, -0.72), 0.2, facecolor=CARD_INK, lw=0))
             ax.plot([x + 1.36, x + 1.43, x + 1.55], [-0.72, -0.8, -0.63], color="white", lw=1.3)
     return figure
 
 
-def draw_all():
+if __name__ == "__main__":
     icons = Icons()
     for current in range(1, 6):
-        write(draw(current, icons), HERE / f"path_{current}.png")
-
-
-if __name__ == "__main__":
-    draw_all()
+        write(image_of(draw(current, icons)), f"path_{current}")

@@ -12,8 +12,10 @@ import urllib.request
 
 @contextlib.contextmanager
 def running(module, *options, folder, home, environment, token=""):
-    """Runs `python -m MODULE` in a folder, on a free port; home: of its log. -> its address; ends it and its
-    kernels."""
+    """Runs `python -m MODULE` in a folder, on a free port; home: of its log. -> its address
+
+    Ends it and its kernels afterwards.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -25,25 +27,13 @@ def running(module, *options, folder, home, environment, token=""):
         "--allow-root",
         "--ip=127.0.0.1",
         f"--port={port}",
-        "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={token}",
-        *options,
     ]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", *options]
+    places = {"HOME": str(home), "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
+    how = dict(cwd=folder, env=os.environ | places | environment, start_new_session=True)
     log = home / "server.log"
     with log.open("w") as out:
-        server = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={
-                **os.environ,
-                "HOME": str(home),
-                "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-                **environment,
-            },
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+        server = subprocess.Popen(command, stdout=out, stderr=out, **how)
     try:
         deadline = time.monotonic() + 120
         while True:

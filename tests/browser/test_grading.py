@@ -1,5 +1,4 @@
-"""What an instructor sees of a graded class, in a real browser: nbgrader's formgrader, the class page, a page
-of feedback."""
+"""What an instructor sees of a graded class in a browser: nbgrader's formgrader, the class page, feedback."""
 
 import pytest
 
@@ -10,6 +9,7 @@ from .test_jupyterlab import page, picture  # noqa: F401
 
 LESSON = sample_class.LESSON
 WHO = ("ada", "gaspard", "nova", "script")
+FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,9 @@ def course(tmp_path_factory):
 def formgrader(course, tmp_path_factory):
     """A Jupyter server of its own with formgrader, in the course's folder. -> its address"""
     home = tmp_path_factory.mktemp("server")
-    with running(
-        "jupyter_server",
-        "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}",
-        folder=course,
-        home=home,
-        environment={"JUPYTER_CONFIG_DIR": str(home)},
-    ) as address:
+    formgrader = "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"
+    environment = {"JUPYTER_CONFIG_DIR": str(home)}
+    with running("jupyter_server", formgrader, folder=course, home=home, environment=environment) as address:
         yield address
 
 
@@ -50,7 +46,6 @@ def test_formgrader_shows_the_grades(page, formgrader):  # noqa: F811
 
 def test_formgrader_shows_a_notebook_with_its_verdicts(page, formgrader):  # noqa: F811
     page.goto(f"{formgrader}/formgrader/gradebook/{LESSON}/{LESSON}")
-    page.locator("a", has_text="Submission #").first.wait_for()
     page.locator("a", has_text="Submission #").first.click()
     page.wait_for_load_state()
     text = page.inner_text("body")
@@ -64,15 +59,12 @@ def test_the_class_page(page, course, width, scheme):  # noqa: F811
     page.emulate_media(color_scheme=scheme)
     page.goto((course / "grading" / "report" / "index.html").as_uri())
     assert "Exercise 2 · Rodrigues" in page.inner_text("body")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
-        "it is wider than the window"
-    )
+    assert page.evaluate(FITS), "it is wider than the window"
     picture(page, f"class_page_{width}_{scheme}")
-    link = page.locator("a", has_text="Gaspard Monge").first
-    link.click()
+    page.locator("a", has_text="Gaspard Monge").first.click()
     assert "28 of 35" in page.inner_text("body") and page.locator("img").count() > 0
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate(FITS)
     picture(page, f"feedback_{width}_{scheme}")
 
 

@@ -19,12 +19,12 @@ from lessons import build
 
 from .server import running
 
-MINUTE = 60_000 * float(
-    os.environ.get("PATIENCE", 1)
-)  # playwright counts in milliseconds; machines may be slow
+MINUTE = 60_000 * float(os.environ.get("PATIENCE", 1))  # playwright counts in milliseconds
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 IDLE = f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=idle]"
-LESSON_5 = next(build.SOLVED.glob("05_*.ipynb"))
+# No GPU here: WebGL, which the 3D viewers need, is drawn by SwiftShader.
+OPTIONS = """--no-sandbox --use-angle=swiftshader --enable-unsafe-swiftshader --disable-background-networking
+    --disable-component-update --disable-dev-shm-usage --autoplay-policy=no-user-gesture-required"""
 
 TRANSPOSED = """
 import torch
@@ -70,21 +70,8 @@ def page():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # No GPU here: WebGL, which the 3D viewers need, is drawn by SwiftShader.
-        browser = playwright.chromium.launch(
-            executable_path=chromium(),
-            headless=True,
-            timeout=2 * MINUTE,
-            args=[
-                "--no-sandbox",
-                "--use-angle=swiftshader",
-                "--enable-unsafe-swiftshader",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-dev-shm-usage",
-                "--autoplay-policy=no-user-gesture-required",
-            ],
-        )
+        how = dict(executable_path=chromium(), headless=True, timeout=2 * MINUTE, args=OPTIONS.split())
+        browser = playwright.chromium.launch(**how)
         page = browser.new_page(viewport={"width": 1280, "height": 960})
         page.set_default_timeout(2 * MINUTE)
         yield page
@@ -102,13 +89,11 @@ def last_picture(request, page, lab):
 def lab(tmp_path_factory):
     """A JupyterLab of its own on a copy of the notebooks. -> its address and their folder"""
     home = tmp_path_factory.mktemp("lab")
-    shutil.copytree(
-        build.STUDENT, home / "notebooks", ignore=shutil.ignore_patterns("my_work", ".ipynb_checkpoints")
-    )
+    left_out = shutil.ignore_patterns("my_work", ".ipynb_checkpoints")
+    shutil.copytree(build.STUDENT, home / "notebooks", ignore=left_out)
     add_cell(home / "notebooks" / "02_template_model.ipynb", TRY)
-    shutil.copy(
-        LESSON_5, home / "notebooks" / "05_solved.ipynb"
-    )  # solved: there is something to look at in it
+    # solved: there is something to look at in it
+    shutil.copy(next(build.SOLVED.glob("05_*.ipynb")), home / "notebooks" / "05_solved.ipynb")
     settings = home / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
     # All cells are in the page, also those out of sight: a test cannot scroll to what it does not know.
@@ -123,9 +108,8 @@ def lab(tmp_path_factory):
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
     }
-    with running(
-        "jupyterlab", folder=home / "notebooks", home=home, environment=environment, token="dolphin"
-    ) as address:
+    where = dict(folder=home / "notebooks", home=home, environment=environment)
+    with running("jupyterlab", token="dolphin", **where) as address:
         yield SimpleNamespace(address=f"{address}/lab", folder=home / "notebooks")
 
 
@@ -140,20 +124,16 @@ class Notebook:
     def __init__(self, page, lab, name):
         self.page, self.path = page, lab.folder / name
         page.goto(f"{lab.address}/tree/{name}?token=dolphin&reset", timeout=3 * MINUTE)
-        self.sources = [
-            cell.source for cell in nbformat.read(self.path, as_version=4).cells if cell.cell_type == "code"
-        ]
+        cells = nbformat.read(self.path, as_version=4).cells
+        self.sources = [cell.source for cell in cells if cell.cell_type == "code"]
         # JupyterLab puts the cells into the page bit by bit, and runs nothing before all of them are there.
-        page.wait_for_function(
-            "([cells, n]) => document.querySelectorAll(cells).length >= n",
-            arg=[f"{SHOWN} .jp-CodeCell .cm-content", len(self.sources)],
-            timeout=3 * MINUTE,
-        )
+        enough = "([cells, n]) => document.querySelectorAll(cells).length >= n"
+        wanted = [f"{SHOWN} .jp-CodeCell .cm-content", len(self.sources)]
+        page.wait_for_function(enough, arg=wanted, timeout=3 * MINUTE)
         page.wait_for_selector(IDLE, timeout=3 * MINUTE)  # the kernel is there
 
     def cell(self, text):
-        """The code cell in whose source this stands. (Of a long one the page holds only the lines in sight:
-        ask the file.)"""
+        """The code cell in whose source this stands. The file says it: the page holds only lines in sight."""
         at = next(n for n, source in enumerate(self.sources) if text in source)
         return self.page.locator(f"{SHOWN} .jp-CodeCell").nth(at)
 
@@ -170,9 +150,8 @@ class Notebook:
             self.page.get_by_role("menuitem", name="Run", exact=True).click()
             self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
             try:
-                return self.page.wait_for_function(
-                    "prompt => /[*\\d]/.test(prompt.innerText)", arg=first, timeout=MINUTE / 3
-                )
+                begun = "prompt => /[*\\d]/.test(prompt.innerText)"
+                return self.page.wait_for_function(begun, arg=first, timeout=MINUTE / 3)
             except TimeoutError:
                 if not again:
                     raise
@@ -187,14 +166,11 @@ class Notebook:
     def run(self, cell):
         """Shift + Enter in a cell, and waits until it has a new number."""
         prompt = cell.locator(".jp-InputPrompt").first
-        before = prompt.inner_text()
+        before = [prompt.element_handle(), prompt.inner_text()]
         cell.locator(".cm-content").first.click()
         self.page.keyboard.press("Shift+Enter")
-        self.page.wait_for_function(
-            "([p, old]) => p.innerText !== old && /\\d/.test(p.innerText)",
-            arg=[prompt.element_handle(), before],
-            timeout=5 * MINUTE,
-        )
+        changed = "([p, old]) => p.innerText !== old && /\\d/.test(p.innerText)"
+        self.page.wait_for_function(changed, arg=before, timeout=5 * MINUTE)
 
     def wait_for(self, cell, text, timeout=5 * MINUTE):
         """Waits for a text in a cell's output."""
@@ -219,11 +195,9 @@ def test_a_student_solves_an_exercise_of_lesson_2(page, lab):
     notebook.run_all()
     notebook.wait_for(setup, "Lesson 2: Python 3.")
     notebook.wait_for(setup, "every file is whole")
-    # It stops at the first cell that needs what is not written. Until then, what is asked of the kernel is
-    # thrown away.
-    page.locator(".jp-OutputArea-output", has_text="NotImplementedError: Exercise 2: ").first.wait_for(
-        timeout=5 * MINUTE
-    )
+    # It stops at the first cell that needs what is not written. What is asked before that is thrown away.
+    stopped = page.locator(".jp-OutputArea-output", has_text="NotImplementedError: Exercise 2: ")
+    stopped.first.wait_for(timeout=5 * MINUTE)
     page.wait_for_selector(IDLE)
     notebook.picture("lesson2_setup", setup)
 
@@ -235,18 +209,17 @@ def test_a_student_solves_an_exercise_of_lesson_2(page, lab):
     notebook.wait_for(own, "NotImplementedError: Exercise 2: batch_rodrigues is yours to write")
     notebook.picture("lesson2_stub", own)
 
-    notebook.write(exercise, TRANSPOSED)
-    notebook.run(exercise)
-    notebook.run(check)
-    notebook.wait_for(check, "These are the transposes of the right matrices")
-    notebook.picture("lesson2_transposed", check)
-
-    notebook.write(exercise, RIGHT)
-    notebook.run(exercise)
-    notebook.run(check)
-    notebook.wait_for(check, "Points: 20 of 20. All of it holds.")
-    notebook.wait_for(check, "20.0")
-    notebook.picture("lesson2_right", check)
+    tries = {
+        "transposed": (TRANSPOSED, "These are the transposes of the right matrices", "0.0"),
+        "right": (RIGHT, "Points: 20 of 20. All of it holds.", "20.0"),
+    }
+    for name, (source, said, points) in tries.items():
+        notebook.write(exercise, source)
+        notebook.run(exercise)
+        notebook.run(check)
+        notebook.wait_for(check, said)
+        notebook.wait_for(check, points)
+        notebook.picture(f"lesson2_{name}", check)
 
 
 def test_lesson_5_shows_the_dolphin_in_3d_and_its_video(page, lab):
@@ -271,19 +244,17 @@ def test_lesson_5_shows_the_dolphin_in_3d_and_its_video(page, lab):
     page.mouse.down()
     page.mouse.move(middle[0] + 160, middle[1] + 40, steps=8)
     page.mouse.up()
-    page.wait_for_function(
-        "([plot, before]) => JSON.stringify(plot._fullLayout.scene._scene.getCamera().eye) !== before",
-        arg=[plot.element_handle(), seen_from],
-    )
+    changed = f"([plot, before]) => ({eye})(plot) !== before"
+    page.wait_for_function(changed, arg=[plot.element_handle(), seen_from])
 
     # Move the time slider, by a click near its end: another frame's vertices are drawn.
-    vertices = "plot => JSON.stringify(plot._fullData.filter(t => t.type === 'mesh3d').map(t => Array.from(t.x).slice(0, 50)))"
+    meshes = "plot._fullData.filter(t => t.type === 'mesh3d')"
+    vertices = f"plot => JSON.stringify({meshes}.map(t => Array.from(t.x).slice(0, 50)))"
     before = plot.evaluate(vertices)
     rail = plot.locator(".slider-rail-touch-rect").bounding_box()
     page.mouse.click(rail["x"] + 0.8 * rail["width"], rail["y"] + rail["height"] / 2)
-    page.wait_for_function(
-        f"([plot, before]) => ({vertices})(plot) !== before", arg=[plot.element_handle(), before]
-    )
+    changed = f"([plot, before]) => ({vertices})(plot) !== before"
+    page.wait_for_function(changed, arg=[plot.element_handle(), before])
     picture(page, "lesson5_turned")
 
     # The video plays.

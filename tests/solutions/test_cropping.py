@@ -1,12 +1,12 @@
 """Exact cropping: the window's loss is the frame's, in every term and every gradient."""
 
-import numpy as np
 import pytest
 import torch
 
 from course_lib.assets import find_pack
 from course_lib.dolphin_model import DolphinModel
 from course_lib.losses import compute_loss
+from course_lib.metrics import load_truth
 from course_lib.outline import OutlineTargets, outline_distance
 from course_lib.scene import PARAMETERS, DolphinScene, init_translations
 from course_lib.video import SegmentedVideo
@@ -30,12 +30,9 @@ def clip():
 def scene(clip):
     """A start that is off by some pixels, in double precision."""
     pack = find_pack()
-    scene = DolphinScene(
-        DolphinModel(pack, rodrigues=batch_rodrigues, dtype=torch.float64),
-        FRAMES,
-        texture_size=64,
-        init_rot_up=first_heading(pack),
-    ).double()
+    model = DolphinModel(pack, rodrigues=batch_rodrigues, dtype=torch.float64)
+    heading = float(load_truth(pack.truth_path).heading_deg[0])
+    scene = DolphinScene(model, FRAMES, texture_size=64, init_rot_up=heading).double()
     g = torch.Generator().manual_seed(0)
     with torch.no_grad():
         scene.translations.copy_(init_translations(clip))
@@ -47,21 +44,11 @@ def scene(clip):
     return scene
 
 
-def first_heading(pack):
-    with np.load(pack.truth_path) as truth:
-        return float(truth["heading_deg"][0])
-
-
 def both_views(clip, scene):
     """The same five frames whole and cropped, in double precision."""
     t = torch.arange(FRAMES)
     cam = clip.cameras(t).double()
-    whole = {
-        "t": t,
-        "cam": cam,
-        "original": clip.frames[t] / 255.0,
-        "segmented": clip.masks[t][..., None] / 255.0,
-    }
+    whole = {"t": t, "cam": cam, "original": clip.frames / 255.0, "segmented": clip.masks[..., None] / 255.0}
     loader = WindowLoader(clip, scene, batch_size=FRAMES)
     left, top, width, height = loader.place(t, cam)
     cropped = loader.batch(t) | {"cam": window_camera(cam, left, top, width, height)}
@@ -74,9 +61,8 @@ def test_window_is_a_small_part_of_the_frame(clip, scene):
     _, cropped, (left, top, width, height) = both_views(clip, scene)
     assert width * height < 0.25 * 640 * 360
     assert width * 360 == height * 640
-    assert (
-        (left >= 0).all() and (top >= 0).all() and (left + width <= 640).all() and (top + height <= 360).all()
-    )
+    assert (left >= 0).all() and (left + width <= 640).all()
+    assert (top >= 0).all() and (top + height <= 360).all()
     assert cropped["segmented_outside"].min() >= 0
 
 
@@ -125,17 +111,17 @@ def test_the_outline_term_is_unchanged(clip, scene):
     torch.testing.assert_close(losses[1], losses[0], rtol=1e-5, atol=1e-3)  # targets are float32
 
 
-@pytest.mark.parametrize(
-    "extent, resolution, expected",
-    [
-        ((1, 1), (640, 360), (32, 18)),
-        ((100, 20), (640, 360), (128, 72)),
-        ((20, 80), (640, 360), (160, 90)),
-        ((5000, 5), (640, 360), (640, 360)),
-        ((30, 30), (641, 360), (641, 360)),
-        ((110, 60), (1280, 720), (128, 72)),
-    ],
-)
+WINDOWS = [
+    ((1, 1), (640, 360), (32, 18)),
+    ((100, 20), (640, 360), (128, 72)),
+    ((20, 80), (640, 360), (160, 90)),
+    ((5000, 5), (640, 360), (640, 360)),
+    ((30, 30), (641, 360), (641, 360)),
+    ((110, 60), (1280, 720), (128, 72)),
+]
+
+
+@pytest.mark.parametrize("extent, resolution, expected", WINDOWS)
 def test_windows_have_the_frames_aspect_ratio(extent, resolution, expected):
     assert window_size(extent, resolution) == expected
 

@@ -38,9 +38,8 @@ def run(scene, compute_loss=towards_one, steps=30, **options):
 def test_goes_to_the_minimum_and_tells_how():
     scene = Scene()
     history = run(scene, steps=100)
-    assert scene.translations.mean().item() == pytest.approx(
-        1 / 1.2, abs=0.08
-    )  # each batch: half of the frames
+    # each batch: half of the frames
+    assert scene.translations.mean().item() == pytest.approx(1 / 1.2, abs=0.08)
     assert [set(terms) for terms in history] == [{"a", "b", "loss"}] * 100
     assert history[-1]["loss"] < history[0]["loss"]
     assert history[0]["loss"] == pytest.approx(history[0]["a"] + history[0]["b"])
@@ -54,24 +53,19 @@ def test_clamps_after_every_step():
 
 def test_hooks_see_every_pass_and_a_start_skips_passes():
     before, after = [], []
-    history = run(
-        Scene(),
-        steps=5,
-        start=3,
-        before_pass=before.append,
-        after_pass=lambda step, terms: after.append((step, terms)),
-    )
+    hooks = dict(before_pass=before.append, after_pass=lambda step, terms: after.append((step, terms)))
+    history = run(Scene(), steps=5, start=3, **hooks)
     assert before == [3, 4] and [step for step, _ in after] == [3, 4]
     assert [terms for _, terms in after] == history
 
 
-@pytest.mark.parametrize(
-    "poison, message",
-    [
-        (lambda x: x * float("nan"), "loss term a is not finite in pass 2, frames"),
-        (lambda x: (x - x).sqrt().sum() + 1, "gradient of translations is not finite in pass 2, frames"),
-    ],
-)
+POISONS = {
+    "loss term a is not finite in pass 2, frames": lambda x: x * float("nan"),
+    "gradient of translations is not finite in pass 2, frames": lambda x: (x - x).sqrt().sum() + 1,
+}
+
+
+@pytest.mark.parametrize("message, poison", POISONS.items())
 def test_stops_before_a_nan_reaches_the_parameters(poison, message):
     scene, calls = Scene(), []
 

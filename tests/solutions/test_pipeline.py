@@ -1,5 +1,4 @@
-"""The whole pipeline against the tutorial's own code, run on a small model: every value and every
-gradient."""
+"""The pipeline against the tutorial's own code, run on a small model: every value and every gradient."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,45 +7,25 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib import kal
+from course_lib import losses
 from course_lib.dolphin_model import DolphinModel
-from course_lib.losses import (
-    compute_loss,
-    iou_loss,
-    photometric_loss,
-    pose_prior,
-    scale_priors,
-    smoothness_prior,
-)
 from course_lib.scene import PARAMETERS, DolphinScene, init_translations
-from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH
+from course_lib.video import drone_cameras
 from course_lib.window import Band
 from solutions.rendering import dibr_rendering, render
 from solutions.rotations import batch_rodrigues
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
 
-# (file, tolerance of a gradient in the largest magnitude of its array); 5e-3 for what passes through the soft
-# mask
+# tolerances; those of a gradient in the largest magnitude of its array
 VALUES, GRADIENTS, THROUGH_SOFT_MASK = 1e-4, 1e-3, 5e-3
 
 
 def cameras(golden):
     eye = torch.zeros(3, 3)
     eye[:, 1] = torch.from_numpy(golden["altitude_m"])
-    width, height = (int(n) for n in golden["size_wh"])
-    return kal.render.camera.Camera.from_args(
-        eye=eye,
-        at=torch.zeros(3, 3),
-        up=torch.tensor([0.0, 0, 1]).repeat(3, 1),
-        fov=2 * np.arctan(SENSOR_WIDTH / (2 * CAMERA_FOCAL)),
-        fov_direction=kal.render.camera.CameraFOV.HORIZONTAL,
-        width=width,
-        height=height,
-        near=1e-2,
-        far=1e2,
-        dtype=torch.float32,
-    )
+    up = torch.tensor([0.0, 0, 1]).repeat(3, 1)
+    return drone_cameras(eye, torch.zeros(3, 3), up, *map(int, golden["size_wh"]))
 
 
 @pytest.fixture(scope="module", params=["pipeline", "pipeline_wide_band"])
@@ -58,24 +37,10 @@ def run(request):
     scene.load_parameters({name: torch.from_numpy(golden[f"param_{name}"]) for name in PARAMETERS})
     band = Band(float(golden["sigmainv"]), float(golden["boxlen"]), int(golden["knum"]))
     cam, t = cameras(golden), torch.arange(3)
-    frames = {
-        "t": t,
-        "cam": cam,
-        "original": torch.from_numpy(golden["original"]),
-        "segmented": torch.from_numpy(golden["segmentation"]),
-    }
-    image, hard_mask, soft_mask = render(scene, t, cam, band)
-    return SimpleNamespace(
-        golden=golden,
-        model=model,
-        scene=scene,
-        band=band,
-        cam=cam,
-        frames=frames,
-        image=image,
-        hard_mask=hard_mask,
-        soft_mask=soft_mask,
-    )
+    images = {"original": golden["original"], "segmented": golden["segmentation"]}
+    frames = {"t": t, "cam": cam, **{name: torch.from_numpy(image) for name, image in images.items()}}
+    parts = dict(golden=golden, model=model, scene=scene, band=band, cam=cam, frames=frames)
+    return SimpleNamespace(**parts, rendered=render(scene, t, cam, band))
 
 
 def close(ours, theirs, tolerance=VALUES):
@@ -83,18 +48,6 @@ def close(ours, theirs, tolerance=VALUES):
     assert ours.shape == theirs.shape
     scale = max(1.0, np.abs(theirs).max())
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * scale)
-
-
-def gradients(run, loss):
-    run.scene.zero_grad()
-    loss.backward(retain_graph=True)
-    return {name: getattr(run.scene, name).grad for name in PARAMETERS}
-
-
-def close_gradient(ours, theirs, tolerance, name):
-    assert ours is not None, f"no gradient reaches {name}"
-    error = np.abs(ours.numpy() - theirs).max() / np.abs(theirs).max()
-    assert error < tolerance, f"gradient of {name}: off by {error:.1e} of its largest magnitude"
 
 
 def test_model_is_the_tutorials(run):
@@ -120,11 +73,8 @@ def test_skinned_vertices_without_part_scales(run):
 
 
 def test_initial_translations(run):
-    eye = torch.zeros(3, 3)
-    eye[:, 1] = torch.from_numpy(run.golden["altitude_m"])
-
     class Dataset:
-        cam_eye = eye
+        cam_eye = torch.from_numpy(run.golden["altitude_m"])[:, None] * torch.tensor([0.0, 1, 0])
 
         def __len__(self):
             return 3
@@ -150,36 +100,45 @@ def test_rendered_features(run):
 
 
 def test_final_image(run):
-    close(run.image, run.golden["image"])
+    close(run.rendered[0], run.golden["image"])
+
+
+def terms(run):
+    """Every term of the loss, and their weighted sum, by the names of the golden file."""
+    scene, frames, (image, hard_mask, soft_mask) = run.scene, run.frames, run.rendered
+    return {
+        "loss": sum(losses.compute_loss(scene, frames, *run.rendered).values()),
+        "loss_photometric": losses.photometric_loss(image, frames["original"], hard_mask),
+        "loss_iou": losses.iou_loss(soft_mask, frames["segmented"]),
+        "loss_pose": losses.pose_prior(scene.joint_poses),
+        "loss_smooth_transl": losses.smoothness_prior(scene.translations),
+        "loss_smooth_global": losses.smoothness_prior(scene.global_poses),
+        "loss_smooth_joint": losses.smoothness_prior(scene.joint_poses),
+        **{f"loss_{name}": v for name, v in losses.scale_priors(scene.part_scales, run.model.LBS).items()},
+    }
 
 
 def test_loss_terms(run):
-    golden, scene, frames = run.golden, run.scene, run.frames
-    close(photometric_loss(run.image, frames["original"], run.hard_mask), golden["loss_photometric"])
-    close(iou_loss(run.soft_mask, frames["segmented"]), golden["loss_iou"])
-    close(pose_prior(scene.joint_poses), golden["loss_pose"])
-    for name, value in scale_priors(scene.part_scales, run.model.LBS).items():
-        close(value, golden[f"loss_{name}"])
-    close(smoothness_prior(scene.translations), golden["loss_smooth_transl"])
-    close(smoothness_prior(scene.global_poses), golden["loss_smooth_global"])
-    close(smoothness_prior(scene.joint_poses), golden["loss_smooth_joint"])
-    total = sum(compute_loss(scene, frames, run.image, run.hard_mask, run.soft_mask).values())
-    close(total, golden["loss"])
+    for name, value in terms(run).items():
+        close(value, run.golden[name])
 
 
-def test_gradients_of_the_total(run):
-    loss = sum(compute_loss(run.scene, run.frames, run.image, run.hard_mask, run.soft_mask).values())
-    for name, ours in gradients(run, loss).items():
-        close_gradient(ours, run.golden[f"grad_{name}"], THROUGH_SOFT_MASK, name)
+SHAPE = ("global_poses", "joint_poses", "translations", "part_scales")  # what moves the outline
 
 
-def test_gradients_of_the_photometric_term(run):
-    loss = photometric_loss(run.image, run.frames["original"], run.hard_mask)
-    for name, ours in gradients(run, loss).items():
-        close_gradient(ours, run.golden[f"photometric_grad_{name}"], GRADIENTS, name)
-
-
-def test_gradients_of_the_silhouette_term(run):
-    ours = gradients(run, iou_loss(run.soft_mask, run.frames["segmented"]))
-    for name in ("global_poses", "joint_poses", "translations", "part_scales"):
-        close_gradient(ours[name], run.golden[f"iou_grad_{name}"], THROUGH_SOFT_MASK, name)
+@pytest.mark.parametrize(
+    "term, prefix, names, tolerance",
+    [
+        ("loss", "grad", PARAMETERS, THROUGH_SOFT_MASK),
+        ("loss_photometric", "photometric_grad", PARAMETERS, GRADIENTS),
+        ("loss_iou", "iou_grad", SHAPE, THROUGH_SOFT_MASK),
+    ],
+)
+def test_gradients(run, term, prefix, names, tolerance):
+    run.scene.zero_grad()
+    terms(run)[term].backward(retain_graph=True)
+    for name in names:
+        ours, theirs = getattr(run.scene, name).grad, run.golden[f"{prefix}_{name}"]
+        assert ours is not None, f"no gradient reaches {name}"
+        error = np.abs(ours.numpy() - theirs).max() / np.abs(theirs).max()
+        assert error < tolerance, f"gradient of {name}: off by {error:.1e} of its largest magnitude"

@@ -1,3 +1,5 @@
+"""Points to pixels, the track, the video's frame, length, volume and mass."""
+
 import math
 
 import numpy as np
@@ -10,23 +12,13 @@ from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.tracking import draw_track, project_to_pixels
 
 
-def camera(altitude=10.0, width=640, height=360):
-    return drone_cameras(
-        torch.tensor([[0, altitude, 0]]), torch.zeros(1, 3), torch.tensor([[0.0, 0, 1]]), width, height
-    )
-
-
-def test_the_point_below_the_drone_is_the_middle_of_the_image():
-    pixels = project_to_pixels(torch.zeros(1, 1, 3), camera())
-    torch.testing.assert_close(pixels[0, 0], torch.tensor([319.5, 179.5]))
-
-
-def test_forward_is_up_and_left_is_left_by_the_focal_length():
+def test_below_the_drone_is_the_middle_forward_is_up_and_left_is_left_by_the_focal_length():
+    eye, up = torch.tensor([[0.0, 10, 0]]), torch.tensor([[0.0, 0, 1]])
+    points = torch.tensor([[[0.0, 0, 0], [0, 0, 1], [1, 0, 0]]])
+    pixels = project_to_pixels(points, drone_cameras(eye, torch.zeros(1, 3), up, 640, 360))[0]
     per_metre = 640 * 12.29 / 17.27 / 10  # pixels per metre at a distance of 10 m
-    pixels = project_to_pixels(torch.tensor([[[0.0, 0, 1], [1.0, 0, 0]]]), camera())
-    torch.testing.assert_close(
-        pixels[0], torch.tensor([[319.5, 179.5 - per_metre], [319.5 - per_metre, 179.5]])
-    )
+    expected = [[319.5, 179.5], [319.5, 179.5 - per_metre], [319.5 - per_metre, 179.5]]
+    torch.testing.assert_close(pixels, torch.tensor(expected))
 
 
 def test_track_is_coloured_in_order_and_leaves_out_what_is_outside():
@@ -51,13 +43,13 @@ def test_frame_is_put_together_from_four_tiles():
     torch.testing.assert_close(frame[4:, :6][~inside], original[~inside])
 
 
-@pytest.mark.parametrize(
-    "mesh, volume, length",
-    [
-        (trimesh.creation.box((2, 3, 4)), 24, 4),
-        (trimesh.creation.icosphere(subdivisions=5, radius=2), 4 / 3 * math.pi * 8, 4),
-    ],
-)
+BODIES = [
+    (trimesh.creation.box((2, 3, 4)), 24, 4),
+    (trimesh.creation.icosphere(subdivisions=5, radius=2), 4 / 3 * math.pi * 8, 4),
+]
+
+
+@pytest.mark.parametrize("mesh, volume, length", BODIES)
 def test_volume_and_length_of_known_bodies(mesh, volume, length):
     moved = torch.tensor(mesh.vertices) + torch.tensor([5.0, -7, 3])
     faces = torch.tensor(np.asarray(mesh.faces))
