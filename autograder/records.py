@@ -13,6 +13,8 @@ grading/records/LESSON/STUDENT.json                 the grade and why
 grading/report/                                     the page of the class and tables to upload
 """
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -29,6 +31,22 @@ from lessons.build import ROOT, STUDENT, lesson_names
 
 GRADING = "grading"
 GRADED = "graded"  # the status of a record that needs nobody's look
+
+
+@contextlib.contextmanager
+def alone(path, another):
+    """One program at a time: the block has a file's lock, which the system gives back if the process dies.
+
+    path: the file, which is made where it is missing -> it, open. Raises CourseError with the text `another`
+    where another program has the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CourseError(another) from None
+        yield file
 
 
 @dataclass(frozen=True)

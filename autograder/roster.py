@@ -151,10 +151,11 @@ def update(known, new):
 # --- a csv
 
 
-def csv_bytes(path):
-    """The bytes of a csv, read once: it may be a pipe.
+def students_in(path):
+    """The students of a csv, in its order. -> list of Student, the csv's bytes
 
-    Raises CourseError where they are something else's.
+    It is read once, for it may be a pipe. Raises CourseError where it is none, or two students would have one
+    id.
     """
     try:
         data = Path(path).read_bytes()
@@ -164,14 +165,6 @@ def csv_bytes(path):
         raise CourseError(f"""{path}: this is a zip or a workbook, not a csv. --roster is the list of the
             class; what was handed in is named without it. Save a workbook as CSV UTF-8 in the spreadsheet
             program.""")
-    return data
-
-
-def students_in(data, path):
-    """The students of a csv's bytes, in its order. path: what the messages call it -> list of Student
-
-    Raises CourseError where it is none, or two students would have one id.
-    """
     try:
         rows = [row for row in table(data)[0] if any(value.strip() for value in row)]
     except csv.Error as error:
@@ -199,7 +192,7 @@ def students_in(data, path):
         students[student.id], lines[student.id] = student, row
     if not students:
         raise CourseError(f"{path}: no student in it.")
-    return list(students.values())
+    return list(students.values()), data
 
 
 def _cell(row, at):

@@ -112,8 +112,7 @@ class Course:
         return path
 
     def students(self, csv):
-        path = self.csv(csv)
-        return roster.students_in(roster.csv_bytes(path), path)
+        return roster.students_in(self.csv(csv))[0]
 
     def take(self, files, kind="canvas", csv=CANVAS_CSV, **options):
         """files: {name: bytes} of a zip, or the path of a download."""
