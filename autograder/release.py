@@ -80,13 +80,9 @@ def numbers(text):
 
 def span(chosen):
     """Numbers in short: [1, 2, 3, 5] -> "1-3, 5"."""
-    runs = []
-    for n in sorted(chosen):
-        if runs and n == runs[-1][1] + 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+    places = enumerate(sorted(chosen))
+    runs = ([n for _, n in run] for _, run in itertools.groupby(places, lambda pair: pair[1] - pair[0]))
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def title(chosen):
@@ -201,12 +197,9 @@ def _solutions_for(chosen):
         queue += [(module, other, lesson) for other in sorted(own)]
         queue += [(sibling, other, lesson) for sibling, other in siblings if sibling]
     texts = {f"solutions/{module}.py": _module_text(module, kept[module], chosen) for module in known.defined}
-    texts[
-        "solutions/__init__.py"
-    ] = f'''"""For {title(chosen)}: what is used of the solutions of lessons before,
+    package = f"""For {title(chosen)}: what is used of the solutions of lessons before,
 and in place of those that are still to be written, what you keep of them."""
-'''
-    return texts
+    return texts | {"solutions/__init__.py": f'"""{package}"""\n'}
 
 
 def _module_text(module, names, chosen):

@@ -32,7 +32,8 @@ from course_lib.errors import CourseError
 
 from .repair import decoded
 
-# Heads of columns by what they hold, as they are after `_head`; of several that are there the first counts.
+# Heads of columns by what they hold, in letters and digits alone: "Last modified (submission)" is
+# lastmodifiedsubmission. Of several that are there the first counts.
 COLUMNS = {
     "id": "id",
     "first_name": "firstname vorname prenom nombre nome etunimi voornaam fornavn fornamn imie",
@@ -52,9 +53,8 @@ COLUMNS = {
     "grade": "grade bewertung note calificacion valutazione nota cijfer karakter betyg arvosana ocena",
 }
 IDENTIFIERS = "id identifiant identificador identificatie".split()  # Moodle's Identifier in other languages
-PARTICIPANT = re.compile(  # after `letters`
-    r"(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni)[a-z]*\d+"
-)
+# A value of that column, after `letters`.
+PARTICIPANT = re.compile(r"(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni)[a-z]*\d+")
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
@@ -217,7 +217,7 @@ def _student_of(value, canvas):
 
 def _columns(rows):
     """Where a table's columns are, by its first line. -> {what of COLUMNS: number of the column, or None}"""
-    heads = [_head(title) for title in rows[0]]
+    heads = [re.sub(r"[^a-z0-9]", "", letters(title)) for title in rows[0]]
     where = {}
     for what, names in COLUMNS.items():
         where[what] = next((heads.index(name) for name in names.split() if name in heads), None)
@@ -269,11 +269,6 @@ def table(data):
     first = re.sub(r'"[^"]*"', "", text.lstrip().split("\n")[0])
     separator = told[1] if told else max(",;\t", key=first.count)
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator)), separator
-
-
-def _head(title):
-    """A column's title to compare by: "Last modified (submission)" -> "lastmodifiedsubmission"."""
-    return re.sub(r"[^a-z0-9]", "", letters(title))
 
 
 def _is_no_student(value):
