@@ -18,7 +18,6 @@ taken leaves no trace: it was probably the wrong file.
 import collections
 import contextlib
 import hashlib
-import json
 import os
 import re
 import zipfile
@@ -32,7 +31,7 @@ from lessons.build import STUDENT, lesson_names
 
 from . import roster as classes
 from .downloads import items, printable
-from .records import alone
+from .records import alone, json_text, read_json
 from .repair import MOST_BYTES
 from .whose import IS_STUDENTS, WAYS, copy_number, is_notebook, lesson_called, lesson_named, lesson_of
 
@@ -83,7 +82,7 @@ class Collected:
     placed, replaced, unchanged, late: (lesson, student); left_out: (from, reason); missing: {lesson: ids}.
     """
 
-    into: str = "submitted"  # where the notebooks went
+    into: str  # where the notebooks went
     recorded: bool = False  # a notebook came in, so grading/collected.json has what was left out
     placed: list = field(default_factory=list)
     replaced: list = field(default_factory=list)  # of placed: an earlier attempt was there
@@ -255,8 +254,7 @@ class _Run:
         if self.touched or self.has_roster:
             _update(classes.roster_path(self.course), classes.as_json(self.roster.students.values()))
         if self.register["submissions"]:
-            text = json.dumps(self.register, indent=1, ensure_ascii=False) + "\n"
-            _update(_register_path(self.course), text.encode())
+            _update(_register_path(self.course), json_text(self.register).encode())
 
     def tell(self, lessons):
         """What is to know of the run, and who handed in nothing."""
@@ -473,15 +471,12 @@ def _read_register(course):
     {"submissions": {lesson: {student: {"sha256": of what is in submitted/, "attempts": [...]}}},
     "deadlines": {lesson: time}, "left_out": {name of the download: [{"from", "reason"}]}}
     """
-    path, keys = _register_path(course), ("submissions", "deadlines", "left_out")
-    try:
-        register = json.loads(path.read_text(encoding="utf-8"))
-        return {key: dict(register[key]) for key in keys}
-    except FileNotFoundError:
-        return {key: {} for key in keys}
-    except (ValueError, KeyError, TypeError):
-        raise CourseError(f"""{path} cannot be read. It says where every submission came from: put back the
-            file, or move it away and collect everything again.""") from None
+    told = """It says where every submission came from: put back the file, or move it away and collect
+        everything again."""
+    empty = {"submissions": {}, "deadlines": {}, "left_out": {}}
+    return read_json(
+        _register_path(course), lambda register: {key: dict(register[key]) for key in empty}, empty, told
+    )
 
 
 def _is_late(attempt, deadline):

@@ -22,7 +22,6 @@ import collections
 import csv
 import io
 import itertools
-import json
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, field, fields
@@ -30,6 +29,7 @@ from pathlib import Path
 
 from course_lib.errors import CourseError
 
+from .records import json_text, read_json
 from .repair import decoded
 
 # Heads of columns by what they hold, in letters and digits alone: "Last modified (submission)" is
@@ -107,20 +107,13 @@ def worksheet_path(course, lesson):
 
 def read(course):
     """The class of a course folder, in the order of its csvs; empty before the first. -> list of Student"""
-    path = roster_path(course)
-    try:
-        return [Student(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
-    except FileNotFoundError:
-        return []
-    except (ValueError, TypeError):
-        raise CourseError(f"""{path} cannot be read. Delete it, then run `dolphins collect` with --roster
-            again.""") from None
+    told = "Delete it, then run `dolphins collect` with --roster again."
+    return read_json(roster_path(course), lambda rows: [Student(**row) for row in rows], [], told)
 
 
 def as_json(students):
     """What is kept in grading/roster.json. -> bytes"""
-    rows = [asdict(student) for student in students]
-    return (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode()
+    return json_text([asdict(student) for student in students]).encode()
 
 
 def update(known, new):
@@ -172,14 +165,15 @@ def students_in(path):
     if not rows:
         raise CourseError(f"{path}: the roster is empty.")
     where = _columns(rows)
-    if all(where[what] is None for what in ("id", "last_name", "full", "identifier")):
+    if not where.keys() & {"id", "last_name", "full", "identifier"}:
         raise CourseError(f"""{path}: no column of names or ids. Its first line is
             {", ".join(rows[0])[:100]!r}; expected are the columns of nbgrader (id, first_name, last_name,
             email, lms_user_id), of Canvas's gradebook, or of Moodle's participants.""")
-    canvas = where["sis_user_id"] is not None or None not in (where["login"], where["section"])
+    canvas = "sis_user_id" in where or {"login", "section"} <= where.keys()
     students, lines = {}, {}
     for row in rows[1:]:
-        value = {what: "" if at is None else _cell(row, at) for what, at in where.items()}
+        cells = {what: row[at] for what, at in where.items() if at < len(row)}
+        value = {what: unicodedata.normalize("NFC", cells.get(what, "").strip()) for what in COLUMNS}
         if canvas and _is_no_student(value):
             continue
         student = _student_of(value, canvas)
@@ -193,10 +187,6 @@ def students_in(path):
     if not students:
         raise CourseError(f"{path}: no student in it.")
     return list(students.values()), data
-
-
-def _cell(row, at):
-    return unicodedata.normalize("NFC", row[at].strip()) if at < len(row) else ""
 
 
 def _student_of(value, canvas):
@@ -216,18 +206,16 @@ def _student_of(value, canvas):
 
 
 def _columns(rows):
-    """Where a table's columns are, by its first line. -> {what of COLUMNS: number of the column, or None}"""
+    """Where a table's columns are, by its first line. -> {what of COLUMNS: number of the column}"""
     heads = [re.sub(r"[^a-z0-9]", "", letters(title)) for title in rows[0]]
-    where = {}
-    for what, names in COLUMNS.items():
-        where[what] = next((heads.index(name) for name in names.split() if name in heads), None)
-    if where["identifier"] is None and (where["grade"], where["submitted"]) != (None, None):
+    known = ((what, name) for what, names in COLUMNS.items() for name in reversed(names.split()))
+    where = {what: heads.index(name) for what, name in known if name in heads}
+    if "identifier" not in where and where.keys() & {"grade", "submitted"}:
         at = next((at for at, name in enumerate(heads) if name in IDENTIFIERS), None)
         values = [] if at is None else [letters(row[at]) for row in rows[1:] if at < len(row)]
         if values and all(map(PARTICIPANT.fullmatch, values)):  # else it is an id like any other
+            where = {what: place for what, place in where.items() if (what, place) != ("id", at)}
             where["identifier"] = at
-            if where["id"] == at:
-                where["id"] = None
     return where
 
 
@@ -241,7 +229,7 @@ def with_grades(data, grades):
     rows, separator = table(data)
     lines = [row for row in rows if any(value.strip() for value in row)]
     where = _columns(lines or [[]])
-    identifier, grade = where["identifier"], where["grade"]
+    identifier, grade = where.get("identifier"), where.get("grade")
     if identifier is None or grade is None:
         return None
     given = {_digits(participant): points for participant, points in grades.items() if _digits(participant)}

@@ -324,7 +324,7 @@ def test_absurd_values_everywhere(mend, releases):
     keys = ("cell_type", "source", "metadata", "id", "outputs", "execution_count")
     for value in ABSURD:
         submitted = plain_dict(releases[NAME])
-        for cell, key in zip(submitted["cells"][5::2], itertools.cycle(keys)):
+        for cell, key in zip(submitted["cells"][5:], itertools.cycle(keys)):
             cell[key] = value
         is_whole(mend(submitted), releases[NAME])
         around = dict.fromkeys(("metadata", "nbformat", "nbformat_minor"), value)
