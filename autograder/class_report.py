@@ -1,9 +1,9 @@
-"""What a class is told: a feedback page for each student, one page for the instructor, and tables of grades
-to upload.
+"""What a class is told: feedback pages, a page for the instructor, and tables of grades to upload.
 
-    grading/records/...  ->  feedback/STUDENT/ASSIGNMENT/ASSIGNMENT.html    what holds, what does not and why, own pictures
-                             grading/report/index.html                      the class, with links to these
-                             grading/report/grades.csv, grades-canvas.csv, grades-moodle.csv, grades-moodle-ASSIGNMENT.csv
+    grading/records/...
+        -> feedback/STUDENT/ASSIGNMENT/ASSIGNMENT.html   what holds, what does not and why, own pictures
+        -> grading/report/index.html                     the class, with links to these
+        -> grading/report/grades.csv, grades-canvas.csv, grades-moodle.csv, grades-moodle-ASSIGNMENT.csv
 
 Records are read one after another; what is kept of each is a few numbers. Pages are single files without
 scripts, and their content security policy forbids any. Everything that comes from a student is escaped. A
@@ -20,81 +20,78 @@ import datetime
 import functools
 import hashlib
 import io
-import os
 import re
 import statistics
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import jinja2
 import nbformat
+from markupsafe import Markup, escape
 
-from course_lib.errors import CourseError
-from course_lib.files import write
+from course_lib.errors import CourseError, fold
+from course_lib.files import replacing, write
 
-from . import collect, grade, gradebook, roster
+from . import collect, gradebook, records, roster
 from .sandbox import Limits, is_png
 
 BINS = 10  # of a distribution of points
 COMMON = 12  # mistakes that are listed for an assignment
 SLOWEST = 5
+IMPORTERS = {
+    "grades.csv": "as nbgrader exports them",
+    "grades-canvas.csv": "Canvas (Grades, Import)",
+    "grades-moodle.csv": "Moodle (Grades, Import, CSV file)",
+}
 
 
 def write_report(course, show=print):
     """Writes all pages and tables of a course folder. -> path of the class page"""
     course = Path(course)
-    names, _ = grade.assignments_of(course)
+    names, _ = records.assignments_of(course)
     by_hand, comments = gradebook.by_hand(course)
     students = {student.id: student for student in roster.read(course)}
     late, left_out = collect.late_and_left_out(course)
-    target = course / grade.GRADING / "report"
-    classes, table = [], {}
+    target = course / records.GRADING / "report"
+    lessons, totals = [], {}
     for name in names:
         lesson = Lesson(course, name, students)
-        lesson.waiting = {submission.student for submission in grade.submissions_of(course, name)}
-        for record in grade.records_of(course, name):
-            who = name, record["student"]
-            lesson.waiting.discard(record["student"])
+        lesson.waiting = {submission.student for submission in records.submissions_of(course, name)}
+        for record in records.records_of(course, name):
+            student = record["student"]
+            who = name, student
+            lesson.waiting.discard(student)
             seen = lesson.add(record, by_hand.get(who, {}), comments.get(who, {}), who in late)
-            page = render("feedback.html.j2", lesson=lesson, record=record, **seen)
-            write(course / "feedback" / record["student"] / name / f"{name}.html", page)
-            table[who] = seen["total"]
+            page = _render("feedback.html.j2", lesson=lesson, record=record, **seen)
+            write(course / "feedback" / student / name / f"{name}.html", page)
+            totals[who] = seen["total"]
         if lesson.waiting:
-            show(
-                f"{name}: {len(lesson.waiting)} of {lesson.count + len(lesson.waiting)} are not graded yet, and have no grade "
-                f"in these tables. `dolphins grade {course}` goes on."
-            )
-            table |= {(name, student): None for student in lesson.waiting}
+            waiting, everybody = len(lesson.waiting), lesson.count + len(lesson.waiting)
+            text = fold(f"""{name}: {waiting} of {everybody} are not graded yet, and have no grade in these
+                tables. `dolphins grade {course}` goes on.""")
+            show(text)
+            totals |= {(name, student): None for student in lesson.waiting}
         if lesson.count:
-            lesson.missing = sorted(
-                students.keys() - lesson.waiting - {row["student"] for row in lesson.rows}
-            )
-            classes.append(lesson)
-    if not classes:
+            handed_in = lesson.waiting | {row["student"] for row in lesson.rows}
+            lesson.missing = sorted(students.keys() - handed_in)
+            lessons.append(lesson)
+    if not lessons:
         raise CourseError(f"{course}: nothing is graded yet. `dolphins grade {course}` does it.")
-    texts = tables(course, classes, students, table, show)
+    texts = _tables(course, lessons, students, totals, show)
     for name, text in texts.items():
         write(target / name, text)
     for old in {path.name for path in target.glob("grades*.csv")} - texts.keys():
         (target / old).unlink()
-    for lesson in classes:
-        pack_for_moodle(lesson, students, target)
-    write(
-        target / "index.html",
-        render(
-            "class.html.j2",
-            lessons=classes,
-            left_out=left_out,
-            tables={name: importer_of(name) for name in texts},
-            course=course.resolve().name,
-            date=datetime.date.today().isoformat(),
-        ),
-    )
-    return target / "index.html"
+    for lesson in lessons:
+        _pack_for_moodle(lesson, students, target)
+    importers = {name: _importer_of(name) for name in texts}
+    about = {"course": course.resolve().name, "date": datetime.date.today().isoformat()}
+    page = _render("class.html.j2", lessons=lessons, left_out=left_out, tables=importers, **about)
+    return write(target / "index.html", page)
 
 
 # --- one assignment
-# -----------------------------------------------------------------------------------------------
 
 
 class Lesson:
@@ -102,24 +99,18 @@ class Lesson:
 
     def __init__(self, course, name, students):
         self.name, self.course, self.students = name, course, students
-        cells = nbformat.reads(grade.release_of(course, name), as_version=4).cells
-        heads = (
-            line.lstrip("# ") for cell in cells for line in cell.source.splitlines() if line.startswith("# ")
-        )
-        self.title = next(heads, name)
-        self.exercises = {
-            key: ExerciseResults(key, of)
-            for key, of in grade.exercises_of(grade.release_of(course, name)).items()
-        }
+        release = records.release_of(course, name)
+        cells = nbformat.reads(release, as_version=4).cells
+        heads = (line for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
+        self.title = next(heads, name).lstrip("# ")
+        self.exercises = {key: ExerciseResults(key, of) for key, of in records.exercises_of(release).items()}
         self.of = sum(exercise.of for exercise in self.exercises.values())
-        stubs = {
-            cell.metadata["nbgrader"]["grade_id"]: cell.source
-            for cell in cells
-            if cell.metadata.get("nbgrader", {}).get("solution")
-        }
+        marks = [(cell.metadata.get("nbgrader", {}), cell.source) for cell in cells]
+        stubs = {mark["grade_id"]: source for mark, source in marks if mark.get("solution")}
         self.likeness = {key: Likeness(stubs.get(key, "")) for key in self.exercises}
-        self.points, self.seconds, self.mistakes, self.look, self.rows = [], [], collections.Counter(), [], []
-        self.texts, self.missing, self.waiting, self.count, self.unconfined = {}, [], set(), 0, 0
+        self.points, self.seconds, self.look, self.rows, self.missing = [], [], [], [], []
+        self.mistakes, self.texts, self.waiting = collections.Counter(), {}, set()
+        self.count = self.unconfined = 0
 
     def called(self, student):
         """A student's name, else the id."""
@@ -131,78 +122,67 @@ class Lesson:
         return ", ".join(map(self.called, students))
 
     def add(self, record, given, comments, late):
-        """Takes in a record. given, comments: {exercise: points, text by hand}; late: or in time. -> what its
-        feedback page shows"""
+        """Takes in a record. -> what its feedback page shows
+
+        given, comments: {exercise: points, text by hand}; late: whether it was handed in late.
+        """
         self.count += 1
         self.unconfined += record.get("sandbox") == "none"
-        total, shown = 0.0, []
-        for key, results in self.exercises.items():
-            exercise = record["exercises"].get(key, {"points": None, "of": results.of, "properties": []})
-            points = given.get(key, exercise["points"])
-            results.add(exercise, points)
-            total = None if points is None or total is None else total + points
-            keys = {prop["key"] for prop in exercise["properties"]}
-            untouched = bool(keys) and keys <= {"not-implemented", "not-reached"}
-            told = {prop["key"]: prop["text"] for prop in reversed(exercise["properties"])}
-            for mistake in told.keys() - {None, "not-reached", "not-implemented"}:  # once for each student
-                self.mistakes[key, mistake] += 1
-                self.texts.setdefault((key, mistake), told[mistake])
-            if not untouched:
-                self.likeness[key].add(record["student"], record.get("solution_text", {}).get(key, ""))
-            shown.append(
-                {
-                    "results": results,
-                    "points": points,
-                    "by_hand": key in given,
-                    "comment": comments.get(key),
-                    "untouched": untouched,
-                    "properties": exercise["properties"],
-                    "pictures": [
-                        p["png"]
-                        for p in record.get("pictures", [])
-                        if p["exercise"] == key and is_png(p["png"], Limits.picture_bytes)
-                    ],
-                }
-            )
-        if total is None or record["status"] != grade.GRADED and not given:
-            self.look.append((record["student"], (record.get("notes") or [record["status"]])[0]))
-        elif record.get("borrowed"):
-            self.look.append(
-                (
-                    record["student"],
-                    f"Their code names {', '.join(record['borrowed'][:4])}: parts of the course "
-                    "that know the answers. Is the solution their own?",
-                )
-            )
+        student, seconds = record["student"], record.get("seconds", 0.0)
+        shown = [self.add_exercise(key, record, given, comments) for key in self.exercises]
+        points = [one["points"] for one in shown]
+        total = None if None in points else sum(points, 0.0)
+        self.note(record, total, given)
         if total is not None:
             self.points.append(total)
-        self.seconds.append((record.get("seconds", 0.0), record["student"]))
-        self.rows.append(
-            {
-                "student": record["student"],
-                "total": total,
-                "points": [s["points"] for s in shown],
-                "status": record["status"],
-                "late": late,
-                "by_hand": bool(given),
-                "repairs": len(record.get("repairs", [])),
-                "seconds": record.get("seconds", 0.0),
-            }
-        )
-        errors = [
-            cell["error"] for cell in record["cells"] if "NotImplementedError: Exercise" not in cell["error"]
-        ]
+        self.seconds.append((seconds, student))
+        row = {"student": student, "total": total, "points": points, "status": record["status"], "late": late}
+        row |= {"by_hand": bool(given), "repairs": len(record.get("repairs", [])), "seconds": seconds}
+        self.rows.append(row)
+        errors = [cell["error"] for cell in record["cells"]]
+        errors = [error for error in errors if "NotImplementedError: Exercise" not in error]
+        return {"shown": shown, "total": total, "errors": errors, "late": late, "name": self.called(student)}
+
+    def add_exercise(self, key, record, given, comments):
+        """Takes in an exercise of a record. -> what the feedback page shows of it"""
+        results, student = self.exercises[key], record["student"]
+        exercise = record["exercises"].get(key, {"points": None, "of": results.of, "properties": []})
+        properties = exercise["properties"]
+        points = given.get(key, exercise["points"])
+        results.add(properties, points)
+        untouched = records.is_untouched(properties)
+        told = {prop["key"]: prop["text"] for prop in reversed(properties)}
+        for mistake in told.keys() - {None, "not-reached", "not-implemented"}:  # once for each student
+            self.mistakes[key, mistake] += 1
+            self.texts.setdefault((key, mistake), told[mistake])
+        if not untouched:
+            self.likeness[key].add(student, record.get("solution_text", {}).get(key, ""))
+        pictures = [p["png"] for p in record.get("pictures", []) if p["exercise"] == key]
         return {
-            "shown": shown,
-            "total": total,
-            "errors": errors,
-            "late": late,
-            "name": self.called(record["student"]),
+            "results": results,
+            "points": points,
+            "by_hand": key in given,
+            "comment": comments.get(key),
+            "untouched": untouched,
+            "properties": properties,
+            "pictures": [png for png in pictures if is_png(png, Limits.picture_bytes)],
         }
+
+    def note(self, record, total, given):
+        """Notes why somebody has to look at a record, if so."""
+        why = None
+        if total is None or record["status"] != records.GRADED and not given:
+            why = records.reason(record)
+        elif record.get("borrowed"):
+            names = ", ".join(record["borrowed"][:4])
+            why = fold(f"""Their code names {names}: parts of the course that know the answers. Is the
+                solution their own?""")
+        if why:
+            self.look.append((record["student"], why))
 
     @property
     def histogram(self):
-        return histogram(self.points, self.of)
+        return _histogram(self.points, self.of)
 
     @property
     def median(self):
@@ -219,19 +199,14 @@ class Lesson:
     @property
     def most_common(self):
         """-> list of (exercise, key, how many, what the student is told)"""
-        return [
-            (self.exercises[exercise], key, count, self.texts[exercise, key])
-            for (exercise, key), count in self.mistakes.most_common(COMMON)
-        ]
+        common = self.mistakes.most_common(COMMON)
+        return [(self.exercises[name], key, count, self.texts[name, key]) for (name, key), count in common]
 
     @property
     def alike(self):
         """-> list of (exercise, students whose solutions are nearly the same)"""
-        return [
-            (self.exercises[key], group)
-            for key, likeness in self.likeness.items()
-            for group in likeness.groups()
-        ]
+        likeness = self.likeness.items()
+        return [(self.exercises[key], group) for key, found in likeness for group in found.groups()]
 
 
 @dataclass
@@ -245,12 +220,13 @@ class ExerciseResults:
 
     @property
     def title(self):
-        return grade.title_of(self.key)
+        return records.title_of(self.key)
 
-    def add(self, exercise, points):
+    def add(self, properties, points):
+        """Takes in what one student has."""
         if points is not None:
             self.points.append(points)
-        for prop in exercise["properties"]:
+        for prop in properties:
             if prop["of"]:
                 counts = self.properties.setdefault(prop["name"], [0, 0])
                 counts[0] += prop["key"] is None
@@ -258,14 +234,14 @@ class ExerciseResults:
 
     @property
     def histogram(self):
-        return histogram(self.points, self.of)
+        return _histogram(self.points, self.of)
 
     @property
     def mean(self):
         return statistics.fmean(self.points) if self.points else None
 
 
-def histogram(points, of):
+def _histogram(points, of):
     """How many have how much. -> list of (from, to, how many, percent of the fullest bin)"""
     bins = min(BINS, max(1, int(of)))
     counts = [0] * bins
@@ -276,7 +252,6 @@ def histogram(points, of):
 
 
 # --- solutions that are nearly the same
-# ----------------------------------------------------------------------------
 
 
 class Likeness:
@@ -297,6 +272,7 @@ class Likeness:
         self.stub, self.known = shingles(stub, self.SHINGLE), {}
 
     def add(self, student, source):
+        """Takes in the solution of a student."""
         found = shingles(source, self.SHINGLE) - self.stub
         if found:
             self.known[student] = found
@@ -306,11 +282,9 @@ class Likeness:
         count = collections.Counter(entry for found in self.known.values() for entry in found)
         common = {entry for entry, n in count.items() if n > max(3, 0.2 * len(self.known))}
         left = {student: found - common for student, found in self.known.items()}
-        # Copied by many: then what they share is common, and all of it is gone. Such are compared as they
-        # are.
-        left = {
-            student: own if len(own) >= self.LEAST else self.known[student] for student, own in left.items()
-        }
+        for student, own in left.items():
+            if len(own) < self.LEAST:  # copied by many, what they share is common: compared as they are
+                left[student] = self.known[student]
         left = {student: own for student, own in left.items() if len(own) >= self.LEAST}
         first, parent = {}, {student: student for student in left}
 
@@ -320,11 +294,11 @@ class Likeness:
             return student
 
         for student, own in sorted(left.items()):
-            for band in bands(own, self.BANDS, self.ROWS):
+            for band in _bands(own, self.BANDS, self.ROWS):
                 other = first.setdefault(band, student)
-                if root(other) != root(student) and len(own & left[other]) >= self.ALIKE * len(
-                    own | left[other]
-                ):
+                if root(other) == root(student):
+                    continue
+                if len(own & left[other]) >= self.ALIKE * len(own | left[other]):
                     parent[root(student)] = root(other)
         groups = collections.defaultdict(list)
         for student in left:
@@ -341,12 +315,9 @@ def shingles(source, length):
     words, names, queue = [], {}, [tree]
     while queue:
         node = queue.pop()
-        if (
-            isinstance(node, (ast.Import, ast.ImportFrom))
-            or isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-        ):
-            continue  # imports and docstrings
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if docstring or isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
         word = type(node).__name__
         if isinstance(node, ast.Name):
             word += str(names.setdefault(node.id, len(names)))
@@ -356,267 +327,184 @@ def shingles(source, length):
             word += repr(node.value)[:20]
         words.append(word)
         queue += reversed(list(ast.iter_child_nodes(node)))
-    return {number_of(" ".join(words[i : i + length])) for i in range(len(words) - length + 1)}
+    return {_hash(" ".join(words[i : i + length])) for i in range(len(words) - length + 1)}
 
 
-def number_of(text):
+def _hash(text):
     """A text as 64 bits that hardly any other has."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
 
 
 @functools.cache
-def multipliers(count):
-    return [number_of(f"band {i}") | 1 for i in range(count)]
+def _multipliers(count):
+    return [_hash(f"band {i}") | 1 for i in range(count)]
 
 
-def bands(entries, count, rows):
+def _bands(entries, count, rows):
     """The MinHash signature of a set, cut into bands. -> list of hashable"""
-    smallest = [min(entry * factor % 2**64 for entry in entries) for factor in multipliers(count * rows)]
+    smallest = [min(entry * factor % 2**64 for entry in entries) for factor in _multipliers(count * rows)]
     return [(i, *smallest[i * rows : (i + 1) * rows]) for i in range(count)]
 
 
 # --- pages
-# ----------------------------------------------------------------------------------------------------------
+
+
+def _render(template, **values):
+    return _templates().get_template(template).render(**values)
 
 
 @functools.cache
-def templates():
-    try:
-        import jinja2
-    except ImportError:
-        raise CourseError("""The report needs jinja2: pip install -c constraints.txt -e '.[grade]', or `make
-            setup`.""") from None
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("pages")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"points": points_text, "code": code_text}
+def _templates():
+    pages = jinja2.FileSystemLoader(Path(__file__).with_name("pages"))
+    settings = {"autoescape": True, "undefined": jinja2.StrictUndefined}
+    environment = jinja2.Environment(loader=pages, trim_blocks=True, lstrip_blocks=True, **settings)
+    environment.filters |= {"points": _points_text, "code": _code_text}
     return environment
 
 
-def render(template, **values):
-    return templates().get_template(template).render(**values)
-
-
-def points_text(points):
+def _points_text(points):
     """7.5 -> "7.5", 7.0 -> "7", None -> "–" """
     return "–" if points is None else f"{round(points, 2):g}"
 
 
-IN_THE_NOTEBOOK = re.compile(
-    r" Run the cell in which you write \w+, then this one again\."
-)  # no use on a page
+# No use on a page.
+IN_THE_NOTEBOOK = re.compile(r" Run the cell in which you write \w+, then this one again\.")
 
 
-def code_text(text):
+def _code_text(text):
     """Escapes a text and shows what stands in `backquotes` as code."""
-    from markupsafe import Markup, escape
-
     text = IN_THE_NOTEBOOK.sub("", text or "")
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def pack_for_moodle(lesson, students, target):
-    """The feedback pages as a zip that Moodle hands out, where collecting has seen Moodle's numbers of the
-    students.
+def _pack_for_moodle(lesson, students, target):
+    """The feedback pages as a zip that Moodle hands out, where collecting has seen Moodle's numbers.
 
     Moodle finds whose a file is by a name like those of the submissions that it packed:
     Name_NUMBER_assignsubmission_file_... (mod/assign/feedback/file/importziplib.php).
     """
-    numbers = {
-        row["student"]: participant(students[row["student"]], lesson.name)
-        for row in lesson.rows
-        if row["student"] in students
-    }
+    known = [row["student"] for row in lesson.rows if row["student"] in students]
+    numbers = {student: _participant(students[student], lesson.name) for student in known}
+    numbers = {student: number for student, number in numbers.items() if number}
     path = target / f"feedback-moodle-{lesson.name}.zip"
-    if not any(numbers.values()):
+    if not numbers:
         path.unlink(missing_ok=True)
         return
-    part = path.with_name(f".{path.name}.part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
+    with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
         for student, number in numbers.items():
-            if number:
-                name = re.sub(r"[_/\\]|[^\S ]", " ", lesson.called(student))
-                packed.write(
-                    lesson.course / "feedback" / student / lesson.name / f"{lesson.name}.html",
-                    f"{name}_{number}_assignsubmission_file_{lesson.name}.html",
-                )
-    os.replace(part, path)
+            name = re.sub(r"[_/\\]|[^\S ]", " ", lesson.called(student))
+            page = lesson.course / "feedback" / student / lesson.name / f"{lesson.name}.html"
+            packed.write(page, f"{name}_{number}_assignsubmission_file_{lesson.name}.html")
 
 
-def participant(student, name):
+def _participant(student, name):
     """The number that Moodle gave a student in an assignment. -> text, "" where it is not known"""
     return "".join(re.findall(r"\d+", student.participants.get(name, ""))[:1])
 
 
 # --- tables to upload
-# -------------------------------------------------------------------------------------------------
 
 
-def tables(course, lessons, students, totals, show):
-    """The grades as nbgrader, Canvas and Moodle take them. totals: {(assignment, student): points or None} ->
-    {file name: text}
+def _tables(course, lessons, students, totals, show):
+    """The grades as nbgrader, Canvas and Moodle take them. -> {file name: text}
 
-    Where nothing was handed in, or nobody decided yet, Canvas's and Moodle's cells are empty, which leaves
-    grades as they are.
+    totals: {(assignment, student): points or None}. Where nothing was handed in, or nobody decided yet,
+    Canvas's and Moodle's cells are empty, which leaves grades as they are.
     """
-    everybody = {
-        **students,
-        **{student: roster.Student(student) for _, student in totals if student not in students},
-    }
+    others = {student: roster.Student(student) for _, student in totals if student not in students}
+    everybody = [*students.values(), *others.values()]
     clean = Clean()
     result = {
-        "grades.csv": text_of(
-            [
-                "assignment",
-                "duedate",
-                "timestamp",
-                "student_id",
-                "last_name",
-                "first_name",
-                "email",
-                "raw_score",
-                "late_submission_penalty",
-                "score",
-                "max_score",
-            ],
-            [
-                [
-                    lesson.name,
-                    "",
-                    handed_in(course, s.id, lesson.name),
-                    clean.key(s.id, s),
-                    clean.name(s.last_name),
-                    clean.name(s.first_name),
-                    clean.key(s.email, s),
-                    total,
-                    0.0,
-                    total,
-                    lesson.of,
-                ]
-                for lesson in lessons
-                for s in everybody.values()
-                for total in [number(totals.get((lesson.name, s.id), 0.0))]
-            ],
-        )
+        "grades.csv": _nbgrader_table(course, lessons, everybody, totals, clean),
+        "grades-canvas.csv": _canvas_table(lessons, everybody, totals, clean),
+        "grades-moodle.csv": _moodle_table(lessons, everybody, totals, clean),
     }
-    result["grades-canvas.csv"] = text_of(
-        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *(lesson.name for lesson in lessons)],
-        [
-            ["    Points Possible", "", "", "", "", *(lesson.of for lesson in lessons)],
-            *(
-                [
-                    clean.name(", ".join(filter(None, (s.last_name, s.first_name))) or s.id),
-                    clean.key(s.lms_user_id, s),
-                    clean.key(s.sis_user_id, s),
-                    clean.key(s.login or s.id, s),
-                    clean.name(s.section),
-                    *(number(totals.get((lesson.name, s.id))) for lesson in lessons),
-                ]
-                for s in everybody.values()
-            ),
-        ],
-    )
-    result["grades-moodle.csv"] = text_of(
-        [
-            "Username",
-            "ID number",
-            "Email address",
-            "First name",
-            "Last name",
-            *(lesson.name for lesson in lessons),
-        ],
-        [
-            [
-                clean.key(s.login or s.id, s),
-                clean.key(s.number, s),
-                clean.key(s.email, s),
-                clean.name(s.first_name),
-                clean.name(s.last_name),
-                *(number(totals.get((lesson.name, s.id))) for lesson in lessons),
-            ]
-            for s in everybody.values()
-        ],
-    )
     for lesson in lessons:
-        text = moodle_worksheet(course, lesson, everybody.values(), totals, clean)
+        text = _moodle_worksheet(course, lesson, everybody, totals, clean)
         if text:
             result[f"grades-moodle-{lesson.name}.csv"] = text
     for who in sorted(clean.odd):
-        show(
-            f"{who}: an id or address begins like a formula of a spreadsheet, so an apostrophe stands before it in the tables, "
-            "and no importer will find this student. Enter the grades by hand."
-        )
+        text = fold(f"""{who}: an id or address begins like a formula of a spreadsheet, so an apostrophe
+            stands before it in the tables, and no importer will find this student. Enter the grades by
+            hand.""")
+        show(text)
     return result
 
 
-def moodle_worksheet(course, lesson, students, totals, clean):
+def _nbgrader_table(course, lessons, students, totals, clean):
+    """Here who handed in nothing has 0 points, as nbgrader exports it."""
+    heads = """assignment duedate timestamp student_id last_name first_name email raw_score
+        late_submission_penalty score max_score"""
+    rows = []
+    for lesson in lessons:
+        for s in students:
+            total = _number(totals.get((lesson.name, s.id), 0.0))
+            found = re.match(r"[\d-]{10} [\d:]{8}", records.handed_in(course, s.id, lesson.name))
+            who = clean.key(s.id, s), clean.name(s.last_name), clean.name(s.first_name), clean.key(s.email, s)
+            rows.append([lesson.name, "", found[0] if found else "", *who, total, 0.0, total, lesson.of])
+    return _csv(heads.split(), rows)
+
+
+def _canvas_table(lessons, students, totals, clean):
+    heads = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *(lesson.name for lesson in lessons)]
+    rows = [["    Points Possible", "", "", "", "", *(lesson.of for lesson in lessons)]]
+    for s in students:
+        name = clean.name(", ".join(filter(None, (s.last_name, s.first_name))) or s.id)
+        keys = [clean.key(text, s) for text in (s.lms_user_id, s.sis_user_id, s.login or s.id)]
+        rows.append([name, *keys, clean.name(s.section), *_points_in(lessons, s, totals)])
+    return _csv(heads, rows)
+
+
+def _moodle_table(lessons, students, totals, clean):
+    heads = ["Username", "ID number", "Email address", "First name", "Last name"]
+    rows = []
+    for s in students:
+        keys = [clean.key(text, s) for text in (s.login or s.id, s.number, s.email)]
+        names = clean.name(s.first_name), clean.name(s.last_name)
+        rows.append([*keys, *names, *_points_in(lessons, s, totals)])
+    return _csv([*heads, *(lesson.name for lesson in lessons)], rows)
+
+
+def _points_in(lessons, student, totals):
+    return [_number(totals.get((lesson.name, student.id))) for lesson in lessons]
+
+
+WORKSHEET = """Identifier, Full name, Email address, Status, Grade, Maximum Grade, Grade can be changed,
+    Last modified (submission), Last modified (grade), Feedback comments"""
+
+
+def _moodle_worksheet(course, lesson, students, totals, clean):
     """Moodle's grading worksheet with the grades: the one that was given when collecting, else one like it.
-    -> text, "" for none
 
     Moodle compares what a row says of earlier changes with what it knows, and takes over comments: so of a
-    worksheet that was given, nothing is changed but grades.
+    worksheet that was given, nothing is changed but grades. -> text, "" for none
     """
-    numbered = [(s, participant(s, lesson.name)) for s in students if participant(s, lesson.name)]
+    numbers = [(s, _participant(s, lesson.name)) for s in students]
+    numbered = [(s, f"Participant {of}", *_points_in([lesson], s, totals)) for s, of in numbers if of]
     given = roster.worksheet_path(course, lesson.name)
     if given.is_file():
-        text = roster.with_grades(
-            given.read_bytes(),
-            {f"Participant {of}": number(totals.get((lesson.name, s.id))) for s, of in numbered},
-        )
+        grades = {participant: grade for _, participant, grade in numbered}
+        text = roster.with_grades(given.read_bytes(), grades)
         if text is not None:
             return text
-    if not numbered:
-        return ""
-    return text_of(
-        [
-            "Identifier",
-            "Full name",
-            "Email address",
-            "Status",
-            "Grade",
-            "Maximum Grade",
-            "Grade can be changed",
-            "Last modified (submission)",
-            "Last modified (grade)",
-            "Feedback comments",
-        ],
-        [
-            [
-                f"Participant {of}",
-                clean.name(f"{s.first_name} {s.last_name}".strip()),
-                clean.key(s.email, s),
-                "",
-                number(totals.get((lesson.name, s.id))),
-                lesson.of,
-                "Yes",
-                "-" if s.submitted in ("", "-") else clean.name(s.submitted),
-                "-",
-                "",
-            ]
-            for s, of in numbered
-        ],
-    )
+    rows = []
+    for s, participant, grade in numbered:
+        who = participant, clean.name(f"{s.first_name} {s.last_name}".strip()), clean.key(s.email, s)
+        submitted = "-" if s.submitted in ("", "-") else clean.name(s.submitted)
+        rows.append([*who, "", grade, lesson.of, "Yes", submitted, "-", ""])
+    heads = [head.strip() for head in WORKSHEET.split(",")]
+    return _csv(heads, rows) if rows else ""
 
 
-def importer_of(name):
+def _importer_of(name):
     """Where a table is to be uploaded, in words."""
-    known = {
-        "grades.csv": "as nbgrader exports them",
-        "grades-canvas.csv": "Canvas (Grades, Import)",
-        "grades-moodle.csv": "Moodle (Grades, Import, CSV file)",
-    }
-    return (
-        known.get(name) or f"Moodle ({name[len('grades-moodle-') : -len('.csv')]}, Upload grading worksheet)"
-    )
+    lesson = name.removeprefix("grades-moodle-").removesuffix(".csv")
+    return IMPORTERS.get(name) or f"Moodle ({lesson}, Upload grading worksheet)"
 
 
 class Clean:
-    """Keeps spreadsheets from running what a student chose as a name: '=cmd(...)' gets an apostrophe before
-    it.
+    """Keeps spreadsheets from running a name that a student chose: '=cmd(...)' gets an apostrophe before it.
 
     Names may be changed so, since importers go by ids. An id or address that needs it is noted in `odd`.
     """
@@ -625,29 +513,23 @@ class Clean:
         self.odd = set()
 
     def name(self, text):
+        """A name that is no formula."""
         text = "".join(c if c.isprintable() else " " for c in text)
         return f"'{text}" if text.lstrip()[:1] in tuple("=+-@|%") else text
 
     def key(self, text, student):
+        """An id or address that is no formula."""
         safe = self.name(text)
         if safe != text:
             self.odd.add(student.id)
         return safe
 
 
-def number(points):
+def _number(points):
     return "" if points is None else round(points, 4)
 
 
-def handed_in(course, student, name):
-    try:
-        text = (Path(course) / "submitted" / student / name / "timestamp.txt").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
-    return found[0] if (found := re.match(r"[\d-]{10} [\d:]{8}", text)) else ""
-
-
-def text_of(heads, rows):
+def _csv(heads, rows):
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\r\n").writerows([heads, *rows])
     return file.getvalue()

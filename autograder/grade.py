@@ -1,22 +1,16 @@
 """A class graded: each submission is one Dask task, and each result one file.
 
-    submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb  ->  grading/records/ASSIGNMENT/STUDENT.json     the grade and why
-                                                       autograded/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb  for formgrader
-                                                   ->  gradebook.db       (gradebook.py, at the end, from the records alone)
+    submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb  what was handed in
+    grading/records/ASSIGNMENT/STUDENT.json        its grade, and why
+    autograded/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb for formgrader
+    gradebook.db                                   made at the end, from the records alone
 
 The grading process holds one submission per worker: it reads a file when a worker is free, sends its bytes,
-and writes what comes back at once, under a temporary name that is then renamed. So it can be killed at any
-moment. Started again, it skips each submission that has a record of the same file, the same release and
-checks, and the same seed.
+and writes what comes back at once, whole or not at all. So it can be killed at any moment. Started again, it
+skips each submission that has a record of the same file, the same release and checks, and the same seed.
 
-The workers need nothing of the course folder, only this course installed in the same version. They are
-processes of this machine, or those of any Dask scheduler (`--scheduler tcp://HOST:8786`), one thread each:
-
-    DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0 dask scheduler
-    dask worker tcp://HOST:8786 --nthreads 1 --nworkers 8
-
-A submission whose worker dies is tried once more by `grade`; a scheduler that allows failures adds its own
-tries to that.
+A submission whose worker dies is tried once more; a scheduler that allows failures adds its own tries to
+that. The files are in records.py, the workers in cluster.py, what a worker does in worker.py.
 """
 
 import collections
@@ -35,28 +29,16 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, fold
 from course_lib.progress import tqdm
 from lessons.build import lesson_names
 
+from . import gradebook as books
+from . import records
+from . import sandbox as confinement
 from .autograded_notebook import without_work
 from .cluster import cluster_of
 from .collect import lesson_called
-from .records import (
-    GRADING,
-    assignments_of,
-    checksum_of,
-    is_text,
-    line,
-    lost_record,
-    needs_a_look,
-    read_record,
-    release_of,
-    run_of,
-    store,
-    submissions_of,
-    title_of,
-)
 from .repair import MOST_BYTES
 from .worker import Unready, grade_submission, task
 
@@ -67,15 +49,14 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Lock:
-    """One grader at a time in a course folder: `with Lock(course) as lock`. The system gives it back if the
-    process dies.
+    """One grader at a time in a course folder: `with Lock(course) as lock`.
 
-    The file names the workers' temporary folder, so that what a killed grader left of it is deleted by the
-    next.
+    The system gives it back if the process dies. The file names the workers' temporary folder, so that the
+    next grader deletes what a killed one left of it.
     """
 
     def __init__(self, course):
-        self.path = Path(course) / GRADING / ".lock"
+        self.path = Path(course) / records.GRADING / ".lock"
 
     def __enter__(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,13 +86,9 @@ class Lock:
             yield folder
 
 
-# --- the course folder: what was handed in, and what is known of it already
-# -----------------------------------
-
-
 @contextlib.contextmanager
-def room(course):
-    """Turns a full disk into a sentence."""
+def _in_a_sentence(course, summary):
+    """Turns a full disk and Ctrl-C into a sentence."""
     try:
         yield
     except OSError as error:
@@ -120,55 +97,26 @@ def room(course):
         raise CourseError(f"""{error.filename or course}: the disk is full ({error.strerror}). Nothing that
             was graded is lost: make room, then start the same command again; it goes on where it
             stopped.""") from None
-
-
-@contextlib.contextmanager
-def interruptible(summary):
-    """Turns Ctrl-C into a sentence."""
-    try:
-        yield
     except KeyboardInterrupt:
         raise CourseError(f"""Stopped. {summary.graded} submissions were graded, and nothing of them is lost:
             the same command goes on.""") from None
 
 
-# --- one submission, on a worker
-# ------------------------------------------------------------------------------
-
-
-def refuse_without_sandbox(kind, show):
-    """Raises CourseError where student code would not be confined and nobody said that it need not be."""
-    from .sandbox import sandbox_problem
-
-    if kind == "none":
-        show(
-            "WARNING: --sandbox none. The students' code runs as you, with your files, your network and your rights: it can "
-            "read the solutions and other submissions, change grades, and delete what you can delete. Do so only on a machine "
-            "that holds nothing else and is thrown away afterwards."
-        )
-    elif problem := sandbox_problem():
-        raise CourseError(f"""Grading needs a sandbox, and there is none here: {problem} (`dolphins doctor`
-            says more; `--sandbox none` grades without one, and says what that means.)""")
-
-
-# --- a class
-# --------------------------------------------------------------------------------------------------
-
-
 @dataclass
 class Summary:
-    """What a run did. unknown: assignments in submitted/ that are no lessons; attention: (assignment,
-    student, why) of what somebody has to look at, of submissions that were graded before too."""
+    """What a run did.
+
+    attention: (assignment, student, why) of what somebody has to look at, of submissions that were graded
+    before too; unknown: assignments in submitted/ that are no lessons; dropped: what was given by hand for
+    work before, as gradebook.Changes has it.
+    """
 
     graded: int = 0
     skipped: int = 0
     seconds: float = 0.0
     attention: list = field(default_factory=list)
     unknown: list = field(default_factory=list)
-
-    dropped: list = field(
-        default_factory=list
-    )  # what was given by hand for work before, as gradebook.Changes has it
+    dropped: list = field(default_factory=list)
 
     def text(self):
         """What is said at the end."""
@@ -176,27 +124,23 @@ class Summary:
         if self.unknown:
             lines.append(f"No lessons of this course, left alone: {', '.join(self.unknown)}.")
         for name, student, exercise, given in self.dropped:
-            what = (
-                f"the comment {given!r}" if isinstance(given, str) else f"the {given:g} points given by hand"
-            )
+            comment = isinstance(given, str)
+            what = f"the comment {given!r}" if comment else f"the {given:g} points given by hand"
             lines.append(
-                f"{student} has handed in {name} again: {what} for {title_of(exercise)} was for the work before, and is "
-                "taken away."
+                f"{student} has handed in {name} again: {what} for {records.title_of(exercise)} was for the "
+                "work before, and is taken away."
             )
         if self.attention:
             lines.append(f"{len(self.attention)} to be looked at by hand:")
             lines += [f"  {name}  {student}: {why}" for name, student, why in self.attention[:MOST_LINES]]
-        if len(self.attention) > MOST_LINES:
-            lines.append(
-                f"  and {len(self.attention) - MOST_LINES} more; `dolphins report` shows all of them."
-            )
+        if (more := len(self.attention) - MOST_LINES) > 0:
+            lines.append(f"  and {more} more; `dolphins report` shows all of them.")
         return "\n".join(lines)
 
     def note(self, record):
-        if needs_a_look(record):
-            self.attention.append(
-                (record["assignment"], record["student"], (record.get("notes") or [record["status"]])[0])
-            )
+        """Notes a record if somebody has to look at it."""
+        if records.needs_a_look(record):
+            self.attention.append((record["assignment"], record["student"], records.reason(record)))
 
 
 def grade(
@@ -221,7 +165,38 @@ def grade(
     assignment, release, seed, sandbox) -> (record, notebook text or None): how one submission is graded.
     """
     course, start = Path(course), time.perf_counter()
-    names, unknown = assignments_of(course)
+    names, unknown = _chosen(course, assignment)
+    if seed is not None and seed < 1:
+        raise CourseError(f"""--seed {seed}: the seed of the hidden cases is a number from 1 on; 0 is that of
+            the cases that students see.""")
+    if grade_one is None:
+        refuse_without_sandbox(sandbox, show)
+        grade_one = grade_submission
+    why = "This folder's name in submitted/ is not UTF-8: nothing in it was graded. Rename it."
+    odd = [ascii(name) for name in os.listdir(course / "submitted") if not records.is_text(name)]
+    summary = Summary(unknown=unknown, attention=[("", name, why) for name in odd])
+    with _in_a_sentence(course, summary), Lock(course) as lock:
+        releases = {name: records.release_of(course, name) for name in names}
+        batch = Batch(course, releases, records.run_of(course, seed)["seed"], sandbox, summary, show)
+        jobs = batch.unfinished(force)
+        first = next(jobs, None)
+        if first is not None:  # else no cluster need be started
+            if gradebook:
+                _require_gradebook()
+            with (
+                lock.scratch() as scratch,
+                cluster_of(scheduler, workers, batch.total, scratch, show) as client,
+            ):
+                batch.run(client, grade_one, itertools.chain([first], jobs))
+        if gradebook:
+            summary.dropped = books.update(course, names).dropped
+    summary.seconds = time.perf_counter() - start
+    return summary
+
+
+def _chosen(course, assignment):
+    """The assignments to grade, and what else was handed in. -> (names, other names)"""
+    names, unknown = records.assignments_of(course)
     if assignment is not None:
         assignment = lesson_called(assignment, lesson_names())
         names, unknown = [name for name in names if name == assignment], []
@@ -229,60 +204,41 @@ def grade(
         other = f", only {', '.join(unknown)}" if unknown else ""
         raise CourseError(f"""{course / "submitted"} holds no submission of {assignment or "a lesson"}{other}.
             It is laid out as submitted/STUDENT/02_template_model/02_template_model.ipynb.""")
-    if seed is not None and seed < 1:
-        raise CourseError(f"""--seed {seed}: the seed of the hidden cases is a number from 1 on; 0 is that of
-            the cases that students see.""")
-    if grade_one is None:
-        refuse_without_sandbox(sandbox, show)
-        grade_one = grade_submission
-    summary = Summary(unknown=unknown)
-    summary.attention = [
-        (
-            "",
-            ascii(name),
-            "This folder's name in submitted/ is not UTF-8: nothing in it was graded. Rename it.",
-        )
-        for name in os.listdir(course / "submitted")
-        if not is_text(name)
-    ]
-    with room(course), interruptible(summary), Lock(course) as lock:
-        releases = {name: release_of(course, name) for name in names}
-        batch = Batch(course, releases, run_of(course, seed)["seed"], sandbox, summary, show)
-        jobs = batch.unfinished(force)
-        first = next(jobs, None)
-        if first is not None:  # else no cluster need be started
-            if gradebook:
-                require_gradebook()
-            with (
-                lock.scratch() as scratch,
-                cluster_of(scheduler, workers, batch.total, scratch, show) as client,
-            ):
-                try:
-                    batch.run(client, grade_one, itertools.chain([first], jobs))
-                finally:
-                    if scheduler is not None:  # its workers go on; their sandboxes need not
-                        with contextlib.suppress(Exception):
-                            client.run(getattr(grade_one, "close", dict), on_error="ignore")
-        if gradebook:
-            from .gradebook import update
-
-            summary.dropped = update(course, names).dropped
-    summary.seconds = time.perf_counter() - start
-    return summary
+    return names, unknown
 
 
-def require_gradebook():
+def refuse_without_sandbox(kind, show):
+    """Raises CourseError where student code would not be confined and nobody said that it need not be."""
+    if kind == "none":
+        text = """WARNING: --sandbox none. The students' code runs as you, with your files, your network and
+            your rights: it can read the solutions and other submissions, change grades, and delete what you
+            can delete. Do so only on a machine that holds nothing else and is thrown away afterwards."""
+        show(fold(text))
+    elif problem := confinement.sandbox_problem():
+        raise CourseError(f"""Grading needs a sandbox, and there is none here: {problem} (`dolphins doctor`
+            says more; `--sandbox none` grades without one, and says what that means.)""")
+
+
+def _require_gradebook():
     """Raises CourseError before hours of grading, not after them, where nbgrader is missing."""
     if importlib.util.find_spec("nbgrader") is None:
         raise CourseError("""Grading needs nbgrader, for gradebook.db: pip install -c constraints.txt -e
             '.[grade]', or `make setup`.""")
 
 
-def sha256(path):
+# --- a submitted file
+
+
+def _opened(path):
+    """Opens a file to be read, but no link, and no pipe that would have to be waited for."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+
+
+def _sha256(path):
     """SHA-256 of a file, in hexadecimal; None where it is no readable file of its own."""
     digest = hashlib.sha256()
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        with _opened(path) as file:
             while block := file.read(2**20):
                 digest.update(block)
     except OSError:
@@ -290,7 +246,7 @@ def sha256(path):
     return digest.hexdigest()
 
 
-def read_submission(path):
+def _read_submission(path):
     """A submitted notebook's bytes. Raises CourseError where there is none that can be graded."""
     try:
         size = path.lstat().st_size
@@ -299,7 +255,7 @@ def read_submission(path):
         if size > MOST_BYTES:
             raise CourseError(f"""The notebook has {size / 2**20:.0f} MB; at most {MOST_BYTES / 2**20:.0f} MB
                 are read. Delete its outputs (Edit > Clear all outputs), save it, and hand it in again.""")
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        with _opened(path) as file:
             return file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise CourseError(f"There is no notebook {path.name} among what was handed in.") from None
@@ -307,39 +263,44 @@ def read_submission(path):
         raise CourseError(f"{path.name} cannot be read ({error.strerror}).") from None
 
 
+# --- the submissions, one after another
+
+
 class Batch:
-    """The submissions of a course, graded on a cluster. releases: {assignment: text of the released
-    notebook}"""
+    """The submissions of a course, graded on a cluster.
+
+    releases: {assignment: text of the released notebook}; summary: a Summary that is filled; show: prints.
+    """
 
     def __init__(self, course, releases, seed, sandbox, summary, show):
         self.course, self.releases, self.seed, self.sandbox = course, releases, seed, sandbox
         self.summary, self.show = summary, show
-        self.checksums = {name: checksum_of(release) for name, release in releases.items()}
-        self.total = sum(1 for name in releases for _ in submissions_of(course, name))
+        self.checksums = {name: records.checksum_of(release) for name, release in releases.items()}
+        self.total = sum(1 for name in releases for _ in records.submissions_of(course, name))
 
     def unfinished(self, force=False):
         """The submissions that have no record of this run yet. -> iterator of Submission"""
         for name in self.releases:
-            for submission in submissions_of(self.course, name):
-                record = None if force else read_record(submission.record_path(self.course))
-                if (
-                    record is not None
-                    and self.holds(record, name)
-                    and record.get("submitted_sha256") == sha256(submission.path)
-                ):
+            for submission in records.submissions_of(self.course, name):
+                record = None if force else records.read_record(submission.record_path(self.course))
+                if record is not None and self.holds(record, submission):
                     self.summary.skipped += 1
                     self.summary.note(record)
                 else:
                     yield submission
 
-    def holds(self, record, name):
-        """Whether a record would be made again as it is, of the same submission."""
-        return (
-            record["status"] not in OURS
-            and record.get("release") == self.checksums[name]
-            and record.get("seed") == self.seed
-            and (record.get("sandbox") == self.sandbox or self.sandbox == "none")
-        )  # what was confined counts unconfined too
+    def marks(self, name):
+        """What the records of this run say of it."""
+        return {"seed": self.seed, "sandbox": self.sandbox, "release": self.checksums[name]}
+
+    def holds(self, record, submission):
+        """Whether a record would be made again as it is."""
+        marks = self.marks(submission.assignment)
+        if self.sandbox == "none":  # what was confined counts unconfined too
+            del marks["sandbox"]
+        if record["status"] in OURS or any(record.get(key) != value for key, value in marks.items()):
+            return False
+        return record.get("submitted_sha256") == _sha256(submission.path)
 
     def run(self, client, grade_one, jobs):
         """Gives each worker of a cluster one submission after another, and writes what comes back."""
@@ -356,33 +317,16 @@ class Batch:
             # One submission for each worker: so the death of a worker is laid to the submission that it had.
             workers = max(1, sum(client.nthreads().values()))
             while len(under_way) < workers:
-                submission, attempt = (again.popleft() if again else None) or next(jobs, (None, 0))
-                if submission is None:
+                job = again.popleft() if again else next(jobs, None)
+                if job is None:
                     return
+                submission, attempt = job
                 try:
-                    text = read_submission(submission.path)
+                    text = _read_submission(submission.path)
                 except CourseError as error:
-                    self.finish(
-                        submission,
-                        sha256(submission.path),
-                        self.failure(submission, "unreadable", str(error)),
-                    )
+                    self.fail(submission, "unreadable", str(error), _sha256(submission.path))
                     continue
-                with warnings.catch_warnings():
-                    warnings.filterwarnings("ignore", "Sending large graph")  # a large notebook is no news
-                    name = submission.assignment
-                    future = client.submit(
-                        task,
-                        pickled,
-                        text,
-                        name,
-                        self.releases[name],
-                        self.seed,
-                        self.sandbox,
-                        self.checksums[name],
-                        pure=False,
-                        key=f"{name}-{secrets.token_hex(8)}",
-                    )
+                future = self.submit(client, pickled, text, submission.assignment)
                 under_way[future.key] = submission, hashlib.sha256(text).hexdigest(), attempt
                 done.add(future)
 
@@ -392,68 +336,65 @@ class Batch:
             while under_way:
                 future = next(done)
                 submission, digest, attempt = under_way.pop(future.key)
-                result = self.result_of(future, submission, attempt)
-                if result is None:
+                if not self.take(future, submission, digest, attempt):
                     again.append((submission, attempt + 1))
-                else:
-                    self.finish(submission, digest, *result)
                 future.release()
-                del future, result
+                del future
                 fill()
         finally:
             self.bar.close()
 
-    def result_of(self, future, submission, attempt):
-        """-> (record, notebook text or None), or None where the submission is to be tried once more"""
+    def submit(self, client, pickled, text, name):
+        """Sends a submission to a worker. -> future"""
+        settings = self.releases[name], self.seed, self.sandbox, self.checksums[name]
+        key = f"{name}-{secrets.token_hex(8)}"
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sending large graph")  # a large notebook is no news
+            return client.submit(task, pickled, text, name, *settings, pure=False, key=key)
+
+    def take(self, future, submission, digest, attempt):
+        """Writes what came of a submission. -> bool, False where it is to be tried once more"""
         from distributed import KilledWorker
 
         if future.cancelled():
             raise CourseError("""The Dask scheduler has gone. Nothing that was graded is lost: the same
                 command goes on.""")
         try:
-            return future.result()
+            record, notebook = future.result()
         except KilledWorker:
             if attempt == 1:
-                return None
-            return self.failure(
-                submission,
-                "worker-lost",
-                "Not graded: the process that graded this ended, twice. To be looked at by hand.",
-            ), None
+                return False
+            note = "Not graded: the process that graded this ended, twice. To be looked at by hand."
+            self.fail(submission, "worker-lost", note, digest)
         except Unready:
             raise
         except Exception as error:  # a fault of ours must not cost the others their grades
             if isinstance(error, OSError) and error.errno in FULL:
                 raise
-            self.show(f"{submission.student}: the grader failed: {type(error).__name__}: {error}")
-            return self.failure(
-                submission,
-                "fault",
-                f"Not graded: the grader itself failed ({type(error).__name__}). To be looked at by hand.",
-            ), None
+            kind = type(error).__name__
+            self.show(f"{submission.student}: the grader failed: {kind}: {error}")
+            note = f"Not graded: the grader itself failed ({kind}). To be looked at by hand."
+            self.fail(submission, "fault", note, digest)
+        else:
+            self.finish(submission, record, notebook, digest)
+        return True
 
-    def failure(self, submission, status, note):
-        return lost_record(submission.assignment, self.releases[submission.assignment], status, note)
+    def fail(self, submission, status, note, digest):
+        """Writes that a submission could not be graded."""
+        name = submission.assignment
+        self.finish(submission, records.lost_record(name, self.releases[name], status, note), None, digest)
 
-    def finish(self, submission, digest, record, notebook=None):
-        """Writes a result, and says so."""
-        record = {
-            **record,
-            "student": submission.student,
-            "submitted_sha256": digest,
-            "seed": self.seed,
-            "sandbox": self.sandbox,
-            "release": self.checksums[submission.assignment],
-        }
+    def finish(self, submission, record, notebook, digest):
+        """Writes a result, and says so. notebook: its text, None for the release with a note."""
+        name = submission.assignment
+        record = record | {"student": submission.student, "submitted_sha256": digest} | self.marks(name)
         if notebook is None:
-            notebook = without_work(
-                self.releases[submission.assignment], (record["notes"] or [record["status"]])[0]
-            )
-        store(self.course, submission, record, notebook)
+            notebook = without_work(self.releases[name], records.reason(record))
+        records.store(self.course, submission, record, notebook)
         self.summary.graded += 1
         self.summary.note(record)
         finished = self.summary.graded + self.summary.skipped
         self.bar.total = max(self.total, finished)  # there may be more by now
         self.bar.update(finished - self.bar.n)
         if self.bar.disable:  # nobody looks on: lines for a log
-            self.show(f"{finished:5} of {self.bar.total}  {line(record)}")
+            self.show(f"{finished:5} of {self.bar.total}  {records.line(record)}")

@@ -28,11 +28,14 @@ import re
 import secrets
 import time
 import types
+from dataclasses import dataclass, replace
 
 import torch
 
 from course_lib import check
 from course_lib.check import core
+from course_lib.check.core import Complaint
+from course_lib.errors import fold
 
 from . import release
 from .sandbox import Lost
@@ -43,25 +46,19 @@ SLACK = 4  # times as many entries as the reference's, of outputs whose length m
 MOST_SOURCE = 50_000  # characters of a cell that is parsed here: a syntax tree takes a thousand times as much
 MOST_PICTURES = 3_000_000  # characters of base64 in a record
 
-HIDDEN_FAILED = (
-    "It holds for the case that your notebook's check uses, but not for a fresh one of the same kind. Is something "
-    "computed for that one case alone, or does it depend on chance, or on how long it has been running?"
-)
+HIDDEN_FAILED = fold("""It holds for the case that your notebook's check uses, but not for a fresh one of the
+        same kind. Is something computed for that one case alone, or does it depend on chance, or on how long
+        it has been running?""")
 
 
 # --- what is right
-# ------------------------------------------------------------------------------------------------
 
 
-def reference_of(exercise):
+def _reference_of(exercise):
     """The functions of `solutions` for an exercise, as a namespace."""
     homes = release.reference().exercises
-    return types.SimpleNamespace(
-        **{
-            name: getattr(importlib.import_module(f"solutions.{homes[name][2]}"), name)
-            for name in exercise.functions
-        }
-    )
+    modules = {name: importlib.import_module(f"solutions.{homes[name][2]}") for name in exercise.functions}
+    return types.SimpleNamespace(**{name: getattr(module, name) for name, module in modules.items()})
 
 
 class ExpectedCache:
@@ -87,33 +84,37 @@ class ExpectedCache:
         with torch.device("cpu"):
             inputs = prop.inputs(core.rng_of(exercise, index, seed))
         with torch.device(device), contextlib.redirect_stderr(io.StringIO()):  # a progress bar's
-            outputs = prop.call(reference_of(exercise), **core.on_device(inputs, device))
+            outputs = prop.call(_reference_of(exercise), **core.on_device(inputs, device))
         return inputs, core.on_device(outputs, "cpu")
 
     def device_of(self, exercise):
-        """The device on which an exercise is judged: this one's, if the reference itself holds there; else
-        the CPU."""
+        """Where an exercise is judged: on this one's device if the reference holds there, else on the CPU."""
         if exercise.number not in self.devices:
-            self.devices[exercise.number] = (
-                self.device if self.device == "cpu" or self.holds(exercise) else "cpu"
-            )
+            works = self.device == "cpu" or self.holds(exercise)
+            self.devices[exercise.number] = self.device if works else "cpu"
         return self.devices[exercise.number]
 
     def holds(self, exercise):
+        """Whether the reference holds on this one's device, and gives what it gives on the CPU."""
+
+        def fails(index, prop):
+            inputs, outputs = self.computed(exercise, index, PUBLIC, self.device)
+            if not prop.points:
+                return False
+            _, on_cpu = self.computed(exercise, index, PUBLIC, "cpu")
+            return core.verdict(prop, outputs, inputs) or core.compare(outputs, on_cpu, prop)
+
         try:
-            for index, prop in enumerate(exercise.properties):
-                inputs, outputs = self.computed(exercise, index, PUBLIC, self.device)
-                if prop.points and (
-                    core.verdict(prop, outputs, inputs)
-                    or core.compare(outputs, self.computed(exercise, index, PUBLIC, "cpu")[1], prop)
-                ):
-                    return False
+            return not any(fails(index, prop) for index, prop in enumerate(exercise.properties))
         except Exception:
             return False
-        return True
 
 
-def misshapen(outputs, expected):
+def _shape_complaint(value, right):
+    return Complaint.of(f"shape: It gives shape {tuple(value.shape)}, expected {tuple(right.shape)}.")
+
+
+def _misshapen(outputs, expected):
     """What is odd about arrays that came out, before anything is computed with them. -> Complaint or None
 
     dtype and shape must be the reference's, but for the first length (a history of more steps), within
@@ -122,95 +123,84 @@ def misshapen(outputs, expected):
     for name, right in expected.items():
         value = outputs.get(name)
         if value is None or value.dtype != right.dtype or value.dim() != right.dim():
-            return core.Complaint("not-judged", f"No usable `{name}` came out of it.")
+            return Complaint.of(f"not-judged: No usable `{name}` came out of it.")
         if value.shape[1:] != right.shape[1:] or value.numel() > SLACK * right.numel() + 1000:
-            return core.Complaint(
-                "shape",
-                f"It gives shape {core.shape_text(value.shape)}, expected {core.shape_text(right.shape)}.",
-            )
+            return _shape_complaint(value, right)
     return None
 
 
-def unusual(outputs, expected, varying):
-    """What a property's own judge may have overlooked: a length that may not vary, NaN that no comparison
-    sees."""
+def _unusual(outputs, expected, varying):
+    """What a property's judge overlooks: a length that may not vary, NaN that no comparison sees.
+
+    -> Complaint or None
+    """
     for name, right in expected.items():
         if name not in varying and outputs[name].shape != right.shape:
-            return core.Complaint(
-                "shape",
-                f"It gives shape {core.shape_text(outputs[name].shape)}, "
-                f"expected {core.shape_text(right.shape)}.",
-            )
+            return _shape_complaint(outputs[name], right)
         if right.is_floating_point() and not outputs[name].isfinite().all():
-            return core.Complaint("not-finite", f"Some of `{name}` is NaN or infinite.")
+            return Complaint.of(f"not-finite: Some of `{name}` is NaN or infinite.")
     return None
 
 
 def public_verdict(prop, outputs, inputs, expected):
-    """What is wrong for the public case: the property says it, in its words, and what it overlooks is said
-    after it."""
+    """What the property says of the public case, then what it overlooks. -> Complaint or None"""
     return (
-        misshapen(outputs, expected)
+        _misshapen(outputs, expected)
         or core.verdict(prop, {name: outputs[name] for name in expected}, inputs)
-        or unusual(outputs, expected, prop.varying)
+        or _unusual(outputs, expected, prop.varying)
     )
 
 
 def hidden_verdict(prop, outputs, inputs, expected):
     """Whether a property holds for a hidden case. -> bool"""
+    if public_verdict(prop, outputs, inputs, expected) is not None:
+        return False
     shared = {name: value for name, value in expected.items() if name not in prop.hidden}
-    return (
-        public_verdict(prop, outputs, inputs, expected) is None
-        and core.compare(outputs, shared, prop) is None
-    )
+    return core.compare(outputs, shared, prop) is None
 
 
-def borrowed(notebook, lesson):
-    """What a student's own cells take from the checks, which know the answers: for the instructor to look at.
-    -> list of text"""
-    sources, found = released(lesson)[0], set()
+# --- the notebook, as far as it needs to run
+
+BORROWED = re.compile(
+    r"""\b(?: course_lib\s*\.\s*check\s*\.\s*\w+ | check\s*\.\s*(?:core|fallback_renderer|lesson\d)
+        | fallback_renderer | rotvec_to_rotmat | rotmat_to_steady_rotvec )\b""",
+    re.VERBOSE,
+)
+
+
+def _borrowed(notebook, lesson):
+    """What a student's own cells take from the checks, which know the answers. -> list of text"""
+    sources, found = _released(lesson)[0], set()
     for cell in notebook.cells:
         if cell.cell_type == "code" and cell.source not in sources:
             found |= set(BORROWED.findall(cell.source[:1_000_000]))
     return sorted(found)
 
 
-BORROWED = re.compile(
-    r"\b(?:course_lib\s*\.\s*check\s*\.\s*\w+|check\s*\.\s*(?:core|fallback_renderer|lesson\d)|fallback_renderer|rotvec_to_rotmat|"
-    r"rotmat_to_steady_rotvec)\b"
-)
-
-
-# --- the notebook, as far as it needs to run
-# ------------------------------------------------------------------------
-
-
 @functools.cache
-def released(lesson):
+def _released(lesson):
     """The code cells of a lesson as students get them, and the names that these import. -> two frozensets"""
-    sources = frozenset(
-        cell.source for cell in release.student_notebook(int(lesson[:2])).cells if cell.cell_type == "code"
-    )
-    return sources, frozenset(
-        name for source in sources for node in ast.walk(ast.parse(source)) for name in imported_by(node)
-    )
+    cells = release.student_notebook(int(lesson[:2])).cells
+    sources = frozenset(cell.source for cell in cells if cell.cell_type == "code")
+    nodes = (node for source in sources for node in ast.walk(ast.parse(source)))
+    return sources, frozenset().union(*map(_imported_by, nodes))
 
 
-def imported_by(node):
+def _imported_by(node):
     """The names that a node of a syntax tree binds by importing."""
-    return (
-        {alias.asname or alias.name.split(".")[0] for alias in node.names}
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        else set()
-    )
+    if not isinstance(node, (ast.Import, ast.ImportFrom)):
+        return set()
+    return {alias.asname or alias.name.split(".")[0] for alias in node.names}
 
 
+@dataclass(frozen=True, eq=False)
 class Step:
-    """A code cell to run, or an exercise to take: source or take; exercise: whose pictures it shows, or
-    None."""
+    """A code cell to run, or an exercise to take at its check: one of source and take is None."""
 
-    def __init__(self, cell, source=None, take=None, exercise=None):
-        self.cell, self.source, self.take, self.exercise = cell, source, take, exercise
+    cell: str | None  # its id
+    source: str | None = None
+    take: str | None = None
+    exercise: str | None = None  # whose pictures it shows
 
 
 def steps_of(notebook, lesson):
@@ -219,7 +209,23 @@ def steps_of(notebook, lesson):
     Left out are the released cells that only show something: on which nothing depends that the student wrote.
     They take most of a notebook's time, and what they show is the same for everybody.
     """
-    sources, imported = released(lesson)
+    sources, imported = _released(lesson)
+    kept, needed = [], set()
+    for step in reversed(_all_steps(notebook)):
+        if step.take:
+            needed |= set(getattr(check, step.take).functions)
+        else:
+            read, bound, changed = names_in(step.source, imported)
+            theirs = step.source not in sources or step.exercise is not None
+            if not theirs and not (bound | changed) & needed:
+                continue
+            needed = needed - bound | read
+        kept.append(step)
+    return kept[::-1]
+
+
+def _all_steps(notebook):
+    """The code cells of a notebook as steps. -> list of Step"""
     steps, exercise = [], None
     for cell in notebook.cells:
         if cell.cell_type != "code":
@@ -229,70 +235,58 @@ def steps_of(notebook, lesson):
             steps.append(Step(cell.get("id"), take=mark["grade_id"].removesuffix("-check")))
             exercise = None
         else:
-            if mark.get("solution"):
-                exercise = mark["grade_id"]
+            exercise = mark["grade_id"] if mark.get("solution") else exercise
             steps.append(Step(cell.get("id"), source=cell.source, exercise=exercise))
-    kept, needed = [], set()
-    for step in reversed(steps):
-        if step.take:
-            needed |= set(getattr(check, step.take).functions)
-            stays = True
-        else:
-            read, bound, changed = names_in(step.source, imported)
-            stays = (
-                step.source not in sources or step.exercise is not None or bool((bound | changed) & needed)
-            )
-            if stays:
-                needed = needed - bound | read
-        if stays:
-            kept.append(step)
-    return kept[::-1]
+    return steps
 
 
 def names_in(source, imported=frozenset()):
-    """What a cell needs and gives. -> names that it reads from cells before, that it binds, and whose content
-    it changes
+    """What a cell needs and gives. -> names that it reads from cells before, that it binds, that it changes
 
-    imported: names of modules and functions, which no cell changes.
-
-    Of a cell that is no plain Python, or very long: all words in it, for it may read any of them.
+    imported: names of modules and functions, which no cell changes. Of a cell that is no plain Python, or
+    very long: all words in it, for it may read any of them.
     """
-    if len(source) > MOST_SOURCE:
-        return set(re.findall(r"\w+", source)), set(), set()
+    plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
     try:
-        tree = ast.parse(
-            "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
-        )
+        tree = ast.parse(plain) if len(source) <= MOST_SOURCE else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = None
+    if tree is None:
         return set(re.findall(r"\w+", source)), set(), set()
     read, bound, changed = set(), set(), set()
     for statement in tree.body:
-        loaded, stored = set(), set()
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name):
-                (loaded if isinstance(node.ctx, ast.Load) else stored).add(node.id)
-            elif isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-                stored.add(node.name)
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                stored |= imported_by(node)
-            elif isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
-                changed.add(root_of(node))
-            elif (
-                isinstance(node, ast.Expr)
-                and isinstance(node.value, ast.Call)
-                and isinstance(node.value.func, ast.Attribute)
-            ):
-                changed.add(root_of(node.value.func))  # x.copy_(y), x.append(y): called for what it does to x
+        loaded, stored, touched = _names_of(statement)
         if isinstance(statement, ast.AugAssign):
             loaded |= stored
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.With)):
             loaded -= stored  # a function's own variables, a loop's
         read |= loaded - bound
         bound |= stored
+        changed |= touched
     return read, bound, changed - imported - {None}
 
 
-def root_of(node):
+def _names_of(statement):
+    """-> names that a statement loads, stores, and whose content it changes"""
+    loaded, stored, changed = set(), set(), set()
+    for node in ast.walk(statement):
+        match node:
+            case ast.Name(ctx=ast.Load()):
+                loaded.add(node.id)
+            case ast.Name():
+                stored.add(node.id)
+            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
+                stored.add(node.name)
+            case ast.Import() | ast.ImportFrom():
+                stored |= _imported_by(node)
+            case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
+                changed.add(_root_of(node))
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
+                changed.add(_root_of(method))  # x.copy_(y), x.append(y): called for what it does to x
+    return loaded, stored, changed
+
+
+def _root_of(node):
     """The name that a chain of attributes and indices begins with, or None."""
     while isinstance(node, (ast.Attribute, ast.Subscript)):
         node = node.value
@@ -300,7 +294,6 @@ def root_of(node):
 
 
 # --- one submission in its sandbox
-# ----------------------------------------------------------------------------------
 
 
 class Performance:
@@ -349,33 +342,35 @@ class Performance:
                     self.notes.append(f"A cell did not come to its end: {lost}.")
                 return
             if first:
-                if cell.error:
-                    self.errors[step.cell] = ": ".join(part for part in cell.error if part)
-                room = MOST_PICTURES - sum(len(picture["png"]) for picture in self.pictures)
-                for png in cell.pictures:
-                    if (room := room - len(png)) >= 0:
-                        self.pictures.append({"exercise": step.exercise, "png": png})
+                self.note(step, cell)
+
+    def note(self, step, cell):
+        """Keeps the error and the pictures of a cell that was run."""
+        if cell.error:
+            self.errors[step.cell] = ": ".join(part for part in cell.error if part)
+        room = MOST_PICTURES - sum(len(picture["png"]) for picture in self.pictures)
+        for png in cell.pictures:
+            if (room := room - len(png)) >= 0:
+                self.pictures.append({"exercise": step.exercise, "png": png})
 
     def call(self, name, index, inputs, seconds, device="cpu"):
-        """-> (outputs, None), or (None, Complaint).
+        """What the student's functions make of a case. -> (outputs, None), or (None, Complaint)
 
         A process that is lost over it is replaced before the next call.
         """
         while self.session is None:
             if self.over():
-                return None, core.Complaint(
-                    "lost", "It could not be tried: the notebook's process ended too often, or took too long."
-                )
+                return None, Complaint.of("""lost: It could not be tried: the notebook's process ended too
+                    often, or took too long.""")
             self.begin()
+        seconds = min(seconds, self.sandbox.limits.call_seconds)
         try:
-            outputs, complaint = self.session.call(
-                name, index, inputs, min(seconds, self.sandbox.limits.call_seconds), device
-            )
+            outputs, complaint = self.session.call(name, index, inputs, seconds, device)
         except Lost as lost:
             self.end()
             self.lost += 1
-            return None, core.Complaint("lost", f"No answer came: {lost}.")
-        return outputs, complaint and core.Complaint(*complaint)
+            return None, Complaint.of(f"lost: No answer came: {lost}.")
+        return outputs, complaint and Complaint(*complaint)
 
 
 def judge_submission(notebook, lesson, seed, sandbox, expected):
@@ -390,75 +385,62 @@ def judge_submission(notebook, lesson, seed, sandbox, expected):
         steps = steps_of(notebook, lesson)
         exercises = {step.take: getattr(check, step.take) for step in steps if step.take}
         with Performance(sandbox, steps) as performance:
-            found = {
-                name: public_act(performance, name, exercise, expected)
-                for name, exercise in exercises.items()
-            }
-            for name, exercise in exercises.items():
+            acts = exercises.items()
+            found = {name: public_act(performance, name, exercise, expected) for name, exercise in acts}
+            for name, exercise in acts:
                 hidden_act(performance, name, exercise, found[name], seed, expected)
     finally:
         torch.set_num_threads(threads)
     return {
         "assignment": lesson,
         "status": "graded",
-        "exercises": {name: summary(exercises[name], properties) for name, properties in found.items()},
+        "exercises": {name: _summary(exercises[name], properties) for name, properties in found.items()},
         "cells": [{"cell": cell, "error": error} for cell, error in performance.errors.items()],
         "notes": performance.notes,
         "pictures": performance.pictures,
-        "borrowed": borrowed(notebook, lesson),
+        "borrowed": _borrowed(notebook, lesson),
     }
 
 
 def public_act(performance, name, exercise, expected):
-    """-> for each property {"name", "points": 0, "of", "key", "text"}"""
+    """Tries the properties with their public cases. -> for each {"name", "points": 0, "of", "key", "text"}"""
 
     def tried(index, prop, seconds):
         inputs, right = expected.case(exercise, index, PUBLIC)
         outputs, complaint = performance.call(name, index, inputs, seconds, expected.device_of(exercise))
-        return core.Outcome(
-            prop.name, 0.0, prop.points, complaint or public_verdict(prop, outputs, inputs, right), 0.0
-        )
+        complaint = complaint or public_verdict(prop, outputs, inputs, right)
+        return core.Outcome(prop.name, 0.0, prop.points, complaint, 0.0)
 
-    return [
-        {
-            "name": outcome.name,
-            "points": 0.0,
-            "of": float(outcome.of),
-            "key": outcome.complaint and outcome.complaint.key,
-            "text": outcome.complaint and outcome.complaint.text,
-        }
-        for outcome in core.in_turn(exercise, tried)
-    ]
+    found = []
+    for outcome in core.in_turn(exercise, tried):
+        key, text = outcome.complaint or (None, None)
+        found.append({"name": outcome.name, "points": 0.0, "of": float(outcome.of), "key": key, "text": text})
+    return found
 
 
 def hidden_act(performance, name, exercise, found, seed, expected):
     """Gives the points of the properties that hold for the hidden case too."""
     failed = {type(prop) for prop, public in zip(exercise.properties, found) if public["key"] is not None}
+    device = expected.device_of(exercise)
     for index, (prop, public) in enumerate(zip(exercise.properties, found)):
         if public["key"] is not None or not prop.points:
             continue
         if not failed & set(prop.after):
             inputs, right = expected.case(exercise, index, seed)
-            outputs, complaint = performance.call(
-                name, index, inputs, prop.seconds, expected.device_of(exercise)
-            )
+            outputs, complaint = performance.call(name, index, inputs, prop.seconds, device)
             if complaint is None and hidden_verdict(prop, outputs, inputs, right):
                 public["points"] = float(prop.points)
                 continue
         failed.add(type(prop))
-        public |= {
-            "key": "hidden",
-            "text": HIDDEN_FAILED,
-        }  # the same whatever happened: else it would tell something
+        public |= {"key": "hidden", "text": HIDDEN_FAILED}  # always the same: else it would tell something
 
 
-def summary(exercise, properties):
+def _summary(exercise, properties):
     earned = sum(prop["points"] for prop in properties)
     return {"points": min(max(earned, 0.0), exercise.points), "of": exercise.points, "properties": properties}
 
 
 # --- for nbgrader itself
-# ------------------------------------------------------------------------------------------
 
 
 class ReferenceJudge:
@@ -473,18 +455,10 @@ class ReferenceJudge:
         """-> core.Result: that of the public cases, with the points of those whose hidden case holds too"""
         seed = int(os.environ.get("DOLPHINS_SEED") or secrets.randbits(48) + 1)
         public = core.grade(exercise, given)
-        hidden = core.grade(exercise, given, seed, reference_of(exercise))
+        hidden = core.grade(exercise, given, seed, _reference_of(exercise))
         outcomes = []
         for seen, fresh in zip(public.outcomes, hidden.outcomes):
             if seen.complaint is None and fresh.complaint is not None and seen.of:
-                seen = core.Outcome(
-                    seen.name,
-                    0.0,
-                    seen.of,
-                    core.Complaint("hidden", HIDDEN_FAILED),
-                    seen.seconds,
-                    seen.printed,
-                    seen.lines,
-                )
+                seen = replace(seen, points=0.0, complaint=Complaint("hidden", HIDDEN_FAILED))
             outcomes.append(seen)
         return core.Result(exercise, outcomes)

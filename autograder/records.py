@@ -217,6 +217,25 @@ def needs_a_look(record):
     return record["status"] != GRADED or points_of(record)[0] is None
 
 
+def reason(record):
+    """Why somebody has to look at a record, in the grader's words."""
+    return (record.get("notes") or [record["status"]])[0]
+
+
+def is_untouched(properties):
+    """Whether nothing of an exercise was written, by what was found of its properties in a record."""
+    return bool(properties) and {prop["key"] for prop in properties} <= {"not-implemented", "not-reached"}
+
+
+def handed_in(course, student, assignment):
+    """When a submission was handed in: what timestamp.txt beside it says, "" where there is none."""
+    path = Path(course) / "submitted" / student / assignment / "timestamp.txt"
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+
+
 def store(course, submission, record, notebook):
     """Writes a result: the notebook first, since a record says that all of it is there."""
     student, assignment = submission.student, submission.assignment

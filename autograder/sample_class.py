@@ -1,5 +1,4 @@
-"""A class to try the grader on: `make grade` puts it into out/class/, grades it, and opens the page that
-shows it.
+"""A class to try the grader on: `make grade` puts it into out/class/, grades it, and opens its page.
 
 Eighteen people hand in lesson 2 in every way that happens: right in three styles, partly right, with the
 usual mistakes, empty, broken, mangled by Colab, copied from a neighbour, and hostile. A few hand in lesson 3
@@ -43,17 +42,11 @@ def quat_to_rotmat(quat):
     return torch.stack(columns, dim=2)
 
 """
-EXPONENTIAL = (
-    CROSS
-    + BY_PRODUCTS
-    + """
+EXPONENTIAL = f"""{CROSS}{BY_PRODUCTS}
 def batch_rodrigues(theta):
     return torch.linalg.matrix_exp(cross_matrix(theta))
 """
-)
-TAYLOR = (
-    CROSS
-    + """
+TAYLOR = f"""{CROSS}
 def quat_to_rotmat(quat):
     q = quat / quat.square().sum(1, keepdim=True).sqrt()
     w, u = q[:, 0, None, None], q[:, 1:]
@@ -68,20 +61,18 @@ def batch_rodrigues(theta):
     second = torch.where(small, 0.5 - squared / 24, (1 - torch.cos(a)) / a ** 2)[..., None]
     return torch.eye(3, dtype=theta.dtype) + first * K + second * (K @ K)
 """
-)
 TRANSPOSED = TAYLOR.replace("first * K", "-first * K").replace("+ 2 * w * cross", "- 2 * w * cross")
 READS_FILES = """import glob
-names = glob.glob("/*/solutions/*.py") + glob.glob("/course/**/*.py", recursive=True) + glob.glob("../../../*/gradebook.db")
+names = glob.glob("/*/solutions/*.py") + glob.glob("/course/**/*.py", recursive=True)
+names += glob.glob("../../../*/gradebook.db")
 exec("".join(open(name).read() for name in names))
 """
-NAN_AT_ZERO = (
-    BY_PRODUCTS.replace("\n", "import torch\n\n", 1)
-    + """
+NAN_AT_ZERO = f"""import torch
+{BY_PRODUCTS}
 def batch_rodrigues(theta):
     a = theta.norm(dim=1, keepdim=True)
     return quat_to_rotmat(torch.cat([torch.cos(a / 2), torch.sin(a / 2) * theta / a], dim=1))
 """
-)
 PROJECTION = """import torch
 
 def project_to_pixels(points, cameras):
@@ -98,27 +89,27 @@ IN_GREY = """width, height = resolution
         if 0 <= x < width and 0 <= y < height:
             image[y, x] = shade
     return image"""
-WRONG = """import torch
+WRONG = """import os, torch
 def quat_to_rotmat(quat):
     {what}
     return quat.new_zeros(len(quat), 3, 3)
 def batch_rodrigues(theta):
     return theta.new_zeros(len(theta), 3, 3)
 """
+SCRIPT = "raise ValueError('<script>alert(1)</script>')"
+LIAR = "import torch\ntorch.allclose = torch.equal = lambda *a, **k: True\n" + WRONG.format(what="pass")
+OTHER_NAMES = dict(squared="sq", small="tiny", first="c1", second="c2", cross_matrix="hat", K="W")
 
 
 def renamed(source):
     """As a neighbour hands it in: other names, another comment."""
-    for old, new in {
-        "squared": "sq",
-        "small": "tiny",
-        "first": "c1",
-        "second": "c2",
-        "cross_matrix": "hat",
-        "K": "W",
-    }.items():
+    for old, new in OTHER_NAMES.items():
         source = source.replace(old, new)
     return "# my own solution\n" + source
+
+
+def _projection(sign, how):
+    return PROJECTION.format(sign=sign, how=how)
 
 
 def notebook(lesson=LESSON, solved=True, **cells):
@@ -131,7 +122,7 @@ def notebook(lesson=LESSON, solved=True, **cells):
     return found
 
 
-def through_colab(found):
+def _through_colab(found):
     """Metadata lost, the exercise's cell there twice, a test cell deleted, own cells, outputs."""
     cells = []
     for n, cell in enumerate(found["cells"]):
@@ -141,79 +132,65 @@ def through_colab(found):
         if name == "tracking-check":
             continue
         cells += [cell, copy.deepcopy(cell)] if name == "rodrigues" else [cell]
-    found["nbformat_minor"] = 0
-    found["cells"] = cells + [
-        {"cell_type": "code", "metadata": {}, "execution_count": 7, "outputs": [], "source": "!nvidia-smi"}
-    ]
-    return found
+    own = {"cell_type": "code", "metadata": {}, "execution_count": 7, "outputs": [], "source": "!nvidia-smi"}
+    return found | {"nbformat_minor": 0, "cells": [*cells, own]}
 
 
-def submissions():
-    """-> {(student, first name, last name, lesson): text of the notebook's file}"""
-    bad = "return pixels"
-    people = {
+def _submissions():
+    """-> {(student, first name, last name): notebook of lesson 2, or None for one that is cut off}"""
+    hang, bomb, leave = "while True: pass", "while True: os.fork()", "os._exit(0)"
+    return {
         ("ada", "Ada", "Lovelace"): notebook(),
         ("emmy", "Emmy", "Noether"): notebook(rodrigues=EXPONENTIAL),
-        ("sofia", "Sofja", "Kowalewskaja"): notebook(
-            rodrigues=TAYLOR, tracking=PROJECTION.format(sign="-", how=IN_GREY)
-        ),
+        ("sofia", "Sofja", "Kowalewskaja"): notebook(rodrigues=TAYLOR, tracking=_projection("-", IN_GREY)),
         ("rene", "René", "d'Aubigné"): notebook(rodrigues=renamed(TAYLOR)),
         ("olinde", "Olinde", "Rodrigues"): notebook(rodrigues=TRANSPOSED),
         ("william", "William Rowan", "Hamilton"): notebook(rodrigues=NAN_AT_ZERO),
-        ("leonhard", "Leonhard", "Euler"): notebook(tracking=PROJECTION.format(sign="+", how=IN_GREY)),
-        ("gaspard", "Gaspard", "Monge"): notebook(tracking=PROJECTION.format(sign="-", how=bad)),
+        ("leonhard", "Leonhard", "Euler"): notebook(tracking=_projection("+", IN_GREY)),
+        ("gaspard", "Gaspard", "Monge"): notebook(tracking=_projection("-", "return pixels")),
         ("nova", "Nova", "Nobody"): notebook(solved=False),
         ("hasty", "Hasty", "Typer"): notebook(rodrigues="def quat_to_rotmat(quat)\n    return quat"),
-        ("colab", "Colette", "Laborde"): through_colab(notebook()),
+        ("colab", "Colette", "Laborde"): _through_colab(notebook()),
         ("cut", "Cut", "Off"): None,
-        ("loop", "Lou", "Pinfinite"): notebook(rodrigues=WRONG.format(what="while True: pass")),
-        ("fork", "Fork", "Bomber"): notebook(
-            rodrigues=WRONG.format(what="import os\n    while True: os.fork()")
-        ),
+        ("loop", "Lou", "Pinfinite"): notebook(rodrigues=WRONG.format(what=hang)),
+        ("fork", "Fork", "Bomber"): notebook(rodrigues=WRONG.format(what=bomb)),
         ("reader", "Curious", "Reader"): notebook(rodrigues=READS_FILES),
-        ("liar", "All", "Close"): notebook(
-            rodrigues="import torch\ntorch.allclose = torch.equal = lambda *a, **k: True\n"
-            + WRONG.format(what="pass")
-        ),
-        ("quitter", "Exit", "Early"): notebook(rodrigues=WRONG.format(what="import os; os._exit(0)")),
-        ("script", "<b>Bobby</b>", "=cmd|' /C calc'!A0"): notebook(
-            rodrigues="raise ValueError('<script>alert(1)</script>')"
-        ),
-        ("absent", "Ab", "Sent"): "absent",
+        ("liar", "All", "Close"): notebook(rodrigues=LIAR),
+        ("quitter", "Exit", "Early"): notebook(rodrigues=WRONG.format(what=leave)),
+        ("script", "<b>Bobby</b>", "=cmd|' /C calc'!A0"): notebook(rodrigues=SCRIPT),
     }
-    for (student, first, last), found in people.items():
-        if found == "absent":
-            yield (student, first, last, None), None
-            continue
-        text = json.dumps(found or notebook(), indent=1)
-        yield (student, first, last, LESSON), text if found else text[: len(text) // 2]
-    for student, first, last, solved in (
-        ("ada", "Ada", "Lovelace", True),
-        ("emmy", "Emmy", "Noether", False),
-    ):
-        yield (student, first, last, NEXT), json.dumps(notebook(NEXT, solved), indent=1)
+
+
+def _hand_in(course, student, lesson, text):
+    folder = course / "submitted" / student / lesson
+    write(folder / f"{lesson}.ipynb", text)
+    write(folder / "timestamp.txt", "2026-11-20 10:30:00 UTC\n")
 
 
 def write_class(course):
     """Writes the course folder of the sample class. -> path"""
-    course, students = Path(course), {}
+    course, students = Path(course), []
     release.write_course([2, 3], course, force=True)
-    for number, ((student, first, last, lesson), text) in enumerate(submissions(), 1):
-        students.setdefault(
-            student,
-            roster.Student(
-                student, first, last, f"{student}@example.org", str(4000 + number), f"S{number:03}", student
-            ),
-        )
-        if lesson is not None:
-            students[student].participants[lesson] = f"Participant {100 + number}"
-            write(course / "submitted" / student / lesson / f"{lesson}.ipynb", text)
-            write(course / "submitted" / student / lesson / "timestamp.txt", "2026-11-20 10:30:00 UTC\n")
-    write(roster.roster_path(course), roster.as_json(list(students.values())))
+    for number, ((student, first, last), found) in enumerate(_submissions().items(), 1):
+        text = json.dumps(found or notebook(), indent=1)
+        _hand_in(course, student, LESSON, text if found else text[: len(text) // 2])
+        students.append(_student(number, student, first, last, {LESSON: f"Participant {100 + number}"}))
+    students.append(_student(len(students) + 1, "absent", "Ab", "Sent", {}))
+    for number, (student, solved) in enumerate({"ada": True, "emmy": False}.items()):
+        _hand_in(course, student, NEXT, json.dumps(notebook(NEXT, solved), indent=1))
+        students[number].participants[NEXT] = f"Participant {100 + len(students) + 1 + number}"
+    write(roster.roster_path(course), roster.as_json(students))
     return course
 
 
+def _student(number, student, first, last, participants):
+    numbers = str(4000 + number), f"S{number:03}"
+    address = f"{student}@example.org"
+    return roster.Student(student, first, last, address, *numbers, student, participants=participants)
+
+
 def main():
+    """Writes, grades and shows the sample class."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("out/class"), help="the course folder of the class")
     parser.add_argument("--workers", type=int, default=None)

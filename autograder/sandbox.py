@@ -1,15 +1,14 @@
-"""Confines what students wrote: a warm process under bubblewrap, forked for each submission. This is the side
-that is trusted.
+"""Confines what students wrote: a warm process under bubblewrap, forked for each submission.
 
-    with Sandbox("bwrap", bundle) as sandbox:                   # once per worker: imports torch, compiles the renderer
-        with sandbox.open() as session:                         # once per submission: about 50 ms
-            session.run("x = 1")                                # a cell
-            session.take("rodrigues")                           # the functions of an exercise, as they are now
+    with Sandbox("bwrap", bundle) as sandbox:    # once per worker: imports torch, compiles the renderer
+        with sandbox.open() as session:          # once per submission: about 50 ms
+            session.run("x = 1")                 # a cell
+            session.take("rodrigues")            # the functions of an exercise, as they are now
             session.call("rodrigues", 0, inputs, seconds=10)    # what they make of a case
 
 What a submission finds: no network; Python and the system's libraries, read-only; the bundle, read-only; /tmp
 and its own folder, of bounded size, which nobody sees afterwards; no other process; no right; the limits of
-`Limits`. inside_sandbox.py does the inner half.
+`Limits`. This is the side that is trusted; inside_sandbox.py does the inner half.
 
 Its memory is watched from here, for no limit of a process counts what all of them use. Whatever goes wrong
 with a session ends it, with all that it started: `Lost` says why.
@@ -35,12 +34,15 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
 from course_lib.errors import CourseError
 from lessons.build import ROOT
 
-from . import inside_sandbox
+from . import inside_sandbox as inside
 
 COURSE = "/course"  # where the bundle lies inside
+PROGRAM = "/inside_sandbox.py"  # where the program lies inside
 NOBODY = 64001  # the user's number inside, if root grades: no account has it
 START = 300.0  # seconds until a warm process must be ready
 WIDEST = 4000  # pixels of a picture
@@ -61,9 +63,7 @@ class Limits:
     cell_seconds: float = 30.0
     call_seconds: float = 10.0  # of a property's case, at most
     total_seconds: float = 300.0
-    grace_seconds: float = (
-        5.0  # after its time, in which a cell or a call must answer before its session is ended
-    )
+    grace_seconds: float = 5.0  # after its time, for an answer before the session is ended
     message_mb: int = 64
     pictures: int = 4  # of a cell
     picture_bytes: int = 600_000
@@ -101,6 +101,7 @@ class Sandbox:
         self.stop()
 
     def start(self):
+        """Starts the warm process. Raises CourseError where that fails."""
         self.control, theirs = socket.socketpair()
         confined = self.kind == "bwrap"
         self.scratch = tempfile.mkdtemp(prefix="dolphins-sandbox-")
@@ -112,32 +113,26 @@ class Sandbox:
             "course": COURSE if confined else str(self.bundle),
             "scratch": self.scratch,
             "limits": asdict(self.limits),
-            "below_tmp": [path for path in python_folders() if below(path, "/tmp")],
-        }
-        here = ["/inside_sandbox.py"] if confined else [inside_sandbox.__file__]
-        command = [sys.executable, "-I", *here, str(number), json.dumps(settings)]
-        environment = {
-            **ENVIRONMENT,
-            **(INSIDE if confined else os.environ | {"HOME": self.scratch, "MPLCONFIGDIR": self.scratch}),
+            "below_tmp": [path for path in python_folders() if _below(path, "/tmp")],
         }
         if confined:
-            command = [*bubblewrap(self.bundle, environment), "--", *command]
+            environment = ENVIRONMENT | INSIDE
+            command = [*_bubblewrap(self.bundle, environment), "--", sys.executable, "-I", PROGRAM]
+        else:
+            environment = ENVIRONMENT | os.environ | {"HOME": self.scratch, "MPLCONFIGDIR": self.scratch}
+            command = [sys.executable, "-I", inside.__file__]
+        command += [str(number), json.dumps(settings)]
         self.log = tempfile.TemporaryFile()
+        streams = {"stdin": subprocess.DEVNULL, "stdout": self.log, "stderr": self.log}
         self.process = subprocess.Popen(
-            command,
-            pass_fds=[number],
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=self.log,
-            env=environment,
-            start_new_session=True,
+            command, pass_fds=[number], env=environment, start_new_session=True, **streams
         )
         theirs.close()
         try:
-            answer = inside_sandbox.receive(self.control, 0, time.monotonic() + START)
+            answer = inside.receive(self.control, 0, time.monotonic() + START)
         except TimeoutError:
             answer = {"fault": f"the warm process was not ready after {START:g} s"}, {}
-        except inside_sandbox.Violation as error:
+        except inside.Violation as error:
             answer = {"fault": str(error)}, {}
         self.control.settimeout(None)
         if answer is None or "ready" not in answer[0]:
@@ -150,12 +145,11 @@ class Sandbox:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
         self.log.seek(0)
-        return (
-            self.log.read().decode(errors="replace").strip()[-300:]
-            or f"it ended with code {self.process.poll()}"
-        )
+        text = self.log.read().decode(errors="replace").strip()
+        return text[-300:] or f"it ended with code {self.process.poll()}"
 
     def stop(self):
+        """Ends the warm process."""
         if self.process is not None:
             self.control.close()
             with contextlib.suppress(ProcessLookupError):
@@ -168,15 +162,17 @@ class Sandbox:
             self.scratch = None
 
     def open(self, until=None):
-        """A fork of the warm process for one submission. until: time.monotonic() at which it ends in any case
-        -> Session"""
+        """A fork of the warm process for one submission. -> Session
+
+        until: time.monotonic() at which it ends in any case.
+        """
         for attempt in (1, 2):
             ours, theirs = socket.socketpair()
             try:
                 with theirs:
                     socket.send_fds(self.control, [b"o"], [theirs.fileno()])
                 return Session(ours, self, until)
-            except (Lost, inside_sandbox.Violation, OSError) as error:
+            except (Lost, inside.Violation, OSError) as error:
                 ours.close()
                 if attempt == 2:
                     raise CourseError(f"The sandbox ({self.kind}) takes no submission: {error}") from None
@@ -197,12 +193,11 @@ class Session:
         start = time.monotonic() + START
         try:
             sock.settimeout(START)
-            if (
-                sock.recv(len(inside_sandbox.HELLO), socket.MSG_PEEK) == inside_sandbox.HELLO
-            ):  # else it is a message that says what failed
-                self.pidfd = socket.recv_fds(sock, len(inside_sandbox.HELLO), 1)[1][0]
-                self.pid = pid_of(self.pidfd)
-            answer = inside_sandbox.receive(sock, 0, start)
+            hello = sock.recv(len(inside.HELLO), socket.MSG_PEEK)
+            if hello == inside.HELLO:  # else it is a message that says what failed
+                self.pidfd = socket.recv_fds(sock, len(inside.HELLO), 1)[1][0]
+                self.pid = _pid_of(self.pidfd)
+            answer = inside.receive(sock, 0, start)
             if answer is None or "open" not in answer[0]:
                 raise Lost(answer[0].get("fault", "it did not open") if answer else "it ended at once")
         except BaseException:
@@ -214,7 +209,7 @@ class Session:
     def watch(self):
         """Ends the session when it uses too much memory, whatever its process and the judge are doing."""
         while not self.closing.wait(0.05):
-            if memory_mb(self.pid, self.limits.memory_mb) > self.limits.memory_mb:
+            if _memory_mb(self.pid, self.limits.memory_mb) > self.limits.memory_mb:
                 self.why = f"it used more than {self.limits.memory_mb} MB of memory"
                 self.kill()
                 return
@@ -232,14 +227,14 @@ class Session:
             if self.watcher.ident is not None:  # it was started
                 self.watcher.join()
             self.kill()
-            select.select(
-                [self.pidfd], [], [], 10.0
-            )  # readable once it is gone, and with it its whole namespace
+            # Readable once it is gone, and with it its whole namespace.
+            select.select([self.pidfd], [], [], 10.0)
             os.close(self.pidfd)
             self.pidfd = None
         self.sock.close()
 
     def kill(self):
+        """Ends its processes: of a confined one the first, and with it the kernel ends the others."""
         if not self.confined:
             for pid in family(self.pid):
                 with contextlib.suppress(OSError):
@@ -249,12 +244,9 @@ class Session:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
-    def run(self, source, seconds=None, pictures=False):
+    def run(self, source, pictures=False):
         """Runs a cell. -> Cell"""
-        seconds = seconds or self.limits.cell_seconds
-        answer, _ = self.ask(
-            {"act": "run", "source": source, "seconds": seconds, "pictures": pictures}, None, seconds
-        )
+        answer, _ = self.ask("run", self.limits.cell_seconds, source=source, pictures=pictures)
         error = answer.get("error")
         if error is not None:
             error = text_of(error, 0, 60), text_of(error, 1, 300)
@@ -264,44 +256,38 @@ class Session:
 
     def take(self, exercise):
         """Keeps the functions of an exercise as they are now, for `call`."""
-        self.ask({"act": "take", "exercise": exercise}, None, self.limits.grace_seconds)
+        self.ask("take", self.limits.grace_seconds, exercise=exercise)
 
     def call(self, exercise, index, inputs, seconds, device="cpu"):
         """What the functions of an exercise make of a case of property `index`, on a device.
 
         inputs: {name: tensor} -> ({name: tensor}, None), or (None, (key, text)) where it did not come to that
         """
-        import torch
-
         arrays = {name: value.detach().contiguous().numpy() for name, value in inputs.items()}
-        answer, outputs = self.ask(
-            {"act": "call", "exercise": exercise, "index": index, "seconds": seconds, "device": device},
-            arrays,
-            seconds,
-        )
+        case = {"exercise": exercise, "index": index, "device": device}
+        answer, outputs = self.ask("call", seconds, arrays, **case)
         complaint = answer.get("complaint")
         if complaint is not None:
             return None, (text_of(complaint, 0, 60), text_of(complaint, 1, 800))
         return {name: torch.from_numpy(value) for name, value in outputs.items()}, None
 
-    def ask(self, head, arrays, seconds):
+    def ask(self, act, seconds, arrays=None, **details):
         """Sends a request and waits for its answer, watching time and memory. -> (head, arrays)"""
         if self.pidfd is None:
             raise Lost("it has ended already")
         ticket = secrets.token_hex(8)  # an answer that was sent before the question does not have it
+        head = {"act": act, "seconds": seconds, "ticket": ticket, **details}
         until = min(self.until, time.monotonic() + seconds + self.limits.grace_seconds)
         try:
             self.sock.settimeout(max(0.1, until - time.monotonic()))
-            inside_sandbox.send(self.sock, {**head, "ticket": ticket}, arrays)
-            answer = inside_sandbox.receive(self.sock, self.limits.message_mb * 2**20, until)
-        except inside_sandbox.Violation as error:
+            inside.send(self.sock, head, arrays)
+            answer = inside.receive(self.sock, self.limits.message_mb * 2**20, until)
+        except inside.Violation as error:
             self.lose(f"it sent {error}")
         except TimeoutError:
-            self.lose(
-                f"all of it took more than {self.limits.total_seconds:g} s"
-                if until == self.until
-                else "it did not stop when its time was over"
-            )
+            if until == self.until:
+                self.lose(f"all of it took more than {self.limits.total_seconds:g} s")
+            self.lose("it did not stop when its time was over")
         except OSError:
             self.lose("its process had ended")
         if answer is None:
@@ -311,6 +297,7 @@ class Session:
         return answer
 
     def lose(self, why):
+        """Ends the session, and says why."""
         self.close()
         raise Lost(self.why or why)
 
@@ -333,18 +320,14 @@ def is_png(text, most):
         width, height = struct.unpack(">II", base64.b64decode(text[:44], validate=True)[16:24])
     except (binascii.Error, ValueError, struct.error):
         return False
-    return (
-        0 < width <= WIDEST
-        and 0 < height <= WIDEST
-        and all(c.isascii() and (c.isalnum() or c in "+/=\n") for c in text)
-    )
+    base64_only = all(c.isascii() and (c.isalnum() or c in "+/=\n") for c in text)
+    return 0 < width <= WIDEST and 0 < height <= WIDEST and base64_only
 
 
 # --- processes and their memory, seen from outside
-# -----------------------------------------------------------------
 
 
-def pid_of(pidfd):
+def _pid_of(pidfd):
     """The number that a process has here."""
     for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
         if line.startswith("Pid:"):
@@ -365,74 +348,50 @@ def family(pid):
     return found
 
 
-def memory_mb(pid, enough):
-    """What a process and all below it use of memory, in MB. Where even the sum that counts shared pages many
-    times is below `enough`, it is that sum, which costs less to find."""
+def _memory_mb(pid, enough):
+    """What a process and all below it use of memory, in MB.
+
+    Where even the sum that counts shared pages many times is below `enough`, it is that sum, which costs less
+    to find.
+    """
     pids, page = family(pid), os.sysconf("SC_PAGE_SIZE")
     total = 0
     for one in pids:
-        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{one}/statm") as file:
-            total += int(file.read().split()[1]) * page
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * page
     if total <= enough * 2**20:
         return total / 2**20
     total = 0
     for one in pids:
-        with (
-            contextlib.suppress(OSError, ValueError, StopIteration),
-            open(f"/proc/{one}/smaps_rollup") as file,
-        ):
-            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
+        with contextlib.suppress(OSError, ValueError, StopIteration):
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
     return total / 2**20
 
 
 # --- bubblewrap
-# -----------------------------------------------------------------------------------------------------
 
-ENVIRONMENT = {
-    "DOLPHINS_SMALL": "1",
-    "MPLBACKEND": "agg",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-    "PLOTLY_RENDERER": "json",
-    "HF_HUB_OFFLINE": "1",
-    "PIP_NO_INPUT": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-INSIDE = {
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
-    "HOME": "/tmp/home",
-    "LANG": "C.UTF-8",
-    "MPLCONFIGDIR": "/tmp/matplotlib",
-    "NUMBA_CACHE_DIR": "/tmp/numba",
-    "USER": "student",
-    "LOGNAME": "student",
-    "TMPDIR": "/tmp",
-}
+ENVIRONMENT = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
+ENVIRONMENT |= dict.fromkeys(
+    ["DOLPHINS_SMALL", "HF_HUB_OFFLINE", "PIP_NO_INPUT", "PYTHONDONTWRITEBYTECODE"], "1"
+)
+ENVIRONMENT |= {"MPLBACKEND": "agg", "PLOTLY_RENDERER": "json"}
+INSIDE = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp/home", "TMPDIR": "/tmp", "LANG": "C.UTF-8"}
+INSIDE |= {"MPLCONFIGDIR": "/tmp/matplotlib", "NUMBA_CACHE_DIR": "/tmp/numba"}
+INSIDE |= {"USER": "student", "LOGNAME": "student"}
+CONFINED = """--die-with-parent --new-session --unshare-pid --unshare-ipc --unshare-net --unshare-uts
+    --unshare-cgroup-try --hostname dolphins --clearenv"""
+# Root becomes NOBODY inside, and is then held to limits as any user is.
+AS_ROOT = "--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID"
+AT_LAST = "--proc /proc --dev /dev --chdir /tmp --remount-ro /dev --remount-ro /"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime")  # of /etc
 
 
-def bubblewrap(bundle, environment):
+def _bubblewrap(bundle, environment):
     """The command line that confines: what is visible, and what is not. -> list"""
-    command = [
-        shutil.which("bwrap") or "bwrap",
-        "--die-with-parent",
-        "--new-session",
-        "--unshare-pid",
-        "--unshare-ipc",
-        "--unshare-net",
-        "--unshare-uts",
-        "--unshare-cgroup-try",
-        "--hostname",
-        "dolphins",
-        "--clearenv",
-    ]
-    if os.geteuid() == 0:  # inside_sandbox.py becomes NOBODY, and is then held to limits as any user is
-        command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    else:
-        command += ["--unshare-user"]
+    command = [shutil.which("bwrap") or "bwrap", *CONFINED.split()]
+    command += AS_ROOT.split() if os.geteuid() == 0 else ["--unshare-user"]
     for name, value in environment.items():
         command += ["--setenv", name, value]
     for path in map(Path, SYSTEM):
@@ -440,75 +399,45 @@ def bubblewrap(bundle, environment):
             command += ["--symlink", os.readlink(path), str(path)]
         elif path.is_dir():
             command += ["--ro-bind", str(path), str(path)]
-    command += [
-        "--tmpfs",
-        "/tmp",
-        "--dir",
-        "/tmp/home",
-        "--chmod",
-        "1777",
-        "/tmp",
-    ]  # first: Python may lie below it
+    command += "--tmpfs /tmp --dir /tmp/home --chmod 1777 /tmp".split()  # first: Python may lie below it
     pythons = python_folders()
     for parent in sorted({parent for path in pythons for parent in Path(path).parents} | {Path("/etc")})[1:]:
-        command += [
-            "--perms",
-            "0755",
-            "--dir",
-            str(parent),
-        ]  # else only root may pass through what bubblewrap makes on the way
+        # Else only root may pass through what bubblewrap makes on the way.
+        command += ["--perms", "0755", "--dir", str(parent)]
     for name in SETTINGS:
         command += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for path in pythons:
         command += ["--ro-bind", path, path]
     for path in masked(pythons):
         command += ["--tmpfs", path]
-    command += [
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        "--ro-bind",
-        str(bundle),
-        COURSE,
-        "--ro-bind",
-        inside_sandbox.__file__,
-        "/inside_sandbox.py",
-        "--chdir",
-        "/tmp",
-        "--remount-ro",
-        "/dev",
-        "--remount-ro",
-        "/",
-    ]
-    return command
+    command += ["--ro-bind", str(bundle), COURSE, "--ro-bind", inside.__file__, PROGRAM]
+    return command + AT_LAST.split()
 
 
 def python_folders():
     """Where this Python and its packages lie, outside of the system's folders, the outermost of each."""
     found = {str(Path(path)) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)}
-    found |= {os.path.realpath(path) for path in found} | {
-        str(Path(os.path.realpath(sys.executable)).parents[1])
-    }
-    found = {path for path in found if not any(below(path, folder) for folder in SYSTEM)}
-    return sorted(path for path in found if not any(path != other and below(path, other) for other in found))
+    found |= {os.path.realpath(path) for path in found}
+    found.add(str(Path(os.path.realpath(sys.executable)).parents[1]))
+    found = {path for path in found if not _below(path, *SYSTEM)}
+    return sorted(path for path in found if not _below(path, *(found - {path})))
 
 
 def masked(visible):
-    """Folders within what is visible that must not be seen: this project's own packages, or the whole
-    checkout of it."""
-    if (ROOT / "pyproject.toml").is_file() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM)):
+    """Folders that must not be seen within what is visible: this project's packages. -> list
+
+    Raises CourseError where the whole checkout is visible.
+    """
+    there = _below(ROOT, *visible, *SYSTEM)
+    if there and (ROOT / "pyproject.toml").is_file():
         raise CourseError(f"""The course lies in {ROOT}, within the folders of Python or the system, which
             submissions can read. Move it, for instance below your home.""")
-    return [
-        str(ROOT / name)
-        for name in OUR_PACKAGES
-        if (ROOT / name).is_dir() and any(below(ROOT, folder) for folder in (*visible, *SYSTEM))
-    ]
+    return [str(ROOT / name) for name in OUR_PACKAGES if there and (ROOT / name).is_dir()]
 
 
-def below(path, folder):
-    return Path(path) == Path(folder) or Path(folder) in Path(path).parents
+def _below(path, *folders):
+    """Whether a path is one of these folders, or lies in one."""
+    return any(Path(path).is_relative_to(folder) for folder in folders)
 
 
 def sandbox_problem():
@@ -527,11 +456,18 @@ def sandbox_problem():
             with Sandbox("bwrap", bundle, warm=False) as sandbox, sandbox.open():
                 return None
         except CourseError as error:
-            hint = ""
-            with contextlib.suppress(OSError):
-                if Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").read_text().strip() == "1":
-                    hint = " AppArmor forbids user namespaces here: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
-            with contextlib.suppress(OSError):
-                if Path("/proc/sys/user/max_user_namespaces").read_text().strip() == "0":
-                    hint = " This kernel allows no user namespaces: sudo sysctl -w user.max_user_namespaces=10000"
-            return f"{error}{hint}"
+            return f"{error}{_hint()}"
+
+
+def _hint():
+    """What this system is known to forbid, and how to allow it."""
+    forbidding = [
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "AppArmor forbids user namespaces here", "0"),
+        ("user.max_user_namespaces", "0", "This kernel allows no user namespaces", "10000"),
+    ]
+    hint = ""
+    for name, value, what, better in forbidding:
+        with contextlib.suppress(OSError):
+            if Path("/proc/sys", name.replace(".", "/")).read_text().strip() == value:
+                hint = f" {what}: sudo sysctl -w {name}={better}"
+    return hint

@@ -1,4 +1,8 @@
-"""One submission, on a worker."""
+"""What a worker does: it repairs one submission at a time, runs it in its warm sandbox and judges it.
+
+A worker needs nothing of the course folder, only this course installed in the same version. What goes in is
+the bytes of a notebook, what comes out a record and the notebook as formgrader shows it.
+"""
 
 import contextlib
 import os
@@ -9,14 +13,21 @@ import time
 from pathlib import Path
 
 import nbformat
+import torch
 
 from course_lib.errors import CourseError
 from lessons.build import ROOT
+from lessons.bundle import write_folder
 
+from . import release as releases
 from .autograded_notebook import with_outputs
+from .judge import ExpectedCache, judge_submission
 from .records import checksum_of, lost_record
+from .repair import repair
+from .sandbox import Sandbox
 
 DEADLINE = 1200  # seconds of one submission, after which its worker ends itself; the judge stops far earlier
+MOST_SOLUTION = 20_000  # characters of a solution that a record keeps
 
 
 class Unready(CourseError):
@@ -46,18 +57,11 @@ def task(pickled, text, assignment, release, seed, sandbox, checksum):
         watchdog.cancel()
 
 
-_warm = {}  # of this worker: (assignment, kind) -> (Sandbox, ExpectedCache, folder of the bundle)
-
-
 def grade_submission(text, assignment, release, seed, sandbox):
-    """Repairs a submission, runs it in this worker's warm sandbox and judges it. -> (record, notebook with
-    outputs or None)
+    """Repairs, runs and judges a submission. -> (record, notebook with outputs or None)
 
     text: bytes of the submitted notebook; release: text of the released one; sandbox: "bwrap" or "none".
     """
-    from .judge import judge_submission
-    from .repair import repair
-
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="dolphins-submission-") as folder:
         path = Path(folder) / f"{assignment}.ipynb"
@@ -65,42 +69,34 @@ def grade_submission(text, assignment, release, seed, sandbox):
         try:
             repaired = repair(path, nbformat.reads(release, as_version=4))
         except CourseError as error:
-            return lost_record(
-                assignment, release, "unreadable", str(error).replace(str(path), path.name)
-            ), None
-    confined, expected = warm(assignment, sandbox)
+            note = str(error).replace(str(path), path.name)
+            return lost_record(assignment, release, "unreadable", note), None
+    confined, expected = _warm_sandbox(assignment, sandbox)
     try:
         record = judge_submission(repaired.notebook, assignment, seed, confined, expected)
     except BaseException:
         close_warm()  # whatever state it is in, the next submission gets a new one
         raise
-    record["repairs"] = list(repaired.notes)
-    record["solution_text"] = {
-        cell.metadata["nbgrader"]["grade_id"]: cell.source[:20_000]
-        for cell in repaired.notebook.cells
-        if cell.metadata.get("nbgrader", {}).get("solution")
-    }
-    record["seconds"] = round(time.perf_counter() - start, 3)
+    marks = [(cell.metadata.get("nbgrader", {}), cell.source) for cell in repaired.notebook.cells]
+    solutions = {mark["grade_id"]: source[:MOST_SOLUTION] for mark, source in marks if mark.get("solution")}
+    seconds = round(time.perf_counter() - start, 3)
+    record |= {"repairs": list(repaired.notes), "solution_text": solutions, "seconds": seconds}
     return record, nbformat.writes(with_outputs(repaired.notebook, record, release), version=4) + "\n"
 
 
-def warm(assignment, kind):
-    """This worker's sandbox for an assignment: started once, since that is what costs. -> (Sandbox,
-    ExpectedCache)"""
-    import torch
+_warm = {}  # of this worker: (assignment, kind) -> (Sandbox, ExpectedCache, folder of the bundle)
 
-    from . import release
-    from .judge import ExpectedCache
-    from .sandbox import Sandbox
 
+def _warm_sandbox(assignment, kind):
+    """This worker's sandbox for an assignment, kept since its start costs. -> (Sandbox, ExpectedCache)"""
     if (assignment, kind) not in _warm:
         close_warm()
         folder = tempfile.mkdtemp(prefix="dolphins-bundle-")
         mask = os.umask(0o022)  # if root grades, another user reads it
         try:
-            release.write_folder(f"{folder}/course", release.files([int(assignment[:2])]))
+            write_folder(f"{folder}/course", releases.files([int(assignment[:2])]))
             sandbox = Sandbox(kind, f"{folder}/course")
-            sandbox.__enter__()
+            sandbox.start()
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, CourseError):
@@ -120,8 +116,5 @@ def close_warm():
     while _warm:
         sandbox, _, folder = _warm.popitem()[1]
         with contextlib.suppress(Exception):
-            sandbox.__exit__(None, None, None)
+            sandbox.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-grade_submission.close = close_warm

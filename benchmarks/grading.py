@@ -91,7 +91,7 @@ def simulated(text, assignment, released, seed, sandbox):
     seconds = float(text.split(b"\n")[0])
     time.sleep(seconds)
     notebook = release.student_notebook(2)
-    from autograder.grade import exercises_of
+    from autograder.records import exercises_of
 
     exercises = {
         name: {

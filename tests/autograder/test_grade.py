@@ -1,5 +1,4 @@
-"""A class on a Dask cluster: whatever dies in the middle, after the next start every grade is there once, and
-the same.
+"""A class on a Dask cluster: whatever dies in the middle, after the next start every grade is there once.
 
 What grades is a stand-in here: a submission is a JSON text that says what is to happen to whom grades it.
 """
@@ -9,20 +8,25 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cloudpickle
+import nbformat
 import psutil
 import pytest
+from nbformat import v4
 
-from autograder import grade
+from autograder import autograded_notebook, cluster, grade, records
 from course_lib.errors import CourseError
+from lessons.build import ROOT
 
-ROOT = Path(__file__).parents[2]
-LESSON, OTHER = "02_template_model", "03_differentiable_rendering"
+from .helpers import LESSON, until
+
+OTHER = "03_differentiable_rendering"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
 
@@ -48,15 +52,8 @@ def stand_in(text, assignment, release, seed, sandbox):
     if "full" in job:
         raise OSError(28, "No space left on device", "/tmp/somewhere")
     exercises = {"rodrigues": {"points": float(job["points"]), "of": 20.0, "properties": []}}
-    return {
-        "assignment": assignment,
-        "status": "graded",
-        "exercises": exercises,
-        "cells": [],
-        "notes": [],
-        "pictures": [],
-        "seconds": 0.1,
-    }, f"notebook of {job['name']}\n"
+    record = {"assignment": assignment, "status": "graded", "exercises": exercises, "seconds": 0.1}
+    return record | {"cells": [], "notes": [], "pictures": []}, f"notebook of {job['name']}\n"
 
 
 def hand_in(course, student, assignment=LESSON, **job):
@@ -73,18 +70,30 @@ def a_class(course, count=6, **job):
 
 
 def grades(course, assignment=LESSON):
-    return {
-        record["student"]: {
-            key: record[key] for key in ("status", "exercises", "submitted_sha256", "release", "sandbox")
-        }
-        for record in grade.records_of(course, assignment)
-    }
+    return {record["student"]: record for record in records.records_of(course, assignment)}
+
+
+def points(course, assignment=LESSON):
+    found = grades(course, assignment)
+    return {name: record["exercises"]["rodrigues"]["points"] for name, record in found.items()}
+
+
+def with_status(course, status):
+    return {name for name, record in grades(course).items() if record["status"] == status}
+
+
+def noted(summary):
+    return {student for _, student, _ in summary.attention}
+
+
+def autograded(course, student):
+    return (course / "autograded" / student / LESSON / f"{LESSON}.ipynb").read_text()
 
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory):
     """Two workers for all tests that do not stop the grader."""
-    with grade.cluster_of(None, 2, 9, str(tmp_path_factory.mktemp("scratch")), print) as client:
+    with cluster.cluster_of(None, 2, 9, str(tmp_path_factory.mktemp("scratch")), print) as client:
         yield client
 
 
@@ -101,7 +110,6 @@ def run(workers, monkeypatch):
 
 
 # --- a class, and the same class again
-# --------------------------------------------------------------------------------
 
 
 def test_every_submission_has_its_record_and_notebook(run, tmp_path):
@@ -109,19 +117,10 @@ def test_every_submission_has_its_record_and_notebook(run, tmp_path):
     hand_in(tmp_path, "s01", OTHER, points=7)
     hand_in(tmp_path, "s02", "99_something_else")
     summary = run(tmp_path)
-    assert (summary.graded, summary.skipped, summary.unknown, summary.attention) == (
-        7,
-        0,
-        ["99_something_else"],
-        [],
-    )
-    assert {
-        name: record["exercises"]["rodrigues"]["points"] for name, record in grades(tmp_path).items()
-    } == {f"s{i:02}": i for i in range(6)}
-    assert (tmp_path / "autograded" / "s03" / LESSON / f"{LESSON}.ipynb").read_text() == "notebook of s03\n"
-    assert (
-        grade.read_record(grade.record_path(tmp_path, OTHER, "s01"))["exercises"]["rodrigues"]["points"] == 7
-    )
+    assert (summary.graded, summary.skipped, summary.attention) == (7, 0, [])
+    assert summary.unknown == ["99_something_else"]
+    assert points(tmp_path) == {f"s{i:02}": i for i in range(6)} and points(tmp_path, OTHER) == {"s01": 7}
+    assert autograded(tmp_path, "s03") == "notebook of s03\n"
     assert len(run.said) == 7 and "7 of 7" in run.said[-1]
     assert not list(tmp_path.rglob("*.part"))
 
@@ -138,12 +137,11 @@ def test_only_what_changed_is_graded_again(run, tmp_path, monkeypatch):
     hand_in(tmp_path, "new", points=3, seen=str(seen))
     seen.unlink()
     assert run(tmp_path).graded == 2
-    assert sorted(seen.read_text().split()) == ["new", "s02"]
-    assert grades(tmp_path)["s02"]["exercises"]["rodrigues"]["points"] == 19
+    assert sorted(seen.read_text().split()) == ["new", "s02"] and points(tmp_path)["s02"] == 19
     assert run(tmp_path, force=True).graded == 7
     assert run(tmp_path, seed=5).graded == 7  # hidden cases of another seed
     assert run(tmp_path).graded == 0  # it is kept
-    grade.record_path(tmp_path, LESSON, "s04").write_text('{"status": "gra')
+    records.record_path(tmp_path, LESSON, "s04").write_text('{"status": "gra')
     assert run(tmp_path).graded == 1
     shutil.rmtree(tmp_path / "submitted" / "s04")
     assert "s04" not in grades(tmp_path)
@@ -154,7 +152,7 @@ def test_another_release_is_another_grade(run, tmp_path):
     run(tmp_path)
     released = tmp_path / "release" / LESSON / f"{LESSON}.ipynb"
     released.parent.mkdir(parents=True)
-    released.write_text(grade.release_of(tmp_path, LESSON).replace("Rodrigues", "Rodrigues'"))
+    released.write_text(records.release_of(tmp_path, LESSON).replace("Rodrigues", "Rodrigues'"))
     assert run(tmp_path).graded == 2
 
 
@@ -172,63 +170,39 @@ def test_submissions_that_cannot_be_read_are_reported(run, tmp_path, monkeypatch
     hand_in(tmp_path, "missing").unlink()
     secret = tmp_path / "secret"
     secret.write_text("CANARY")
-    for name, make in (
-        ("link", lambda path: path.symlink_to(secret)),
-        ("folder", Path.mkdir),
-        ("pipe", os.mkfifo),
-    ):
+    kinds = {"link": lambda path: path.symlink_to(secret), "folder": Path.mkdir, "pipe": os.mkfifo}
+    for name, make in kinds.items():
         path = hand_in(tmp_path, name)
         path.unlink()
         make(path)
     (tmp_path / "submitted" / "linked").symlink_to(tmp_path / "submitted" / "s00")
     (tmp_path / "submitted" / os.fsdecode(b"M\xfcller")).mkdir()
     summary = run(tmp_path)
-    found = grades(tmp_path)
-    assert {name for name, record in found.items() if record["status"] == "unreadable"} == {
-        "huge",
-        "missing",
-        "link",
-        "folder",
-        "pipe",
-    }
-    assert (
-        all(e["points"] is None for e in found["huge"]["exercises"].values())
-        and found["huge"]["exercises"]["tracking"]["of"] == 15
-    )
-    assert (
-        "2000"
-        not in (notebook := (tmp_path / "autograded" / "huge" / LESSON / f"{LESSON}.ipynb").read_text())
-        and "at most" in notebook
-    )
-    assert found["s01"]["status"] == "graded" and "linked" not in found
+    unreadable = {"huge", "missing", *kinds}
+    assert with_status(tmp_path, "unreadable") == unreadable
+    assert with_status(tmp_path, "graded") == {"s00", "s01"}  # and nobody "linked"
+    assert noted(summary) == unreadable | {"'M\\udcfcller'"}
+    exercises = grades(tmp_path)["huge"]["exercises"]
+    assert {e["points"] for e in exercises.values()} == {None} and exercises["tracking"]["of"] == 15
+    assert "at most" in autograded(tmp_path, "huge") and "2000" not in autograded(tmp_path, "huge")
     assert "CANARY" not in "".join(path.read_text() for path in (tmp_path / "grading").rglob("*.json"))
-    assert {student: why for _, student, why in summary.attention}.keys() == {
-        "huge",
-        "missing",
-        "link",
-        "folder",
-        "pipe",
-        "'M\\udcfcller'",
-    }
     assert len(run(tmp_path).attention) == 6  # also of those that were not graded again
 
 
 def test_nothing_to_grade(run, tmp_path):
-    with pytest.raises(CourseError, match="holds no submitted/"):
-        run(tmp_path)
+    def refused(words, *args, **options):
+        with pytest.raises(CourseError, match=words):
+            run(tmp_path, *args, **options)
+
+    refused("holds no submitted/")
     (tmp_path / "submitted").mkdir()
-    with pytest.raises(CourseError, match="no submission of a lesson"):
-        run(tmp_path)
+    refused("no submission of a lesson")
     hand_in(tmp_path, "a", "99_other")
-    with pytest.raises(CourseError, match="only 99_other"):
-        run(tmp_path)
+    refused("only 99_other")
     hand_in(tmp_path, "a")
-    with pytest.raises(CourseError, match=f"no submission of {OTHER}"):
-        run(tmp_path, OTHER)
-    with pytest.raises(CourseError, match="99_other: there is no such lesson"):
-        run(tmp_path, "99_other")
-    with pytest.raises(CourseError, match="number from 1 on"):
-        run(tmp_path, seed=0)
+    refused(f"no submission of {OTHER}", OTHER)
+    refused("99_other: there is no such lesson", "99_other")
+    refused("number from 1 on", seed=0)
     assert run(tmp_path, LESSON).graded == 1
 
 
@@ -248,30 +222,24 @@ def test_a_damaged_seed_is_not_replaced_in_silence(run, tmp_path):
 
 
 # --- what dies
-# ------------------------------------------------------------------------------------------------------
 
 
 def test_a_lost_worker_costs_one_more_try(run, tmp_path):
     a_class(tmp_path, 4)
     hand_in(tmp_path, "a1", points=11, kill=str(tmp_path / "was-here"), once=True)
-    summary = run(tmp_path)
-    assert summary.attention == [] and grades(tmp_path)["a1"]["exercises"]["rodrigues"]["points"] == 11
-    assert len(grades(tmp_path)) == 5
+    assert run(tmp_path).attention == []
+    assert points(tmp_path)["a1"] == 11 and len(grades(tmp_path)) == 5
 
 
 def test_who_loses_it_twice_is_reported_and_tried_at_the_next_start(run, tmp_path):
     flag, seen = tmp_path / "mended", tmp_path / "seen"
     a_class(tmp_path, 5)
     hand_in(tmp_path, "a1", kill=str(flag), seen=str(seen))
-    summary = run(tmp_path)
-    assert [(student, grades(tmp_path)[student]["status"]) for _, student, _ in summary.attention] == [
-        ("a1", "worker-lost")
-    ]
-    assert seen.read_text().split() == ["a1", "a1"]
-    assert all(record["status"] == "graded" for name, record in grades(tmp_path).items() if name != "a1")
+    assert noted(run(tmp_path)) == {"a1"} == with_status(tmp_path, "worker-lost")
+    assert seen.read_text().split() == ["a1", "a1"] and len(with_status(tmp_path, "graded")) == 5
     flag.write_text("")
     summary = run(tmp_path)
-    assert (summary.graded, summary.attention) == (1, []) and grades(tmp_path)["a1"]["status"] == "graded"
+    assert (summary.graded, summary.attention) == (1, []) and len(with_status(tmp_path, "graded")) == 6
 
 
 def test_a_fault_of_the_grader_costs_nobody_else_anything(run, tmp_path):
@@ -279,21 +247,23 @@ def test_a_fault_of_the_grader_costs_nobody_else_anything(run, tmp_path):
     hand_in(tmp_path, "a1", **{"raise": "ValueError"})
     hand_in(tmp_path, "a2", **{"raise": "SystemExit"})
     hand_in(tmp_path, "a3").write_text("no JSON")
-    summary = run(tmp_path)
-    assert {student for _, student, _ in summary.attention} == {"a1", "a2", "a3"}
-    assert all(
-        record["status"] == "graded" for name, record in grades(tmp_path).items() if name.startswith("s")
-    )
+    assert noted(run(tmp_path)) == {"a1", "a2", "a3"}
+    assert with_status(tmp_path, "graded") == {"s00", "s01", "s02"}
     assert any("a1: the grader failed: ValueError: as it was told" in text for text in run.said)
     assert run(tmp_path).graded == 3
 
 
-def test_a_worker_that_hangs_ends_itself(tmp_path):
-    code = (
-        "import cloudpickle, time; from autograder import grade; grade.DEADLINE = 0.5; "
-        "grade.task(cloudpickle.dumps(lambda *_: time.sleep(60)), b'', '', '', 1, 'none', grade.checksum_of(''))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=240).returncode == 3
+HANGS = """
+import cloudpickle, time
+from autograder import records, worker
+worker.DEADLINE = 0.5
+hang = cloudpickle.dumps(lambda *_: time.sleep(60))
+worker.task(hang, b'', '', '', 1, 'none', records.checksum_of(''))
+"""
+
+
+def test_a_worker_that_hangs_ends_itself():
+    assert subprocess.run([sys.executable, "-c", HANGS], cwd=ROOT, timeout=240).returncode == 3
 
 
 def test_a_full_disk_of_a_worker_stops_the_run(run, tmp_path):
@@ -306,13 +276,12 @@ def test_a_full_disk_of_a_worker_stops_the_run(run, tmp_path):
 
 def test_workers_of_another_version_are_refused(run, tmp_path, monkeypatch):
     a_class(tmp_path, 2)
-    monkeypatch.setattr(grade, "checksum_of", lambda release: "another")
+    monkeypatch.setattr(records, "checksum_of", lambda release: "another")
     with pytest.raises(CourseError, match="another version of the course"):
         run(tmp_path)
 
 
-# --- the grader itself dies: in a process of its own
-# ------------------------------------------------------------------
+# --- processes of their own: the grader itself dies, workers elsewhere
 
 PROGRAM = """
 import signal
@@ -320,11 +289,10 @@ import sys
 from pathlib import Path
 from autograder import grade
 from course_lib.errors import CourseError
-sys.path.insert(0, {tests!r})
-import test_grade
+from tests.autograder import test_grade
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)        # also where the tests run in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
     try:
         summary = grade.grade(Path(sys.argv[1]), workers=2, grade_one=test_grade.stand_in, seed=1)
         print("graded", summary.graded, "skipped", summary.skipped)
@@ -334,27 +302,17 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def grader(tmp_path_factory):
-    """Starts a grader of a course. -> Popen"""
-    program = tmp_path_factory.mktemp("program") / "program.py"
-    program.write_text(PROGRAM.format(tests=str(Path(__file__).parent)))
+def begin(tmp_path):
+    """Starts Python in a process group, which is killed at the end. -> Popen"""
     begun = []
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
-    def start(course):
-        begun.append(
-            subprocess.Popen(
-                [sys.executable, program, course],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            )
-        )
+    def start(*words, **options):
+        command = [sys.executable, *map(str, words)]
+        options = {"cwd": tmp_path, "env": ENVIRONMENT, "start_new_session": True} | streams | options
+        begun.append(subprocess.Popen(command, **options))
         return begun[-1]
 
-    start.program = program
     yield start
     for process in begun:
         with contextlib.suppress(ProcessLookupError):
@@ -362,136 +320,103 @@ def grader(tmp_path_factory):
         process.communicate()
 
 
-def until(condition, seconds=240):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.02)
+@pytest.fixture
+def program(tmp_path):
+    """A program that grades the course that it is given."""
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    return path
 
 
-def records(course):
+def graded_count(course):
     return len(list((course / "grading").rglob("s??.json")))
 
 
 def undisturbed(run, tmp_path, count):
     other = a_class(tmp_path / "undisturbed", count)
     run(other, seed=1)
-    found = grades(other)
-    return {name: record["exercises"] for name, record in found.items()}
+    return points(other)
 
 
-def test_an_interrupted_and_a_killed_grader_go_on_where_they_were(run, grader, tmp_path):
+def test_an_interrupted_and_a_killed_grader_go_on_where_they_were(run, begin, program, tmp_path):
     course, seen = tmp_path / "course", tmp_path / "seen"
     a_class(course, 14, seconds=0.4, seen=str(seen))
 
-    first = grader(course)
-    until(lambda: records(course) >= 2)
+    first = begin(program, course)
+    until(lambda: graded_count(course) >= 2)
     os.killpg(first.pid, signal.SIGINT)  # as Ctrl-C does
     out, err = first.communicate(timeout=240)
     assert first.returncode == 1 and "the same command goes on" in err and "Traceback" not in err, err
 
-    before = records(course)
-    second = grader(course)
-    until(lambda: records(course) >= before + 2)
+    before = graded_count(course)
+    second = begin(program, course)
+    until(lambda: graded_count(course) >= before + 2)
     family = psutil.Process(second.pid).children(recursive=True)
     scratch = Path((course / "grading" / ".lock").read_text())
     second.kill()
     second.wait()
     psutil.wait_procs(family, timeout=20)
     assert not [process for process in family if process.is_running()], "workers outlived the grader"
-    before = records(course)
+    before = graded_count(course)
     assert 4 <= before < 14
 
-    out, err = grader(course).communicate(timeout=240)
+    out, err = begin(program, course).communicate(timeout=240)
     assert f"graded {14 - before} skipped {before}" in out, err
-    assert {name: record["exercises"] for name, record in grades(course).items()} == undisturbed(
-        run, tmp_path, 14
-    )
+    assert points(course) == undisturbed(run, tmp_path, 14)
     assert len(seen.read_text().split()) <= 14 + 2 + 2  # twice, at most what the two workers had in hand
     assert not list(course.rglob("*.part")) and not scratch.exists()
 
 
-def test_a_full_disk_stops_it_and_room_lets_it_go_on(run, grader, tmp_path):
+FULL = """set -u
+    cp -r {folder}/given/. {folder}/course/
+    head -c $((860 * 1024)) /dev/zero > {folder}/course/ballast
+    {grade} > {folder}/first 2>&1 && exit 9
+    cp -r {folder}/course/grading {folder}/after-first
+    rm {folder}/course/ballast
+    {grade} > {folder}/second 2>&1 || exit 8
+    cp -r {folder}/course/. {folder}/result/"""
+
+
+def test_a_full_disk_stops_it_and_room_lets_it_go_on(run, program, tmp_path):
     """In a file system of 1 MB, most of which a file takes at first."""
-    course = tmp_path / "course"
-    course.mkdir()
-    (tmp_path / "given").mkdir()
+    for name in ("course", "given"):
+        (tmp_path / name).mkdir()
     a_class(tmp_path / "given", 12, pad="x" * 5000)
-    script = f"""set -u
-        cp -r {tmp_path}/given/. {course}/
-        head -c $((860 * 1024)) /dev/zero > {course}/ballast
-        {sys.executable} {grader.program} {course} > {tmp_path}/first 2>&1 && exit 9
-        cp -r {course}/grading {tmp_path}/after-first
-        rm {course}/ballast
-        {sys.executable} {grader.program} {course} > {tmp_path}/second 2>&1 || exit 8
-        cp -r {course}/. {tmp_path}/result/"""
-    done = subprocess.run(
-        ["bwrap", "--dev-bind", "/", "/", "--size", str(2**20), "--tmpfs", course, "bash", "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=240,
-    )
-    first, second = (
-        (tmp_path / name).read_text() if (tmp_path / name).exists() else "" for name in ("first", "second")
-    )
+    course = tmp_path / "course"
+    script = FULL.format(folder=tmp_path, grade=f"{sys.executable} {program} {course}")
+    small = ["bwrap", "--dev-bind", "/", "/", "--size", str(2**20), "--tmpfs", course, "bash", "-c", script]
+    done = subprocess.run(small, cwd=ROOT, env=ENVIRONMENT, timeout=240)
+    paths = [tmp_path / name for name in ("first", "second")]
+    first, second = (path.read_text() if path.exists() else "" for path in paths)
     assert done.returncode == 0, (done.returncode, first, second)
     assert "the disk is full" in first and "goes on where it stopped" in first and "Traceback" not in first
     before = [json.loads(path.read_text()) for path in (tmp_path / "after-first").rglob("s??.json")]
     assert 0 < len(before) < 12 and f"graded {12 - len(before)} skipped {len(before)}" in second
-    assert {name: record["exercises"] for name, record in grades(tmp_path / "result").items()} == undisturbed(
-        run, tmp_path, 12
-    )
+    assert points(tmp_path / "result") == undisturbed(run, tmp_path, 12)
     assert not list((tmp_path / "result").rglob("*.part"))
 
 
-# --- a scheduler elsewhere
-# ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def dask(tmp_path):
-    """Starts `dask ...` of this environment. -> Popen"""
-    begun = []
-
-    def start(*words):
-        command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
-        begun.append(
-            subprocess.Popen(
-                command,
-                cwd=tmp_path,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        )
-        return begun[-1]
-
-    yield start
-    for process in begun:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 def free_port():
-    import socket
-
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
 
 
-def test_workers_of_a_scheduler(dask, tmp_path):
+def test_workers_of_a_scheduler(begin, tmp_path):
     course, said = a_class(tmp_path / "course", 4), []
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
 
-    def run(address, **options):
-        return grade.grade(course, scheduler=address, grade_one=stand_in, show=said.append, **options)
+    def run(address):
+        return grade.grade(course, scheduler=address, grade_one=stand_in, show=said.append)
+
+    def dask(*words):
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return begin("-m", "dask", *words, "--no-dashboard", **silent)
 
     with pytest.raises(CourseError, match="no Dask scheduler at nonsense"):
         run("nonsense")
-    address = f"tcp://127.0.0.1:{free_port()}"
-    scheduler = dask("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2])
+    scheduler = dask("scheduler", "--host", "127.0.0.1", "--port", port)
     many = dask("worker", address, "--nthreads", "2", "--no-nanny")
     with pytest.raises(CourseError, match="has 2 threads"):
         run(address)
@@ -507,36 +432,30 @@ def test_workers_of_a_scheduler(dask, tmp_path):
     with pytest.raises(CourseError, match="scheduler has gone"):
         run(address)
     timer.wait()
-    assert (
-        grades(course)["s03"]["status"] == "graded"
-        and grades(course)["s00"]["exercises"]["rodrigues"]["points"] == 0
-    )
+    assert grades(course)["s03"]["status"] == "graded" and points(course)["s00"] == 0
 
 
 # --- what formgrader shows
-# ------------------------------------------------------------------------------------------
+
+EVIL = (
+    "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1))\n\n<b onclick=alert(1)>"
+)
 
 
 def test_no_script_of_a_student_runs_in_formgrader():
     """It shows notebooks as nbconvert makes them, from the server that can run anything."""
-    import nbformat
     from nbconvert import HTMLExporter
 
-    evil = "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1))\n\n<b onclick=alert(1)>"
-    text = grade.release_of(Path("."), LESSON)
+    text = records.release_of(".", LESSON)
     notebook = nbformat.reads(text, as_version=4)
     released = next(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    notebook.cells[1:1] = [
-        nbformat.v4.new_markdown_cell(evil, id="e1"),
-        nbformat.v4.new_raw_cell(evil, metadata={"raw_mimetype": "text/html"}, id="e2"),
-        nbformat.v4.new_code_cell(f"'''{evil}'''", id="e3"),
-    ]
-    properties = [{"name": evil, "points": 0.0, "of": 20.0, "key": evil, "text": evil}]
-    record = {
-        "cells": [{"cell": "e3", "error": f"{evil}: {evil}"}],
-        "exercises": {"rodrigues": {"points": 0.0, "of": 20.0, "properties": properties}},
-    }
-    shown = grade.with_outputs(notebook, record, text)
+    raw = v4.new_raw_cell(EVIL, metadata={"raw_mimetype": "text/html"}, id="e2")
+    code = v4.new_code_cell(f"'''{EVIL}'''", id="e3")
+    notebook.cells[1:1] = [v4.new_markdown_cell(EVIL, id="e1"), raw, code]
+    properties = [{"name": EVIL, "points": 0.0, "of": 20.0, "key": EVIL, "text": EVIL}]
+    exercises = {"rodrigues": {"points": 0.0, "of": 20.0, "properties": properties}}
+    record = {"cells": [{"cell": "e3", "error": f"{EVIL}: {EVIL}"}], "exercises": exercises}
+    shown = autograded_notebook.with_outputs(notebook, record, text)
     assert any(cell.cell_type == "markdown" and cell.source == released for cell in shown.cells)
     page, _ = HTMLExporter().from_notebook_node(shown)
     assert "alert(1)" in page and "Points: 0 of 20." in page
