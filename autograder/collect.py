@@ -41,7 +41,8 @@ JUNK = re.compile(r"^(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$", re.I
 OTHERS = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 MOODLE_TIMES = ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%d %b %Y, %H:%M", "%B %d, %Y, %I:%M %p")
 MOODLE_TIMES += ("%Y-%m-%d %H:%M:%S", "%d/%m/%y, %H:%M")
-COURSE = ("nbgrader_config.py", "source", "grading/roster.json", "grading/collected.json")  # a course has one
+REGISTER = "grading/collected.json"
+COURSE = ("nbgrader_config.py", "source", "grading/roster.json", REGISTER)  # a course has one of them
 
 
 # --- times
@@ -254,7 +255,7 @@ class _Run:
         if self.touched or self.has_roster:
             _update(classes.roster_path(self.course), classes.as_json(self.roster.students.values()))
         if self.register["submissions"]:
-            _update(_register_path(self.course), json_text(self.register).encode())
+            _update(self.course / REGISTER, json_text(self.register).encode())
 
     def tell(self, lessons):
         """What is to know of the run, and who handed in nothing."""
@@ -461,10 +462,6 @@ def _no_notebook(item, who):
 # --- the register, and files
 
 
-def _register_path(course):
-    return course / "grading" / "collected.json"
-
-
 def _read_register(course):
     """The content of collected.json.
 
@@ -474,9 +471,7 @@ def _read_register(course):
     told = """It says where every submission came from: put back the file, or move it away and collect
         everything again."""
     empty = {"submissions": {}, "deadlines": {}, "left_out": {}}
-    return read_json(
-        _register_path(course), lambda register: {key: dict(register[key]) for key in empty}, empty, told
-    )
+    return read_json(course / REGISTER, lambda given: {key: dict(given[key]) for key in empty}, empty, told)
 
 
 def _is_late(attempt, deadline):

@@ -101,9 +101,9 @@ class Reference:
     lesson of whose solutions it is a part}.
     """
 
-    def __init__(self, folder=ROOT / "solutions"):
+    def __init__(self):
         self.defined, self.imports, self.exercises, self.owners = {}, {}, {}, {}
-        for path in sorted(folder.glob("[!_]*.py")):
+        for path in sorted((ROOT / "solutions").glob("[!_]*.py")):
             self.read(path)
         homes = {name: module for module, defined in reversed(self.defined.items()) for name in defined}
         for lesson, path in lessons().items():
@@ -112,8 +112,12 @@ class Reference:
                 for function in exercise.functions:
                     self.exercises[function] = lesson, exercise.number, homes[function]
         for function, (lesson, _, module) in sorted(self.exercises.items(), key=lambda item: item[1]):
-            for name in self.closure(module, function):
-                self.owners.setdefault((module, name), lesson)
+            queue = [function]
+            while queue:
+                name = queue.pop()
+                if (module, name) not in self.owners:  # else whatever it uses has an owner too
+                    self.owners[module, name] = lesson
+                    queue += self.uses(module, name)[0]
 
     def read(self, path):
         """Takes in a module: its functions, classes and constants, and its imports."""
@@ -136,15 +140,6 @@ class Reference:
         nodes = ast.walk(ast.parse(self.defined[module][name]))
         found = {node.id for node in nodes if isinstance(node, ast.Name)}
         return found & self.defined[module].keys(), found & self.imports[module].keys()
-
-    def closure(self, module, name):
-        """A definition's name, and those of all in its module that it uses."""
-        found, queue = {name}, [name]
-        while queue:
-            new = self.uses(module, queue.pop())[0] - found
-            found |= new
-            queue += new
-        return found
 
 
 @functools.cache
