@@ -57,24 +57,20 @@ def write_report(course, show=print):
     lessons, totals = [], {}
     for name in names:
         lesson = Lesson(course, name, students)
-        lesson.waiting = {submission.student for submission in records.submissions_of(course, name)}
         for record in records.records_of(course, name):
             student = record["student"]
             who = name, student
-            lesson.waiting.discard(student)
             seen = lesson.add(record, by_hand.get(who, {}), comments.get(who, {}), who in late)
             page = _render("feedback.html.j2", lesson=lesson, record=record, **seen)
             write(course / "feedback" / student / name / f"{name}.html", page)
             totals[who] = seen["total"]
         if lesson.waiting:
-            waiting, everybody = len(lesson.waiting), lesson.count + len(lesson.waiting)
+            waiting, everybody = len(lesson.waiting), len(lesson.rows) + len(lesson.waiting)
             text = fold(f"""{name}: {waiting} of {everybody} are not graded yet, and have no grade in these
                 tables. `dolphins grade {course}` goes on.""")
             show(text)
             totals |= {(name, student): None for student in lesson.waiting}
-        if lesson.count:
-            handed_in = lesson.waiting | {row["student"] for row in lesson.rows}
-            lesson.missing = sorted(students.keys() - handed_in)
+        if lesson.rows:
             lessons.append(lesson)
     if not lessons:
         raise CourseError(f"{course}: nothing is graded yet. `dolphins grade {course}` does it.")
@@ -108,9 +104,9 @@ class Lesson:
         marks = [(cell.metadata.get("nbgrader", {}), cell.source) for cell in cells]
         stubs = {mark["grade_id"]: source for mark, source in marks if mark.get("solution")}
         self.likeness = {key: Likeness(stubs.get(key, "")) for key in self.exercises}
-        self.points, self.seconds, self.look, self.rows, self.missing = [], [], [], [], []
-        self.mistakes, self.texts, self.waiting = collections.Counter(), {}, set()
-        self.count = self.unconfined = 0
+        self.waiting = {submission.student for submission in records.submissions_of(course, name)}
+        self.rows, self.look, self.mistakes, self.texts = [], [], collections.Counter(), {}
+        self.unconfined = 0
 
     def called(self, student):
         """A student's name, else the id."""
@@ -126,16 +122,13 @@ class Lesson:
 
         given, comments: {exercise: points, text by hand}; late: whether it was handed in late.
         """
-        self.count += 1
         self.unconfined += record.get("sandbox") == "none"
         student, seconds = record["student"], record.get("seconds", 0.0)
+        self.waiting.discard(student)
         shown = [self.add_exercise(key, record, given, comments) for key in self.exercises]
         points = [one["points"] for one in shown]
         total = None if None in points else sum(points, 0.0)
         self.note(record, total, given)
-        if total is not None:
-            self.points.append(total)
-        self.seconds.append((seconds, student))
         row = {"student": student, "total": total, "points": points, "status": record["status"], "late": late}
         row |= {"by_hand": bool(given), "repairs": len(record.get("repairs", [])), "seconds": seconds}
         self.rows.append(row)
@@ -181,6 +174,15 @@ class Lesson:
             self.look.append((record["student"], why))
 
     @property
+    def missing(self):
+        """Who of the class handed in nothing, sorted."""
+        return sorted(self.students.keys() - self.waiting - {row["student"] for row in self.rows})
+
+    @property
+    def points(self):
+        return [row["total"] for row in self.rows if row["total"] is not None]
+
+    @property
     def histogram(self):
         return _histogram(self.points, self.of)
 
@@ -190,11 +192,11 @@ class Lesson:
 
     @property
     def median_seconds(self):
-        return statistics.median(seconds for seconds, _ in self.seconds)
+        return statistics.median(row["seconds"] for row in self.rows)
 
     @property
     def slowest(self):
-        return sorted(self.seconds, reverse=True)[:SLOWEST]
+        return sorted(((row["seconds"], row["student"]) for row in self.rows), reverse=True)[:SLOWEST]
 
     @property
     def most_common(self):

@@ -6,13 +6,22 @@ import shutil
 import sys
 from pathlib import Path
 
-from .errors import CourseError
+from .errors import CourseError, fold
 from .install import PACKAGES, install, kaolin_wheel
-from .machine import MIN_PYTHON, choose_device, has_module, on_colab, small, too_old, version_of
-
-REPOSITORY = (
-    ""  # "owner/name" on GitHub; where it is named, the notebooks have Colab badges and can fetch the course
+from .keep import bring_back, kept
+from .machine import (
+    MIN_PYTHON,
+    choose_device,
+    has_module,
+    ipython_shell,
+    on_colab,
+    small,
+    too_old,
+    version_of,
 )
+
+# "owner/name" on GitHub; where it is named, the notebooks have Colab badges and can fetch the course.
+REPOSITORY = ""
 
 
 class NotReady(CourseError):
@@ -23,15 +32,15 @@ class NotReady(CourseError):
 
 
 def setup(lesson):
-    """What every notebook calls first: gets what is missing, and says in a few lines what is here and what
-    follows from it.
+    """What every notebook calls first: gets what is missing, and says in a few lines what is here.
 
-    Can be called again at any time. It installs no torch, no NumPy and nothing of Jupyter, and replaces no
-    package. Raises NotReady where the lesson could not run.
+    It also says what follows from that, and can be called again at any time. It installs no torch, no NumPy
+    and nothing of Jupyter, and replaces no package. Raises NotReady where the lesson could not run.
     """
+    python = platform.python_version()
     if sys.version_info < MIN_PYTHON:
-        raise NotReady(f"""this is Python {platform.python_version()}, the course needs
-            {MIN_PYTHON[0]}.{MIN_PYTHON[1]} or newer.""")
+        needed = ".".join(map(str, MIN_PYTHON))
+        raise NotReady(f"this is Python {python}, the course needs {needed} or newer.")
     for name in ("numpy", "torch"):
         if not has_module(name):
             raise NotReady(f"""{name} is not installed in {sys.executable}, and this cell never installs it.
@@ -42,19 +51,15 @@ def setup(lesson):
         raise NotReady(f"torch {torch_version} is too old, 2.6 or newer is needed: pip install -U torch.")
     _show_stubs_in_a_line()
     where = ", on Colab" if on_colab() else ""
-    print(
-        f"Lesson {lesson}: Python {platform.python_version()}, torch {torch_version}{where}."
-        + (" Small sizes (DOLPHINS_SMALL is set)." if small() else "")
-    )
+    sizes = " Small sizes (DOLPHINS_SMALL is set)." if small() else ""
+    print(f"Lesson {lesson}: Python {python}, torch {torch_version}{where}.{sizes}")
     print(f"The course is in {Path(__file__).resolve().parents[1]}.")
     for part in (_packages_lines, _device_lines, _pack_lines, _work_lines):
         try:
             for line in part():
                 print(line)
-        except NotReady:
-            raise
         except CourseError as error:
-            raise NotReady(str(error)) from None
+            raise NotReady(error) from None
 
 
 def _show_stubs_in_a_line():
@@ -62,29 +67,23 @@ def _show_stubs_in_a_line():
 
     Every other error keeps its traceback.
     """
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return
-    shell = get_ipython()
-    if shell is None:
-        return
 
     def shown(shell, kind, error, trace, tb_offset=None):
         if re.match(r"Exercise \d+: ", str(error)):
             error._render_traceback_ = lambda: [f"{kind.__name__}: {error}"]
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
-    shell.set_custom_exc((NotImplementedError,), shown)
+    if ipython_shell():
+        ipython_shell().set_custom_exc((NotImplementedError,), shown)
 
 
 def _packages_lines():
     missing = {module: PACKAGES[module] for module in PACKAGES if not has_module(module)}
     if not missing:
         return
-    names = ", ".join(package for package, _ in missing.values())
-    print(f"Installing what is missing: {names} ...", flush=True)
-    reason = install([package for package, _ in missing.values()])
+    packages = [package for package, _ in missing.values()]
+    print(f"Installing what is missing: {', '.join(packages)} ...", flush=True)
+    reason = install(packages)
     for module, (package, loss) in missing.items():
         if not has_module(module):
             yield f"{package} could not be installed ({reason}): {loss}."
@@ -100,24 +99,20 @@ def _device_lines():
     if device.type == "cuda":
         gib = torch.cuda.get_device_properties(device).total_memory / 2**30
         yield f"Device: {torch.cuda.get_device_name()} ({gib:.0f} GiB); renderer: {renderer}."
-        if not has_module("kaolin"):
-            wheel = kaolin_wheel(torch.__version__)
-            if wheel:
-                yield (
-                    "kaolin is not needed, but there is a wheel of it for this machine. To use it, run this in a new cell, "
-                    f"then restart the kernel: from course_lib.install import install; install({wheel})"
-                )
+        wheel = None if has_module("kaolin") else kaolin_wheel(torch.__version__)
+        if wheel:
+            yield fold(f"""kaolin is not needed, but there is a wheel of it for this machine. To use it, run
+                this in a new cell, then restart the kernel: from course_lib.install import install;
+                install({wheel})""")
         return
     if shutil.which("nvidia-smi"):
-        yield (
-            "Device: the CPU. There is an NVIDIA driver here, but torch finds no GPU: it is a CPU build, or the driver is "
-            "too old for it."
-        )
-    elif on_colab():
-        yield "Device: the CPU, which is enough for everything here."
-        yield "For a GPU: Runtime > Change runtime type. That is a new machine, so download first what you want to keep."
+        yield fold("""Device: the CPU. There is an NVIDIA driver here, but torch finds no GPU: it is a CPU
+            build, or the driver is too old for it.""")
     else:
         yield "Device: the CPU, which is enough for everything here."
+        if on_colab():
+            yield fold("""For a GPU: Runtime > Change runtime type. That is a new machine, so download first
+                what you want to keep.""")
     compiled = ", compiled when first used, which takes up to a minute once" if renderer == "numba" else ""
     yield f"Renderer: {renderer}{compiled}."
 
@@ -136,12 +131,11 @@ def _pack_lines():
                 Delete the folder of the course (not your notebooks), get it again, and run this cell
                 again.""")
     title, clip = describe(pack).splitlines()[:2]
-    yield f"Pack: {title.split(' (')[0]}, {' '.join(clip.split()[2:])}{'; every file is whole' if listed else ''}."
+    whole = "; every file is whole" if listed else ""
+    yield f"Pack: {title.split(' (')[0]}, {' '.join(clip.split()[2:])}{whole}."
 
 
 def _work_lines():
-    from .keep import bring_back, kept
-
     restored = bring_back()
     if restored:
         yield restored

@@ -4,7 +4,7 @@ import re
 
 
 def fold(text):
-    """A sentence that stands on several lines of code, as one line: a break with its indentation becomes a space."""
+    """A text that stands on several lines of code, as one line: a break with its indentation is a space."""
     return re.sub(r"\n {8,}", " ", text)
 
 
@@ -12,8 +12,8 @@ class CourseError(Exception):
     """A mistake that the person at the keyboard can mend.
 
     The text says what was wrong, what was found and where, what was expected, and what to do; it is folded.
-    The command line prints it as it is, without a traceback, and ends with exit code 1; a notebook shows it as
-    one line.
+    The command line prints it as it is, without a traceback, and ends with exit code 1; a notebook shows it
+    as one line.
     """
 
     def __init__(self, text=""):

@@ -2,14 +2,16 @@
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 
 
 @contextlib.contextmanager
 def replacing(path, suffix=""):
-    """A temporary path beside `path`, which takes its place if the block ends well, and is gone if it does not.
+    """A temporary path that takes the place of `path` if the block ends well, and is gone if it does not.
 
-    suffix: ending of the temporary name, for what chooses a format by it. The folder is made where it is missing.
+    suffix: ending of the temporary name, for what chooses a format by it. The folder is made where it is
+    missing.
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part{suffix}")
@@ -30,3 +32,18 @@ def write(path, data):
         file.flush()
         os.fsync(file.fileno())
     return Path(path)
+
+
+def put_in_place(new, folder):
+    """Gives a finished folder its name. What was there goes once the new one is in place, or stays."""
+    old = new.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

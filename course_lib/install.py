@@ -1,5 +1,4 @@
-"""Packages that are missing, installed without touching those that are there; and where a wheel of kaolin
-is."""
+"""Packages that are missing, installed without touching those that are there; where a wheel of kaolin is."""
 
 import importlib
 import importlib.metadata
@@ -24,70 +23,52 @@ KAOLIN_WHEELS = "https://nvidia-kaolin.s3.us-east-2.amazonaws.com/"
 
 
 def install(packages):
-    """Installs packages, and what they need, with pip, which is told to leave every package that is here as
-    it is.
+    """Installs packages with pip, which must leave every package that is here as it is. -> None, or why not
 
-    -> None, or why it failed, in a line.
+    What they need is installed too.
     """
     here = {}
-    for distribution in importlib.metadata.distributions():
-        name = distribution.metadata["Name"]
-        if name and name not in here:
-            here[name] = f"{name}=={distribution.version}"
+    for distribution in importlib.metadata.distributions():  # the first of a name is the one that is used
+        here.setdefault(distribution.metadata["Name"], distribution.version)
+    frozen = [f"{name}=={version}" for name, version in here.items() if name]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command += ["--only-binary", ":all:"]
     with tempfile.TemporaryDirectory() as folder:
-        frozen = Path(folder) / "installed.txt"
-        frozen.write_text("\n".join(here.values()) + "\n", encoding="utf-8")
+        constraints = Path(folder, "installed.txt")
+        constraints.write_text("\n".join(frozen) + "\n", encoding="utf-8")
+        command += ["--constraint", str(constraints), *packages]
         try:
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "--no-input",
-                    "--only-binary",
-                    ":all:",
-                    "--constraint",
-                    str(frozen),
-                    *packages,
-                ],
-                capture_output=True,
-                text=True,
-                timeout=600,
-            )
+            done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"pip did not come to an end ({type(error).__name__})"
     importlib.invalidate_caches()
     if done.returncode == 0:
         return None
-    errors = [
-        line for line in (done.stderr + done.stdout).splitlines() if line.startswith("ERROR")
-    ] or done.stderr.splitlines()
-    return (errors[-1].removeprefix("ERROR: ") if errors else f"pip ended with code {done.returncode}")[:200]
+    said = done.stderr.splitlines()
+    errors = [line for line in said + done.stdout.splitlines() if line.startswith("ERROR")]
+    last = (errors or said or [f"pip ended with code {done.returncode}"])[-1]
+    return last.removeprefix("ERROR: ")[:200]
 
 
-def kaolin_wheel(torch_version, python=None, read=None):
-    """The requirement that pip can install kaolin with for this torch build and Python, None where there is
-    no such wheel.
+def kaolin_wheel(torch_version, python=f"cp{sys.version_info.major}{sys.version_info.minor}"):
+    """The arguments with which pip installs kaolin for a torch, "2.8.0+cu128", and a Python, "cp312". -> list
 
-    torch_version: "2.8.0+cu128". -> [arguments of pip install], or None
+    None where there is no such wheel.
     """
     version, _, cuda = torch_version.partition("+")
     if not cuda.startswith("cu"):
         return None
     page = f"{KAOLIN_WHEELS}torch-{version}_{cuda}.html"
-    python = python or f"cp{sys.version_info.major}{sys.version_info.minor}"
     platform_tag = "win_amd64" if sys.platform == "win32" else "linux_x86_64"
     try:
-        text = (read or _read_page)(page)
+        text = _read_page(page)
     except OSError:  # no such page, or no network
         return None
     found = re.findall(rf"kaolin-(\d+(?:\.\d+)*)-{python}-{python}-(?:many)?\w*{platform_tag}\.whl", text)
     if not found:
         return None
-    return [f"kaolin=={max(found, key=lambda v: [int(n) for n in v.split('.')])}", "--find-links", page]
+    newest = max(found, key=lambda version: [int(n) for n in version.split(".")])
+    return [f"kaolin=={newest}", "--find-links", page]
 
 
 def _read_page(url):

@@ -1,5 +1,4 @@
-"""What a student wrote, kept for later lessons: `keep(batch_rodrigues)`, then `from my_work import
-batch_rodrigues`.
+"""What a student wrote, kept for later: `keep(batch_rodrigues)`, then `from my_work import batch_rodrigues`.
 
 Each function goes into a file of its own beside the notebook, my_work/batch_rodrigues.py, with the imports,
 constants and helper functions of the notebook that it uses, so that it works after a restart and in another
@@ -9,12 +8,12 @@ could not.
 
 import ast
 import contextlib
+import copy
 import importlib
 import importlib.util
 import inspect
 import io
 import linecache
-import os
 import shutil
 import symtable
 import sys
@@ -24,14 +23,17 @@ import weakref
 import zipfile
 from pathlib import Path
 
-from .errors import fold
+from . import files
+from .errors import CourseError
+from .machine import ipython_shell, on_colab
 
 FOLDER = "my_work"
-CHECKED = "CHECK_GAVE"  # in a file of it: the points that its check gave, of how many; absent where it was not checked
+# In a file of the folder: the points that its check gave, of how many; absent where it was not checked.
+CHECKED = "CHECK_GAVE"
 ZIP = "my_work.zip"  # on Colab, to download; a zip of this name beside the notebook is unpacked by `setup`
 MAX_RESTORED = 1 << 20  # bytes; a student's functions are a few kB
 
-INIT = '''"""What you wrote, kept by keep(): from my_work import NAME. Each is imported when it is asked for."""
+INIT = '''"""What you wrote, kept by keep(): from my_work import NAME. Each is imported when asked for."""
 
 import importlib
 import sys
@@ -40,13 +42,14 @@ from pathlib import Path
 
 
 class NotKept(ImportError):
-    def _render_traceback_(self):                              # a notebook shows one line
+    def _render_traceback_(self):  # a notebook shows one line
         return [str(self)]
 
 
 class Kept(types.ModuleType):
-    def __setattr__(self, name, value):                        # Python sets the module of that name here; the function is wanted
-        super().__setattr__(name, getattr(value, name, value) if isinstance(value, types.ModuleType) else value)
+    def __setattr__(self, name, value):  # Python sets the module of that name here; the function is wanted
+        is_module = isinstance(value, types.ModuleType)
+        super().__setattr__(name, getattr(value, name, value) if is_module else value)
 
 
 sys.modules[__name__].__class__ = Kept
@@ -56,16 +59,24 @@ def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
     if not Path(__file__).with_name(f"{name}.py").is_file():
-        raise NotKept(f"my_work has no {name} yet. Solve its exercise and run keep({name}) there, or copy the {name}.py that you "
-                      f"kept into {Path(__file__).parent}, or set USE_MY_WORK = False")
+        raise NotKept(f"my_work has no {name} yet. Solve its exercise and run keep({name}) there, or copy "
+                      f"the {name}.py that you kept into {Path(__file__).parent}, or set USE_MY_WORK = False")
     return getattr(importlib.import_module(f"{__name__}.{name}"), name)
 '''
 
 _checked = weakref.WeakKeyDictionary()  # function -> (points that its check gave, of how many)
 
 
+class NotKept(CourseError, ImportError):
+    """A function that is still to be written, or kept elsewhere. A notebook shows it as one line."""
+
+
+class _Cannot(CourseError):
+    """Why a function cannot be kept, for a student."""
+
+
 def remember(functions, points, of):
-    """What the check of an exercise gave for its functions, so that `keep` can say it.
+    """Notes what the check of an exercise gave for its functions, so that `keep` can say it.
 
     Other values are ignored.
     """
@@ -81,36 +92,32 @@ def keep(*functions):
     what was kept of it before stays. One that its check found wrong is kept, with a line that says so.
     """
     for function in functions:
-        print(_keep(function, Path.cwd() / FOLDER))
-    if functions and kept():
-        _say_where()
+        try:
+            print(_keep(function, Path.cwd() / FOLDER))
+        except _Cannot as reason:
+            print(f"Not kept: {reason}")
+    if functions and kept() and on_colab():
+        part = Path(shutil.make_archive(f".{FOLDER}.part", "zip", root_dir=".", base_dir=FOLDER))
+        part.replace(ZIP)
+        print("Colab deletes its files when the runtime ends. To keep yours:")
+        print(f"    from google.colab import files; files.download({ZIP!r})")
+        print(f"Next time put {ZIP} beside the notebook, and its first cell brings them back.")
 
 
-def kept(folder=None):
+def kept():
     """Names of the functions that are kept."""
-    folder = Path(folder or Path.cwd() / FOLDER)
-    return sorted(
-        path.stem for path in folder.glob("*.py") if path.stem.isidentifier() and path.stem != "__init__"
-    )
+    return sorted(filter(None, (_function_in(path.name) for path in Path(FOLDER).glob("*.py"))))
 
 
-def bring_back(folder=None):
-    """Unpacks my_work.zip, if it lies beside the notebook and there is no my_work yet. -> a line that says
-    so, or None"""
-    folder = Path(folder or Path.cwd())
-    source, target = folder / ZIP, folder / FOLDER
+def bring_back(folder="."):
+    """Unpacks my_work.zip, if it lies in the folder and no my_work does. -> a line that says so, or None"""
+    source, target = Path(folder, ZIP), Path(folder, FOLDER)
     if target.exists() or not source.is_file():
         return None
     try:
         with zipfile.ZipFile(source) as packed:
-            entries = {
-                Path(entry.filename).stem: entry
-                for entry in packed.infolist()
-                if entry.filename.endswith(".py")
-            }
-            entries = {
-                name: entry for name, entry in entries.items() if name.isidentifier() and name != "__init__"
-            }
+            entries = {_function_in(entry.filename): entry for entry in packed.infolist()}
+            entries.pop(None, None)
             if sum(entry.file_size for entry in entries.values()) > MAX_RESTORED:
                 return f"{ZIP} was left alone: it holds far more than functions of yours."
             texts = {name: packed.read(entry).decode("utf-8") for name, entry in entries.items()}
@@ -118,40 +125,31 @@ def bring_back(folder=None):
         return f"{ZIP} cannot be read ({error}): your own work was not brought back."
     if not texts:
         return f"{ZIP} was left alone: there is none of your functions in it."
-    target.mkdir()
     for name, text in texts.items():
         _write(target / f"{name}.py", text)
-    _write_init(target)
+    _write(target / "__init__.py", INIT)
     return f"Brought back from {ZIP}: {', '.join(sorted(texts))}."
 
 
-class NotKept(ImportError):
-    """A function that is still to be written, or kept elsewhere.
-
-    A notebook shows it as one line, without a traceback.
-    """
-
-    def _render_traceback_(self):
-        return [str(self)]
+def _function_in(filename):
+    """The name of the function that a file of my_work holds; None for other files."""
+    name = Path(filename).stem
+    return name if filename.endswith(".py") and name.isidentifier() and name != "__init__" else None
 
 
 class _Beside:
-    """Sees to it that `from my_work import NAME` finds the folder beside the notebook, or says in a line that
-    there is none."""
+    """Lets `from my_work import NAME` find the folder beside the notebook, or say that there is none."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name != FOLDER or any(
-            (Path(place) / FOLDER / "__init__.py").is_file() for place in map(str, sys.path)
-        ):
+        if name != FOLDER or any(Path(str(place), FOLDER, "__init__.py").is_file() for place in sys.path):
             return None
-        folder = Path.cwd() / FOLDER
-        if not kept(folder):
+        if not kept():
             raise NotKept(f"""There is none of your work beside this notebook. What keep(...) kept is in the
                 folder {FOLDER} beside the notebook in which you ran it: copy that folder into {Path.cwd()},
                 or set USE_MY_WORK = False.""")
         with contextlib.suppress(OSError):  # functions were copied here one by one
-            _write_init(folder)
+            _write(Path.cwd() / FOLDER / "__init__.py", INIT)
         return None
 
 
@@ -160,97 +158,82 @@ if not any(getattr(finder, "__name__", None) == "_Beside" for finder in sys.meta
 
 
 def _keep(function, folder):
-    """Keeps one function. -> the line to print"""
-    name = getattr(function, "__name__", None)
+    """Keeps one function. -> the line to print. Raises _Cannot."""
     if not isinstance(function, types.FunctionType):
-        return fold(f"""Not kept: this is of the type {type(function).__name__}, not a function. Name the
-            function itself, without calling it: keep(batch_rodrigues).""")
+        raise _Cannot(f"""this is of the type {type(function).__name__}, not a function. Name the function
+            itself, without calling it: keep(batch_rodrigues).""")
+    name, home = function.__name__, function.__module__.split(".")[0]
     if name == "<lambda>":
-        return "Not kept: a lambda has no name to keep it by. Write it as `def name(...): return ...`."
-    if function.__module__.split(".")[0] in ("solutions", "course_lib"):
-        return f"Not kept: this {name} is the course's, from {function.__module__}. Run the cell in which you write yours first."
-    if function.__module__.split(".")[0] == FOLDER:
+        raise _Cannot("a lambda has no name to keep it by. Write it as `def name(...): return ...`.")
+    if home in ("solutions", "course_lib"):
+        raise _Cannot(f"""this {name} is the course's, from {function.__module__}. Run the cell in which you
+            write yours first.""")
+    if home == FOLDER:
         return f"{name} is the one that is kept already."
-    try:
-        text = _program(function)
-    except _Cannot as reason:
-        return f"Not kept: {name}: {reason}"
+    text = _program(function)
     if _is_stub(text, name):
-        return f"Not kept: {name} is still to be written (there is a `raise NotImplementedError` in it)."
-    points, of = _checked.get(function, (None, None))  # a function that was written anew since is another one
-    if points is not None:
-        text += (
-            f"\n\n{CHECKED} = {points:g}, {of:g}                  # points of its check, when it was kept\n"
-        )
+        raise _Cannot(f"{name} is still to be written (there is a `raise NotImplementedError` in it).")
+    warning = ""
+    if function in _checked:  # a function that was written anew since is another one
+        points, of = _checked[function]
+        gave = f"{CHECKED} = {points:g}, {of:g}  # points of its check, when it was kept"
+        text += f"\n\n{gave}\n"
+        if points < of:
+            warning = f". But its check gave {points:g} of {of:g} points, and later lessons build on it."
     path = folder / f"{name}.py"
-    module = types.ModuleType(f"{FOLDER}.{name}")
-    module.__file__ = str(path)
-    try:  # does it stand on its own?
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(text, str(path), "exec"), module.__dict__)
-    except Exception as error:
-        return fold(f"""Not kept: {name} does not work on its own: {type(error).__name__}:
-            {" ".join(str(error).split())[:150]}. Give it what it needs as arguments.""")
+    _try(text, name, path)
     try:
-        folder.mkdir(exist_ok=True)
         _write(path, text)
-        _write_init(folder)
+        _write(folder / "__init__.py", INIT)
     except OSError as error:
-        return f"Not kept: {name}: {error.strerror or error}: {path}"
-    for loaded in [m for m in sys.modules if m == FOLDER or m.startswith(FOLDER + ".")]:
+        raise _Cannot(f"{name}: {error.strerror or error}: {path}") from None
+    for loaded in [module for module in sys.modules if f"{module}.".startswith(f"{FOLDER}.")]:
         del sys.modules[loaded]  # the next import finds the new one
-    wrong = points is not None and points < of
-    warning = (
-        f". But its check gave {points:g} of {of:g} points, and later lessons build on it." if wrong else ""
-    )
     return f"Kept {name} in {FOLDER}/{name}.py: from {FOLDER} import {name}{warning}"
 
 
+def _try(text, name, path):
+    """Raises _Cannot where a function's program does not stand on its own."""
+    module = types.ModuleType(f"{FOLDER}.{name}")
+    module.__file__ = str(path)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(text, str(path), "exec"), module.__dict__)
+            getattr(module, name)
+    except Exception as error:
+        said = " ".join(str(error).split())[:150]
+        raise _Cannot(f"""{name} does not work on its own: {type(error).__name__}: {said}. Give it what it
+            needs as arguments.""") from None
+
+
 def _write(path, text):
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    files.write(path, text)
     # Python compares whole seconds and sizes to see whether what it compiled is out of date: not enough
     # within a second.
     Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
     importlib.invalidate_caches()
 
 
-def _write_init(folder):
-    _write(folder / "__init__.py", INIT)
-
-
-def _say_where():
-    from .machine import on_colab
-
-    if not on_colab():
-        return
-    part = Path(shutil.make_archive(f".{FOLDER}.part", "zip", root_dir=".", base_dir=FOLDER))
-    os.replace(part, ZIP)
-    print(
-        "Colab deletes its files when the runtime ends. To keep yours:\n"
-        f"    from google.colab import files; files.download({ZIP!r})\n"
-        f"Next time put {ZIP} beside the notebook, and its first cell brings them back."
-    )
-
-
-# --- a function and what it uses, as a program
-# -----------------------------------------------------------------
-
-
-class _Cannot(Exception):
-    """Why a function cannot be written to a file, for a student."""
+# --- a function and what it uses, as a program --------------------------------------------------------------
 
 
 def _program(function):
-    """The text of a module that defines the function: with the imports, constants, classes and functions that
-    it uses."""
+    """The text of a module that defines the function, with what it uses of the notebook.
+
+    These are imports, constants, classes and functions. Raises _Cannot.
+    """
     function = inspect.unwrap(function)
-    if function.__closure__ and function.__code__.co_freevars:
-        raise _Cannot(f"""it uses {", ".join(function.__code__.co_freevars)} of a function around it. Define
-            it at the top of a cell.""")
-    own, made = _source_of(function), _top_level(function)
-    sources, seen = [], {function.__name__}
+    name, around = function.__name__, function.__code__.co_freevars
+    if function.__closure__ and around:
+        raise _Cannot(f"""{name}: it uses {", ".join(around)} of a function around it. Define it at the top of
+            a cell.""")
+    try:
+        own = textwrap.dedent(inspect.getsource(function)).rstrip()
+    except (OSError, TypeError, SyntaxError):
+        raise _Cannot(f"""{name}: its source cannot be read. Run the cell in which you write it, then this one
+            again.""") from None
+    made = _top_level(function)
+    sources, seen = [], {name}
 
     def visit(source):  # what a source uses stands before it
         for used in sorted(_names_used(source) - seen):
@@ -258,8 +241,8 @@ def _program(function):
                 continue
             seen.add(used)
             if used not in made:
-                raise _Cannot(f"""it uses `{used}`, which no single line at the top of a cell makes. Give it
-                    to the function as an argument.""")
+                raise _Cannot(f"""{name}: it uses `{used}`, which no single line at the top of a cell makes.
+                    Give it to the function as an argument.""")
             visit(made[used])
             if made[used] not in sources:  # a line that makes two names is written once
                 sources.append(made[used])
@@ -267,52 +250,27 @@ def _program(function):
     visit(own)
     imports = [source for source in sources if source.startswith(("import ", "from "))]
     others = [source for source in sources if source not in imports]
-    head = f'"""Kept from your notebook: {function.__name__}, and what it uses."""'
-    return "\n\n\n".join([head + ("\n\n" + "\n".join(imports) if imports else ""), *others, own]) + "\n"
-
-
-def _source_of(function):
-    """The source of a function, from the cell or file in which it was defined, with its decorators."""
-    lines = linecache.getlines(function.__code__.co_filename, function.__globals__)
-    try:
-        tree = ast.parse("".join(lines))
-    except SyntaxError:  # a cell with a %magic: the lines of the function alone
-        try:
-            return textwrap.dedent(inspect.getsource(function)).rstrip()
-        except (OSError, TypeError, SyntaxError, IndentationError):
-            raise _Cannot("""its source cannot be read. Run the cell in which you write it, then this one
-                again.""") from None
-    first = function.__code__.co_firstlineno
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == function.__name__:
-            start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            if start <= first <= node.lineno:
-                return textwrap.dedent("".join(lines[start - 1 : node.end_lineno])).rstrip()
-    raise _Cannot("its source cannot be read. Run the cell in which you write it, then this one again.")
+    head = [f'"""Kept from your notebook: {name}, and what it uses."""']
+    if imports:
+        head.append("\n".join(imports))
+    return "\n\n\n".join(["\n\n".join(head), *others, own]) + "\n"
 
 
 def _top_level(function):
     """The statements that make the notebook's names, the last of each. -> {name: source}"""
     found = {}
     for cell in _cells(function):
-        try:
-            tree = ast.parse(cell)
-        except (SyntaxError, ValueError):
-            continue
-        for node in tree.body:
-            found.update(_bindings(node, cell))
+        with contextlib.suppress(SyntaxError, ValueError):
+            for node in ast.parse(cell).body:
+                found.update(_bindings(node, cell))
     return found
 
 
 def _cells(function):
-    """The texts in which the function's names may be made: the notebook's cells as they were run, or the
-    function's file."""
-    with contextlib.suppress(ImportError):
-        from IPython import get_ipython
-
-        shell = get_ipython()
-        if shell is not None and function.__globals__ is shell.user_ns:
-            return [cell for cell in shell.user_ns["In"] if cell]
+    """The cells of the notebook as they were run, or the text of the file in which the function stands."""
+    shell = ipython_shell()
+    if shell is not None and function.__globals__ is shell.user_ns:
+        return [cell for cell in shell.user_ns["In"] if cell]
     return ["".join(linecache.getlines(function.__code__.co_filename, function.__globals__))]
 
 
@@ -320,16 +278,12 @@ def _bindings(node, text):
     """(name, source) of each name that a statement makes; of a line of imports, only what makes that name."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         for alias in node.names:
-            one = (
-                ast.Import([alias])
-                if isinstance(node, ast.Import)
-                else ast.ImportFrom(node.module, [alias], node.level)
-            )
+            one = copy.copy(node)
+            one.names = [alias]
             yield (alias.asname or alias.name).split(".")[0], ast.unparse(one)
-        return
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        start = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-        yield node.name, "\n".join(text.splitlines()[start - 1 : node.end_lineno])
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        yield node.name, "\n".join(text.splitlines()[first - 1 : node.end_lineno])
     elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for part in (part for target in targets for part in ast.walk(target)):
@@ -338,29 +292,17 @@ def _bindings(node, text):
 
 
 def _names_used(source):
-    """Global names that a piece of source reads, wherever in it; parameters and local names are not among
-    them."""
-    found = set()
-
-    def visit(table):
-        found.update(
-            s.get_name()
-            for s in table.get_symbols()
-            if s.is_referenced() and (s.is_global() or table.get_type() == "module")
-        )
-        for child in table.get_children():
-            visit(child)
-
-    visit(symtable.symtable(source, "kept", "exec"))
-    return found
+    """Global names that a source reads, wherever in it, and no parameters or local names. -> set"""
+    tables = [symtable.symtable(source, "kept", "exec")]
+    for table in tables:
+        tables.extend(table.get_children())
+    symbols = [(symbol, table.get_type() == "module") for table in tables for symbol in table.get_symbols()]
+    read = [symbol for symbol, on_top in symbols if symbol.is_referenced() and (on_top or symbol.is_global())]
+    return {symbol.get_name() for symbol in read}
 
 
 def _is_stub(text, name):
     """Whether the function `name` still begins with the exercise's NotImplementedError."""
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            return any(
-                isinstance(line, ast.Raise) and "NotImplementedError" in ast.unparse(line)
-                for line in node.body
-            )
-    return False
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    lines = [line for function in functions if function.name == name for line in function.body]
+    return any(isinstance(line, ast.Raise) and "NotImplementedError" in ast.unparse(line) for line in lines)

@@ -14,9 +14,7 @@ class tqdm(standard_tqdm):
     """
 
     def __init__(self, *args, **options):
-        options.setdefault("file", sys.stdout)
-        options.setdefault("ncols", 96)
-        options.setdefault("mininterval", 0.5)
+        options = {"file": sys.stdout, "ncols": 96, "mininterval": 0.5, **options}
         options["disable"] = bool(options.get("disable")) or not is_seen(options["file"])
         super().__init__(*args, **options)
 

@@ -3,40 +3,37 @@
     dolphins segment --pack PACK            segment_clip(find_pack("PACK"))
 
 SAM-2 (Ravi et al. 2024, arXiv 2408.00714) is the `sam2` package, with weights from the Hugging Face hub; it
-wants a GPU. The tracker (`tracker`) needs NumPy and SciPy alone and makes a mask in a tenth of a second or
-so. Both go from the prompts' frame to the end of the clip and then back to its start.
+wants a GPU. The tracker (`tracker`) needs NumPy and SciPy alone and makes a mask in about a tenth of a
+second. Both go from the prompts' frame to the end of the clip and then back to its start.
 
 Masks are written one by one into a hidden folder beside the one where they belong, each under another name
 first; when all are there, the folder gets its name. So whoever reads a clip finds all masks or none, and an
 interrupted run goes on where it stopped.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
+from . import files
 from .assets import clip_files
-from .errors import CourseError
+from .assets.clip_files import MASK_SUFFIXES, one_line
+from .errors import CourseError, fold
 from .machine import choose_device, has_module
 from .progress import tqdm
 
 METHODS = ("auto", "sam2", "tracker")
 HUB_CHECKPOINTS = {"cuda": "facebook/sam2-hiera-large", "cpu": "facebook/sam2.1-hiera-tiny"}
-INSTALL_SAM2 = (
-    "pip install hydra-core iopath huggingface_hub, and then "
-    "SAM2_BUILD_CUDA=0 pip install --no-deps --no-build-isolation sam2==1.1.0"
-)
+INSTALL_SAM2 = fold("""pip install hydra-core iopath huggingface_hub, and then
+        SAM2_BUILD_CUDA=0 pip install --no-deps --no-build-isolation sam2==1.1.0""")
 RUN = "run.json"  # in the folder of an unfinished run: what it was begun with
 
 
@@ -44,10 +41,9 @@ RUN = "run.json"  # in the folder of an unfinished run: what it was begun with
 class Clip:
     """Frames in order, each checked when it is read, and the points to begin from."""
 
-    folder: Path
     paths: list[Path]
     size_wh: tuple[int, int]
-    prompts: dict[str, Any] = field(repr=False)
+    prompts: dict = field(repr=False)
 
     @classmethod
     def of(cls, pack):
@@ -58,19 +54,14 @@ class Clip:
             raise CourseError(f"""{pack.prompts_path}: is missing, expected points to segment from. Open a
                 frame in an image viewer, note pixels on the animal and beside it, and write for example
                 {{"frame": 0, "points": [[300, 210], [291, 258]], "labels": [1, 0]}}""")
-        return cls(pack.frames_dir, paths, size, clip_files.load_prompts(pack.prompts_path, size, len(paths)))
+        return cls(paths, size, clip_files.load_prompts(pack.prompts_path, size, len(paths)))
 
     def __len__(self):
         return len(self.paths)
 
     def read(self, t):
         """Frame t, (H, W, 3) uint8."""
-        path = self.paths[t]
-        with clip_files.open_image(path) as image:
-            if image.size != self.size_wh:
-                raise CourseError(f"""{path}: is {image.width} x {image.height}, expected {self.size_wh[0]} x
-                    {self.size_wh[1]} as {self.paths[0].name}""")
-            return np.asarray(clip_files.decode_image(image, path, "RGB"))
+        return clip_files.read_image(self.paths[t], "RGB", self.size_wh, self.paths[0])
 
 
 def segment_clip(
@@ -105,21 +96,19 @@ def segment_clip(
                 command and --resume.""") from None
         _put_in_place(part, folder, clip, force)
     except OSError as error:
-        raise CourseError(f"""The masks could not be written to {folder} ({clip_files.one_line(error)}). Mend
-            that (disk space? permissions?) and go on with --resume, or name another folder with
-            --out.""") from None
+        raise CourseError(f"""The masks could not be written to {folder} ({one_line(error)}). Mend that (disk
+            space? permissions?) and go on with --resume, or name another folder with --out.""") from None
     if maker.held:
-        say(
-            f"In {len(maker.held)} frame(s) the animal was not found and the mask of the frame beside it stands in: "
-            f"{', '.join(map(str, sorted(maker.held)[:20]))}{', ...' if len(maker.held) > 20 else ''}. Look at these."
-        )
+        frames = [str(t) for t in sorted(maker.held)[:20]] + ["..."] * (len(maker.held) > 20)
+        text = fold(f"""In {len(maker.held)} frame(s) the animal was not found and the mask of the frame
+            beside it stands in: {", ".join(frames)}. Look at these.""")
+        say(text)
     say(f"{len(clip)} masks in {folder}, by {maker.name}.")
     return folder
 
 
 def choose(clip, method, device, checkpoint, say):
-    """What makes the masks, ready to begin: with `name`, `held`, and `propagate(done)` -> (t, mask) one by
-    one."""
+    """What makes the masks, ready to begin: with `name`, `held`, and `propagate(done)`, see `Tracker`."""
     from .tracker import Tracker
 
     if method == "auto" and not (has_module("sam2") and device.type == "cuda"):
@@ -137,48 +126,42 @@ def choose(clip, method, device, checkpoint, say):
     return Tracker(clip.read, len(clip), clip.prompts)
 
 
-# --- SAM-2
-# ------------------------------------------------------------------------------------------------------------
+# --- SAM-2 --------------------------------------------------------------------------------------------------
 
 
 def load_predictor(checkpoint, device, overrides=()):
-    """SAM-2's video predictor with its weights, a name on the hub or a file of the name that the weights have
-    there.
+    """SAM-2's video predictor with its weights.
 
-    overrides: of the model's configuration (hydra). Raises CourseError where the package or the weights are
-    missing.
+    checkpoint: a name on the hub, or a file of the name that the weights have there; overrides: of the
+    model's configuration (hydra). Raises CourseError where the package or the weights are missing.
     """
     try:
         from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES, build_sam2_video_predictor
         from sam2.sam2_video_predictor import SAM2VideoPredictor
     except Exception as error:  # it has other ways to fail besides ImportError
-        raise CourseError(f"""SAM-2 cannot be used here ({type(error).__name__}:
-            {clip_files.one_line(error)}). Install it with {INSTALL_SAM2}; or use --method tracker, which
-            needs nothing.""") from None
+        raise CourseError(f"""SAM-2 cannot be used here ({type(error).__name__}: {one_line(error)}). Install
+            it with {INSTALL_SAM2}; or use --method tracker, which needs nothing.""") from None
     options = dict(device=str(device), hydra_overrides_extra=list(overrides))
     path = Path(checkpoint)
+    configs = {filename: config for config, filename in HF_MODEL_ID_TO_FILENAMES.values()}
+    on_hub = checkpoint in HF_MODEL_ID_TO_FILENAMES
+    if not on_hub and not path.is_file():
+        raise CourseError(f"""SAM-2 has no weights {checkpoint!r}, and there is no such file. Name one of
+            {", ".join(HF_MODEL_ID_TO_FILENAMES)}, or a file.""")
+    if not on_hub and path.name not in configs:
+        raise CourseError(f"""{path}: is not named as SAM-2's weights are ({", ".join(configs)}); by its name
+            the model's configuration is found.""")
     try:
-        if checkpoint in HF_MODEL_ID_TO_FILENAMES:
+        if on_hub:
             predictor = SAM2VideoPredictor.from_pretrained(checkpoint, **options)
-        elif path.is_file():
-            configs = {filename: config for config, filename in HF_MODEL_ID_TO_FILENAMES.values()}
-            if path.name not in configs:
-                raise CourseError(f"""{path}: is not named as SAM-2's weights are ({", ".join(configs)}); by
-                    its name the model's configuration is found.""")
-            predictor = build_sam2_video_predictor(configs[path.name], str(path), **options)
         else:
-            raise CourseError(f"""SAM-2 has no weights {checkpoint!r}, and there is no such file. Name one of
-                {", ".join(HF_MODEL_ID_TO_FILENAMES)}, or a file.""")
-    except CourseError:
-        raise
+            predictor = build_sam2_video_predictor(configs[path.name], str(path), **options)
     except Exception as error:  # network, disk, a damaged or foreign file: each library has its own
         _raise_if_memory(error, device)
         raise CourseError(f"""SAM-2's weights {checkpoint} could not be loaded ({type(error).__name__}:
-            {clip_files.one_line(error)[:200]}). They come from huggingface.co once, 0.2 to 0.9 GB. Mend that,
-            name a file that you have with --checkpoint, or use --method tracker.""") from None
-    predictor.fill_hole_area = (
-        0  # filling holes needs a CUDA extension, which the package is installed without
-    )
+            {one_line(error)[:200]}). They come from huggingface.co once, 0.2 to 0.9 GB. Mend that, name a
+            file that you have with --checkpoint, or use --method tracker.""") from None
+    predictor.fill_hole_area = 0  # needs a CUDA extension, which the package is installed without
     return predictor
 
 
@@ -194,87 +177,80 @@ class Sam2:
         self.held = []
 
     def propagate(self, done):
-        """Yields (t, mask (H, W) bool) for each frame that is not in `done`. What an interrupted run had in
-        its memory is lost; a run that goes on prompts with the points again, and with the last mask that is
-        there."""
-        clip, predictor, first = self.clip, self.predictor, self.clip.prompts["frame"]
+        """Yields (t, mask (H, W) bool) for each frame that is not in `done`, {t: mask}.
+
+        What an interrupted run had in its memory is lost; a run that goes on prompts with the points again,
+        and with the last mask that is there.
+        """
+        clip, prompts = self.clip, self.clip.prompts
         if self.device.type != "cuda":
-            self.say(
-                f"SAM-2 on a CPU: expect half a minute per frame on two cores, so {len(clip) / 120:.1f} hours for "
-                f"{len(clip)} frames, and {0.0126 * len(clip):.1f} GB of memory for the frames alone. "
-                "The tracker (--method tracker) takes a minute."
-            )
+            text = fold(f"""SAM-2 on a CPU: expect half a minute per frame on two cores, so
+                {len(clip) / 120:.1f} hours for {len(clip)} frames, and {0.0126 * len(clip):.1f} GB of memory
+                for the frames alone. The tracker (--method tracker) takes a minute.""")
+            self.say(text)
         for t in range(len(clip)):
             clip.read(t)  # a damaged frame is named now, not in the middle of it
+        points, labels = np.array(prompts["points"], np.float32), np.array(prompts["labels"], np.int32)
+        start = dict(async_loading_frames=True, offload_video_to_cpu=True)
         try:
-            with jpeg_folder(clip) as folder:
-                state = self.run(
-                    predictor.init_state, str(folder), async_loading_frames=True, offload_video_to_cpu=True
-                )
-                self.run(
-                    predictor.add_new_points_or_box,
-                    inference_state=state,
-                    frame_idx=first,
-                    obj_id=1,
-                    points=np.array(clip.prompts["points"], np.float32),
-                    labels=np.array(clip.prompts["labels"], np.int32),
-                )
-                first_mask = done.get(first)
-                for step, end in ((1, len(clip)), (-1, -1)):
-                    start, mask = first, first_mask
-                    while start + step in done:
-                        start += step
-                    if start != first:
-                        mask = done[start]
-                        self.run(
-                            predictor.add_new_mask,
-                            inference_state=state,
-                            frame_idx=start,
-                            obj_id=1,
-                            mask=mask,
-                        )
-                    if start + step == end and first in done:
-                        continue
-                    steps = predictor.propagate_in_video(state, start_frame_idx=start, reverse=step < 0)
-                    while (found := self.run(next, steps, None)) is not None:
-                        t, _, scores = found  # scores (1, 1, H, W)
-                        if t in done or (t == first and step < 0):
-                            continue
-                        seen = (scores[0, 0] > 0).cpu().numpy()
-                        if not seen.any() and mask is None:
-                            raise CourseError(f"""SAM-2 sees nothing at the points of frame {first}. Are they
-                                on the animal? Look at them in lesson 1, and mend prompts.json.""")
-                        if not seen.any():
-                            self.held.append(t)
-                        mask = seen if seen.any() else mask
-                        first_mask = mask if t == first else first_mask
-                        yield t, mask
+            with _jpeg_folder(clip) as folder:
+                state = self._run(self.predictor.init_state, str(folder), **start)
+                prompt = dict(inference_state=state, obj_id=1, frame_idx=prompts["frame"])
+                self._run(self.predictor.add_new_points_or_box, points=points, labels=labels, **prompt)
+                self.first_mask = done.get(prompts["frame"])
+                for step in (1, -1):
+                    yield from self._one_way(state, done, step)
         except RuntimeError as error:
             _raise_if_memory(error, self.device)
             raise
 
-    def run(self, function, *args, **options):
-        """Calls one step of SAM-2 without gradients, on CUDA in half precision."""
-        import torch
+    def _one_way(self, state, done, step):
+        """`propagate` from the prompts' frame to the end of the clip (step 1) or to its start (-1)."""
+        first, mask = self.clip.prompts["frame"], self.first_mask
+        start = first
+        while start + step in done:
+            start += step
+        if start != first:
+            mask = done[start]
+            prompt = dict(inference_state=state, obj_id=1, frame_idx=start)
+            self._run(self.predictor.add_new_mask, mask=mask, **prompt)
+        if start + step in (-1, len(self.clip)) and first in done:
+            return
+        steps = self.predictor.propagate_in_video(state, start_frame_idx=start, reverse=step < 0)
+        while (found := self._run(next, steps, None)) is not None:
+            t, _, scores = found  # scores (1, 1, H, W)
+            if t in done or (t == first and step < 0):
+                continue
+            seen = (scores[0, 0] > 0).cpu().numpy()
+            if seen.any():
+                mask = seen
+            elif mask is None:
+                raise CourseError(f"""SAM-2 sees nothing at the points of frame {first}. Are they on the
+                    animal? Look at them in lesson 1, and mend prompts.json.""")
+            else:
+                self.held.append(t)
+            if t == first:
+                self.first_mask = mask
+            yield t, mask
 
-        with torch.inference_mode(), contextlib.ExitStack() as stack:
-            if self.device.type == "cuda":
-                stack.enter_context(torch.autocast("cuda", dtype=torch.bfloat16))
+    def _run(self, function, *args, **options):
+        """Calls one step of SAM-2 without gradients, on CUDA in half precision."""
+        on_cuda = self.device.type == "cuda"
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=on_cuda):
             return function(*args, **options)
 
 
 @contextlib.contextmanager
-def jpeg_folder(clip):
-    """A folder with the frames as SAM-2 reads them, JPEGs and nothing else: the clip's own, or a copy that is
-    deleted again."""
-    if all(path.suffix.lower() in (".jpg", ".jpeg") for path in clip.paths) and len(
-        list(clip.folder.iterdir())
-    ) == len(clip):
-        yield clip.folder
+def _jpeg_folder(clip):
+    """A folder with the frames as JPEGs and nothing else: the clip's own, or a copy that is deleted again."""
+    are_jpegs = all(path.suffix.lower() in (".jpg", ".jpeg") for path in clip.paths)
+    folder = clip.paths[0].parent
+    if are_jpegs and len(list(folder.iterdir())) == len(clip):
+        yield folder
         return
     with tempfile.TemporaryDirectory() as folder:
         for t in range(len(clip)):
-            Image.fromarray(clip.read(t)).save(Path(folder) / f"{t:06d}.jpg", quality=98, subsampling=0)
+            Image.fromarray(clip.read(t)).save(Path(folder, f"{t:06d}.jpg"), quality=98, subsampling=0)
         yield Path(folder)
 
 
@@ -285,8 +261,7 @@ def _raise_if_memory(error, device):
             is done is kept.""") from None
 
 
-# --- writing
-# ----------------------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------------------
 
 
 def part_folder(folder):
@@ -299,25 +274,21 @@ def _check_folder(folder, force):
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise CourseError(f"""{folder} is {"a link" if folder.is_symlink() else "a file"}, expected a folder
             for the masks. Name another with --out.""")
-    there = (
-        [path for path in folder.iterdir() if not clip_files.is_junk(path.name)] if folder.is_dir() else []
-    )
-    foreign = [
-        path.name
-        for path in there
-        if path.suffix.lower() not in clip_files.MASK_SUFFIXES or not path.stem.isdigit()
-    ]
-    if foreign:
-        raise CourseError(f"""{folder} holds other things than masks ({", ".join(sorted(foreign)[:5])});
-            nothing was changed. Name another folder with --out.""")
-    if there and not force:
-        raise CourseError(f"""{folder} holds {len(there)} masks already; nothing was changed. Replace them
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    there = [path for path in paths if not clip_files.is_junk(path.name)]
+    masks = [path for path in there if path.suffix.lower() in MASK_SUFFIXES and path.stem.isdigit()]
+    if len(masks) < len(there):
+        foreign = [path.name for path in there if path not in masks]
+        raise CourseError(f"""{folder} holds other things than masks ({", ".join(foreign[:5])}); nothing was
+            changed. Name another folder with --out.""")
+    if masks and not force:
+        raise CourseError(f"""{folder} holds {len(masks)} masks already; nothing was changed. Replace them
             with --force, or name another folder with --out.""")
 
 
 def _is_complete(folder, clip):
     try:
-        return len(clip_files.numbered_images(folder, clip_files.MASK_SUFFIXES)) == len(clip)
+        return bool(clip_files.numbered_masks(folder, len(clip)))
     except CourseError:
         return False
 
@@ -325,25 +296,20 @@ def _is_complete(folder, clip):
 def _begin(folder, clip, name, force, resume):
     """The folder to write into, and the masks that an interrupted run left there, {t: (H, W) bool}."""
     part = part_folder(folder)
-    first = hashlib.sha256(
-        clip.paths[clip.prompts["frame"]].read_bytes()
-    ).hexdigest()  # others may have been mended since
-    settings = {"method": name, "prompts": clip.prompts, "number of frames": len(clip), "first frame": first}
     if part.exists() and not resume:
         if not force:
             raise CourseError(f"""{part} holds an interrupted run. Go on with it with --resume, or begin anew
                 with --force.""")
         shutil.rmtree(part)
-    if not part.exists():
-        part.mkdir(parents=True)
-        _replace(part / RUN, json.dumps(settings).encode())
-        return part, {}
+    # The first frame stands for all: others may have been mended since.
+    first = hashlib.sha256(clip.paths[clip.prompts["frame"]].read_bytes()).hexdigest()
+    settings = {"method": name, "prompts": clip.prompts, "number of frames": len(clip), "first frame": first}
     theirs = clip_files.read_json(part / RUN) if (part / RUN).exists() else settings
     different = [key for key in settings if not isinstance(theirs, dict) or theirs.get(key) != settings[key]]
     if different:
         raise CourseError(f"""{part} holds an interrupted run with another {" and another ".join(different)}.
             Use the same again, or begin anew with --force and without --resume.""")
-    _replace(part / RUN, json.dumps(settings).encode())
+    files.write(part / RUN, json.dumps(settings))
     done = {}
     for path in sorted(part.glob("*.png")):
         if path.stem.isdigit() and int(path.stem) < len(clip):
@@ -356,15 +322,8 @@ def _begin(folder, clip, name, force, resume):
 
 
 def _write_mask(mask, path):
-    part = path.with_name(f".{path.name}.part")
-    Image.fromarray(mask.astype(np.uint8) * 255).save(part, format="PNG")
-    os.replace(part, path)
-
-
-def _replace(path, data):
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    with files.replacing(path) as part:
+        Image.fromarray(mask.astype(np.uint8) * 255).save(part, format="PNG")
 
 
 def _put_in_place(part, folder, clip, force):
@@ -377,9 +336,4 @@ def _put_in_place(part, folder, clip, force):
     for path in part.iterdir():  # run.json, and what was being written when a run was killed
         if path.suffix != ".png":
             path.unlink()
-    old = folder.parent / f".{folder.name}.old"
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    part.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    files.put_in_place(part, folder)

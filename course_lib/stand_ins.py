@@ -5,12 +5,12 @@ import importlib
 import io
 import sys
 
+from .errors import fold
 from .keep import CHECKED, FOLDER, NotKept
 
 
 def yours(module, name, asked, released):
-    """What a release has in place of solutions that are still to be written: what you kept of them, else what
-    does meanwhile.
+    """What you kept of a solution that a release lacks, else what does meanwhile. -> the function
 
     module: that asks; asked: {function: (its exercise's number, "module.function" of the course that does for
     other lessons, or "")}; released: the lessons of the release, in words. Where something else does, what
@@ -28,11 +28,9 @@ def yours(module, name, asked, released):
             found = getattr(importlib.import_module(FOLDER), name)
         points, of = getattr(sys.modules.get(f"{FOLDER}.{name}"), CHECKED, (None, None))
     except Exception as error:  # not kept yet, or what was kept does not run any more
-        why = (
-            ""
-            if isinstance(error, ImportError)
-            else f" (what you kept of it fails: {type(error).__name__}: {error})"
-        )
+        why = f" (what you kept of it fails: {type(error).__name__}: {error})"
+        if isinstance(error, ImportError):
+            why = ""
         if not spare:
             raise NotKept(f"""{name} is exercise {number}, which is yours to write{why}: solve it, run
                 keep({name}) there, and run this cell again. If {FOLDER} lies elsewhere, put it beside this
@@ -42,18 +40,15 @@ def yours(module, name, asked, released):
     if points is not None and points >= of:
         print(f"{name}: your own, from {FOLDER}.")
         return found
-    what = (
-        "was not checked before it was kept"
-        if points is None
-        else f"had {points:g} of {of:g} points in its check"
-    )
+    what = "was not checked before it was kept"
+    if points is not None:
+        what = f"had {points:g} of {of:g} points in its check"
     if not spare:
         print(f"{name}: your own, from {FOLDER}. It {what}: if something is odd below, look there first.")
         return found
-    print(
-        f"{name}: the one that you kept {what}, so {spare} does for this lesson. For yours, run its check and keep({name}) "
-        "again; to take it as it is, USE_MY_WORK = True."
-    )
+    advice = fold(f"""For yours, run its check and keep({name}) again; to take it as it is, USE_MY_WORK =
+        True.""")
+    print(f"{name}: the one that you kept {what}, so {spare} does for this lesson. {advice}")
     return _course_function(spare)
 
 

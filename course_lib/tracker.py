@@ -4,14 +4,12 @@ Three steps for each frame, each a function below:
 
     stand_out   how unlike the water beside it each pixel is, in standard deviations of that water's colour
     follow      where the last mask has gone: the shift under which it covers most of what stands out now
-    outline     which pixels stand out at least half as much as the animal does close by, and hang together with it
+    outline     which pixels stand out half as much as the animal close by or more, and hang together with it
 
 It is made for one animal on water that is smooth against it. It knows no shapes: what hides the animal, or
 looks as unlike the water and touches it (foam, a second animal), is taken with it. Runs on NumPy and SciPy
 alone.
 """
-
-from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage, signal
@@ -37,9 +35,12 @@ class Tracker:
         self.held = []
 
     def propagate(self, done):
-        """Yields (t, mask (H, W) bool) for each frame that is not in `done`: from the prompts' frame to the
-        end, then back to the start. A mask depends on the frame, on its neighbour's mask and on the first
-        one, so a run that goes on from the masks `done` makes the same as one that was never interrupted."""
+        """Yields (t, mask (H, W) bool) for each frame that is not in `done`, {t: mask}.
+
+        From the prompts' frame to the end, then back to the start. A mask depends on the frame, on its
+        neighbour's mask and on the first one, so a run that goes on makes the same as one that was never
+        interrupted.
+        """
         first = self.prompts["frame"]
         mask = done.get(first)
         if mask is None:
@@ -72,51 +73,45 @@ def first_mask(image, points, labels):
     """
     H, W = image.shape[:2]
     where, on = np.rint(points).astype(int).clip(0, [W - 1, H - 1]), np.asarray(labels, bool)
-    reach = max(
-        np.ptp(where[on], axis=0).max(), min(H, W) // 12
-    )  # about the animal's length, if the points say it
+    # About the animal's length, if the points say it.
+    reach = max(np.ptp(where[on], axis=0).max(), min(H, W) // 12)
     box = window(where[on], max(0.8 * reach, min(H, W) // 4), (H, W))
     crop = smooth(image[box])
-    seeds, others = (marked(where[chosen], box, crop.shape[:2]) for chosen in (on, ~on))
+    seeds, others = (_marked(where[chosen], box, (H, W)) for chosen in (on, ~on))
     contrast = stand_out(crop, ndimage.distance_transform_edt(~seeds) > 0.12 * reach)
-    of_seeds = ndimage.maximum_filter(contrast, 3)[seeds]
-    if np.median(of_seeds) < SURE:
-        raise CourseError(f"""the points on the animal (label 1) look like the water around them:
-            {np.median(of_seeds):.1f} standard deviations from it, expected more than {SURE}. Move them onto
-            the animal, or use SAM-2 (--method sam2)""")
-    stands_out = (contrast > max(SURE, HALF * np.median(of_seeds))) & ~ndimage.binary_dilation(
-        others, iterations=2
-    )
-    mask = touching(stands_out, ndimage.binary_dilation(seeds, iterations=1))
-    for _ in range(
-        3
-    ):  # the water, the contrast and the outline, each time with a better idea of where the animal is
+    sure = np.median(ndimage.maximum_filter(contrast, 3)[seeds])
+    if sure < SURE:
+        raise CourseError(f"""the points on the animal (label 1) look like the water around them: {sure:.1f}
+            standard deviations from it, expected more than {SURE}. Move them onto the animal, or use SAM-2
+            (--method sam2)""")
+    stands_out = contrast > max(SURE, HALF * sure)
+    stands_out &= ~ndimage.binary_dilation(others, iterations=2)
+    mask = _touching(stands_out, ndimage.binary_dilation(seeds))
+    for _ in range(3):  # the water, the contrast, the outline, each time with a better idea of the animal
         mask = outline(crop, mask, thickness(mask), others)
         if not mask.any():
             raise CourseError("""nothing around the points on the animal (label 1) hangs together; put more of
                 them along its body""")
-    return whole(mask, box, (H, W))
+    return _whole(mask, box, (H, W))
 
 
 def next_mask(image, last, thick):
-    """The mask in a frame from the mask in the one beside it; None where the animal does not stand out from
-    the water.
+    """The mask in a frame from the mask in the one beside it; None where the animal does not stand out.
 
     thick: `thickness` of the first mask.
     """
     rows, columns = np.nonzero(last)
     box = window(np.stack([columns, rows], 1), 6 * thick, image.shape[:2])
-    crop, guess = smooth(image[box]), last[box]
-    guess = follow(stand_out(crop, beside(guess, thick)), guess, thick)
+    crop, mask = smooth(image[box]), last[box]
+    mask = follow(stand_out(crop, _beside(mask, thick)), mask, thick)
     for _ in range(2):
-        mask = outline(crop, guess, thick)
+        mask = outline(crop, mask, thick)
         if not 0.5 < mask.sum() / last.sum() < 2:
             return None
-        guess = mask
-    return whole(mask, box, image.shape[:2])
+    return _whole(mask, box, image.shape[:2])
 
 
-def beside(mask, thick):
+def _beside(mask, thick):
     """Pixels of the water beside the animal: one to five half widths away."""
     away = ndimage.distance_transform_edt(~mask)
     return (away > thick) & (away < 5 * thick)
@@ -139,12 +134,12 @@ def stand_out(crop, water):
         off = colours - A @ slope
         # A quarter of a grey level, squared: JPEG's rounding.
         precision = np.linalg.inv(np.cov(off[kept].T) + 0.25 * np.eye(3))
-        kept = mahalanobis(off, precision) < 3.5
-    return mahalanobis(crop - plane @ slope, precision)
+        kept = _mahalanobis(off, precision) < 3.5
+    return _mahalanobis(crop - plane @ slope, precision)
 
 
-def mahalanobis(off, precision):
-    """(..., 3), (3, 3) -> (...)"""
+def _mahalanobis(off, precision):
+    """Lengths of colours in standard deviations: (..., 3), (3, 3) -> (...)."""
     return np.sqrt(((off @ precision) * off).sum(-1))
 
 
@@ -153,28 +148,26 @@ def follow(contrast, mask, thick):
     reach = int(np.ceil(1.5 * thick))
     there = np.minimum(contrast, 2 * SURE)  # a glint counts no more than the animal
     there = np.pad(there - np.median(there), reach)
-    score = signal.fftconvolve(
-        there, mask[::-1, ::-1].astype(float), mode="valid"
-    )  # (2 reach + 1, 2 reach + 1)
+    turned = mask[::-1, ::-1].astype(float)
+    score = signal.fftconvolve(there, turned, mode="valid")  # (2 reach + 1, 2 reach + 1)
     dy, dx = (int(i) - reach for i in np.unravel_index(score.argmax(), score.shape))
     return ndimage.shift(mask.astype(np.uint8), (dy, dx), order=0).astype(bool)
 
 
 def outline(crop, guess, thick, others=None):
     """The animal's mask near a guess of it: (h, w) bool. `others`: pixels that are surely none of it."""
-    contrast = stand_out(crop, beside(guess, thick))
+    contrast = stand_out(crop, _beside(guess, thick))
     size = 2 * max(1, int(0.5 * thick)) + 1
     inside = ndimage.uniform_filter(guess.astype(np.float32), size)
-    close_by = ndimage.uniform_filter(np.where(guess, contrast, 0), size) / np.maximum(
-        inside, 1e-6
-    )  # mean over the guess
+    close_by = ndimage.uniform_filter(np.where(guess, contrast, 0), size)
+    close_by /= np.maximum(inside, 1e-6)  # the mean over the guess
     stands_out = contrast > np.maximum(SURE, np.where(inside > 1e-3, HALF * close_by, np.inf))
     near = ndimage.distance_transform_edt(~guess) <= max(3.0, thick)
     stands_out &= near if others is None else near & ~others
-    return ndimage.binary_fill_holes(touching(stands_out, guess))
+    return ndimage.binary_fill_holes(_touching(stands_out, guess))
 
 
-def touching(region, core):
+def _touching(region, core):
     """The connected parts of a region that overlap with `core`, small crumbs left out."""
     parts, n = ndimage.label(region)
     overlap = np.bincount(parts[core & region], minlength=n + 1)
@@ -182,6 +175,7 @@ def touching(region, core):
 
 
 def smooth(crop):
+    """A part of an image (h, w, 3), blurred a little, as floats."""
     return ndimage.gaussian_filter(crop.astype(np.float64), (BLUR, BLUR, 0))
 
 
@@ -192,16 +186,15 @@ def window(points, margin, shape):
     return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
 
-def marked(points, box, shape):
-    """The points [x, y] as pixels of the box: (h, w) bool."""
-    x, y = points[:, 0] - box[1].start, points[:, 1] - box[0].start
-    inside = (x >= 0) & (y >= 0) & (x < shape[1]) & (y < shape[0])
+def _marked(points, box, shape):
+    """The points [x, y] as pixels of a box in an image: (h, w) bool."""
     image = np.zeros(shape, bool)
-    image[y[inside], x[inside]] = True
-    return image
+    image[points[:, 1], points[:, 0]] = True
+    return image[box]
 
 
-def whole(mask, box, shape):
+def _whole(mask, box, shape):
+    """The mask of a box as one of the image."""
     image = np.zeros(shape, bool)
     image[box] = mask
     return image

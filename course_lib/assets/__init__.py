@@ -1,5 +1,4 @@
-"""The asset pack: a template and a clip in one folder. Where everything in it lies, whether it is sound, how
-it gets here.
+"""The asset pack: a template and a clip in one folder. Its layout, whether it is sound, how it gets here.
 
     model/dolphin_model.pkl ...        the template (see `dolphin_model.MODEL_FILES`)
     data/CLIP/frames/000000.jpg ...    RGB frames
@@ -16,5 +15,5 @@ pickles go through `dolphin_model.safe_pickle`, arrays are read without pickles,
 """
 
 from .inspection import Findings, inspect_pack, sha256_manifest, verify_pack
-from .pack import EMBEDDED_PACK, AssetPack, describe, find_pack, ready_fit
+from .pack import CHECKPOINTS, EMBEDDED_PACK, AssetPack, describe, find_pack, ready_fit
 from .zip_import import ZipLimits, import_zip

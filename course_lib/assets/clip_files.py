@@ -1,7 +1,5 @@
 """Reading a clip's files: numbered images, masks, altitudes, prompts. What cannot be read says why."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
@@ -22,26 +20,31 @@ def numbered_images(folder, suffixes):
 
     Raises CourseError for a missing or empty folder, and for a file with another name.
     """
+    expected = f"expected images numbered without a gap, 000000{suffixes[0]}, 000001{suffixes[0]}, ..."
     if not folder.is_dir():
-        raise CourseError(f"{folder}: no such folder, expected images {_example(suffixes)}")
-    paths = sorted(p for p in folder.iterdir() if not is_junk(p.name))
+        raise CourseError(f"{folder}: no such folder, {expected}")
+    paths = sorted(path for path in folder.iterdir() if not is_junk(path.name))
     if not paths:
-        raise CourseError(f"{folder}: is empty, expected images {_example(suffixes)}")
+        raise CourseError(f"{folder}: is empty, {expected}")
     for path in paths:
-        if (
-            path.suffix.lower() not in suffixes
-            or not (path.stem.isascii() and path.stem.isdigit())
-            or not path.is_file()
-        ):
-            raise CourseError(f"""{path}: has an unexpected name, expected images {_example(suffixes)}; rename
-                it or take it away""")
-    paths.sort(key=lambda p: int(p.stem))
-    first = int(paths[0].stem)
-    for i, path in enumerate(paths):
-        if int(path.stem) != first + i:
-            wanted = f"{first + i:0{len(path.stem)}d}"
-            raise CourseError(f"""{folder / wanted}{path.suffix}: is missing (found {path.name} in its place),
-                expected images numbered without a gap from {paths[0].name} to {paths[-1].name}""")
+        numbered = path.stem.isascii() and path.stem.isdigit() and path.suffix.lower() in suffixes
+        if not numbered or not path.is_file():
+            raise CourseError(f"{path}: has an unexpected name, {expected}; rename it or take it away")
+    paths.sort(key=lambda path: int(path.stem))
+    for number, path in enumerate(paths, int(paths[0].stem)):
+        if int(path.stem) != number:
+            missing = folder / f"{number:0{len(path.stem)}d}{path.suffix}"
+            raise CourseError(f"""{missing}: is missing (found {path.name} in its place), expected images
+                numbered without a gap from {paths[0].name} to {paths[-1].name}""")
+    return paths
+
+
+def numbered_masks(folder, n_frames):
+    """The masks of a clip in order, one for each of its frames. Raises CourseError."""
+    paths = numbered_images(folder, MASK_SUFFIXES)
+    if len(paths) != n_frames:
+        raise CourseError(f"""{folder}: holds {len(paths)} masks for {n_frames} frames, expected one per
+            frame; segment the clip again""")
     return paths
 
 
@@ -77,12 +80,27 @@ def decode_image(image, path, mode):
             image; copy or import it again""") from None
 
 
+def read_image(path, mode, size_wh, first):
+    """An image as bytes, in mode RGB (H, W, 3), in mode L a mask (H, W), checked by `check_mask`.
+
+    size_wh: the (width, height) that it must have, as the image `first` has. Raises CourseError.
+    """
+    with open_image(path) as image:
+        if image.size != size_wh:
+            raise CourseError(f"""{path}: is {image.width} x {image.height}, expected {size_wh[0]} x
+                {size_wh[1]} as {first.name}""")
+        image = decode_image(image, path, mode)
+        if mode == "L":
+            check_mask(image, path)
+        return np.asarray(image)
+
+
 def check_mask(mask, path):
-    """Raise CourseError unless a decoded mask (mode L) holds 0 and 255 alone, and some 255."""
+    """Raises CourseError unless a decoded mask (mode L) holds 0 and 255 alone, and some 255."""
     counts = mask.histogram()
-    if counts[0] + counts[255] != mask.width * mask.height:
-        value = next(v for v in range(1, 255) if counts[v])
-        raise CourseError(f"{path}: holds the value {value}, expected a mask of 0 and 255 alone")
+    between = [value for value in range(1, 255) if counts[value]]
+    if between:
+        raise CourseError(f"{path}: holds the value {between[0]}, expected a mask of 0 and 255 alone")
     if counts[255] == 0:
         raise CourseError(f"""{path}: is empty (no pixel is white), expected a mask of the dolphin; segment
             the clip again or leave this frame and its mask out""")
@@ -100,14 +118,10 @@ def load_altitudes(path, n_frames):
         values = values.reshape(-1)
     if values.ndim != 1:
         raise CourseError(f"{path}: has shape {values.shape}, expected one altitude per frame")
-    if len(values) == n_frames:
-        first = 0
-    elif len(values) >= ALTITUDES_BEFORE + n_frames:
-        first = ALTITUDES_BEFORE
-    else:
+    first = 0 if len(values) == n_frames else ALTITUDES_BEFORE
+    if first and len(values) < first + n_frames:
         raise CourseError(f"""{path}: holds {len(values)} altitudes for {n_frames} frames, expected
-            {n_frames}, or at least {ALTITUDES_BEFORE + n_frames} (of which the first {ALTITUDES_BEFORE} are
-            left out)""")
+            {n_frames}, or at least {first + n_frames} (of which the first {first} are left out)""")
     used = values[first : first + n_frames].astype(np.float32) / np.float32(100)  # (T,)
     bad = ~np.isfinite(used) | (used <= 0)
     if bad.any():
@@ -118,48 +132,45 @@ def load_altitudes(path, n_frames):
 
 
 def load_prompts(path, size_wh, n_frames):
-    """The points to segment a clip from: {"frame": int, "points": [[x, y], ...], "labels": [1, 0, ...]},
-    checked.
+    """The points to segment a clip from: {"frame": int, "points": [[x, y], ...], "labels": [1, 0, ...]}.
 
     Points are pixels of a frame of size (width, height); label 1 is on the animal, 0 is not. Raises
-    CourseError.
+    CourseError for anything else.
     """
     prompts = read_json(path)
-
-    def fail(key, expected):
-        found = json.dumps(prompts.get(key)) if isinstance(prompts, dict) else json.dumps(prompts)
-        raise CourseError(f"{path}: {key} is {found[:60]}, expected {expected}")
-
     if not isinstance(prompts, dict):
-        fail("the file", 'an object {"frame": 0, "points": [[x, y], ...], "labels": [1, 0, ...]}')
-    if type(prompts.get("frame")) is not int or not 0 <= prompts["frame"] < n_frames:
-        fail("frame", f"a frame's number, 0 to {n_frames - 1}")
-    points, labels = prompts.get("points"), prompts.get("labels")
-    if (
-        not isinstance(points, list)
-        or not points
-        or not all(
-            isinstance(p, list)
-            and len(p) == 2
-            and all(type(x) in (int, float) and 0 <= x < n for x, n in zip(p, size_wh))
-            for p in points
-        )
+        raise CourseError(f"""{path}: the file is {json.dumps(prompts)[:60]}, expected an object {{"frame": 0,
+            "points": [[x, y], ...], "labels": [1, 0, ...]}}""")
+    frame, points, labels = (prompts.get(key) for key in ("frame", "points", "labels"))
+    width, height = size_wh
+    n_points = len(points) if isinstance(points, list) else 0
+    right_frame = type(frame) is int and 0 <= frame < n_frames
+    right_points = n_points > 0 and all(_is_pixel(point, size_wh) for point in points)
+    numbers = isinstance(labels, list) and all(type(n) is int for n in labels)
+    right_labels = numbers and len(labels) == n_points and {1} <= set(labels) <= {0, 1}
+    one_each = f"{n_points} numbers, 1 on the dolphin and 0 beside it, at least one of them 1"
+    for key, right, expected in (
+        ("frame", right_frame, f"a frame's number, 0 to {n_frames - 1}"),
+        ("points", right_points, f"a list of [x, y] within {width} x {height} pixels"),
+        ("labels", right_labels, one_each),
     ):
-        fail("points", f"a list of [x, y] within {size_wh[0]} x {size_wh[1]} pixels")
-    if (
-        not isinstance(labels, list)
-        or len(labels) != len(points)
-        or not all(type(n) is int and n in (0, 1) for n in labels)
-        or 1 not in labels
-    ):
-        fail("labels", f"{len(points)} numbers, 1 on the dolphin and 0 beside it, at least one of them 1")
+        if not right:
+            raise CourseError(f"{path}: {key} is {json.dumps(prompts.get(key))[:60]}, expected {expected}")
     return prompts
 
 
+def _is_pixel(point, size_wh):
+    if not isinstance(point, list) or len(point) != 2:
+        return False
+    return all(type(x) in (int, float) and 0 <= x < size for x, size in zip(point, size_wh))
+
+
 def read_json(path):
+    """The contents of a short JSON file. Raises CourseError."""
     try:
-        if path.stat().st_size > 1 << 24:
-            raise CourseError(f"{path}: is {path.stat().st_size} bytes long, expected a short JSON file")
+        n_bytes = path.stat().st_size
+        if n_bytes > 1 << 24:
+            raise CourseError(f"{path}: is {n_bytes} bytes long, expected a short JSON file")
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CourseError(f"{path}: no such file, expected JSON") from None
@@ -168,23 +179,21 @@ def read_json(path):
 
 
 def is_junk(name):
-    """What file managers leave behind."""
+    """Whether a file of this name is what file managers leave behind."""
     return name.startswith(".") or name in _JUNK
 
 
-def _example(suffixes):
-    return f"numbered without a gap, 000000{suffixes[0]}, 000001{suffixes[0]}, ..."
-
-
 def printable(text):
+    """A name from elsewhere, short and without control characters."""
     text = text if len(text) <= 80 else text[:80] + "..."
     return text if text.isprintable() else ascii(text)
+
+
+def one_line(error):
+    """What an error says, in one line; the name of its class if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _reason(error, path):
     """What a library says of a file, without the file's name, which the message begins with."""
     return one_line(error).replace(f" {str(path)!r}", "").replace(f"'{path}'", "the file")
-
-
-def one_line(error):
-    return " ".join(str(error).split()) or type(error).__name__

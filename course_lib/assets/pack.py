@@ -7,20 +7,16 @@ from pathlib import Path
 
 from ..dolphin_model.model_file import load_model
 from ..errors import CourseError
-from .clip_files import (
-    FRAME_SUFFIXES,
-    MASK_SUFFIXES,
-    image_size,
-    is_junk,
-    load_altitudes,
-    numbered_images,
-    printable,
-    read_json,
-)
+from . import clip_files
 
 EMBEDDED_PACK = Path(__file__).resolve().parents[2] / "assets" / "pack"
 PACK_VARIABLE = "DOLPHINS_PACK"
 CHECKPOINTS = EMBEDDED_PACK.parent / "checkpoints"  # ready fits of the embedded clip
+_MANIFEST = dict(name=str, version=str, license=str, clip=str, init_rot_up_deg=(int, float), files=dict)
+
+
+def _in_clip(*parts):
+    return property(lambda pack: pack.clip_dir.joinpath(*parts))
 
 
 class AssetPack:
@@ -28,21 +24,17 @@ class AssetPack:
 
     def __init__(self, root):
         self.root = Path(root)
+        self.model_dir, self.data_dir = self.root / "model", self.root / "data"
+        self.manifest_path = self.root / "manifest.json"
 
     def __repr__(self):
         return f"AssetPack({str(self.root)!r})"
 
-    @property
-    def model_dir(self):
-        return self.root / "model"
-
-    @property
-    def data_dir(self):
-        return self.root / "data"
-
-    @property
-    def manifest_path(self):
-        return self.root / "manifest.json"
+    clip_dir = property(lambda pack: pack.data_dir / pack.clip_name)
+    frames_dir = _in_clip("frames")
+    segmentation_dir = _in_clip("segmentation")
+    altitude_path = _in_clip("metadata", "altitude.npy")
+    prompts_path = _in_clip("metadata", "prompts.json")
 
     @cached_property
     def manifest(self):
@@ -55,39 +47,19 @@ class AssetPack:
         if "clip" in self.manifest:
             return self.manifest["clip"]
         try:
-            clips = sorted(
-                p.name for p in self.data_dir.iterdir() if p.is_dir() and not p.name.startswith(".")
-            )
+            folders = [path.name for path in self.data_dir.iterdir() if path.is_dir()]
         except OSError:
             raise CourseError(f"""{self.data_dir}: no such folder, expected data/CLIP/frames in the pack
                 {self.root}""") from None
+        clips = sorted(name for name in folders if not name.startswith("."))
         if len(clips) != 1:
             raise CourseError(f"""{self.data_dir}: holds {len(clips)} folders
                 ({", ".join(clips[:5]) or "none"}), expected one clip""")
         return clips[0]
 
     @property
-    def clip_dir(self):
-        return self.data_dir / self.clip_name
-
-    @property
-    def frames_dir(self):
-        return self.clip_dir / "frames"
-
-    @property
-    def segmentation_dir(self):
-        return self.clip_dir / "segmentation"
-
-    @property
-    def altitude_path(self):
-        return self.clip_dir / "metadata" / "altitude.npy"
-
-    @property
-    def prompts_path(self):
-        return self.clip_dir / "metadata" / "prompts.json"
-
-    @property
     def truth_path(self):
+        """The file of what is known of the clip; None where nothing is."""
         path = self.clip_dir / "truth.npz"
         return path if path.exists() else None
 
@@ -102,11 +74,12 @@ def find_pack(path=None):
 
     Raises CourseError if there is no pack; a zip is to be imported first.
     """
-    source = "--pack"
+    source, hint = "--pack", "Check the path"
     if path is None and os.environ.get(PACK_VARIABLE):
         path, source = os.environ[PACK_VARIABLE], PACK_VARIABLE
     if path is None:
         path, source = EMBEDDED_PACK, "the embedded pack"
+        hint = "Use the package from a git checkout, or name a pack with --pack"
     root = Path(path).expanduser()
     if root.is_file():
         if zipfile.is_zipfile(root) or root.suffix.lower() == ".zip":
@@ -114,11 +87,6 @@ def find_pack(path=None):
                 assets import {root}""")
         raise CourseError(f"{root} ({source}) is a file, expected the folder of a pack")
     if not root.is_dir():
-        hint = (
-            "Use the package from a git checkout, or name a pack with --pack"
-            if source == "the embedded pack"
-            else "Check the path"
-        )
         raise CourseError(f"{root} ({source}): no such folder. {hint}.")
     missing = [name for name in ("model", "data") if not (root / name).is_dir()]
     if missing:
@@ -133,65 +101,49 @@ def ready_fit(name="default"):
     name: of the recipe, "default" or "tutorial". The scene must be that of the whole clip. Raises CourseError
     for another name.
     """
-    path = CHECKPOINTS / f"fit_{name}.pth"
-    there = sorted(p.stem.removeprefix("fit_") for p in CHECKPOINTS.glob("fit_*.pth"))
+    there = sorted(path.stem.removeprefix("fit_") for path in CHECKPOINTS.glob("fit_*.pth"))
     if name not in there:
         raise CourseError(f"""There is no ready fit called {name!r} in {CHECKPOINTS}, expected
             {" or ".join(there) or "fit_default.pth"}. Use the package from a whole checkout of the
             course.""")
-    return path
+    return CHECKPOINTS / f"fit_{name}.pth"
 
 
 def describe(pack):
     """What is in a pack, in a few lines of plain text. Raises CourseError where a part cannot be read."""
-    manifest = pack.manifest
-    frames = numbered_images(pack.frames_dir, FRAME_SUFFIXES)
-    width, height = image_size(frames[0])
-    altitude = load_altitudes(pack.altitude_path, len(frames))
+    manifest, title = pack.manifest, pack.root.resolve().name
+    if manifest:
+        title = f"{manifest['name']} {manifest['version']} ({manifest['license']})"
+    frames = clip_files.numbered_images(pack.frames_dir, clip_files.FRAME_SUFFIXES)
+    width, height = clip_files.image_size(frames[0])
+    altitude = clip_files.load_altitudes(pack.altitude_path, len(frames))
     model = load_model(pack.model_dir / "dolphin_model.pkl")
-    masks = (
-        len(numbered_images(pack.segmentation_dir, MASK_SUFFIXES)) if pack.segmentation_dir.is_dir() else 0
+    masks = "no masks yet (dolphins segment)"
+    if pack.segmentation_dir.is_dir():
+        n_masks = len(clip_files.numbered_images(pack.segmentation_dir, clip_files.MASK_SUFFIXES))
+        masks = f"{n_masks} masks"
+    n_vertices, n_bones = model["weights"].shape
+    lines = (
+        f"{title}: {pack.root}",
+        f"  clip      {pack.clip_name}: {len(frames)} frames of {width} x {height}, {masks}",
+        f"  drone     {altitude.min():.1f} to {altitude.max():.1f} m above the sea",
+        f"  template  {n_vertices} vertices, {len(model['f'])} faces, {n_bones} bones",
+        f"  truth     {'known' if pack.truth_path else 'unknown (a real animal)'}",
     )
-    title = (
-        f"{manifest['name']} {manifest['version']} ({manifest['license']})"
-        if manifest
-        else pack.root.resolve().name
-    )
-    return "\n".join(
-        [
-            f"{title}: {pack.root}",
-            f"  clip      {pack.clip_name}: {len(frames)} frames of {width} x {height}, "
-            f"{f'{masks} masks' if masks else 'no masks yet (dolphins segment)'}",
-            f"  drone     {altitude.min():.1f} to {altitude.max():.1f} m above the sea",
-            f"  template  {len(model['v_template'])} vertices, {len(model['f'])} faces, "
-            f"{model['weights'].shape[1]} bones",
-            f"  truth     {'known' if pack.truth_path else 'unknown (a real animal)'}",
-        ]
-    )
+    return "\n".join(lines)
 
 
 def _read_manifest(path):
-    manifest = read_json(path)
-    wanted = {
-        "name": str,
-        "version": str,
-        "license": str,
-        "clip": str,
-        "init_rot_up_deg": (int, float),
-        "files": dict,
-    }
-    for key, kind in wanted.items():
+    manifest = clip_files.read_json(path)
+    for key, kind in _MANIFEST.items():
         if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind):
-            raise CourseError(f"{path}: has no usable {key!r}, expected {', '.join(wanted)}")
+            raise CourseError(f"{path}: has no usable {key!r}, expected {', '.join(_MANIFEST)}")
     if not is_plain_name(manifest["clip"]):
         raise CourseError(f"""{path}: clip is {manifest["clip"][:60]!r}, expected the name of a folder in
             data/""")
     for name, digest in manifest["files"].items():
-        if (
-            not all(is_plain_name(part) for part in name.split("/"))
-            or not isinstance(digest, str)
-            or len(digest) != 64
-        ):
+        digested = isinstance(digest, str) and len(digest) == 64
+        if not digested or not all(is_plain_name(part) for part in name.split("/")):
             raise CourseError(f"""{path}: files lists {name[:60]!r}, expected relative paths with their
                 SHA-256""")
     return manifest
@@ -199,20 +151,13 @@ def _read_manifest(path):
 
 def is_plain_name(part):
     """Whether a part of a path names a file or folder below the one before it, on every system."""
-    return (
-        0 < len(part) <= 200
-        and part not in (".", "..")
-        and part.isprintable()
-        and not set(part) & set('/\\:*?"<>|')
-        and part[-1] not in " ."
-    )
+    plain = part.isprintable() and not set(part) & set('/\\:*?"<>|')
+    return plain and 0 < len(part) <= 200 and part[-1] not in " ."
 
 
 def listing(folder):
-    """The first few names in a folder."""
-    names = sorted(p.name for p in folder.iterdir() if not is_junk(p.name)) if folder.is_dir() else []
-    return (
-        ", ".join(printable(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
-        if names
-        else "nothing"
-    )
+    """The first few names in a folder, "nothing" where there are none."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    names = sorted(path.name for path in paths if not clip_files.is_junk(path.name))
+    shown = [clip_files.printable(name) for name in names[:8]] + ["..."] * (len(names) > 8)
+    return ", ".join(shown) or "nothing"

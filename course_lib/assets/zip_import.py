@@ -1,6 +1,7 @@
 """A pack from a zip that somebody else made: unpacked without trusting it."""
 
 import contextlib
+import itertools
 import json
 import shutil
 import stat
@@ -11,19 +12,18 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CourseError
-from .clip_files import (
-    FRAME_SUFFIXES,
-    image_size,
-    is_junk,
-    load_prompts,
-    numbered_images,
-    one_line,
-    printable,
-)
+from .. import files
+from ..errors import CourseError, fold
+from . import clip_files
+from .clip_files import is_junk, one_line, printable
 from .inspection import inspect_pack
 from .pack import AssetPack, is_plain_name
-from .tutorial import TUTORIAL_CLIP, TUTORIAL_PROMPTS
+
+# What the tutorial tells its segmenter about its own clip; its zip does not hold it.
+TUTORIAL_CLIP = "2024_08_20_DF2_S8_SW_TT_ELM-fb_23450-fe_23950"
+ON_THE_ANIMAL = [[360, 245], [326, 287], [334, 293], [336, 280], [348, 251], [348, 262], [356, 259]]
+BESIDE_IT = [[273, 272], [290, 229], [280, 245], [546, 125], [339, 180], [402, 311], [316, 261]]
+TUTORIAL_PROMPTS = {"frame": 0, "points": ON_THE_ANIMAL + BESIDE_IT, "labels": [1] * 7 + [0] * 7}
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class ZipLimits:
 
 
 def import_zip(zip_path, destination, force=False, limits=ZipLimits()):
-    """Check a zip of model/ and data/CLIP/ (at its top or in a folder) and unpack it: (the pack in
-    `destination`, notes).
+    """Checks a zip of model/ and data/CLIP/ (at its top or in a folder) and unpacks it. -> (AssetPack, notes)
 
     All or nothing: it is unpacked beside the destination, checked as by `inspect_pack`, and moved into place
     when sound. An existing destination is left alone, unless `force` says to replace it: then it goes once
@@ -53,33 +52,23 @@ def import_zip(zip_path, destination, force=False, limits=ZipLimits()):
             --pack {zip_path}""")
     _check_destination(destination, force)
     made = [folder for folder in destination.parents if not folder.exists()]  # innermost first
-    staging = None
+    beside = dict(prefix=f".{destination.name}.", dir=destination.parent, ignore_cleanup_errors=True)
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
-        new = staging / "new"
-        notes = _unpack(zip_path, new, limits)
-        notes += _add_tutorial_prompts(AssetPack(new))
-        findings = inspect_pack(new)
-        if findings.faults:
-            faults = "\n".join(f"  {fault}" for fault in findings.faults)
-            raise CourseError(f"{zip_path}: {len(findings.faults)} fault(s), nothing was imported:\n{faults}")
-        _check_destination(destination, force)
-        if destination.exists():
-            destination.rename(staging / "old")
-            try:
-                new.rename(destination)
-            except BaseException:
-                (staging / "old").rename(destination)
-                raise
-        else:
-            new.rename(destination)
+        with tempfile.TemporaryDirectory(**beside) as staging:
+            new = Path(staging, "new")
+            notes = _unpack(zip_path, new, limits) + _add_tutorial_prompts(AssetPack(new))
+            findings = inspect_pack(new)
+            if findings.faults:
+                faults = "\n".join(f"  {fault}" for fault in findings.faults)
+                found = f"{len(findings.faults)} fault(s), nothing was imported"
+                raise CourseError(f"{zip_path}: {found}:\n{faults}")
+            _check_destination(destination, force)
+            files.put_in_place(new, destination)
     except OSError as error:
         raise CourseError(f"""{zip_path} could not be imported to {destination}: {error.strerror or error}.
             Nothing was changed; mend that (disk space? permissions?) and try again""") from None
     finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
         for folder in made:
             with contextlib.suppress(OSError):  # not empty: the pack is there
                 folder.rmdir()
@@ -95,43 +84,32 @@ def _check_destination(destination, force):
     if destination.is_symlink() or not destination.is_dir():
         raise CourseError(f"""{destination} is not a folder, expected a pack to replace; nothing was changed.
             Name another with --to""")
-    foreign = [
-        p.name
-        for p in destination.iterdir()
-        if p.name not in ("model", "data", "manifest.json") and not is_junk(p.name)
-    ]
+    names = {path.name for path in destination.iterdir() if not is_junk(path.name)}
+    foreign = sorted(names - {"model", "data", "manifest.json"})
     if foreign:
-        raise CourseError(f"""{destination} holds other things than a pack ({", ".join(sorted(foreign)[:5])});
+        raise CourseError(f"""{destination} holds other things than a pack ({", ".join(foreign[:5])});
             it will not be replaced, and nothing was changed. Name another folder with --to""")
 
 
 def _unpack(zip_path, target, limits):
-    """Unpack model/, data/ and manifest.json into the new folder `target`; notes on what was left out."""
+    """Unpacks model/, data/ and manifest.json into the new folder `target`. -> notes on what was left out"""
     try:
         with zipfile.ZipFile(zip_path) as archive:
             entries = _checked_entries(archive, zip_path, limits)
             prefix = _find_prefix(entries, zip_path)
-            wanted = {
-                name[len(prefix) :]: entry
-                for name, entry in entries.items()
-                if name.startswith((f"{prefix}model/", f"{prefix}data/")) or name == f"{prefix}manifest.json"
-            }
-            total = sum(entry.file_size for entry in wanted.values())
+            kept = tuple(f"{prefix}{part}" for part in ("model/", "data/"))
+            wanted = [name for name in entries if name.startswith(kept) or name == f"{prefix}manifest.json"]
+            total = sum(entries[name].file_size for name in wanted)
             free = shutil.disk_usage(target.parent).free
             if total > free:
                 raise CourseError(f"""{zip_path} unpacks to {total / 1e6:.1f} MB, but only {free / 1e6:.1f} MB
                     are free at {target.parent.parent}; make room and try again""")
-            for name, entry in wanted.items():
-                path = target / name
+            for name in wanted:
+                path = target / name.removeprefix(prefix)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(entry) as source, path.open("xb") as out:
-                    left = entry.file_size
-                    while chunk := source.read(1 << 20):
-                        left -= len(chunk)
-                        if left < 0:
-                            raise CourseError(f"""{zip_path}: {entry.filename} is larger than it says; the zip
-                                was made to deceive""")
-                        out.write(chunk)
+                # What is read is never longer than the entry says: zipfile stops there and finds it damaged.
+                with archive.open(entries[name]) as source, path.open("xb") as out:
+                    shutil.copyfileobj(source, out)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError) as error:
         raise CourseError(f"""{zip_path}: not a whole zip file ({one_line(error)}); download it
             again""") from None
@@ -149,57 +127,60 @@ def _checked_entries(archive, zip_path, limits):
     infos = archive.infolist()
     if len(infos) > limits.files:
         raise CourseError(f"{zip_path}: holds {len(infos)} entries, expected at most {limits.files}")
-    if sum(info.file_size for info in infos) > limits.total_bytes:
-        raise CourseError(f"""{zip_path}: unpacks to {sum(info.file_size for info in infos)} bytes, expected
-            at most {limits.total_bytes}""")
+    total = sum(info.file_size for info in infos)
+    if total > limits.total_bytes:
+        raise CourseError(f"{zip_path}: unpacks to {total} bytes, expected at most {limits.total_bytes}")
     entries = {}
-    seen = {}  # paths as Windows and macOS compare them -> "file" or "folder"
+    seen = {}  # paths as Windows and macOS compare them -> whether a file is there
     for info in infos:
-        where = f"{zip_path}: entry {printable(info.filename)}"
         name = info.filename.replace("\\", "/")
-        parts = [part for part in name.rstrip("/").split("/") if part != "."]
-        if name.startswith("/") or not all(is_plain_name(part) for part in parts):
-            raise CourseError(f"""{where} would be written outside the pack or has an impossible name,
-                expected paths such as model/dolphin_model.pkl; nothing was unpacked""")
         kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise CourseError(f"""{where} is a link or a device, expected files and folders alone; nothing was
-                unpacked""")
-        if info.flag_bits & 0x1:
-            raise CourseError(f"{where} is encrypted, expected a plain zip; nothing was unpacked")
-        if info.file_size > limits.file_bytes:
-            raise CourseError(f"""{where} unpacks to {info.file_size} bytes, expected at most
-                {limits.file_bytes}; nothing was unpacked""")
-        if info.file_size > limits.ratio_from and info.file_size > limits.ratio * max(1, info.compress_size):
-            raise CourseError(f"""{where} unpacks from {info.compress_size} to {info.file_size} bytes, as zip
-                bombs do; nothing was unpacked""")
-        is_folder = name.endswith("/") or kind == stat.S_IFDIR
-        for depth in range(1, len(parts) + 1):
-            folded = unicodedata.normalize("NFC", "/".join(parts[:depth])).casefold()
-            what = "file" if depth == len(parts) and not is_folder else "folder"
-            if "file" in (what, seen.get(folded)) and folded in seen:
-                raise CourseError(f"""{where} is there twice, but for upper and lower case; nothing was
-                    unpacked""")
-            seen[folded] = what
-        if not is_folder and not any(is_junk(part) for part in parts):
+        parts = [part for part in name.rstrip("/").split("/") if part != "."]
+        is_file = not name.endswith("/") and kind != stat.S_IFDIR
+        harm = _harm(info, parts, kind, limits)
+        for path in _along(parts):
+            folded = unicodedata.normalize("NFC", path).casefold()
+            ends_here = is_file and path == "/".join(parts)
+            if folded in seen and (ends_here or seen[folded]):
+                harm = harm or "is there twice, but for upper and lower case"
+            seen[folded] = ends_here
+        if harm:
+            raise CourseError(f"{zip_path}: entry {printable(info.filename)} {harm}; nothing was unpacked")
+        if is_file and not any(is_junk(part) for part in parts):
             entries["/".join(parts)] = info
     return entries
 
 
+def _harm(info, parts, kind, limits):
+    """What speaks against unpacking an entry of a zip; None if nothing does."""
+    size, packed = info.file_size, info.compress_size
+    if not all(is_plain_name(part) for part in parts):
+        return fold("""would be written outside the pack or has an impossible name, expected paths such as
+            model/dolphin_model.pkl""")
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device, expected files and folders alone"
+    if info.flag_bits & 0x1:
+        return "is encrypted, expected a plain zip"
+    if size > limits.file_bytes:
+        return f"unpacks to {size} bytes, expected at most {limits.file_bytes}"
+    if size > limits.ratio_from and size > limits.ratio * max(1, packed):
+        return f"unpacks from {packed} to {size} bytes, as zip bombs do"
+    return None
+
+
+def _along(parts):
+    """The folders that a path leads through, and the path itself: a, a/b, a/b/c."""
+    return list(itertools.accumulate(parts, "{}/{}".format))
+
+
 def _find_prefix(names, zip_path):
     """What stands before model/ and data/ in the zip: "" or "folder/"."""
-    folders = {
-        "/".join(name.split("/")[:depth])
-        for name in names
-        for depth in range(1, 5)
-        if depth < len(name.split("/"))
-    }
-    prefixes = [
-        folder[: -len("model")] for folder in folders if folder == "model" or folder.endswith("/model")
-    ]
-    prefixes = sorted(prefix for prefix in prefixes if f"{prefix}data" in folders)
+    folders = {folder for name in names for folder in _along(name.split("/")[:-1])[:4]}
+    prefixes = {folder.removesuffix("model") for folder in folders if f"/{folder}".endswith("/model")}
+    prefixes = [prefix for prefix in prefixes if f"{prefix}data" in folders]
     if len(prefixes) != 1:
-        found = ", ".join(sorted(f"{printable(f)}/" for f in folders if "/" not in f)[:8]) or "no folders"
+        tops = sorted(f"{printable(folder)}/" for folder in folders if "/" not in folder)
+        found = ", ".join(tops[:8]) or "no folders"
         raise CourseError(f"""{zip_path}: has {len(prefixes)} places with both model/ and data/ (at its top:
             {found}), expected model/ and data/CLIP/ once, at its top or in one folder; pack it again like
             that""")
@@ -213,7 +194,8 @@ def _add_tutorial_prompts(pack):
         if pack.clip_name != TUTORIAL_CLIP or path.exists() or not path.parent.is_dir():
             return []
         path.write_text(json.dumps(TUTORIAL_PROMPTS) + "\n")
-        load_prompts(path, image_size(numbered_images(pack.frames_dir, FRAME_SUFFIXES)[0]), 1)
+        frames = clip_files.numbered_images(pack.frames_dir, clip_files.FRAME_SUFFIXES)
+        clip_files.load_prompts(path, clip_files.image_size(frames[0]), 1)
     except CourseError:  # frames that are faulty or of another size
         pack.prompts_path.unlink(missing_ok=True)
         return []

@@ -168,7 +168,7 @@ def quat_to_rotmat(quat):
 
 
 def test_nbgrader_autograde_with_the_reference_judge(tmp_path):
-    """A right, a hard-coded and an untouched solution, by nbgrader alone, in a folder of `dolphins release`."""
+    """The right, a hard-coded and an untouched one, by nbgrader alone, in a folder of `dolphins release`."""
     from nbgrader.api import Gradebook
 
     release.write_course([2], tmp_path)

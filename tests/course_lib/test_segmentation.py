@@ -1,6 +1,6 @@
-"""Prompts to masks: the tracker against the truth, SAM-2's part with a stand-in and with a small real
-model."""
+"""Prompts to masks: the tracker against the truth, SAM-2 with a stand-in and with a small real model."""
 
+import functools
 import json
 import os
 import shutil
@@ -22,21 +22,19 @@ from course_lib.errors import CourseError
 from course_lib.metrics import load_truth, mask_iou
 from course_lib.segmentation import Clip, Sam2, load_predictor, part_folder, segment_clip
 from course_lib.video import SegmentedVideo
+from dolphins.cli import main
 
 CPU = torch.device("cpu")
-
-
-def iou(a, b):
-    return (a & b).sum() / (a | b).sum()
+N = 8  # frames of a short pack
 
 
 @pytest.fixture
 def pack(tmp_path):
-    """A pack of the clip's first 12 frames, without masks and without a model."""
-    return short_pack(tmp_path / "pack", 12)
+    """A pack of the clip's first frames, without masks and without a model."""
+    return short_pack(tmp_path / "pack", N)
 
 
-def short_pack(root, n, prompts=None):
+def short_pack(root, n):
     source, copy = find_pack(), AssetPack(root)
     copy.clip_name = source.clip_name
     copy.frames_dir.mkdir(parents=True)
@@ -45,20 +43,33 @@ def short_pack(root, n, prompts=None):
     for t in range(n):
         shutil.copy(source.frames_dir / f"{t:06d}.jpg", copy.frames_dir)
     np.save(copy.altitude_path, np.load(source.altitude_path)[50 : 50 + n])
-    copy.prompts_path.write_text(json.dumps(prompts) if prompts else source.prompts_path.read_text())
+    shutil.copy(source.prompts_path, copy.prompts_path)
     return copy
+
+
+def change_prompts(pack, **changes):
+    prompts = json.loads(pack.prompts_path.read_text())
+    pack.prompts_path.write_text(json.dumps({**prompts, **changes}))
 
 
 def masks_in(folder):
     return np.stack([np.asarray(Image.open(path)) for path in sorted(Path(folder).glob("*.png"))])
 
 
+def nothing(line):
+    """Says nothing."""
+
+
 def quiet(*args, **options):
-    return segment_clip(*args, say=lambda line: None, **options)
+    return segment_clip(*args, say=nothing, **options)
 
 
-# --- the tracker
-# ----------------------------------------------------------------------------------------------
+def refused(message, *args, **options):
+    with pytest.raises(CourseError, match=message):
+        quiet(*args, **options)
+
+
+# --- the tracker --------------------------------------------------------------------------------------------
 
 
 def test_the_tracker_is_good_on_the_whole_clip_and_loses_no_frame():
@@ -73,46 +84,46 @@ def test_the_tracker_is_good_on_the_whole_clip_and_loses_no_frame():
     assert seconds < 90  # of one core; 10 to 15 on an idle one
 
 
-def scene(t, size=(160, 240), seed=0, n=24):
+@functools.cache
+def scene(t):
     """A pale ellipse that swims over noisy water and turns: (image, mask)."""
-    rng = np.random.default_rng([seed, t])
-    H, W = size
+    rng = np.random.default_rng([0, t])
+    H, W = 160, 240
     y, x = np.mgrid[:H, :W]
-    angle, cx, cy = 0.05 * t, 70 + 4 * t, 60 + 2 * t
-    u, v = (
-        (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle),
-        (y - cy) * np.cos(angle) - (x - cx) * np.sin(angle),
-    )
-    mask = (u / 30) ** 2 + (v / 9) ** 2 < 1
+    cos, sin, dx, dy = np.cos(0.05 * t), np.sin(0.05 * t), x - 70 - 4 * t, y - 60 - 2 * t
+    mask = ((dx * cos + dy * sin) / 30) ** 2 + ((dy * cos - dx * sin) / 9) ** 2 < 1
     image = np.stack([30 + 0.1 * x, 110 - 0.1 * y, 110 + 0 * x], -1) + rng.normal(0, 3, (H, W, 3))
     image[mask] = np.array([120, 120, 125]) + rng.normal(0, 8, (mask.sum(), 3))
     image[rng.random((H, W)) < 0.001] = 255  # glints
     return image.clip(0, 255).astype(np.uint8), mask
 
 
+def track(n, points, labels=(1,), frame=0, read=lambda t: scene(t)[0]):
+    """-> frames where the animal was not found, masks, and their overlaps with the truth"""
+    found = tracker.Tracker(read, n, {"frame": frame, "points": points, "labels": labels})
+    masks = dict(found.propagate({}))
+    overlaps = {t: (mask & scene(t)[1]).sum() / (mask | scene(t)[1]).sum() for t, mask in masks.items()}
+    return found.held, masks, overlaps
+
+
 @pytest.mark.parametrize(
     "points, labels", [([[70, 60]], [1]), ([[50, 60], [90, 60], [70, 60], [70, 85]], [1, 1, 1, 0])]
 )
 def test_the_tracker_needs_few_points_and_follows_fast_swimmers(points, labels):
-    found = tracker.Tracker(lambda t: scene(t)[0], 24, {"frame": 0, "points": points, "labels": labels})
-    masks = dict(found.propagate({}))
-    assert found.held == [] and min(iou(masks[t], scene(t)[1]) for t in masks) > 0.8
+    held, _, overlaps = track(24, points, labels)
+    assert held == [] and min(overlaps.values()) > 0.8
 
 
 def test_prompts_in_the_middle_of_the_clip():
-    found = tracker.Tracker(lambda t: scene(t)[0], 24, {"frame": 10, "points": [[110, 80]], "labels": [1]})
-    masks = dict(found.propagate({}))
-    assert list(masks) == [*range(10, 24), *range(9, -1, -1)]
-    assert min(iou(masks[t], scene(t)[1]) for t in masks) > 0.8
+    _, masks, overlaps = track(16, [[110, 80]], frame=10)
+    assert list(masks) == [*range(10, 16), *range(9, -1, -1)]
+    assert min(overlaps.values()) > 0.8
 
 
 def test_a_frame_where_nothing_stands_out_is_held_and_then_found_again():
     water = np.random.default_rng(0).normal((30, 110, 110), 3, (160, 240, 3)).astype(np.uint8)
-    found = tracker.Tracker(
-        lambda t: water if t == 5 else scene(t)[0], 12, {"frame": 0, "points": [[70, 60]], "labels": [1]}
-    )
-    masks = dict(found.propagate({}))
-    assert found.held == [5] and masks[5].any() and iou(masks[11], scene(11)[1]) > 0.8
+    held, masks, overlaps = track(12, [[70, 60]], read=lambda t: water if t == 5 else scene(t)[0])
+    assert held == [5] and masks[5].any() and overlaps[11] > 0.8
 
 
 def test_points_on_the_water_are_named():
@@ -120,47 +131,38 @@ def test_points_on_the_water_are_named():
         tracker.first_mask(scene(0)[0], [[200, 130], [210, 140]], [1, 1])
 
 
-# --- files: layout, nothing overwritten, killed runs
-# ------------------------------------------------------------
+# --- files: layout, nothing overwritten, killed runs --------------------------------------------------------
 
 
-def test_masks_go_where_the_pack_has_them(pack):
+def test_masks_go_where_the_pack_has_them_and_nothing_is_overwritten_without_force(pack):
     folder = quiet(pack)
-    assert folder == pack.segmentation_dir and sorted(p.name for p in folder.iterdir()) == [
-        f"{t:06d}.png" for t in range(12)
-    ]
-    assert set(np.unique(masks_in(folder))) == {0, 255} and masks_in(folder).shape == (12, 360, 640)
-    assert len(SegmentedVideo(pack)) == 12
-    assert not part_folder(folder).exists()
+    assert folder == pack.segmentation_dir and not part_folder(folder).exists()
+    assert sorted(p.name for p in folder.iterdir()) == [f"{t:06d}.png" for t in range(N)]
+    assert set(np.unique(masks_in(folder))) == {0, 255} and masks_in(folder).shape == (N, 360, 640)
+    assert len(SegmentedVideo(pack)) == N
 
-
-def test_nothing_is_overwritten_without_force(pack):
-    folder = quiet(pack)
     (folder / "000003.png").write_bytes(b"mine")
-    with pytest.raises(CourseError, match="holds 12 masks already; nothing was changed.*--force"):
-        quiet(pack)
+    refused(f"holds {N} masks already; nothing was changed.*--force", pack)
     assert (folder / "000003.png").read_bytes() == b"mine"
     said = []
     segment_clip(pack, resume=True, say=said.append)
     assert "nothing to do" in said[0]
     quiet(pack, force=True)
-    assert masks_in(folder).shape == (12, 360, 640)
+    assert masks_in(folder).shape == (N, 360, 640)
     assert sorted(path.name for path in folder.parent.iterdir()) == ["frames", "metadata", "segmentation"]
 
 
 def test_other_things_are_never_replaced(pack, tmp_path):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("do not lose")
-    with pytest.raises(CourseError, match="holds other things than masks .thesis.txt."):
-        quiet(pack, out=tmp_path / "mine", force=True)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CourseError, match="is a file, expected a folder"):
-        quiet(pack, out=tmp_path / "file")
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "do not lose"
+    thesis = tmp_path / "mine" / "thesis.txt"
+    thesis.write_text("do not lose")
+    refused("holds other things than masks .thesis.txt.", pack, out=tmp_path / "mine", force=True)
+    refused("is a file, expected a folder", pack, out=thesis)
+    assert thesis.read_text() == "do not lose"
 
 
 def test_a_killed_run_goes_on_to_the_same_masks(tmp_path):
-    pack, whole = short_pack(tmp_path / "killed", 60), short_pack(tmp_path / "whole", 60)
+    pack, whole = short_pack(tmp_path / "killed", 30), short_pack(tmp_path / "whole", 30)
     command = [sys.executable, "-m", "dolphins", "segment", "--pack", str(pack.root), "--method", "tracker"]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     part = part_folder(pack.segmentation_dir)
@@ -171,9 +173,8 @@ def test_a_killed_run_goes_on_to_the_same_masks(tmp_path):
     run.send_signal(signal.SIGKILL)
     run.wait()
     made = {path.name: path.stat().st_mtime_ns for path in part.glob("*.png")}
-    assert 5 <= len(made) < 60 and not pack.segmentation_dir.exists()
-    with pytest.raises(CourseError, match="holds an interrupted run. Go on with it with --resume"):
-        quiet(pack)
+    assert 5 <= len(made) < 30 and not pack.segmentation_dir.exists()
+    refused("holds an interrupted run. Go on with it with --resume", pack)
     quiet(pack, resume=True)
     assert all((pack.segmentation_dir / name).stat().st_mtime_ns == when for name, when in made.items())
     assert np.array_equal(masks_in(pack.segmentation_dir), masks_in(quiet(whole)))
@@ -188,19 +189,17 @@ def test_interrupted_with_the_keyboard(pack, monkeypatch):
         return real(image, last, thick)
 
     monkeypatch.setattr(tracker, "next_mask", interrupted)
-    with pytest.raises(CourseError, match="Interrupted. The masks made so far are kept"):
-        quiet(pack)
+    refused("Interrupted. The masks made so far are kept", pack)
     monkeypatch.undo()
     quiet(pack, resume=True)
-    assert len(masks_in(pack.segmentation_dir)) == 12
+    assert len(masks_in(pack.segmentation_dir)) == N
 
 
 def test_another_run_is_not_gone_on_with(pack):
     begun = part_folder(pack.segmentation_dir)
     begun.mkdir()
     (begun / "run.json").write_text(json.dumps({"method": "SAM-2 (sam2-hiera-large)"}))
-    with pytest.raises(CourseError, match="interrupted run with another method"):
-        quiet(pack, resume=True)
+    refused("interrupted run with another method", pack, resume=True)
     quiet(pack, force=True)
     assert not begun.exists()
 
@@ -210,83 +209,59 @@ def test_a_folder_that_cannot_be_written(pack, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(segmentation, "_write_mask", full)
-    with pytest.raises(CourseError, match="could not be written.*No space left.*--resume"):
-        quiet(pack)
+    refused("could not be written.*No space left.*--resume", pack)
 
 
-# --- bad input
-# --------------------------------------------------------------------------------------------------
+# --- bad input ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        (
-            dict(points=[[300, 210], [700, 20]], labels=[1, 0]),
-            "points is .*expected a list of .x, y. within 640 x 360",
-        ),
-        (dict(points=[[300, 210]], labels=[0]), "at least one of them 1"),
-        (dict(frame=12), "frame is 12, expected a frame's number, 0 to 11"),
-        (dict(labels=[1]), "labels is .1., expected 14 numbers"),
-    ],
-)
-def test_bad_prompts(pack, change, message):
-    prompts = json.loads(pack.prompts_path.read_text())
-    pack.prompts_path.write_text(json.dumps({**prompts, **change}))
-    with pytest.raises(CourseError, match=message):
-        quiet(pack)
-
-
-def test_no_prompts(pack):
+def test_bad_prompts_or_none(pack):
+    change_prompts(pack, frame=N)
+    refused(f"frame is {N}, expected a frame's number, 0 to {N - 1}", pack)
     pack.prompts_path.unlink()
-    with pytest.raises(CourseError, match="prompts.json: is missing, expected points to segment from"):
-        quiet(pack)
+    refused("prompts.json: is missing, expected points to segment from", pack)
 
 
 def test_unreadable_frames(pack):
-    whole = (pack.frames_dir / "000007.jpg").read_bytes()
-    (pack.frames_dir / "000007.jpg").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CourseError, match="000007.jpg: is truncated or damaged"):
-        quiet(pack)
-    Image.new("RGB", (64, 36)).save(pack.frames_dir / "000007.jpg")
-    with pytest.raises(CourseError, match="000007.jpg: is 64 x 36, expected 640 x 360 as 000000.jpg"):
-        quiet(pack, resume=True, force=True)
-    (pack.frames_dir / "000007.jpg").unlink()
-    with pytest.raises(CourseError, match="000007.jpg: is missing"):
-        quiet(pack)
+    frame = pack.frames_dir / "000003.jpg"
+    whole = frame.read_bytes()
+    frame.write_bytes(whole[: len(whole) // 2])
+    refused("000003.jpg: is truncated or damaged", pack)
+    Image.new("RGB", (64, 36)).save(frame)
+    refused("000003.jpg: is 64 x 36, expected 640 x 360 as 000000.jpg", pack, resume=True, force=True)
+    frame.unlink()
+    refused("000003.jpg: is missing", pack)
 
 
-def test_an_imported_zip_without_masks_is_segmented(tmp_path):
-    root = tmp_path / "imported"
-    pack = short_pack(root, 3)
-    shutil.rmtree(root / "model")
-    shutil.copytree(find_pack().model_dir, root / "model")
+def test_an_imported_zip_without_masks_is_segmented(tmp_path, monkeypatch, capsys):
+    pack = short_pack(tmp_path, 3)
+    shutil.rmtree(pack.model_dir)
+    shutil.copytree(find_pack().model_dir, pack.model_dir)
     with pytest.raises(CourseError, match="make them with: dolphins segment"):
         SegmentedVideo(pack)
-    done = subprocess.run(
-        [sys.executable, "-m", "dolphins", "segment", "--pack", str(root), "--clip", pack.clip_name],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0 and done.stderr == "" and "3 masks in" in done.stdout, done
-    assert verify_pack(root) == []
-    wrong = subprocess.run(
-        [sys.executable, "-m", "dolphins", "segment", "--pack", str(root), "--clip", "../x"],
-        capture_output=True,
-        text=True,
-    )
-    assert (
-        wrong.returncode == 1 and "holds no clip '../x'" in wrong.stderr and "Traceback" not in wrong.stderr
-    )
+    command = ["dolphins", "segment", "--pack", str(tmp_path), "--clip"]
+    for clip, code, out, errors in (
+        (pack.clip_name, None, "3 masks in", ""),
+        ("../x", 1, "", f"\n{pack.data_dir}: holds no clip '../x'.\n"),
+    ):
+        monkeypatch.setattr(sys, "argv", [*command, clip])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        assert (end.value.code or None) == code and out in said.out and said.err == errors
+    assert verify_pack(tmp_path) == []
 
 
-# --- SAM-2's part, with a stand-in of the same interface
-# -----------------------------------------------------------
+# --- SAM-2's part, with a stand-in of the same interface ----------------------------------------------------
+
+
+def disc(t):
+    y, x = np.mgrid[:360, :640]
+    return (x - 100 - t) ** 2 + (y - 100) ** 2 < 100
 
 
 class StandIn:
-    """As SAM2VideoPredictor, but sees a disc that moves a pixel right each frame; nothing in the frames
-    `blind`."""
+    """As SAM2VideoPredictor. Sees a disc that moves right by a pixel, and nothing in the frames `blind`."""
 
     fill_hole_area = 8
     blind, calls, error = (), [], None
@@ -301,12 +276,11 @@ class StandIn:
     def init_state(self, video_path, async_loading_frames=False, offload_video_to_cpu=False):
         frames = sorted(os.listdir(video_path))
         assert all(name.endswith(".jpg") for name in frames)
-        return types.SimpleNamespace(n=len(frames), prompted={})
+        return types.SimpleNamespace(n=len(frames))
 
     def add_new_points_or_box(self, inference_state, frame_idx, obj_id, points, labels):
         assert not torch.is_grad_enabled() and points.shape == (len(labels), 2)
         self.calls.append(("points", frame_idx))
-        inference_state.prompted[frame_idx] = "points"
 
     def add_new_mask(self, inference_state, frame_idx, obj_id, mask):
         assert mask.dtype == bool and mask.shape == (360, 640)
@@ -315,9 +289,8 @@ class StandIn:
     def propagate_in_video(self, state, start_frame_idx, reverse=False):
         self.calls.append(("propagate", start_frame_idx, reverse))
         for t in range(start_frame_idx, -1, -1) if reverse else range(start_frame_idx, state.n):
-            y, x = torch.meshgrid(torch.arange(360), torch.arange(640), indexing="ij")
-            scores = 100.0 - (x - 100 - t) ** 2 - (y - 100) ** 2
-            yield t, [1], (scores - 1000 * (t in self.blind))[None, None].float()
+            seen = disc(t) & (t not in self.blind)
+            yield t, [1], torch.from_numpy(seen)[None, None].float() - 0.5
 
 
 @pytest.fixture
@@ -325,58 +298,45 @@ def stand_in(monkeypatch):
     class Mine(StandIn):
         pass
 
-    build = types.ModuleType("sam2.build_sam")
-    build.HF_MODEL_ID_TO_FILENAMES = {"facebook/sam2.1-hiera-tiny": ("t.yaml", "sam2.1_hiera_tiny.pt")}
-    build.build_sam2_video_predictor = lambda config, path, **options: Mine()
-    video = types.ModuleType("sam2.sam2_video_predictor")
-    video.SAM2VideoPredictor = Mine
-    for name, module in (
-        ("sam2", types.ModuleType("sam2")),
-        ("sam2.build_sam", build),
-        ("sam2.sam2_video_predictor", video),
-    ):
-        monkeypatch.setitem(sys.modules, name, module)
+    known = {"facebook/sam2.1-hiera-tiny": ("t.yaml", "sam2.1_hiera_tiny.pt")}
+    build = dict(HF_MODEL_ID_TO_FILENAMES=known, build_sam2_video_predictor=lambda *_, **options: Mine())
+    modules = {"": {}, ".build_sam": build, ".sam2_video_predictor": {"SAM2VideoPredictor": Mine}}
+    for name, contents in modules.items():
+        monkeypatch.setitem(sys.modules, f"sam2{name}", types.SimpleNamespace(**contents))
     return Mine
 
 
-def disc(t):
-    y, x = np.mgrid[:360, :640]
-    return (x - 100 - t) ** 2 + (y - 100) ** 2 < 100
+by_sam2 = functools.partial(segment_clip, method="sam2", device="cpu", say=nothing)
+no_sam2 = functools.partial(refused, method="sam2", device="cpu")
 
 
 def test_sam2_is_prompted_and_its_masks_are_written(pack, stand_in):
-    prompts = json.loads(pack.prompts_path.read_text())
-    pack.prompts_path.write_text(json.dumps({**prompts, "frame": 4}))
+    change_prompts(pack, frame=4)
     said = []
-    segment_clip(pack, method="sam2", device="cpu", say=said.append)
-    assert np.array_equal(masks_in(pack.segmentation_dir) > 0, np.stack([disc(t) for t in range(12)]))
-    assert stand_in.calls[1:] == [("points", 4), ("propagate", 4, False), ("propagate", 4, True)]
-    assert stand_in.calls[0][1:] == (
-        "facebook/sam2.1-hiera-tiny",
-        dict(device="cpu", hydra_overrides_extra=[]),
-    )
+    by_sam2(pack, say=said.append)
+    assert np.array_equal(masks_in(pack.segmentation_dir) > 0, np.stack([disc(t) for t in range(N)]))
+    loaded, *calls = stand_in.calls
+    assert calls == [("points", 4), ("propagate", 4, False), ("propagate", 4, True)]
+    assert loaded[1:] == ("facebook/sam2.1-hiera-tiny", dict(device="cpu", hydra_overrides_extra=[]))
     assert "SAM-2 on a CPU: expect" in said[0]  # an honest estimate, beforehand
 
 
 def test_sam2_goes_on_from_the_last_mask(pack, stand_in):
-    clip = Clip.of(pack)
-    masks = dict(
-        Sam2(clip, stand_in(), CPU, "tiny", lambda line: None).propagate({t: disc(t) for t in range(5)})
-    )
-    assert list(masks) == list(range(5, 12))
+    maker = Sam2(Clip.of(pack), stand_in(), CPU, "tiny", nothing)
+    masks = dict(maker.propagate({t: disc(t) for t in range(5)}))
+    assert list(masks) == list(range(5, N))
     assert stand_in.calls[-3:] == [("points", 0), ("mask", 4), ("propagate", 4, False)]
 
 
 def test_sam2_sees_nothing_in_some_frames(pack, stand_in):
     stand_in.blind = (3, 4)
     said = []
-    segment_clip(pack, method="sam2", device="cpu", say=said.append)
+    by_sam2(pack, say=said.append)
     masks = masks_in(pack.segmentation_dir) > 0
     assert np.array_equal(masks[4], disc(2)) and np.array_equal(masks[5], disc(5))
     assert "In 2 frame(s) the animal was not found" in said[1] and "3, 4" in said[1]
     stand_in.blind = (0,)
-    with pytest.raises(CourseError, match="SAM-2 sees nothing at the points of frame 0"):
-        quiet(pack, method="sam2", device="cpu", force=True)
+    no_sam2("SAM-2 sees nothing at the points of frame 0", pack, force=True)
 
 
 def test_sam2_is_given_jpegs_of_other_frames(tmp_path, stand_in):
@@ -384,61 +344,48 @@ def test_sam2_is_given_jpegs_of_other_frames(tmp_path, stand_in):
     for path in pack.frames_dir.glob("*.jpg"):
         Image.open(path).save(path.with_suffix(".png"))
         path.unlink()
-    quiet(pack, method="sam2", device="cpu")
-    assert len(masks_in(pack.segmentation_dir)) == 2
+    assert len(masks_in(by_sam2(pack))) == 2
 
 
 def test_sam2_without_weights(pack, stand_in):
     stand_in.error = ConnectionError("no route to huggingface.co")
-    with pytest.raises(
-        CourseError,
-        match="weights facebook/sam2.1-hiera-tiny could not be loaded .*no route.*--method tracker",
-    ):
-        quiet(pack, method="sam2", device="cpu")
-    with pytest.raises(CourseError, match="SAM-2 has no weights 'nothing'"):
-        quiet(pack, method="sam2", device="cpu", checkpoint="nothing")
+    lost = "weights facebook/sam2.1-hiera-tiny could not be loaded .*no route.*--method tracker"
+    no_sam2(lost, pack)
+    no_sam2("SAM-2 has no weights 'nothing'", pack, checkpoint="nothing")
     stand_in.error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
-    with pytest.raises(CourseError, match="The memory of cpu is full"):
-        quiet(pack, method="sam2", device="cpu")
+    no_sam2("The memory of cpu is full", pack)
     assert not part_folder(pack.segmentation_dir).exists()
 
 
 def test_a_file_of_weights_is_known_by_its_name(tmp_path, stand_in):
-    (tmp_path / "sam2.1_hiera_tiny.pt").write_bytes(b"")
-    assert load_predictor(str(tmp_path / "sam2.1_hiera_tiny.pt"), CPU).fill_hole_area == 0
-    (tmp_path / "other.pt").write_bytes(b"")
+    known, other = tmp_path / "sam2.1_hiera_tiny.pt", tmp_path / "other.pt"
+    known.touch()
+    other.touch()
+    assert load_predictor(str(known), CPU).fill_hole_area == 0
     with pytest.raises(CourseError, match="is not named as SAM-2's weights are"):
-        load_predictor(str(tmp_path / "other.pt"), CPU)
+        load_predictor(str(other), CPU)
 
 
 def test_without_sam2(pack, monkeypatch):
     monkeypatch.setitem(sys.modules, "sam2.build_sam", None)
-    with pytest.raises(CourseError, match="SAM-2 cannot be used here .*SAM2_BUILD_CUDA=0.*--method tracker"):
-        quiet(pack, method="sam2", device="cpu")
+    no_sam2("SAM-2 cannot be used here .*SAM2_BUILD_CUDA=0.*--method tracker", pack)
 
 
 def test_auto_takes_the_tracker_where_sam2_would_take_hours_or_has_no_weights(pack, stand_in, monkeypatch):
-    said = []
-    clip = Clip.of(pack)
+    said, clip, cuda = [], Clip.of(pack), types.SimpleNamespace(type="cuda")
     monkeypatch.setattr(segmentation, "has_module", lambda name: True)
-    assert (
-        isinstance(segmentation.choose(clip, "auto", CPU, None, said.append), tracker.Tracker)
-        and "there is no GPU" in said[0]
-    )
-    stand_in.error = ConnectionError("offline")
-    cuda = types.SimpleNamespace(type="cuda")
-    assert isinstance(
-        segmentation.choose(clip, "auto", cuda, "facebook/sam2.1-hiera-tiny", said.append), tracker.Tracker
-    )
-    assert "The tracker makes the masks instead" in said[-1]
-    stand_in.error = None
-    assert isinstance(
-        segmentation.choose(clip, "auto", cuda, "facebook/sam2.1-hiera-tiny", said.append), Sam2
-    )
+    weights = "facebook/sam2.1-hiera-tiny"
+    for device, error, maker, why in (
+        (CPU, None, tracker.Tracker, "there is no GPU"),
+        (cuda, ConnectionError("offline"), tracker.Tracker, "The tracker makes the masks instead"),
+        (cuda, None, Sam2, ""),
+    ):
+        stand_in.error = error
+        assert isinstance(segmentation.choose(clip, "auto", device, weights, said.append), maker)
+        assert why in said[-1]
 
 
-# --- the real package, which `make test` installs; random weights, so its masks mean nothing
-# --------------------------
+# --- the real package, which `make test` installs; random weights, so its masks mean nothing ----------------
 
 SMALL = (
     "++model.image_size=128",
@@ -467,44 +414,36 @@ def weights(tmp_path_factory):
     return path
 
 
-def test_the_real_sam2_from_prompts_to_files(pack, weights):
-    clip = Clip.of(pack)
-    clip.prompts["frame"] = 4
-    predictor = load_predictor(str(weights), CPU, SMALL)
-    maker = Sam2(clip, predictor, CPU, str(weights), lambda line: None)
-    masks = dict(maker.propagate({}))
-    assert list(masks) == [*range(4, 12), *range(3, -1, -1)]
+def real_sam2(clip, weights):
+    return Sam2(clip, load_predictor(str(weights), CPU, SMALL), CPU, str(weights), nothing)
+
+
+def test_the_real_sam2_from_prompts_to_files(pack, weights, monkeypatch):
+    change_prompts(pack, frame=4)
+    monkeypatch.setattr(segmentation, "choose", lambda clip, *_: real_sam2(clip, weights))
+    masks = dict(real_sam2(Clip.of(pack), weights).propagate({}))
+    assert list(masks) == [*range(4, N), *range(3, -1, -1)]
     assert all(mask.shape == (360, 640) and mask.dtype == bool and mask.any() for mask in masks.values())
-    part, _ = segmentation._begin(pack.segmentation_dir, clip, maker.name, False, False)
-    for t, mask in masks.items():
-        segmentation._write_mask(mask, part / f"{t:06d}.png")
-    segmentation._put_in_place(part, pack.segmentation_dir, clip, False)
-    assert np.array_equal(masks_in(pack.segmentation_dir) > 0, np.stack([masks[t] for t in range(12)]))
+    assert np.array_equal(masks_in(by_sam2(pack)) > 0, np.stack([masks[t] for t in range(N)]))
 
 
 def test_the_real_sam2_goes_on_from_the_last_mask(pack, weights):
-    clip = Clip.of(pack)
-    maker = Sam2(clip, load_predictor(str(weights), CPU, SMALL), CPU, str(weights), lambda line: None)
-    masks = {}
-    for t, mask in maker.propagate({}):
+    clip, masks = Clip.of(pack), {}
+    for t, mask in real_sam2(clip, weights).propagate({}):
         masks[t] = mask
-        if t == 5:
+        if t == 4:
             break
-    rest = dict(
-        Sam2(clip, load_predictor(str(weights), CPU, SMALL), CPU, str(weights), lambda line: None).propagate(
-            masks
-        )
-    )
-    assert list(rest) == list(range(6, 12)) and all(mask.any() for mask in rest.values())
+    rest = dict(real_sam2(clip, weights).propagate(masks))
+    assert list(rest) == list(range(5, N)) and all(mask.any() for mask in rest.values())
 
 
 def test_the_real_sam2_from_the_hub(weights, monkeypatch):
     import sam2.build_sam
 
+    tiny = "facebook/sam2.1-hiera-tiny"
     monkeypatch.setattr(sam2.build_sam, "_hf_download", lambda name: (CONFIG, str(weights)))
-    predictor = load_predictor("facebook/sam2.1-hiera-tiny", CPU, SMALL)
-    assert predictor.image_size == 128
+    assert load_predictor(tiny, CPU, SMALL).image_size == 128
     with pytest.raises(
         CourseError, match="could not be loaded"
     ):  # the file is of another size than the model
-        load_predictor("facebook/sam2.1-hiera-tiny", CPU)
+        load_predictor(tiny, CPU)

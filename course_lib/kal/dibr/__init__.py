@@ -11,5 +11,3 @@ kaolin are imported when first needed.
 """
 
 from .dispatch import available_backends, dibr_soft_mask, nearest_soft_mask, rasterize
-
-__all__ = ["available_backends", "dibr_soft_mask", "nearest_soft_mask", "rasterize"]

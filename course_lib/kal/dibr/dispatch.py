@@ -1,5 +1,4 @@
-"""The public functions: what goes in is checked here, and sent to the backend that is asked for or fits the
-device."""
+"""The public functions: what goes in is checked, and goes to the backend asked for, or the device's best."""
 
 import functools
 import importlib
@@ -8,28 +7,26 @@ import numbers
 
 import torch
 
-from course_lib.errors import CourseError
+from ...errors import CourseError
+from ...shapes import ShapeError, check_shape, describe
+from .reference import MULTIPLIER
 
-BACKENDS = ("torch", "numba", "kaolin")
+BACKENDS = {"torch": "reference", "numba": "compiled", "kaolin": "kaolin_backend"}  # name: module
+DEVICES = {"cpu": ["numba", "torch"], "cuda": ["kaolin", "torch"]}  # what works there, the best first
 
 
 @functools.cache
 def load(name):
     """The module of a backend and None, or None and the reason why there is none."""
-    module = {"torch": "reference", "numba": "compiled", "kaolin": "kaolin_backend"}[name]
     try:
-        return importlib.import_module(f"{__package__}.{module}"), None
+        return importlib.import_module(f".{BACKENDS[name]}", __package__), None
     except Exception as error:  # not installed, built for other versions, ...: all the same to us
         return None, f"{type(error).__name__}: {error}"
 
 
 def available_backends(device="cpu"):
     """Names of the backends that work on a device, the best first."""
-    if torch.device(device).type == "cpu":
-        return [name for name in ("numba", "torch") if load(name)[0]]
-    if torch.device(device).type == "cuda":
-        return [name for name in ("kaolin", "torch") if load(name)[0]]
-    return ["torch"]
+    return [name for name in DEVICES.get(torch.device(device).type, ["torch"]) if load(name)[0]]
 
 
 def choose(backend, device):
@@ -53,52 +50,24 @@ def choose(backend, device):
     return module
 
 
-def describe(value):
-    """What a person gave, in a few words."""
-    if isinstance(value, torch.Tensor):
-        return f"{tuple(value.shape)} of {value.dtype} on {value.device}"
-    return f"{type(value).__name__} {value!r}"[:80]
+def _check_corners(corners):
+    check_shape("face_vertices_image", corners, "B F 3 2")
+    if corners.dtype not in (torch.float32, torch.float64):
+        raise ShapeError(f"""face_vertices_image must be float32 or float64, got {corners.dtype}; convert it
+            with .float()""")
 
 
-def expect(name, value, shape, like=None, dtype=None):
-    """Raise CourseError unless a tensor has the shape (None: any size) and the type and device of `like`."""
-    wanted = "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")"
-    if (
-        not isinstance(value, torch.Tensor)
-        or value.dim() != len(shape)
-        or any(size is not None and size != got for size, got in zip(shape, value.shape))
-    ):
-        raise CourseError(f"{name}: got {describe(value)}, expected a tensor of shape {wanted}.")
-    if like is not None and value.device != like.device:
-        raise CourseError(f"""{name}: got {describe(value)}, expected it on {like.device}, where
-            face_vertices_image is. Move it with .to({str(like.device)!r}).""")
-    dtype = dtype or (like.dtype if like is not None else value.dtype)
-    if value.dtype != dtype:
-        raise CourseError(f"{name}: got {describe(value)}, expected {dtype}. Convert it with .to({dtype}).")
+def _check_selected(selected, corners):
+    check_shape("selected_face_idx", selected, f"{len(corners)} H W", like=corners, dtype=torch.int64)
 
 
-def expect_corners(face_vertices_image):
-    expect("face_vertices_image", face_vertices_image, (None, None, 3, 2))
-    if face_vertices_image.dtype not in (torch.float32, torch.float64):
-        raise CourseError(f"""face_vertices_image: got {describe(face_vertices_image)}, expected float32 or
-            float64. Convert it with .float().""")
-
-
-def expect_number(name, value, low, integer=False):
+def _check_numbers(low, integer=False, **values):
     kind = numbers.Integral if integer else numbers.Real
-    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value) or value < low:
-        wanted = "a whole" if integer else "a finite"
-        raise CourseError(f"{name}: got {describe(value)}, expected {wanted} number that is {low} or more.")
-
-
-def expect_selected(selected_face_idx, face_vertices_image):
-    expect(
-        "selected_face_idx",
-        selected_face_idx,
-        (len(face_vertices_image), None, None),
-        like=face_vertices_image,
-        dtype=torch.int64,
-    )
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value < math.inf:
+            wanted = "a whole" if integer else "a finite"
+            raise CourseError(f"""{name}: got {describe(value)}, expected {wanted} number that is {low} or
+                more.""")
 
 
 def rasterize(
@@ -130,35 +99,24 @@ def rasterize(
 
     Source: Chen et al., NeurIPS 2019, equations 1 and 2; conventions of kaolin 0.18.
     """
-    expect_corners(face_vertices_image)
-    expect_number("height", height, 1, integer=True)
-    expect_number("width", width, 1, integer=True)
-    multiplier, eps = 1000.0 if multiplier is None else multiplier, 1e-8 if eps is None else eps
-    expect_number("multiplier", multiplier, 1e-6)
-    expect_number("eps", eps, 0.0)
-    batch, faces = face_vertices_image.shape[:2]
-    expect("face_vertices_z", face_vertices_z, (batch, faces, 3), like=face_vertices_image)
-    several = isinstance(face_features, (list, tuple))
-    features = list(face_features) if several else [face_features]
+    z, corners, features = face_vertices_z, face_vertices_image, face_features
+    multiplier, eps = MULTIPLIER if multiplier is None else multiplier, 1e-8 if eps is None else eps
+    _check_corners(corners)
+    _check_numbers(1, integer=True, height=height, width=width)
+    _check_numbers(1e-6, multiplier=multiplier)
+    _check_numbers(0.0, eps=eps)
+    batch, faces = corners.shape[:2]
+    check_shape("face_vertices_z", z, f"{batch} {faces} 3", like=corners)
+    several = isinstance(features, (list, tuple))
+    features = list(features) if several else [features]
     for k, feature in enumerate(features):
-        expect(
-            f"face_features[{k}]" if several else "face_features",
-            feature,
-            (batch, faces, 3, None),
-            like=face_vertices_image,
-        )
+        name = f"face_features[{k}]" if several else "face_features"
+        check_shape(name, feature, f"{batch} {faces} 3 D", like=corners)
     if valid_faces is not None:
-        expect("valid_faces", valid_faces, (batch, faces), like=face_vertices_image, dtype=torch.bool)
-    images, face_idx = choose(backend, face_vertices_image.device).rasterize(
-        int(height),
-        int(width),
-        face_vertices_z,
-        face_vertices_image,
-        features,
-        valid_faces,
-        float(multiplier),
-        float(eps),
-    )
+        check_shape("valid_faces", valid_faces, f"{batch} {faces}", like=corners, dtype=torch.bool)
+    size, constants = (int(height), int(width)), (float(multiplier), float(eps))
+    module = choose(backend, corners.device)
+    images, face_idx = module.rasterize(*size, z, corners, features, valid_faces, *constants)
     return tuple(images) if several else images[0], face_idx
 
 
@@ -186,15 +144,14 @@ def dibr_soft_mask(
 
     Source: Chen et al., NeurIPS 2019, equations 5 and 6; conventions of kaolin 0.18.
     """
-    expect_corners(face_vertices_image)
-    expect_selected(selected_face_idx, face_vertices_image)
-    expect_number("sigmainv", sigmainv, 0.0)
-    expect_number("boxlen", boxlen, 0.0)
-    expect_number("knum", knum, 0, integer=True)
-    expect_number("multiplier", multiplier, 1e-6)
-    return choose(backend, face_vertices_image.device).dibr_soft_mask(
-        face_vertices_image, selected_face_idx, float(sigmainv), float(boxlen), int(knum), float(multiplier)
-    )
+    corners, selected = face_vertices_image, selected_face_idx
+    _check_corners(corners)
+    _check_selected(selected, corners)
+    _check_numbers(0.0, sigmainv=sigmainv, boxlen=boxlen)
+    _check_numbers(0, integer=True, knum=knum)
+    _check_numbers(1e-6, multiplier=multiplier)
+    options = float(sigmainv), float(boxlen), int(knum), float(multiplier)
+    return choose(backend, corners.device).dibr_soft_mask(corners, selected, *options)
 
 
 def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect=1.0, backend=None):
@@ -213,11 +170,10 @@ def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, 
     nearest edge or corner; of faces equally near to the first. CourseError if shapes, types or devices do not
     fit.
     """
-    expect_corners(face_vertices_image)
-    expect_selected(selected_face_idx, face_vertices_image)
-    expect_number("sigmainv", sigmainv, 0.0)
-    expect_number("boxlen", boxlen, 0.0)
-    expect_number("aspect", aspect, 1e-6)
-    return choose(backend, face_vertices_image.device).nearest_soft_mask(
-        face_vertices_image, selected_face_idx, float(sigmainv), float(boxlen), float(aspect)
-    )
+    corners, selected = face_vertices_image, selected_face_idx
+    _check_corners(corners)
+    _check_selected(selected, corners)
+    _check_numbers(0.0, sigmainv=sigmainv, boxlen=boxlen)
+    _check_numbers(1e-6, aspect=aspect)
+    options = float(sigmainv), float(boxlen), float(aspect)
+    return choose(backend, corners.device).nearest_soft_mask(corners, selected, *options)

@@ -39,6 +39,11 @@ def pixel_centres(height, width, multiplier, like):
     return scale / width * columns, scale / height * rows
 
 
+def centres_of(pixel, columns, rows):
+    """Centres (P, 2) of pixels that are numbered through a batch of images, (P,)."""
+    return torch.stack([columns[pixel % len(columns)], rows[pixel // len(columns) % len(rows)]], dim=1)
+
+
 def is_usable(corners):
     """Whether all coordinates of corners (..., 3, 2) are numbers, and such that their products are: (...)."""
     return (corners.abs() <= LARGEST).all(dim=-1).all(dim=-1)
@@ -77,9 +82,22 @@ def face_pixel_pairs(left, right, top, bottom):
         face = some.repeat_interleave(count[some])  # (P,)
         start = (ends[first:last] - count[some] - done).repeat_interleave(count[some])  # (P,)
         within = torch.arange(len(face), device=face.device) - start  # (P,) number of the pixel in its box
-        row = torch.div(within, wide[face], rounding_mode="floor")
+        row = within // wide[face]
         yield face, top[face] + row, left[face] + within - row * wide[face]
         first, done = last, int(ends[last - 1])
+
+
+def take_lead(best, leader, face, pixel, value):
+    """Where a value beats the best of its pixel it becomes the best, and its face leads; of equals the first.
+
+    best and leader (B * H * W,) are changed; face, pixel and value (P,) belong to pairs.
+    """
+    better = value > best[pixel]
+    face, pixel, value = face[better], pixel[better], value[better]
+    best.scatter_reduce_(0, pixel, value, "amax")
+    wins = value == best[pixel]
+    leader[pixel[wins]] = torch.iinfo(leader.dtype).max  # the winner is the smallest index
+    leader.scatter_reduce_(0, pixel[wins], face[wins], "amin")
 
 
 def cross(u, v):
@@ -104,35 +122,34 @@ def barycentric(corners, eps):
 
 
 @torch.no_grad()
-def visible_faces(height, width, depths, corners, usable, columns, rows, eps):
+def visible_faces(depths, corners, usable, columns, rows, eps):
     """Index into the batch's faces of the one that each pixel sees, (B * H * W,), -1 where there is none.
 
     depths (B, F, 3), corners (B, F, 3, 2) in the unit of `columns` and `rows`, usable (B, F) bool. Of the
     faces that cover a pixel's centre the one with the largest interpolated z wins, of equals the first.
     """
     batch, faces = depths.shape[:2]
+    height, width = len(rows), len(columns)
     depths, corners = depths.reshape(-1, 3), corners.reshape(-1, 3, 2)
     nearest_z = depths.new_full((batch * height * width,), -torch.inf)
     visible = torch.full_like(nearest_z, -1, dtype=torch.long)
-    for face, row, column in face_pixel_pairs(*pixel_boxes(corners, usable.reshape(-1), columns, rows, 0.0)):
-        centre = torch.stack([columns[column], rows[row]], dim=1)  # (P, 2)
-        w = barycentric(corners[face] - centre[:, None], eps)  # (P, 3)
+    boxes = pixel_boxes(corners, usable.reshape(-1), columns, rows, 0.0)
+    for face, row, column in face_pixel_pairs(*boxes):
+        pixel = (face // faces * height + row) * width + column  # (P,)
+        w = barycentric(corners[face] - centres_of(pixel, columns, rows)[:, None], eps)  # (P, 3)
         z = w[:, 0] * depths[face, 0] + w[:, 1] * depths[face, 1] + w[:, 2] * depths[face, 2]  # (P,)
-        pixel = (torch.div(face, faces, rounding_mode="floor") * height + row) * width + column  # (P,)
-        closer = (w >= 0).all(dim=1) & (z > nearest_z[pixel])
-        face, pixel, z = face[closer], pixel[closer], z[closer]
-        nearest_z.scatter_reduce_(0, pixel, z, "amax")
-        wins = z == nearest_z[pixel]
-        visible[pixel[wins]] = batch * faces  # larger than any index; the winner is the smallest of these
-        visible.scatter_reduce_(0, pixel[wins], face[wins], "amin")
+        inside = (w >= 0).all(dim=1)
+        take_lead(nearest_z, visible, face[inside], pixel[inside], z[inside])
     return visible
 
 
 def rasterize(
     height, width, face_vertices_z, face_vertices_image, face_features, valid_faces, multiplier, eps
 ):
-    """Features of the visible face in each pixel, one image (B, H, W, D) per tensor in the list
-    `face_features`, and the face's index (B, H, W), -1 where there is none."""
+    """An image (B, H, W, D) for each tensor in the list `face_features`, and the face index (B, H, W).
+
+    The index is -1 where there is no face.
+    """
     channels = [feature.shape[3] for feature in face_features]
     features = torch.cat([*face_features, face_vertices_z.new_zeros(*face_vertices_z.shape, 0)], dim=3)
     batch, faces, _, channel = features.shape
@@ -141,12 +158,11 @@ def rasterize(
         usable = usable & valid_faces
     columns, rows = pixel_centres(height, width, multiplier, face_vertices_image)
     scaled = face_vertices_image.detach() * multiplier  # (B, F, 3, 2)
-    visible = visible_faces(height, width, face_vertices_z.detach(), scaled, usable, columns, rows, eps)
+    visible = visible_faces(face_vertices_z.detach(), scaled, usable, columns, rows, eps)
 
     pixel = (visible >= 0).nonzero()[:, 0]  # (P,) pixels that see a face
     face = visible[pixel]  # (P,)
-    column, row = pixel % width, torch.div(pixel, width, rounding_mode="floor") % height
-    centre = torch.stack([columns[column], rows[row]], dim=1)
+    centre = centres_of(pixel, columns, rows)  # (P, 2)
     w = barycentric(scaled.reshape(-1, 3, 2)[face] - centre[:, None], eps)  # (P, 3), constants
     features = features.reshape(batch * faces, 3, channel)[face]  # (P, 3, D)
     value = (w[:, :, None] * features).sum(dim=1)  # (P, D): the image, differentiable in the features
@@ -210,10 +226,9 @@ def pairs_nearby(corners, selected_face_idx, boxlen, multiplier, aspect=1.0):
     boxes = pixel_boxes(corners * multiplier, usable, columns * aspect, rows, boxlen * multiplier)
     empty = (selected_face_idx < 0).reshape(-1)  # (B * H * W,)
     for face, row, column in face_pixel_pairs(*boxes):
-        pixel = (torch.div(face, faces, rounding_mode="floor") * height + row) * width + column
-        kept = empty[pixel]
-        face, row, column, pixel = face[kept], row[kept], column[kept], pixel[kept]
-        yield face, pixel, corners[face] - torch.stack([x[column] * aspect, y[row]], dim=1)[:, None]
+        pixel = (face // faces * height + row) * width + column
+        face, pixel = face[empty[pixel]], pixel[empty[pixel]]
+        yield face, pixel, corners[face] - centres_of(pixel, x * aspect, y)[:, None]
 
 
 class SoftMask(torch.autograd.Function):
@@ -271,23 +286,16 @@ def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, 
     """1 where a face is seen, else exp(-sigmainv d^2) with d to the nearest face nearby, (B, H, W)."""
     batch, height, width = selected_face_idx.shape
     corners = face_vertices_image * face_vertices_image.new_tensor([aspect, 1.0])
-    nearest = corners.new_full((batch * height * width,), torch.inf)  # squared distance
-    which = torch.full_like(nearest, -1, dtype=torch.long)
+    closest = corners.new_full((batch * height * width,), -torch.inf)  # minus the squared distance
+    which = torch.full_like(closest, -1, dtype=torch.long)
     with torch.no_grad():
         for face, pixel, seen in pairs_nearby(corners, selected_face_idx, boxlen, MULTIPLIER, aspect):
             foot, _ = nearest_on_outline(seen)
-            squared = (foot * foot).sum(dim=1)
-            closer = squared < nearest[pixel]
-            face, pixel, squared = face[closer], pixel[closer], squared[closer]
-            nearest.scatter_reduce_(0, pixel, squared, "amin")
-            wins = squared == nearest[pixel]
-            which[pixel[wins]] = batch * corners.shape[1]  # larger than any index; the first of equals wins
-            which.scatter_reduce_(0, pixel[wins], face[wins], "amin")
+            take_lead(closest, which, face, pixel, -(foot * foot).sum(dim=1))
 
     pixel = (which >= 0).nonzero()[:, 0]  # (P,)
     x, y = pixel_centres(height, width, 1, corners)
-    column, row = pixel % width, torch.div(pixel, width, rounding_mode="floor") % height
-    centre = torch.stack([x[column] * aspect, y[row]], dim=1)  # (P, 2)
+    centre = centres_of(pixel, x * aspect, y)  # (P, 2)
     foot, _ = nearest_on_outline(corners.reshape(-1, 3, 2)[which[pixel]] - centre[:, None])
     claim = torch.exp(-sigmainv * (foot * foot).sum(dim=1))
     mask = (selected_face_idx >= 0).reshape(-1).to(corners.dtype).index_put((pixel,), claim)

@@ -1,5 +1,3 @@
 """Reading meshes."""
 
 from . import obj
-
-__all__ = ["obj"]

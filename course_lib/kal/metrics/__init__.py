@@ -1,5 +1,3 @@
 """How well a render agrees with an image."""
 
 from . import render
-
-__all__ = ["render"]

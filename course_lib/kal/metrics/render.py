@@ -4,25 +4,17 @@ from ...shapes import check_shape
 
 
 def mask_iou(lhs_mask, rhs_mask):
-    """The silhouette LOSS 1 - IoU (0 is perfect), averaged over the batch; for soft masks too.
+    """The silhouette LOSS 1 - IoU (0 is perfect), averaged over the batch; for soft masks too. -> a scalar
 
         IoU = sum(a b) / sum(a + b - a b)
 
     Two empty masks have IoU 0, hence loss 1 (kaolin adds 1e-10 to the denominator).
 
-    Args:
-        lhs_mask, rhs_mask: (B, H, W), values in [0, 1].
-
-    Returns:
-        A scalar tensor.
-
-    Source: Chen et al., DIB-R, NeurIPS 2019 (arXiv 1908.01210), the silhouette loss.
+    lhs_mask, rhs_mask: (B, H, W), values in [0, 1]. Source: Chen et al., DIB-R, NeurIPS 2019 (arXiv
+    1908.01210), the silhouette loss.
     """
     check_shape("lhs_mask", lhs_mask, "B H W")
-    if rhs_mask.shape != lhs_mask.shape:
-        raise ValueError(
-            f"rhs_mask must have lhs_mask's shape {tuple(lhs_mask.shape)}, got {tuple(rhs_mask.shape)}"
-        )
+    check_shape("rhs_mask", rhs_mask, lhs_mask.shape)
     intersection = lhs_mask * rhs_mask  # (B, H, W)
     union = lhs_mask + rhs_mask - intersection
     iou = intersection.sum(dim=(1, 2)) / (union.sum(dim=(1, 2)) + 1e-10)  # (B,)

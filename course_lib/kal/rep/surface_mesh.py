@@ -44,73 +44,34 @@ class SurfaceMesh:
         face_uvs              (F, N, 2)  or (B, F, N, 2)    derived: uvs at the corners
         uvs, face_uvs_idx, normals, face_normals_idx, material_assignments: likewise;  materials: a list
 
-    Any of them can be given. Derived attributes are kept (so that writing into `mesh.face_uvs[...]` lasts)
-    unless they depend on something that requires a gradient; setting what they come from drops them. An
-    attribute that is neither given nor derivable is None, or, with unset_attributes_return_none=False, an
+    Any of them can be given, by name. Derived attributes are kept (so that writing into `mesh.face_uvs[...]`
+    lasts) unless they depend on something that requires a gradient; setting what they come from drops them.
+    An attribute that is neither given nor derivable is None, or, with unset_attributes_return_none=False, an
     AttributeError.
 
-    kaolin's third way of batching, lists of different meshes, is not here.
-
-    Raises:
-        ValueError: a shape that does not fit.
-        CourseError: `face_uvs` is asked for, and faces have no texture coordinates (kaolin takes the first).
+    Raises ShapeError for a shape that does not fit, and CourseError where `face_uvs` is asked for, and faces
+    have no texture coordinates (kaolin takes the first). kaolin's third way of batching, lists of different
+    meshes, is not here.
     """
 
-    def __init__(
-        self,
-        vertices,
-        faces,
-        normals=None,
-        uvs=None,
-        face_uvs_idx=None,
-        face_normals_idx=None,
-        material_assignments=None,
-        materials=None,
-        vertex_normals=None,
-        face_normals=None,
-        face_uvs=None,
-        face_vertices=None,
-        strict_checks=True,
-        unset_attributes_return_none=True,
-        allow_auto_compute=True,
-    ):
-        given = {
-            "vertices": vertices,
-            "faces": faces,
-            "normals": normals,
-            "uvs": uvs,
-            "face_uvs_idx": face_uvs_idx,
-            "face_normals_idx": face_normals_idx,
-            "material_assignments": material_assignments,
-            "vertex_normals": vertex_normals,
-            "face_normals": face_normals,
-            "face_uvs": face_uvs,
-            "face_vertices": face_vertices,
-        }
+    def __init__(self, vertices, faces, *, materials=None, unset_attributes_return_none=True, **attributes):
+        unknown = sorted(set(attributes) - set(_SHAPES))
+        if unknown:
+            raise CourseError(f"SurfaceMesh does not know {unknown}")
         self._derived = set()
         self.unset_attributes_return_none = unset_attributes_return_none
-        self.allow_auto_compute = allow_auto_compute
         self.materials = materials
-        for name, value in given.items():
-            if value is not None:
-                setattr(self, name, value)
-        if strict_checks:
-            self._check()
-
-    def _check(self):
-        check_shape("vertices", self.vertices, "V 3", "B V 3")
-        check_shape("faces", self.faces, "F N")
-        if self.faces.dtype != torch.long:
-            raise ValueError(f"faces must be torch.long, got {self.faces.dtype}")
-        F, N = self.faces.shape
-        sizes = {"B": len(self), "V": self.vertices.shape[-2], "F": F, "N": N}
+        for name, value in {"vertices": vertices, "faces": faces, **attributes}.items():
+            setattr(self, name, value)
+        check_shape("vertices", vertices, "V 3", "B V 3")
+        check_shape("faces", faces, "F N", dtype=torch.long)
+        F, N = faces.shape
+        sizes = {"B": len(self), "V": vertices.shape[-2], "F": F, "N": N}
+        title = f"of a mesh with B, V, F, N = {tuple(sizes.values())}"
         for name in self.get_attributes():
-            layout = _SHAPES[name] if name == "faces" or self.vertices.ndim == 2 else "B " + _SHAPES[name]
-            check_shape(
-                f"{name} of a mesh with B, V, F, N = {tuple(sizes.values())}",
-                getattr(self, name),
-                " ".join(str(sizes.get(letter, letter)) for letter in layout.split()),
-            )
+            layout = _SHAPES[name] if name == "faces" or self.batching == "NONE" else f"B {_SHAPES[name]}"
+            shape = [sizes.get(letter, letter) for letter in layout.split()]
+            check_shape(f"{name} {title}", getattr(self, name), shape)
 
     @property
     def batching(self):
@@ -118,7 +79,7 @@ class SurfaceMesh:
         return "NONE" if self.vertices.ndim == 2 else "FIXED"
 
     def __len__(self):
-        return 1 if self.vertices.ndim == 2 else self.vertices.shape[0]
+        return 1 if self.vertices.ndim == 2 else len(self.vertices)
 
     def get_attributes(self):
         """Names of the tensors that are there now, given or already derived."""
@@ -126,7 +87,7 @@ class SurfaceMesh:
 
     def has_attribute(self, name):
         """Whether a tensor is there now, given or already derived."""
-        return name in self.__dict__ and self.__dict__[name] is not None
+        return name in self.get_attributes()
 
     def __setattr__(self, name, value):
         if name in _SHAPES:
@@ -142,17 +103,15 @@ class SurfaceMesh:
     def __getattr__(self, name):  # only asked for what is not there
         if name not in _SHAPES:
             raise AttributeError(f"a SurfaceMesh has no attribute {name!r}")
-        if name in _SOURCES and self.allow_auto_compute:
-            value = getattr(self, "_compute_" + name)()
-            if value is not None:
-                sources = (self.__dict__.get(source) for source in _SOURCES[name])
-                if not any(source.requires_grad for source in sources if source is not None):
-                    self.__dict__[name] = value
-                    self._derived.add(name)
-                return value
-        if self.unset_attributes_return_none:
-            return None
-        raise AttributeError(f"{name} was not given and cannot be derived from {self.get_attributes()}")
+        value = getattr(self, "_compute_" + name)() if name in _SOURCES else None
+        if value is not None:
+            sources = [self.__dict__[source] for source in _SOURCES[name] if source in self.__dict__]
+            if not any(source.requires_grad for source in sources):
+                self.__dict__[name] = value
+                self._derived.add(name)
+        elif not self.unset_attributes_return_none:
+            raise AttributeError(f"{name} was not given and cannot be derived from {self.get_attributes()}")
+        return value
 
     def _at_corners(self, values, corners):
         """Values (U, K) or (B, U, K) at the corners (F, N) or (B, F, N) of faces."""
@@ -171,17 +130,15 @@ class SurfaceMesh:
         if self.faces.shape[1] != 3:
             return None
         corners = self.face_vertices
-        normals = face_normals(corners if corners.ndim == 4 else corners[None], unit=True)  # (B, F, 3)
-        normals = normals.unsqueeze(2).repeat(1, 1, 3, 1)  # (B, F, 3, 3): the same at the three corners
-        return normals if corners.ndim == 4 else normals[0]
+        normals = face_normals(corners.reshape(-1, *corners.shape[-3:]), unit=True)  # (B, F, 3)
+        return normals.unsqueeze(2).repeat(1, 1, 3, 1).reshape(corners.shape)  # the same at the three corners
 
     def _compute_vertex_normals(self):
         normals = self.face_normals
         if normals is None:
             return None
-        batch = normals if normals.ndim == 4 else normals[None]
-        averages = compute_vertex_normals(self.faces, batch, self.vertices.shape[-2])
-        return averages if normals.ndim == 4 else averages[0]
+        batch = normals.reshape(-1, *normals.shape[-3:])  # (B, F, N, 3)
+        return compute_vertex_normals(self.faces, batch, self.vertices.shape[-2]).reshape(self.vertices.shape)
 
     def _compute_face_uvs(self):
         if not (self.has_attribute("uvs") and self.has_attribute("face_uvs_idx")):
@@ -193,18 +150,9 @@ class SurfaceMesh:
                 'f v/vt v/vt v/vt' in an OBJ)""")
         return self._at_corners(self.uvs, self.face_uvs_idx)
 
-    def to_batched(self):
-        """Turn one mesh into a batch of one, in place; returns the mesh."""
-        if self.vertices.ndim == 2:
-            for name in self.get_attributes():
-                if name != "faces":
-                    self.__dict__[name] = self.__dict__[name][None]
-            self.materials = None if self.materials is None else [self.materials]
-        return self
-
     def to(self, device):
         """A copy with all tensors on another device."""
-        return self._apply(lambda tensor: tensor.to(device))
+        return self._map(lambda tensor: tensor.to(device))
 
     def cpu(self):
         return self.to("cpu")
@@ -212,15 +160,11 @@ class SurfaceMesh:
     def cuda(self):
         return self.to("cuda")
 
-    def float_tensors_to(self, float_dtype):
-        """A copy with all floating-point tensors in another dtype."""
-        return self._apply(lambda tensor: tensor.to(float_dtype) if tensor.is_floating_point() else tensor)
-
     def detach(self):
         """A copy with all tensors cut off from their gradients."""
-        return self._apply(lambda tensor: tensor.detach())
+        return self._map(torch.Tensor.detach)
 
-    def _apply(self, function):
+    def _map(self, function):
         other = copy.copy(self)
         other._derived = set(self._derived)
         for name in self.get_attributes():

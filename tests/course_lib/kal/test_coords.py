@@ -1,5 +1,6 @@
 """Spherical and Cartesian coordinates."""
 
+import functools
 import math
 from pathlib import Path
 
@@ -11,21 +12,19 @@ from course_lib import kal
 
 LIGHTING = np.load(Path(__file__).parents[2] / "golden" / "kaolin_lighting.npz")
 MESH = np.load(Path(__file__).parents[2] / "golden" / "kaolin_mesh.npz")
+close = functools.partial(torch.testing.assert_close, rtol=0)
 
 
 def test_spherical2cartesian_equals_kaolins():
-    azimuth, elevation, expected = (
-        torch.from_numpy(LIGHTING[k]) for k in ("azimuth", "elevation", "spherical2cartesian")
+    xyz = kal.ops.coords.spherical2cartesian(
+        *(torch.from_numpy(LIGHTING[k]) for k in ("azimuth", "elevation"))
     )
-    xyz = kal.ops.coords.spherical2cartesian(azimuth, elevation)
-    torch.testing.assert_close(torch.stack(xyz), expected, rtol=0, atol=1e-12)
+    close(torch.stack(xyz), torch.from_numpy(LIGHTING["spherical2cartesian"]), atol=1e-12)
 
 
 def test_cartesian2spherical_equals_kaolins():
     spherical = kal.ops.coords.cartesian2spherical(*torch.from_numpy(MESH["cart"]))
-    torch.testing.assert_close(
-        torch.stack(spherical), torch.from_numpy(MESH["cartesian2spherical"]), rtol=0, atol=1e-12
-    )
+    close(torch.stack(spherical), torch.from_numpy(MESH["cartesian2spherical"]), atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -36,11 +35,10 @@ def test_there_and_back(dtype):
     xyz = kal.ops.coords.spherical2cartesian(azimuth, elevation, distance)
     back = kal.ops.coords.cartesian2spherical(*xyz)
     for got, expected in zip(back, (azimuth, elevation, distance)):
-        torch.testing.assert_close(got, expected, rtol=0, atol=100 * torch.finfo(dtype).eps)
+        close(got, expected, atol=100 * torch.finfo(dtype).eps)
 
 
 def test_axes():
-    x, y, z = kal.ops.coords.spherical2cartesian(
-        torch.tensor([0.0, math.pi / 2, 0.0]), torch.tensor([0.0, 0.0, math.pi / 2]), 2.0
-    )
-    torch.testing.assert_close(torch.stack([x, y, z]), 2 * torch.eye(3), rtol=0, atol=1e-6)
+    azimuth, elevation = torch.tensor([[0.0, math.pi / 2, 0.0], [0.0, 0.0, math.pi / 2]])
+    xyz = kal.ops.coords.spherical2cartesian(azimuth, elevation, 2.0)
+    close(torch.stack(xyz), 2 * torch.eye(3), atol=1e-6)

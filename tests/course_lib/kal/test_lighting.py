@@ -1,5 +1,6 @@
 """Spherical-Gaussian lighting against kaolin's numbers and against what it stands for."""
 
+import functools
 import math
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 
 from course_lib import kal
 from course_lib.kal.render import lighting
+from course_lib.shapes import ShapeError
 
 GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "kaolin_lighting.npz")
 
@@ -18,6 +20,9 @@ def golden(name, dtype=torch.float64):
 
 
 LOBE = ("amplitude", "direction", "sharpness")
+UP = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64)
+close = functools.partial(torch.testing.assert_close, rtol=0)
+unit = functools.partial(torch.nn.functional.normalize, dim=-1)
 
 
 def sun(dtype=torch.float64, requires_grad=False):
@@ -27,24 +32,16 @@ def sun(dtype=torch.float64, requires_grad=False):
 def assert_matches(value, name, tolerance, dtype):
     expected = golden(name)
     assert value.dtype == dtype and value.shape == expected.shape
-    torch.testing.assert_close(
-        value.detach().double(),
-        expected,
-        rtol=0,
-        atol=tolerance * expected.abs().max().item(),
-        msg=lambda m: f"{name}: {m}",
-    )
+    largest = expected.abs().max().item()
+    close(value.detach().double(), expected, atol=tolerance * largest, msg=lambda m: f"{name}: {m}")
 
 
 BOTH = pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 5e-5)])
 
 
 def test_from_sun_equals_kaolins():
-    lights = lighting.SgLightingParameters.from_sun(
-        golden("sun_direction", torch.float32),
-        golden("sun_strength", torch.float32),
-        golden("sun_angle", torch.float32),
-    )
+    suns = [golden(f"sun_{name}", torch.float32) for name in ("direction", "strength", "angle")]
+    lights = lighting.SgLightingParameters.from_sun(*suns)
     for name in LOBE:
         assert_matches(getattr(lights, name), "sg_" + name, 1e-6, torch.float32)
 
@@ -85,9 +82,8 @@ def test_inner_product_equals_kaolins(dtype, tolerance):
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-11), (torch.float32, 2e-3)])
 def test_specular_and_fresnel_equal_kaolins(dtype, tolerance):
-    specular = lighting.sg_warp_specular_term(
-        *sun(dtype), *(golden(k, dtype) for k in ("normal", "roughness", "view", "albedo"))
-    )
+    surface = [golden(k, dtype) for k in ("normal", "roughness", "view", "albedo")]
+    specular = lighting.sg_warp_specular_term(*sun(dtype), *surface)
     assert_matches(specular, "specular", tolerance, dtype)
     reflectance = lighting.fresnel(golden("fresnel_ldh", dtype), golden("albedo", dtype))
     assert_matches(reflectance, "fresnel", min(tolerance, 1e-6), dtype)
@@ -99,12 +95,8 @@ def test_five_lights_equal_kaolins():
     diffuse = lighting.sg_diffuse_fitted(*lights, normal, golden("albedo"))
     assert_matches(diffuse, "five_diffuse", 1e-12, torch.float64)
     ndf = lighting.sg_warp_distribution(*lighting.sg_distribution_term(normal, roughness), view)
-    assert_matches(
-        lighting.sg.unbatched_reduced_sg_inner_product(*ndf, *lights),
-        "five_inner_product",
-        1e-11,
-        torch.float64,
-    )
+    product = lighting.sg.unbatched_reduced_sg_inner_product(*ndf, *lights)
+    assert_matches(product, "five_inner_product", 1e-11, torch.float64)
 
 
 def sphere(n=200_000):
@@ -122,16 +114,16 @@ def test_inner_product_and_irradiance_are_integrals():
     lights = sun()
     directions = sphere()
     cell = 4 * math.pi / len(directions)
-    other = (
-        torch.tensor([[0.5, 1.0, 2.0]]).double(),
-        torch.nn.functional.normalize(torch.ones(1, 3).double()),
-        torch.tensor([3.0]).double(),
+    colour, direction, sharpness = (
+        torch.tensor([[0.5, 1.0, 2.0]]),
+        unit(torch.ones(1, 3)),
+        torch.tensor([3.0]),
     )
+    other = colour.double(), unit(direction.double()), sharpness.double()
     first, second = (lobe(*(t[0] for t in lobes), directions) for lobes in (lights, other))
     integral = (first * second).sum(0) * cell
-    torch.testing.assert_close(
-        lighting.sg.unbatched_reduced_sg_inner_product(*other, *lights)[0], integral, rtol=1e-4, atol=0
-    )
+    product = lighting.sg.unbatched_reduced_sg_inner_product(*other, *lights)[0]
+    torch.testing.assert_close(product, integral, rtol=1e-4, atol=0)
     normal = golden("normal")[:40]
     cosine = (directions @ normal.T).clamp(min=0)  # (n, N)
     irradiance = torch.einsum("vn,vc->nc", cosine, first) * cell
@@ -140,8 +132,7 @@ def test_inner_product_and_irradiance_are_integrals():
 
 
 def test_sun_is_half_bright_at_its_rim():
-    direction = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64)
-    lights = lighting.SgLightingParameters.from_sun(direction, strength=3.0, angle=0.4)
+    lights = lighting.SgLightingParameters.from_sun(UP, strength=3.0, angle=0.4)
     assert lights.amplitude.dtype == lights.sharpness.dtype == torch.float64
     rim = torch.tensor([[math.sin(0.2), 0.0, math.cos(0.2)]], dtype=torch.float64)
     brightness = lobe(lights.amplitude[0], lights.direction[0], lights.sharpness[0], rim)
@@ -151,39 +142,25 @@ def test_sun_is_half_bright_at_its_rim():
 def test_gradients_reach_everything():
     generator = torch.Generator().manual_seed(3)
 
-    def random(*shape):
-        return torch.rand(*shape, dtype=torch.float64, generator=generator)
-
-    unit = torch.nn.functional.normalize
-    normal = unit(random(4, 3) + torch.tensor([0.0, 0.0, 1.0]))
-    view = unit(random(4, 3) + torch.tensor([0.0, 0.0, 2.0]))
-    inputs = (
-        random(2, 3),
-        unit(random(2, 3)),
-        2 + 3 * random(2),
-        normal,
-        0.3 + random(4),
-        view,
-        random(4, 3),
-    )
-    inputs = tuple(t.requires_grad_() for t in inputs)
+    random = functools.partial(torch.rand, dtype=torch.float64, generator=generator)
+    normal, view = unit(random(4, 3) + UP), unit(random(4, 3) + 2 * UP)
+    lights = random(2, 3), unit(random(2, 3)), 2 + 3 * random(2)
+    inputs = [t.requires_grad_() for t in (*lights, normal, 0.3 + random(4), view, random(4, 3))]
     assert torch.autograd.gradcheck(lighting.sg_warp_specular_term, inputs)
-    assert torch.autograd.gradcheck(lighting.sg_diffuse_fitted, (*inputs[:3], inputs[3], inputs[6]))
+    assert torch.autograd.gradcheck(lighting.sg_diffuse_fitted, (*inputs[:4], inputs[6]))
 
     def light_up(azimuth, elevation, strength, angle):
         direction = torch.cat(kal.ops.coords.spherical2cartesian(azimuth, elevation), dim=-1).unsqueeze(0)
         lights = lighting.SgLightingParameters.from_sun(direction, strength, angle)
         return lights.amplitude, lights.direction, lights.sharpness
 
-    assert torch.autograd.gradcheck(
-        light_up,
-        tuple(torch.tensor([x], dtype=torch.float64, requires_grad=True) for x in (0.7, 1.1, 1.7, 1.2)),
-    )
+    values = [torch.tensor([x], dtype=torch.float64, requires_grad=True) for x in (0.7, 1.1, 1.7, 1.2)]
+    assert torch.autograd.gradcheck(light_up, values)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_no_nan_where_lobes_cancel_or_the_view_grazes(dtype):
-    up = torch.tensor([[0.0, 0.0, 1.0]], dtype=dtype)
+    up = UP.to(dtype)
     one, white = torch.ones(1, dtype=dtype), torch.ones(1, 3, dtype=dtype)
     direction = up.clone().requires_grad_()
     product = lighting.sg.unbatched_reduced_sg_inner_product(white, direction, one, white, -up, one)
@@ -203,11 +180,9 @@ def test_no_nan_where_lobes_cancel_or_the_view_grazes(dtype):
 def test_no_nan_in_the_gradients_of_a_weak_sun(strength, dtype):
     """Below strength 1/2 kaolin's values are finite and its gradients NaN: a fit that dims its sun that far
     was lost."""
-    direction = torch.tensor([[0.0, 0.0, 1.0]], dtype=dtype)
+    direction = UP.to(dtype)
     strength, angle = (torch.tensor([x], dtype=dtype, requires_grad=True) for x in (strength, 1.6))
-    normal = torch.nn.functional.normalize(
-        torch.tensor([[0.1, 0.2, 1.0], [1.0, 0.0, 0.01], [0.0, 1.0, -1.0]], dtype=dtype)
-    )
+    normal = unit(torch.tensor([[0.1, 0.2, 1.0], [1.0, 0.0, 0.01], [0.0, 1.0, -1.0]], dtype=dtype))
     normal.requires_grad_()
     sun = lighting.SgLightingParameters.from_sun(direction, strength, angle)
     lit = lighting.sg_diffuse_fitted(sun.amplitude, direction, sun.sharpness, normal, torch.ones_like(normal))
@@ -221,16 +196,17 @@ def test_lights_from_numbers_and_tensors():
     light = lighting.SgLightingParameters()
     assert light.amplitude.tolist() == [[3.0, 3.0, 3.0]] and light.sharpness.tolist() == [5.0]
     assert light.direction.tolist() == [[1.0, 0.0, 0.0]]
-    five = lighting.SgLightingParameters(
-        1.0, 2 * torch.eye(3).double(), torch.tensor([1.0, 2.0, 3.0]).double()
-    )
-    assert torch.equal(five.direction, torch.eye(3).double()) and five.amplitude.shape == (3, 3)
-    assert five.to(torch.float32).sharpness.dtype == torch.float32
-    with pytest.raises(ValueError, match=r"sharpness must be a number or have shape \(3,\), got \(2,\)"):
+    eye = torch.eye(3).double()
+    three = lighting.SgLightingParameters(1.0, 2 * eye, torch.tensor([1.0, 2.0, 3.0]).double())
+    assert torch.equal(three.direction, eye) and three.amplitude.shape == (3, 3)
+    assert three.to(torch.float32).sharpness.dtype == torch.float32
+
+
+def test_shapes():
+    with pytest.raises(ShapeError, match=r"sharpness must be a number or have shape \(3,\), got \(2,\)"):
         lighting.SgLightingParameters(1.0, torch.eye(3), torch.ones(2))
-    with pytest.raises(ValueError, match=r"\(1,\).*got \(4,\)"):
-        lighting.sg_diffuse_fitted(
-            torch.ones(1, 3), torch.ones(1, 3), torch.ones(4), torch.ones(7, 3), torch.ones(7, 3)
-        )
-    with pytest.raises(ValueError, match=r"roughness .*\(7,\).*got \(7, 1\)"):
-        lighting.sg_distribution_term(torch.ones(7, 3), torch.ones(7, 1))
+    one, seven = torch.ones(1, 3), torch.ones(7, 3)
+    with pytest.raises(ShapeError, match=r"\(1,\).*got \(4,\)"):
+        lighting.sg_diffuse_fitted(one, one, torch.ones(4), seven, seven)
+    with pytest.raises(ShapeError, match=r"roughness .*\(7,\).*got \(7, 1\)"):
+        lighting.sg_distribution_term(seven, torch.ones(7, 1))

@@ -2,16 +2,5 @@
 
 from .camera import Camera
 from .extrinsics import CameraExtrinsics
-from .intrinsics import CameraFOV, CameraIntrinsics, PinholeIntrinsics
+from .intrinsics import CameraFOV, PinholeIntrinsics
 from .raygen import generate_centered_pixel_coords, generate_pinhole_rays, pinhole_ray_directions
-
-__all__ = [
-    "Camera",
-    "CameraExtrinsics",
-    "CameraFOV",
-    "CameraIntrinsics",
-    "PinholeIntrinsics",
-    "generate_centered_pixel_coords",
-    "generate_pinhole_rays",
-    "pinhole_ray_directions",
-]

@@ -5,8 +5,9 @@ from enum import IntEnum
 
 import torch
 
-from ....errors import fold
-from ....shapes import check_shape
+from ....errors import CourseError, fold
+from ....shapes import ShapeError, check_shape
+from .batch import Batch, as_floats
 
 
 class CameraFOV(IntEnum):
@@ -17,7 +18,7 @@ class CameraFOV(IntEnum):
     DIAGONAL = 2
 
 
-class PinholeIntrinsics:
+class PinholeIntrinsics(Batch):
     """C pinhole cameras of one image size; all lengths are in pixels.
 
     A point (x, y, z) in camera space (z < 0 in front) lands at NDC
@@ -28,10 +29,9 @@ class PinholeIntrinsics:
     so a positive x0 shifts the picture to the right and a positive y0 shifts it UP; (u, v) is measured from
     the image's top left corner. Depth: ndc_z is -1 at the near plane and 1 at the far plane (OpenGL).
 
-    Args:
-        width, height: pixels.
-        params: (C, 4), the columns x0, y0, focal_x, focal_y.
-        near, far: distances of the clipping planes, world units; only ndc_z depends on them.
+    width, height: pixels.
+    params: (C, 4), the columns x0, y0, focal_x, focal_y.
+    near, far: distances of the clipping planes, world units; only ndc_z depends on them.
     """
 
     def __init__(self, width, height, params, near=1e-2, far=1e2):
@@ -39,7 +39,7 @@ class PinholeIntrinsics:
         self.width, self.height = _pixels("width", width), _pixels("height", height)
         self.near, self.far = float(near), float(far)
         if not 0 < self.near < self.far:
-            raise ValueError(f"expected 0 < near < far, got near = {near}, far = {far}")
+            raise CourseError(f"expected 0 < near < far, got near = {near}, far = {far}")
         self.params = params  # (C, 4)
 
     @classmethod
@@ -49,103 +49,59 @@ class PinholeIntrinsics:
         height,
         focal_x,
         focal_y=None,
-        x0=None,
-        y0=None,
-        near=1e-2,
-        far=1e2,
+        x0=0,
+        y0=0,
         num_cameras=1,
         dtype=None,
         device=None,
+        **planes,
     ):
-        """Cameras from focal lengths in pixels; each value a number for all or a tensor (C,)."""
-        values = (
-            0.0 if x0 is None else x0,
-            0.0 if y0 is None else y0,
-            focal_x,
-            focal_x if focal_y is None else focal_y,
-        )
+        """Cameras from focal lengths in pixels; each value a number for all or a tensor (C,).
+
+        planes: near and far.
+        """
+        values = {"x0": x0, "y0": y0, "focal_x": focal_x, "focal_y": focal_x if focal_y is None else focal_y}
         columns = []
-        for name, value in zip(("x0", "y0", "focal_x", "focal_y"), values):
-            value = torch.as_tensor(value, dtype=dtype or torch.get_default_dtype(), device=device)
+        for name, value in values.items():
+            value = as_floats(0 if value is None else value, dtype, device)
             if value.ndim > 1 or value.numel() not in (1, num_cameras):
-                raise ValueError(
-                    f"{name} must be a number or a tensor of shape ({num_cameras},), "
-                    f"got shape {tuple(value.shape)}"
-                )
+                raise ShapeError(f"""{name} must be a number or a tensor of shape ({num_cameras},), got shape
+                    {tuple(value.shape)}""")
             columns.append(value.reshape(-1).expand(num_cameras))
-        return cls(width, height, torch.stack(columns, dim=1), near, far)
+        return cls(width, height, torch.stack(columns, dim=1), **planes)
 
     @classmethod
-    def from_fov(
-        cls,
-        width,
-        height,
-        fov,
-        fov_direction=CameraFOV.VERTICAL,
-        x0=0.0,
-        y0=0.0,
-        near=1e-2,
-        far=1e2,
-        num_cameras=1,
-        dtype=None,
-        device=None,
-    ):
-        """Cameras with square pixels from a field of view in radians: focal = (size / 2) / tan(fov / 2)."""
-        if fov_direction not in (CameraFOV.HORIZONTAL, CameraFOV.VERTICAL):
-            raise ValueError(
-                f"fov_direction must be CameraFOV.HORIZONTAL or CameraFOV.VERTICAL, got {fov_direction!r}"
-            )
+    def from_fov(cls, width, height, fov, fov_direction=CameraFOV.VERTICAL, **options):
+        """Cameras with square pixels from a field of view in radians: focal = (size / 2) / tan(fov / 2).
+
+        options: x0, y0 and what else `from_focal` takes.
+        """
+        size = _along(fov_direction, width, height, "fov_direction must be")
         half = torch.as_tensor(fov, dtype=torch.float64) / 2
         if not bool(((half > 0) & (half < math.pi / 2)).all()):
-            raise ValueError(f"fov must lie between 0 and pi radians, got {fov}")
-        focal = (width if fov_direction == CameraFOV.HORIZONTAL else height) / 2 / torch.tan(half)
-        return cls.from_focal(width, height, focal, None, x0, y0, near, far, num_cameras, dtype, device)
+            raise CourseError(f"fov must lie between 0 and pi radians, got {fov}")
+        return cls.from_focal(width, height, size / 2 / torch.tan(half), **options)
 
-    @property
-    def x0(self):
-        """(C,), how far the principal point lies to the right of the image's centre."""
-        return self.params[:, 0]
-
-    @property
-    def y0(self):
-        """(C,), how far the principal point lies above the image's centre."""
-        return self.params[:, 1]
-
-    @property
-    def focal_x(self):
-        """(C,), pixels."""
-        return self.params[:, 2]
-
-    @property
-    def focal_y(self):
-        """(C,), pixels."""
-        return self.params[:, 3]
-
-    def tan_half_fov(self, camera_fov_direction=CameraFOV.VERTICAL):
-        """(C,), tan(fov / 2) = (size / 2) / focal, principal point aside."""
-        if camera_fov_direction == CameraFOV.HORIZONTAL:
-            return self.width / 2 / self.focal_x
-        if camera_fov_direction == CameraFOV.VERTICAL:
-            return self.height / 2 / self.focal_y
-        raise ValueError(f"expected CameraFOV.HORIZONTAL or CameraFOV.VERTICAL, got {camera_fov_direction!r}")
+    x0 = property(
+        lambda self: self.params[:, 0], doc="(C,), the principal point right of the image's centre."
+    )
+    y0 = property(lambda self: self.params[:, 1], doc="(C,), the principal point above the image's centre.")
+    focal_x = property(lambda self: self.params[:, 2], doc="(C,), pixels.")
+    focal_y = property(lambda self: self.params[:, 3], doc="(C,), pixels.")
+    fov_x = property(lambda self: self.fov(CameraFOV.HORIZONTAL), doc="(C,), degrees.")
+    fov_y = property(lambda self: self.fov(CameraFOV.VERTICAL), doc="(C,), degrees.")
+    device = property(lambda self: self.params.device)
+    dtype = property(lambda self: self.params.dtype)
 
     def fov(self, camera_fov_direction=CameraFOV.VERTICAL, in_degrees=True):
-        """(C,), the field of view; in degrees unless told otherwise (while `from_fov` takes radians)."""
-        fov = 2 * torch.atan(self.tan_half_fov(camera_fov_direction))
+        """The field of view, principal point aside, in degrees unless told otherwise. -> (C,)"""
+        sides = (self.width, self.focal_x), (self.height, self.focal_y)
+        size, focal = _along(camera_fov_direction, *sides, "expected")
+        fov = 2 * torch.atan(size / 2 / focal)
         return torch.rad2deg(fov) if in_degrees else fov
 
-    @property
-    def fov_x(self):
-        """(C,), the horizontal field of view, degrees."""
-        return self.fov(CameraFOV.HORIZONTAL)
-
-    @property
-    def fov_y(self):
-        """(C,), the vertical field of view, degrees."""
-        return self.fov(CameraFOV.VERTICAL)
-
     def projection_matrix(self):
-        """(C, 4, 4), camera space to clip space, for column vectors; dividing by w = -z gives NDC.
+        """Camera space to clip space, for column vectors; dividing by w = -z gives NDC. -> (C, 4, 4)
 
         [2 fx / W     0      -2 x0 / W   0]        U = -2 near far / (far - near)
         [   0      2 fy / H  -2 y0 / H   0]        V = -(far + near) / (far - near)
@@ -162,78 +118,44 @@ class PinholeIntrinsics:
         ]
         return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=1)
 
-    def project(self, vectors):
-        """Camera space to clip space, before the division by w.
-
-        Args:
-            vectors: (N, 3) or (C, N, 3), or homogeneous with a last axis of 4; dtype and device of the
-                camera.
-
-        Returns:
-            (C, N, 4)
-        """
-        check_shape("vectors", vectors, "N 3", "C N 3", "N 4", "C N 4", like=self)
-        matrix = self.projection_matrix().transpose(1, 2)  # (C, 4, 4), for row vectors
-        if vectors.shape[-1] == 4:
-            return vectors @ matrix
-        return vectors @ matrix[:, :3] + matrix[:, 3:]
-
     def transform(self, vectors):
-        """Camera space to NDC: `project`, then the perspective division; (C, N, 3)."""
-        clip = self.project(vectors)
+        """Camera space, (N, 3) or (C, N, 3), to NDC; dtype and device of the cameras. -> (C, N, 3)"""
+        check_shape("vectors", vectors, "N 3", "C N 3", like=self)
+        matrix = self.projection_matrix().transpose(1, 2)  # (C, 4, 4), for row vectors
+        clip = vectors @ matrix[:, :3] + matrix[:, 3:]  # (C, N, 4)
         return clip[..., :3] / clip[..., 3:]
-
-    @property
-    def lens_type(self):
-        return "pinhole"
-
-    @property
-    def device(self):
-        return self.params.device
-
-    @property
-    def dtype(self):
-        return self.params.dtype
-
-    def to(self, *args, **kwargs):
-        """The same cameras on another device or in another dtype, as torch.Tensor.to."""
-        return self._with_params(self.params.to(*args, **kwargs))
 
     @classmethod
     def cat(cls, intrinsics):
         """One batch from a sequence of batches of one image size and one pair of clipping planes."""
         first = intrinsics[0]
         for i, other in enumerate(intrinsics):
-            if (other.width, other.height, other.near, other.far) != (
-                first.width,
-                first.height,
-                first.near,
-                first.far,
+            if any(
+                getattr(other, name) != getattr(first, name) for name in ("width", "height", "near", "far")
             ):
-                raise ValueError(
-                    f"cameras of one batch share size, near and far: the first is {first!r}, "
-                    f"number {i} is {other!r}"
-                )
-        return first._with_params(torch.cat([i.params for i in intrinsics]))
+                raise CourseError(f"""cameras of one batch share size, near and far: the first is {first!r},
+                    number {i} is {other!r}""")
+        return first._map(lambda _: torch.cat([part.params for part in intrinsics]))
 
-    def _with_params(self, params):
-        return PinholeIntrinsics(self.width, self.height, params, self.near, self.far)
-
-    def __getitem__(self, item):
-        return self._with_params(self.params[item].reshape(-1, 4))
+    def _map(self, function):
+        return PinholeIntrinsics(self.width, self.height, function(self.params), self.near, self.far)
 
     def __len__(self):
-        return self.params.shape[0]
+        return len(self.params)
 
     def __repr__(self):
         return fold(f"""PinholeIntrinsics({len(self)} cameras of {self.width} x {self.height} pixels, near
             {self.near:g}, far {self.far:g})""")
 
 
-CameraIntrinsics = PinholeIntrinsics  # kaolin's base class; the pinhole is the one lens here
+def _along(direction, horizontal, vertical, words):
+    """What belongs to a direction of view."""
+    if direction not in (CameraFOV.HORIZONTAL, CameraFOV.VERTICAL):
+        raise CourseError(f"{words} CameraFOV.HORIZONTAL or CameraFOV.VERTICAL, got {direction!r}")
+    return horizontal if direction == CameraFOV.HORIZONTAL else vertical
 
 
 def _pixels(name, value):
     if int(value) != value or value <= 0:
-        raise ValueError(f"{name} must be a positive whole number of pixels, got {value!r}")
+        raise CourseError(f"{name} must be a positive whole number of pixels, got {value!r}")
     return int(value)

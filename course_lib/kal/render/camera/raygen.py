@@ -2,11 +2,13 @@
 
 import torch
 
+from ....errors import CourseError
+
 
 def generate_centered_pixel_coords(img_width, img_height, device=None):
-    """Image coordinates of the pixel centres: two float tensors (H, W), rows v = 0.5, 1.5, ... and columns u.
+    """Image coordinates of the pixel centres, in pixels from the top left corner. -> two float tensors (H, W)
 
-    Measured in pixels from the image's top left corner, downwards and to the right.
+    First the rows v = 0.5, 1.5, ..., downwards, then the columns u, to the right.
     """
     rows = torch.arange(img_height, device=device, dtype=torch.float32) + 0.5
     columns = torch.arange(img_width, device=device, dtype=torch.float32) + 0.5
@@ -14,31 +16,24 @@ def generate_centered_pixel_coords(img_width, img_height, device=None):
 
 
 def generate_pinhole_rays(camera, coords_grid=None):
-    """World-space rays from one camera's centre through points of its image.
+    """World-space rays from one camera's centre through points of its image. -> origins, directions (N, 3)
 
-    Args:
-        camera: a batch of one (for more, see `pinhole_ray_directions`).
-        coords_grid: rows v and columns u, two tensors of one shape, as `generate_centered_pixel_coords` makes
-            them; None means every pixel's centre, row by row.
+    N = H * W if no grid is given; directions have length 1. The origins are one point, expanded: copy them
+    before writing into them. Raises CourseError for a batch of several cameras.
 
-    Returns:
-        origins, directions: two tensors (N, 3), N = H * W if no grid is given; directions have length 1. The
-        origins are one point, expanded: copy them before writing into them.
-
-    Raises:
-        ValueError: a batch of several cameras.
+    camera: a batch of one (for more, see `pinhole_ray_directions`).
+    coords_grid: rows v and columns u, two tensors of one shape, as `generate_centered_pixel_coords` makes
+        them; None means every pixel's centre, row by row.
     """
     if len(camera) != 1:
-        raise ValueError(
-            f"generate_pinhole_rays takes one camera, got a batch of {len(camera)}; "
-            "iterate over the batch, or use pinhole_ray_directions"
-        )
+        raise CourseError(f"""generate_pinhole_rays takes one camera, got a batch of {len(camera)}; iterate
+            over the batch, or use pinhole_ray_directions""")
     directions = pinhole_ray_directions(camera, coords_grid).reshape(-1, 3)
     return camera.extrinsics.cam_pos().reshape(1, 3).expand_as(directions), directions
 
 
 def pinhole_ray_directions(camera, coords_grid=None):
-    """Unit directions, in the world, of the rays through points of the image; for a whole batch at once.
+    """Unit directions, in the world, of rays through points of the image, for a batch. -> (C, *S, 3)
 
     With the camera's axes right, up and backward (rows of R), u to the right and v down from the top left:
 
@@ -46,13 +41,9 @@ def pinhole_ray_directions(camera, coords_grid=None):
 
     kaolin has this for one camera only, in `generate_pinhole_rays`.
 
-    Args:
-        camera: C cameras.
-        coords_grid: rows v and columns u, two tensors that broadcast to one shape S, the same for all
-            cameras; None means the pixel centres.
-
-    Returns:
-        (C, *S, 3), so (C, H, W, 3) if no grid is given.
+    camera: C cameras.
+    coords_grid: rows v and columns u, two tensors that broadcast to one shape S, the same for all cameras;
+        None means the pixel centres: S = (H, W).
     """
     lens, dtype, device = camera.intrinsics, camera.dtype, camera.device
     if coords_grid is None:  # a column and a row, not a grid: most of the work is done on them
@@ -60,7 +51,7 @@ def pinhole_ray_directions(camera, coords_grid=None):
         u = torch.arange(lens.width, dtype=dtype, device=device)[None, :] + 0.5  # (1, W)
     else:
         v, u = (points.to(device, dtype) for points in coords_grid)
-        v, u = v.reshape((1,) * (u.ndim - v.ndim) + v.shape), u.reshape((1,) * (v.ndim - u.ndim) + u.shape)
+        v, u = torch.broadcast_tensors(v, u)
     each = (-1,) + (1,) * u.ndim  # one value per camera
     # offsets before the focal length: the pixels of a window get the very rays they have in the full image
     x = (u - lens.width / 2 - lens.x0.reshape(each)) / lens.focal_x.reshape(each)  # (C, 1, W) or (C, *S)

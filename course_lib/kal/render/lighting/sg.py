@@ -17,16 +17,15 @@ import math
 
 import torch
 
-from ....shapes import check_shape
+from ....shapes import ShapeError, check_shape
 
 
 class SgLightingParameters:
     """M lights: `amplitude` (M, 3), unit `direction` towards the light (M, 3), `sharpness` (M,).
 
-    Args:
-        amplitude: strength times colour; a number, or a tensor (M, 3).
-        direction: (M, 3) or (3,), of any length.
-        sharpness: a number, or a tensor (M,).
+    amplitude: strength times colour; a number, or a tensor (M, 3).
+    direction: (M, 3) or (3,), of any length.
+    sharpness: a number, or a tensor (M,).
 
     Numbers take the dtype and device of the direction where it is a tensor (kaolin: always float32).
     """
@@ -34,76 +33,60 @@ class SgLightingParameters:
     def __init__(self, amplitude=3.0, direction=(1.0, 0.0, 0.0), sharpness=5.0):
         given = next((t for t in (direction, amplitude, sharpness) if torch.is_tensor(t)), None)
         direction = _like(direction, given)
-        if direction.numel() == 0 or direction.numel() % 3:
-            raise ValueError(f"direction must have shape (M, 3) or (3,), got {tuple(direction.shape)}")
+        check_shape("direction", direction, "M 3", "3")
         self.direction = torch.nn.functional.normalize(direction.reshape(-1, 3), dim=-1)
-        self.amplitude = _per_light("amplitude", amplitude, self.direction, (3,))
-        self.sharpness = _per_light("sharpness", sharpness, self.direction, ())
+        self.amplitude = _per_light("amplitude", amplitude, self.direction, 3)
+        self.sharpness = _per_light("sharpness", sharpness, self.direction)
 
     @staticmethod
     def from_sun(direction, strength=3.0, angle=math.pi / 4, color=None):
         """Lights from suns, see `sg_from_sun`.
 
-        Args:
-            direction: (M, 3), towards the suns.
-            strength: number or (M,), greater than 0.5.
-            angle: number or (M,), angular diameter in radians.
-            color: None for white, or (M, 3).
+        direction: (M, 3), towards the suns.
+        strength: number or (M,), greater than 0.5.
+        angle: number or (M,), angular diameter in radians.
+        color: None for white, or (M, 3).
         """
         direction = _like(direction, None).reshape(-1, 3)
-        strength = _per_light("strength", strength, direction, ())
-        angle = _per_light("angle", angle, direction, ())
-        color = _per_light("color", 1.0 if color is None else color, direction, (3,))
+        strength = _per_light("strength", strength, direction)
+        angle = _per_light("angle", angle, direction)
+        color = _per_light("color", 1.0 if color is None else color, direction, 3)
         return SgLightingParameters(*sg_from_sun(direction, strength, angle, color))
 
     def to(self, *args, **kwargs):
         """The same lights on another device or in another dtype, as torch.Tensor.to."""
-        return SgLightingParameters(
-            *(t.to(*args, **kwargs) for t in (self.amplitude, self.direction, self.sharpness))
-        )
-
-    def cpu(self):
-        return self.to("cpu")
-
-    def cuda(self):
-        return self.to("cuda")
+        lobes = self.amplitude, self.direction, self.sharpness
+        return SgLightingParameters(*(tensor.to(*args, **kwargs) for tensor in lobes))
 
 
 def _like(value, tensor):
     """As a floating-point tensor; what is none yet takes the dtype and device of `tensor`, if given."""
     if torch.is_tensor(value):
         return value
-    return torch.as_tensor(
-        value,
-        dtype=torch.float32 if tensor is None else tensor.dtype,
-        device=None if tensor is None else tensor.device,
-    )
+    kind = {"dtype": torch.float32} if tensor is None else {"dtype": tensor.dtype, "device": tensor.device}
+    return torch.as_tensor(value, **kind)
 
 
-def _per_light(name, value, direction, channels):
+def _per_light(name, value, direction, *channels):
     """Spread a number, or check a tensor: (M, *channels) for the M directions."""
     value = _like(value, direction)
-    shape = direction.shape[:1] + channels
+    shape = len(direction), *channels
     if value.numel() == 1:
         return value.reshape(()).expand(shape)
     if value.numel() != math.prod(shape):
-        raise ValueError(f"{name} must be a number or have shape {tuple(shape)}, got {tuple(value.shape)}")
+        raise ShapeError(f"{name} must be a number or have shape {shape}, got {tuple(value.shape)}")
     return value.reshape(shape)
 
 
 def sg_from_sun(direction, strength, angle, color):
-    """The SG that is as bright as the sun at its centre and has fallen to 1/2 at its rim.
+    """The SG as bright as the sun at its centre, and 1/2 at its rim. -> amplitude, direction, sharpness
 
         amplitude = color * strength,   sharpness = log(0.5 / strength) / (cos(angle / 2) - 1)
 
     (1/2 in absolute terms: the stronger the sun, the sharper; at strength 0.5 the lobe is flat, below it is
     inverted and the terms of this module have no meaning.)
 
-    Args:
-        direction: (M, 3); strength: (M,); angle: (M,), angular diameter in radians; color: (M, 3).
-
-    Returns:
-        amplitude (M, 3), direction (M, 3), sharpness (M,).
+    direction: (M, 3); strength: (M,); angle: (M,), angular diameter in radians; color: (M, 3).
     """
     check_shape("direction", direction, "M 3")
     check_shape("strength", strength, "M")
@@ -112,29 +95,13 @@ def sg_from_sun(direction, strength, angle, color):
     return color * strength.unsqueeze(-1), direction, torch.log(0.5 / strength) / (torch.cos(angle / 2) - 1)
 
 
-def approximate_sg_integral(amplitude, sharpness):
-    """The integral of an SG over the sphere, 2 pi amplitude / sharpness; exact up to e^(-2 sharpness).
-
-    Args:
-        amplitude: (M, 3); sharpness: (M,).
-
-    Returns:
-        (M, 3)
-    """
-    return 2 * math.pi * amplitude / sharpness.unsqueeze(-1)
-
-
 def sg_irradiance_fitted(amplitude, direction, sharpness, normal):
-    """The light that falls on surfaces, integral of G(v) max(0, v . n) dv, by S. Hill's fit.
+    """The light that falls on surfaces, integral of G(v) max(0, v . n) dv, by S. Hill's fit. -> (N, M, 3)
 
     With m = n . direction and s = sharpness, the clamped cosine blurred by the lobe is scale * y(m) + bias,
     where y is max(0, m) with its corner rounded off over |m| < ~ sqrt(1 - scale).
 
-    Args:
-        amplitude, direction, sharpness: M lights; normal: (N, 3), unit.
-
-    Returns:
-        (N, M, 3)
+    amplitude, direction, sharpness: M lights; normal: (N, 3), unit.
     """
     _check_lobes(amplitude, direction, sharpness)
     check_shape("normal", normal, "N 3")
@@ -150,26 +117,19 @@ def sg_irradiance_fitted(amplitude, direction, sharpness, normal):
     width = torch.sqrt(torch.where(rounded, 1 - scale, 1.0))
     linear, corner = 0.36 * m, width / (4 * 0.36)  # (N, M), (M,)
     y = torch.where(rounded & (linear.abs() <= corner), (linear + corner) ** 2 / width, m.clamp(0, 1))
-    return (scale * y + bias).unsqueeze(-1) * approximate_sg_integral(amplitude, sharpness)
+    # times the integral of an SG over the sphere, which is exact up to e^(-2 s)
+    return (scale * y + bias).unsqueeze(-1) * (2 * math.pi * amplitude / sharpness.unsqueeze(-1))
 
 
 def sg_diffuse_fitted(amplitude, direction, sharpness, normal, albedo):
-    """What a Lambertian surface reflects: albedo / pi times the irradiance, averaged over the lights.
+    """What a Lambertian surface reflects: albedo / pi times the irradiance, averaged over lights. -> (N, 3)
 
-    The MEAN over the M lights, not the sum (as in kaolin).
+    The MEAN over the M lights, not the sum (as in kaolin); not negative.
 
-    Args:
-        amplitude, direction, sharpness: M lights.
-        normal: (N, 3), unit; albedo: (N, 3).
-
-    Returns:
-        (N, 3), not negative.
+    amplitude, direction, sharpness: M lights. normal: (N, 3), unit; albedo: (N, 3).
     """
     check_shape("albedo", albedo, "N 3")
-    if normal.shape != albedo.shape:
-        raise ValueError(
-            f"normal and albedo must have one shape, got {tuple(normal.shape)} and {tuple(albedo.shape)}"
-        )
+    check_shape("normal", normal, albedo.shape)
     irradiance = sg_irradiance_fitted(amplitude, direction, sharpness, normal).mean(dim=1)  # (N, 3)
     return irradiance.clamp(min=0) * (albedo / math.pi)
 
@@ -179,15 +139,12 @@ def sg_distribution_term(direction, roughness):
 
         amplitude = 1 / (pi roughness^2),   sharpness = 2 / roughness^2        (Wang et al. 2009)
 
-    Args:
-        direction: (N, 3), the surface normals, unit.
-        roughness: (N,), greater than 0.
+    direction: (N, 3), the surface normals, unit. roughness: (N,), greater than 0.
 
-    Returns:
-        amplitude (N, 3), direction (N, 3) as given, sharpness (N,).
+    Returns amplitude (N, 3), direction (N, 3) as given, sharpness (N,).
     """
     check_shape("direction", direction, "N 3")
-    _check_rows("roughness", roughness, direction.shape[:1])
+    check_shape("roughness", roughness, direction.shape[:1])
     m2 = roughness * roughness
     return (1 / (math.pi * m2)).unsqueeze(-1).expand(-1, 3), direction, 2 / m2
 
@@ -199,51 +156,41 @@ def sg_warp_distribution(amplitude, direction, sharpness, view):
 
         direction' = 2 (n . v) n - v,   sharpness' = sharpness / (4 max(n . v, 1e-4))   (Wang et al. 2009)
 
-    Args:
-        amplitude, direction, sharpness: N lobes, the direction being the normal.
-        view: (N, 3), unit, from the surface to the camera.
+    amplitude, direction, sharpness: N lobes, the direction being the normal.
+    view: (N, 3), unit, from the surface to the camera.
 
-    Returns:
-        amplitude (N, 3) as given, direction (N, 3), sharpness (N,).
+    Returns amplitude (N, 3) as given, direction (N, 3), sharpness (N,).
     """
     _check_lobes(amplitude, direction, sharpness)
-    _check_rows("view", view, direction.shape)
+    check_shape("view", view, direction.shape)
     ndv = _dot(direction, view)  # (N, 1)
     return amplitude, 2 * ndv * direction - view, sharpness / (4 * ndv.squeeze(-1).clamp(min=1e-4))
 
 
 def fresnel(ldh, spec_albedo):
-    """Schlick's approximation F0 + (1 - F0) (1 - l . h)^5 (Computer Graphics Forum 13(3), 1994).
+    """Schlick's approximation F0 + (1 - F0) (1 - l . h)^5. -> (N, 3)
 
-    Args:
-        ldh: (N, 1), cosine between light and half vector.
-        spec_albedo: (N, 3), F0, the reflectance at normal incidence.
-
-    Returns:
-        (N, 3)
+    ldh: (N, 1), cosine between light and half vector.
+    spec_albedo: (N, 3), F0, the reflectance at normal incidence. Source: Computer Graphics Forum 13(3), 1994.
     """
     return spec_albedo + (1 - spec_albedo) * (1 - ldh) ** 5
 
 
 def sg_warp_specular_term(amplitude, direction, sharpness, normal, roughness, view, spec_albedo):
-    """What a rough mirror (Cook-Torrance, GGX) reflects of the lights towards the camera.
+    """What a rough mirror (Cook-Torrance, GGX) reflects of the lights towards the camera. -> (N, 3)
 
         (sum over lights of <warped distribution, light>) * V(n . l) V(n . v) * F(l . h) * (n . l)
 
     with l the warped lobe's direction, h half-way between l and v, V(c) = 1 / (c + sqrt(m^2 + (1 - m^2) c^2))
-    Smith's visibility and m the roughness (Wang et al. 2009).
+    Smith's visibility and m the roughness (Wang et al. 2009); not negative.
 
     kaolin multiplies in place; its result cannot be differentiated fully. This one can.
 
-    Args:
-        amplitude, direction, sharpness: M lights.
-        normal: (N, 3), unit; roughness: (N,); view: (N, 3), unit, towards the camera; spec_albedo: (N, 3).
-
-    Returns:
-        (N, 3), not negative.
+    amplitude, direction, sharpness: M lights.
+    normal: (N, 3), unit; roughness: (N,); view: (N, 3), unit, towards the camera; spec_albedo: (N, 3).
     """
-    _check_rows("view", view, normal.shape)
-    _check_rows("spec_albedo", spec_albedo, normal.shape)
+    check_shape("view", view, normal.shape)
+    check_shape("spec_albedo", spec_albedo, normal.shape)
     ndf = sg_warp_distribution(*sg_distribution_term(normal, roughness), view)
     light = ndf[1]  # (N, 3), where the reflected light comes from
     half = light + view
@@ -256,37 +203,24 @@ def sg_warp_specular_term(amplitude, direction, sharpness, normal, roughness, vi
     return (reflected * visibility * fresnel(ldh, spec_albedo) * ndl).clamp(min=0)
 
 
-def unbatched_sg_inner_product(
-    amplitude, direction, sharpness, other_amplitude, other_direction, other_sharpness
-):
-    """The integral over the sphere of the product of every SG of one set with every SG of another.
-
-        2 pi a1 a2 exp(d - s1 - s2) (1 - exp(-2 d)) / d,   d = |s1 p1 + s2 p2|        (Wang et al. 2009)
-
-    Args:
-        amplitude (N, 3), direction (N, 3), sharpness (N,): one set; other_* with M: the other.
-
-    Returns:
-        (N, M, 3)
-    """
-    _check_lobes(amplitude, direction, sharpness)
-    _check_lobes(other_amplitude, other_direction, other_sharpness, "other_")
-    mean = (sharpness.unsqueeze(-1) * direction).unsqueeze(1) + other_sharpness.unsqueeze(
-        -1
-    ) * other_direction  # (N, M, 3)
-    # where the two lobes cancel, (1 - exp(-2 d)) / d is 2: a tiny number under the root keeps it so
-    d = torch.sqrt(_dot(mean, mean).clamp(min=torch.finfo(mean.dtype).tiny))  # (N, M, 1)
-    peak = torch.exp(d - (sharpness.unsqueeze(-1) + other_sharpness).unsqueeze(-1))
-    return 2 * math.pi * amplitude.unsqueeze(1) * other_amplitude * (peak * -torch.expm1(-2 * d) / d)
-
-
 def unbatched_reduced_sg_inner_product(
     amplitude, direction, sharpness, other_amplitude, other_direction, other_sharpness
 ):
-    """`unbatched_sg_inner_product` summed over the other set: (N, 3)."""
-    return unbatched_sg_inner_product(
-        amplitude, direction, sharpness, other_amplitude, other_direction, other_sharpness
-    ).sum(dim=1)
+    """The integral over the sphere of the product of an SG with another, summed over the others. -> (N, 3)
+
+        2 pi a1 a2 exp(d - s1 - s2) (1 - exp(-2 d)) / d,   d = |s1 p1 + s2 p2|        (Wang et al. 2009)
+
+    amplitude (N, 3), direction (N, 3), sharpness (N,): one set; other_* with M: the other.
+    """
+    _check_lobes(amplitude, direction, sharpness)
+    _check_lobes(other_amplitude, other_direction, other_sharpness, "other_")
+    s1, s2 = sharpness.unsqueeze(-1), other_sharpness.unsqueeze(-1)  # (N, 1), (M, 1)
+    mean = (s1 * direction).unsqueeze(1) + s2 * other_direction  # (N, M, 3)
+    # where the two lobes cancel, (1 - exp(-2 d)) / d is 2: a tiny number under the root keeps it so
+    d = torch.sqrt(_dot(mean, mean).clamp(min=torch.finfo(mean.dtype).tiny))  # (N, M, 1)
+    peak = torch.exp(d - (s1 + other_sharpness).unsqueeze(-1))
+    product = 2 * math.pi * amplitude.unsqueeze(1) * other_amplitude * (peak * -torch.expm1(-2 * d) / d)
+    return product.sum(dim=1)
 
 
 def _dot(a, b):
@@ -299,12 +233,5 @@ def _smith_ggx(m2, cosine):
 
 def _check_lobes(amplitude, direction, sharpness, prefix=""):
     check_shape(prefix + "amplitude", amplitude, "N 3")
-    _check_rows(prefix + "direction", direction, amplitude.shape)
-    _check_rows(prefix + "sharpness", sharpness, amplitude.shape[:1])
-
-
-def _check_rows(name, tensor, shape):
-    if tensor.shape != shape:
-        raise ValueError(
-            f"{name} must have shape {tuple(shape)} like its companions, got {tuple(tensor.shape)}"
-        )
+    check_shape(prefix + "direction", direction, amplitude.shape)
+    check_shape(prefix + "sharpness", sharpness, amplitude.shape[:1])

@@ -1,0 +1,16 @@
+"""What the doctor says of a machine."""
+
+from dolphins import doctor
+
+
+def test_every_finding_is_a_sentence_or_two():
+    for finding in doctor.diagnose():
+        assert finding.subject and finding.found and finding.meaning
+
+
+def test_findings_follow_from_what_is_there(monkeypatch):
+    monkeypatch.setattr(doctor, "version_of", lambda name: None)
+    assert doctor._numba().ok is False and "plain torch" in doctor._numba().meaning
+    assert "the course's own renderer" in doctor._kaolin().meaning
+    monkeypatch.setattr(doctor, "version_of", lambda name: "2.5.1")
+    assert doctor._torch().ok is False and "2.6" in doctor._torch().meaning
