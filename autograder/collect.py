@@ -322,9 +322,8 @@ class _Run:
         if reason := self.unwanted(lesson):
             return reason + of
         known = self.register["submissions"].get(lesson, {}).get(who.student.id, {"attempts": ()})
-        others = [
-            one for one in known["attempts"] if one["kind"] == self.kind and one["number"] != who.number
-        ]
+        attempts = [one for one in known["attempts"] if one["kind"] == self.kind]
+        others = [one for one in attempts if one["number"] != who.number]
         if others and not who.by_number:
             return fold(f"""the name is {who.student.id}'s, but so is that of number {others[0]["number"]}:
                 look at both, then give their numbers in the roster's column lms_user_id""")

@@ -202,14 +202,8 @@ def lost_record(assignment, release, status, note):
     """The record of a submission that could not be graded: points None, for somebody to look at."""
     points = exercises_of(release).items()
     exercises = {name: {"points": None, "of": of, "properties": []} for name, of in points}
-    record = {
-        "assignment": assignment,
-        "status": status,
-        "exercises": exercises,
-        "cells": [],
-        "notes": [note],
-    }
-    return record | {"pictures": [], "seconds": 0.0, "repairs": [], "solution_text": {}}
+    record = {"assignment": assignment, "status": status, "exercises": exercises, "notes": [note]}
+    return record | {"cells": [], "pictures": [], "seconds": 0.0, "repairs": [], "solution_text": {}}
 
 
 def needs_a_look(record):
