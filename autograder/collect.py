@@ -17,9 +17,7 @@ taken leaves no trace: it was probably the wrong file.
 
 import collections
 import contextlib
-import fcntl
 import hashlib
-import json
 import os
 import re
 import zipfile
@@ -33,6 +31,7 @@ from lessons.build import STUDENT, lesson_names
 
 from . import roster as classes
 from .downloads import items, printable
+from .records import alone, json_text, read_json
 from .repair import MOST_BYTES
 from .whose import IS_STUDENTS, WAYS, copy_number, is_notebook, lesson_called, lesson_named, lesson_of
 
@@ -42,7 +41,8 @@ JUNK = re.compile(r"^(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$", re.I
 OTHERS = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 MOODLE_TIMES = ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%d %b %Y, %H:%M", "%B %d, %Y, %I:%M %p")
 MOODLE_TIMES += ("%Y-%m-%d %H:%M:%S", "%d/%m/%y, %H:%M")
-COURSE = ("nbgrader_config.py", "source", "grading/roster.json", "grading/collected.json")  # a course has one
+REGISTER = "grading/collected.json"
+COURSE = ("nbgrader_config.py", "source", "grading/roster.json", REGISTER)  # a course has one of them
 
 
 # --- times
@@ -83,7 +83,7 @@ class Collected:
     placed, replaced, unchanged, late: (lesson, student); left_out: (from, reason); missing: {lesson: ids}.
     """
 
-    into: str = "submitted"  # where the notebooks went
+    into: str  # where the notebooks went
     recorded: bool = False  # a notebook came in, so grading/collected.json has what was left out
     placed: list = field(default_factory=list)
     replaced: list = field(default_factory=list)  # of placed: an earlier attempt was there
@@ -157,11 +157,10 @@ def collect(source, kind, course=".", roster=None, assignment=None, deadline=Non
     if assignment is not None:
         assignment = lesson_called(assignment, lesson_names())
     until = None if deadline is None else _parse_deadline(deadline)
-    data = None if roster is None else classes.csv_bytes(roster)
-    new = None if roster is None else classes.students_in(data, roster)
+    new, data = ([], None) if roster is None else classes.students_in(roster)
     if not source.exists():
         raise CourseError(f"{source}: there is no such file or folder.")
-    if new is None and not os.path.exists(classes.roster_path(course)):  # before anything is made there
+    if not new and not os.path.exists(classes.roster_path(course)):  # before anything is made there
         raise CourseError(f"""Who is in the class? Name its csv: --roster roster.csv (nbgrader's, Canvas's
             gradebook export or Moodle's participants). {_place_of(course)} has none so far; if another folder
             is the course's, name it with --course.""")
@@ -170,10 +169,10 @@ def collect(source, kind, course=".", roster=None, assignment=None, deadline=Non
         begun = not any((course / name).exists() for name in COURSE)
         for student in students:  # they are another assignment's, unless the new csv says them again
             student.identifier = student.submitted = ""
-        if new is not None:
+        if new:
             students, joined = _joining(students, new, course, roster)
-        is_worksheet = kind == "moodle" and any(re.fullmatch(r"\D+\d+", one.identifier) for one in new or ())
-        run = _Run(course, students, kind, assignment, until, new is not None, data if is_worksheet else None)
+        is_worksheet = kind == "moodle" and any(re.fullmatch(r"\D+\d+", one.identifier) for one in new)
+        run = _Run(course, students, kind, assignment, until, bool(new), data if is_worksheet else None)
         if begun:
             run.result.note(f"""{_place_of(course)} is no course folder yet, and was begun now; `dolphins
                 release --lessons N --course {_place_of(course)}` makes the rest.""")
@@ -221,7 +220,8 @@ class _Run:
         self.has_roster, self.worksheet = has_roster, worksheet
         self.roster = classes.Roster(students)
         self.register = _read_register(course)
-        runs = [attempt["run"] for *_, known in _known(self.register) for attempt in known["attempts"]]
+        everyones = [known for row in self.register["submissions"].values() for known in row.values()]
+        runs = [attempt["run"] for known in everyones for attempt in known["attempts"]]
         self.number = 1 + max(runs, default=0)
         released = (course / "release").glob("*/*.ipynb")
         self.released = {path.stem for path in released if (STUDENT / path.name).is_file()}
@@ -239,17 +239,11 @@ class _Run:
                 self.result.left_out.append((item.label, reason))
         lessons = sorted({lesson for lesson, _ in self.touched})
         self.result.recorded = bool(lessons)
-        for lesson in lessons if self.until else ():
-            self.register["deadlines"][lesson] = self.until.isoformat()
         self.keep_numbers(lessons)
-        if self.worksheet is not None and self.is_of(lessons):
-            _update(classes.worksheet_path(self.course, lessons[0]), self.worksheet)
         self.save()  # before anything is placed: a run that ends here is completed by the next
-        for lesson, student, known in _known(self.register):
-            deadline = self.register["deadlines"].get(lesson)
-            counts = _counting(known, deadline)
+        for lesson, student, known, counts, late in _counting(self.register):
             if (lesson, student) in self.touched or known["sha256"] != counts["sha256"]:
-                self.place(lesson, student, known, counts, _is_late(counts, deadline))
+                self.place(lesson, student, known, counts, late)
         self.tell(lessons)
         if lessons:  # else it was the wrong file, and the class page would show its names for ever
             left_out = [{"from": where, "reason": reason} for where, reason in self.result.left_out]
@@ -261,8 +255,7 @@ class _Run:
         if self.touched or self.has_roster:
             _update(classes.roster_path(self.course), classes.as_json(self.roster.students.values()))
         if self.register["submissions"]:
-            text = json.dumps(self.register, indent=1, ensure_ascii=False) + "\n"
-            _update(_register_path(self.course), text.encode())
+            _update(self.course / REGISTER, json_text(self.register).encode())
 
     def tell(self, lessons):
         """What is to know of the run, and who handed in nothing."""
@@ -310,8 +303,9 @@ class _Run:
         if ".ipynb_checkpoints" in item.where:
             return "an autosave of Jupyter, not what was handed in"
         who = WAYS[self.kind](item.where, self.roster)
+        of = f" (of {who.student.id})" if who.student else ""
         if reason := _no_notebook(item, who):
-            return reason + _of(who)
+            return reason + of
         if who.student is None:
             if self.alone and who.how.startswith("the name is not one"):
                 return fold(f"""{who.how}; a notebook that came another way: --from folder, in a folder named
@@ -319,16 +313,17 @@ class _Run:
             return who.how
         self.taken[who.student.id] += 1
         if self.taken[who.student.id] > MOST_NOTEBOOKS:
-            return f"more than {MOST_NOTEBOOKS} notebooks of one student" + _of(who)
+            return f"more than {MOST_NOTEBOOKS} notebooks of one student{of}"
         data = item.content(MOST_BYTES)
         if item.problem is not None:
-            return item.problem + _of(who)
+            return item.problem + of
         shown, named = lesson_of(data), lesson_named(item.where[-1])
         lesson = shown or named or self.assignment
         if reason := self.unwanted(lesson):
-            return reason + _of(who)
-        attempts = self.attempts(lesson, who.student.id)
-        others = [one for one in attempts if one["kind"] == self.kind and one["number"] != who.number]
+            return reason + of
+        known = self.register["submissions"].get(lesson, {}).get(who.student.id, {"attempts": ()})
+        attempts = [one for one in known["attempts"] if one["kind"] == self.kind]
+        others = [one for one in attempts if one["number"] != who.number]
         if others and not who.by_number:
             return fold(f"""the name is {who.student.id}'s, but so is that of number {others[0]["number"]}:
                 look at both, then give their numbers in the roster's column lms_user_id""")
@@ -355,16 +350,14 @@ class _Run:
                 {lesson}` takes it""")
         return None
 
-    def attempts(self, lesson, student):
-        return self.register["submissions"].get(lesson, {}).get(student, {"attempts": []})["attempts"]
-
     def record(self, lesson, who, item, data, notes):
         """Keeps an attempt's bytes, and what is known of it."""
         digest, student = hashlib.sha256(data).hexdigest(), who.student.id
         self.numbered |= who.by_number
         self.touched.add((lesson, student))
-        kept = self.register["deadlines"].get(lesson)
-        deadline = self.until or kept and datetime.fromisoformat(kept)
+        if self.until:
+            self.register["deadlines"][lesson] = self.until.isoformat()
+        deadline = self.register["deadlines"].get(lesson)
         time, told = self.time_of(item, who, deadline)
         _update(self.kept(lesson, student, digest), data)
         students = self.register["submissions"].setdefault(lesson, {})
@@ -396,33 +389,29 @@ class _Run:
         if time.tzinfo is None:
             told = time.isoformat(" ")
             if deadline:  # in its zone, else in this machine's
-                time = time.replace(tzinfo=deadline.tzinfo)
-                zone = timezone(deadline.utcoffset())
-                self.zones.add(f"{zone}, the deadline's ({deadline:%Y-%m-%d %H:%M})")
+                until = datetime.fromisoformat(deadline)
+                time = time.replace(tzinfo=until.tzinfo)
+                self.zones.add(f"{until.tzinfo}, the deadline's ({until:%Y-%m-%d %H:%M})")
         return time.astimezone(timezone.utc).isoformat(" ", "seconds"), told
 
     def kept(self, lesson, student, digest):
         return self.course / "grading" / "attempts" / lesson / student / f"{digest[:16]}.ipynb"
 
-    def is_of(self, lessons):
-        """Whether the worksheet is that of what came in.
-
-        Of several lessons nobody can say which; with other numbers it is another's.
-        """
-        return self.kind == "moodle" and len(lessons) == 1 and self.numbered
-
     def keep_numbers(self, lessons):
-        """What the systems call the students, for the tables to upload."""
+        """Keeps Moodle's worksheet, and what the systems call the students, for the tables to upload."""
+        # Of several lessons nobody can say whose the worksheet is; with other numbers it is another's.
+        is_theirs = self.kind == "moodle" and len(lessons) == 1 and self.numbered
+        if is_theirs and self.worksheet is not None:
+            _update(classes.worksheet_path(self.course, lessons[0]), self.worksheet)
         for lesson in lessons:
             for student in self.roster.students.values():
-                if student.identifier and self.is_of(lessons):
+                if is_theirs and student.identifier:
                     student.participants[lesson] = student.identifier
-                for attempt in self.attempts(lesson, student.id):
-                    if attempt["foreign"]:
-                        continue
-                    if attempt["kind"] == "moodle":
+                known = self.register["submissions"][lesson].get(student.id, {"attempts": ()})
+                for attempt in known["attempts"]:
+                    if attempt["kind"] == "moodle" and not attempt["foreign"]:
                         student.participants.setdefault(lesson, f"Participant {attempt['number']}")
-                    elif attempt["kind"] == "canvas":
+                    elif attempt["kind"] == "canvas" and not attempt["foreign"]:
                         student.lms_user_id = student.lms_user_id or attempt["number"]
 
     def place(self, lesson, student, known, counts, late):
@@ -455,10 +444,6 @@ class _Run:
         known["sha256"] = counts["sha256"]
 
 
-def _of(who):
-    return f" (of {who.student.id})" if who.student else ""
-
-
 def _no_notebook(item, who):
     """Why a file is no notebook that can be read, by its name and beginning, or None."""
     name = item.where[-1].lower()
@@ -476,31 +461,16 @@ def _no_notebook(item, who):
 # --- the register, and files
 
 
-def _register_path(course):
-    return course / "grading" / "collected.json"
-
-
 def _read_register(course):
     """The content of collected.json.
 
     {"submissions": {lesson: {student: {"sha256": of what is in submitted/, "attempts": [...]}}},
     "deadlines": {lesson: time}, "left_out": {name of the download: [{"from", "reason"}]}}
     """
-    path, keys = _register_path(course), ("submissions", "deadlines", "left_out")
-    try:
-        register = json.loads(path.read_text(encoding="utf-8"))
-        return {key: dict(register[key]) for key in keys}
-    except FileNotFoundError:
-        return {key: {} for key in keys}
-    except (ValueError, KeyError, TypeError):
-        raise CourseError(f"""{path} cannot be read. It says where every submission came from: put back the
-            file, or move it away and collect everything again.""") from None
-
-
-def _known(register):
-    """What is known of the attempts of all. -> list of (lesson, student's id, {"sha256", "attempts"})"""
-    submissions = register["submissions"].items()
-    return [(lesson, student, known) for lesson, row in submissions for student, known in row.items()]
+    told = """It says where every submission came from: put back the file, or move it away and collect
+        everything again."""
+    empty = {"submissions": {}, "deadlines": {}, "left_out": {}}
+    return read_json(course / REGISTER, lambda given: {key: dict(given[key]) for key in empty}, empty, told)
 
 
 def _is_late(attempt, deadline):
@@ -510,13 +480,19 @@ def _is_late(attempt, deadline):
     return datetime.fromisoformat(attempt["time"]) > datetime.fromisoformat(deadline)
 
 
-def _counting(known, deadline):
-    """Of a student's attempts the one that counts: the last on time, else the last."""
-    attempts = [attempt for attempt in known["attempts"] if not attempt["foreign"]]
-    kinds = {attempt["kind"] for attempt in attempts}
-    when = "file_id" if kinds == {"canvas"} else "time" if kinds == {"folder"} else "run"
-    in_order = sorted(attempts, key=lambda one: (not _is_late(one, deadline), one[when] or "", one["copy"]))
-    return in_order[-1]
+def _counting(register):
+    """Of each student's attempts the one that counts: the last on time, else the last.
+
+    -> iterator of (lesson, student's id, {"sha256", "attempts"}, the attempt, is it late)
+    """
+    for lesson, students in register["submissions"].items():
+        deadline = register["deadlines"].get(lesson)
+        for student, known in students.items():
+            attempts = [attempt for attempt in known["attempts"] if not attempt["foreign"]]
+            kinds = {attempt["kind"] for attempt in attempts}
+            when = "file_id" if kinds == {"canvas"} else "time" if kinds == {"folder"} else "run"
+            attempts.sort(key=lambda one: (not _is_late(one, deadline), one[when] or "", one["copy"]))
+            yield lesson, student, known, attempts[-1], _is_late(attempts[-1], deadline)
 
 
 def late_and_left_out(course):
@@ -525,11 +501,7 @@ def late_and_left_out(course):
     -> set of (lesson, student) that are late, list of (file, why it could not be placed)
     """
     register = _read_register(Path(course))
-    late = set()
-    for lesson, student, known in _known(register):
-        deadline = register["deadlines"].get(lesson)
-        if _is_late(_counting(known, deadline), deadline):
-            late.add((lesson, student))
+    late = {(lesson, student) for lesson, student, *_, is_late in _counting(register) if is_late}
     return late, [(row["from"], row["reason"]) for rows in register["left_out"].values() for row in rows]
 
 
@@ -550,14 +522,10 @@ def _update(path, data):
 @contextlib.contextmanager
 def locked(course):
     """One collecting at a time in a course; a full disk and the like become a sentence."""
+    another = f"{course}: another `dolphins collect` is at work here. Wait until it has ended."
     try:
-        (course / "grading").mkdir(parents=True, exist_ok=True)
-        with (course / "grading" / ".collect.lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with alone(course / "grading" / ".collect.lock", another):
             yield
-    except BlockingIOError:
-        raise CourseError(f"""{course}: another `dolphins collect` is at work here. Wait until it has
-            ended.""") from None
     except OSError as error:
         raise CourseError(f"""{error.filename or course}: cannot be written or read ({error.strerror}).
             Nothing that was collected is lost: make room or mend it, then run the same command

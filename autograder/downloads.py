@@ -125,9 +125,8 @@ def _of_zip(item, opened, where, budget, depth=0):
         for entry in entries:
             own = [MOST_UNPACKED] if budget is None else budget
             time = _entry_time(entry) if budget is None else item.time  # a student's clock says anything
-            inner = Item(
-                (*where, *_entry_path(entry)), functools.partial(_read_entry, archive, entry, own), time
-            )
+            read = functools.partial(_read_entry, archive, entry, own)
+            inner = Item((*where, *_entry_path(entry)), read, time)
             if stat.S_ISLNK(entry.external_attr >> 16):
                 inner.problem = "a link, which is not followed"
             elif entry.flag_bits & 1:

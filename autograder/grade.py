@@ -16,7 +16,6 @@ that. The files are in records.py, the workers in cluster.py, what a worker does
 import collections
 import contextlib
 import errno
-import fcntl
 import hashlib
 import importlib.util
 import itertools
@@ -48,42 +47,30 @@ OURS = ("worker-lost", "fault")  # not the submission's doing: the next start tr
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class Lock:
-    """One grader at a time in a course folder: `with Lock(course) as lock`.
+@contextlib.contextmanager
+def locked(course):
+    """One grader at a time in a course folder. -> the lock's file
 
-    The system gives it back if the process dies. The file names the workers' temporary folder, so that the
-    next grader deletes what a killed one left of it.
+    It names the workers' temporary folder, so that the next grader deletes what a killed one left of it.
     """
-
-    def __init__(self, course):
-        self.path = Path(course) / records.GRADING / ".lock"
-
-    def __enter__(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = self.path.open("a+")
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.file.close()
-            raise CourseError(f"""{self.path.parent}: another `dolphins grade` is at work on this course. Wait
-                until it has ended.""") from None
-        self.file.seek(0)
-        left = Path(self.file.read().strip() or os.curdir)
+    folder = Path(course) / records.GRADING
+    another = f"{folder}: another `dolphins grade` is at work on this course. Wait until it has ended."
+    with records.alone(folder / ".lock", another) as file:
+        file.seek(0)
+        left = Path(file.read().strip() or os.curdir)
         if left.name.startswith(SCRATCH) and left.is_absolute() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
-        return self
+        yield file
 
-    def __exit__(self, *_):
-        self.file.close()
 
-    @contextlib.contextmanager
-    def scratch(self):
-        """A temporary folder for the workers, gone afterwards."""
-        with tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True) as folder:
-            self.file.truncate(0)
-            self.file.write(folder)
-            self.file.flush()
-            yield folder
+@contextlib.contextmanager
+def _scratch(lock):
+    """A temporary folder for the workers, named in the lock's file, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True) as folder:
+        lock.truncate(0)
+        lock.write(folder)
+        lock.flush()
+        yield folder
 
 
 @contextlib.contextmanager
@@ -175,7 +162,7 @@ def grade(
     why = "This folder's name in submitted/ is not UTF-8: nothing in it was graded. Rename it."
     odd = [ascii(name) for name in os.listdir(course / "submitted") if not records.is_text(name)]
     summary = Summary(unknown=unknown, attention=[("", name, why) for name in odd])
-    with _in_a_sentence(course, summary), Lock(course) as lock:
+    with _in_a_sentence(course, summary), locked(course) as lock:
         releases = {name: records.release_of(course, name) for name in names}
         batch = Batch(course, releases, records.run_of(course, seed)["seed"], sandbox, summary, show)
         jobs = batch.unfinished(force)
@@ -184,7 +171,7 @@ def grade(
             if gradebook:
                 _require_gradebook()
             with (
-                lock.scratch() as scratch,
+                _scratch(lock) as scratch,
                 cluster_of(scheduler, workers, batch.total, scratch, show) as client,
             ):
                 batch.run(client, grade_one, itertools.chain([first], jobs))

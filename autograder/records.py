@@ -13,6 +13,8 @@ grading/records/LESSON/STUDENT.json                 the grade and why
 grading/report/                                     the page of the class and tables to upload
 """
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -29,6 +31,40 @@ from lessons.build import ROOT, STUDENT, lesson_names
 
 GRADING = "grading"
 GRADED = "graded"  # the status of a record that needs nobody's look
+
+
+def read_json(path, take, otherwise, told):
+    """What a JSON file of the course folder holds: take(its content), `otherwise` where there is no file.
+
+    Raises CourseError where it cannot be read or taken; told: what to do then.
+    """
+    try:
+        return take(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return otherwise
+    except (ValueError, KeyError, TypeError):
+        raise CourseError(f"{path} cannot be read. {told}") from None
+
+
+def json_text(content):
+    """How JSON is kept in the course folder, for people to read. -> text"""
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+@contextlib.contextmanager
+def alone(path, another):
+    """One program at a time: the block has a file's lock, which the system gives back if the process dies.
+
+    path: the file, which is made where it is missing -> it, open. Raises CourseError with the text `another`
+    where another program has the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CourseError(another) from None
+        yield file
 
 
 @dataclass(frozen=True)
@@ -147,34 +183,27 @@ def run_of(course, seed=None):
     seed: replaces the one that is kept.
     """
     path = Path(course) / GRADING / "run.json"
-    try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-        if type(run["seed"]) is not int:
-            raise ValueError
-    except FileNotFoundError:
-        run = None
-    except (ValueError, KeyError, TypeError):
-        raise CourseError(f"""{path} cannot be read. It holds the seed of the run: put back the file, or
-            delete it, and everything is graded again with another seed.""") from None
+    told = """It holds the seed of the run: put back the file, or delete it, and everything is graded again
+        with another seed."""
+    run = read_json(path, _with_seed, None, told)
     if run is None or seed not in (None, run["seed"]):
         run = {"seed": secrets.randbits(48) + 1 if seed is None else seed}
         write(path, json.dumps(run) + "\n")
     return run
 
 
+def _with_seed(run):
+    if type(run["seed"]) is not int:
+        raise TypeError
+    return run
+
+
 def lost_record(assignment, release, status, note):
     """The record of a submission that could not be graded: points None, for somebody to look at."""
-    exercises = {}
-    for name, of in exercises_of(release).items():
-        exercises[name] = {"points": None, "of": of, "properties": []}
-    record = {
-        "assignment": assignment,
-        "status": status,
-        "exercises": exercises,
-        "cells": [],
-        "notes": [note],
-    }
-    return record | {"pictures": [], "seconds": 0.0, "repairs": [], "solution_text": {}}
+    points = exercises_of(release).items()
+    exercises = {name: {"points": None, "of": of, "properties": []} for name, of in points}
+    record = {"assignment": assignment, "status": status, "exercises": exercises, "notes": [note]}
+    return record | {"cells": [], "pictures": [], "seconds": 0.0, "repairs": [], "solution_text": {}}
 
 
 def needs_a_look(record):
@@ -205,7 +234,7 @@ def store(course, submission, record, notebook):
     """Writes a result: the notebook first, since a record says that all of it is there."""
     student, assignment = submission.student, submission.assignment
     write(Path(course) / "autograded" / student / assignment / f"{assignment}.ipynb", notebook)
-    write(submission.record_path(course), json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write(submission.record_path(course), json_text(record))
 
 
 def points_of(record):

@@ -80,13 +80,9 @@ def numbers(text):
 
 def span(chosen):
     """Numbers in short: [1, 2, 3, 5] -> "1-3, 5"."""
-    runs = []
-    for n in sorted(chosen):
-        if runs and n == runs[-1][1] + 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+    places = enumerate(sorted(chosen))
+    runs = ([n for _, n in run] for _, run in itertools.groupby(places, lambda pair: pair[1] - pair[0]))
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def title(chosen):
@@ -105,9 +101,9 @@ class Reference:
     lesson of whose solutions it is a part}.
     """
 
-    def __init__(self, folder=ROOT / "solutions"):
+    def __init__(self):
         self.defined, self.imports, self.exercises, self.owners = {}, {}, {}, {}
-        for path in sorted(folder.glob("[!_]*.py")):
+        for path in sorted((ROOT / "solutions").glob("[!_]*.py")):
             self.read(path)
         homes = {name: module for module, defined in reversed(self.defined.items()) for name in defined}
         for lesson, path in lessons().items():
@@ -116,8 +112,12 @@ class Reference:
                 for function in exercise.functions:
                     self.exercises[function] = lesson, exercise.number, homes[function]
         for function, (lesson, _, module) in sorted(self.exercises.items(), key=lambda item: item[1]):
-            for name in self.closure(module, function):
-                self.owners.setdefault((module, name), lesson)
+            queue = [function]
+            while queue:
+                name = queue.pop()
+                if (module, name) not in self.owners:  # else whatever it uses has an owner too
+                    self.owners[module, name] = lesson
+                    queue += self.uses(module, name)[0]
 
     def read(self, path):
         """Takes in a module: its functions, classes and constants, and its imports."""
@@ -140,15 +140,6 @@ class Reference:
         nodes = ast.walk(ast.parse(self.defined[module][name]))
         found = {node.id for node in nodes if isinstance(node, ast.Name)}
         return found & self.defined[module].keys(), found & self.imports[module].keys()
-
-    def closure(self, module, name):
-        """A definition's name, and those of all in its module that it uses."""
-        found, queue = {name}, [name]
-        while queue:
-            new = self.uses(module, queue.pop())[0] - found
-            found |= new
-            queue += new
-        return found
 
 
 @functools.cache
@@ -201,12 +192,9 @@ def _solutions_for(chosen):
         queue += [(module, other, lesson) for other in sorted(own)]
         queue += [(sibling, other, lesson) for sibling, other in siblings if sibling]
     texts = {f"solutions/{module}.py": _module_text(module, kept[module], chosen) for module in known.defined}
-    texts[
-        "solutions/__init__.py"
-    ] = f'''"""For {title(chosen)}: what is used of the solutions of lessons before,
+    package = f"""For {title(chosen)}: what is used of the solutions of lessons before,
 and in place of those that are still to be written, what you keep of them."""
-'''
-    return texts
+    return texts | {"solutions/__init__.py": f'"""{package}"""\n'}
 
 
 def _module_text(module, names, chosen):

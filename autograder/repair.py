@@ -185,9 +185,9 @@ def _text_of(source):
 class Matching:
     """The release's cells among the submitted ones. r is a place in the release, i one in the submission.
 
-    of: {r: i}. taken: {i: r}. found: {r: by which means}. earlier: {r: places of copies that stay before it}.
-    dropped: places of submitted cells that say nothing new. copied: the r that came several times.
-    written_in_checks: places of check cells in which an exercise was solved.
+    of: {r: i}. taken: {i: r}. by_grade_id: the r that were found by it. earlier: {r: places of copies that
+    stay before it}. dropped: places of submitted cells that say nothing new. copied: the r that came several
+    times. written_in_checks: places of check cells in which an exercise was solved.
     """
 
     def __init__(self, release, cells):
@@ -199,7 +199,7 @@ class Matching:
                 self.asked[r] = set(re.findall(r"^def (\w+)", cell.source, re.MULTILINE))
         self.plain_release = [plain(cell.source) for cell in release]
         self.plain = [plain(cell.source) for cell in cells]
-        self.of, self.found, self.taken = {}, {}, {}
+        self.of, self.taken = {}, {}
         self.earlier, self.dropped, self.copied = collections.defaultdict(list), set(), set()
         # That is the student's work, wherever it was written.
         functions = set().union(*self.asked)
@@ -211,8 +211,9 @@ class Matching:
             self.place_of_grade_id.setdefault(cell.grade_id, i)
         others = [None if i in self.written_in_checks else cell for i, cell in enumerate(cells)]
         grade_ids = [mark.get("grade_id") for mark in self.marks]
-        self.by_key("grade id", grade_ids, [cell and cell.grade_id for cell in others])
-        self.by_key("id", [cell.get("id") for cell in release], [cell and cell.id for cell in others])
+        self.by_key(grade_ids, [cell and cell.grade_id for cell in others])
+        self.by_grade_id = set(self.of)
+        self.by_key([cell.get("id") for cell in release], [cell and cell.id for cell in others])
         self.by_text()
         self.by_functions()
         self.by_place()
@@ -224,8 +225,8 @@ class Matching:
     def is_free(self, i):
         return i not in self.taken and i not in self.dropped
 
-    def take(self, r, i, how):
-        self.of[r], self.taken[i], self.found[r] = i, r, how
+    def take(self, r, i):
+        self.of[r], self.taken[i] = i, r
 
     def places(self, keys):
         """Where each key is among the submitted cells that are free. None and "" are no keys."""
@@ -235,28 +236,28 @@ class Matching:
                 places[key].append(i)
         return places
 
-    def by_key(self, how, wanted, there):
+    def by_key(self, wanted, there):
         """Takes the cells that share a key with one of the release."""
         places = self.places(there)
         for r, key in enumerate(wanted):
             if r not in self.of and key in places:
-                self.choose(r, places.pop(key), how)
+                self.choose(r, places.pop(key))
 
     def by_text(self):
         """Takes the cells of the same text, one after another: texts may come twice in the release, too."""
         places = self.places(self.plain)
         for r, key in enumerate(self.plain_release):
             if r not in self.of and places.get(key):
-                self.take(r, places[key].popleft(), "text")
+                self.take(r, places[key].popleft())
 
-    def choose(self, r, candidates, how):
+    def choose(self, r, candidates):
         """Of several copies of one cell takes the one that counts."""
         released = self.plain_release[r]
         if self.is_exercise(r):
             best = max(candidates, key=lambda i: self.worth(r, i))
         else:
             best = next((i for i in candidates if self.plain[i] == released), candidates[0])
-        self.take(r, best, how)
+        self.take(r, best)
         nothing_new = ("", self.plain[best], released)
         for i in candidates:
             if i == best:
@@ -293,7 +294,7 @@ class Matching:
         for r, places in sorted(candidates.items(), key=lambda item: len(item[1])):
             places = [i for i in places if i not in self.taken]
             if places:  # the others stay where they are: they may hold what this one uses
-                self.take(r, max(places, key=lambda i: self.worth(r, i)), "functions")
+                self.take(r, max(places, key=lambda i: self.worth(r, i)))
 
     def by_place(self):
         """Cells that were edited beyond recognition, by the two neighbours between which they stand."""
@@ -306,7 +307,7 @@ class Matching:
                 gap = [i for i in range(before + 1, min(after[r], before + 51)) if self.is_free(i)]
                 place = self.among(gap, r)
                 if place is not None:
-                    self.take(r, place, "place")
+                    self.take(r, place)
             before = self.of.get(r, before)
 
     def among(self, gap, r):
@@ -413,7 +414,7 @@ def _mended(match):
     exercises = [r for r in range(len(match.marks)) if match.is_exercise(r)]
     checks = [r for r, mark in enumerate(match.marks) if mark.get("grade")]
     given = [r for r, mark in enumerate(match.marks) if not mark]
-    lost = {r for r in submitted if match.found[r] != "grade id"}
+    lost = submitted.keys() - match.by_grade_id
     as_text = {r for r, cell in submitted.items() if cell.kind != "code"}
     edited = {r for r, cell in submitted.items() if plain(cell.source) != match.plain_release[r]}
     code = {r for r in submitted if match.release[r].cell_type == "code"}

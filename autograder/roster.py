@@ -22,7 +22,6 @@ import collections
 import csv
 import io
 import itertools
-import json
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, field, fields
@@ -30,9 +29,11 @@ from pathlib import Path
 
 from course_lib.errors import CourseError
 
+from .records import json_text, read_json
 from .repair import decoded
 
-# Heads of columns by what they hold, as they are after `_head`; of several that are there the first counts.
+# Heads of columns by what they hold, in letters and digits alone: "Last modified (submission)" is
+# lastmodifiedsubmission. Of several that are there the first counts.
 COLUMNS = {
     "id": "id",
     "first_name": "firstname vorname prenom nombre nome etunimi voornaam fornavn fornamn imie",
@@ -52,9 +53,8 @@ COLUMNS = {
     "grade": "grade bewertung note calificacion valutazione nota cijfer karakter betyg arvosana ocena",
 }
 IDENTIFIERS = "id identifiant identificador identificatie".split()  # Moodle's Identifier in other languages
-PARTICIPANT = re.compile(  # after `letters`
-    r"(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni)[a-z]*\d+"
-)
+# A value of that column, after `letters`.
+PARTICIPANT = re.compile(r"(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni)[a-z]*\d+")
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
@@ -107,20 +107,13 @@ def worksheet_path(course, lesson):
 
 def read(course):
     """The class of a course folder, in the order of its csvs; empty before the first. -> list of Student"""
-    path = roster_path(course)
-    try:
-        return [Student(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
-    except FileNotFoundError:
-        return []
-    except (ValueError, TypeError):
-        raise CourseError(f"""{path} cannot be read. Delete it, then run `dolphins collect` with --roster
-            again.""") from None
+    told = "Delete it, then run `dolphins collect` with --roster again."
+    return read_json(roster_path(course), lambda rows: [Student(**row) for row in rows], [], told)
 
 
 def as_json(students):
     """What is kept in grading/roster.json. -> bytes"""
-    rows = [asdict(student) for student in students]
-    return (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode()
+    return json_text([asdict(student) for student in students]).encode()
 
 
 def update(known, new):
@@ -151,10 +144,11 @@ def update(known, new):
 # --- a csv
 
 
-def csv_bytes(path):
-    """The bytes of a csv, read once: it may be a pipe.
+def students_in(path):
+    """The students of a csv, in its order. -> list of Student, the csv's bytes
 
-    Raises CourseError where they are something else's.
+    It is read once, for it may be a pipe. Raises CourseError where it is none, or two students would have one
+    id.
     """
     try:
         data = Path(path).read_bytes()
@@ -164,14 +158,6 @@ def csv_bytes(path):
         raise CourseError(f"""{path}: this is a zip or a workbook, not a csv. --roster is the list of the
             class; what was handed in is named without it. Save a workbook as CSV UTF-8 in the spreadsheet
             program.""")
-    return data
-
-
-def students_in(data, path):
-    """The students of a csv's bytes, in its order. path: what the messages call it -> list of Student
-
-    Raises CourseError where it is none, or two students would have one id.
-    """
     try:
         rows = [row for row in table(data)[0] if any(value.strip() for value in row)]
     except csv.Error as error:
@@ -179,14 +165,15 @@ def students_in(data, path):
     if not rows:
         raise CourseError(f"{path}: the roster is empty.")
     where = _columns(rows)
-    if all(where[what] is None for what in ("id", "last_name", "full", "identifier")):
+    if not where.keys() & {"id", "last_name", "full", "identifier"}:
         raise CourseError(f"""{path}: no column of names or ids. Its first line is
             {", ".join(rows[0])[:100]!r}; expected are the columns of nbgrader (id, first_name, last_name,
             email, lms_user_id), of Canvas's gradebook, or of Moodle's participants.""")
-    canvas = where["sis_user_id"] is not None or None not in (where["login"], where["section"])
+    canvas = "sis_user_id" in where or {"login", "section"} <= where.keys()
     students, lines = {}, {}
     for row in rows[1:]:
-        value = {what: "" if at is None else _cell(row, at) for what, at in where.items()}
+        cells = {what: row[at] for what, at in where.items() if at < len(row)}
+        value = {what: unicodedata.normalize("NFC", cells.get(what, "").strip()) for what in COLUMNS}
         if canvas and _is_no_student(value):
             continue
         student = _student_of(value, canvas)
@@ -199,11 +186,7 @@ def students_in(data, path):
         students[student.id], lines[student.id] = student, row
     if not students:
         raise CourseError(f"{path}: no student in it.")
-    return list(students.values())
-
-
-def _cell(row, at):
-    return unicodedata.normalize("NFC", row[at].strip()) if at < len(row) else ""
+    return list(students.values()), data
 
 
 def _student_of(value, canvas):
@@ -223,18 +206,16 @@ def _student_of(value, canvas):
 
 
 def _columns(rows):
-    """Where a table's columns are, by its first line. -> {what of COLUMNS: number of the column, or None}"""
-    heads = [_head(title) for title in rows[0]]
-    where = {}
-    for what, names in COLUMNS.items():
-        where[what] = next((heads.index(name) for name in names.split() if name in heads), None)
-    if where["identifier"] is None and (where["grade"], where["submitted"]) != (None, None):
+    """Where a table's columns are, by its first line. -> {what of COLUMNS: number of the column}"""
+    heads = [re.sub(r"[^a-z0-9]", "", letters(title)) for title in rows[0]]
+    known = ((what, name) for what, names in COLUMNS.items() for name in reversed(names.split()))
+    where = {what: heads.index(name) for what, name in known if name in heads}
+    if "identifier" not in where and where.keys() & {"grade", "submitted"}:
         at = next((at for at, name in enumerate(heads) if name in IDENTIFIERS), None)
         values = [] if at is None else [letters(row[at]) for row in rows[1:] if at < len(row)]
         if values and all(map(PARTICIPANT.fullmatch, values)):  # else it is an id like any other
+            where = {what: place for what, place in where.items() if (what, place) != ("id", at)}
             where["identifier"] = at
-            if where["id"] == at:
-                where["id"] = None
     return where
 
 
@@ -248,7 +229,7 @@ def with_grades(data, grades):
     rows, separator = table(data)
     lines = [row for row in rows if any(value.strip() for value in row)]
     where = _columns(lines or [[]])
-    identifier, grade = where["identifier"], where["grade"]
+    identifier, grade = where.get("identifier"), where.get("grade")
     if identifier is None or grade is None:
         return None
     given = {_digits(participant): points for participant, points in grades.items() if _digits(participant)}
@@ -276,11 +257,6 @@ def table(data):
     first = re.sub(r'"[^"]*"', "", text.lstrip().split("\n")[0])
     separator = told[1] if told else max(",;\t", key=first.count)
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator)), separator
-
-
-def _head(title):
-    """A column's title to compare by: "Last modified (submission)" -> "lastmodifiedsubmission"."""
-    return re.sub(r"[^a-z0-9]", "", letters(title))
 
 
 def _is_no_student(value):

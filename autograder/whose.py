@@ -143,12 +143,12 @@ def _by_canvas(where, roster):
         student, how = roster.find_number(found["user"])
         if student is None:
             student, by_name = roster.find_name(found["name"], squeezed=True)
-            if student or "several" in by_name:
+            if student is not None and student.lms_user_id:
+                student, how = None, f"the name is {student.id}'s, but the number {found['user']} is not"
+            elif student is not None or "several" in by_name:
                 how = by_name
             else:
                 how = f"{how} or {by_name.removeprefix('nobody in the roster has ')}"
-            if student is not None and student.lms_user_id:
-                student, how = None, f"the name is {student.id}'s, but the number {found['user']} is not"
         file_id, instead = int(found["file"] or 0), found["what"] or ""
         return Who(student, how, found["user"], bool(found["late"]), file_id, instead)
     return Who(how="the name is not one that Canvas gives (last name first_number_number_file)")
@@ -211,8 +211,5 @@ def _fragments(name):
 
 
 WAYS = {"canvas": _by_canvas, "moodle": _by_moodle, "folder": _by_folder}
-IS_STUDENTS = {
-    "canvas": CANVAS.match,
-    "moodle": MOODLE.match,
-    "folder": lambda name: True,
-}  # is a zip in a folder
+# Whether a student packed a zip of that name in a folder.
+IS_STUDENTS = {"canvas": CANVAS.match, "moodle": MOODLE.match, "folder": lambda name: True}

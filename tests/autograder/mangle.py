@@ -151,17 +151,6 @@ def ids_twice(notebook):
 
 
 @accident
-def exercises_copied(notebook):
-    """Each exercise's cell twice, one behind the other, marks and all."""
-    follow(notebook, lambda cell: [copy.deepcopy(cell)] if is_exercise(cell) else [])
-
-
-@accident
-def checks_copied(notebook):
-    follow(notebook, lambda cell: [copy.deepcopy(cell)] if is_check(cell) else [])
-
-
-@accident
 def stub_copied_below(notebook):
     """Below each solved exercise a copy with its marks, in which nothing is written."""
 
@@ -173,44 +162,25 @@ def stub_copied_below(notebook):
     follow(notebook, lambda cell: [stub(cell)] if is_exercise(cell) else [])
 
 
-@accident
-def whole_notebook_twice(notebook):
-    notebook["cells"] += copy.deepcopy(notebook["cells"])
+def double(notebook, wanted):
+    """Puts a copy behind each wanted cell, marks and all."""
+    follow(notebook, lambda cell: [copy.deepcopy(cell)] if wanted(cell) else [])
 
 
-@accident
-def checks_deleted(notebook):
-    keep(notebook, lambda cell: not is_check(cell))
-
-
-@accident
-def prose_deleted(notebook):
-    keep(notebook, lambda cell: cell["cell_type"] == "code")
-
-
-@accident
-def only_marked_cells_left(notebook):
-    keep(notebook, marks)
-
-
-@accident
-def checks_moved_to_the_end(notebook):
-    notebook["cells"].sort(key=lambda cell: bool(is_check(cell)))
-
-
-@accident
-def cells_in_reverse(notebook):
-    notebook["cells"].reverse()
-
-
-@accident
-def exercises_as_markdown(notebook):
-    turn_into("markdown", exercises(notebook))
-
-
-@accident
-def checks_as_raw(notebook):
-    turn_into("raw", checks(notebook))
+for name, change in {
+    "exercises_copied": lambda notebook: double(notebook, is_exercise),
+    "checks_copied": lambda notebook: double(notebook, is_check),
+    "whole_notebook_twice": lambda notebook: notebook["cells"].extend(copy.deepcopy(notebook["cells"])),
+    "checks_deleted": lambda notebook: keep(notebook, lambda cell: not is_check(cell)),
+    "prose_deleted": lambda notebook: keep(notebook, lambda cell: cell["cell_type"] == "code"),
+    "only_marked_cells_left": lambda notebook: keep(notebook, marks),
+    "checks_moved_to_the_end": lambda notebook: notebook["cells"].sort(key=lambda cell: bool(is_check(cell))),
+    "cells_in_reverse": lambda notebook: notebook["cells"].reverse(),
+    "exercises_as_markdown": lambda notebook: turn_into("markdown", exercises(notebook)),
+    "checks_as_raw": lambda notebook: turn_into("raw", checks(notebook)),
+}.items():
+    change.__name__ = name
+    accident(change)
 
 
 # --- checks edited, cells added, formats

@@ -208,7 +208,7 @@ def test_nothing_to_grade(run, tmp_path):
 
 def test_two_graders_at_once(run, tmp_path):
     a_class(tmp_path, 2)
-    with grade.Lock(tmp_path), pytest.raises(CourseError, match="another `dolphins grade`"):
+    with grade.locked(tmp_path), pytest.raises(CourseError, match="another `dolphins grade`"):
         run(tmp_path)
     assert run(tmp_path).graded == 2
 

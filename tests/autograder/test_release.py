@@ -71,8 +71,7 @@ def test_no_line_of_a_solution_is_in_it(chosen, contents):
 
 
 def test_the_search_finds_a_solution_where_there_is_one():
-    telling = solution_lines(1)
-    solved = nbformat.reads(build.notebook_text(release.lessons()[2], solved=True), as_version=4)
+    telling, solved = solution_lines(1), build.build(release.lessons()[2], solved=True)
     found = {telling.get(squeezed(line)) for cell in solved.cells for line in cell.source.splitlines()}
     assert {"quat_to_rotmat", "batch_rodrigues", "project_to_pixels", "draw_track"} <= found
 
@@ -187,7 +186,7 @@ def setup_cell(lesson):
 
 
 SWITCH = "from solutions.rotations import batch_rodrigues\nprint(batch_rodrigues.__module__)"
-SPARE = "course_lib.dolphin_model.skinning\n"
+SPARE = "course_lib.rotations\n"
 KEPT = """
 import importlib, pathlib
 for mine in {kept!r}:
@@ -213,9 +212,8 @@ def test_a_notebook_alone_with_the_zip_starts_and_goes_on_with_what_was_kept(tmp
     (tmp_path / "my_work").mkdir()
     (tmp_path / "my_work" / "__init__.py").write_text("from .batch_rodrigues import batch_rodrigues")
     mine = "def batch_rodrigues(theta):\n    return 'mine'\n\nCHECK_GAVE = "
-    program = KEPT.format(
-        kept=[f"{mine}0, 20\n", f"{mine}20, 20\n", "1 / 0"], switch=SWITCH.replace("\n", "; ")
-    )
+    kept = [f"{mine}0, 20\n", f"{mine}20, 20\n", "1 / 0"]
+    program = KEPT.format(kept=kept, switch=SWITCH.replace("\n", "; "))
     done = in_release(tmp_path, f"{setup_cell(3)}\n{program}")
     _, unsolved, solved, failing = done.stdout.split("---\n")
     assert "the one that you kept had 0 of 20 points in its check" in unsolved and unsolved.endswith(SPARE)
@@ -232,9 +230,8 @@ for name in ("render", "rasterize_features"):
     except ImportError as error: print(*error._render_traceback_(), sep="\\n")
 """
     lines = in_release(tmp_path, program).stdout.splitlines()
-    assert lines[0].startswith(
-        "render is exercise 6, which is yours to write: solve it, run keep(render) there"
-    )
+    yours = "render is exercise 6, which is yours to write: solve it, run keep(render) there"
+    assert lines[0].startswith(yours)
     missing = "solutions.rendering.rasterize_features is not part of this course folder"
     assert lines[1].startswith(f"{missing}, which is for lessons 3, 5.")
 
