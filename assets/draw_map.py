@@ -47,9 +47,10 @@ def modules_of(room):
 
 
 def first_words(path):
-    """The beginning of a module's docstring, up to the first colon, semicolon or full stop."""
-    docstring = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
-    return re.split(r"[:;.](?:\s|$)", docstring)[0]
+    """The first sentence of a module's docstring; of a notebook's cells, which have none, its first words."""
+    text = path.read_text()
+    said = ast.get_docstring(ast.parse(text)) or re.search(r"^[#% ]*(?:\[markdown\]\n# # )?(.*)", text)[1]
+    return re.split(r"[;.](?:\s|$)", " ".join(said.split()))[0]
 
 
 def imports_between():
@@ -76,12 +77,12 @@ def draw_room(room, top):
         x, y = PAD + 10 + column * width, top + 44 + heights[column]
         title = f"{name}/" if path.name == "__init__.py" else name
         body.append(f'<text class="name" x="{x:.0f}" y="{y:.0f}">{title}</text>')
-        lines = textwrap.wrap(first_words(path), int(width / 6.4))[:2]
+        lines = textwrap.wrap(first_words(path), int(width / 6.7), max_lines=2, placeholder=" …")
         for i, line in enumerate(lines, 1):
             body.append(f'<text class="said" x="{x:.0f}" y="{y + i * 15:.0f}">{escape(line)}</text>')
         heights[column] += 22 + 15 * len(lines)
     height = 36 + max(heights)
-    what = escape(first_words(ROOT / room / "__init__.py"))
+    what = escape(first_words(ROOT / room / "__init__.py").split(": ")[0])
     box = f'<rect x="10" y="{top}" width="{WIDTH - GUTTER}" height="{height:.0f}" rx="8"/>'
     head = f'<text class="room" x="24" y="{top + 24}">{room}/</text>'
     said = f'<text x="{44 + 10 * len(room)}" y="{top + 24}">{what}</text>'

@@ -1,4 +1,4 @@
-"""What Canvas, Moodle or a folder give -> submitted/STUDENT/LESSON/LESSON.ipynb, nbgrader's layout.
+"""What students handed in, brought to its place: from Canvas, Moodle or a folder to nbgrader's submitted/.
 
 `downloads` gives the files of what was downloaded, `whose` says of each whose it is and of which lesson. The
 lesson that a notebook does not show is --assignment; with --assignment, notebooks of other lessons are not

@@ -1,4 +1,4 @@
-"""Records -> nbgrader's gradebook.db, so that formgrader and `nbgrader export` show the same grades.
+"""The records in nbgrader's gradebook.db, so that formgrader and `nbgrader export` show the same grades.
 
     grading/records/ASSIGNMENT/STUDENT.json     what the grader found: the only source of automatic scores
     gradebook.db                                these scores, and what people gave by hand in formgrader

@@ -1,4 +1,4 @@
-"""Dolphins in 3D: the provided code of the course.
+"""The provided code of the course: Dolphins in 3D.
 
 The modules in the order in which data flows through them: `machine`, `install`, `environment`; `assets`;
 `segmentation`, `tracker`; `video`; `dolphin_model`; `scene`; `kal`; `window`, `outline`, `shading`, `losses`;

@@ -1,4 +1,4 @@
-"""`dolphins`: what the Makefile's targets, the README and the notebooks call."""
+"""Every command of `dolphins`: what the Makefile's targets, the README and the notebooks call."""
 
 import sys
 from enum import Enum

@@ -1,4 +1,4 @@
-"""`dolphins demo`: the whole method, from a clip to a report.
+"""The whole method, from a clip to a report: `dolphins demo`.
 
 A run lives in its folder: settings.json says what it is, checkpoint.pth how far it got, and the results are
 there when it is finished. Every file is written under another name and renamed, so an interruption leaves

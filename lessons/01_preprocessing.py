@@ -230,7 +230,7 @@ if pack.truth_path:
 # | `segmented` | (H, W, 1) | its mask, 0 or 1 |
 # | `segm_center` | (2,) | the mask's centre, from -1 to 1, x right, **y up** |
 # | `t` | int | the frame's number |
-# | `cam_eye`, `cam_at`, `cam_up` | (3,) | where the camera is, what it looks at, what is up in the image; metres |
+# | `cam_eye`, `cam_at`, `cam_up` | (3,) | where the camera is, what it looks at, what is up; metres |
 # | `cam_width`, `cam_height` | int | W, H |
 
 # %%

@@ -53,7 +53,7 @@ show.parts_figure(model, PARTS)
 # | `J_regressor` | (1, J, V) | each joint as a weighted mean of vertices |
 # | `parents` | (J,) | the bone that each bone hangs on |
 # | `weights` | (V, J) | how much each vertex follows each bone |
-# | `shapedirs` | (V, 3, 4) | `model.LBS.shapedirs`: where a vertex goes when the animal is scaled: overall, in x, in y, in z |
+# | `shapedirs` | (V, 3, 4) | `model.LBS.shapedirs`: where scaling takes a vertex: overall, in x, y, z |
 #
 # This is the format of SMPL, the model of human bodies. Such files are pickles, which may run code when they
 # are opened; the course reads them without running any.
@@ -342,7 +342,7 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 # | | shape | what |
 # |---|---|---|
 # | `points` | (B, N, 3) | world, metres: N points for each of B cameras |
-# | `cameras` | B cameras | `cameras.transform(points)` gives (B, N, 3); `cameras.width`, `cameras.height` are W, H in pixels |
+# | `cameras` | B cameras | `cameras.transform(points)`: (B, N, 3); `cameras.width`, `.height`: pixels |
 # | pixels | (B, N, 2) | column and row, not rounded: (0, 0) is the centre of the upper left pixel |
 # | `pixels` | (T, 2) | what `draw_track` takes, in the order of time |
 # | `resolution` | (W, H) | width first |

@@ -74,9 +74,11 @@ show.tiles({"what the drone saw": original[0], "where the dolphin is": segmented
 # | space | coordinates | unit |
 # |---|---|---|
 # | **world** | y up from the sea's surface; x and z on it | metres |
-# | **camera** | x right, y up in the image; the camera looks along **-z**, so what it sees has z < 0, and larger z is closer | metres |
-# | **image** (NDC, "normalised device coordinates") | x right, y **up**, both in [-1, 1] over the image | half an image |
-# | **pixels** | column i from the left, row j from the **top**; its centre is at x = (2i + 1 - W)/W, y = (H - 2j - 1)/H | pixels |
+# | **camera** | x right, y up in the image; it looks along **-z**: larger z is closer | metres |
+# | **image** (normalised device coordinates, NDC) | x right, y **up**, both in [-1, 1] | half an image |
+# | **pixels** | column i from the left, row j from the **top** | pixels |
+#
+# The centre of a pixel is at x = (2i + 1 - W)/W, y = (H - 2j - 1)/H of the image.
 #
 # ![Four plots in a row, with the dolphin's vertices as dots: in the world, seen from the side, just under the
 # sea's surface at y = 0; in camera space, 11 m in front of the camera along -z, within the cone that it sees;
@@ -234,7 +236,7 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # | depth | (B, F, 3) | z of the corners in camera space |
 # | corners in the image | (B, F, 3, 2) | NDC |
 # | a feature | (B, F, 3, D) | D numbers at each corner of each face |
-# | result: features | list of 4 | uv (B, H, W, 2), normal (B, H, W, 3), height (B, H, W, 1), hard mask (B, H, W, 1) |
+# | result: features | list of 4, (B, H, W, D) each | uv (D = 2), normal (3), height (1), hard mask (1) |
 # | `band` | | passed on to step 6: `*band.seen_by(cam)` gives sigmainv, boxlen, knum |
 # | result: soft mask | (B, H, W, 1) | |
 #
@@ -462,7 +464,7 @@ show.tiles({"skin": skin[0], "in the sun": lit[0]})
 # |---|---|---|
 # | `image` | (B, H, W, 3) | colours, lit |
 # | `sea_level_height` | (B, H, W, 1) | metres over the sea, negative under water |
-# | `hard_mask` | (B, H, W, 1) | 1 where the dolphin is seen, up to rounding (0.9999999): ask for > 0.5, not == 1 |
+# | `hard_mask` | (B, H, W, 1) | 1 where the dolphin is seen, up to rounding: ask for > 0.5, not == 1 |
 # | `water_absorption` | (3,) | 1/m, for red, green, blue |
 # | result | (B, H, W, 3) | a new image |
 #
@@ -550,9 +552,9 @@ if SPARE_WATER:
 # | call | gives |
 # |---|---|
 # | `scene.skin(t)` | vertices (B, V, 3) in the world |
-# | `dibr_rendering(verts, cam, scene.model, band)` | features [uv, normal, height, hard_mask], soft_mask: exercise 4 |
+# | `dibr_rendering(verts, cam, scene.model, band)` | [uv, normal, height, hard_mask], soft_mask: exercise 4 |
 # | `texturing(uv, hard_mask, scene.dolphin_albedo)` | image (B, H, W, 3), the skin |
-# | `lighting(scene, cam, hard_mask, image, normals, height, absorb)` | image (B, H, W, 3): sun, then water by your `absorb` |
+# | `lighting(scene, cam, hard_mask, image, normals, height, absorb)` | the same, lit: sun, then `absorb` |
 # | **result** | image (B, H, W, 3), hard_mask (B, H, W, 1), soft_mask (B, H, W, 1) |
 #
 # `t` (B,) are the numbers of the frames asked for, in any order; `cam` holds their B cameras.

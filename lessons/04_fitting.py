@@ -152,7 +152,7 @@ curves(shifts, terms_when_shifted(fitted, shifts), "moved by, m")
 # |---|---|---|
 # | pose | mean of $c_k\,\lvert\theta_{tk}\rvert^2$ over its numbers | be straight |
 # | scale, global | mean of $s^2$ over all scales | be like the template |
-# | scale, axes | mean over parts of $(s^y - s^x)^2 + (s^y - s^z)^2$ | the unseen height follows width and length |
+# | scale, axes | mean over parts of $(s^y - s^x)^2 + (s^y - s^z)^2$ | height follows width and length |
 # | scale, smoothness | mean of $(s_j - s_{\text{parent}(j)})^2$ over bones $j$ | neighbours agree |
 #
 # $c_k$ is 5 for dorsal fin, flippers and flukes, else 1. There are seven parts but more bones: each bone $j$
@@ -244,11 +244,11 @@ for name, value in next(iter(loader)).items():
 #
 # | | shape or type | what |
 # |---|---|---|
-# | `frames` | dict | a batch: `t` (B,) frame numbers, `cam` B cameras, `original` (B, H, W, 3), `segmented` (B, H, W, 1) |
+# | `frames` | dict | a batch: frames `t` (B,), `cam`, `original` (B, H, W, 3), `segmented` (B, H, W, 1) |
 # | `render(scene, t, cam)` | | -> `image` (B, H, W, 3) in [0, 1], `hard_mask`, `silhouette` (B, H, W, 1) |
-# | `compute_loss(scene, frames, image, hard_mask, silhouette)` | | -> dict of weighted terms, each of shape () |
-# | `silhouette` | | the soft mask; another recipe may put something else in its place, so hand it on as it is |
-# | result | list of `steps` dicts | the mean of every term over the batches of a pass, and of `loss`, their sum; plain numbers |
+# | `compute_loss(scene, frames, image, hard_mask, silhouette)` | | -> weighted terms, each () |
+# | `silhouette` | | the soft mask, or what another recipe has instead: hand it on as it is |
+# | result | list of `steps` dicts | means over a pass of every term, and of `loss`, their sum; numbers |
 #
 # ![What you should see: frames 0, 12 and 23. Before, the rendered outline lies across the animal; after 40
 # passes it lies along it, too short, and in frame 23 not yet: the head is well short, the flukes are beside
@@ -442,7 +442,7 @@ curves(lengths, series, "length of the dolphin, m")
 #
 # | | tutorial's recipe | default recipe |
 # |---|---|---|
-# | start | one heading for all frames | each frame's heading from its mask's long axis and the direction of travel |
+# | start | one heading for all frames | each frame's, from its mask's long axis and the direction of travel |
 # | silhouette | IoU of the soft mask | distance to the outline; the reach narrows from 4 to 2 pixels |
 # | time | changes of place cost | changes of velocity cost |
 # | depth | free | its mean is assumed: the tip of the dorsal fin is 5 cm above the surface |

@@ -1,4 +1,4 @@
-"""Look at it: the mesh over time in 3D, tracks, curves, orientation, and videos that play in a browser.
+"""Figures and videos: the mesh over time in 3D, tracks, curves, orientation, and videos for a browser.
 
 Everything interactive is a plain plotly `Figure` (with frames where time passes; never a `FigureWidget`), so
 it shows in Colab, in JupyterLab and in a saved html file alike. Colours are told apart by colour-blind eyes

@@ -27,7 +27,7 @@ def test_modules_stand_in_the_order_of_the_docstring_and_a_missing_one_is_named(
         path.write_text(f'"""{text}"""')
     modules = draw_map.modules_of("room")
     assert list(modules) == ["second", "first"]
-    assert draw_map.first_words(modules["first"]) == "Comes second"
+    assert draw_map.first_words(modules["first"]) == "Comes second: always"
 
     (tmp_path / "room" / "forgotten.py").write_text("")
     with pytest.raises(ValueError, match=r"room/__init__\.py names no forgotten: say there"):
