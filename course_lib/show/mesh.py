@@ -37,9 +37,8 @@ def mesh_viewer(
     intensity: (V,) or (T, V) numbers >= 0 that colour the mesh instead, with a button that goes back to skin;
     intensity_max: where the colour scale ends (default: the 99th percentile).
     sea: draw the surface y = 0. follow: keep the mesh in the middle and let the sea pass by (else a fixed
-    stage). track: (T, 3) a path, drawn on the sea. controls: False leaves out slider and play button (for a
-    page with its own). The figure's frames are named by the frame's number. Raises CourseError on wrong
-    shapes, faces out of range, or vertices that are not numbers.
+    stage). track: (T, 3) a path, drawn on the sea. controls: False leaves out slider and play button. The
+    frames are named by their numbers. Raises CourseError on wrong shapes, faces or vertices.
     """
     vertices, faces = _checked_mesh(vertices, faces)  # (T, V, 3), (F, 3)
     T, V = vertices.shape[:2]
