@@ -10,8 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / folder / "README.md" for folder in ("", "assets", "benchmarks", "autograder")]
+PAGES.append(ROOT / "CONTRIBUTING.md")
 MAKEFILE = (ROOT / "Makefile").read_text()
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name + "-" + page.stem)
 
 
 @each_page
