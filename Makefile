@@ -1,4 +1,4 @@
-# Each target is a thin line over the command line interface: `.venv/bin/dolphins --help` says the rest.
+# Each target is a thin line over a command or a module: `.venv/bin/dolphins --help` says the rest.
 #
 #   make demo     reconstruct the embedded dolphin in 3D, results in out/demo/
 #   make test     everything that CI runs

@@ -63,6 +63,7 @@ def imports_between():
                 if isinstance(node, ast.ImportFrom) and not node.level:
                     names = [node.module]
                 found |= {(room, name.split(".")[0]) for name in names}
+            found |= {(room, name) for name in re.findall(r'import_module\(f?"(\w+)', path.read_text())}
     return {(room, other) for room, other in found if other in ROOMS and other != room}
 
 

@@ -162,8 +162,8 @@ def hidden_verdict(prop, outputs, inputs, expected):
 # --- the notebook, as far as it needs to run
 
 BORROWED = re.compile(
-    r"""\b(?: course_lib\s*\.\s*check\s*\.\s*\w+ | check\s*\.\s*(?:core|fallback_renderer|lesson\d)
-        | fallback_renderer | rotvec_to_rotmat | rotmat_to_steady_rotvec )\b""",
+    r"""\b(?: course_lib\s*\.\s*check\s*\.\s*\w+ | check\s*\.\s*(?:core|spare_renderer|lesson\d)
+        | spare_renderer | rotvec_to_rotmat | rotmat_to_steady_rotvec )\b""",
     re.VERBOSE,
 )
 

@@ -1,9 +1,20 @@
 """The provided code of the course: Dolphins in 3D.
 
-The modules in the order in which data flows through them: `machine`, `install`, `environment`; `assets`;
-`segmentation`, `tracker`; `video`; `dolphin_model`; `scene`; `kal`; `window`, `outline`, `shading`, `losses`;
-`metrics`; `show`; `check`; `keep`, `stand_ins`. The leaves that all of them use: `errors`, `files`, `shapes`,
-`rotations`, `progress`. Importing the package does no work.
+The modules in the order in which data flows through them:
+
+    machine, install, environment           what is here, what is missing, and how every notebook begins
+    assets                                  a pack, template and clip in one folder: find, verify, import
+    segmentation, tracker                   points on one frame -> a mask for every frame
+    video                                   the clip as a dataset, with the drone's cameras
+    dolphin_model                           the SMPL-style template: read safely, posed by blend skinning
+    scene                                   the parameters that a fit changes
+    kal                                     kaolin's API: cameras, DIB-R, light, meshes
+    window, shading, outline, losses        cropping, skin and light and water, what a fit minimises
+    metrics, show                           how far a fit is from the truth; figures and videos
+    check                                   the instant checks of the exercises
+    keep, stand_ins                         what a student wrote, kept; what answers in its place in a release
+
+and small helpers: errors, files, shapes, rotations, progress. Importing the package does no work.
 """
 
 import os

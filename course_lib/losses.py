@@ -1,7 +1,7 @@
-"""What the fit minimises: two terms that look at the picture, and priors that say what dolphins are like.
+"""Terms of a loss, and the tutorial's sum of them; the sum of the default fit is in solutions/recipes.py.
 
-Every prior returns a mean, so that its weight means the same for any number of frames and parts. The sum that
-is made here, `compute_loss`, is the tutorial recipe's; the default recipe's stands in `solutions/recipes.py`.
+Two terms look at the picture, priors say what dolphins are like. Every prior returns a mean, so that its
+weight means the same for any number of frames and parts. `outline` has the default fit's silhouette term.
 """
 
 LOSS_WEIGHTS = dict(photometric=1.0, mask=1.0, pose=2.0)

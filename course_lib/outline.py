@@ -1,4 +1,4 @@
-"""A silhouette term without bias: compare how far every pixel is from the two outlines.
+"""The default fit's silhouette loss, without bias: how far every pixel is from the two outlines.
 
 `dibr_soft_mask` multiplies the claims of all faces near a pixel. Beside a fine mesh dozens of faces claim
 each pixel, the product saturates, and the soft mask is larger than the animal even at its true pose: whoever

@@ -1,4 +1,4 @@
-"""The one check of shapes: layouts are written like "B H W 3", and a message names what was got."""
+"""How shapes are written, compared and complained of: "B H W 3", and what was got instead."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What a release of some lessons has in place of the solutions that are still to be written."""
+"""What answers for a solution that a release lacks: what the student kept, else a spare, else a message."""
 
 import contextlib
 import importlib

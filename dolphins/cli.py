@@ -163,20 +163,20 @@ def release(
 ):
     """Make what students get of some lessons: notebooks and what they need, without their exercises'
     solutions."""
-    from autograder import release as bundle
+    from autograder import release as releases
 
     if out is None and course is None:
         raise CourseError("""Say where to: --out for students (a folder or a zip), --course for your own
             nbgrader folder, or both.""")
-    chosen = bundle.numbers(lessons)
+    chosen = releases.numbers(lessons)
     if out is not None:
-        count, size, checksum = bundle.release(chosen, out)
+        count, size, checksum = releases.release(chosen, out)
         files = f"{count} files, {size / 1e6:.1f} MB, SHA-256 of its files {checksum}"
-        print(f"{out}: {bundle.title(chosen)}, {files}.")
+        print(f"{out}: {releases.title(chosen)}, {files}.")
     if course is not None:
-        for path in bundle.write_course(chosen, course, force=force):
+        for path in releases.write_course(chosen, course, force=force):
             print(path)
-        print(f"{course}: nbgrader's source/ and release/ of {bundle.title(chosen)} are there.")
+        print(f"{course}: nbgrader's source/ and release/ of {releases.title(chosen)} are there.")
 
 
 @app.command()

@@ -324,7 +324,7 @@ keep(dibr_rendering)
 SPARE_RENDERING = False
 
 if SPARE_RENDERING:
-    from course_lib.check.fallback_renderer import dibr_rendering
+    from course_lib.check.spare_renderer import dibr_rendering
 
 # %% [markdown]
 # <details><summary>A question to think about: z decides what hides what, but no gradient flows to
@@ -523,7 +523,7 @@ keep(absorb)
 SPARE_WATER = False
 
 if SPARE_WATER:
-    from course_lib.check.fallback_renderer import absorb
+    from course_lib.check.spare_renderer import absorb
 
 # %% [markdown]
 # <details><summary>A question to think about: light goes down to the dolphin and up to the drone.

@@ -7,5 +7,5 @@ rendering       4, 5, 6  DIB-R, absorption under water, the renderer
 fitting         7  the optimisation loop
 results         8  the output video; 10  length, volume and mass
 
-recipes         how the demo puts them together: the tutorial's way, and one that works better
+recipes         the default fit and the tutorial's: start, losses, weights and rates of each
 """

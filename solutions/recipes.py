@@ -1,4 +1,4 @@
-"""Two ways to put the exercises together: the tutorial's, unchanged, and one that measures better.
+"""The default fit and the tutorial's: how each starts, what it minimises, with which weights and rates.
 
 A recipe says how the scene starts, what is rendered, what is minimised, and at which rates: all that `fit`
 takes besides the scene. benchmarks/README.md has both measured against the known truth.

@@ -40,7 +40,7 @@ from ..errors import fold
 from ..shapes import spell
 
 SECONDS = 10.0  # that one property may take before it is stopped
-SPARE = __name__.rpartition(".")[0] + ".fallback_renderer"
+SPARE = __name__.rpartition(".")[0] + ".spare_renderer"
 PACKAGE = str(Path(__file__).resolve().parents[1])
 LIBRARIES = (
     "site-packages",

@@ -1,6 +1,6 @@
 """Checks of lesson 3: basic rendering (exercise 4), light under water (5), the renderer (6).
 
-What is right is known from `fallback_renderer`, a second way to compute DIB-R. The dolphin's part is played
+What is right is known from `spare_renderer`, a second way to compute DIB-R. The dolphin's part is played
 by two stones, one above the other in the camera's view, and two sheets that are open: one shows the camera
 its front, the other its back.
 """
@@ -20,7 +20,7 @@ from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from ..scene import PARAMETERS, DolphinScene
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from ..window import TUTORIAL_BAND, Band, window_camera
-from . import fallback_renderer as fallback
+from . import spare_renderer as spare
 from .core import Complaint, Exercise, Problem, Property, close, items, named, probable, tensor
 
 FRAME, WINDOW = (640, 360), (96, 54)  # pixels: the whole frame, and the part of it that the checks render
@@ -219,9 +219,9 @@ def _fittest(tilts, eye, corner):
 def _unfit(verts, eye, axes):
     """How unfit for a check a camera's view of the meshes (B, V, 3) is: the less, the better. -> (B,)"""
     corners, back = verts[:, stones()[1]], axes[:, 2]  # (B, F, 3, 3)
-    normal = fallback.normals_of(corners)  # (B, F, 3)
+    normal = spare.normals_of(corners)  # (B, F, 3)
     towards_us = normal @ back
-    slant = (fallback.unit(normal) * fallback.unit(eye - corners.mean(2))).sum(-1)
+    slant = (spare.unit(normal) * spare.unit(eye - corners.mean(2))).sum(-1)
     # A face seen so flatly that it matters how one tells whether it looks at us.
     edge_on = ((slant.abs() < 0.08) | ((towards_us > 0) != (slant > 0))).any(-1).float()
     if not eye[[0, 2]].any():  # it looks straight down
@@ -426,13 +426,13 @@ def _kernel_problem(error):
 
 
 def _view(verts, faces, face_uvs, eye, corner):
-    return fallback.View(verts, _cameras(eye, corner), faces, face_uvs)
+    return spare.View(verts, _cameras(eye, corner), faces, face_uvs)
 
 
 class OfDibr(Property):
     """A property of what dibr_rendering gives for the stones."""
 
-    # Each property judges its own image by `fallback_renderer`. All five come out of one call: what is wrong
+    # Each property judges its own image by `spare_renderer`. All five come out of one call: what is wrong
     # with another one, another property says, so they are not compared with a reference's as a whole.
     hidden = (*CHANNELS, "soft_mask")
 
@@ -443,7 +443,7 @@ class OfDibr(Property):
         return _rendered(given, **inputs)
 
     def view(self, outputs, **inputs):
-        """What `fallback_renderer` makes of the case.
+        """What `spare_renderer` makes of the case.
 
         If back faces are drawn, then with them: that costs its own points, and no others.
         """
@@ -552,11 +552,11 @@ class Normals(OfFeature):
     farther = Complaint("depth-sign", MISTAKES["depth-sign"])
 
     def values(self, view):
-        in_camera = fallback.at_corners(view.camera_normals)
+        in_camera = spare.at_corners(view.camera_normals)
         return view.normals, [
-            ("camera-normals", fallback.unit(in_camera)),
+            ("camera-normals", spare.unit(in_camera)),
             ("normals-flipped", -view.normals),
-            ("normal-length, world", fallback.at_corners(view.world_normals)),
+            ("normal-length, world", spare.at_corners(view.world_normals)),
             ("normal-length, camera", in_camera),
         ]
 
@@ -576,7 +576,7 @@ class Height(OfFeature):
             ("camera-height, camera z", in_camera[..., 2:]),
             ("wrong-axis", view.world[..., :1]),
             ("height-sign", -view.height),
-            ("height-per-face", fallback.at_corners(view.height.mean(2))),
+            ("height-per-face", spare.at_corners(view.height.mean(2))),
         ]
 
 
@@ -606,7 +606,7 @@ class SoftMask(OfDibr):
         seen, _ = view.cover()
 
         def drawn(*band, corners=view.on_image):
-            return fallback.soft_mask(corners, seen, view.size, *band)
+            return spare.soft_mask(corners, seen, view.size, *band)
 
         band = TUTORIAL_BAND
         seen_band = band.seen_by(view.cam)
@@ -670,7 +670,7 @@ class AnotherBand(OfDibr):
         view = self.view(outputs, **inputs)
         seen, _ = view.cover()
         band = _band_of(band).seen_by(view.cam)
-        if alike(outputs["soft_mask"], fallback.soft_mask(view.on_image, seen, view.size, *band)):
+        if alike(outputs["soft_mask"], spare.soft_mask(view.on_image, seen, view.size, *band)):
             return None
         return Complaint.of("""band-fixed: With another `band` the soft mask is not another one, or not all
             three of its numbers change: `*band.seen_by(cam)` is to be that of the argument, not of
@@ -709,7 +709,7 @@ class Gradients(OfDibr):
                 return Complaint.of(f"nan-gradient: The gradient of the {name} is NaN or infinite.")
             leaf = verts.double().requires_grad_()
             model = _pretended_model(faces, face_uvs)
-            features, soft = fallback.dibr_rendering(leaf, _cameras(eye, corner), model)
+            features, soft = spare.dibr_rendering(leaf, _cameras(eye, corner), model)
             image = soft if name == "soft_mask" else features[2]
             if not alike(outputs[f"{name}_image"], image):
                 continue  # its own property says so
@@ -866,7 +866,7 @@ class AbsorbGradients(OfAbsorb):
 
     def judge(self, outputs, weights, **inputs):
         leaves = {name: inputs[name].double().requires_grad_() for name in self.NAMES}
-        result = fallback.absorb(**inputs | leaves | {"image": leaves["image"].exp()})
+        result = spare.absorb(**inputs | leaves | {"image": leaves["image"].exp()})
         (result * weights).sum().backward()
         for name, leaf in leaves.items():
             if not torch.isfinite(outputs[name]).all():
@@ -910,7 +910,7 @@ def _spare_parts(function, which):
     """Within, a student's function meets spare `dibr_rendering` and `absorb`: 6 is judged for itself."""
     names = getattr(inspect.unwrap(function), "__globals__", {})
     mine = {name: names[name] for name in which if name in names}
-    names.update({name: getattr(fallback, name) for name in mine})
+    names.update({name: getattr(spare, name) for name in mine})
     try:
         yield
     finally:
@@ -920,7 +920,7 @@ def _spare_parts(function, which):
 def _render_problem(error, scene, t, spared):
     """What an exception from the student's render means here. -> Problem or None"""
     text = str(error)
-    if isinstance(error, fallback.Misfit):
+    if isinstance(error, spare.Misfit):
         return Problem.of(f"""t-ignored: {text}. `t` names the frames that are asked for: `scene.skin(t)`
             poses those.""")
     if isinstance(error, IndexError) and "out of bounds" in text and spared:
@@ -1017,7 +1017,7 @@ class Studio:
 
     def __init__(self, scene, t, cam, band=TUTORIAL_BAND):
         self.scene, self.cam = scene, cam
-        self.features, self.soft = fallback.dibr_rendering(scene.skin(t), cam, scene.model, band)
+        self.features, self.soft = spare.dibr_rendering(scene.skin(t), cam, scene.model, band)
         self.uv, self.normal, self.height, self.hard = self.features
 
     def textured(self):
@@ -1027,7 +1027,7 @@ class Studio:
         return shading.sunlight(self.scene, self.cam, self.hard, image, self.normal)
 
     def watered(self, image):
-        return fallback.absorb(image, self.height, self.hard, self.scene.water_absorption)
+        return spare.absorb(image, self.height, self.hard, self.scene.water_absorption)
 
     def lit(self, image):
         return self.watered(self.sunlit(image))

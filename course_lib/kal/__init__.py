@@ -1,4 +1,4 @@
-"""A twin of NVIDIA kaolin 0.18 in plain PyTorch, for what the course uses of it.
+"""A twin of NVIDIA kaolin 0.18 in PyTorch and numba, for what the course uses of it.
 
 Same module paths, arguments, shapes, conventions and numbers, so that what you write here runs with the
 original after changing one line:

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from .. import metrics
-from ..dolphin_model import rotvec_to_rotmat
 from ..errors import CourseError
+from ..rotations import rotvec_to_rotmat
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH
 from .style import DASHES, INK, SERIES, TRUTH, add_line, button_row, legend_above, new_figure, stacked_figure
 from .values import as_array, as_column, as_points, as_times, compact, significant

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ..dolphin_model import rotvec_to_rotmat
+from ..rotations import rotvec_to_rotmat
 from .mesh import mesh_viewer
 from .style import AXIS_3D, BUTTON, INK, SERIES, SKIN, legend_above, new_figure, slider
 from .values import upright

@@ -9,9 +9,9 @@ from picture import HERE, fitted_clip, image_of, write
 
 from course_lib import losses
 from course_lib.assets import find_pack
-from course_lib.dolphin_model import rotvec_to_rotmat
 from course_lib.metrics import load_truth
 from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss
+from course_lib.rotations import rotvec_to_rotmat
 from course_lib.scene import DolphinScene
 from course_lib.video import SegmentedVideo
 from course_lib.window import WindowLoader

@@ -12,8 +12,8 @@ import torch
 
 from course_lib import check, kal
 from course_lib.assets import find_pack
-from course_lib.check import fallback_renderer as fallback
 from course_lib.check import lesson3
+from course_lib.check import spare_renderer as spare
 from course_lib.check.core import grade, report
 from course_lib.dolphin_model import DolphinModel
 from course_lib.scene import DolphinScene, init_translations
@@ -136,7 +136,7 @@ def by_matrices(verts, cam, model, band=TUTORIAL_BAND):
     return list(features), soft_mask_of(faces_image, seen, *band.seen_by(cam))[..., None]
 
 
-by_the_definition = partial(fallback.dibr_rendering)  # itself is no solution
+by_the_definition = partial(spare.dibr_rendering)  # itself is no solution
 RENDERINGS = [dibr_rendering, write(), as_in_the_tutorial, in_one_call, by_matrices, by_the_definition]
 
 
@@ -286,7 +286,7 @@ def channel_by_channel(image, sea_level_height, hard_mask, water_absorption):
     return torch.cat([image[..., k : k + 1] * torch.exp(water_absorption[k] * depth) for k in range(3)], -1)
 
 
-ABSORPTIONS = [absorb, with_where, on_a_copy, channel_by_channel, partial(fallback.absorb)]
+ABSORPTIONS = [absorb, with_where, on_a_copy, channel_by_channel, partial(spare.absorb)]
 
 
 @pytest.mark.parametrize("right", ABSORPTIONS)
@@ -481,7 +481,7 @@ def with_another_mesh(scene, t, cam, band=TUTORIAL_BAND):
 
 
 def with_the_dolphin(scene, t, cam, band=TUTORIAL_BAND):
-    return fallback.dibr_rendering(scene.skin(t), cam, DolphinModel(find_pack()), band)
+    return spare.dibr_rendering(scene.skin(t), cam, DolphinModel(find_pack()), band)
 
 
 RENDER_MISTAKES = [
@@ -583,7 +583,7 @@ def test_the_place_that_differs_is_shown():
 
 
 def test_spare_parts_are_no_solution():
-    result = graded(check.dibr, fallback.dibr_rendering)
+    result = graded(check.dibr, spare.dibr_rendering)
     assert result.points == 0 and result.complaints[0].key == "spare-part"
 
 
@@ -635,7 +635,7 @@ def test_the_spare_parts_are_dibr():
     left, top = (dataset.segment_centers - torch.tensor([80, 45])).long().unbind(-1)
     for cam in (dataset.cameras(t), window_camera(dataset.cameras(t), left, top, 160, 90)):
         grads = []
-        for function in (dibr_rendering, fallback.dibr_rendering):
+        for function in (dibr_rendering, spare.dibr_rendering):
             leaf = verts.clone().requires_grad_()
             features, soft = function(leaf, cam, scene.model)
             weights = torch.linspace(-1, 1, soft.numel()).reshape(soft.shape)
