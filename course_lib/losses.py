@@ -1,4 +1,4 @@
-"""Terms of a loss, and the tutorial's sum of them; the sum of the default fit is in solutions/recipes.py.
+"""Terms of a loss, and the tutorial's sum of them (that of the default fit is in solutions/recipes.py).
 
 Two terms look at the picture, priors say what dolphins are like. Every prior returns a mean, so that its
 weight means the same for any number of frames and parts. `outline` has the default fit's silhouette term.

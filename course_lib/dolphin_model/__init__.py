@@ -1,4 +1,4 @@
-"""The dolphin's model: a template at rest that can be posed, shaped and placed.
+"""The dolphin's SMPL-style model: a template at rest that can be posed, shaped and placed.
 
 `safe_pickle` reads the model's files without running them, `model_file` checks them, `skinning` moves the
 vertices, and `DolphinModel` here puts the three together.
