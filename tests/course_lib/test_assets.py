@@ -7,7 +7,6 @@ import pickle
 import shutil
 import stat
 import struct
-import sys
 import time
 import warnings
 import zipfile
@@ -23,8 +22,7 @@ from course_lib.assets.clip_files import load_altitudes, load_prompts
 from course_lib.dolphin_model.safe_pickle import load_pickle
 from course_lib.errors import CourseError
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from build_zip import TUTORIAL_CLIP, build_pack, build_zip, zip_folder
+from ..build_zip import TUTORIAL_CLIP, build_pack, build_zip, zip_folder
 
 CLIP = f"data/{TUTORIAL_CLIP}"
 

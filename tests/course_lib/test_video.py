@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,7 @@ from course_lib.assets import AssetPack
 from course_lib.errors import CourseError
 from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH, SegmentedVideo, collate_batch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from build_zip import TUTORIAL_CLIP, build_pack
+from ..build_zip import TUTORIAL_CLIP, build_pack
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
 

@@ -1,23 +1,19 @@
 """Bank of mistakes and of right solutions for exercise 1."""
 
-import sys
-from pathlib import Path
-
 import matplotlib
 import numpy as np
 import pytest
 import torch
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
-from course_lib import check  # noqa: E402
-from course_lib.check.core import grade, report  # noqa: E402
-from solutions.preprocessing import show_samples  # noqa: E402
+from course_lib import check
+from course_lib.check.core import grade, report
+from solutions.preprocessing import show_samples
 
-sys.path.insert(0, str(Path(__file__).parent))
-from bank import assert_named, assert_right, given  # noqa: E402
+from .bank import assert_named, assert_right, given
 
 exercise = check.samples
 GRAY = dict(cmap="gray", vmin=0, vmax=1)

@@ -1,8 +1,6 @@
 """Banks of mistakes and of right solutions for exercises 2 and 3."""
 
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +16,7 @@ from solutions.rotations import quat_to_rotmat as RIGHT_QUAT
 from solutions.tracking import draw_track as RIGHT_TRACK
 from solutions.tracking import project_to_pixels as RIGHT_PROJECTION
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import assert_named, assert_right, given, then  # noqa: E402
+from .bank import assert_named, assert_right, given, then
 
 EXPONENTIAL, TAYLOR = {}, {}  # what students of the sample class wrote
 exec(sample_class.EXPONENTIAL, EXPONENTIAL)

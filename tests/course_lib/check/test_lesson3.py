@@ -1,10 +1,8 @@
 """Banks of mistakes and of right solutions for exercises 4, 5 and 6."""
 
-import sys
 import time
 import types
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +20,7 @@ from course_lib.video import SegmentedVideo
 from course_lib.window import TUTORIAL_BAND, window_camera
 from solutions import rendering
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import assert_named, assert_right, given, mistakes  # noqa: E402
+from .bank import assert_named, assert_right, given, mistakes
 
 rasterize, soft_mask_of = kal.render.mesh.rasterize, kal.render.mesh.dibr_soft_mask
 by_faces, face_normals = kal.ops.mesh.index_vertices_by_faces, kal.ops.mesh.face_normals

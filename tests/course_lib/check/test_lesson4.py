@@ -1,9 +1,7 @@
 """The bank of exercise 7: loops with a mistake, each named rightly, and right ones written in other ways."""
 
 import ast
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +14,7 @@ from course_lib.video import to_device
 from lessons.build import stub, take_stubs
 from solutions.fitting import fit
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import assert_named, assert_right, given, mistakes  # noqa: E402
+from .bank import assert_named, assert_right, given, mistakes
 
 # A loop with named holes: each mistake fills one of them otherwise.
 LOOP = """

@@ -1,10 +1,8 @@
 """Banks of mistakes and of right solutions for exercises 8, 9 and 10."""
 
 import math
-import sys
 from functools import partial
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +18,7 @@ from course_lib.rotations import rotmat_to_quat, rotmat_to_rotvec, rotmat_to_ste
 from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import continuous_rotvecs
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import assert_named, assert_right, given, mistakes, then  # noqa: E402
+from .bank import assert_named, assert_right, given, mistakes, then
 
 TURN = 2 * math.pi
 
