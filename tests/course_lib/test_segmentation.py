@@ -443,7 +443,5 @@ def test_the_real_sam2_from_the_hub(weights, monkeypatch):
     tiny = "facebook/sam2.1-hiera-tiny"
     monkeypatch.setattr(sam2.build_sam, "_hf_download", lambda name: (CONFIG, str(weights)))
     assert load_predictor(tiny, CPU, SMALL).image_size == 128
-    with pytest.raises(
-        CourseError, match="could not be loaded"
-    ):  # the file is of another size than the model
-        load_predictor(tiny, CPU)
+    with pytest.raises(CourseError, match="could not be loaded"):
+        load_predictor(tiny, CPU)  # the file is of another size than the model

@@ -465,15 +465,3 @@ def test_points_and_the_reference_agrees_with_itself_and_others(exercise, points
     for solution in others:
         for seed in range(2, 8):
             assert not grade(exercise, given(exercise, *solution), seed, reference).complaints
-
-
-def unsolved(*arguments):
-    raise NotImplementedError("yours to write")
-
-
-@pytest.mark.parametrize("exercise", [video, orientation, measures])
-def test_what_is_not_written_yet_or_nonsense_is_one_clear_line(exercise):
-    stubs, missing = ([function] * len(exercise.functions) for function in (unsolved, None))
-    assert grade(exercise, given(exercise, *stubs)).untouched
-    said = report(grade(exercise, given(exercise, *missing)))
-    assert "is not defined" in said and "\n" not in said
