@@ -2,7 +2,6 @@
 
 import pickle
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from course_lib.dolphin_model.safe_pickle import load_pickle
 from course_lib.errors import CourseError
 from course_lib.rotations import rotvec_to_rotmat
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
+from ..build_zip import GOLDEN_MODEL as GOLDEN
 
 
 @pytest.fixture(scope="module")

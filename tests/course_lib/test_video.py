@@ -14,15 +14,13 @@ from course_lib.assets import AssetPack
 from course_lib.errors import CourseError
 from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH, SegmentedVideo, collate_batch
 
-from ..build_zip import TUTORIAL_CLIP, build_pack
+from ..build_zip import GOLDEN_MODEL, TUTORIAL_CLIP, build_pack
 from .damage import altitudes, image, truncate_little
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
 
 
 @pytest.fixture(scope="module")
 def golden():
-    with np.load(GOLDEN / "pipeline.npz") as data:
+    with np.load(GOLDEN_MODEL / "pipeline.npz") as data:
         return dict(data)
 
 

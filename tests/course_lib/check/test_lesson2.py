@@ -34,13 +34,7 @@ def never_zero(theta):
     return torch.where(squared > 0, squared, 1e-30).sqrt()
 
 
-def rodrigues(
-    quat_to_rotmat=RIGHT_QUAT,
-    half=0.5,
-    order=(0, 1, 2, 3),
-    length=never_zero,
-    axis=lambda theta, a: theta / a,
-):
+def rodrigues(quat_to_rotmat=RIGHT_QUAT, half=0.5, order=(0, 1, 2, 3), length=never_zero, axis=torch.div):
     """A batch_rodrigues as it is often written, or with one of its steps wrong."""
 
     def batch_rodrigues(theta):
