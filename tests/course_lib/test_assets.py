@@ -7,7 +7,6 @@ import pickle
 import shutil
 import stat
 import struct
-import sys
 import time
 import warnings
 import zipfile
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from course_lib import assets
 from course_lib.assets import pack as packs
@@ -23,8 +21,8 @@ from course_lib.assets.clip_files import load_altitudes, load_prompts
 from course_lib.dolphin_model.safe_pickle import load_pickle
 from course_lib.errors import CourseError
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from build_zip import TUTORIAL_CLIP, build_pack, build_zip, zip_folder
+from ..build_zip import TUTORIAL_CLIP, build_pack, build_zip, zip_folder
+from .damage import Call, altitudes, image, truncate, truncate_little
 
 CLIP = f"data/{TUTORIAL_CLIP}"
 
@@ -185,20 +183,8 @@ def test_faulty_prompts(tmp_path, text, message):
 # --- faults, one line each ----------------------------------------------------------------------------------
 
 
-def truncate(path, fraction=0.6):
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * fraction)])
-
-
-def truncate_little(path):
-    truncate(path, 0.95)
-
-
 def write(text):
     return lambda path: path.write_bytes(text)
-
-
-def image(*shape, value=0):
-    return lambda path: Image.fromarray(np.full(shape, value, np.uint8)).save(path)
 
 
 def pickled(change):
@@ -220,15 +206,6 @@ def renamed(old, new):
 
 def manifest(**changes):
     return lambda path: write_manifest(path.parent, **changes)
-
-
-def altitudes(values):
-    return lambda path: np.save(path, values)
-
-
-class Evil:
-    def __reduce__(self):
-        return os.system, ("true",)
 
 
 other_labels = pickled(lambda model: model.update(v_labels=np.zeros(7, int)))
@@ -262,7 +239,8 @@ FRAMES, MASKS, MASK = f"{CLIP}/frames", f"{CLIP}/segmentation", f"{CLIP}/segment
 FRAME, ODD_FRAME, NOTES = f"{FRAMES}/000002.jpg", f"{FRAMES}/two.jpg", f"{FRAMES}/notes.txt"
 ALTITUDE, PROMPTS = f"{CLIP}/metadata/altitude.npy", f"{CLIP}/metadata/prompts.json"
 TRUTH, MANIFEST, BEYOND = f"{CLIP}/truth.npz", "manifest.json", {"../secret": "0" * 64}
-EVIL, EVIL_LABELS = pickle.dumps({"f": Evil()}), pickle.dumps({"v_labels": Evil()})
+EVIL = Call(os.system, "true")
+EVIL_MODEL, EVIL_LABELS = pickle.dumps({"f": EVIL}), pickle.dumps({"v_labels": EVIL})
 MISSING = "is missing (model/ holds: dol_verts2kp.npy, "
 RENAMED = f"{MISSING}dolphin.pkl"
 FACE = "f 1/1 13/13 2/2"
@@ -274,7 +252,7 @@ FAULTS = {
     "missing mesh": (MESH, Path.unlink, "is missing"),
     "truncated model": (MODEL, truncate, "the pickle breaks off at byte"),
     "empty model": (MODEL, write(b""), "the file is empty"),
-    "forbidden class": (MODEL, write(EVIL), "refuses to load posix.system"),
+    "forbidden class": (MODEL, write(EVIL_MODEL), "refuses to load posix.system"),
     "forbidden class in labels": (BONES, write(EVIL_LABELS), "refuses to load"),
     "faces out of range": (MODEL, other_face, "f: face 3 is [500, "),
     "mesh faces out of range": (MESH, replaced(FACE, "f 1/1 13/13 999/2"), "line 364: a face uses"),

@@ -2,25 +2,18 @@
 
 import pickle
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
 
-from course_lib.dolphin_model import LBS, MODEL_FILES, DolphinModel, load_face_uvs, rotvec_to_rotmat
-from course_lib.dolphin_model.model_file import (
-    check_model,
-    load_array,
-    load_keypoints,
-    load_model,
-    load_segmentation,
-)
+from course_lib.dolphin_model import LBS, MODEL_FILES, DolphinModel, load_face_uvs, model_file
 from course_lib.dolphin_model.safe_pickle import load_pickle
 from course_lib.errors import CourseError
+from course_lib.rotations import rotvec_to_rotmat
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
+from ..build_zip import GOLDEN_MODEL as GOLDEN
 
 
 @pytest.fixture(scope="module")
@@ -279,30 +272,30 @@ def test_faulty_models_name_key_found_and_expected(case, contents):
     if contents[key] is None:
         del contents[key]
     with pytest.raises(CourseError) as error:
-        check_model(contents, "model.pkl")
+        model_file.check_model(contents, "model.pkl")
     assert str(error.value).startswith("model.pkl: ") and message in str(error.value)
 
 
 def test_model_that_is_no_dictionary():
     with pytest.raises(CourseError, match="holds a list, expected a dictionary"):
-        check_model([1], "model.pkl")
+        model_file.check_model([1], "model.pkl")
 
 
 def test_variants_that_are_sound(contents):
-    original = check_model(contents, "model.pkl")
+    original = model_file.check_model(contents, "model.pkl")
     contents["J_regressor"] = contents["J_regressor"].tocsr().T
     contents["kintree_table"] = put((0, 0), -1)(contents["kintree_table"].astype(int))
     contents["f"] = contents["f"].astype(float)
     contents["bs_style"] = b"lbs"
     del contents["J"], contents["posedirs"]
-    variant = check_model(contents, "model.pkl")
+    variant = model_file.check_model(contents, "model.pkl")
     for key in ("J_regressor", "parents", "f"):
         assert np.array_equal(variant[key], original[key]), key
     assert np.allclose(variant["J"], original["J"]) and variant["posedirs"] is None
 
 
 def test_load_model_returns_plain_arrays():
-    model = load_model(GOLDEN / "dolphin_model.pkl")
+    model = model_file.load_model(GOLDEN / "dolphin_model.pkl")
     for key in ("v_template", "weights", "J_regressor", "shapedirs", "posedirs", "J"):
         assert type(model[key]) is np.ndarray and model[key].dtype == np.float64, key
     assert model["parents"].tolist() == [-1, 0, 1, 0, 0, 4, 0, 0, 5, 5]
@@ -335,7 +328,7 @@ def test_faulty_segmentations(tmp_path, file, contents, message):
     path.write_bytes(pickle.dumps(contents, 2))
     paths = [path if role == file else GOLDEN / MODEL_FILES[role] for role in ("bones", "parts")]
     with pytest.raises(CourseError) as error:
-        load_segmentation(*paths, 180, 10)
+        model_file.load_segmentation(*paths, 180, 10)
     assert message in str(error.value) and str(path) in str(error.value)
 
 
@@ -343,19 +336,19 @@ def test_arrays_are_read_whole(tmp_path):
     path = tmp_path / "x.npy"
     array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     np.save(path, array)
-    assert np.array_equal(load_array(path), array)
+    assert np.array_equal(model_file.load_array(path), array)
     path.write_bytes(path.read_bytes()[:-8])
     found = r"shape \(2, 3\) and type float64 should have 48 bytes, but 40 were found"
     with pytest.raises(CourseError, match=found):
-        load_array(path)
+        model_file.load_array(path)
     np.save(path, np.array([{}]), allow_pickle=True)
     with pytest.raises(CourseError, match="type object, expected numbers"):
-        load_array(path)
+        model_file.load_array(path)
     np.save(path, np.ones((5, 179)))
     with pytest.raises(CourseError, match=r"keypoints has shape \(5, 179\), expected \(any, 180\)"):
-        load_keypoints(path, 180)
+        model_file.load_keypoints(path, 180)
     with pytest.raises(CourseError, match="no such file"):
-        load_array(tmp_path / "y.npy")
+        model_file.load_array(tmp_path / "y.npy")
 
 
 NPY = b"\x93NUMPY"
@@ -377,7 +370,7 @@ HUGE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1125899906842624,)}"
 def test_other_arrays(data, message, tmp_path):
     (tmp_path / "x.npy").write_bytes(data)
     with pytest.raises(CourseError, match=message):
-        load_array(tmp_path / "x.npy")
+        model_file.load_array(tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize("name", MODEL_FILES.values())

@@ -6,8 +6,6 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from course_lib import kal
-from course_lib.assets import find_pack
-from course_lib.dolphin_model import DolphinModel
 from course_lib.losses import iou_loss
 from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss, rim_faces
 from course_lib.video import drone_cameras
@@ -16,11 +14,6 @@ from solutions.rendering import rasterize_features
 
 SIZES = (0.94, 0.97, 0.985, 1.0, 1.015, 1.03, 1.06)
 N = 16  # headings and places from which the template is seen
-
-
-@pytest.fixture(scope="module")
-def model():
-    return DolphinModel(find_pack())
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import struct
 import sys
 import tracemalloc
 import zipfile
-from pathlib import Path
 
 import chumpy
 import numpy as np
@@ -22,7 +21,9 @@ from scipy import sparse
 from course_lib.dolphin_model.safe_pickle import Limits, load_pickle, loads
 from course_lib.errors import CourseError
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
+from ..build_zip import GOLDEN_MODEL as GOLDEN
+from .damage import Call
+
 PROTOCOLS = range(6)
 
 
@@ -342,19 +343,9 @@ def test_every_other_name_is_refused_by_name(forbidden, tmp_path):
     assert not victim.exists() and "antigravity" not in sys.modules
 
 
-class Reduce:
-    """Pickles as a call of `function` with `arguments`."""
-
-    def __init__(self, function, *arguments):
-        self.parts = (function, arguments)
-
-    def __reduce__(self):
-        return self.parts
-
-
 def test_the_message_names_file_and_name(tmp_path):
     path = tmp_path / "dolphin_model.pkl"
-    path.write_bytes(pickle.dumps({"v_template": Reduce(os.system, f"touch {tmp_path}/victim")}))
+    path.write_bytes(pickle.dumps({"v_template": Call(os.system, f"touch {tmp_path}/victim")}))
     with pytest.raises(CourseError, match=rf"{path}: refuses to load (posix|nt)\.system"):
         load_pickle(path)
     assert not (tmp_path / "victim").exists()
@@ -372,7 +363,7 @@ EIGHT = b"U\x08" + b"x" * 8
 HUGE = b"J\x00\x00\x00\x7f"  # 2^31 - 2^24
 CODE = b"}" + text("__code__") + b"K\x01s"
 OBJECTS = np.array([1, "a"], dtype=object)
-CALLS = np.array([Reduce(os.system, "true")], dtype=object)
+CALLS = np.array([Call(os.system, "true")], dtype=object)
 OBJECT = b"cbuiltins\nobject\n"
 ENCODE = b"c_codecs\nencode\n"
 RECONSTRUCTOR = b"ccopy_reg\n_reconstructor\n"

@@ -2,7 +2,6 @@
 
 import math
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,13 @@ from course_lib.assets import AssetPack
 from course_lib.errors import CourseError
 from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH, SegmentedVideo, collate_batch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from build_zip import TUTORIAL_CLIP, build_pack
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "tutorial"
+from ..build_zip import GOLDEN_MODEL, TUTORIAL_CLIP, build_pack
+from .damage import altitudes, image, truncate_little
 
 
 @pytest.fixture(scope="module")
 def golden():
-    with np.load(GOLDEN / "pipeline.npz") as data:
+    with np.load(GOLDEN_MODEL / "pipeline.npz") as data:
         return dict(data)
 
 
@@ -117,18 +114,6 @@ def test_the_first_frames_alone(clip):
             SegmentedVideo(clip, frames=frames)
 
 
-def image(*shape, value=0):
-    return lambda path: save(path, np.full(shape, value, np.uint8))
-
-
-def altitudes(values):
-    return lambda path: np.save(path, values)
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-100])
-
-
 ALTITUDE = "metadata/altitude.npy"
 
 
@@ -143,7 +128,7 @@ ALTITUDE = "metadata/altitude.npy"
         ("segmentation/000002.png", image(18, 32, value=255), "000002.png: is 32 x 18, expected 64 x 36"),
         ("segmentation/000002.png", image(36, 64), "000002.png: is empty"),
         ("segmentation/000002.png", image(36, 64, value=128), "000002.png: holds the value 128"),
-        ("frames/000002.jpg", truncate, "000002.jpg: is truncated or damaged"),
+        ("frames/000002.jpg", truncate_little, "000002.jpg: is truncated or damaged"),
         (ALTITUDE, Path.unlink, "altitude.npy: no such file"),
         (ALTITUDE, altitudes(np.ones(54)), "holds 54 altitudes for 5 frames"),
         (ALTITUDE, altitudes(np.zeros(5)), "expected a positive number"),
@@ -156,7 +141,7 @@ def test_faulty_clips(clip, file, change, message):
 
 
 def test_grey_frames_and_palette_masks(clip):
-    save(clip / "frames" / "000000.jpg", np.full((36, 64), 100, np.uint8))
+    image(36, 64, value=100)(clip / "frames" / "000000.jpg")
     path = clip / "segmentation" / "000000.png"
     mask = Image.open(path).convert("L").point(lambda v: v // 255).convert("P")
     mask.putpalette([0, 0, 0, 255, 255, 255])

@@ -6,10 +6,10 @@ import torch
 from course_lib.kal.render.camera import Camera, generate_pinhole_rays, pinhole_ray_directions
 from course_lib.window import window_camera
 
+from .kal.kaolins import close, to_pixels
+
 LEFT, TOP = torch.tensor([100, 431, -20]), torch.tensor([37, 0, 290])
 WIDTH, HEIGHT = 192, 108
-
-
 CENTRAL = dict(focal_x=455.45)
 OFF_CENTRE = dict(focal_x=torch.tensor([450.0, 460.0, 470.0]), focal_y=455.0)
 OFF_CENTRE |= dict(x0=torch.tensor([7.3, 0.0, -2.0]), y0=-11.7)
@@ -22,11 +22,6 @@ def full_camera(dtype=torch.float64, **lens):
     return Camera.from_args(**pose, **size, **(lens or CENTRAL), dtype=dtype)
 
 
-def to_pixels(camera, points):
-    ndc = camera.transform(points)
-    return torch.stack([(ndc[..., 0] + 1) * camera.width / 2, (1 - ndc[..., 1]) * camera.height / 2], dim=-1)
-
-
 @pytest.mark.parametrize("lens", [CENTRAL, OFF_CENTRE], ids=["central", "off centre"])
 def test_points_shift_by_whole_pixels(lens):
     camera = full_camera(**lens)
@@ -34,8 +29,7 @@ def test_points_shift_by_whole_pixels(lens):
     assert (len(window), window.width, window.height) == (3, WIDTH, HEIGHT)
     points = 3 * torch.randn(3, 200, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     shift = torch.stack([LEFT, TOP], dim=-1).double().unsqueeze(1)  # (B, 1, 2)
-    expected = to_pixels(camera, points) - shift
-    torch.testing.assert_close(to_pixels(window, points), expected, rtol=0, atol=1e-11)
+    close(to_pixels(window, points), to_pixels(camera, points) - shift, atol=1e-11)
     assert torch.equal(window.transform(points)[..., 2], camera.transform(points)[..., 2])
 
 
@@ -56,7 +50,7 @@ def test_rays_with_a_principal_point_of_its_own():
     camera = full_camera(focal_x=455.45, x0=torch.tensor([7.3, 0.0, -2.1]), y0=-11.7)
     window = window_camera(camera, 50, 60, 31, 17)  # odd sizes move the centre by half a pixel
     expected = pinhole_ray_directions(camera)[:, 60:77, 50:81]
-    torch.testing.assert_close(pinhole_ray_directions(window), expected, rtol=0, atol=1e-15)
+    close(pinhole_ray_directions(window), expected, atol=1e-15)
 
 
 def test_windows_compose_and_the_whole_is_a_window():

@@ -10,7 +10,6 @@ import threading
 import time
 import types
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +18,7 @@ import torch
 from course_lib.check import EXERCISES, core
 from course_lib.check.core import Complaint, Exercise, Problem, Property, grade, probable, report, tensor
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import given  # noqa: E402
+from .bank import given
 
 
 class Doubles(Property):
@@ -228,6 +226,7 @@ def test_printing_without_a_line_end_and_an_empty_print_count_too():
         (None, "is not defined"),
         (torch.ones(3), "is a tensor of shape (3,), not a function"),
         (4, "is an int, not a function"),
+        ("fit", "is a str, not a function"),
     ],
 )
 def test_not_defined(value, words):
@@ -433,9 +432,12 @@ def test_every_exercise_bears_every_kind_of_nonsense(exercise, capfd):
 
     for function in (lambda *args, **kwargs: None, broken, unsolved, None):
         result = grade(exercise, given(exercise, *[function] * len(exercise.functions)))
+        said = report(result)
         assert 0 <= result.points < exercise.points and result.complaints
         assert "not-judged" not in {c.key for c in result.complaints}
-        assert report(result).startswith(f"Exercise {exercise.number} · {exercise.title}")
+        assert said.startswith(f"Exercise {exercise.number} · {exercise.title}")
+        assert result.untouched == (function is unsolved)
+        assert ("is not defined" in said and "\n" not in said) == (function is None)
     assert capfd.readouterr() == ("", "")
 
 

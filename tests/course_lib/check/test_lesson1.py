@@ -1,24 +1,21 @@
 """Bank of mistakes and of right solutions for exercise 1."""
 
-import sys
-from pathlib import Path
+from operator import getitem
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from course_lib import check
+from course_lib.check.core import grade, report
+from solutions.preprocessing import show_samples
+
+from .bank import assert_named, assert_right, given
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
-
-from course_lib import check  # noqa: E402
-from course_lib.check.core import grade, report  # noqa: E402
-from solutions.preprocessing import show_samples  # noqa: E402
-
-sys.path.insert(0, str(Path(__file__).parent))
-from bank import assert_named, assert_right, given  # noqa: E402
-
 exercise = check.samples
 GRAY = dict(cmap="gray", vmin=0, vmax=1)
 
@@ -83,32 +80,29 @@ def test_right_solutions_get_full_points(right):
 # --- mistakes
 
 
+def figure_alone(figure, axes):
+    return figure
+
+
 def write(
-    index=lambda indices, k: indices[k],
-    mask_index=None,
-    rows=(0, 1),
-    order=lambda indices: indices,
-    frame=lambda x: x,
-    mask=lambda x: x[..., 0],
-    colours=GRAY,
-    end=lambda figure, axes: figure,
-    squeeze=False,
-    count=len,
-    **more,
+    mask_of=getitem, rows=(0, 1), frame=torch.clone, colours=GRAY, squeeze=False, end=figure_alone, **more
 ):
     """A show_samples with some of its parts changed."""
 
     def show_samples(dataset, indices):
-        indices = order(indices)
-        figure, axes = plt.subplots(2, count(indices), squeeze=squeeze)
-        for k in range(count(indices)):
-            sample = dataset[index(indices, k)]
-            other = dataset[(mask_index or index)(indices, k)]
-            axes[rows[0], k].imshow(frame(sample["original"]), **more)
-            axes[rows[1], k].imshow(mask(other["segmented"]), **colours, **more)
+        figure, axes = plt.subplots(2, len(indices), squeeze=squeeze)
+        for k, index in enumerate(indices):
+            mask = dataset[mask_of(indices, k)]["segmented"]
+            axes[rows[0], k].imshow(frame(dataset[index]["original"]), **more)
+            axes[rows[1], k].imshow(mask[..., 0], **colours, **more)
         return end(figure, axes)
 
     return show_samples
+
+
+def shows(change):
+    """A show_samples of other indices than it is given."""
+    return lambda dataset, indices: show_samples(dataset, change(indices))
 
 
 def in_one_row(look):
@@ -140,10 +134,10 @@ def darkens_the_clip(dataset, indices):
 
 MISTAKES = {
     "masks-above": write(rows=(1, 0)),
-    "only-first": write(count=lambda indices: 1),
-    "only-first, in every column": write(index=lambda indices, k: indices[0]),
-    "indices-ignored": write(index=lambda indices, k: k),
-    "wrong-frames": write(index=lambda indices, k: indices[k] + 1),
+    "only-first": shows(lambda indices: indices[:1]),
+    "only-first, in every column": shows(lambda indices: indices[:1] * len(indices)),
+    "indices-ignored": shows(lambda indices: range(len(indices))),
+    "wrong-frames": shows(lambda indices: [index + 1 for index in indices]),
     "bgr": write(frame=lambda x: x.flip(-1)),
     "grey": write(frame=lambda x: x[..., :1].expand(-1, -1, 3)),
     "mask-hidden": write(colours=dict(cmap="gray", vmin=0, vmax=255)),
@@ -155,9 +149,9 @@ MISTAKES = {
     "none": lambda dataset, indices: None,
     "empty-figure": lambda dataset, indices: plt.figure(),
     "stretched": write(aspect="auto"),
-    "wrong-order": write(order=sorted),
-    "mask-of-another": write(mask_index=lambda indices, k: indices[(k + 1) % len(indices)]),
-    "mask-of-another, frame k": write(mask_index=lambda indices, k: k),
+    "wrong-order": shows(sorted),
+    "mask-of-another": write(lambda indices, k: indices[(k + 1) % len(indices)]),
+    "mask-of-another, frame k": write(lambda indices, k: k),
     "one-index": write(squeeze=True),
     "upside-down": write(origin="lower"),
     "upside-down, or mirrored": write(frame=lambda x: x.flip(1)),

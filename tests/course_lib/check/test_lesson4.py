@@ -1,9 +1,7 @@
 """The bank of exercise 7: loops with a mistake, each named rightly, and right ones written in other ways."""
 
 import ast
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +14,7 @@ from course_lib.video import to_device
 from lessons.build import stub, take_stubs
 from solutions.fitting import fit
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import assert_named, assert_right, given, mistakes  # noqa: E402
+from .bank import assert_named, assert_right, given, mistakes
 
 # A loop with named holes: each mistake fills one of them otherwise.
 LOOP = """
@@ -335,16 +332,10 @@ def with_tensors_and_loss_by_hand(scene, loader, render, compute_loss, optimizer
     return history
 
 
-RIGHT_ONES = [
-    fit,
-    loop(),
-    with_while_and_generators,
-    with_closure_and_own_clamps,
-    with_tensors_and_loss_by_hand,
-]
+RIGHT_ONES = [with_while_and_generators, with_closure_and_own_clamps, with_tensors_and_loss_by_hand]
 
 
-@pytest.mark.parametrize("right", RIGHT_ONES)
+@pytest.mark.parametrize("right", [fit, loop(), *RIGHT_ONES])
 def test_right_ones_pass(right):
     assert_right(check.fitting, right)
 
@@ -357,12 +348,6 @@ def test_the_gradients_by_hand_are_those_of_torch():
     values, terms = descend(colours, 1.7, 4)
     assert torch.allclose(torch.stack([*stage.snapshots, stage.values()]).double(), values, atol=1e-6)
     assert history[-1]["loss"] == pytest.approx(float(terms[-1, :, -1].mean()), abs=1e-6)
-
-
-@pytest.mark.parametrize("value", [None, 3, "fit", torch.zeros(2)])
-def test_what_is_no_function_is_named(value):
-    result = graded(value)
-    assert result.points == 0 and result.complaints[0].key == "not-defined"
 
 
 def test_a_loop_without_end_is_stopped(monkeypatch):

@@ -1,10 +1,8 @@
 """Banks of mistakes and of right solutions for exercises 8, 9 and 10."""
 
 import math
-import sys
 from functools import partial
 from itertools import accumulate
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +18,7 @@ from course_lib.rotations import rotmat_to_quat, rotmat_to_rotvec, rotmat_to_ste
 from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import continuous_rotvecs
 
-sys.path.insert(0, str(Path(__file__).parent))  # tests are imported from their files
-from bank import assert_named, assert_right, given, mistakes, then  # noqa: E402
+from .bank import assert_named, assert_right, given, mistakes, then
 
 TURN = 2 * math.pi
 
@@ -468,15 +465,3 @@ def test_points_and_the_reference_agrees_with_itself_and_others(exercise, points
     for solution in others:
         for seed in range(2, 8):
             assert not grade(exercise, given(exercise, *solution), seed, reference).complaints
-
-
-def unsolved(*arguments):
-    raise NotImplementedError("yours to write")
-
-
-@pytest.mark.parametrize("exercise", [video, orientation, measures])
-def test_what_is_not_written_yet_or_nonsense_is_one_clear_line(exercise):
-    stubs, missing = ([function] * len(exercise.functions) for function in (unsolved, None))
-    assert grade(exercise, given(exercise, *stubs)).untouched
-    said = report(grade(exercise, given(exercise, *missing)))
-    assert "is not defined" in said and "\n" not in said

@@ -3,7 +3,6 @@
 import copy
 import math
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,19 +13,17 @@ from course_lib.errors import CourseError
 from course_lib.kal.render.camera import Camera, CameraFOV, generate_pinhole_rays, pinhole_ray_directions
 from course_lib.shapes import ShapeError
 
-GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "kaolin_camera.npz")
+from .kaolins import assert_matches, close, numbers, to_pixels
+
+golden = numbers("camera")
 FOV = {"drone": 2 * math.atan(17.27 / (2 * 12.29)), "free": 0.8}
 LOOK = {"eye": [0.0, 1.0, 2.0], "at": [0.0, 0.0, 0.0], "up": [0.0, 1.0, 0.0]}
 
 
-def golden(name):
-    return torch.from_numpy(GOLDEN[name])
-
-
 def golden_camera(case, dtype=torch.float64):
     look = {name: golden(f"{case}_{name}") for name in LOOK}
-    lens = dict(zip(("width", "height"), GOLDEN[f"{case}_wh"].tolist()), near=1e-2, far=1e2, fov=FOV[case])
-    fov_direction = CameraFOV(int(GOLDEN[f"{case}_fov_direction"]))
+    lens = dict(zip(("width", "height"), golden(f"{case}_wh").tolist()), near=1e-2, far=1e2, fov=FOV[case])
+    fov_direction = CameraFOV(int(golden(f"{case}_fov_direction")))
     return Camera.from_args(**look, **lens, fov_direction=fov_direction, dtype=dtype)
 
 
@@ -37,12 +34,6 @@ def shifted_camera(dtype=torch.float64):
     lens = {"focal_x": [40, 35, 50], "focal_y": [45, 35, 50], "x0": [3.25, 0, -4], "y0": [-2.5, 1, 0]}
     lens = {name: torch.tensor(values) for name, values in lens.items()}
     return Camera.from_args(eye=eye, at=[0.0, 0.0, 0.0], up=up, width=30, height=20, **lens, dtype=dtype)
-
-
-def to_pixels(camera, points):
-    """World points to (u, v) from the top left corner; pixel (row j, column i) is centred at (i, j) + .5."""
-    ndc = camera.transform(points)
-    return torch.stack([(ndc[..., 0] + 1) * camera.width / 2, (1 - ndc[..., 1]) * camera.height / 2], dim=-1)
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 2e-6)])
@@ -64,19 +55,17 @@ def test_transforms_equal_kaolins(case, dtype, tolerance):
         expected = golden(f"{case}_{name}")
         assert value.dtype == dtype and value.shape == expected.shape, name
         scale = expected.abs().max().item()
-        torch.testing.assert_close(value.double(), expected, rtol=0, atol=tolerance * max(scale, 1), msg=name)
+        close(value.double(), expected, atol=tolerance * max(scale, 1), msg=name)
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-6)])
-@pytest.mark.parametrize("case, stride", [("drone", int(GOLDEN["drone_ray_stride"])), ("free", 1)])
+@pytest.mark.parametrize("case, stride", [("drone", int(golden("drone_ray_stride"))), ("free", 1)])
 def test_rays_equal_kaolins(case, stride, dtype, tolerance):
     camera = golden_camera(case, dtype)
     origins, directions = generate_pinhole_rays(camera[1])
     assert origins.shape == directions.shape == (camera.width * camera.height, 3)
     for rays, name in ((origins, "origin"), (directions, "dir")):
-        expected = golden(f"{case}_ray_{name}_of_cam1")
-        scale = expected.abs().max().item()
-        torch.testing.assert_close(rays[::stride].double(), expected, rtol=0, atol=tolerance * scale)
+        assert_matches(rays[::stride], golden(f"{case}_ray_{name}_of_cam1"), tolerance)
 
 
 def test_principal_point_moves_the_picture_right_and_up():
@@ -97,16 +86,16 @@ def test_points_on_a_pixels_ray_project_to_the_pixel(make):
     points = camera.extrinsics.cam_pos().transpose(1, 2) + 2.5 * directions.flatten(1, 2)  # (C, H * W, 3)
     v, u = kal.render.camera.generate_centered_pixel_coords(camera.width, camera.height)
     expected = torch.stack([u, v], dim=-1).double().reshape(1, -1, 2).expand(len(camera), -1, -1)
-    torch.testing.assert_close(to_pixels(camera, points), expected, rtol=0, atol=1e-11)
+    close(to_pixels(camera, points), expected, atol=1e-11)
 
 
 def test_ray_grids():
     camera = shifted_camera()
     every = pinhole_ray_directions(camera)
     grid = kal.render.camera.generate_centered_pixel_coords(camera.width, camera.height)
-    torch.testing.assert_close(pinhole_ray_directions(camera, grid), every, rtol=0, atol=1e-15)
+    close(pinhole_ray_directions(camera, grid), every, atol=1e-15)
     some = tuple(points[3:7, 5] for points in grid)  # any shape will do
-    torch.testing.assert_close(pinhole_ray_directions(camera, some), every[:, 3:7, 5], rtol=0, atol=1e-15)
+    close(pinhole_ray_directions(camera, some), every[:, 3:7, 5], atol=1e-15)
     for c, one in enumerate(camera):
         assert torch.equal(generate_pinhole_rays(one)[1], every[c].reshape(-1, 3))
         assert torch.equal(one.generate_rays()[1], every[c].reshape(-1, 3))

@@ -1,30 +1,25 @@
 """Spherical and Cartesian coordinates."""
 
-import functools
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from course_lib import kal
 
-LIGHTING = np.load(Path(__file__).parents[2] / "golden" / "kaolin_lighting.npz")
-MESH = np.load(Path(__file__).parents[2] / "golden" / "kaolin_mesh.npz")
-close = functools.partial(torch.testing.assert_close, rtol=0)
+from .kaolins import close, numbers
+
+lighting, mesh = numbers("lighting"), numbers("mesh")
 
 
 def test_spherical2cartesian_equals_kaolins():
-    xyz = kal.ops.coords.spherical2cartesian(
-        *(torch.from_numpy(LIGHTING[k]) for k in ("azimuth", "elevation"))
-    )
-    close(torch.stack(xyz), torch.from_numpy(LIGHTING["spherical2cartesian"]), atol=1e-12)
+    xyz = kal.ops.coords.spherical2cartesian(lighting("azimuth"), lighting("elevation"))
+    close(torch.stack(xyz), lighting("spherical2cartesian"), atol=1e-12)
 
 
 def test_cartesian2spherical_equals_kaolins():
-    spherical = kal.ops.coords.cartesian2spherical(*torch.from_numpy(MESH["cart"]))
-    close(torch.stack(spherical), torch.from_numpy(MESH["cartesian2spherical"]), atol=1e-12)
+    spherical = kal.ops.coords.cartesian2spherical(*mesh("cart"))
+    close(torch.stack(spherical), mesh("cartesian2spherical"), atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

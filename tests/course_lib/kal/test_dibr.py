@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 
 import numba
-import numpy as np
 import pytest
 import torch
 from numba.core import caching
@@ -17,23 +16,17 @@ from course_lib.errors import CourseError
 from course_lib.kal import dibr
 from course_lib.kal.dibr import compiled, dispatch, reference
 
+from .kaolins import DIBR, close, dibr_case
+
 ROOT = Path(__file__).parents[3]
-GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "kaolin_dibr.npz")
-CASES = sorted({name.split("/")[0] for name in GOLDEN.files})
+CASES = sorted({name.split("/")[0] for name in DIBR.files})
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 BACKENDS = [(backend, device) for device in DEVICES for backend in dibr.available_backends(device)]
-close = functools.partial(torch.testing.assert_close, rtol=0)
 
 
 def every_backend(function):
     names = [f"{backend}-{device}" for backend, device in BACKENDS]
     return pytest.mark.parametrize("backend, device", BACKENDS, ids=names)(function)
-
-
-def golden(case, device):
-    """Arrays of a case as tensors by name."""
-    names = [name for name in GOLDEN.files if name.startswith(case + "/")]
-    return {name.split("/")[1]: torch.from_numpy(GOLDEN[name]).to(device) for name in names}
 
 
 def random_scene(batch, faces, dtype=torch.float64, seed=0, size=0.3, channels=(2, 3)):
@@ -94,7 +87,7 @@ def assert_same(ours, theirs, tolerance):
 @every_backend
 @pytest.mark.parametrize("case", CASES)
 def test_rasterize_is_kaolins(case, backend, device):
-    g = golden(case, device)
+    g = dibr_case(case, device)
     corners, features = g["face_vertices_image"].requires_grad_(), g["face_features"].requires_grad_()
     height, width = g["size_hw"].tolist()
     scene = g["face_vertices_z"], corners, features, g.get("valid_faces")
@@ -111,7 +104,7 @@ def test_rasterize_is_kaolins(case, backend, device):
 @every_backend
 @pytest.mark.parametrize("case", CASES)
 def test_dibr_soft_mask_is_kaolins(case, backend, device):
-    g = golden(case, device)
+    g = dibr_case(case, device)
     corners = g["face_vertices_image"].requires_grad_()
     options = [g[name].item() for name in ("sigmainv", "boxlen", "knum")]
     mask = dibr.dibr_soft_mask(corners, g["face_idx"], *options, backend=backend)
@@ -123,7 +116,7 @@ def test_dibr_soft_mask_is_kaolins(case, backend, device):
     largest = float(theirs.abs().max())
     close(ours, theirs, atol=(5e-3 if single else 1e-5) * largest)
     if single and backend != "kaolin":  # nearer to kaolin's float64 than its float32 is
-        exact = golden(case.replace("f32", "f64"), device)["soft_mask_grad_face_vertices_image"]
+        exact = dibr_case(case.replace("f32", "f64"), device)["soft_mask_grad_face_vertices_image"]
         assert (ours - exact).abs().max() <= max((theirs - exact).abs().max(), 1e-6 * largest)
         assert (ours - exact).abs().max() <= 3e-5 * largest
 

@@ -1,7 +1,6 @@
 """Reading OBJ files: kaolin's numbers, the format's corners, and files that are broken."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,9 @@ from PIL import Image
 from course_lib import kal
 from course_lib.errors import CourseError
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+from ...build_zip import GOLDEN_MODEL
+from .kaolins import arrays
+
 TINY = """mtllib tiny.mtl
 o tiny
 v 0 0 0
@@ -52,7 +53,7 @@ def read(path, **options):
 
 
 def test_import_mesh_equals_kaolins(write):
-    expected = np.load(GOLDEN / "kaolin_mesh.npz")
+    expected = arrays("mesh")
     mesh = read(write(), with_normals=True)
     for name in ("vertices", "faces", "uvs", "face_uvs_idx", "face_uvs", "material_assignments"):
         value = getattr(mesh, name).numpy()
@@ -65,7 +66,7 @@ def test_import_mesh_equals_kaolins(write):
 
 
 def test_the_tutorials_template():
-    mesh = read(str(GOLDEN / "tutorial" / "dolphin_template.obj"))
+    mesh = read(str(GOLDEN_MODEL / "dolphin_template.obj"))
     assert mesh.vertices.shape == (180, 3) and mesh.faces.max() == 179
     assert mesh.face_uvs.shape == (*mesh.faces.shape, 2)
     assert mesh.material_assignments.min() >= 0

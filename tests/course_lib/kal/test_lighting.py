@@ -2,9 +2,7 @@
 
 import functools
 import math
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,16 +10,11 @@ from course_lib import kal
 from course_lib.kal.render import lighting
 from course_lib.shapes import ShapeError
 
-GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "kaolin_lighting.npz")
+from . import kaolins
 
-
-def golden(name, dtype=torch.float64):
-    return torch.from_numpy(GOLDEN[name]).to(dtype)
-
-
+golden = kaolins.numbers("lighting")
 LOBE = ("amplitude", "direction", "sharpness")
 UP = torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64)
-close = functools.partial(torch.testing.assert_close, rtol=0)
 unit = functools.partial(torch.nn.functional.normalize, dim=-1)
 
 
@@ -30,10 +23,8 @@ def sun(dtype=torch.float64, requires_grad=False):
 
 
 def assert_matches(value, name, tolerance, dtype):
-    expected = golden(name)
-    assert value.dtype == dtype and value.shape == expected.shape
-    largest = expected.abs().max().item()
-    close(value.detach().double(), expected, atol=tolerance * largest, msg=lambda m: f"{name}: {m}")
+    assert value.dtype == dtype, name
+    kaolins.assert_matches(value, golden(name), tolerance)
 
 
 BOTH = pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 5e-5)])
@@ -114,12 +105,8 @@ def test_inner_product_and_irradiance_are_integrals():
     lights = sun()
     directions = sphere()
     cell = 4 * math.pi / len(directions)
-    colour, direction, sharpness = (
-        torch.tensor([[0.5, 1.0, 2.0]]),
-        unit(torch.ones(1, 3)),
-        torch.tensor([3.0]),
-    )
-    other = colour.double(), unit(direction.double()), sharpness.double()
+    colour, sharpness = torch.tensor([[0.5, 1.0, 2.0]]), torch.tensor([3.0])
+    other = colour.double(), unit(torch.ones(1, 3).double()), sharpness.double()
     first, second = (lobe(*(t[0] for t in lobes), directions) for lobes in (lights, other))
     integral = (first * second).sum(0) * cell
     product = lighting.sg.unbatched_reduced_sg_inner_product(*other, *lights)[0]
@@ -141,7 +128,6 @@ def test_sun_is_half_bright_at_its_rim():
 
 def test_gradients_reach_everything():
     generator = torch.Generator().manual_seed(3)
-
     random = functools.partial(torch.rand, dtype=torch.float64, generator=generator)
     normal, view = unit(random(4, 3) + UP), unit(random(4, 3) + 2 * UP)
     lights = random(2, 3), unit(random(2, 3)), 2 + 3 * random(2)

@@ -1,9 +1,5 @@
 """Mesh operations, SurfaceMesh and textures against kaolin's numbers."""
 
-import functools
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 
@@ -13,20 +9,13 @@ from course_lib.kal.ops.mesh import face_normals, index_vertices_by_faces
 from course_lib.kal.render.mesh import texture_mapping
 from course_lib.shapes import ShapeError
 
-GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "kaolin_mesh.npz")
+from . import kaolins
 
-
-close = functools.partial(torch.testing.assert_close, rtol=0)
-
-
-def golden(name):
-    return torch.from_numpy(GOLDEN[name])
+golden = kaolins.numbers("mesh")
 
 
 def assert_matches(value, name, tolerance):
-    expected = golden(name)
-    assert value.shape == expected.shape
-    close(value.detach().double(), expected.double(), atol=tolerance * expected.abs().max().item())
+    kaolins.assert_matches(value, golden(name), tolerance)
 
 
 BOTH = pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-12), (torch.float32, 2e-6)])
@@ -175,12 +164,10 @@ def test_texture_mapping_says_what_does_not_fit():
 
 
 def test_dibr_rasterization_is_rasterize_and_soft_mask():
-    arrays = np.load(Path(__file__).parents[2] / "golden" / "kaolin_dibr.npz")
-    g = {name: torch.from_numpy(arrays[name]) for name in arrays.files if name.startswith("small_f64")}
-    g = {name.split("/")[1]: value for name, value in g.items()}
+    g = kaolins.dibr_case("small_f64")
     features = [g["face_features"][..., :1], g["face_features"][..., 1:]]
     scene = g["face_vertices_z"], g["face_vertices_image"], features, g["valid_faces"].double() - 0.5
     images, soft_mask, face_idx = kal.render.mesh.dibr_rasterization(*g["size_hw"].tolist(), *scene)
     assert torch.equal(face_idx, g["face_idx"])
-    close(torch.cat(images, dim=-1), g["image"], atol=1e-5)
-    close(soft_mask, g["soft_mask"], atol=1e-5)
+    kaolins.close(torch.cat(images, dim=-1), g["image"], atol=1e-5)
+    kaolins.close(soft_mask, g["soft_mask"], atol=1e-5)

@@ -6,14 +6,7 @@ import pytest
 import torch
 
 from course_lib import show
-from course_lib.assets import find_pack
-from course_lib.dolphin_model import DolphinModel
 from course_lib.show.model import part_colours
-
-
-@pytest.fixture(scope="module")
-def model():
-    return DolphinModel(find_pack())
 
 
 def test_rotation_figure_takes_whole_numbers_and_ends_where_it_began():
