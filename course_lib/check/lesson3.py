@@ -937,7 +937,7 @@ def _render_problem(error, scene, t, spared):
     if "'DolphinScene' object has no attribute" in text:
         return Problem.of(f"""scene-for-model: Python says: {text}. Is the scene handed over where its model
             is wanted? dibr_rendering(verts, cam, scene.model, band).""")
-    if "normal and albedo" in text:
+    if text.startswith("normal must have shape"):
         return Problem.of(f"""normals-and-height: The light says: {text}. `lighting` wants the normals first,
             then the height: lighting(scene, cam, hard_mask, image, normals, height, absorb).""")
     return _band_problem(error)
