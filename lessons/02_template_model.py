@@ -397,12 +397,12 @@ from matplotlib import pyplot as plt
 cameras = dataset.cameras(torch.arange(len(dataset)))
 pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]  # (T, 2)
 image = draw_track(pixels, dataset.data_resolution)  # (H, W, 3)
-on_frame = torch.where(image.any(-1, keepdim=True), image, dataset.frames[0] / 255)
 off = (pixels - (dataset.segment_centers - 0.5)).norm(dim=-1)  # (T,)
 print(f"The way back ends {off.min():.2f} to {off.max():.2f} pixels from where it began (right: 0.00)")
 
 figure, (whole, near) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
 whole.imshow(image)
+on_frame = torch.where(image.any(-1, keepdim=True), image, dataset.frames[0] / 255)
 near.imshow(on_frame, interpolation="nearest")
 (left, top), (right, bottom) = pixels.amin(0) - 25, pixels.amax(0) + 25
 near.set(xlim=(left, right), ylim=(bottom, top))
