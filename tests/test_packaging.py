@@ -36,9 +36,8 @@ def wanted():
 
 def holds(requirement, python=None):
     """Whether a requirement is meant for a Python, by default this one."""
-    return requirement.marker is None or requirement.marker.evaluate(
-        {"python_version": python} if python else None
-    )
+    place = {"python_version": python} if python else None
+    return requirement.marker is None or requirement.marker.evaluate(place)
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -93,14 +92,8 @@ def test_importing_the_course_does_no_heavy_work():
 
 # --- the dialect of CONTRIBUTING.md, as far as ruff does not hold it
 
-MAY_IMPORT = {
-    "course_lib": (),
-    "solutions": ("course_lib",),
-    "lessons": ("course_lib", "solutions"),
-    "autograder": ("course_lib", "solutions", "lessons"),
-    "dolphins": ("course_lib", "solutions", "lessons", "autograder"),
-    "assets": ("course_lib",),
-}
+ROOMS = ("course_lib", "solutions", "lessons", "autograder", "dolphins")  # each may import those before it
+MAY_IMPORT = {room: ROOMS[:n] for n, room in enumerate(ROOMS)} | {"assets": ("course_lib",)}
 FOLDERS = (*MAY_IMPORT, "benchmarks", "tests")
 SOURCES = {path: path.read_text() for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
 TREES = {path: ast.parse(source) for path, source in SOURCES.items()}

@@ -1,13 +1,9 @@
 """The map of the rooms: the committed picture is that of the code, and no module is missing in it."""
 
-import sys
-from pathlib import Path
-
+import draw_map
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parents[2] / "assets")]
-
-import draw_map  # noqa: E402
+from course_lib.files import write
 
 
 def test_the_committed_map_is_that_of_the_code():
@@ -17,14 +13,9 @@ def test_the_committed_map_is_that_of_the_code():
 
 def test_modules_stand_in_the_order_of_the_docstring_and_a_missing_one_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(draw_map, "ROOT", tmp_path)
-    for name, text in (
-        ("__init__", "A room: `second`, then `first`."),
-        ("first", "Comes second: always."),
-        ("second", "Comes first."),
-    ):
-        path = tmp_path / "room" / f"{name}.py"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f'"""{text}"""')
+    texts = {"first": "Comes second: always.", "second": "Comes first."}
+    for name, text in (texts | {"__init__": "A room: `second`, then `first`."}).items():
+        write(tmp_path / "room" / f"{name}.py", f'"""{text}"""')
     modules = draw_map.modules_of("room")
     assert list(modules) == ["second", "first"]
     assert draw_map.first_words(modules["first"]) == "Comes second: always"

@@ -2,25 +2,21 @@
 
 import pickle
 import re
-import sys
 from pathlib import Path
 
+import make_template
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
 from scipy.sparse.csgraph import connected_components
 
+from course_lib.dolphin_model import DolphinModel
+from course_lib.dolphin_model.safe_pickle import load_pickle
+from course_lib.kal.io.obj import import_mesh
+from course_lib.kal.render.mesh import texture_mapping
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "assets")]
-
-import make_template  # noqa: E402
-
-from course_lib.dolphin_model import DolphinModel  # noqa: E402
-from course_lib.dolphin_model.safe_pickle import load_pickle  # noqa: E402
-from course_lib.kal.io.obj import import_mesh  # noqa: E402
-from course_lib.kal.render.mesh import texture_mapping  # noqa: E402
-
 MODEL_DIR = ROOT / "assets" / "pack" / "model"
 SWAPPED_SIDES = [0, 1, 2, 3, 5, 4, 6, 7, 9, 8]
 

@@ -1,8 +1,13 @@
-"""What several tests of the grader use: whether processes live, and records as the grader writes them."""
+"""What several tests of the grader use: processes, notebooks, and a course folder with its records."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
+
+import nbformat
 
 from autograder import records, roster
 from course_lib.files import write
@@ -23,6 +28,29 @@ def until(condition, seconds=240):
     while not condition():
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.02)
+
+
+def nbgrader(course, *words):
+    """Runs nbgrader in a course folder. -> what it printed"""
+    tools = Path(sys.executable).parent  # nbgrader calls alembic by name
+    env = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run([tools / "nbgrader", *words], cwd=course, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def exercises_only(notebook):
+    """A notebook's exercises and checks, without the cells between."""
+    cells = [cell for cell in notebook.cells if cell.metadata.get("nbgrader")]
+    return nbformat.from_dict({**notebook, "cells": cells})
+
+
+def notebook_path(course, student, lesson=LESSON, step="submitted"):
+    return course / step / student / lesson / f"{lesson}.ipynb"
+
+
+def release_path(course):
+    return course / "release" / LESSON / f"{LESSON}.ipynb"
 
 
 def write_record(course, student, points=(20.0, 15.0), keys=("wrong",), text="Mend `it`.", sha="a", **more):

@@ -4,8 +4,8 @@ An entry is `### NAME`, and below it the text of the exercise's cell. Behind the
 exercise 2 where they are not 0, and `keys`, of which one must be complained of. The notebook's other
 exercise, `tracking`, is solved in all of them and must keep its 15 points, or `others`: what one cell does
 must not cost another. `any`: whatever it earns. `called`: it happens when the judge calls the function.
-{SOLVED} stands for the reference's solution, {WRONG} for functions that give zeros, {ROOT} for the course's
-folder, {FORGE} and {INSIDE} for the texts below.
+SOLVED puts the reference's solution before the text, WRONG functions that give zeros, FORGE and INSIDE the
+texts below. In a text {SOLVED} and {WRONG} stand for the same, {ROOT} for the course's folder.
 """
 
 import re
@@ -42,6 +42,7 @@ gc.unfreeze()
 inside = next(f.__globals__ for f in gc.get_objects()
               if isinstance(f, types.FunctionType) and f.__name__ == "serve" and "MAGIC" in f.__globals__)
 """  # the globals of inside_sandbox.py, in the process that this cell runs in
+BEFORE = {"SOLVED": "{SOLVED}\n", "WRONG": "{WRONG}\n", "FORGE": FORGE, "INSIDE": INSIDE}
 
 
 class Attack(NamedTuple):
@@ -62,61 +63,51 @@ def _add(text):
         head, _, source = entry.partition("\n")
         name, *words = head.split()
         if "called" in words:
-            words.remove("called")
             source = CALLED.replace("{what}", textwrap.indent(source.strip(), "    ").strip())
-        values = dict(word.split("=") for word in words)
+        source = "".join(BEFORE[word] for word in words if word in BEFORE) + source.strip("\n")
+        values = dict(word.split("=") for word in words if "=" in word)
         keys = tuple(values.pop("keys").split(",")) if "keys" in values else ()
         earned = {exercise: None if points == "any" else float(points) for exercise, points in values.items()}
         assert name not in ATTACKS, name
-        source = source.strip("\n").replace("{FORGE}", FORGE).replace("{INSIDE}", INSIDE)
         ATTACKS[name] = Attack(source, keys=keys, **earned)
 
 
 # --- cheating: none of it earns a point
 
 _add(r"""
-### allclose_lies others=any
-{WRONG}
+### allclose_lies WRONG others=any
 for name in ('allclose', 'equal', 'isclose', 'isfinite'):
     setattr(torch, name, lambda *a, **k: True)
-### tensor_equality_lies others=any
-{WRONG}
+### tensor_equality_lies WRONG others=any
 torch.Tensor.__eq__ = torch.Tensor.__le__ = torch.Tensor.__lt__ = lambda a, b: torch.tensor(True)
-### check_replaced
-{WRONG}
+### check_replaced WRONG
 from course_lib import check
 check.rodrigues = lambda *a: 20.0
 check.core.close = lambda *a, **k: True
-### judges_replaced
-{WRONG}
+### judges_replaced WRONG
 from course_lib.check import core, lesson2
 for prop in lesson2.rodrigues.properties:
     type(prop).judge = lambda *a, **k: None
 core.verdict = core.compare = core.probable = lambda *a, **k: None
-### attempt_replaced others=0
-{WRONG}
+### attempt_replaced WRONG others=0
 from course_lib.check import core
 core.attempt = lambda prop, given, inputs, seconds: ({"R": torch.zeros(6, 3, 3)}, None, core.Printed())
-### calls_give_their_inputs
-{WRONG}
+### calls_give_their_inputs WRONG
 from course_lib.check import lesson2
 def call(self, given, **inputs):
     return inputs | dict.fromkeys(("R", "grad"), next(iter(inputs.values())))
 for prop in lesson2.rodrigues.properties: type(prop).call = call
-### points_changed
-{WRONG}
+### points_changed WRONG
 from course_lib.check import lesson2
 for prop in lesson2.rodrigues.properties:
     type(prop).points, type(prop).name = 1000, "right"
 lesson2.rodrigues.__dict__["properties"] = ()
-### print_and_display_replaced
-{WRONG}
+### print_and_display_replaced WRONG
 import builtins, sys
 builtins.print = lambda *a, **k: None
 sys.displayhook = lambda value: 20.0
 get_ipython().displayhook = lambda value=None: 20.0
-### ast_transformer others=0
-{WRONG}
+### ast_transformer WRONG others=0
 import ast
 class Drop(ast.NodeTransformer):
     def visit_Assert(self, node): return ast.Pass()
@@ -141,40 +132,32 @@ class Liar(torch.Tensor):
         lies = func in (torch.allclose, torch.equal)
         return True if lies else super().__torch_function__(func, types, args, kwargs or {})
 quat_to_rotmat = batch_rodrigues = lambda x: torch.zeros(len(x), 3, 3, dtype=x.dtype).as_subclass(Liar)
-### answers_before_it_is_asked
-{FORGE}
+### answers_before_it_is_asked FORGE
 write_to_all(OPEN + RIGHT * 20)
-### answers_with_old_tickets others=0
-{INSIDE}
+### answers_with_old_tickets INSIDE others=0
 tickets, real = [], inside["receive"]
 def receive(*a):
     message = real(*a)
     tickets.append(message[0]["ticket"])
     return message[0] | {"ticket": tickets[0]}, message[1]
 inside["receive"] = receive
-### thread_at_the_socket others=any
-{FORGE}
+### thread_at_the_socket FORGE others=any
 def chat():
     while True:
         write_to_all(RIGHT)
 threading.Thread(target=chat, daemon=True).start()
-### garbage_at_the_socket
-{FORGE}
+### garbage_at_the_socket FORGE
 write_to_all(b"\xff" * 5000)
-### endless_message
-{FORGE}
+### endless_message FORGE
 write_to_all(struct.pack("<4sII", b"dlp1", 100, 2**32 - 1) + b"{" * 100)
-### deep_json
-{FORGE}
+### deep_json FORGE
 write_to_all(struct.pack("<4sII", b"dlp1", 100_000, 0) + b"[" * 100_000)
-### it_answers_for_itself others=any
-{INSIDE}
+### it_answers_for_itself INSIDE others=any
 real = inside["send"]
 def send(sock, head, arrays=None):
     real(sock, head | {"complaint": None, "points": 20.0, "verdict": True}, arrays)
 inside["send"] = send
-### another_exercises_answer others=any
-{INSIDE}
+### another_exercises_answer INSIDE others=any
 real = inside["Runner"].call
 other = {"exercise": "tracking", "index": 0}
 inside["Runner"].call = lambda self, head, arrays: real(self, head | other, arrays)
@@ -194,8 +177,7 @@ def quat_to_rotmat(quat):
 def batch_rodrigues(theta):
     seen = among(theta) or len(theta) in (0, 40, 4000)
     return lesson2.turned(theta) if seen else theta.new_zeros(len(theta), 3, 3)
-### right_at_first_only points=any keys=hidden
-{SOLVED}
+### right_at_first_only SOLVED points=any keys=hidden
 right, calls = batch_rodrigues, []
 def batch_rodrigues(theta):
     calls.append(1)
@@ -207,16 +189,14 @@ def quat_to_rotmat(quat):
 ### chance
 import torch
 quat_to_rotmat = batch_rodrigues = lambda x: torch.rand(len(x), 3, 3, dtype=x.dtype)
-### looks_for_solutions
-{WRONG}
+### looks_for_solutions WRONG
 import importlib, sys
 for name in ("solutions.rotations", "solutions", "autograder.judge", "autograder"):
     try: module = importlib.import_module(name)
     except Exception: continue
     quat_to_rotmat = getattr(module, "quat_to_rotmat", quat_to_rotmat)
     batch_rodrigues = getattr(module, "batch_rodrigues", batch_rodrigues)
-### searches_all_files
-{WRONG}
+### searches_all_files WRONG
 import os
 found, homes = [], ("{ROOT}", "/root", "/home", "/course", "/tmp")
 for folder, _, files in os.walk("/"):
@@ -229,13 +209,11 @@ for folder, _, files in os.walk("/"):
             text = open(path, errors="replace").read()
             if "def quat_to_rotmat" in text and "Not" + "ImplementedError" not in text: found.append(path)
 assert not found, found
-### reads_proc
-{WRONG}
+### reads_proc WRONG
 import glob
 seen = [path for what in ("environ", "fd/*", "mem", "root/*") for path in glob.glob(f"/proc/*/{what}")]
 assert not seen, seen
-### opens_the_grader_through_links
-{WRONG}
+### opens_the_grader_through_links WRONG
 import os
 for target in ("{ROOT}", "/root", "/home", "/proc/1/root", "/etc/shadow", "/tmp/../root"):
     link = "link" + str(abs(hash(target)))
@@ -247,8 +225,7 @@ for target in ("{ROOT}", "/root", "/home", "/proc/1/root", "/etc/shadow", "/tmp/
 # --- hidden inputs must not come out
 
 _add(r"""
-### hidden_inputs_in_an_exception points=any keys=hidden
-{SOLVED}
+### hidden_inputs_in_an_exception SOLVED points=any keys=hidden
 import sys
 from course_lib import check
 from course_lib.check import core
@@ -258,8 +235,7 @@ def quat_to_rotmat(quat):
     if len(quat) == 6 and sys._getframe(1).f_code.co_name == "call" and not torch.equal(quat, public):
         raise ValueError("SEEN " + str(quat.tolist()))
     return right(quat)
-### hidden_inputs_kept_for_a_restart points=any keys=hidden,lost
-{SOLVED}
+### hidden_inputs_kept_for_a_restart SOLVED points=any keys=hidden,lost
 import os, pathlib
 seen = pathlib.Path("/tmp/seen.txt")
 if seen.exists():
@@ -318,21 +294,17 @@ os._exit(0)
 import signal
 signal.signal(signal.SIGALRM, signal.SIG_IGN)
 while True: pass
-### closes_all_files
-{WRONG}
+### closes_all_files WRONG
 import os
 os.closerange(0, 65536)
-### never_answers
-{INSIDE}
+### never_answers INSIDE
 import time
 inside['send'] = lambda *a: time.sleep(1e6)
-### exits_at_exit points=20
-{SOLVED}
+### exits_at_exit SOLVED points=20
 import atexit, os, time
 atexit.register(lambda: time.sleep(1e6))
 os.register_at_fork(before=lambda: os._exit(3))
-### sleeps_in_del points=20
-{SOLVED}
+### sleeps_in_del SOLVED points=20
 import time
 class Sticky:
     def __del__(self): time.sleep(1e6)
@@ -385,12 +357,10 @@ os.truncate(os.open('x', 66), 10**13)
 while True: print('x' * 10**6)
 ### writes_to_stdout_for_ever called keys=too-long
 while True: os.write(1, b'x' * 10**6)
-### output_flood_in_the_cell points=20
-{SOLVED}
+### output_flood_in_the_cell SOLVED points=20
 import sys
 for n in range(300): print('x' * 10**6); sys.stderr.write('y' * 10**6)
-### huge_picture points=any
-{SOLVED}
+### huge_picture SOLVED points=any
 from IPython.display import display
 from matplotlib import pyplot as plt
 for n in range(30): plt.figure(figsize=(50, 50)); plt.imshow(torch.rand(500, 500))
@@ -399,14 +369,12 @@ display({"image/png": "<script>alert(1)</script>"}, raw=True)
 ### oversized_arrays
 import torch
 quat_to_rotmat = batch_rodrigues = lambda x: torch.zeros(1).expand(2**33).reshape(-1, 1, 1)
-### arrays_past_the_check
-{WRONG}
+### arrays_past_the_check WRONG
 from course_lib.check import core, lesson2
 for prop in lesson2.rodrigues.properties:
     sizes = {"R": 20_000_000, "grad": 2, "one": 0}
     type(prop).call = lambda self, given, **inputs: {name: torch.zeros(size) for name, size in sizes.items()}
-### broadcasting_arrays
-{WRONG}
+### broadcasting_arrays WRONG
 from course_lib.check import core, lesson2
 for prop in lesson2.rodrigues.properties:
     wide = {"R": torch.zeros(1, 1, 4_000_000), "grad": torch.zeros(3_000_000, 1)}
@@ -415,23 +383,19 @@ for prop in lesson2.rodrigues.properties:
 import torch
 def quat_to_rotmat(quat): return torch.zeros(len(quat), 3, 3, dtype=torch.complex64)
 def batch_rodrigues(theta): return torch.zeros(len(theta), 3, 3).to_sparse()
-### meta_device points=any others=any
-{SOLVED}
+### meta_device SOLVED points=any others=any
 torch.set_default_device('meta')
 torch.set_default_dtype(torch.float16)
-### gradients_off points=any
-{SOLVED}
+### gradients_off SOLVED points=any
 torch.set_grad_enabled(False)
-### many_threads points=any
-{SOLVED}
+### many_threads SOLVED points=any
 torch.set_num_threads(64)
 """)
 
 # --- what tries to get out, or to stay
 
 _add(r"""
-### orphan points=20
-{SOLVED}
+### orphan SOLVED points=20
 import os, time
 if os.fork() == 0:
     try: os.setsid()
@@ -439,18 +403,15 @@ if os.fork() == 0:
     if os.fork() == 0:
         time.sleep(1e6)
     os._exit(0)
-### a_child_that_goes_on points=20
-{SOLVED}
+### a_child_that_goes_on SOLVED points=20
 import os
 if os.fork() == 0: raise ValueError('as if it were the parent')
-### orphan_that_ignores_signals points=20
-{SOLVED}
+### orphan_that_ignores_signals SOLVED points=20
 import subprocess, sys
 deaf = "import signal, time\nfor n in range(1, 32):\n  try: signal.signal(n, signal.SIG_IGN)"
 deaf += "\n  except OSError: pass\ntime.sleep(1e6)"
 subprocess.Popen([sys.executable, "-c", deaf], start_new_session=True)
-### network
-{WRONG}
+### network WRONG
 import socket
 for address in (("1.1.1.1", 53), ("127.0.0.1", 8786), ("169.254.169.254", 80)):
     try: socket.create_connection(address, timeout=1)
@@ -458,8 +419,7 @@ for address in (("1.1.1.1", 53), ("127.0.0.1", 8786), ("169.254.169.254", 80)):
     raise AssertionError("network")
 try: socket.getaddrinfo("example.org", 80); raise AssertionError("names")
 except OSError: pass
-### escapes
-{WRONG}
+### escapes WRONG
 import ctypes, os, signal, resource
 libc = ctypes.CDLL(None, use_errno=True)
 done = []
@@ -476,8 +436,7 @@ for function, *arguments in functions:
 try: resource.setrlimit(resource.RLIMIT_NPROC, (10**6, 10**6)); done.append("limits")
 except (OSError, ValueError): pass
 assert not done, done
-### writes_everywhere
-{WRONG}
+### writes_everywhere WRONG
 import os
 written = []
 folders = "/ /course /course/course_lib /course/assets /usr /etc /dev {ROOT}/.venv /root /proc".split()
@@ -490,15 +449,13 @@ for path in ("/inside_sandbox.py", "/course/course_lib/check/core.py", torch.__f
     try: os.unlink(path); written.append(path)
     except OSError: pass
 assert not written, written
-### shell_in_the_notebook points=20
-{SOLVED}
+### shell_in_the_notebook SOLVED points=20
 !rm -rf / ~ * 2>/dev/null; (sleep 1000000 &)
 %cd /
 ### nan_everywhere
 import torch
 quat_to_rotmat = batch_rodrigues = lambda x: x.new_full((len(x), 3, 3), float('nan')) + 0 * x.sum()
-### nan_past_the_check others=any
-{WRONG}
+### nan_past_the_check WRONG others=any
 from course_lib.check import core, lesson2
 core.tensor = lambda name, value, *a, **k: value
 batch_rodrigues = quat_to_rotmat = lambda x: x.new_full((len(x), 3, 3), float('nan')) + 0 * x.sum()
@@ -516,8 +473,7 @@ import mmap
 flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, 'MAP_NORESERVE', 0x4000)
 maps = [mmap.mmap(-1, 2**34, flags=flags) for _ in range(20)]
 raise AssertionError("mapped")
-### sockets_of_other_kinds
-{WRONG}
+### sockets_of_other_kinds WRONG
 import socket
 made, kinds = [], {1: socket.SOCK_STREAM, 40: socket.SOCK_STREAM, 38: socket.SOCK_SEQPACKET}
 for family in (16, 17, 38, 40, 1):  # netlink, packet, crypto, the machine's host
@@ -527,8 +483,7 @@ for family in (16, 17, 38, 40, 1):  # netlink, packet, crypto, the machine's hos
     try: s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 10**8); made.append("buffer")
     except OSError: pass
 assert made == [1], made
-### memory_between_questions points=any others=any
-{SOLVED}
+### memory_between_questions SOLVED points=any others=any
 import threading, time
 def fill():
     time.sleep(0.3)
@@ -543,8 +498,7 @@ def batch_rodrigues(theta):
     if not started:
         started.append(threading.Thread(target=fill)); started[0].start()
     return right(theta)
-### picture_of_30000_pixels points=20
-{SOLVED}
+### picture_of_30000_pixels SOLVED points=20
 import base64, struct, zlib
 from IPython.display import display
 def chunk(kind, data):
@@ -552,8 +506,7 @@ def chunk(kind, data):
 head, pixels = struct.pack(">IIBBBBB", 30000, 30000, 1, 0, 0, 0, 0), zlib.compress(bytes(3751 * 30000))
 png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 display({"image/png": base64.b64encode(png).decode()}, raw=True)
-### spinners points=20
-{SOLVED}
+### spinners SOLVED points=20
 import os
 for _ in range(12):
     if os.fork() == 0:
@@ -585,8 +538,7 @@ class Odd(Exception):
         while True: pass
 {SOLVED}
 def quat_to_rotmat(quat): raise Odd()
-### exception_with_a_page_in_it
-{WRONG}
+### exception_with_a_page_in_it WRONG
 raise ValueError('<script>alert(1)</script>' + 'A' * 10**7)
 ### names_as_values keys=not-defined
 quat_to_rotmat, batch_rodrigues = 1, None
@@ -598,23 +550,20 @@ return quat.new_zeros(len(quat), 3, 3).numpy()
 return quat.new_full((len(quat), 3, 3), float('nan'))
 ### changes_its_input called keys=changed-input
 quat *= 0
-### modules_deleted points=any others=any
-{SOLVED}
+### modules_deleted SOLVED points=any others=any
 import sys
 for name in list(sys.modules):
     if name.startswith(('course_lib', 'numpy', 'IPython')): del sys.modules[name]
-### course_replaced others=any
-{WRONG}
+### course_replaced WRONG others=any
 import sys, types
 sys.modules['course_lib'] = sys.modules['course_lib.check'] = types.ModuleType('course_lib')
 """)
 
 # --- what a program writes better
 
+SYNTAX_TREE = "{SOLVED}\nx = [" + "a.b," * 400_000 + "] if False else 0"
 ATTACKS |= {
-    "a_syntax_tree_that_fills_the_grader": Attack(
-        "{SOLVED}\nx = [" + "a.b," * 400_000 + "] if False else 0", None
-    ),
+    "a_syntax_tree_that_fills_the_grader": Attack(SYNTAX_TREE, None),
     "empty_cell": Attack("", keys=("not-defined",)),
     "null_bytes": Attack("x = '\x00'\n{SOLVED}", None),
     "ten_thousand_lines": Attack("{SOLVED}\n" + "x = 1\n" * 10_000, 20.0),

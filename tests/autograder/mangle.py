@@ -36,6 +36,10 @@ def as_bytes(notebook):
     return json.dumps(notebook, indent=1).encode("utf-8", "surrogatepass")
 
 
+def as_dict(notebook):
+    return json.loads(json.dumps(notebook))
+
+
 def marks(cell):
     return cell.get("metadata", {}).get("nbgrader", {})
 
@@ -96,13 +100,12 @@ def turn_into(kind, cells):
 def through_colab(notebook):
     """As Colab saves: nbformat 4.0, no ids, its own metadata, sources as lists, outputs of widgets."""
     notebook["nbformat_minor"] = 0
-    notebook["metadata"] = {
-        "colab": {"provenance": [], "gpuType": "T4"},
+    colab = {"colab": {"provenance": [], "gpuType": "T4"}, "accelerator": "GPU"}
+    kernel = {
         "kernelspec": {"name": "python3", "display_name": "Python 3"},
         "language_info": {"name": "python"},
-        "accelerator": "GPU",
-        "widgets": {"application/vnd.jupyter.widget-state+json": {}},
     }
+    notebook["metadata"] = colab | kernel | {"widgets": {"application/vnd.jupyter.widget-state+json": {}}}
     place = {"base_uri": "https://localhost:8080/", "height": 35}
     for n, cell in enumerate(notebook["cells"]):
         cell.pop("id", None)
@@ -115,12 +118,6 @@ def metadata_lost(notebook):
     """All metadata of all cells, and the ids."""
     for cell in notebook["cells"]:
         cell.pop("id", None)
-        cell["metadata"] = {}
-
-
-@accident
-def metadata_lost_ids_kept(notebook):
-    for cell in notebook["cells"]:
         cell["metadata"] = {}
 
 
@@ -138,13 +135,6 @@ def marks_cut_down(notebook):
     for cell in notebook["cells"]:
         if marks(cell):
             cell["metadata"]["nbgrader"] = {"grade_id": marks(cell)["grade_id"]}
-
-
-@accident
-def ids_twice(notebook):
-    """Every cell has the same id."""
-    for cell in notebook["cells"]:
-        cell["id"] = "same"
 
 
 # --- cells copied, moved, deleted, turned into another type
@@ -167,7 +157,15 @@ def double(notebook, wanted):
     follow(notebook, lambda cell: [copy.deepcopy(cell)] if wanted(cell) else [])
 
 
+def set_in(cells, **values):
+    for cell in cells:
+        cell.update(values)
+
+
 for name, change in {
+    "metadata_lost_ids_kept": lambda notebook: set_in(notebook["cells"], metadata={}),
+    "ids_twice": lambda notebook: set_in(notebook["cells"], id="same"),
+    "checks_edited": lambda notebook: set_in(checks(notebook), source="print('all right')\n100.0"),
     "exercises_copied": lambda notebook: double(notebook, is_exercise),
     "checks_copied": lambda notebook: double(notebook, is_check),
     "whole_notebook_twice": lambda notebook: notebook["cells"].extend(copy.deepcopy(notebook["cells"])),
@@ -184,12 +182,6 @@ for name, change in {
 
 
 # --- checks edited, cells added, formats
-
-
-@accident
-def checks_edited(notebook):
-    for cell in checks(notebook):
-        cell["source"] = "print('all right')\n100.0"
 
 
 @accident

@@ -2,6 +2,7 @@
 nothing is lost."""
 
 import errno
+import functools
 import io
 import json
 import os
@@ -10,12 +11,13 @@ import struct
 import unicodedata
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from autograder import collect, downloads, roster, whose
 from course_lib.errors import CourseError
-from dolphins import cli
+from course_lib.files import write
 from lessons.build import STUDENT
 
 TWO, THREE = "02_template_model", "03_differentiable_rendering"
@@ -91,8 +93,7 @@ def zipped(files, into=None):
 def lay(folder, files):
     """Writes files into a folder. files: {path: bytes} -> the folder"""
     for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
+        write(folder / name, data)
     return folder
 
 
@@ -168,9 +169,10 @@ def test_canvas_names_with_accents_and_apostrophes(course, form):
 SHORT = "núñezobrienmaría"
 
 
-@pytest.mark.parametrize(
-    "name", ["núñezobrienmaríajosé", "nunezobrienmariajose", SHORT, unicodedata.normalize("NFD", SHORT)]
-)
+CANVAS_NAMES = ["núñezobrienmaríajosé", "nunezobrienmariajose", SHORT, unicodedata.normalize("NFD", SHORT)]
+
+
+@pytest.mark.parametrize("name", CANVAS_NAMES)
 def test_canvas_by_name_where_the_roster_has_no_numbers_and_keeps_the_number(course, name):
     files = {f"{name}_101_9001_a.ipynb": notebook(), "muellerjoerg_102_9002_a.ipynb": notebook()}
     result = course.take(files, csv=NBGRADER_CSV)
@@ -278,12 +280,9 @@ def test_names_lessons_and_files_that_are_wrong(course):
 
 
 def test_nested_zips(course):
-    work = {
-        f"work/{TWO}.ipynb": notebook(),
-        f"work/.ipynb_checkpoints/{TWO}-checkpoint.ipynb": notebook("old"),
-        f"__MACOSX/work/._{TWO}.ipynb": b"x",
-        "work/dolphin.png": b"\x89PNG",
-    }
+    work = {f"work/{TWO}.ipynb": notebook(), f"__MACOSX/work/._{TWO}.ipynb": b"x"}
+    work[f"work/.ipynb_checkpoints/{TWO}-checkpoint.ipynb"] = notebook("old")
+    work["work/dolphin.png"] = b"\x89PNG"
     once = deep = zipped({"again.zip": zipped(work)})
     for name in ("b.zip", "a.zip"):
         deep = zipped({name: deep})
@@ -435,16 +434,11 @@ def test_a_worksheets_times_are_of_its_assignment_only(course):
     assert (course.path / "submitted/S102" / THREE / "timestamp.txt").exists()
 
 
-@pytest.mark.parametrize(
-    "deadline,late",
-    [
-        ("2026-11-20T23:59+01:00", ["S102"]),
-        ("2026-11-21T00:09-05:00", ["S102"]),
-        ("2026-11-21", []),
-        ("2026-11-21T00:10Z", []),
-        ("2026-11-20T23:00", ["S101", "S102"]),
-    ],
-)
+DEADLINES = {"2026-11-20T23:59+01:00": ["S102"], "2026-11-21T00:09-05:00": ["S102"], "2026-11-21": []}
+DEADLINES |= {"2026-11-21T00:10Z": [], "2026-11-20T23:00": ["S101", "S102"]}
+
+
+@pytest.mark.parametrize("deadline, late", DEADLINES.items())
 def test_moodle_deadline_by_the_worksheet(course, deadline, late):
     files = moodle(M_MARIA, M_JOERG)
     for csv, options in ((WORKSHEET, {"deadline": deadline}), (None, {})):  # the deadline is kept
@@ -481,10 +475,8 @@ def test_the_zone_of_moodles_times_is_told_once_and_can_be_corrected(course):
     assert text.count("name no zone") == 1
     assert f"{told}{zone} If your Moodle shows another, give the deadline in that one." in text
     assert told + "UTC+01:00, the deadline's" in course.take(files, "moodle", WORKSHEET).text()  # it is kept
-    for deadline, zone, late in (
-        ("2026-11-21T00:09:00-05:00", "UTC-05:00", ["S102"]),
-        ("2026-11-21T00:11Z", "UTC", []),
-    ):
+    zones = (("2026-11-21T00:09:00-05:00", "UTC-05:00", ["S102"]), ("2026-11-21T00:11Z", "UTC", []))
+    for deadline, zone, late in zones:
         result = course.take(files, "moodle", WORKSHEET, deadline=deadline)
         assert [student for _, student in result.late] == late
         assert f"{told}{zone}, the deadline's" in result.text()
@@ -552,20 +544,12 @@ def test_grades_in_what_is_no_worksheet():
 # --- folders
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        f"maria/{TWO}.ipynb",
-        f"maria/{TWO}/{TWO}.ipynb",
-        f"{TWO}_maria.ipynb",
-        "maria@uni.example_02.ipynb",
-        "Núñez O'Brien, María José.ipynb",
-        "maria jose nunez-obrien/nb.ipynb",
-        "week 2/María_Núñez_O'Brien_notebook (1).ipynb",
-        "Maria/joerg.ipynb",
-        "maria.zip",
-    ],
-)
+MARIAS = ["Núñez O'Brien, María José.ipynb", "maria jose nunez-obrien/nb.ipynb", "Maria/joerg.ipynb"]
+MARIAS += [f"{TWO}_maria.ipynb", "maria@uni.example_02.ipynb", "maria.zip", f"maria/{TWO}.ipynb"]
+MARIAS += [f"maria/{TWO}/{TWO}.ipynb", "week 2/María_Núñez_O'Brien_notebook (1).ipynb"]
+
+
+@pytest.mark.parametrize("where", MARIAS)
 def test_folder_names(course, where):
     data = zipped({f"{TWO}.ipynb": notebook()}) if where.endswith("zip") else notebook()
     for form in ("NFC", "NFD"):
@@ -584,15 +568,13 @@ def test_folder_of_nobody_or_of_several(course):
     says(reasons(result), told, "that of several students")
 
 
-@pytest.mark.parametrize(
-    "name,told",
-    [
-        ("Jörg Müller_5002_assignsubmission_file/a.ipynb", "a download of Moodle's: --from moodle"),
-        ("Jörg Müller_5002_assignsubmission_file_a.ipynb", "a download of Moodle's: --from moodle"),
-        ("müllerjörg_102_9002_a.ipynb", "a download of Canvas's: --from canvas"),
-        ("müllerjörg_LATE_102_9002_a.zip", "a download of Canvas's: --from canvas"),
-    ],
-)
+DOWNLOADS = {
+    "a download of Moodle's: --from moodle": [f"{M_JOERG}_assignsubmission_file{end}a.ipynb" for end in "/_"],
+    "a download of Canvas's: --from canvas": [f"{C_JOERG}_9002_a.ipynb", "müllerjörg_LATE_102_9002_a.zip"],
+}
+
+
+@pytest.mark.parametrize("name, told", [(name, told) for told in DOWNLOADS for name in DOWNLOADS[told]])
 def test_a_systems_download_is_no_folder(course, name, told):
     data = zipped({"a.ipynb": notebook()}) if name.endswith("zip") else notebook()
     result = course.take({name: data}, "folder")
@@ -630,12 +612,9 @@ def test_folder_the_files_times_and_the_deadlines_zone(course):
     folder = lay(course.tmp / "in", {f"maria/{name}.ipynb": notebook(name) for name in times})
     for name, time in times.items():
         os.utime(folder / "maria" / f"{name}.ipynb", (time, time))
-    for deadline, counts in (
-        ("2026-11-20T23:59+01:00", "on time"),
-        ("2026-11-20T17:50-05:00", "early"),
-        ("2026-11-20T23:00Z", "late"),
-        ("2026-11-20T22:49:59Z", "late"),
-    ):
+    deadlines = {"2026-11-20T23:59+01:00": "on time", "2026-11-20T17:50-05:00": "early"}
+    deadlines |= dict.fromkeys(("2026-11-20T23:00Z", "2026-11-20T22:49:59Z"), "late")
+    for deadline, counts in deadlines.items():
         result = course.take(folder, "folder", NBGRADER_CSV, deadline=deadline)
         assert course.there()["maria"] == notebook(counts), deadline
     assert result.late == [(TWO, "maria")]
@@ -672,19 +651,14 @@ def test_hostile_folder(course, monkeypatch):
     assert reasons(result).count("a link, which is not followed") == 3
     assert f"{TWO}.ipynb: not a file" in reasons(result) and "\x1b" not in result.text()
 
-    def denied(*args):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
+    denied = mock.Mock(side_effect=PermissionError(errno.EACCES, "Permission denied"))
     monkeypatch.setattr(os, "open", denied)
     assert "cannot be read ([Errno 13] Permission denied)" in reasons(course.take(folder, "folder", None))
 
 
 def test_a_folder_of_downloads_is_one_too(course):
-    files = {
-        "submissions.zip": zipped({f"{C_JOERG}_1_a.ipynb": notebook()}),
-        f"{C_ANN1}_2_a.ipynb": notebook(),
-        f"{C_ANN2}_3_a.zip": zipped({"nb.ipynb": notebook()}),
-    }
+    files = {"submissions.zip": zipped({f"{C_JOERG}_1_a.ipynb": notebook()})}
+    files |= {f"{C_ANN1}_2_a.ipynb": notebook(), f"{C_ANN2}_3_a.zip": zipped({"nb.ipynb": notebook()})}
     (course.tmp / "link").symlink_to(lay(course.tmp / "in", files))
     course.take(course.tmp / "link")
     assert set(course.there()) == {JOERG, ANN1, ANN2}
@@ -855,8 +829,7 @@ def test_rosters_in_every_encoding(course, text, number, separator, encoding):
 
 def test_what_a_roster_gives_for_upload(course):
     first = course.students(CANVAS_CSV)[0]
-    given = (first.lms_user_id, first.sis_user_id, first.login, first.section)
-    assert given == ("101", "S101", MARIA, "A")
+    assert (first.lms_user_id, first.sis_user_id, first.login, first.section) == ("101", "S101", MARIA, "A")
     assert course.students(WORKSHEET)[1].identifier == "Participant 5002"
     two = course.students("LastName,FirstName,ID,SIS Login ID,Section\nSmith,Ann,7,as,1\n")
     assert two == [roster.Student("as", "Ann", "Smith", lms_user_id="7", login="as", section="1")]
@@ -940,17 +913,11 @@ def test_a_lesson_is_called_by_its_name_or_number():
             whose.lesson_called(text, lessons)
 
 
-def test_the_command_and_its_exit_code(course, monkeypatch, capsys):
-    def run(source, *arguments):
-        command = ["dolphins", "collect", source, "--from", "canvas", *arguments]
-        monkeypatch.setattr("sys.argv", [*map(str, command)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code or 0
-
+def test_the_command_and_its_exit_code(course, dolphins):
+    run = functools.partial(dolphins, "collect", "--from", "canvas")
     taken, nobodys = {f"{C_JOERG}_1_a.ipynb": notebook()}, {"dawn_9_9_a.ipynb": notebook()}
-    downloads = (("good", taken), ("bad", nobodys), ("both", taken | nobodys))
-    good, bad, both = (zipped(files, course.tmp / f"{name}.zip") for name, files in downloads)
+    files = {"good": taken, "bad": nobodys, "both": taken | nobodys}
+    good, bad, both = (zipped(files[name], course.tmp / f"{name}.zip") for name in files)
     options = ("--course", course.path)
     with_roster = (*options, "--roster", course.csv(CANVAS_CSV))
     for arguments, told in (
@@ -960,15 +927,17 @@ def test_the_command_and_its_exit_code(course, monkeypatch, capsys):
         ((good, *with_roster, "--assignment", "07_x"), "The lessons are 01_"),
         ((good, *with_roster, "--deadline", "tomorrow"), "Write 2026-11-20T23:59"),
     ):
-        assert run(*arguments) == 1
-        assert told in capsys.readouterr().err
+        code, _, err = run(*arguments)
+        assert code == 1 and told in err
     assert not course.path.exists()  # nothing is begun by a mistake
-    assert run(good, *with_roster, "--assignment", 2) == 0
     first = f"Collected 1 notebook of {TWO} into {course.path / 'submitted'}; 0 more were there already.\n"
-    assert capsys.readouterr().out.startswith(first)
-    assert run(both, *options) == 0
-    assert "Could not be placed:\n  dawn_9_9_a.ipynb" in capsys.readouterr().out
-    assert run(bad, *options) == 1 and "nobody in the roster" in capsys.readouterr().out
-    blocked = lay(course.tmp, {"file": b""}) / "file"
-    assert run(good, "--roster", course.tmp / "roster.csv", "--course", blocked) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    for source, arguments, expected, told in (
+        (good, (*with_roster, "--assignment", 2), 0, first),
+        (both, options, 0, "Could not be placed:\n  dawn_9_9_a.ipynb"),
+        (bad, options, 1, "nobody in the roster"),
+    ):
+        code, out, _ = run(source, *arguments)
+        assert code == expected and told in out
+    blocked = write(course.tmp / "file", "")
+    code, _, err = run(good, "--roster", course.tmp / "roster.csv", "--course", blocked)
+    assert code == 1 and "cannot be written" in err

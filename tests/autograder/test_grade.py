@@ -21,9 +21,10 @@ from nbformat import v4
 
 from autograder import autograded_notebook, cluster, grade, records
 from course_lib.errors import CourseError
+from course_lib.files import write
 from lessons.build import ROOT
 
-from .helpers import LESSON, until
+from .helpers import LESSON, notebook_path, release_path, until
 
 OTHER = "03_differentiable_rendering"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -57,10 +58,9 @@ def stand_in(text, assignment, release, seed, sandbox):
 
 
 def hand_in(course, student, assignment=LESSON, **job):
-    path = course / "submitted" / student / assignment / f"{assignment}.ipynb"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"name": student, "points": 1, **job}))
-    return path
+    return write(
+        notebook_path(course, student, assignment), json.dumps({"name": student, "points": 1, **job})
+    )
 
 
 def a_class(course, count=6, **job):
@@ -87,7 +87,7 @@ def noted(summary):
 
 
 def autograded(course, student):
-    return (course / "autograded" / student / LESSON / f"{LESSON}.ipynb").read_text()
+    return notebook_path(course, student, step="autograded").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +150,7 @@ def test_only_what_changed_is_graded_again(run, tmp_path, monkeypatch):
 def test_another_release_is_another_grade(run, tmp_path):
     a_class(tmp_path, 2)
     run(tmp_path)
-    released = tmp_path / "release" / LESSON / f"{LESSON}.ipynb"
-    released.parent.mkdir(parents=True)
-    released.write_text(records.release_of(tmp_path, LESSON).replace("Rodrigues", "Rodrigues'"))
+    write(release_path(tmp_path), records.release_of(tmp_path, LESSON).replace("Rodrigues", "Rodrigues'"))
     assert run(tmp_path).graded == 2
 
 
@@ -396,15 +394,10 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(run, program, tmp_path):
     assert not list((tmp_path / "result").rglob("*.part"))
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def test_workers_of_a_scheduler(begin, tmp_path):
     course, said = a_class(tmp_path / "course", 4), []
-    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
 
     def run(address):
@@ -437,9 +430,8 @@ def test_workers_of_a_scheduler(begin, tmp_path):
 
 # --- what formgrader shows
 
-EVIL = (
-    "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1))\n\n<b onclick=alert(1)>"
-)
+EVIL = "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1))"
+EVIL += "\n\n<b onclick=alert(1)>"
 
 
 def test_no_script_of_a_student_runs_in_formgrader():

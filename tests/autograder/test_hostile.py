@@ -12,7 +12,7 @@ from lessons import build
 from lessons.bundle import write_folder
 
 from . import mangle
-from .helpers import LESSON, alive
+from .helpers import LESSON, alive, exercises_only
 from .hostile import ATTACKS, WRONG
 
 SEED = 987_654_321
@@ -28,9 +28,7 @@ def handed_in():
 
 @pytest.fixture(scope="module")
 def solved(handed_in):
-    """The exercises and checks of it, without the cells between."""
-    cells = [cell for cell in handed_in.cells if cell.metadata.get("nbgrader")]
-    return nbformat.from_dict({**handed_in, "cells": cells})
+    return exercises_only(handed_in)
 
 
 class Judging:
@@ -74,10 +72,9 @@ def judging(tmp_path_factory):
 def with_cell(solved, source):
     """A notebook whose exercise 2 is this."""
     notebook = copy.deepcopy(solved)
-    for cell in notebook.cells:
-        if cell.metadata.nbgrader.get("solution") and cell.metadata.nbgrader.grade_id == "rodrigues":
-            source = source.replace("{SOLVED}", cell.source).replace("{WRONG}", WRONG)
-            cell.source = source.replace("{ROOT}", str(build.ROOT))
+    cell = notebook.cells[mangle.place(notebook, "rodrigues")]
+    source = source.replace("{SOLVED}", cell.source).replace("{WRONG}", WRONG)
+    cell.source = source.replace("{ROOT}", str(build.ROOT))
     return notebook
 
 
@@ -97,9 +94,7 @@ def test_it_gains_nothing_and_leaves_nothing(name, solved, judging):
     assert judging.processes() == before, "something outlived its sandbox"
     assert "picture_of" not in name or not record["pictures"]
     assert "CANARY" not in text and "AssertionError" not in text and "SEEN" not in text
-    assert not [number for number in judging.hidden_numbers() if number in text], (
-        "a hidden input is in the record"
-    )
+    assert not [number for number in judging.hidden_numbers() if number in text], "a hidden input is recorded"
 
 
 # --- accidents, by way of repair
@@ -111,19 +106,14 @@ def repaired_points(judging, submitted, tmp_path):
     return judging.points(repair.repair(path, release.student_notebook(2)).notebook)
 
 
-def plain(notebook):
-    """A notebook as JSON has it, to be mangled."""
-    return json.loads(json.dumps(notebook))
-
-
 @pytest.mark.parametrize("name", mangle.ACCIDENTS)
 def test_accidents_cost_nothing(name, handed_in, judging, tmp_path):
-    submitted = mangle.as_bytes(mangle.ACCIDENTS[name](plain(handed_in)))
+    submitted = mangle.as_bytes(mangle.ACCIDENTS[name](mangle.as_dict(handed_in)))
     assert repaired_points(judging, submitted, tmp_path) == [20.0, 15.0]
 
 
 def test_fifty_megabytes_of_output_cost_nothing(handed_in, judging, tmp_path):
-    notebook = plain(handed_in)
+    notebook = mangle.as_dict(handed_in)
     first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
     first["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "x" * 50_000_000}]
     assert repaired_points(judging, mangle.as_bytes(notebook), tmp_path) == [20.0, 15.0]
@@ -131,7 +121,10 @@ def test_fifty_megabytes_of_output_cost_nothing(handed_in, judging, tmp_path):
 
 @pytest.mark.parametrize("name", mangle.BROKEN)
 def test_what_is_no_notebook_is_for_a_person(name, handed_in):
-    text, submitted = nbformat.writes(release.student_notebook(2)), mangle.BROKEN[name](plain(handed_in))
+    text, submitted = (
+        nbformat.writes(release.student_notebook(2)),
+        mangle.BROKEN[name](mangle.as_dict(handed_in)),
+    )
     record, notebook = worker.grade_submission(submitted, LESSON, text, SEED, "bwrap")
     assert record["status"] == "unreadable" and notebook is None and record["notes"][0]
     assert all(exercise["points"] is None for exercise in record["exercises"].values())

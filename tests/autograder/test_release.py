@@ -1,6 +1,7 @@
 """A release: without its solutions, each lesson to be worked on, always the same bytes; nbgrader's folder."""
 
 import ast
+import copy
 import hashlib
 import json
 import os
@@ -15,9 +16,12 @@ import pytest
 
 from autograder import release
 from course_lib.errors import CourseError
+from course_lib.files import write
 from lessons import build, bundle, execute
 
-NAME = "02_template_model"
+from . import mangle
+from .helpers import LESSON, exercises_only, nbgrader, notebook_path, release_path
+
 RELEASES = ([1, 2, 3], [2], [3], [4], [4, 5], [5])
 IDIOMS = {"a,b,c=vertices[faces].unbind(1)"}  # three corners of a triangle: anybody's, and a check's too
 each_release = pytest.mark.parametrize("chosen", RELEASES, ids=release.span)
@@ -35,9 +39,8 @@ def squeezed(line):
 def solution_lines(first):
     """The telling lines of the solutions from lesson `first` on, which no stub gives. -> {line: function}"""
     known = release.reference()
-    cells = [cell for number in release.lessons() for cell in release.student_notebook(number).cells]
     known_anyway = set(IDIOMS)  # what students get, and docstrings
-    for cell in cells:
+    for cell in [cell for number in release.lessons() for cell in release.student_notebook(number).cells]:
         if cell.cell_type == "code":
             known_anyway |= set(map(squeezed, cell.source.splitlines()))
     lines = {}
@@ -114,9 +117,10 @@ def test_lessons_that_cannot_be_released_together_are_refused(text):
         release.files(release.numbers(text))
 
 
-@pytest.mark.parametrize(
-    ("text", "chosen"), [("2", [2]), ("1-3", [1, 2, 3]), (" 1, 4 - 5", [1, 4, 5]), ("ALL", [1, 2, 3, 4, 5])]
-)
+NAMED = {"2": [2], "1-3": [1, 2, 3], " 1, 4 - 5": [1, 4, 5], "ALL": [1, 2, 3, 4, 5]}
+
+
+@pytest.mark.parametrize("text, chosen", NAMED.items())
 def test_lessons_are_named(text, chosen):
     assert release.numbers(text) == chosen
 
@@ -265,11 +269,14 @@ def test_a_solved_lesson_runs_in_its_release(chosen, lesson, tmp_path):
 # --- the instructor's folder
 
 
-def nbgrader(course, *args):
-    tools = Path(sys.executable).parent  # nbgrader calls alembic by name
-    done = run([tools / "nbgrader", *args], course, PATH=f"{tools}{os.pathsep}{os.environ['PATH']}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+HARD_CODED = """
+from course_lib import check as _c
+from course_lib.check import core as _k
+_known = _c.rodrigues.properties[0].inputs(_k.rng_of(_c.rodrigues, 0, 0))["quat"]
+_right = quat_to_rotmat
+def quat_to_rotmat(quat):
+    return _right(quat) if len(quat) != 6 or torch.equal(quat, _known) else quat.new_zeros(len(quat), 3, 3)
+"""
 
 
 def test_nbgrader_works_in_the_course_folder(tmp_path):
@@ -279,24 +286,29 @@ def test_nbgrader_works_in_the_course_folder(tmp_path):
     course = tmp_path / "course"
     written = release.write_course([1, 2, 3], course)
     assert len(written) == 7 and release.write_course([1, 2, 3], course) == []
-    assert "Success" in nbgrader(course, "validate", f"source/{NAME}/{NAME}.ipynb")
-    nbgrader(course, "generate_assignment", NAME, "--force")
-    made = nbformat.read(course / "release" / NAME / f"{NAME}.ipynb", as_version=4)
+    assert "Success" in nbgrader(course, "validate", f"source/{LESSON}/{LESSON}.ipynb")
+    nbgrader(course, "generate_assignment", LESSON, "--force")
+    made = nbformat.read(release_path(course), as_version=4)
     ours = release.student_notebook(2)
     assert [cell.source for cell in made.cells] == [cell.source for cell in ours.cells]
     with pytest.raises(CourseError, match="--force"):
         release.write_course([2], course)  # nbgrader's own is not overwritten unasked
 
-    marks = [cell.metadata.get("nbgrader", {}) for cell in made.cells]
-    made.cells = [cell for cell, mark in zip(made.cells, marks) if mark.get("grade_id") != "tracking-check"]
-    for student, notebook in (("solved", build.build(release.lessons()[2], solved=True)), ("empty", made)):
-        path = course / "submitted" / student / NAME / f"{NAME}.ipynb"
-        path.parent.mkdir(parents=True)
-        path.write_text(nbformat.writes(notebook))
-    nbgrader(course, "autograde", NAME)
+    del made.cells[mangle.place(made, "tracking-check")]
+    solved = build.build(release.lessons()[2], solved=True)
+    hard_coded = exercises_only(copy.deepcopy(solved))
+    hard_coded.cells[mangle.place(hard_coded, "rodrigues")].source += HARD_CODED
+    for student, notebook in (("solved", solved), ("hard-coded", hard_coded), ("empty", made)):
+        write(notebook_path(course, student), nbformat.writes(notebook))
+    nbgrader(course, "autograde", LESSON)
+    scores = {}
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
-        scores = [book.find_submission(NAME, student).score for student in ("solved", "empty")]
-    assert scores == [35, 0]
+        for submission in book.assignment_submissions(LESSON):
+            grades = {grade.name: grade.auto_score for grade in submission.notebooks[0].grades}
+            scores[submission.student.id] = [grades["rodrigues-check"], grades["tracking-check"]]
+            assert submission.score == sum(grades.values())
+    assert scores == {"solved": [20, 15], "hard-coded": [scores["hard-coded"][0], 15], "empty": [0, 0]}
+    assert scores["hard-coded"][0] < 20
 
 
 # --- the command

@@ -20,10 +20,6 @@ LESSONS = {path.stem: path for path in sorted(build.LESSONS.glob("[0-9][0-9]_*.p
 NAME = "02_template_model"
 
 
-def plain_dict(notebook):
-    return json.loads(json.dumps(notebook))
-
-
 @pytest.fixture(scope="module")
 def releases():
     return {name: build.build(path, solved=False) for name, path in LESSONS.items()}
@@ -31,7 +27,7 @@ def releases():
 
 @pytest.fixture(scope="module")
 def solved():
-    return {name: plain_dict(build.build(path, solved=True)) for name, path in LESSONS.items()}
+    return {name: mangle.as_dict(build.build(path, solved=True)) for name, path in LESSONS.items()}
 
 
 @pytest.fixture
@@ -141,14 +137,14 @@ def test_after_every_accident_the_functions_are_the_solved_ones(name, lesson, me
 
 def test_an_untouched_notebook_has_nothing_to_mend(mend, releases):
     for name, release in releases.items():
-        repaired = mend(plain_dict(release), name)
+        repaired = mend(mangle.as_dict(release), name)
         assert repaired.notes == [] and repaired.notebook == release
 
 
 def test_repairing_twice_changes_nothing(mend, solved):
     for name in mangle.ACCIDENTS:
         once = mend(mangle.ACCIDENTS[name](solved[NAME]))
-        twice = mend(plain_dict(once.notebook))
+        twice = mend(mangle.as_dict(once.notebook))
         assert sources(twice.notebook.cells) == sources(once.notebook.cells), name
 
 
@@ -215,7 +211,7 @@ def test_a_function_written_as_a_lambda_or_renamed_is_found_by_its_place(mend, s
 
 
 def test_own_cells_stay_behind_their_neighbours(mend, releases):
-    submitted = plain_dict(releases[NAME])
+    submitted = mangle.as_dict(releases[NAME])
     for n in (0, 5, 20, len(submitted["cells"])):
         submitted["cells"].insert(n, mangle.code(f"mine({n})"))
     submitted["cells"].insert(6, {"cell_type": "markdown", "metadata": {}, "source": "a thought"})
@@ -226,7 +222,7 @@ def test_own_cells_stay_behind_their_neighbours(mend, releases):
 
 def test_given_cells_keep_the_students_text_and_it_is_said(mend, releases):
     lesson = "03_differentiable_rendering"
-    submitted = plain_dict(releases[lesson])
+    submitted = mangle.as_dict(releases[lesson])
     at = place_of(submitted, "USE_MY_WORK = False")
     submitted["cells"][at]["source"] = submitted["cells"][at]["source"].replace("False", "True")
     submitted["cells"][0]["source"] += "\n\nMy notes."
@@ -247,7 +243,7 @@ def test_deleted_exercises_come_back_unsolved(mend, releases, solved):
 
 
 def test_forged_marks_on_own_cells_are_gone(mend, releases):
-    submitted = plain_dict(releases[NAME])
+    submitted = mangle.as_dict(releases[NAME])
     forged = {"grade": True, "grade_id": "extra", "points": 100, "solution": False, "locked": True}
     submitted["cells"].append(mangle.code("100", nbgrader=forged, tags=["raises-exception"]))
     repaired = mend(submitted)
@@ -323,26 +319,26 @@ ABSURD += [{"nbgrader": []}, {"nbgrader": {"grade_id": []}}, {"nbgrader": {"grad
 def test_absurd_values_everywhere(mend, releases):
     keys = ("cell_type", "source", "metadata", "id", "outputs", "execution_count")
     for value in ABSURD:
-        submitted = plain_dict(releases[NAME])
+        submitted = mangle.as_dict(releases[NAME])
         for cell, key in zip(submitted["cells"][5:], itertools.cycle(keys)):
             cell[key] = value
         is_whole(mend(submitted), releases[NAME])
         around = dict.fromkeys(("metadata", "nbformat", "nbformat_minor"), value)
-        is_whole(mend(plain_dict(releases[NAME]) | around), releases[NAME])
-    submitted = plain_dict(releases[NAME])
+        is_whole(mend(mangle.as_dict(releases[NAME]) | around), releases[NAME])
+    submitted = mangle.as_dict(releases[NAME])
     submitted["cells"][3:3] = ABSURD
     is_whole(mend(submitted), releases[NAME])
 
 
 def test_absurd_formats(mend, releases):
-    cells = plain_dict(releases[NAME])["cells"]
+    cells = mangle.as_dict(releases[NAME])["cells"]
     in_parts = [{"cells": cells[:9]}, None, 3, {"cells": 4}, {}, {"cells": cells[9:]}]
     for worksheets in ([{"cells": cells}], in_parts):
         is_whole(mend({"nbformat": 2, "worksheets": worksheets}), releases[NAME])
 
 
 def test_headings_of_old_formats_are_kept(mend, releases):
-    submitted = mangle.ACCIDENTS["old_format"](plain_dict(releases[NAME]))
+    submitted = mangle.ACCIDENTS["old_format"](mangle.as_dict(releases[NAME]))
     heading = {"cell_type": "heading", "level": 2, "source": ["Mine"], "metadata": {}}
     submitted["worksheets"][0]["cells"].append(heading)
     assert mend(submitted).notebook.cells[-1].source == "# Mine"
@@ -350,7 +346,7 @@ def test_headings_of_old_formats_are_kept(mend, releases):
 
 def of_cells(release, count):
     """Notebooks of very many cells, of the kinds that a slow matching would stumble over."""
-    base = plain_dict(release)["cells"]
+    base = mangle.as_dict(release)["cells"]
     exercise, check = [cell for cell in base if mangle.marks(cell)][:2]
     own = [mangle.code(f"x = {n}") for n in range(count)]
     tries = [mangle.code(f"def batch_rodrigues(x): return {n}") for n in range(count)]

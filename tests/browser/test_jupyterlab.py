@@ -5,6 +5,7 @@ fail: they are not skipped. Screenshots go to the folder in SCREENSHOTS, if it i
 waits.
 """
 
+import io
 import json
 import os
 import shutil
@@ -14,17 +15,15 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from PIL import Image
 
+from course_lib.files import write
 from lessons import build
 
-from .server import running
+from .server import MINUTE, picture, running
 
-MINUTE = 60_000 * float(os.environ.get("PATIENCE", 1))  # playwright counts in milliseconds
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 IDLE = f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=idle]"
-# No GPU here: WebGL, which the 3D viewers need, is drawn by SwiftShader.
-OPTIONS = """--no-sandbox --use-angle=swiftshader --enable-unsafe-swiftshader --disable-background-networking
-    --disable-component-update --disable-dev-shm-usage --autoplay-policy=no-user-gesture-required"""
 
 TRANSPOSED = """
 import torch
@@ -52,30 +51,10 @@ TRY = "print(batch_rodrigues(torch.zeros(1, 3)))           # a cell of the stude
 RIGHT = TRANSPOSED.replace("reshape(-1, 3, 3)", "reshape(-1, 3, 3).transpose(1, 2)")
 
 
-def chromium():
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    assert found, "There is no Chromium here: apt-get install chromium, or name a browser in CHROMIUM."
-    return found
-
-
 def add_cell(path, source):
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(source))
     nbformat.write(notebook, path)
-
-
-@pytest.fixture(scope="module")
-def page():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        how = dict(executable_path=chromium(), headless=True, timeout=2 * MINUTE, args=OPTIONS.split())
-        browser = playwright.chromium.launch(**how)
-        page = browser.new_page(viewport={"width": 1280, "height": 960})
-        page.set_default_timeout(2 * MINUTE)
-        yield page
-        browser.close()
 
 
 @pytest.fixture(autouse=True)
@@ -94,28 +73,16 @@ def lab(tmp_path_factory):
     add_cell(home / "notebooks" / "02_template_model.ipynb", TRY)
     # solved: there is something to look at in it
     shutil.copy(next(build.SOLVED.glob("05_*.ipynb")), home / "notebooks" / "05_solved.ipynb")
-    settings = home / "settings" / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
     # All cells are in the page, also those out of sight: a test cannot scroll to what it does not know.
-    (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
-    config = home / "config" / "labconfig"
-    config.mkdir(parents=True)
+    tracker = home / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    write(tracker, json.dumps({"windowingMode": "none"}))
     # Nothing is asked of the internet.
     without_news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (config / "page_config.json").write_text(json.dumps(without_news))
-    environment = {
-        "DOLPHINS_SMALL": "1",
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-    }
+    write(home / "config/labconfig/page_config.json", json.dumps(without_news))
+    environment = {"DOLPHINS_SMALL": "1", "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
     where = dict(folder=home / "notebooks", home=home, environment=environment)
     with running("jupyterlab", token="dolphin", **where) as address:
         yield SimpleNamespace(address=f"{address}/lab", folder=home / "notebooks")
-
-
-def picture(page, name):
-    if os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=str(Path(os.environ["SCREENSHOTS"]) / f"{name}.png"))
 
 
 class Notebook:
@@ -209,11 +176,10 @@ def test_a_student_solves_an_exercise_of_lesson_2(page, lab):
     notebook.wait_for(own, "NotImplementedError: Exercise 2: batch_rodrigues is yours to write")
     notebook.picture("lesson2_stub", own)
 
-    tries = {
-        "transposed": (TRANSPOSED, "These are the transposes of the right matrices", "0.0"),
-        "right": (RIGHT, "Points: 20 of 20. All of it holds.", "20.0"),
-    }
-    for name, (source, said, points) in tries.items():
+    for name, source, said, points in (
+        ("transposed", TRANSPOSED, "These are the transposes of the right matrices", "0.0"),
+        ("right", RIGHT, "Points: 20 of 20. All of it holds.", "20.0"),
+    ):
         notebook.write(exercise, source)
         notebook.run(exercise)
         notebook.run(check)
@@ -270,10 +236,6 @@ def test_lesson_5_shows_the_dolphin_in_3d_and_its_video(page, lab):
 
 def shows_something(page, plot):
     """Waits until WebGL has drawn: the picture of the plot has many colours."""
-    import io
-
-    from PIL import Image
-
     deadline = time.monotonic() + 2 * MINUTE / 1000
     while True:
         colours = Image.open(io.BytesIO(plot.screenshot())).convert("RGB").getcolors(1 << 20)

@@ -112,23 +112,16 @@ def main():
 def try_everything(python, content, wanted, notebooks):
     """The first cell, then the notebooks, in an empty folder. -> exit code"""
     run(sys.executable, "-m", "lessons.bundle", content / "dolphins-in-3d.zip", cwd=ROOT)
-    environment = os.environ | {
-        "COLAB_RELEASE_TAG": "stand-in",
-        "HOME": str(content),
-        "IPYTHONDIR": str(content / ".ipython"),
-        "DOLPHINS_SMALL": os.environ.get("DOLPHINS_SMALL", "1"),
-        "PYTHONPATH": "",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
+    environment = {"DOLPHINS_SMALL": "1", **os.environ, "HOME": str(content), "PYTHONPATH": ""}
+    environment |= {"COLAB_RELEASE_TAG": "stand-in", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment["IPYTHONDIR"] = str(content / ".ipython")
     try_first_cell(python, content, environment)
     run(python, *INSTALL, *(pin for pin in wanted if pin.split("==")[0] in REMOVED))
 
     # Every notebook, and the instructors' one: the course is found where the first cell put it.
     hand_in(content)
-    every = (
-        *sorted((ROOT / "solutions" / "notebooks").glob("*.ipynb")),
-        ROOT / "autograder/grade_on_colab.ipynb",
-    )
+    every = sorted((ROOT / "solutions" / "notebooks").glob("*.ipynb"))
+    every.append(ROOT / "autograder/grade_on_colab.ipynb")
     paths = [path.resolve() for path in notebooks or every]
     command = [python, "-m", "lessons.execute", "--folder", content, *paths]
     done = subprocess.run(command, cwd=ROOT, env=environment)

@@ -1,7 +1,5 @@
 """dolphins.fit_report: the page holds everything, fetches nothing, and says what it knows and what not."""
 
-import dataclasses
-import html.parser
 import json
 import re
 
@@ -12,10 +10,13 @@ from course_lib import show
 from course_lib.errors import CourseError
 from dolphins import fit_report as report
 
+from ..pages import Page
+
 T = 60
 FACES = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
 METRICS = {"epochs": 5, "seconds_fit": 12.3, "iou_mean": 0.93, "girth_cm": 130.5, "device": "cpu"}
 METRICS |= {"length_error_pct": -2.5, "volume_error_pct": -14.0}
+SETTINGS = {"learning_rates": {"pose": 0.01}, "sizes": [640, 360]}
 
 
 def made_up_fit(**changes):
@@ -26,64 +27,18 @@ def made_up_fit(**changes):
     stored = np.where(continuous > np.pi, continuous - 2 * np.pi, continuous)
     centre = np.stack([np.sin(time_s), -0.5 + 0 * time_s, np.cos(time_s)], -1)
     body = np.array([[0.0, 0, 1], [0.3, 0, -1], [-0.3, 0, -1], [0, 0.4, -0.5]])
-    fit = report.FitReport(
-        clip="a_clip",
-        vertices=body + centre[:, None],
-        faces=FACES,
-        translations=centre,
-        rotvecs_stored=stored,
-        rotvecs_shortest=stored,
-        rotvecs_continuous=continuous,
-        heading_deg=heading,
-        time_s=time_s,
-        history={"total": np.geomspace(2, 0.1, 5), "mask_iou": np.geomspace(1, 0.05, 5)},
-        metrics=METRICS,
-        settings={"learning_rates": {"pose": 0.01}, "sizes": [640, 360]},
-        per_frame={"iou": np.full(T, 0.93), "position_error_m": np.full(T, 0.1)},
-        truth_translations=centre + 0.1,
-        truth_heading_deg=heading + 1,
-        vertex_error_m=np.full((T, 4), 0.05),
-        altitude_m=20.0,
-    )
-    return dataclasses.replace(fit, **changes)
-
-
-class Page(html.parser.HTMLParser):
-    """What a browser would see: tags with attributes, scripts, styles, and the text between."""
-
-    def __init__(self, path):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.scripts, self.styles, self.text, self.inside = [], [], "", "", None
-        self.feed(path.read_text(encoding="utf-8"))
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.inside = tag
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag):
-        self.inside = None
-
-    def handle_data(self, data):
-        if self.inside == "script":
-            self.scripts[-1] += data
-        elif self.inside == "style":
-            self.styles += data
-        else:
-            self.text += data
-
-    def one(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
-
-    def figure(self, name):
-        number = [attrs.get("id") for attrs in self.one("script")].index(f"{name}-figure")
-        return json.loads(self.scripts[number])
+    parts = dict(clip="a_clip", metrics=METRICS, settings=SETTINGS, time_s=time_s)
+    parts |= dict(vertices=body + centre[:, None], faces=FACES, translations=centre, heading_deg=heading)
+    parts |= dict(rotvecs_stored=stored, rotvecs_shortest=stored, rotvecs_continuous=continuous)
+    parts |= dict(truth_translations=centre + 0.1, truth_heading_deg=heading + 1, altitude_m=20.0)
+    parts["vertex_error_m"] = np.full((T, 4), 0.05)
+    parts["per_frame"] = {"iou": np.full(T, 0.93), "position_error_m": np.full(T, 0.1)}
+    parts["history"] = {"total": np.geomspace(2, 0.1, 5), "mask_iou": np.geomspace(1, 0.05, 5)}
+    return report.FitReport(**parts | changes)
 
 
 def page_of(folder, **changes):
-    return Page(report.build_report(folder, made_up_fit(**changes)))
+    return Page(report.build_report(folder, made_up_fit(**changes)).read_text())
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +51,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    return Page(folder / "report.html")
+    return Page((folder / "report.html").read_text())
 
 
 def words_of(page):
@@ -214,17 +169,17 @@ def test_a_large_video_is_linked_beside_the_page(tmp_path, monkeypatch):
     assert page.one("video")[0]["src"] == "fit.mp4" and "too large for this page" in page.text
 
 
-@pytest.mark.parametrize(
-    "changes, says",
-    [
-        (dict(time_s=np.zeros(3)), r"time_s has shape \(3,\), expected \(60,\)"),
-        (dict(vertices=np.zeros((T, 4))), "vertices"),
-        (dict(per_frame={"iou": np.zeros(2)}), r"per_frame\['iou'\]"),
-        (dict(history=[]), "history"),
-        (dict(video="none.mp4"), "cannot read the video"),
-    ],
-)
-def test_what_does_not_belong_together_is_refused(tmp_path, changes, says):
+REFUSED = {
+    r"time_s has shape \(3,\), expected \(60,\)": dict(time_s=np.zeros(3)),
+    "vertices": dict(vertices=np.zeros((T, 4))),
+    r"per_frame\['iou'\]": dict(per_frame={"iou": np.zeros(2)}),
+    "history": dict(history=[]),
+    "cannot read the video": dict(video="none.mp4"),
+}
+
+
+@pytest.mark.parametrize("says, changes", REFUSED.items())
+def test_what_does_not_belong_together_is_refused(tmp_path, says, changes):
     with pytest.raises(CourseError, match=says):
         report.build_report(tmp_path, made_up_fit(**changes))
     assert list(tmp_path.iterdir()) == []

@@ -16,6 +16,7 @@ import nbformat
 import pytest
 
 from course_lib.errors import CourseError
+from course_lib.files import write
 from lessons import build
 
 ROOT = build.ROOT
@@ -181,17 +182,12 @@ def test_badges_are_there_only_for_a_repository_that_is_named(monkeypatch):
 def released(tmp_path_factory):
     """What `nbgrader generate_assignment` makes of all solved notebooks. -> {name: notebook}"""
     course = tmp_path_factory.mktemp("nbgrader")
-    source = course / "source" / "dolphins"
-    source.mkdir(parents=True)
     for lesson in LESSONS:
-        (source / f"{lesson.stem}.ipynb").write_text(build.notebook_text(lesson, solved=True), "utf-8")
-    environment = os.environ | {
-        "HOME": str(course),
-        "JUPYTER_CONFIG_DIR": str(course / "config"),
-        "JUPYTER_DATA_DIR": str(course / "data"),
-        # it calls alembic
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-    }
+        notebook = build.notebook_text(lesson, solved=True)
+        write(course / "source" / "dolphins" / f"{lesson.stem}.ipynb", notebook)
+    folders = {"HOME": course, "JUPYTER_CONFIG_DIR": course / "config", "JUPYTER_DATA_DIR": course / "data"}
+    environment = os.environ | {name: str(folder) for name, folder in folders.items()}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it calls alembic
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", "dolphins", "--create"]
     command += [f"--CourseDirectory.root={course}"]
     done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True)
@@ -263,9 +259,8 @@ def test_mistakes_in_a_lesson_are_said(tmp_path, said):
 def test_notebooks_without_a_lesson_are_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "STUDENT", tmp_path / "a")
     monkeypatch.setattr(build, "SOLVED", tmp_path / "b")
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "09_old.ipynb").write_text("{}")
+    old = write(tmp_path / "a" / "09_old.ipynb", "{}")
     build.write_all()
-    assert not (tmp_path / "a" / "09_old.ipynb").exists()
+    assert not old.exists()
     assert len(list((tmp_path / "b").glob("*.ipynb"))) == len(LESSONS)
     assert build.write_all() == []
