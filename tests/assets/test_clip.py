@@ -14,8 +14,8 @@ import torch
 from PIL import Image, JpegImagePlugin
 
 from course_lib.dolphin_model import DolphinModel
-from course_lib.dolphin_model.skinning import rotvec_to_rotmat
 from course_lib.kal.render.mesh import rasterize
+from course_lib.rotations import rotvec_to_rotmat
 from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 
 ROOT = Path(__file__).parents[2]

