@@ -27,6 +27,8 @@ from lessons.build import ROOT
 
 from .helpers import LESSON, notebook_path, release_path, until
 
+pytestmark = pytest.mark.slow
+
 OTHER = "03_differentiable_rendering"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 

@@ -12,6 +12,8 @@ from course_lib.files import write
 
 from .helpers import LESSON, nbgrader, release_path, write_record, write_roster
 
+pytestmark = pytest.mark.slow
+
 
 def scores(course):
     """-> {student: (score, needs a look)}"""

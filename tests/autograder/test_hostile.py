@@ -15,6 +15,8 @@ from . import mangle
 from .helpers import LESSON, alive, exercises_only
 from .hostile import ATTACKS, WRONG
 
+pytestmark = pytest.mark.slow
+
 SEED = 987_654_321
 SECONDS = {"cell_seconds": 3, "call_seconds": 2, "total_seconds": 60, "grace_seconds": 1.5}
 LIMITS = sandbox.Limits(memory_mb=1500, disk_mb=250, file_mb=120, **SECONDS)

@@ -14,6 +14,8 @@ from lessons.bundle import write_folder
 from .helpers import exercises_only
 from .mangle import marks
 
+pytestmark = pytest.mark.slow
+
 LESSONS = {number: path.stem for number, path in release.lessons().items()}
 
 

@@ -22,6 +22,8 @@ from lessons import build, bundle, execute
 from . import mangle
 from .helpers import LESSON, exercises_only, nbgrader, notebook_path, release_path
 
+pytestmark = pytest.mark.slow
+
 RELEASES = ([1, 2, 3], [2], [3], [4], [4, 5], [5])
 IDIOMS = {"a,b,c=vertices[faces].unbind(1)"}  # three corners of a triangle: anybody's, and a check's too
 each_release = pytest.mark.parametrize("chosen", RELEASES, ids=release.span)

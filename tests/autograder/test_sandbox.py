@@ -25,6 +25,8 @@ from lessons.bundle import write_folder
 
 from .helpers import alive, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):

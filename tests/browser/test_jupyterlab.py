@@ -22,6 +22,8 @@ from lessons import build
 
 from .server import MINUTE, picture, running
 
+pytestmark = pytest.mark.slow
+
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 IDLE = f"{SHOWN} .jp-Notebook-ExecutionIndicator[data-status=idle]"
 

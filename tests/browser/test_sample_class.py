@@ -10,6 +10,8 @@ from autograder.sample_class import LESSON
 
 from .server import picture, running
 
+pytestmark = pytest.mark.slow
+
 POINTS = dict.fromkeys(["ada", "emmy", "sofia", "rene", "colab"], 35)
 POINTS |= {"william": 29, "gaspard": 28, "leonhard": 27, "nova": 0, "cut": None}
 POINTS |= dict.fromkeys("olinde hasty loop fork reader liar quitter script".split(), 15)

@@ -9,6 +9,8 @@ import pytest
 
 from course_lib import keep as work
 
+pytestmark = pytest.mark.slow
+
 SHELL = """
 import sys
 from IPython.core.interactiveshell import InteractiveShell

@@ -24,6 +24,8 @@ from course_lib.segmentation import Clip, Sam2, load_predictor, part_folder, seg
 from course_lib.video import SegmentedVideo
 from dolphins.cli import main
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 N = 8  # frames of a short pack
 

@@ -11,6 +11,8 @@ from autograder import grade, sandbox
 from course_lib.errors import CourseError
 from course_lib.files import write
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LESSON = "02_template_model"
 

@@ -13,6 +13,8 @@ import imageio_ffmpeg
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 SHORT = ["--frames", "21", "--epochs", "12", "--seed", "1"]

@@ -10,6 +10,8 @@ import pytest
 from lessons import build
 from lessons.execute import errors, execute, text, value
 
+pytestmark = pytest.mark.slow
+
 LESSONS = sorted(build.LESSONS.glob("[0-9][0-9]_*.py"))
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
 MEMORY_MB = 3000
