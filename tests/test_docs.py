@@ -31,6 +31,7 @@ def test_make_targets_exist(page):
     assert named <= targets, named - targets
 
 
+@pytest.mark.slow
 def test_commands_and_options_exist():
     commands = [command for page in PAGES for command in code_of(page)]
     found = [re.search(r"\bdolphins ((?:[a-z]+ ?)+)(.*)", command) for command in commands]

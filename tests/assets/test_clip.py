@@ -172,6 +172,7 @@ def test_masks_err_as_the_readme_says(truth, segmentation):
     assert abs(masks.sum() / truth["masks"].sum() - 1) < 0.02
 
 
+@pytest.mark.slow
 def test_frame_0_is_made_again(tmp_path):
     """The committed frame is what the program makes today, to JPEG and rounding."""
     program = [sys.executable, str(ROOT / "assets" / "make_clip.py"), "--preview", str(tmp_path)]

@@ -19,6 +19,8 @@ from course_lib.errors import CourseError
 from course_lib.files import write
 from lessons import build
 
+pytestmark = pytest.mark.slow
+
 ROOT = build.ROOT
 LESSONS = sorted(build.LESSONS.glob("[0-9][0-9]_*.py"))
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
