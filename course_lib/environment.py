@@ -33,7 +33,7 @@ def setup(lesson):
         needed = ".".join(map(str, MIN_PYTHON))
         raise NotReady(f"this is Python {python}, the course needs {needed} or newer.")
     for name in ("numpy", "torch"):
-        if not has_module(name):
+        if not has_module(name) or version_of(name) is None:
             raise NotReady(f"""{name} is not installed in {sys.executable}, and this cell never installs it.
                 Start Jupyter with `make lab` in the course's folder, or install it yourself (pip install
                 torch numpy) and restart the kernel.""")

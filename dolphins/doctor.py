@@ -19,6 +19,9 @@ class Finding:
     ok: bool = True
 
 
+UNKNOWN = ("unknown without torch", "install torch first")
+
+
 def diagnose(pack=None):
     """Looks at everything the course uses, and at what grading a class needs. -> list of Finding
 
@@ -53,7 +56,7 @@ def _torch():
 
 def _cuda():
     if version_of("torch") is None:
-        return Finding("CUDA", "unknown without torch", "install torch first", False)
+        return Finding("CUDA", *UNKNOWN, False)
     import torch
 
     if not torch.cuda.is_available():
@@ -102,6 +105,8 @@ def _ffmpeg():
 
 
 def _pack(pack):
+    if version_of("torch") is None:
+        return Finding("pack", *UNKNOWN, False)
     from course_lib.assets import describe, find_pack, verify_pack
 
     try:
@@ -115,6 +120,8 @@ def _pack(pack):
 
 
 def _sandbox():
+    if version_of("torch") is None:
+        return Finding("sandbox", *UNKNOWN)
     from autograder.sandbox import sandbox_problem
 
     if problem := sandbox_problem():
