@@ -93,8 +93,8 @@ def keep(*functions):
         except _Cannot as reason:
             print(f"Not kept: {reason}")
     if functions and kept() and on_colab():
-        part = Path(shutil.make_archive(f".{FOLDER}.part", "zip", root_dir=".", base_dir=FOLDER))
-        part.replace(ZIP)
+        with files.replacing(ZIP, ".zip") as part:
+            shutil.make_archive(str(part.with_suffix("")), "zip", root_dir=".", base_dir=FOLDER)
         print("Colab deletes its files when the runtime ends. To keep yours:")
         print(f"    from google.colab import files; files.download({ZIP!r})")
         print(f"Next time put {ZIP} beside the notebook, and its first cell brings them back.")
