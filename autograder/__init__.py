@@ -5,7 +5,9 @@ The modules in the order in which a class goes through them:
     release                 what students get, and the course folder
     collect                 what they handed in -> submitted/; with downloads (the files of zips and folders),
                             whose (of which student and lesson a file is) and roster (the class)
+    boundary                a process of its own, in which students' files are read
     repair                  a submitted notebook against the released one
+    preparation             what of it runs, found before any of it does
     sandbox                 runs student code confined; inside_sandbox is the program in it
     judge                   decides outside of it, from hidden cases and the reference
     worker                  grades one submission: these three, as one task
@@ -17,3 +19,8 @@ The modules in the order in which a class goes through them:
     sample_class            a class of honest, unlucky and hostile students, for `make grade`
     grade_on_colab          the instructors' notebook, for those without a Linux machine
 """
+
+import sys
+
+# jsonschema, which nbformat imports, would compile a grammar of web addresses: two seconds of every start.
+sys.modules.setdefault("rfc3987_syntax", None)

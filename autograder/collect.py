@@ -32,13 +32,11 @@ from lessons.build import STUDENT, lesson_names
 from . import roster as classes
 from .downloads import items, printable
 from .records import alone, json_text, read_json
-from .repair import MOST_BYTES
-from .whose import IS_STUDENTS, WAYS, copy_number, is_notebook, lesson_called, lesson_named, lesson_of
+from .whose import IS_STUDENTS, WAYS, copy_number, lesson_called, lesson_named, lesson_of
 
 MOST_NOTEBOOKS = 50  # of one student in one run
 MOST_LINES = 5  # of one reason in one zip, and of names in a line, that are shown; collected.json has all
 JUNK = re.compile(r"^(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$", re.IGNORECASE)
-OTHERS = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 MOODLE_TIMES = ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%d %b %Y, %H:%M", "%B %d, %Y, %I:%M %p")
 MOODLE_TIMES += ("%Y-%m-%d %H:%M:%S", "%d/%m/%y, %H:%M")
 REGISTER = "grading/collected.json"
@@ -232,7 +230,7 @@ class _Run:
     def take_in(self, source):
         """Takes all files of a download in, and places what counts. -> Collected"""
         self.alone = source.is_file() and not zipfile.is_zipfile(source)
-        for item in items(source, IS_STUDENTS[self.kind]):
+        for item in items(source, IS_STUDENTS[self.kind], lesson_of):
             if any(JUNK.match(part) for part in item.where):
                 self.result.junk += 1
             elif reason := self.take(item):
@@ -304,8 +302,10 @@ class _Run:
             return "an autosave of Jupyter, not what was handed in"
         who = WAYS[self.kind](item.where, self.roster)
         of = f" (of {who.student.id})" if who.student else ""
-        if reason := _no_notebook(item, who):
-            return reason + of
+        if who.instead:
+            return f"handed in as {who.instead}, not as a file{of}"
+        if item.problem is not None:
+            return item.problem + of
         if who.student is None:
             if self.alone and who.how.startswith("the name is not one"):
                 return fold(f"""{who.how}; a notebook that came another way: --from folder, in a folder named
@@ -314,10 +314,7 @@ class _Run:
         self.taken[who.student.id] += 1
         if self.taken[who.student.id] > MOST_NOTEBOOKS:
             return f"more than {MOST_NOTEBOOKS} notebooks of one student{of}"
-        data = item.content(MOST_BYTES)
-        if item.problem is not None:
-            return item.problem + of
-        shown, named = lesson_of(data), lesson_named(item.where[-1])
+        shown, named = item.lesson, lesson_named(item.where[-1])
         lesson = shown or named or self.assignment
         if reason := self.unwanted(lesson):
             return reason + of
@@ -336,7 +333,7 @@ class _Run:
             self.renamed.append(f"{who.student.id} ({lesson})")
         if who.how.startswith("a part of"):
             notes.append(f"matched by {who.how}")
-        self.record(lesson, who, item, data, notes)
+        self.record(lesson, who, item, notes)
         return None
 
     def unwanted(self, lesson):
@@ -350,16 +347,16 @@ class _Run:
                 {lesson}` takes it""")
         return None
 
-    def record(self, lesson, who, item, data, notes):
+    def record(self, lesson, who, item, notes):
         """Keeps an attempt's bytes, and what is known of it."""
-        digest, student = hashlib.sha256(data).hexdigest(), who.student.id
+        digest, student = hashlib.sha256(item.data).hexdigest(), who.student.id
         self.numbered |= who.by_number
         self.touched.add((lesson, student))
         if self.until:
             self.register["deadlines"][lesson] = self.until.isoformat()
         deadline = self.register["deadlines"].get(lesson)
         time, told = self.time_of(item, who, deadline)
-        _update(self.kept(lesson, student, digest), data)
+        _update(self.kept(lesson, student, digest), item.data)
         students = self.register["submissions"].setdefault(lesson, {})
         attempts = students.setdefault(student, {"sha256": None, "attempts": []})["attempts"]
         same = [one for one in attempts if one["sha256"] == digest and not one["foreign"]]
@@ -442,20 +439,6 @@ class _Run:
         else:
             stamp.unlink(missing_ok=True)
         known["sha256"] = counts["sha256"]
-
-
-def _no_notebook(item, who):
-    """Why a file is no notebook that can be read, by its name and beginning, or None."""
-    name = item.where[-1].lower()
-    if who.instead:
-        return f"handed in as {who.instead}, not as a file"
-    if item.problem is not None or name.endswith(".ipynb"):
-        return item.problem
-    if name.endswith(OTHERS):
-        return "an archive that is not looked into; a zip or the notebook itself is"
-    if not is_notebook(item.content(4096, whole=False)):
-        return item.problem or "not a notebook"
-    return None
 
 
 # --- the register, and files

@@ -1,21 +1,24 @@
 """The files of what was downloaded: a notebook, a folder or a zip, through folders and zips in it.
 
 Archives are untrusted: nothing is unpacked to a path that an archive names, links are not followed, and all
-is bounded.
+is bounded. Each file that a student handed in is read behind the boundary, with all that is in it.
 """
 
 import contextlib
 import functools
 import io
 import os
+import re
 import stat
 import unicodedata
 import zipfile
-import zlib
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from course_lib.errors import CourseError
+
+from .boundary import Refused, look
 from .repair import MOST_BYTES
 from .roster import unmixed
 
@@ -23,7 +26,9 @@ DEPTH = 3  # zips in zips
 MOST_ENTRIES = 100_000  # of what was downloaded
 MOST_INNER = 2_000  # of a zip that a student packed
 MOST_UNPACKED = 4 * MOST_BYTES  # of one such zip, all in all
-BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, MemoryError)
+LONGEST_NAME = 255  # characters; no file system has longer ones
+MOST_FOLDERS = 50  # one in another
+OTHERS = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
 
 @dataclass
@@ -31,27 +36,14 @@ class Item:
     """One file, in folders and archives."""
 
     where: tuple  # its path through them
-    read: object = None  # (limit in bytes) -> bytes
     time: datetime | None = None  # without a zone where it came from a zip
-    problem: str | None = None  # why it cannot be read
+    problem: str | None = None  # why it is no notebook that can be taken
+    data: bytes = b""  # of a notebook
+    lesson: str | None = None  # that it shows
 
     @property
     def label(self):
         return printable("/".join(self.where))
-
-    def content(self, limit, whole=True):
-        """Its bytes, or b"" and `problem` set. whole: more than limit is a problem."""
-        try:
-            data = self.read(limit + whole)
-        except OverflowError:
-            self.problem = f"in a zip that unpacks to more than {MOST_UNPACKED >> 20} MB"
-        except BROKEN as error:
-            self.problem = f"cannot be read ({printable(str(error)) or type(error).__name__})"
-        else:
-            if len(data) <= limit:
-                return data
-            self.problem = f"larger than {limit >> 20} MB; to be handed in again without outputs"
-        return b""
 
 
 def printable(text):
@@ -59,105 +51,216 @@ def printable(text):
     return "".join(c if c.isprintable() else "?" for c in unicodedata.normalize("NFC", text))[:300]
 
 
-def items(source, is_students):
+def is_notebook(start):
+    """Whether a file is a notebook, by its first bytes: for notebooks of other names."""
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and (b'"cell' in start or b'"nbformat' in start)
+
+
+def items(source, is_students, shows):
     """All files of a file, folder or zip, through zips in them. -> iterator of Item
 
     is_students: (name of a zip in a folder) -> did a student pack it? Else it is what a system exported.
+    shows: (a notebook's bytes) -> its lesson or None.
     """
+
+    def seen(where, function, *arguments):
+        try:
+            return look(function, *arguments, where, shows)
+        except Refused as refused:
+            return [Item(where, problem=f"to be looked at by hand: {refused}")]
+
     if not source.is_dir():
-        yield from _of_file(source.resolve(), (source.name,), lambda name: False, source=True)
+        path = source.resolve()
+        if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
+            yield from _of_export(path, (), seen)
+        else:
+            yield from seen((source.name,), _of_file, path)
         return
     unread = []
     for folder, folders, names in os.walk(source, onerror=unread.append):
         folders.sort()
         links = [name for name in folders if Path(folder, name).is_symlink()]
-        for name in sorted(names + links):
-            path = Path(folder, name)
-            yield from _of_file(path, path.relative_to(source).parts, is_students)
+        for path in (Path(folder, name) for name in sorted(names + links)):
+            where = path.relative_to(source).parts
+            if path.suffix.lower() == ".zip" and not is_students(path.name):
+                yield from _of_export(path, where, seen)
+            else:
+                yield from seen(where, _of_file, path)
     for error in unread:
         where = Path(os.path.relpath(error.filename, source)).parts
         yield Item(where, problem=f"cannot be read ({error.strerror})")
 
 
-def _of_file(path, where, is_students, source=False):
+def _of_export(path, top, seen):
+    """The files of a zip that a system exported, as they are seen. top: path of what it holds"""
     try:
-        status = path.lstat()
+        names, why = look(_entries, path), "an empty zip"
+    except CourseError as error:
+        names, why = [], str(error)
+    if not names:
+        yield Item(top or (path.name,), problem=why)
+    for number, name in enumerate(names):
+        yield from seen((*top, *name), _of_exported, path, number)
+
+
+# --- behind the boundary
+
+
+class _Unreadable(CourseError):
+    """A file cannot be taken; the text says why."""
+
+
+def _of_file(path, where, shows):
+    """A file of a folder, with all that is in it. -> list of Item"""
+    item = Item(where)
+    try:
+        file = _opened(path)
+    except _Unreadable as why:
+        item.problem = str(why)
+        return [item]
+    with file:
+        item.time = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, timezone.utc)
+
+        def read(limit):
+            file.seek(0)
+            return file.read(limit)
+
+        return list(_in_item(item, read, shows, [MOST_UNPACKED]))
+
+
+def _opened(path):
+    """A file to be read, but no link, and no pipe that would have to be waited for."""
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
     except OSError as error:
-        yield Item(where, problem=f"cannot be read ({error.strerror})")
-        return
-    if not stat.S_ISREG(status.st_mode):
-        linked = stat.S_ISLNK(status.st_mode)
-        yield Item(where, problem="a link, which is not followed" if linked else "not a file")
-        return
-    time = datetime.fromtimestamp(status.st_mtime, timezone.utc)
-    item = Item(where, functools.partial(_read_file, path), time)
-    if path.suffix.lower() != ".zip" and not (source and zipfile.is_zipfile(path)):
-        yield item
-    elif is_students(path.name):
-        yield from _of_students_zip(item, [MOST_UNPACKED], 0)
-    else:
-        yield from _of_zip(item, path, () if source else where, None)
+        linked = path.is_symlink()
+        why = "a link, which is not followed" if linked else f"cannot be read ({error.strerror})"
+        raise _Unreadable(why) from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise _Unreadable("not a file")
+    return file
 
 
-def _read_file(path, limit):
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-        return file.read(limit)
+@functools.lru_cache(maxsize=1)
+def _export(path):
+    """A zip that a system exported, kept open while its entries are asked for. -> ZipFile, its files"""
+    archive = zipfile.ZipFile(_opened(path))
+    return archive, _files_of(archive)
 
 
-def _of_zip(item, opened, where, budget, depth=0):
-    """The files of a zip.
-
-    opened: its path, or an open file; budget: [bytes] to unpack at most, None if no student packed it.
-    """
-    most = MOST_ENTRIES if budget is None else MOST_INNER
+def _entries(path):
+    """The files of an exported zip. -> list of paths in parts. Raises _Unreadable where it is none."""
+    _export.cache_clear()  # another file may have come to this name
     try:
-        archive = zipfile.ZipFile(opened)
-    except BROKEN as error:
-        yield Item(item.where, problem=f"a damaged zip ({printable(str(error))})")
-        return
-    with archive:
-        entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
-        if not entries:
-            yield Item(item.where, problem="an empty zip")
-        if len(entries) > most:
-            yield Item(item.where, problem=f"a zip of {len(entries):,} files; at most {most:,} are looked at")
-            return
-        for entry in entries:
-            own = [MOST_UNPACKED] if budget is None else budget
-            time = _entry_time(entry) if budget is None else item.time  # a student's clock says anything
-            read = functools.partial(_read_entry, archive, entry, own)
-            inner = Item((*where, *_entry_path(entry)), read, time)
-            if stat.S_ISLNK(entry.external_attr >> 16):
-                inner.problem = "a link, which is not followed"
-            elif entry.flag_bits & 1:
-                inner.problem = "encrypted"
-            if inner.problem is None and inner.where[-1].lower().endswith(".zip"):
-                yield from _of_students_zip(inner, own, depth + 1)
-            else:
-                yield inner
+        entries = _export(path)[1]
+    except _Unreadable:
+        raise
+    except Exception as error:
+        raise _Unreadable(f"a damaged zip ({printable(str(error))})") from None
+    if len(entries) > MOST_ENTRIES:
+        raise _Unreadable(f"a zip of {len(entries):,} files; at most {MOST_ENTRIES:,} are looked at")
+    return [_entry_path(entry) for entry in entries]
 
 
-def _of_students_zip(item, budget, depth):
-    if depth >= DEPTH:
-        item.problem = f"a zip in {DEPTH} others, which is not looked into"
-    else:
-        data = item.content(MOST_BYTES)
-        # Before they are all read as a list.
-        if item.problem is None and data.count(b"PK\x01\x02") > 2 * MOST_INNER:
-            item.problem = f"a zip of very many files; at most {MOST_INNER:,} are looked at"
-    if item.problem is None:
-        yield from _of_zip(item, io.BytesIO(data), item.where, budget, depth)
-    else:
+def _of_exported(path, number, where, shows):
+    """An entry of an exported zip, with all that is in it. -> list of Item"""
+    archive, entries = _export(path)
+    item = Item(where, _entry_time(entries[number]))
+    return list(_of_entry(item, archive, entries[number], shows, [MOST_UNPACKED], 0))
+
+
+def _of_entry(item, archive, entry, shows, budget, depth):
+    """An entry of a zip, with all that is in it. budget: [bytes] that may still be unpacked -> Items"""
+    item.problem = _odd(entry)
+    if item.problem is not None:
         yield item
+        return
+
+    def read(limit):
+        with archive.open(entry) as file:
+            data = file.read(min(limit, budget[0] + 1))
+        budget[0] -= len(data)
+        if budget[0] < 0:
+            raise _Unreadable(f"in a zip that unpacks to more than {MOST_UNPACKED >> 20} MB")
+        return data
+
+    yield from _in_item(item, read, shows, budget, depth)
+
+
+def _odd(entry):
+    """Why an entry of a zip is not opened, or None."""
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "a link, which is not followed"
+    if entry.flag_bits & 1:
+        return "encrypted"
+    if max(map(len, re.split(r"[/\\]", entry.filename))) > LONGEST_NAME:
+        return f"its name is longer than any file's ({LONGEST_NAME} characters)"
+    return None
+
+
+def _in_item(item, read, shows, budget, depth=0):
+    """A file with all that is in it: itself, unless it is a zip. read: (limit) -> bytes -> Items"""
+    name = item.where[-1].lower()
+    try:
+        if name.endswith(".zip"):
+            yield from _in_zip(item, _whole(read), shows, budget, depth)
+            return
+        if name.endswith(OTHERS):
+            raise _Unreadable("an archive that is not looked into; a zip or the notebook itself is")
+        if not name.endswith(".ipynb") and not is_notebook(read(4096)):
+            raise _Unreadable("not a notebook")
+        item.data = _whole(read)
+        item.lesson = shows(item.data)
+    except _Unreadable as why:
+        item.problem = str(why)
+    except Exception as error:  # whatever a damaged archive makes of the one who reads it
+        item.problem = f"cannot be read ({printable(str(error)) or type(error).__name__})"
+    yield item
+
+
+def _whole(read):
+    """All bytes of a file."""
+    data = read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise _Unreadable(f"larger than {MOST_BYTES >> 20} MB; to be handed in again without outputs")
+    return data
+
+
+def _in_zip(item, data, shows, budget, depth):
+    """The files of a zip that a student packed. data: its bytes -> iterator of Item"""
+    if depth >= DEPTH:
+        raise _Unreadable(f"a zip in {DEPTH} others, which is not looked into")
+    if data.count(b"PK\x01\x02") > 2 * MOST_INNER:  # before they are all read as a list
+        raise _Unreadable(f"a zip of very many files; at most {MOST_INNER:,} are looked at")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except Exception as error:
+        raise _Unreadable(f"a damaged zip ({printable(str(error))})") from None
+    entries = _files_of(archive)
+    if not entries:
+        raise _Unreadable("an empty zip")
+    if len(entries) > MOST_INNER:
+        raise _Unreadable(f"a zip of {len(entries):,} files; at most {MOST_INNER:,} are looked at")
+    for entry in entries:
+        # A student's clock says anything: the time is that of the zip.
+        inner = Item((*item.where, *_entry_path(entry)), item.time)
+        yield from _of_entry(inner, archive, entry, shows, budget, depth + 1)
+
+
+def _files_of(archive):
+    return [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
 
 
 def _entry_path(entry):
     """The path in a zip, in parts, without those that lead out of it.
 
-    Without the flag for UTF-8 it is meant to be in an old code page, but most write UTF-8 all the same.
+    Without the flag for UTF-8 it is meant to be in an old code page, but most write UTF-8 all the same. What
+    no file system can hold is cut.
     """
     name = entry.filename if entry.flag_bits & 0x800 else unmixed(entry.filename)
-    return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")] or ["?"]
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return tuple(part[:LONGEST_NAME] for part in parts[:MOST_FOLDERS]) or ("?",)
 
 
 def _entry_time(entry):
@@ -165,12 +268,3 @@ def _entry_time(entry):
         if entry.date_time > (1980, 1, 1, 0, 0, 0):
             return datetime(*entry.date_time)
     return None
-
-
-def _read_entry(archive, entry, budget, limit):
-    with archive.open(entry) as file:
-        data = file.read(min(limit, budget[0] + 1))
-    budget[0] -= len(data)
-    if budget[0] < 0:
-        raise OverflowError
-    return data

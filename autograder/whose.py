@@ -109,11 +109,6 @@ def copy_number(name):
     return int(found[1] or found[2]) if found else 0
 
 
-def is_notebook(start):
-    """Whether a file is a notebook, by its first bytes: for notebooks of other names."""
-    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and (b'"cell' in start or b'"nbformat' in start)
-
-
 # --- which student
 
 

@@ -36,7 +36,6 @@ from pathlib import Path
 
 import nbformat
 
-from course_lib import check
 from course_lib.environment import REPOSITORY
 from course_lib.errors import CourseError, fold
 from course_lib.files import write
@@ -120,6 +119,8 @@ def _make_cell(cell, lesson, solved, helpers):
 
 def exercise_of(name, lesson):
     """The exercise that a cell of a lesson names. Raises CourseError where there is none."""
+    from course_lib import check  # torch comes with it, which most who read a lesson's name need not wait for
+
     found = getattr(check, name, None)
     if not isinstance(found, check.Exercise):
         raise CourseError(f"{lesson.name}: there is no check called {name!r} in course_lib.check.")
