@@ -1,7 +1,5 @@
 """The notebook as formgrader shows it: the student's, with errors, pictures and verdicts under its cells."""
 
-import json
-
 import nbformat
 from nbformat.v4 import new_code_cell, new_output
 
@@ -9,10 +7,12 @@ from nbformat.v4 import new_code_cell, new_output
 def with_outputs(notebook, record, release):
     """A notebook with its errors and pictures under the cells, and its results and points under the checks.
 
+    notebook, release: texts of the repaired and the released one -> text of a notebook
+
     Formgrader runs whatever script stands in a text cell, with the rights of who grades. So text that is not
     the release's becomes a code cell, which is shown letter by letter.
     """
-    notebook = nbformat.from_dict(json.loads(json.dumps(notebook)))
+    notebook = nbformat.reads(notebook, as_version=4)
     ours = {cell.source for cell in nbformat.reads(release, as_version=4).cells if cell.cell_type != "code"}
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type != "code" and cell.source not in ours:
@@ -22,7 +22,7 @@ def with_outputs(notebook, record, release):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = _outputs(cell, record, errors), None
-    return notebook
+    return nbformat.writes(notebook, version=4) + "\n"
 
 
 def _outputs(cell, record, errors):

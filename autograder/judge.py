@@ -18,17 +18,14 @@ place, and the other exercises keep their chance.
 `ReferenceJudge` does acts 2 and 3 within one process, for `nbgrader autograde`: it trusts that process.
 """
 
-import ast
 import contextlib
-import functools
 import importlib
 import io
 import os
-import re
 import secrets
 import time
 import types
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
@@ -43,7 +40,6 @@ from .sandbox import Lost
 PUBLIC = 0  # the seed of the cases that students see
 REOPENINGS = 8  # new processes for one submission, after it lost one
 SLACK = 4  # times as many entries as the reference's, of outputs whose length may differ
-MOST_SOURCE = 50_000  # characters of a cell that is parsed here: a syntax tree takes a thousand times as much
 MOST_PICTURES = 3_000_000  # characters of base64 in a record
 
 HIDDEN_FAILED = fold("""It holds for the case that your notebook's check uses, but not for a fresh one of the
@@ -159,140 +155,6 @@ def hidden_verdict(prop, outputs, inputs, expected):
     return core.compare(outputs, shared, prop) is None
 
 
-# --- the notebook, as far as it needs to run
-
-BORROWED = re.compile(
-    r"""\b(?: course_lib\s*\.\s*check\s*\.\s*\w+ | check\s*\.\s*(?:core|spare_renderer|lesson\d)
-        | spare_renderer | rotvec_to_rotmat | rotmat_to_steady_rotvec )\b""",
-    re.VERBOSE,
-)
-
-
-def _borrowed(notebook, lesson):
-    """What a student's own cells take from the checks, which know the answers. -> list of text"""
-    sources, found = _released(lesson)[0], set()
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source not in sources:
-            found |= set(BORROWED.findall(cell.source[:1_000_000]))
-    return sorted(found)
-
-
-@functools.cache
-def _released(lesson):
-    """The code cells of a lesson as students get them, and the names that these import. -> two frozensets"""
-    cells = release.student_notebook(int(lesson[:2])).cells
-    sources = frozenset(cell.source for cell in cells if cell.cell_type == "code")
-    nodes = (node for source in sources for node in ast.walk(ast.parse(source)))
-    return sources, frozenset().union(*map(_imported_by, nodes))
-
-
-def _imported_by(node):
-    """The names that a node of a syntax tree binds by importing."""
-    if not isinstance(node, (ast.Import, ast.ImportFrom)):
-        return set()
-    return {alias.asname or alias.name.split(".")[0] for alias in node.names}
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """A code cell to run, or an exercise to take at its check: one of source and take is None."""
-
-    cell: str | None  # its id
-    source: str | None = None
-    take: str | None = None
-    exercise: str | None = None  # whose pictures it shows
-
-
-def steps_of(notebook, lesson):
-    """What of a repaired notebook is run, in its order. -> list of Step
-
-    Left out are the released cells that only show something: on which nothing depends that the student wrote.
-    They take most of a notebook's time, and what they show is the same for everybody.
-    """
-    sources, imported = _released(lesson)
-    kept, needed = [], set()
-    for step in reversed(_all_steps(notebook)):
-        if step.take:
-            needed |= set(getattr(check, step.take).functions)
-        else:
-            read, bound, changed = names_in(step.source, imported)
-            theirs = step.source not in sources or step.exercise is not None
-            if not theirs and not (bound | changed) & needed:
-                continue
-            needed = needed - bound | read
-        kept.append(step)
-    return kept[::-1]
-
-
-def _all_steps(notebook):
-    """The code cells of a notebook as steps. -> list of Step"""
-    steps, exercise = [], None
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        mark = cell.metadata.get("nbgrader", {})
-        if mark.get("grade"):
-            steps.append(Step(cell.get("id"), take=mark["grade_id"].removesuffix("-check")))
-            exercise = None
-        else:
-            exercise = mark["grade_id"] if mark.get("solution") else exercise
-            steps.append(Step(cell.get("id"), source=cell.source, exercise=exercise))
-    return steps
-
-
-def names_in(source, imported=frozenset()):
-    """What a cell needs and gives. -> names that it reads from cells before, that it binds, that it changes
-
-    imported: names of modules and functions, which no cell changes. Of a cell that is no plain Python, or
-    very long: all words in it, for it may read any of them.
-    """
-    plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
-    try:
-        tree = ast.parse(plain) if len(source) <= MOST_SOURCE else None
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        tree = None
-    if tree is None:
-        return set(re.findall(r"\w+", source)), set(), set()
-    read, bound, changed = set(), set(), set()
-    for statement in tree.body:
-        loaded, stored, touched = _names_of(statement)
-        if isinstance(statement, ast.AugAssign):
-            loaded |= stored
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.With)):
-            loaded -= stored  # a function's own variables, a loop's
-        read |= loaded - bound
-        bound |= stored
-        changed |= touched
-    return read, bound, changed - imported - {None}
-
-
-def _names_of(statement):
-    """-> names that a statement loads, stores, and whose content it changes"""
-    loaded, stored, changed = set(), set(), set()
-    for node in ast.walk(statement):
-        match node:
-            case ast.Name(ctx=ast.Load()):
-                loaded.add(node.id)
-            case ast.Name():
-                stored.add(node.id)
-            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
-                stored.add(node.name)
-            case ast.Import() | ast.ImportFrom():
-                stored |= _imported_by(node)
-            case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
-                changed.add(_root_of(node))
-            case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
-                changed.add(_root_of(method))  # x.copy_(y), x.append(y): called for what it does to x
-    return loaded, stored, changed
-
-
-def _root_of(node):
-    """The name that a chain of attributes and indices begins with, or None."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
-
-
 # --- one submission in its sandbox
 
 
@@ -373,16 +235,15 @@ class Performance:
         return outputs, complaint and Complaint(*complaint)
 
 
-def judge_submission(notebook, lesson, seed, sandbox, expected):
-    """Runs and judges a repaired notebook. -> record, a dict that JSON can hold
+def judge_submission(steps, lesson, seed, sandbox, expected):
+    """Runs and judges a notebook. -> record, a dict that JSON can hold
 
-    lesson: the notebook's stem; seed: of the run's hidden cases, not 0; sandbox: a Sandbox that was entered;
-    expected: ExpectedCache.
+    steps: what of it runs, of preparation; lesson: its stem; seed: of the run's hidden cases, not 0; sandbox:
+    a Sandbox that was entered; expected: ExpectedCache.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        steps = steps_of(notebook, lesson)
         exercises = {step.take: getattr(check, step.take) for step in steps if step.take}
         with Performance(sandbox, steps) as performance:
             acts = exercises.items()
@@ -398,7 +259,6 @@ def judge_submission(notebook, lesson, seed, sandbox, expected):
         "cells": [{"cell": cell, "error": error} for cell, error in performance.errors.items()],
         "notes": performance.notes,
         "pictures": performance.pictures,
-        "borrowed": _borrowed(notebook, lesson),
     }
 
 

@@ -30,6 +30,7 @@ from course_lib.files import write
 from lessons.build import ROOT, STUDENT, lesson_names
 
 GRADING = "grading"
+DECIDING = ("inside_sandbox", "judge", "preparation", "repair", "sandbox")  # modules on which a grade depends
 GRADED = "graded"  # the status of a record that needs nobody's look
 
 
@@ -156,7 +157,7 @@ def checksum_of(release):
     """
     digest = hashlib.sha256(release.encode())
     paths = [path for folder in ("course_lib", "solutions") for path in sorted((ROOT / folder).rglob("*.py"))]
-    paths += [ROOT / "autograder" / f"{name}.py" for name in ("inside_sandbox", "judge", "repair", "sandbox")]
+    paths += [ROOT / "autograder" / f"{name}.py" for name in DECIDING]
     for path in paths:
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -20,11 +20,8 @@ import collections
 import copy
 import itertools
 import json
-import os
 import re
-import stat
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nbformat
 
@@ -47,17 +44,17 @@ class Repaired:
     notes: list = field(default_factory=list)  # what was mended, for the student
 
 
-def repair(path, release):
+def repair(data, name, release):
     """Reads a submitted notebook and mends it. -> Repaired
 
-    path: its file; release: the notebook as it was released. Raises CourseError where nothing can be read, or
-    where nothing in it is of this lesson.
+    data: its bytes; name: its file's, for messages; release: the notebook as it was released. Raises
+    CourseError where nothing can be read, or where nothing in it is of this lesson.
     """
-    document = _read(Path(path))
+    document = _read(data, name)
     cells = _cells_of(document)
     match = Matching(release.cells, cells)
     if cells and not match.of:
-        raise CourseError(f"""{Path(path).name}: none of its {len(cells)} cells is of this lesson. Was another
+        raise CourseError(f"""{name}: none of its {len(cells)} cells is of this lesson. Was another
             notebook handed in?""")
     return Repaired(_put_together(release, match), _notes_on(document, match))
 
@@ -65,34 +62,16 @@ def repair(path, release):
 # --- reading
 
 
-def _read(path):
-    """The JSON of a notebook's file, as a dict. Raises CourseError with what the file is instead."""
-    name = path.name
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise CourseError(f"""{name}: cannot be opened
-            ({"a link, not a file" if path.is_symlink() else error.strerror}).""") from None
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise CourseError(f"{name}: this is not a file.")
-    with open(handle, "rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise CourseError(f"""{name}: more than {MOST_BYTES >> 20} MB, which is not read. Delete its outputs
-            (Edit > Clear all outputs), save it, and hand it in again.""")
-    return _parse(data, name)
-
-
-def _parse(data, name):
-    """The JSON of a notebook's bytes, as a dict. name: for messages"""
+def _read(data, name):
+    """The JSON of a notebook's bytes, as a dict. Raises CourseError with what the bytes are instead."""
     if not data.strip(b"\0 \t\r\n"):
         raise CourseError(f"{name}: the file is empty.")
     if data.count(b"[") + data.count(b"{") > MOST_BRACKETS:
         raise CourseError(f"""{name}: holds far more than a notebook does. Delete its outputs, save it, and
             hand it in again.""")
     try:
-        document = json.loads(decoded(data, "latin-1"), parse_constant=lambda _: None)
+        text = decoded(data, "latin-1")
+        document = json.loads(text, parse_constant=lambda _: None, parse_int=_whole_number)
     except RecursionError:
         raise CourseError(f"{name}: no notebook; it is nested too deep.") from None
     except ValueError as error:  # broken JSON, or a number of thousands of digits
@@ -102,6 +81,11 @@ def _parse(data, name):
         raise CourseError(f"""{name}: no notebook: it has no list of cells. Hand in the .ipynb file that
             Jupyter or Colab saves.""")
     return document
+
+
+def _whole_number(digits):
+    """A whole number of JSON; one of so many digits that Python refuses it is none of a notebook's."""
+    return int(digits) if len(digits) < 100 else None
 
 
 def decoded(data, otherwise):

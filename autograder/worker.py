@@ -10,9 +10,7 @@ import shutil
 import tempfile
 import threading
 import time
-from pathlib import Path
 
-import nbformat
 import torch
 
 from course_lib.errors import CourseError
@@ -21,13 +19,13 @@ from lessons.bundle import write_folder
 
 from . import release as releases
 from .autograded_notebook import with_outputs
+from .boundary import Refused, look
 from .judge import ExpectedCache, judge_submission
+from .preparation import prepare
 from .records import checksum_of, lost_record
-from .repair import repair
 from .sandbox import Sandbox
 
 DEADLINE = 1200  # seconds of one submission, after which its worker ends itself; the judge stops far earlier
-MOST_SOLUTION = 20_000  # characters of a solution that a record keeps
 
 
 class Unready(CourseError):
@@ -63,25 +61,26 @@ def grade_submission(text, assignment, release, seed, sandbox):
     text: bytes of the submitted notebook; release: text of the released one; sandbox: "bwrap" or "none".
     """
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="dolphins-submission-") as folder:
-        path = Path(folder) / f"{assignment}.ipynb"
-        path.write_bytes(text)
-        try:
-            repaired = repair(path, nbformat.reads(release, as_version=4))
-        except CourseError as error:
-            note = str(error).replace(str(path), path.name)
-            return lost_record(assignment, release, "unreadable", note), None
+    try:
+        prepared = look(prepare, text, f"{assignment}.ipynb", release)
+    except Refused as refused:
+        note = f"{assignment}.ipynb could not be read: {refused}. Somebody looks at it by hand."
+        return lost_record(assignment, release, "unreadable", note), None
+    except CourseError as error:
+        return lost_record(assignment, release, "unreadable", str(error)), None
     confined, expected = _warm_sandbox(assignment, sandbox)
     try:
-        record = judge_submission(repaired.notebook, assignment, seed, confined, expected)
+        record = judge_submission(prepared.steps, assignment, seed, confined, expected)
     except BaseException:
         close_warm()  # whatever state it is in, the next submission gets a new one
         raise
-    marks = [(cell.metadata.get("nbgrader", {}), cell.source) for cell in repaired.notebook.cells]
-    solutions = {mark["grade_id"]: source[:MOST_SOLUTION] for mark, source in marks if mark.get("solution")}
-    seconds = round(time.perf_counter() - start, 3)
-    record |= {"repairs": list(repaired.notes), "solution_text": solutions, "seconds": seconds}
-    return record, nbformat.writes(with_outputs(repaired.notebook, record, release), version=4) + "\n"
+    record |= {"repairs": prepared.repairs, "borrowed": prepared.borrowed}
+    record |= {"solution_text": prepared.solutions, "seconds": round(time.perf_counter() - start, 3)}
+    try:
+        return record, look(with_outputs, prepared.notebook, record, release)
+    except CourseError as error:
+        record["notes"].append(f"The notebook cannot be shown as it was run: {error}.")
+        return record, None
 
 
 _warm = {}  # of this worker: (assignment, kind) -> (Sandbox, ExpectedCache, folder of the bundle)

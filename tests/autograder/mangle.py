@@ -260,7 +260,6 @@ for name, data in {
     "json_list": b"[1, 2, 3]",
     "cells_no_list": b'{"nbformat": 4, "cells": {"0": {}}}',
     "nested_deep": b'{"cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "number_of_a_million_digits": b'{"cells": [], "nbformat": ' + b"1" * 1_000_000 + b"}",
     "a_million_brackets": b'{"cells": [' + b"[]," * 4_000_000 + b"[]]}",
     "of_another_course": as_bytes(document([code("import pandas as pd"), code("pd.DataFrame()")])),
 }.items():

@@ -450,7 +450,8 @@ def test_no_script_of_a_student_runs_in_formgrader():
     properties = [{"name": EVIL, "points": 0.0, "of": 20.0, "key": EVIL, "text": EVIL}]
     exercises = {"rodrigues": {"points": 0.0, "of": 20.0, "properties": properties}}
     record = {"cells": [{"cell": "e3", "error": f"{EVIL}: {EVIL}"}], "exercises": exercises}
-    shown = autograded_notebook.with_outputs(notebook, record, text)
+    shown = autograded_notebook.with_outputs(nbformat.writes(notebook), record, text)
+    shown = nbformat.reads(shown, as_version=4)
     assert any(cell.cell_type == "markdown" and cell.source == released for cell in shown.cells)
     page, _ = HTMLExporter().from_notebook_node(shown)
     assert "alert(1)" in page and "Points: 0 of 20." in page

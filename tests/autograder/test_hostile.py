@@ -6,9 +6,10 @@ import json
 import nbformat
 import pytest
 
-from autograder import judge, release, repair, sample_class, sandbox, worker
+from autograder import judge, preparation, release, repair, sample_class, sandbox, worker
 from course_lib import check
 from lessons import build
+from lessons.build import STUDENT
 from lessons.bundle import write_folder
 
 from . import mangle
@@ -18,6 +19,7 @@ from .hostile import ATTACKS, WRONG
 pytestmark = pytest.mark.slow
 
 SEED = 987_654_321
+RELEASED = (STUDENT / f"{LESSON}.ipynb").read_text()
 SECONDS = {"cell_seconds": 3, "call_seconds": 2, "total_seconds": 60, "grace_seconds": 1.5}
 LIMITS = sandbox.Limits(memory_mb=1500, disk_mb=250, file_mb=120, **SECONDS)
 
@@ -40,7 +42,8 @@ class Judging:
         self.box, self.expected = box, judge.ExpectedCache()
 
     def record(self, notebook, seed=SEED):
-        return judge.judge_submission(notebook, LESSON, seed, self.box, self.expected)
+        steps = preparation.steps_of(notebook, RELEASED)
+        return judge.judge_submission(steps, LESSON, seed, self.box, self.expected)
 
     def exercises(self, notebook, seed=SEED):
         return self.record(notebook, seed)["exercises"]
@@ -102,23 +105,21 @@ def test_it_gains_nothing_and_leaves_nothing(name, solved, judging):
 # --- accidents, by way of repair
 
 
-def repaired_points(judging, submitted, tmp_path):
-    path = tmp_path / f"{LESSON}.ipynb"
-    path.write_bytes(submitted)
-    return judging.points(repair.repair(path, release.student_notebook(2)).notebook)
+def repaired_points(judging, submitted):
+    return judging.points(repair.repair(submitted, LESSON, release.student_notebook(2)).notebook)
 
 
 @pytest.mark.parametrize("name", mangle.ACCIDENTS)
-def test_accidents_cost_nothing(name, handed_in, judging, tmp_path):
+def test_accidents_cost_nothing(name, handed_in, judging):
     submitted = mangle.as_bytes(mangle.ACCIDENTS[name](mangle.as_dict(handed_in)))
-    assert repaired_points(judging, submitted, tmp_path) == [20.0, 15.0]
+    assert repaired_points(judging, submitted) == [20.0, 15.0]
 
 
-def test_fifty_megabytes_of_output_cost_nothing(handed_in, judging, tmp_path):
+def test_fifty_megabytes_of_output_cost_nothing(handed_in, judging):
     notebook = mangle.as_dict(handed_in)
     first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
     first["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "x" * 50_000_000}]
-    assert repaired_points(judging, mangle.as_bytes(notebook), tmp_path) == [20.0, 15.0]
+    assert repaired_points(judging, mangle.as_bytes(notebook)) == [20.0, 15.0]
 
 
 @pytest.mark.parametrize("name", mangle.BROKEN)

@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 
-from autograder import judge, release, sandbox
+from autograder import judge, preparation, release, sandbox
 from course_lib import check
 from course_lib.check import core
 from lessons import build
+from lessons.build import STUDENT
 from lessons.bundle import write_folder
 
 from .helpers import exercises_only
@@ -26,7 +27,15 @@ def lesson(request, tmp_path_factory):
     bundle = tmp_path_factory.mktemp("lesson") / "bundle"
     write_folder(bundle, release.files([number]))
     with sandbox.Sandbox("bwrap", bundle) as box:
-        yield number, lambda notebook: judge.judge_submission(notebook, LESSONS[number], 77, box, expected)
+
+        def judged(notebook):
+            return judge.judge_submission(steps_of(notebook, number), LESSONS[number], 77, box, expected)
+
+        yield number, judged
+
+
+def steps_of(notebook, number):
+    return preparation.steps_of(notebook, (STUDENT / f"{LESSONS[number]}.ipynb").read_text())
 
 
 def notebook_of(number, solved):
@@ -68,7 +77,7 @@ def test_what_only_shows_something_does_not_run():
     notebook = notebook_of(2, solved=True)
 
     def kept():
-        return [step.source for step in judge.steps_of(notebook, LESSONS[2]) if step.source]
+        return [step.source for step in steps_of(notebook, 2) if step.source]
 
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and not marks(cell).get("grade")]
     assert len(kept()) < len(code)
@@ -94,7 +103,7 @@ def test_what_only_shows_something_does_not_run():
     ],
 )
 def test_names_of_a_cell(source, read, bound, changed):
-    assert judge.names_in(source) == (set(read.split()), set(bound.split()), set(changed.split()))
+    assert preparation.names_in(source) == (set(read.split()), set(bound.split()), set(changed.split()))
 
 
 OF_FORM = ("of the right shapes", "with something on it")  # these ask for no more, of honest code either

@@ -1,0 +1,194 @@
+"""What of a submitted notebook runs, found before any of it does. Nothing here runs a student's code.
+
+`prepare` is what the grader knows of a submission without running it: the notebook, repaired, and its steps.
+It is called behind the boundary. The time is linear in the notebook's size.
+"""
+
+import ast
+import functools
+import re
+from dataclasses import dataclass
+
+import nbformat
+
+from .repair import repair
+
+MOST_SOURCE = 50_000  # characters of a cell that is parsed here: a syntax tree takes a thousand times as much
+MOST_SOLUTION = 20_000  # characters of a solution that a record keeps
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A submission that can be run."""
+
+    notebook: str  # its text, nbformat 4.5
+    steps: list  # of Step
+    repairs: list  # what was mended, in sentences
+    borrowed: list  # names of what it takes from the checks
+    solutions: dict  # {exercise: what was written there}
+
+
+def prepare(data, name, release):
+    """A submitted notebook's bytes, ready to be run. -> Prepared
+
+    name: its file's, for messages; release: text of the released notebook. Raises CourseError where it is no
+    notebook of that lesson.
+    """
+    repaired = repair(data, name, nbformat.reads(release, as_version=4))
+    notebook = repaired.notebook
+    marks = [(cell.metadata.get("nbgrader", {}), cell.source) for cell in notebook.cells]
+    solutions = {mark["grade_id"]: source[:MOST_SOLUTION] for mark, source in marks if mark.get("solution")}
+    steps, borrowed = steps_of(notebook, release), _borrowed(notebook, release)
+    return Prepared(nbformat.writes(notebook, version=4), steps, repaired.notes, borrowed, solutions)
+
+
+# --- what is borrowed
+
+BORROWED = re.compile(
+    r"""\b(?: course_lib\s*\.\s*check\s*\.\s*\w+ | check\s*\.\s*(?:core|spare_renderer|lesson\d)
+        | spare_renderer | rotvec_to_rotmat | rotmat_to_steady_rotvec )\b""",
+    re.VERBOSE,
+)
+
+
+def _borrowed(notebook, release):
+    """What a student's own cells take from the checks, which know the answers. -> list of text"""
+    sources, found = _released(release).sources, set()
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.source not in sources:
+            found |= set(BORROWED.findall(cell.source[:1_000_000]))
+    return sorted(found)
+
+
+# --- what is needed of it
+
+
+@dataclass(frozen=True)
+class Released:
+    """What a released notebook's code is."""
+
+    sources: frozenset  # of its code cells
+    imported: frozenset  # names that these import
+    asked: dict  # {exercise: names of the functions that are to be written}
+
+
+@functools.lru_cache(maxsize=8)
+def _released(release):
+    """release: text of the released notebook -> Released"""
+    cells = [cell for cell in nbformat.reads(release, as_version=4).cells if cell.cell_type == "code"]
+    nodes = (node for cell in cells for node in ast.walk(ast.parse(cell.source)))
+    marks = [(cell.metadata.get("nbgrader", {}), cell.source) for cell in cells]
+    written = {mark["grade_id"]: source for mark, source in marks if mark.get("solution")}
+    asked = {name: set(re.findall(r"^def (\w+)", source, re.MULTILINE)) for name, source in written.items()}
+    imported = frozenset().union(*map(_imported_by, nodes))
+    return Released(frozenset(cell.source for cell in cells), imported, asked)
+
+
+def _imported_by(node):
+    """The names that a node of a syntax tree binds by importing."""
+    if not isinstance(node, (ast.Import, ast.ImportFrom)):
+        return set()
+    return {alias.asname or alias.name.split(".")[0] for alias in node.names}
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A code cell to run, or an exercise to take at its check: one of source and take is None."""
+
+    cell: str | None  # its id
+    source: str | None = None
+    take: str | None = None
+    exercise: str | None = None  # whose pictures it shows
+
+
+def steps_of(notebook, release):
+    """What of a repaired notebook is run, in its order. release: text of the released one -> list of Step
+
+    Left out are the released cells that only show something: on which nothing depends that the student wrote.
+    They take most of a notebook's time, and what they show is the same for everybody.
+    """
+    released = _released(release)
+    kept, needed = [], set()
+    for step in reversed(_all_steps(notebook)):
+        if step.take:
+            needed |= released.asked[step.take]
+        else:
+            read, bound, changed = names_in(step.source, released.imported)
+            theirs = step.source not in released.sources or step.exercise is not None
+            if not theirs and needed.isdisjoint(bound | changed):
+                continue
+            needed -= (
+                bound  # both in place: of a copy for each cell, a long list of words would pay each time
+            )
+            needed |= read
+        kept.append(step)
+    return kept[::-1]
+
+
+def _all_steps(notebook):
+    """The code cells of a notebook as steps. -> list of Step"""
+    steps, exercise = [], None
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        mark = cell.metadata.get("nbgrader", {})
+        if mark.get("grade"):
+            steps.append(Step(cell.get("id"), take=mark["grade_id"].removesuffix("-check")))
+            exercise = None
+        else:
+            exercise = mark["grade_id"] if mark.get("solution") else exercise
+            steps.append(Step(cell.get("id"), source=cell.source, exercise=exercise))
+    return steps
+
+
+def names_in(source, imported=frozenset()):
+    """What a cell needs and gives. -> names that it reads from cells before, that it binds, that it changes
+
+    imported: names of modules and functions, which no cell changes. Of a cell that is no plain Python, or
+    very long: all words in it, for it may read any of them.
+    """
+    plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
+    try:
+        tree = ast.parse(plain) if len(source) <= MOST_SOURCE else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = None
+    if tree is None:
+        return set(re.findall(r"\w+", source)), set(), set()
+    read, bound, changed = set(), set(), set()
+    for statement in tree.body:
+        loaded, stored, touched = _names_of(statement)
+        if isinstance(statement, ast.AugAssign):
+            loaded |= stored
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.With)):
+            loaded -= stored  # a function's own variables, a loop's
+        read |= loaded - bound
+        bound |= stored
+        changed |= touched
+    return read, bound, changed - imported - {None}
+
+
+def _names_of(statement):
+    """-> names that a statement loads, stores, and whose content it changes"""
+    loaded, stored, changed = set(), set(), set()
+    for node in ast.walk(statement):
+        match node:
+            case ast.Name(ctx=ast.Load()):
+                loaded.add(node.id)
+            case ast.Name():
+                stored.add(node.id)
+            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
+                stored.add(node.name)
+            case ast.Import() | ast.ImportFrom():
+                stored |= _imported_by(node)
+            case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
+                changed.add(_root_of(node))
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
+                changed.add(_root_of(method))  # x.copy_(y), x.append(y): called for what it does to x
+    return loaded, stored, changed
+
+
+def _root_of(node):
+    """The name that a chain of attributes and indices begins with, or None."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
