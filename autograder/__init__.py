@@ -15,7 +15,8 @@ The modules in the order in which a class goes through them:
     grade                   a whole class; with autograded_notebook (the notebook that formgrader shows) and
                             records (the course folder, its submissions and the record of each grade)
     gradebook               the records -> nbgrader's gradebook
-    class_report            tables of grades, pages of feedback, the page of the class
+    class_report            tables of grades, pages of feedback, the page of the class; with feedback (one
+                            student's page) and likeness (solutions that are nearly the same)
     sample_class            a class of honest, unlucky and hostile students, for `make grade`
     grade_on_colab          the instructors' notebook, for those without a Linux machine
 """

@@ -14,6 +14,7 @@ starts in a quarter of a second.
 
 import atexit
 import contextlib
+import math
 import os
 import pickle
 import resource
@@ -79,7 +80,7 @@ def look(function, *arguments):
     with _lock:
         _reader = _reader or _Reader()
         try:
-            kind, value = _reader.ask((function, arguments))
+            kind, value = _reader.ask((SECONDS, function, arguments))
         except BaseException:  # what it answers later would be taken for another's
             close()
             raise
@@ -109,16 +110,15 @@ def serve(number):
     _limit(resource.RLIMIT_AS, _addresses() + MEMORY)
     with Connection(number) as pipe, contextlib.suppress(EOFError, OSError):
         while True:
-            request = pipe.recv_bytes()
-            used = resource.getrusage(resource.RUSAGE_SELF)
-            _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + SECONDS)
-            pipe.send_bytes(_answer(request))
+            pipe.send_bytes(_answer(pipe.recv_bytes()))
 
 
 def _answer(request):
     """What a request comes to, pickled: ("given", value), ("said", text) or ("raised", text)."""
     try:
-        function, arguments = pickle.loads(request)
+        seconds, function, arguments = pickle.loads(request)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime) + seconds)
         return pickle.dumps(("given", function(*arguments)), pickle.HIGHEST_PROTOCOL)
     except CourseError as error:
         return pickle.dumps(("said", str(error)))

@@ -5,20 +5,12 @@
         -> grading/report/index.html                     the class, with links to these
         -> grading/report/grades.csv, grades-canvas.csv, grades-moodle.csv, grades-moodle-ASSIGNMENT.csv
 
-Records are read one after another; what is kept of each is a few numbers. Pages are single files without
-scripts, and their content security policy forbids any. Everything that comes from a student is escaped. A
-page holds what the check in the notebook says too: the judge lets nothing into a record that a hidden case
-could have shaped.
-
-Near-identical solutions are found without comparing everybody with everybody: see `Likeness`.
+Records are read one after another, each behind the boundary; what is kept of each is a few numbers.
 """
 
-import ast
 import collections
 import csv
 import datetime
-import functools
-import hashlib
 import io
 import re
 import statistics
@@ -26,15 +18,14 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jinja2
 import nbformat
-from markupsafe import Markup, escape
 
 from course_lib.errors import CourseError, fold
 from course_lib.files import replacing, write
 
-from . import collect, gradebook, records, roster
-from .sandbox import Limits, is_png
+from . import collect, feedback, gradebook, records, roster
+from .boundary import look
+from .likeness import Likeness
 
 BINS = 10  # of a distribution of points
 COMMON = 12  # mistakes that are listed for an assignment
@@ -49,6 +40,11 @@ IMPORTERS = {
 def write_report(course, show=print):
     """Writes all pages and tables of a course folder. -> path of the class page"""
     course = Path(course)
+    with records.in_a_sentence(course, "The grades are as they were."):
+        return _write_report(course, show)
+
+
+def _write_report(course, show):
     names, _ = records.assignments_of(course)
     by_hand, comments = gradebook.by_hand(course)
     students = {student.id: student for student in roster.read(course)}
@@ -60,10 +56,8 @@ def write_report(course, show=print):
         for record in records.records_of(course, name):
             student = record["student"]
             who = name, student
-            seen = lesson.add(record, by_hand.get(who, {}), comments.get(who, {}), who in late)
-            page = _render("feedback.html.j2", lesson=lesson, record=record, **seen)
+            page, totals[who] = lesson.add(record, by_hand.get(who, {}), comments.get(who, {}), who in late)
             write(course / "feedback" / student / name / f"{name}.html", page)
-            totals[who] = seen["total"]
         if lesson.waiting:
             waiting, everybody = len(lesson.waiting), len(lesson.rows) + len(lesson.waiting)
             text = fold(f"""{name}: {waiting} of {everybody} are not graded yet, and have no grade in these
@@ -83,7 +77,7 @@ def write_report(course, show=print):
         _pack_for_moodle(lesson, students, target)
     importers = {name: _importer_of(name) for name in texts}
     about = {"course": course.resolve().name, "date": datetime.date.today().isoformat()}
-    page = _render("class.html.j2", lessons=lessons, left_out=left_out, tables=importers, **about)
+    page = feedback.render("class.html.j2", lessons=lessons, left_out=left_out, tables=importers, **about)
     return write(target / "index.html", page)
 
 
@@ -118,48 +112,50 @@ class Lesson:
         return ", ".join(map(self.called, students))
 
     def add(self, record, given, comments, late):
-        """Takes in a record. -> what its feedback page shows
+        """Takes in a record. -> its feedback page, the points of all exercises or None
 
         given, comments: {exercise: points, text by hand}; late: whether it was handed in late.
         """
         self.unconfined += record.get("sandbox") == "none"
         student, seconds = record["student"], record.get("seconds", 0.0)
         self.waiting.discard(student)
-        shown = [self.add_exercise(key, record, given, comments) for key in self.exercises]
-        points = [one["points"] for one in shown]
+        exercises = [self.add_exercise(key, record, given, comments) for key in self.exercises]
+        points = [one["points"] for one in exercises]
         total = None if None in points else sum(points, 0.0)
         self.note(record, total, given)
         row = {"student": student, "total": total, "points": points, "status": record["status"], "late": late}
         row |= {"by_hand": bool(given), "repairs": len(record.get("repairs", [])), "seconds": seconds}
         self.rows.append(row)
-        errors = [cell["error"] for cell in record["cells"]]
-        errors = [error for error in errors if "NotImplementedError: Exercise" not in error]
-        return {"shown": shown, "total": total, "errors": errors, "late": late, "name": self.called(student)}
+        known = {"title": self.title, "of": self.of, "name": self.called(student), "late": late}
+        return self.page_of({**known, "total": total, "exercises": exercises}, record), total
+
+    def page_of(self, known, record):
+        """A student's page; whatever the record does to the one who reads it, there is one."""
+        student = record["student"]
+        try:
+            page, found = look(feedback.seen, known, record)
+        except CourseError as refused:
+            self.look.append((student, f"What the notebook gave cannot be shown: {refused}."))
+            note = "What your notebook gave cannot be shown here. Somebody looks at it by hand."
+            return feedback.page_of(known, feedback.without_words(record, note))
+        for key, shingles in found.items():
+            self.likeness[key].add(student, shingles)
+        return page
 
     def add_exercise(self, key, record, given, comments):
-        """Takes in an exercise of a record. -> what the feedback page shows of it"""
-        results, student = self.exercises[key], record["student"]
-        exercise = record["exercises"].get(key, {"points": None, "of": results.of, "properties": []})
+        """Takes in an exercise of a record. -> what the feedback page is to know of it"""
+        results = self.exercises[key]
+        exercise = record["exercises"].get(key, {"points": None, "properties": []})
         properties = exercise["properties"]
         points = given.get(key, exercise["points"])
         results.add(properties, points)
-        untouched = records.is_untouched(properties)
         told = {prop["key"]: prop["text"] for prop in reversed(properties)}
         for mistake in told.keys() - {None, "not-reached", "not-implemented"}:  # once for each student
             self.mistakes[key, mistake] += 1
             self.texts.setdefault((key, mistake), told[mistake])
-        if not untouched:
-            self.likeness[key].add(student, record.get("solution_text", {}).get(key, ""))
-        pictures = [p["png"] for p in record.get("pictures", []) if p["exercise"] == key]
-        return {
-            "results": results,
-            "points": points,
-            "by_hand": key in given,
-            "comment": comments.get(key),
-            "untouched": untouched,
-            "properties": properties,
-            "pictures": [png for png in pictures if is_png(png, Limits.picture_bytes)],
-        }
+        known = {"key": key, "title": results.title, "of": results.of, "points": points}
+        known |= {"by_hand": key in given, "comment": comments.get(key)}
+        return known | {"untouched": records.is_untouched(properties)}
 
     def note(self, record, total, given):
         """Notes why somebody has to look at a record, if so."""
@@ -253,131 +249,7 @@ def _histogram(points, of):
     return [(of * i / bins, of * (i + 1) / bins, count, 100 * count / most) for i, count in enumerate(counts)]
 
 
-# --- solutions that are nearly the same
-
-
-class Likeness:
-    """Finds solutions that are nearly the same, whatever their names, comments and layout. A hint, no proof.
-
-    A solution becomes the set of all runs of SHINGLE nodes of its syntax tree, names replaced by their order.
-    What the stub has too, and what is common in the class, tells nothing and is left out. Two sets that share
-    most of their entries share most of their smallest hash values (MinHash; Broder 1997): so only solutions
-    that agree in one of BANDS groups of such values are compared, and each with the first of its group alone.
-    The time is linear in the class.
-    """
-
-    SHINGLE, BANDS, ROWS = 6, 16, 4
-    ALIKE = 0.85  # share of entries that two have in common (Jaccard)
-    LEAST = 40  # entries that a solution must have left: short ones are alike by nature
-
-    def __init__(self, stub):
-        self.stub, self.known = shingles(stub, self.SHINGLE), {}
-
-    def add(self, student, source):
-        """Takes in the solution of a student."""
-        found = shingles(source, self.SHINGLE) - self.stub
-        if found:
-            self.known[student] = found
-
-    def groups(self):
-        """-> list of lists of students, sorted"""
-        count = collections.Counter(entry for found in self.known.values() for entry in found)
-        common = {entry for entry, n in count.items() if n > max(3, 0.2 * len(self.known))}
-        left = {student: found - common for student, found in self.known.items()}
-        for student, own in left.items():
-            if len(own) < self.LEAST:  # copied by many, what they share is common: compared as they are
-                left[student] = self.known[student]
-        left = {student: own for student, own in left.items() if len(own) >= self.LEAST}
-        first, parent = {}, {student: student for student in left}
-
-        def root(student):
-            while parent[student] != student:
-                parent[student] = student = parent[parent[student]]
-            return student
-
-        for student, own in sorted(left.items()):
-            for band in _bands(own, self.BANDS, self.ROWS):
-                other = first.setdefault(band, student)
-                if root(other) == root(student):
-                    continue
-                if len(own & left[other]) >= self.ALIKE * len(own | left[other]):
-                    parent[root(student)] = root(other)
-        groups = collections.defaultdict(list)
-        for student in left:
-            groups[root(student)].append(student)
-        return sorted(sorted(group) for group in groups.values() if len(group) > 1)
-
-
-def shingles(source, length):
-    """Runs of nodes of a program's syntax tree, as a set of 64-bit numbers; empty where it is no Python."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    words, names, queue = [], {}, [tree]
-    while queue:
-        node = queue.pop()
-        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if docstring or isinstance(node, (ast.Import, ast.ImportFrom)):
-            continue
-        word = type(node).__name__
-        if isinstance(node, ast.Name):
-            word += str(names.setdefault(node.id, len(names)))
-        elif isinstance(node, ast.Attribute):
-            word += node.attr
-        elif isinstance(node, ast.Constant):
-            word += repr(node.value)[:20]
-        words.append(word)
-        queue += reversed(list(ast.iter_child_nodes(node)))
-    return {_hash(" ".join(words[i : i + length])) for i in range(len(words) - length + 1)}
-
-
-def _hash(text):
-    """A text as 64 bits that hardly any other has."""
-    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
-
-
-@functools.cache
-def _multipliers(count):
-    return [_hash(f"band {i}") | 1 for i in range(count)]
-
-
-def _bands(entries, count, rows):
-    """The MinHash signature of a set, cut into bands. -> list of hashable"""
-    smallest = [min(entry * factor % 2**64 for entry in entries) for factor in _multipliers(count * rows)]
-    return [(i, *smallest[i * rows : (i + 1) * rows]) for i in range(count)]
-
-
-# --- pages
-
-
-def _render(template, **values):
-    return _templates().get_template(template).render(**values)
-
-
-@functools.cache
-def _templates():
-    pages = jinja2.FileSystemLoader(Path(__file__).with_name("pages"))
-    settings = {"autoescape": True, "undefined": jinja2.StrictUndefined}
-    environment = jinja2.Environment(loader=pages, trim_blocks=True, lstrip_blocks=True, **settings)
-    environment.filters |= {"points": _points_text, "code": _code_text}
-    return environment
-
-
-def _points_text(points):
-    """7.5 -> "7.5", 7.0 -> "7", None -> "–" """
-    return "–" if points is None else f"{round(points, 2):g}"
-
-
-# No use on a page.
-IN_THE_NOTEBOOK = re.compile(r" Run the cell in which you write \w+, then this one again\.")
-
-
-def _code_text(text):
-    """Escapes a text and shows what stands in `backquotes` as code."""
-    text = IN_THE_NOTEBOOK.sub("", text or "")
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+# --- feedback for Moodle
 
 
 def _pack_for_moodle(lesson, students, target):

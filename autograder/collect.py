@@ -31,7 +31,7 @@ from lessons.build import STUDENT, lesson_names
 
 from . import roster as classes
 from .downloads import items, printable
-from .records import alone, json_text, read_json
+from .records import alone, in_a_sentence, json_text, read_json
 from .whose import IS_STUDENTS, WAYS, copy_number, lesson_called, lesson_named, lesson_of
 
 MOST_NOTEBOOKS = 50  # of one student in one run
@@ -506,10 +506,6 @@ def _update(path, data):
 def locked(course):
     """One collecting at a time in a course; a full disk and the like become a sentence."""
     another = f"{course}: another `dolphins collect` is at work here. Wait until it has ended."
-    try:
-        with alone(course / "grading" / ".collect.lock", another):
-            yield
-    except OSError as error:
-        raise CourseError(f"""{error.filename or course}: cannot be written or read ({error.strerror}).
-            Nothing that was collected is lost: make room or mend it, then run the same command
-            again.""") from None
+    lock = alone(course / "grading" / ".collect.lock", another)
+    with in_a_sentence(course, "Nothing that was collected is lost."), lock:
+        yield

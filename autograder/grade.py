@@ -15,7 +15,6 @@ that. The files are in records.py, the workers in cluster.py, what a worker does
 
 import collections
 import contextlib
-import errno
 import hashlib
 import importlib.util
 import itertools
@@ -44,7 +43,6 @@ from .worker import Unready, grade_submission, task
 SCRATCH = "dolphins-grade-"  # what the names of the workers' folders begin with
 MOST_LINES = 20  # of what is to be looked at, that are printed
 OURS = ("worker-lost", "fault")  # not the submission's doing: the next start tries it again
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -77,13 +75,8 @@ def _scratch(lock):
 def _in_a_sentence(course, summary):
     """Turns a full disk and Ctrl-C into a sentence."""
     try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        raise CourseError(f"""{error.filename or course}: the disk is full ({error.strerror}). Nothing that
-            was graded is lost: make room, then start the same command again; it goes on where it
-            stopped.""") from None
+        with records.in_a_sentence(course, "Nothing that was graded is lost.", only=records.FULL):
+            yield
     except KeyboardInterrupt:
         raise CourseError(f"""Stopped. {summary.graded} submissions were graded, and nothing of them is lost:
             the same command goes on.""") from None
@@ -356,7 +349,7 @@ class Batch:
         except Unready:
             raise
         except Exception as error:  # a fault of ours must not cost the others their grades
-            if isinstance(error, OSError) and error.errno in FULL:
+            if isinstance(error, OSError) and error.errno in records.FULL:
                 raise
             kind = type(error).__name__
             self.show(f"{submission.student}: the grader failed: {kind}: {error}")

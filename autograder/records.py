@@ -14,6 +14,7 @@ grading/report/                                     the page of the class and ta
 """
 
 import contextlib
+import errno
 import fcntl
 import functools
 import hashlib
@@ -31,6 +32,7 @@ from lessons.build import ROOT, STUDENT, lesson_names
 
 GRADING = "grading"
 DECIDING = ("inside_sandbox", "judge", "preparation", "repair", "sandbox")  # modules on which a grade depends
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GRADED = "graded"  # the status of a record that needs nobody's look
 
 
@@ -66,6 +68,22 @@ def alone(path, another):
         except BlockingIOError:
             raise CourseError(another) from None
         yield file
+
+
+@contextlib.contextmanager
+def in_a_sentence(course, kept, only=None):
+    """Turns a full disk, and whatever else a file of a course does not do, into a CourseError.
+
+    kept: what is not lost, a sentence; only: numbers of the errors, None for all.
+    """
+    try:
+        yield
+    except OSError as error:
+        if only is not None and error.errno not in only:
+            raise
+        what = "the disk is full" if error.errno in FULL else "cannot be written or read"
+        raise CourseError(f"""{error.filename or course}: {what} ({error.strerror}). {kept} Make room or mend
+            it, then run the same command again; it goes on where it stopped.""") from None
 
 
 @dataclass(frozen=True)

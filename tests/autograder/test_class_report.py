@@ -1,14 +1,14 @@
 """Feedback, class page and tables: what they say; nothing of a student runs in them; importers take them."""
 
 import csv
-import random
+import errno
+import os
 import re
 import zipfile
 
 import pytest
 
 from autograder import class_report, collect, gradebook, roster
-from autograder.sample_class import EXPONENTIAL, NAN_AT_ZERO, TAYLOR, renamed
 from course_lib.errors import CourseError
 from course_lib.files import write
 from lessons.build import STUDENT
@@ -252,57 +252,40 @@ def test_an_id_that_is_a_formula_is_said(tmp_path):
     assert rows(tmp_path, "grades.csv")[1][6] == "'=cmd()@x.org"
 
 
-# --- nearly the same
-
-STUB = "import torch\n\ndef quat_to_rotmat(quat):\n    raise NotImplementedError('Exercise 2')\n"
-MANY = [f"s{i:03}" for i in range(50)]
+# --- what goes wrong
 
 
-def likeness(sources):
-    found = class_report.Likeness(STUB)
-    for student, source in sources.items():
-        found.add(student, source)
-    return found.groups()
+def test_what_one_record_does_to_its_reader_costs_nobody_else_anything(tmp_path):
+    write_record(tmp_path, "a", solution_text={"rodrigues": 7})  # no text, so it cannot be parsed
+    write_record(tmp_path, "b", text="Mend it.", points=(0.0, 15.0))
+    page, _ = reported(tmp_path)
+    assert_reads(page, "1 to be looked at", "What the notebook gave cannot be shown: reading it failed")
+    assert_reads(feedback(tmp_path, "a"), "35 of 35", "Somebody looks at it by hand.")
+    assert_reads(feedback(tmp_path, "b"), "15 of 35", "Mend it.")
+    assert [row[3] for row in rows(tmp_path, "grades.csv")[1:]] == ["a", "b"]
+    assert [float(row[9]) for row in rows(tmp_path, "grades.csv")[1:]] == [35.0, 15.0]
 
 
-def test_other_names_and_comments_do_not_hide_a_copy():
-    assert renamed(TAYLOR) != TAYLOR
-    assert likeness({"a": TAYLOR, "b": EXPONENTIAL, "c": renamed(TAYLOR), "d": NAN_AT_ZERO}) == [["a", "c"]]
+def test_a_full_disk_is_a_sentence_at_every_write(tmp_path, monkeypatch):
+    write_record(tmp_path, "a")
+    write_roster(tmp_path, roster.Student("a", "Ada", "", participants={LESSON: "Participant 1"}))
+    fsync, left = os.fsync, 0
 
+    def full(handle):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(handle)
 
-@pytest.mark.parametrize("source", [STUB, "def broken(:", "", "x = '\0'", "x = 1"])
-def test_what_all_have_from_the_course_or_is_short_says_nothing(source):
-    assert likeness({"a": source, "b": source}) == []
-
-
-def test_a_class_that_copied_from_one_is_one_group():
-    assert likeness(dict.fromkeys(MANY, TAYLOR) | {"other": EXPONENTIAL}) == [MANY]
-
-
-def random_program():
-    lines = []
-    for i in range(30):
-        f, g, number = random.randrange(9), random.randrange(9), random.randrange(99)
-        lines.append(f"v{i} = f{f}(g{g} + {number})")
-    return "\n".join(lines)
-
-
-@pytest.mark.parametrize("copied, least, most", [(False, 0, 150), (True, 149, 150 * 16)])
-def test_the_work_grows_with_the_class_not_with_its_square(monkeypatch, copied, least, most):
-    """Counted in comparisons of two solutions."""
-    counted = []
-
-    class Counted(set):
-        def __and__(self, other):
-            counted.append(1)
-            return set(self) & set(other)
-
-        def __sub__(self, other):
-            return Counted(set(self) - set(other))
-
-    random.seed(1)
-    sources = {f"s{i}": TAYLOR if copied else random_program() for i in range(150)}
-    shingles = class_report.shingles
-    monkeypatch.setattr(class_report, "shingles", lambda *arguments: Counted(shingles(*arguments)))
-    likeness(sources)
-    assert least <= len(counted) <= most
+    monkeypatch.setattr(os, "fsync", full)
+    for room in range(20):
+        left = room
+        try:
+            reported(tmp_path)
+        except CourseError as error:
+            assert "the disk is full" in str(error) and "The grades are as they were." in str(error)
+            assert not list(tmp_path.rglob("*.part"))
+        else:
+            break
+    assert room > 3
