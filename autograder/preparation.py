@@ -14,6 +14,7 @@ import nbformat
 from .repair import repair
 
 MOST_SOURCE = 50_000  # characters of a cell that is parsed here: a syntax tree takes a thousand times as much
+MOST_PARSED = 500_000  # of all cells of a notebook together: three seconds
 MOST_SOLUTION = 20_000  # characters of a solution that a record keeps
 
 
@@ -108,12 +109,13 @@ def steps_of(notebook, release):
     They take most of a notebook's time, and what they show is the same for everybody.
     """
     released = _released(release)
-    kept, needed = [], set()
+    kept, needed, left = [], set(), MOST_PARSED
     for step in reversed(_all_steps(notebook)):
         if step.take:
             needed |= released.asked[step.take]
         else:
-            read, bound, changed = names_in(step.source, released.imported)
+            read, bound, changed = names_in(step.source, released.imported, most=min(MOST_SOURCE, left))
+            left -= len(step.source)
             theirs = step.source not in released.sources or step.exercise is not None
             if not theirs and needed.isdisjoint(bound | changed):
                 continue
@@ -141,15 +143,15 @@ def _all_steps(notebook):
     return steps
 
 
-def names_in(source, imported=frozenset()):
+def names_in(source, imported=frozenset(), most=MOST_SOURCE):
     """What a cell needs and gives. -> names that it reads from cells before, that it binds, that it changes
 
     imported: names of modules and functions, which no cell changes. Of a cell that is no plain Python, or
-    very long: all words in it, for it may read any of them.
+    longer than `most`: all words in it, for it may read any of them.
     """
     plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
     try:
-        tree = ast.parse(plain) if len(source) <= MOST_SOURCE else None
+        tree = ast.parse(plain) if len(source) <= most else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = None
     if tree is None:
