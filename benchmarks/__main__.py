@@ -23,7 +23,7 @@ import torch
 from course_lib.assets import find_pack
 from course_lib.machine import version_of
 
-from . import fits, grading, kernels, steps, tables
+from . import fits, grading, kernels, reading, steps, tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -63,6 +63,7 @@ SECTIONS = {  # name: how it is measured; what --quick gives it
     "steps": (steps.measure_steps, dict(frames=14, rounds=1, torch_frames=7)),
     "scaling": (steps.measure_scaling, dict(counts=(7, 14), wide_frames=7, epochs=3, rounds=1)),
     "grading": (grading.measure, dict(students=4, rounds=1, sizes=(4, 40))),
+    "reading": (reading.measure, dict(sizes=(1, 2))),
     "import": (measure_imports, dict(repeats=1)),
     "fits": (fits.measure_fits, dict(frames=14, epochs=3, runs=1)),
     "other": (fits.measure_other, dict(frames=14, epochs=3)),

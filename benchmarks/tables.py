@@ -168,6 +168,17 @@ def grading_table(section):
     return page(section, ours, note, table(header, simulated))
 
 
+def reading_table(section):
+    """Seconds of the worst files, by their size."""
+    of = section["figures"]
+    rows = [
+        [what, *("refused" if value is None else f"{value:.2f}" for value in seconds)]
+        for what, seconds in of["files"].items()
+    ]
+    header = ["seconds to read", *(f"{size} MB" for size in of["megabytes"])]
+    return page(section, table(header, rows))
+
+
 def import_table(section):
     """Seconds of imports."""
     rows = [[what, f"{seconds:.2f}"] for what, seconds in section["figures"].items()]
@@ -207,6 +218,7 @@ TABLES = {
     "steps": steps_table,
     "scaling": scaling_table,
     "grading": grading_table,
+    "reading": reading_table,
     "import": import_table,
 }
 
