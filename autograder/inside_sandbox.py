@@ -362,6 +362,8 @@ def _warm_up():
     from matplotlib import pyplot
 
     import course_lib
+    from course_lib import dolphin_model, video
+    from course_lib.assets import clip_files, find_pack
     from course_lib.check import lesson3
 
     torch.set_num_threads(1)
@@ -373,7 +375,37 @@ def _warm_up():
     pyplot.figure().savefig(io.BytesIO())  # both load much at their first figure
     pyplot.close("all")
     plotly.graph_objects.Figure(plotly.graph_objects.Scatter3d(x=[0], y=[0], z=[0])).to_dict()
-    str(plotly.io.renderers.default)  # imports nbformat, and with it a second's worth of grammars
+    sys.modules.setdefault("rfc3987_syntax", None)  # two seconds' worth of grammar, which nobody here needs
+    str(plotly.io.renderers.default)  # imports nbformat, and with it much
+    readers = (dolphin_model, "load_model"), (dolphin_model.model_file, "import_mesh")
+    with _reading_ahead(*readers, (clip_files, "read_images")):
+        dolphin_model.DolphinModel(find_pack())
+        video.SegmentedVideo(find_pack())
+
+
+@contextlib.contextmanager
+def _reading_ahead(*readers):
+    """What these functions read in the block, each fork finds ready the first time that it calls them so.
+
+    readers: (module, name of a function). The second time it is read again: the first may have been changed.
+    """
+    ready, ahead = {}, [True]
+
+    def reader(function):
+        @functools.wraps(function)
+        def read(*arguments, **options):
+            key = function, arguments, tuple(sorted(options.items()))
+            if ahead:
+                ready[key] = function(*arguments, **options)
+                return ready[key]
+            return ready.pop(key) if key in ready else function(*arguments, **options)
+
+        return read
+
+    for module, name in readers:
+        setattr(module, name, reader(getattr(module, name)))
+    yield
+    ahead.clear()
 
 
 def _open_session(session, settings):

@@ -47,12 +47,9 @@ class SegmentedVideo(Dataset):
             raise CourseError(f"{frames} frames were asked for, but {frames_dir} holds {T}; ask for 1 to {T}")
         T = asked
         W, H = clip_files.image_size(frame_paths[0])
-        images = np.empty((T, H, W, 3), dtype=np.uint8)
-        masks = np.empty((T, H, W), dtype=np.uint8)
-        for t in range(T):
-            images[t] = clip_files.read_image(frame_paths[t], "RGB", (W, H), frame_paths[0])
-            masks[t] = clip_files.read_image(mask_paths[t], "L", (W, H), frame_paths[0])
-        centers = np.stack([np.argwhere(mask).mean(axis=0)[::-1] for mask in masks])  # (T, 2)
+        images = clip_files.read_images(tuple(frame_paths[:T]), "RGB", (W, H), frame_paths[0])  # (T, H, W, 3)
+        masks = clip_files.read_images(tuple(mask_paths[:T]), "L", (W, H), frame_paths[0])  # (T, H, W)
+        centers = np.stack([_center_of(mask) for mask in masks])  # (T, 2)
 
         self.fps, self.data_resolution = fps, (W, H)
         self.center_normalization = torch.tensor([W, H])
@@ -88,6 +85,12 @@ class SegmentedVideo(Dataset):
         """The masks' centres in the image plane, x right, y up, [-1, 1]: (B, 2) for t (B,), (2,) for one."""
         c = self.segment_centers[t] / (self.center_normalization / 2.0) - 1.0
         return c * torch.tensor([1.0, -1.0])
+
+
+def _center_of(mask):
+    """The mean pixel (x, y) of a mask (H, W) of 0 and 255."""
+    along = mask.sum(axis=0, dtype=np.int64), mask.sum(axis=1, dtype=np.int64)
+    return np.array([np.arange(len(sums)) @ sums / sums.sum() for sums in along])
 
 
 def drone_cameras(eye, at, up, width, height):

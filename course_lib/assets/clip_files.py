@@ -95,6 +95,15 @@ def read_image(path, mode, size_wh, first):
         return np.asarray(image)
 
 
+def read_images(paths, mode, size_wh, first):
+    """T images as bytes, (T, H, W, 3) or (T, H, W) uint8, each as `read_image` reads it."""
+    shape = (len(paths), size_wh[1], size_wh[0], *((3,) if mode == "RGB" else ()))
+    images = np.empty(shape, dtype=np.uint8)
+    for image, path in zip(images, paths):
+        image[:] = read_image(path, mode, size_wh, first)
+    return images
+
+
 def check_mask(mask, path):
     """Raises CourseError unless a decoded mask (mode L) holds 0 and 255 alone, and some 255."""
     counts = mask.histogram()
