@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from course_lib.errors import CourseError
+from course_lib.file_kind import LINE_ENDS, TEXT, TEXT_COPY, UTF_16, kind_of, told
 
 from .records import json_text, read_json
 from .repair import decoded
@@ -55,6 +56,7 @@ COLUMNS = {
 IDENTIFIERS = "id identifiant identificador identificatie".split()  # Moodle's Identifier in other languages
 # A value of that column, after `letters`.
 PARTICIPANT = re.compile(r"(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni)[a-z]*\d+")
+READ_AS_CSV = (TEXT, UTF_16, TEXT_COPY, LINE_ENDS, None)
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
@@ -154,10 +156,10 @@ def students_in(path):
         data = Path(path).read_bytes()
     except OSError as error:
         raise CourseError(f"{path}: cannot be read ({error.strerror}).") from None
-    if data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")):
-        raise CourseError(f"""{path}: this is a zip or a workbook, not a csv. --roster is the list of the
-            class; what was handed in is named without it. Save a workbook as CSV UTF-8 in the spreadsheet
-            program.""")
+    if kind_of(data) not in READ_AS_CSV:
+        other = told(data, "a csv", "", "save it as CSV UTF-8 in the spreadsheet program")
+        raise CourseError(f"""{path}: {other}. --roster is the list of the class; what was handed in is named
+            without it.""")
     try:
         rows = [row for row in table(data)[0] if any(value.strip() for value in row)]
     except csv.Error as error:

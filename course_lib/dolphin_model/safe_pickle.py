@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CourseError
-from .file_kind import LINE_ENDS, check_beginning, has_changed_line_ends, is_text
+from ..file_kind import LINE_ENDS, kind_of, told
 from .pickled_values import CHUMPY_CLASSES, Name, StandIn, brief, evaluate
 
 
@@ -55,17 +55,16 @@ def load_pickle(path, limits=Limits()):
 
 def loads(data, limits=Limits()):
     """The same as `load_pickle`, for bytes."""
-    check_beginning(data)
     budget = _Budget(limits.growth * len(data) + limits.growth_base)
     try:
         return _Resolver(limits, budget).resolve(_Machine(data, limits, budget).load())
-    except CourseError:
-        if has_changed_line_ends(data):
-            raise CourseError(LINE_ENDS) from None
-        if is_text(data):
-            start = data[:40].decode("latin-1")
-            raise CourseError(f"not a pickle but text ({start!r} ...): download the file again") from None
-        raise
+    except CourseError as error:
+        convert, otherwise = "and pickle a dictionary of NumPy arrays", "get the .pkl file itself"
+        line = told(data, "a pickle", "a pickle", otherwise, convert)
+        named = (
+            isinstance(error, _Refused) and kind_of(data) is LINE_ENDS
+        )  # a name is said, whatever the ends
+        raise CourseError(line) if line and not named else error from None
 
 
 def read_file(path, most=Limits.file_bytes):
@@ -80,6 +79,10 @@ def read_file(path, most=Limits.file_bytes):
         raise CourseError(f"{path}: no such file") from None
     except OSError as error:
         raise CourseError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+class _Refused(CourseError):
+    """A name that no model file holds."""
 
 
 class _Budget:
@@ -240,6 +243,8 @@ class _File(io.BytesIO):
         line = super().readline()
         if not line.endswith(b"\n"):
             raise EOFError("a line without an end")
+        if line.endswith(b"\r\n"):  # no name or number ends so: it would be read, but wrongly
+            raise CourseError(f"{LINE_ENDS.name}: {LINE_ENDS.advice}")
         return line
 
 
@@ -296,7 +301,7 @@ class _Machine(pickle._Unpickler):
         if (module, name) not in _MEANINGS:
             text = f"{module[:80]}.{name[:80]}"
             text = text if text.isprintable() else ascii(text)
-            raise CourseError(f"""refuses to load {text}: a model file holds plain arrays, SciPy sparse
+            raise _Refused(f"""refuses to load {text}: a model file holds plain arrays, SciPy sparse
                 matrices and a few chumpy expressions, nothing else. Do not open this file with pickle unless
                 you know who made it""")
         return Name(module, name)
