@@ -37,8 +37,8 @@ MOST_OWN = 2_000  # cells that a student may add
 MOST_COPIES = 20  # of an exercise's cell that are kept
 KINDS = ("code", "markdown", "raw")
 DEFINED = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)|^(\w+)[ \t]*=(?!=)", re.MULTILINE)
-CONFLICTING = fold("""holds marks of a git merge conflict; resolve it, hand it in again: of what stands between
-        <<<<<<<, ======= and >>>>>>> keep what is right, and delete these lines.""")
+CONFLICTING = fold("""holds marks of a git merge conflict; resolve it, hand it in again: of what stands
+        between <<<<<<<, ======= and >>>>>>> keep what is right, and delete these lines.""")
 TO_DO = re.compile(r"^[ \t]*raise NotImplementedError", re.MULTILINE)
 
 

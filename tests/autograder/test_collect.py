@@ -529,7 +529,7 @@ def test_grades_in_the_worksheet(title, separator):
     text = roster.with_grades(data, grades | {"": 2})
     assert text.endswith("\r\n") and text.count("\r\n") == 5
     assert text.startswith(f"Identifier{separator}Full name{separator}")
-    rows[1][5], rows[2][5] = "7.5", "10"
+    rows[1][5], rows[2][5], rows[1][1] = "7.5", "10", "'=cmd|'/C calc'!A0"
     assert roster.table(text.encode())[0] == rows
 
 
