@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from course_lib.file_kind import BEGINNING, told
+
 from .repair import MOST_BYTES
 from .roster import unmixed
 
@@ -113,7 +115,8 @@ def _of_zip(item, opened, where, budget, depth=0):
     try:
         archive = zipfile.ZipFile(opened)
     except BROKEN as error:
-        yield Item(item.where, problem=f"a damaged zip ({printable(str(error))})")
+        instead = told(item.content(BEGINNING, whole=False), "a zip", "a zip archive", "pack it as a zip")
+        yield Item(item.where, problem=instead or f"a damaged zip ({printable(str(error))})")
         return
     with archive:
         entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]

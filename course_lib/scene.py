@@ -1,12 +1,10 @@
 """What is optimised: where the dolphin is and how it bends in every frame, its shape, its skin, the light."""
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
 from .errors import CourseError
-from .file_kind import told
+from .file_kind import check
 from .files import replacing
 
 # What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these and nothing else.
@@ -141,9 +139,9 @@ def load_tensors(path):
     except FileNotFoundError:
         raise CourseError(f"There is no file {path}. Fit a scene first, or give the right path.") from None
     except Exception as error:
-        what = told(Path(path), "a file of saved tensors", "a file of torch.save")
-        what = what or f"not a file of saved tensors, or it is truncated ({type(error).__name__})"
-        raise CourseError(f"{path} is {what}. Delete it and fit again, or take an intact copy.") from error
+        check(path, "a file of saved tensors", "a file of torch.save", "fit again, or take an intact copy")
+        raise CourseError(f"""{path} is not a file of saved tensors, or it is truncated
+            ({type(error).__name__}). Delete it and fit again, or take an intact copy.""") from error
 
 
 def init_translations(dataset, height=0.0):

@@ -16,6 +16,7 @@ import functools
 import io
 import math
 import pickle
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,10 +62,9 @@ def loads(data, limits=Limits()):
     except CourseError as error:
         convert, otherwise = "and pickle a dictionary of NumPy arrays", "get the .pkl file itself"
         line = told(data, "a pickle", "a pickle", otherwise, convert)
-        named = (
-            isinstance(error, _Refused) and kind_of(data) is LINE_ENDS
-        )  # a name is said, whatever the ends
-        raise CourseError(line) if line and not named else error from None
+        if not line or isinstance(error, _Refused) and kind_of(data) is LINE_ENDS:  # a name is always said
+            raise
+        raise CourseError(line) from None
 
 
 def read_file(path, most=Limits.file_bytes):
@@ -217,6 +217,7 @@ for _layout in ("csc", "csr", "coo"):
     for _module in (f".{_layout}", f"._{_layout}", "._arrays", ""):  # _arrays: SciPy 1.8 to 1.10
         for _type in ("matrix", "array"):
             _MEANINGS[f"scipy.sparse{_module}", f"{_layout}_{_type}"] = f"sparse {_layout}"
+_OTHER_LAYOUTS = re.compile(r"(lil|dok|dia|bsr)_(matrix|array)")
 for _module in ("ch", "ch_ops", "reordering"):
     for _class in CHUMPY_CLASSES:
         _MEANINGS[f"chumpy.{_module}", _class] = f"chumpy {_class}"
@@ -273,6 +274,9 @@ class _Machine(pickle._Unpickler):
             return f"the pickle ends after {end} bytes without its end mark: {again}"
         if ended:
             return f"the pickle breaks off at byte {self.position} of {end} ({error}): {again}"
+        if not self.operation and not self.file.getvalue()[end - 1 :].strip(b"\0"):
+            return f"""the file holds zeros alone from byte {end - 1} on, as where a download was cut
+                off: download or copy it again"""
         if not self.operation:  # between two of them: KeyError, no operation has this code
             return f"not a pickle: byte {end - 1} is {bytes(error.args)!r}"
         text = f"{type(error).__name__}: {error}"[:200]
@@ -298,6 +302,9 @@ class _Machine(pickle._Unpickler):
         self.operation = ""
 
     def find_class(self, module, name):
+        if module.startswith("scipy.sparse") and _OTHER_LAYOUTS.fullmatch(name):
+            raise CourseError(f"""holds a SciPy {name}, expected a csc, csr or coo matrix: convert it with its
+                method tocsc() where the file was made, and save that""")
         if (module, name) not in _MEANINGS:
             text = f"{module[:80]}.{name[:80]}"
             text = text if text.isprintable() else ascii(text)

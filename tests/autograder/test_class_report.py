@@ -284,6 +284,26 @@ def test_no_name_is_a_formula(tmp_path, name):
     assert made[1][0] == "Participant 1" and not any(BEGINS.match(cell) for row in made for cell in row)
 
 
+def test_cells_of_any_signs_are_no_formulas():
+    random.seed(1)
+    for _ in range(2_000):
+        texts = ["".join(random.choices("=+-@＝;,|\t\"' \n\u200bab", k=6)) for _ in range(9)]
+        rows = [[*map(roster.safe_cell, texts[i : i + 3]), 1.5] for i in (0, 3, 6)]
+        file = io.StringIO(newline="")
+        csv.writer(file).writerows(rows)
+        for separator in SEPARATORS:
+            parsed = csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=separator)
+            for cell in itertools.chain(*parsed):
+                assert not BEGINS.match(cell), (separator, cell, rows)
+
+
+@pytest.mark.parametrize(
+    "text", ["Núñez O'Brien", 'José, "Pepe"', "Lab; 1", "BIO 101 - A", "a+b@x.org", "é-è", ""]
+)
+def test_what_is_no_formula_stays(text):
+    assert roster.safe_cell(text) == text
+
+
 def test_an_id_that_is_a_formula_is_said(tmp_path):
     write_roster(tmp_path, roster.Student("a", "A", "B", "=cmd()@x.org", "1"))
     write_record(tmp_path, "a")

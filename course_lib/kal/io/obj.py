@@ -149,7 +149,7 @@ def _lines(path, what):
     except OSError as error:
         raise CourseError(f"""cannot read the {what} {path}: {error.strerror or error}; check the
             path""") from error
-    check(path, f"the {what}", "text", "export it as OBJ", data=data)
+    check(path, f"the {what}", "text", "export it as OBJ, with its MTL", data=data)
     pending, start = "", None
     for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), 1):
         start = start or number
