@@ -351,8 +351,8 @@ WORKSHEET = """Identifier, Full name, Email address, Status, Grade, Maximum Grad
 def _moodle_worksheet(course, lesson, students, totals, clean):
     """Moodle's grading worksheet with the grades: the one that was given when collecting, else one like it.
 
-    Moodle compares what a row says of earlier changes with what it knows, and takes over comments: so of a
-    worksheet that was given, nothing is changed but grades. -> text, "" for none
+    Moodle compares what a row says of earlier changes with what it knows, and takes over comments: of a
+    worksheet that was given, these stay, see `roster.with_grades`. -> text, "" for none
     """
     numbers = [(s, _participant(s, lesson.name)) for s in students]
     numbered = [(s, f"Participant {of}", *_points_in([lesson], s, totals)) for s, of in numbers if of]
@@ -365,8 +365,7 @@ def _moodle_worksheet(course, lesson, students, totals, clean):
     rows = []
     for s, participant, grade in numbered:
         who = participant, clean.name(f"{s.first_name} {s.last_name}".strip()), clean.key(s.email, s)
-        submitted = "-" if s.submitted in ("", "-") else clean.name(s.submitted)
-        rows.append([*who, "", grade, lesson.of, "Yes", submitted, "-", ""])
+        rows.append([*who, "", grade, lesson.of, "Yes", clean.name(s.submitted.strip("-")), "", ""])
     heads = [head.strip() for head in WORKSHEET.split(",")]
     return _csv(heads, rows) if rows else ""
 
@@ -378,7 +377,7 @@ def _importer_of(name):
 
 
 class Clean:
-    """Keeps spreadsheets from running a name that a student chose: '=cmd(...)' gets an apostrophe before it.
+    """Keeps spreadsheets from running what a student chose, see `roster.safe_cell`.
 
     Names may be changed so, since importers go by ids. An id or address that needs it is noted in `odd`.
     """
@@ -388,8 +387,7 @@ class Clean:
 
     def name(self, text):
         """A name that is no formula."""
-        text = "".join(c if c.isprintable() else " " for c in text)
-        return f"'{text}" if text.lstrip()[:1] in tuple("=+-@|%") else text
+        return roster.safe_cell(text)
 
     def key(self, text, student):
         """An id or address that is no formula."""

@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from course_lib.errors import CourseError
+from course_lib.file_kind import BEGINNING, told
 
 from .boundary import Refused, look
 from .repair import MOST_BYTES
@@ -145,19 +146,24 @@ def _opened(path):
 @functools.lru_cache(maxsize=1)
 def _export(path):
     """A zip that a system exported, kept open while its entries are asked for. -> ZipFile, its files"""
-    archive = zipfile.ZipFile(_opened(path))
+    archive = _zip_in(_opened(path))
     return archive, _files_of(archive)
+
+
+def _zip_in(file):
+    """The zip in an open file. Raises _Unreadable where there is none."""
+    try:
+        return zipfile.ZipFile(file)
+    except Exception as error:
+        file.seek(0)
+        instead = told(file.read(BEGINNING), "a zip", "a zip archive", "pack it as a zip")
+        raise _Unreadable(instead or f"a damaged zip ({printable(str(error))})") from None
 
 
 def _entries(path):
     """The files of an exported zip. -> list of paths in parts. Raises _Unreadable where it is none."""
     _export.cache_clear()  # another file may have come to this name
-    try:
-        entries = _export(path)[1]
-    except _Unreadable:
-        raise
-    except Exception as error:
-        raise _Unreadable(f"a damaged zip ({printable(str(error))})") from None
+    entries = _export(path)[1]
     if len(entries) > MOST_ENTRIES:
         raise _Unreadable(f"a zip of {len(entries):,} files; at most {MOST_ENTRIES:,} are looked at")
     return [_entry_path(entry) for entry in entries]
@@ -233,10 +239,7 @@ def _in_zip(item, data, shows, budget, depth):
         raise _Unreadable(f"a zip in {DEPTH} others, which is not looked into")
     if data.count(b"PK\x01\x02") > 2 * MOST_INNER:  # before they are all read as a list
         raise _Unreadable(f"a zip of very many files; at most {MOST_INNER:,} are looked at")
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except Exception as error:
-        raise _Unreadable(f"a damaged zip ({printable(str(error))})") from None
+    archive = _zip_in(io.BytesIO(data))
     entries = _files_of(archive)
     if not entries:
         raise _Unreadable("an empty zip")

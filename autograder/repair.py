@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 import nbformat
 
 from course_lib.errors import CourseError, fold
+from course_lib.file_kind import CONFLICT, Kind, has_conflict, kind_of
 
 MOST_BYTES = 64 * 2**20  # of a notebook; outputs and pictures included
 MOST_BRACKETS = 3_000_000  # [ and { in it: each becomes an object of 60 bytes or more when it is read
@@ -33,6 +34,8 @@ MOST_OWN = 2_000  # cells that a student may add
 MOST_COPIES = 20  # of an exercise's cell that are kept
 KINDS = ("code", "markdown", "raw")
 DEFINED = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)|^(\w+)[ \t]*=(?!=)", re.MULTILINE)
+CONFLICTING = fold("""holds marks of a git merge conflict; resolve it, hand it in again: of what stands
+        between <<<<<<<, ======= and >>>>>>> keep what is right, and delete these lines.""")
 TO_DO = re.compile(r"^[ \t]*raise NotImplementedError", re.MULTILINE)
 
 
@@ -65,7 +68,9 @@ def repair(data, name, release):
 def _read(data, name):
     """The JSON of a notebook's bytes, as a dict. Raises CourseError with what the bytes are instead."""
     if not data.strip(b"\0 \t\r\n"):
-        raise CourseError(f"{name}: the file is empty.")
+        zeros = ", zeros alone" if b"\0" in data else ""
+        raise CourseError(f"""{name}: the file is empty{zeros}. Open the notebook, save it, see that it has a
+            size, and hand it in again.""")
     if data.count(b"[") + data.count(b"{") > MOST_BRACKETS:
         raise CourseError(f"""{name}: holds far more than a notebook does. Delete its outputs, save it, and
             hand it in again.""")
@@ -78,8 +83,7 @@ def _read(data, name):
         raise CourseError(f"{name}: {_what_it_is(data, error)}") from None
     cells = document.get("cells", document.get("worksheets")) if isinstance(document, dict) else None
     if not isinstance(cells, list):
-        raise CourseError(f"""{name}: no notebook: it has no list of cells. Hand in the .ipynb file that
-            Jupyter or Colab saves.""")
+        raise CourseError(f"{name}: {_what_it_is(data)}")
     return document
 
 
@@ -98,21 +102,22 @@ def decoded(data, otherwise):
         return data.decode(otherwise, "replace")
 
 
-KNOWN_FILES = {b"pk\x03\x04": "a zip", b"%pdf": "a PDF", b"<": "a web page", b"\x89png": "a picture"}
-
-
-def _what_it_is(data, error):
-    """Why these bytes are no JSON, for the student."""
-    start = data[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for begins, what in KNOWN_FILES.items():
-        if start.startswith(begins):
-            return fold(f"""this is {what}, not a notebook. Hand in the .ipynb file (in Colab: File >
-                Download > Download .ipynb).""")
-    if start.startswith(b"{"):
+def _what_it_is(data, error=None):
+    """What these bytes are instead of a notebook, for the student. error: why they are no JSON"""
+    kind = kind_of(data)
+    if kind is CONFLICT:
+        return f"the notebook {CONFLICTING}"
+    if kind is not None and kind.name in ("a notebook", "JSON"):
+        if error is None:
+            return fold("""no notebook: it has no list of cells. Hand in the .ipynb file that Jupyter or Colab
+                saves.""")
         where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         return fold(f"""the notebook is damaged{where}, most likely cut off when it was saved or uploaded.
             Hand it in again.""")
-    return "this is text, not a notebook. Hand in the .ipynb file that Jupyter or Colab saves."
+    kind = kind or Kind("of an unknown kind")
+    advice = f": {kind.advice}" if kind.advice else ""
+    return fold(f"""this is {kind.name}, not a notebook{advice}. Hand in the .ipynb file (in Colab: File >
+        Download > Download .ipynb).""")
 
 
 @dataclass
@@ -440,6 +445,8 @@ def _notes_on(document, match):
     own = sum(match.is_free(i) and bool(cell.source.strip()) for i, cell in enumerate(match.cells))
     if own > MOST_OWN:
         notes.append(f"Of your {own:,} own cells the first {MOST_OWN:,} were kept.")
+    if any(has_conflict(cell.source.encode()) for cell in match.cells):
+        notes.append(f"A cell {CONFLICTING}")
     if not match.cells:
         notes.append("The notebook that you handed in has no cells.")
     if document.get("nbformat") != 4:

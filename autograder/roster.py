@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from course_lib.errors import CourseError
+from course_lib.file_kind import LINE_ENDS, TEXT, TEXT_COPY, UTF_16, kind_of, told
 
 from .records import json_text, read_json
 from .repair import decoded
@@ -50,11 +51,15 @@ COLUMNS = {
     "identifier": "identifier",
     "submitted": """lastmodifiedsubmission zuletztgeandertabgabe dernieremodificationtravailremis
         ultimamodificacionentrega ultimamodificaconsegna laatstgewijzigdinzending ultimamodificacaoenvio""",
+    "marked": """lastmodifiedgrade zuletztgeandertbewertung dernieremodificationnote
+        ultimamodificacioncalificacion ultimamodificavalutazione laatstgewijzigdcijfer
+        ultimamodificacaonota""",
     "grade": "grade bewertung note calificacion valutazione nota cijfer karakter betyg arvosana ocena",
 }
 IDENTIFIERS = "id identifiant identificador identificatie".split()  # Moodle's Identifier in other languages
 # A value of that column, after `letters`.
 PARTICIPANT = re.compile(r"(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni)[a-z]*\d+")
+READ_AS_CSV = (TEXT, UTF_16, TEXT_COPY, LINE_ENDS, None)
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
@@ -154,10 +159,10 @@ def students_in(path):
         data = Path(path).read_bytes()
     except OSError as error:
         raise CourseError(f"{path}: cannot be read ({error.strerror}).") from None
-    if data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")):
-        raise CourseError(f"""{path}: this is a zip or a workbook, not a csv. --roster is the list of the
-            class; what was handed in is named without it. Save a workbook as CSV UTF-8 in the spreadsheet
-            program.""")
+    if kind_of(data) not in READ_AS_CSV:
+        other = told(data, "a csv", "", "save it as CSV UTF-8 in the spreadsheet program")
+        raise CourseError(f"""{path}: {other}. --roster is the list of the class; what was handed in is named
+            without it.""")
     try:
         rows = [row for row in table(data)[0] if any(value.strip() for value in row)]
     except csv.Error as error:
@@ -219,12 +224,32 @@ def _columns(rows):
     return where
 
 
+SIGNS = "=+@|%＝＋－＠｜％﹢﹣﹦﹫−-"  # the full-width and small ones are taken for the others
+# A sign at the beginning of a text, or where a separator begins a cell: behind quotes and spaces. A space is
+# a separator, too, unless the sign stands alone as in "A - B".
+FORMULA = re.compile(rf'((?:^|[,;:|])[\s"]*|\s"*(?=.\S))(?=[{SIGNS}])')
+
+
+def safe_cell(text):
+    """A text of which no spreadsheet makes a formula, with whatever separator it opens the table. -> text
+
+    A spreadsheet runs a cell that begins with = + - @, their full-width forms, tab or line end. It may split
+    lines at other signs than this table does, and may drop quotes, spaces and what has no width: "x;=cmd()"
+    is two cells to it. So an apostrophe stands before each such sign, and what is not printable is a space.
+    Source: OWASP, CSV Injection. (| and % begin commands of old spreadsheets: DDE.)
+    """
+    return FORMULA.sub(r"\1'", "".join(c if c.isprintable() else " " for c in text))
+
+
 def with_grades(data, grades):
     """Moodle's grading worksheet with grades.
 
-    For Moodle, which takes it back only as it gave it, row for row. data: the worksheet's bytes; grades:
-    {"Participant 123": number, or "" which leaves the cell as it is} -> text, or None where the columns of
-    identifiers and grades are not known
+    data: the worksheet's bytes; grades: {"Participant 123": number, or "" which leaves the cell as it is}
+    -> text, or None where the columns of identifiers and grades are not known
+
+    Moodle reads the identifier, the grade, the time of the last one and the teacher's comments behind it:
+    these stay as they are. All before that time may come from students (everything, where no column is known
+    as that), and goes through `safe_cell`. Source: Moodle, mod/assign/feedback/offline/importgradeslib.php.
     """
     rows, separator = table(data)
     lines = [row for row in rows if any(value.strip() for value in row)]
@@ -233,12 +258,14 @@ def with_grades(data, grades):
     if identifier is None or grade is None:
         return None
     given = {_digits(participant): points for participant, points in grades.items() if _digits(participant)}
+    last = where.get("marked", max(map(len, lines)))
     for row in lines[1:]:
+        for at, cell in enumerate(row[:last]):
+            row[at] = cell if at == grade or cell == "-" else safe_cell(cell)
         points = given.get(_digits(row[identifier])) if identifier < len(row) else None
         if points not in (None, ""):
             row += [""] * (grade + 1 - len(row))
             row[grade] = points
-    # Names that begin like a formula are left as Moodle gave them: the table goes back to Moodle only.
     file = io.StringIO(newline="")
     csv.writer(file, delimiter=separator, lineterminator="\r\n").writerows(rows)
     return file.getvalue()
@@ -251,11 +278,11 @@ def _digits(text):
 def table(data):
     """A csv's bytes, of any usual encoding and separator. -> list of rows, the separator"""
     text = decoded(data, "cp1252").replace("\0", "")
-    told = re.match(r"sep=(.)\r?\n", text)  # Excel's hint
-    if told:
-        text = text[told.end() :]
+    hint = re.match(r"sep=(.)\r?\n", text)  # Excel's
+    if hint:
+        text = text[hint.end() :]
     first = re.sub(r'"[^"]*"', "", text.lstrip().split("\n")[0])
-    separator = told[1] if told else max(",;\t", key=first.count)
+    separator = hint[1] if hint else max(",;\t", key=first.count)
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator)), separator
 
 

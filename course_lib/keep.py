@@ -24,6 +24,7 @@ from pathlib import Path
 
 from . import files
 from .errors import CourseError
+from .file_kind import told
 from .machine import get_ipython, on_colab
 
 FOLDER = "my_work"
@@ -118,7 +119,8 @@ def bring_back(folder="."):
                 return f"{ZIP} was left alone: it holds far more than functions of yours."
             texts = {name: packed.read(entry).decode("utf-8") for name, entry in entries.items()}
     except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, NotImplementedError) as error:
-        return f"{ZIP} cannot be read ({error}): your own work was not brought back."
+        reason = told(source, "a zip", "a zip archive") or error
+        return f"{ZIP} cannot be read ({reason}): your own work was not brought back."
     if not texts:
         return f"{ZIP} was left alone: there is none of your functions in it."
     for name, text in texts.items():

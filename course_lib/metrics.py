@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .assets.clip_files import open_npz
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -30,7 +32,7 @@ class Truth:
 def load_truth(path, num_frames=None):
     """Reads truth.npz (see assets/README.md for its arrays); the first `num_frames` frames of it."""
     frames = slice(num_frames)
-    with np.load(path, allow_pickle=False) as data:
+    with open_npz(path) as data:
         offsets = torch.from_numpy(data["vertices_tenth_mm"][frames].astype(np.float32)) * 1e-4  # (T, V, 3)
         width = int(data["size_wh"][0])
         masks = np.unpackbits(data["masks_packed"][frames], axis=-1)[..., :width].astype(bool)

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from .errors import CourseError
+from .file_kind import check
 from .files import replacing
 
 # What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these and nothing else.
@@ -138,6 +139,7 @@ def load_tensors(path):
     except FileNotFoundError:
         raise CourseError(f"There is no file {path}. Fit a scene first, or give the right path.") from None
     except Exception as error:
+        check(path, "a file of saved tensors", "a file of torch.save", "fit again, or take an intact copy")
         raise CourseError(f"""{path} is not a file of saved tensors, or it is truncated
             ({type(error).__name__}). Delete it and fit again, or take an intact copy.""") from error
 

@@ -27,6 +27,7 @@ from . import files
 from .assets import clip_files
 from .assets.clip_files import MASK_SUFFIXES, one_line
 from .errors import CourseError, fold
+from .file_kind import check
 from .machine import choose_device, has_module
 from .progress import tqdm
 
@@ -158,6 +159,7 @@ def load_predictor(checkpoint, device, overrides=()):
             predictor = build_sam2_video_predictor(configs[path.name], str(path), **options)
     except Exception as error:  # network, disk, a damaged or foreign file: each library has its own
         _raise_if_memory(error, device)
+        check(path, "weights of SAM-2", "a file of torch.save")
         raise CourseError(f"""SAM-2's weights {checkpoint} could not be loaded ({type(error).__name__}:
             {one_line(error)[:200]}). They come from huggingface.co once, 0.2 to 0.9 GB. Mend that, name a
             file that you have with --checkpoint, or use --method tracker.""") from None

@@ -1,17 +1,22 @@
 """Reading a clip's files: numbered images, masks, altitudes, prompts. What cannot be read says why."""
 
+import contextlib
 import json
+import zipfile
+import zlib
 
 import numpy as np
 from PIL import Image
 
 from ..dolphin_model.model_file import load_array
 from ..errors import CourseError
+from ..file_kind import check
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 MASK_SUFFIXES = (".png",)
 MAX_PIXELS = 50_000_000  # of one frame
 ALTITUDES_BEFORE = 50  # the tutorial's 500 altitudes begin this many frames before its clip
+_IMAGE = ("a whole JPEG or PNG image", "a picture (JPEG or PNG)", "export it as JPEG or PNG")
 _JUNK = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
 
@@ -61,6 +66,7 @@ def open_image(path):
     except FileNotFoundError:
         raise CourseError(f"{path}: no such file, expected an image") from None
     except Exception as error:  # Pillow's readers raise many kinds for a damaged file
+        check(path, *_IMAGE)
         raise CourseError(f"""{path}: not a whole JPEG or PNG image ({_reason(error, path)}); copy or import
             it again""") from None
     width, height = image.size
@@ -76,6 +82,7 @@ def decode_image(image, path, mode):
         image.load()
         return image if image.mode == mode else image.convert(mode)
     except Exception as error:  # Pillow's readers raise many kinds for a damaged file
+        check(path, *_IMAGE)
         raise CourseError(f"""{path}: is truncated or damaged ({_reason(error, path)}), expected a whole
             image; copy or import it again""") from None
 
@@ -180,11 +187,27 @@ def read_json(path):
         n_bytes = path.stat().st_size
         if n_bytes > 1 << 24:
             raise CourseError(f"{path}: is {n_bytes} bytes long, expected a short JSON file")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise CourseError(f"{path}: no such file, expected JSON") from None
     except (OSError, ValueError, RecursionError) as error:
+        check(path, "a JSON file", "JSON")
         raise CourseError(f"{path}: not a JSON file ({one_line(error)}); mend it or copy it again") from None
+
+
+@contextlib.contextmanager
+def open_npz(path):
+    """The arrays of an .npz file, numbers alone, each read when it is asked for. Raises CourseError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > 1 << 30:
+                raise CourseError(f"{path}: unpacks to more than 1 GiB, expected the arrays of a clip")
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        check(path, "a whole .npz file", "a NumPy archive (.npz)", convert="and save it with numpy.savez")
+        raise CourseError(f"""{path}: not a whole .npz file of numbers ({one_line(error)}); copy it
+            again""") from None
 
 
 def is_junk(name):

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,23 +197,15 @@ def _check_image(path, is_mask):
 
 
 def _check_truth(path, n_frames, size):
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > 1 << 30:
-                raise CourseError(f"""{path}: unpacks to more than 1 GiB, expected the truth of {n_frames}
-                    frames""")
-        with np.load(path, allow_pickle=False) as truth:
-            for name, layout in TRUTH.items():
-                if name not in truth.files:
-                    raise CourseError(f"{path}: has no array {name}, expected {', '.join(TRUTH)}")
-                array, layout = truth[name], layout.replace("T", str(n_frames))
-                if not fits(array.shape, layout):
-                    expected = spell(re.sub("[A-Z]", "None", layout))
-                    raise CourseError(f"""{path}: {name} has shape {array.shape}, expected {expected} for
-                        {n_frames} frames""")
-                if name == "size_wh" and size is not None and tuple(array.tolist()) != size:
-                    raise CourseError(f"""{path}: was made for frames of {array.tolist()}, expected
-                        {list(size)}""")
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise CourseError(f"""{path}: not a whole .npz file of numbers ({clip_files.one_line(error)}); copy it
-            again""") from None
+    with clip_files.open_npz(path) as truth:
+        for name, layout in TRUTH.items():
+            if name not in truth.files:
+                raise CourseError(f"{path}: has no array {name}, expected {', '.join(TRUTH)}")
+            array, layout = truth[name], layout.replace("T", str(n_frames))
+            if not fits(array.shape, layout):
+                expected = spell(re.sub("[A-Z]", "None", layout))
+                raise CourseError(f"""{path}: {name} has shape {array.shape}, expected {expected} for
+                    {n_frames} frames""")
+            if name == "size_wh" and size is not None and tuple(array.tolist()) != size:
+                raise CourseError(f"""{path}: was made for frames of {array.tolist()}, expected
+                    {list(size)}""")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .. import files
 from ..errors import CourseError, fold
+from ..file_kind import check
 from . import clip_files
 from .clip_files import is_junk, one_line, printable
 from .inspection import inspect_pack
@@ -111,6 +112,7 @@ def _unpack(zip_path, target, limits):
                 with archive.open(entries[name]) as source, path.open("xb") as out:
                     shutil.copyfileobj(source, out)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError) as error:
+        check(zip_path, "a whole zip file", "a zip archive", "pack model/ and data/ into a zip")
         raise CourseError(f"""{zip_path}: not a whole zip file ({one_line(error)}); download it
             again""") from None
     except NotImplementedError as error:

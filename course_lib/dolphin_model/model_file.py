@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import CourseError
+from ..file_kind import check
 from ..kal.io.obj import ignore_error_handler, import_mesh
 from ..shapes import fits, spell
 from .pickled_values import brief
@@ -91,7 +92,9 @@ def load_keypoints(path, n_vertices):
 
 def load_array(path):
     """A .npy file of numbers; pickled objects, truncated files and other files raise CourseError."""
-    file = io.BytesIO(read_file(path))
+    data = read_file(path)
+    file = io.BytesIO(data)
+    npy = "a .npy file", "a NumPy array (.npy)", "save the numbers as such", "and save it with numpy.save"
     try:
         version = np.lib.format.read_magic(file)
         if version not in ((1, 0), (2, 0)):
@@ -99,12 +102,14 @@ def load_array(path):
         read_header = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
         shape, fortran_order, dtype = read_header(file)
     except (ValueError, EOFError, TypeError, SyntaxError) as error:
+        check(path, *npy, data=data)
         raise CourseError(f"{path}: not a .npy file ({error}); copy or download it again") from None
     if dtype.kind not in "biuf":
         raise CourseError(f"{path}: holds values of type {dtype}, expected numbers")
     raw = file.read()
     n_bytes = dtype.itemsize * math.prod(shape)
     if n_bytes != len(raw):
+        check(path, *npy, data=data)
         raise CourseError(f"""{path}: an array of shape {shape} and type {dtype} should have {n_bytes} bytes,
             but {len(raw)} were found; copy or download it again""")
     return np.frombuffer(bytearray(raw), dtype=dtype).reshape(shape, order="F" if fortran_order else "C")

@@ -16,13 +16,14 @@ import functools
 import io
 import math
 import pickle
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import CourseError
-from .file_kind import LINE_ENDS, check_beginning, has_changed_line_ends, is_text
+from ..file_kind import LINE_ENDS, kind_of, told
 from .pickled_values import CHUMPY_CLASSES, Name, StandIn, brief, evaluate
 
 
@@ -55,17 +56,15 @@ def load_pickle(path, limits=Limits()):
 
 def loads(data, limits=Limits()):
     """The same as `load_pickle`, for bytes."""
-    check_beginning(data)
     budget = _Budget(limits.growth * len(data) + limits.growth_base)
     try:
         return _Resolver(limits, budget).resolve(_Machine(data, limits, budget).load())
-    except CourseError:
-        if has_changed_line_ends(data):
-            raise CourseError(LINE_ENDS) from None
-        if is_text(data):
-            start = data[:40].decode("latin-1")
-            raise CourseError(f"not a pickle but text ({start!r} ...): download the file again") from None
-        raise
+    except CourseError as error:
+        convert, otherwise = "and pickle a dictionary of NumPy arrays", "get the .pkl file itself"
+        line = told(data, "a pickle", "a pickle", otherwise, convert)
+        if not line or isinstance(error, _Refused) and kind_of(data) is LINE_ENDS:  # a name is always said
+            raise
+        raise CourseError(line) from None
 
 
 def read_file(path, most=Limits.file_bytes):
@@ -80,6 +79,10 @@ def read_file(path, most=Limits.file_bytes):
         raise CourseError(f"{path}: no such file") from None
     except OSError as error:
         raise CourseError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+class _Refused(CourseError):
+    """A name that no model file holds."""
 
 
 class _Budget:
@@ -214,6 +217,7 @@ for _layout in ("csc", "csr", "coo"):
     for _module in (f".{_layout}", f"._{_layout}", "._arrays", ""):  # _arrays: SciPy 1.8 to 1.10
         for _type in ("matrix", "array"):
             _MEANINGS[f"scipy.sparse{_module}", f"{_layout}_{_type}"] = f"sparse {_layout}"
+_OTHER_LAYOUTS = re.compile(r"(lil|dok|dia|bsr)_(matrix|array)")
 for _module in ("ch", "ch_ops", "reordering"):
     for _class in CHUMPY_CLASSES:
         _MEANINGS[f"chumpy.{_module}", _class] = f"chumpy {_class}"
@@ -240,6 +244,8 @@ class _File(io.BytesIO):
         line = super().readline()
         if not line.endswith(b"\n"):
             raise EOFError("a line without an end")
+        if line.endswith(b"\r\n"):  # no name or number ends so: it would be read, but wrongly
+            raise CourseError(f"{LINE_ENDS.name}: {LINE_ENDS.advice}")
         return line
 
 
@@ -268,6 +274,9 @@ class _Machine(pickle._Unpickler):
             return f"the pickle ends after {end} bytes without its end mark: {again}"
         if ended:
             return f"the pickle breaks off at byte {self.position} of {end} ({error}): {again}"
+        if not self.operation and not self.file.getvalue()[end - 1 :].strip(b"\0"):
+            return f"""the file holds zeros alone from byte {end - 1} on, as where a download was cut
+                off: download or copy it again"""
         if not self.operation:  # between two of them: KeyError, no operation has this code
             return f"not a pickle: byte {end - 1} is {bytes(error.args)!r}"
         text = f"{type(error).__name__}: {error}"[:200]
@@ -293,10 +302,13 @@ class _Machine(pickle._Unpickler):
         self.operation = ""
 
     def find_class(self, module, name):
+        if module.startswith("scipy.sparse") and _OTHER_LAYOUTS.fullmatch(name):
+            raise CourseError(f"""holds a SciPy {name}, expected a csc, csr or coo matrix: convert it with its
+                method tocsc() where the file was made, and save that""")
         if (module, name) not in _MEANINGS:
             text = f"{module[:80]}.{name[:80]}"
             text = text if text.isprintable() else ascii(text)
-            raise CourseError(f"""refuses to load {text}: a model file holds plain arrays, SciPy sparse
+            raise _Refused(f"""refuses to load {text}: a model file holds plain arrays, SciPy sparse
                 matrices and a few chumpy expressions, nothing else. Do not open this file with pickle unless
                 you know who made it""")
         return Name(module, name)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CourseError
+from ..file_kind import check
 from ..files import replacing
 from ..shapes import fits
 from .values import as_array, to_uint8
@@ -99,6 +100,7 @@ def video_data_uri(path):
     except OSError as error:
         raise CourseError(f"cannot read the video {path}: {error.strerror or error}.") from error
     if data[4:8] != b"ftyp":
+        check(path, "an mp4 video", "", "write it with course_lib.show.write_video", data=data)
         raise CourseError(f"""{path} is not an mp4 video ({len(data)} bytes); write it with
             course_lib.show.write_video.""")
     return "data:video/mp4;base64," + base64.b64encode(data).decode("ascii")

@@ -2,7 +2,10 @@
 
 import csv
 import errno
+import io
+import itertools
 import os
+import random
 import re
 import zipfile
 
@@ -216,7 +219,7 @@ def test_moodles_worksheet_comes_back_with_grades_alone_and_feedback_packed(tmp_
     zoe = "Participant 31;Zoë O_Brien;zoe@x.org;Submitted;10,00;35,00;"
     sheet = f"{heads}Last modified (grade);Feedback comments\r\n"
     sheet += f"{zoe}Saturday, 28 November 2026, 9:00 AM;Good work\r\n"
-    sheet += "Participant 32;=Al;al@x.org;No submission;;35,00;-;\r\n"
+    sheet += "Participant 32;=Al;al@x.org;No submission;;35,00;-;- what the teacher wrote\r\n"
     write(roster.worksheet_path(tmp_path, LESSON), sheet)
     write_record(tmp_path, "zoe", (20.0, 12.5))
     known = [roster.Student("zoe", "Zoë", "O_Brien"), roster.Student("al", "=Al")]
@@ -225,23 +228,81 @@ def test_moodles_worksheet_comes_back_with_grades_alone_and_feedback_packed(tmp_
     write_roster(tmp_path, *known)
     folder = class_report.write_report(tmp_path).parent
     graded = (folder / f"grades-moodle-{LESSON}.csv").read_bytes()
-    assert graded == sheet.replace("10,00", "32.5").encode()
+    assert graded == sheet.replace("10,00", "32.5").replace("=Al", "'=Al").encode()
     with zipfile.ZipFile(folder / f"feedback-moodle-{LESSON}.zip") as packed:
         assert packed.namelist() == [f"Zoë O Brien_31_assignsubmission_file_{LESSON}.html"]
         assert packed.read(packed.namelist()[0]).decode() == feedback(tmp_path, "zoe")
 
 
 FORMULAS = ["=1+1", "+49", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", "|calc", "%0a=1", "\n=1"]
+FORMULAS += ["＝1", "＋1", "－1", "＠A1", "\u200b=1", "\ufeff=1", "\u202e=1", "\u00a0=1", "''"]
+FORMULAS += [
+    "x;=cmd()",
+    "x\t=1",
+    "x|=1",
+    "x,=1",
+    "x\n=1",
+    "x;\u200b=1",
+    'x;"=1"',
+    'x";"=1',
+    '"=1',
+    "x; ＝1",
+    "x;;=1",
+]
+FORMULAS += ["|=1", '";=1', 'x;"', "x;", "'=1;-1", "=cmd|'/C calc'!A0", 'a";"-1', "x :=1", "x =1", "\t\t+1"]
+SEPARATORS = [",", ";", "\t", "|"]
+BEGINS = re.compile(r"""["\s\u200b\ufeff\u202e]*[=+\-@|%＝＋－＠]|[\t\r\n]""")
+
+
+def worksheet(name):
+    """Moodle's grading worksheet with a student of this name, who wrote it as an online text, too."""
+    heads = "Identifier,Full name,Email address,Status,Grade,Online text,Last modified (grade)".split(",")
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([heads, ["Participant 1", f"x{name}", "a@x.org", "Submitted", "", name, ""]])
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_no_name_is_a_formula(tmp_path, name):
-    write_roster(tmp_path, roster.Student("a", name, name, "a@x.org", "1", section=name))
+    """Whatever separator a table is opened with."""
+    a = roster.Student("a", name, name, "a@x.org", "1", section=name, participants={LESSON: "Participant 1"})
+    write_roster(tmp_path, a)
     write_record(tmp_path, "a")
+    given = worksheet(name)
+    write(roster.worksheet_path(tmp_path, LESSON), given)
     _, said = reported(tmp_path)
-    for cell in [cell for file in TABLES for row in rows(tmp_path, file) for cell in row]:
-        assert not re.match(r"[\t\r]|\s*[=+@|%-]", cell), cell
+    tables = {path.name: path.read_text() for path in (tmp_path / "grading" / "report").glob("*.csv")}
+    assert tables.keys() == {*TABLES, f"grades-moodle-{LESSON}.csv"}
+    for separator, (file, text) in itertools.product(SEPARATORS, tables.items()):
+        for cell in itertools.chain(*csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
+            assert not BEGINS.match(cell), (file, separator, cell)
     assert not said  # ids are as they were: every importer finds them
+    assert {row[3] for row in rows(tmp_path, "grades.csv")[1:]} == {"a"}
+    assert rows(tmp_path, f"grades-moodle-{LESSON}.csv")[1][4] == "35.0"
+    write(roster.worksheet_path(tmp_path, LESSON), "")  # then the table is made
+    reported(tmp_path)
+    made = rows(tmp_path, f"grades-moodle-{LESSON}.csv")
+    assert made[1][0] == "Participant 1" and not any(BEGINS.match(cell) for row in made for cell in row)
+
+
+def test_cells_of_any_signs_are_no_formulas():
+    random.seed(1)
+    for _ in range(2_000):
+        texts = ["".join(random.choices("=+-@＝;,|\t\"' \n\u200bab", k=6)) for _ in range(9)]
+        rows = [[*map(roster.safe_cell, texts[i : i + 3]), 1.5] for i in (0, 3, 6)]
+        file = io.StringIO(newline="")
+        csv.writer(file).writerows(rows)
+        for separator in SEPARATORS:
+            parsed = csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=separator)
+            for cell in itertools.chain(*parsed):
+                assert not BEGINS.match(cell), (separator, cell, rows)
+
+
+@pytest.mark.parametrize(
+    "text", ["Núñez O'Brien", 'José, "Pepe"', "Lab; 1", "BIO 101 - A", "a+b@x.org", "é-è", ""]
+)
+def test_what_is_no_formula_stays(text):
+    assert roster.safe_cell(text) == text
 
 
 def test_an_id_that_is_a_formula_is_said(tmp_path):

@@ -386,6 +386,8 @@ def test_encrypted_truncated_and_lying_zips(course):
     says(reasons(result), "encrypted (of joerg", "a damaged zip", "cannot be read (")
     broken = lay(course.tmp, {"broken.zip": whole[:100]}) / "broken.zip"
     assert "broken.zip: a damaged zip" in reasons(course.take(broken, csv=None))
+    page = lay(course.tmp, {"page.zip": b"<!DOCTYPE html><title>Log in</title>"}) / "page.zip"
+    assert "page.zip: not a zip but a web page: download" in reasons(course.take(page, csv=None))
 
 
 # --- Moodle
@@ -529,7 +531,7 @@ def test_grades_in_the_worksheet(title, separator):
     text = roster.with_grades(data, grades | {"": 2})
     assert text.endswith("\r\n") and text.count("\r\n") == 5
     assert text.startswith(f"Identifier{separator}Full name{separator}")
-    rows[1][5], rows[2][5] = "7.5", "10"
+    rows[1][5], rows[2][5], rows[1][1] = "7.5", "10", "'=cmd|'/C calc'!A0"
     assert roster.table(text.encode())[0] == rows
 
 
@@ -884,9 +886,17 @@ def test_who_is_new_in_the_class_is_told(course):
         ("id,first_name\n", "no student"),
         ("id\nx/y\nx_y\n", "two students would have the id 'x_y'"),
         ("First name,Last name\nAnn,Smith\nAnn,Smith\nAnn ,Smith\n", "two students"),
-        (b"PK\x03\x04", "a zip or a workbook"),
-        (zipped({}), "a zip or a workbook, not a csv"),
+        (b"PK\x03\x04", "not a csv but a zip archive"),
+        (zipped({}), "not a csv but a zip archive"),
         (zipped({"a.ipynb": b""}), "handed in is named without it"),
+        (zipped({"[Content_Types].xml": b""}), "a workbook or document: save it as CSV UTF-8"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook or document: save it as CSV UTF-8"),
+        ("<!DOCTYPE html><title>Log in to the site</title>", "a web page: download the file again"),
+        ("<html>".encode("utf-16"), "a web page"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "`git lfs pull`"),
+        ("id,last_name\n<<<<<<< HEAD\na,A\n=======\na,B\n>>>>>>> main\n", "a git merge conflict: resolve it"),
+        (notebook(), "not a csv but a notebook"),
+        (bytes(100), "zeros alone"),
         ("id,last_name\n,\n-,\n", "without name"),
         ('id,"' + "x" * 200_000, "no table"),
     ],

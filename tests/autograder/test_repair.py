@@ -268,6 +268,21 @@ SAYS = {
     "cells_no_list": "no list of cells",
     "nested_deep": "nested too deep",
     "a_million_brackets": "far more than a notebook",
+    "conflict": "holds marks of a git merge conflict; resolve it, hand it in again",
+    "conflict_indented": "holds marks of a git merge conflict; resolve it, hand it in again",
+    "lfs_pointer": "a git-LFS pointer, not a notebook: run `git lfs pull`",
+    "shortcut_of_drive": "a shortcut of Google Drive, not a notebook: open it in a browser",
+    "in_a_string": "JSON within a string, encoded twice, not a notebook: save it without",
+    "printed_dictionary": "a Python dictionary as text, not a notebook: save it with json.dump",
+    "in_base64": r"text in base64, .* not a notebook: decode it \(base64 -d\). Hand in the .ipynb file",
+    "percent_format": "text of a Python program, not a notebook. Hand in the .ipynb file",
+    "gzipped": r"compressed by gzip, not a notebook: unpack it \(gzip -d\)",
+    "in_utf_16_without_a_mark": "damaged at character",
+    "pdf": "this is a PDF, not a notebook",
+    "picture": r"this is a picture \(JPEG or PNG\), not a notebook",
+    "document": "this is a workbook or document, not a notebook",
+    "link_as_text": "this is a link as text, not a notebook: copy the file that it names",
+    "mail": "this is a mail, not a notebook: save the file that is attached",
     "of_another_course": "none of its 2 cells",
 }
 
@@ -277,6 +292,18 @@ def test_what_is_no_notebook_is_said_in_a_line(name, mend, solved):
     with pytest.raises(CourseError, match=SAYS[name]) as error:
         mend(mangle.BROKEN[name](solved[NAME]))
     assert "\n" not in str(error.value) and str(error.value).startswith(f"{NAME}.ipynb: ")
+
+
+def test_marks_of_a_conflict_in_a_cell_are_told_and_the_rest_is_graded(mend, releases, solved):
+    """As tools leave them that merge cells and not lines: the notebook can be read."""
+    submitted = copy.deepcopy(solved[NAME])
+    cell = mangle.exercises(submitted)[0]
+    own = mangle.text(cell)
+    cell["source"] = f"<<<<<<< local\n{own}\n=======\n{own}\n>>>>>>> remote"
+    repaired = mend(submitted)
+    is_whole(repaired, releases[NAME])
+    assert [note for note in repaired.notes if "holds marks of a git merge conflict; resolve it" in note]
+    assert not any("conflict" in note for note in mend(solved[NAME]).notes)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])

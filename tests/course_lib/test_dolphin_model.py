@@ -359,7 +359,7 @@ HUGE = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1125899906842624,)}"
     ("data", "message"),
     [
         (pickle.dumps([1], 4), "not a .npy file"),
-        (b"", "not a .npy file"),
+        (b"", "the file is empty"),
         (NPY, "not a .npy file"),
         (NPY + b"\x01\x00\xff\xff{", "not a .npy file"),
         (NPY + b"\x01\x00\x02\x00{}", "not a .npy file"),

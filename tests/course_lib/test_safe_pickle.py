@@ -109,12 +109,39 @@ def test_arrays_can_be_written_to_and_share_nothing():
 @pytest.mark.parametrize("form", ["csc", "csr", "coo"])
 def test_sparse_matrices_of_all_versions_of_scipy(form, module, kind):
     dense = np.array([[0, 1.5, 0, 2], [0, 0, 0, 0], [3, 0, 0, 4]])
-    matrix = getattr(sparse, f"{form}_{kind}")(dense)
-    data, other = pickle.dumps(matrix, 2), f"scipy.sparse{module.format(form)}\n"
-    data = data.replace(f"scipy.sparse._{form}\n".encode(), other.encode())
-    for core in (b"numpy._core.", b"numpy.core."):  # from NumPy 2; up to NumPy 1
-        result = loads(data.replace(b"numpy._core.", core))
-        assert np.array_equal(result.toarray(), dense)
+    matrix, other = getattr(sparse, f"{form}_{kind}")(dense), f"scipy.sparse{module.format(form)}\n"
+    for protocol in range(3):  # those of Python 2, with its names of modules
+        data = pickle.dumps(matrix, protocol).replace(f"scipy.sparse._{form}\n".encode(), other.encode())
+        assert b"copy_reg" in data or protocol == 2
+        for core in (b"numpy._core.", b"numpy.core."):  # from NumPy 2; up to NumPy 1
+            result = loads(data.replace(b"numpy._core.", core))
+            assert np.array_equal(result.toarray(), dense)
+
+
+@pytest.mark.parametrize("form", ["lil", "dok", "dia", "bsr"])
+@pytest.mark.parametrize("module", ["._{}", ".{}", "._arrays"])
+def test_other_layouts_are_said_to_be_converted(form, module):
+    matrix = getattr(sparse, f"{form}_matrix")(np.eye(4))
+    data = pickle.dumps({"J_regressor": matrix}, 2)
+    data = data.replace(f"scipy.sparse._{form}\n".encode(), f"scipy.sparse{module.format(form)}\n".encode())
+    with pytest.raises(CourseError, match=f"^holds a SciPy {form}_matrix, expected .* csc.* tocsc"):
+        loads(data)
+
+
+@pytest.mark.parametrize("numpy", ["numpy.core", "numpy._core"])
+@pytest.mark.parametrize("protocol", range(3))
+def test_what_the_published_models_hold(protocol, numpy):
+    """chumpy.ch.Ch, chumpy.reordering.Select and scipy.sparse.csc.csc_matrix, as SMPL, SMAL and MANO do."""
+    directions = chumpy.array(np.arange(60.0).reshape(4, 3, 5))
+    regressor = sparse.csc_matrix(np.eye(2, 4))
+    model = {"v_template": chumpy.array(np.ones((4, 3))), "shapedirs": directions[:, :, :2]}
+    model |= {"J_regressor": regressor, "f": np.zeros((2, 3), np.uint32), "bs_style": "lbs"}
+    model["kintree_table"] = np.array([[2**32 - 1, 0], [0, 1]], np.uint32)
+    data = pickle.dumps(model, protocol).replace(b"numpy._core.", f"{numpy}.".encode())
+    read = loads(data.replace(b"scipy.sparse._csc\n", b"scipy.sparse.csc\n"))
+    assert np.array_equal(read["shapedirs"], directions.r[:, :, :2]) and read["bs_style"] == "lbs"
+    assert np.array_equal(read["J_regressor"].toarray(), np.eye(2, 4))
+    assert np.array_equal(read["kintree_table"], model["kintree_table"])
 
 
 def test_python_2_pickles():
@@ -298,6 +325,10 @@ def test_other_files_are_called_by_their_name(case, tmp_path):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_changed_line_ends_are_told(protocol):
+    """No word as of a hostile file; of protocol 0 also where all could be read, but wrongly."""
+    if protocol == 0:
+        with pytest.raises(CourseError, match="line ends were changed"):
+            loads(pickle.dumps({"bs_type": [1, 2]}, 0).replace(b"\n", b"\r\n"))
     data = pickle.dumps({"v_template": np.arange(30.0), 10: "a\nb\n", "parts": [10, 2570]}, protocol)
     assert b"\n" in data and len(loads(data)) == 3
     with pytest.raises(CourseError, match="line ends were changed from LF to CRLF.*again as binary"):
@@ -328,6 +359,12 @@ FORBIDDEN = """
     scipy.sparse:load_npz scipy.sparse._csc:np chumpy.ch:Ch.__init__ chumpy.ch:os chumpy.utils:wget
     course_lib.dolphin_model.safe_pickle:load_pickle antigravity:webbrowser os\0:system
 """.split()
+
+
+def test_line_ends_hide_no_name():
+    data = pickle.dumps({"a\r\nb": Call(os.system, "true")}, 4)
+    with pytest.raises(CourseError, match="refuses to load posix.system"):
+        loads(data)
 
 
 @pytest.mark.parametrize("forbidden", FORBIDDEN)
@@ -538,6 +575,15 @@ def test_truncated_anywhere():
             loads(data[:end])
     with pytest.raises(CourseError, match="truncated"):
         loads(data[: len(data) // 2])
+
+
+def test_a_download_that_was_cut_off_after_its_place_was_taken():
+    data = (GOLDEN / "dolphin_model.pkl").read_bytes()
+    for share in (0.1, 0.5, 0.9):
+        kept = int(share * len(data))
+        with pytest.raises(CourseError, match="holds zeros alone from byte|truncated") as error:
+            loads(data[:kept].ljust(len(data), b"\0"))
+        assert "refuses" not in str(error.value)
 
 
 def test_damaged_files_give_course_errors_or_data():

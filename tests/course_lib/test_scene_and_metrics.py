@@ -93,10 +93,18 @@ def test_a_scene_of_another_clip_is_refused(model, tmp_path):
         random_scene(model).load(tmp_path / "fit.pth")
 
 
-@pytest.mark.parametrize("content", [b"", b"not tensors", b"PK\x03\x04 cut"])
-def test_a_broken_file_is_named(content, tmp_path):
+@pytest.mark.parametrize(
+    "content, told",
+    [
+        (b"", "fit.pth: the file is empty"),
+        (b"not tensors", "fit.pth: not a file of saved tensors but text"),
+        (b"PK\x03\x04 cut", "fit.pth: not a file of saved tensors but a zip archive"),
+        (b"\x80\xff\0", "fit.pth is not a file of saved tensors, or it is truncated"),
+    ],
+)
+def test_a_broken_file_is_named(content, told, tmp_path):
     (tmp_path / "fit.pth").write_bytes(content)
-    with pytest.raises(CourseError, match="fit.pth is not a file of saved tensors"):
+    with pytest.raises(CourseError, match=told):
         load_tensors(tmp_path / "fit.pth")
     with pytest.raises(CourseError, match="no file"):
         load_tensors(tmp_path / "other.pth")

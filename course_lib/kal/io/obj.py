@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from ...errors import CourseError
+from ...file_kind import check
 from ..rep import SurfaceMesh
 
 
@@ -144,12 +145,13 @@ def _read(path, handle):
 def _lines(path, what):
     """Yield (number, text) of the lines that say something; a backslash joins a line to the next."""
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        data = path.read_bytes()
     except OSError as error:
         raise CourseError(f"""cannot read the {what} {path}: {error.strerror or error}; check the
             path""") from error
+    check(path, f"the {what}", "text", "export it as OBJ, with its MTL", data=data)
     pending, start = "", None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), 1):
         start = start or number
         if line.endswith("\\"):
             pending += line[:-1] + " "

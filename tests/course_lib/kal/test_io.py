@@ -140,9 +140,18 @@ def test_files_that_are_none(write, tmp_path):
     with pytest.raises(CourseError, match="cannot read the mesh"):
         read(tmp_path)
     (tmp_path / "picture.obj").write_bytes(bytes(range(256)))
-    for path in (tmp_path / "picture.obj", write("")):
-        with pytest.raises(CourseError, match="holds 0 vertices and 0 faces"):
-            read(path)
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"
+    with pytest.raises(CourseError, match="holds 0 vertices and 0 faces"):
+        read(tmp_path / "picture.obj")
+    for text, told in (
+        ("# nothing", "holds 0 vertices and 0 faces"),
+        ("", "the file is empty"),
+        (pointer, "not the mesh but a git-LFS pointer: run `git lfs pull`"),
+        (f"<<<<<<< HEAD\n{TINY}=======\n{TINY}>>>>>>> origin/main\n", "marks of a git merge conflict"),
+        ("ply\nformat ascii 1.0\n", "a mesh of another format: export it as OBJ"),
+    ):
+        with pytest.raises(CourseError, match=told):
+            read(write(text))
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_inline_video_carries_the_file(tmp_path):
     assert 'aria-label="a &quot;dolphin&quot;"' in page and "width:50%" in page and "http" not in page
 
 
-@pytest.mark.parametrize("name, says", [("none.mp4", "cannot read"), ("text.mp4", "is not an mp4")])
+@pytest.mark.parametrize("name, says", [("none.mp4", "cannot read"), ("text.mp4", "not an mp4")])
 def test_what_is_no_video_is_not_shown(tmp_path, name, says):
     (tmp_path / "text.mp4").write_text("not a video")
     with pytest.raises(CourseError, match=says):
