@@ -53,10 +53,11 @@ def write_report(course, show=print):
     by_hand, comments = gradebook.by_hand(course)
     students = {student.id: student for student in roster.read(course)}
     late, left_out = collect.late_and_left_out(course)
+    groups = collect.groups_of(course)
     target = course / records.GRADING / "report"
     lessons, totals = [], {}
     for name in names:
-        lesson = Lesson(course, name, students)
+        lesson = Lesson(course, name, students, groups.get(name, {}))
         for record in records.records_of(course, name):
             student = record["student"]
             who = name, student
@@ -93,8 +94,10 @@ def write_report(course, show=print):
 class Lesson:
     """An assignment as it is graded: what is asked, and what became of it in the class."""
 
-    def __init__(self, course, name, students):
+    def __init__(self, course, name, students, groups):
         self.name, self.course, self.students = name, course, students
+        self.groups = groups  # {name: ids of whom one file counts for}
+        self.followers = {student for ids in groups.values() for student in ids[1:]}
         release = records.release_of(course, name)
         cells = nbformat.reads(release, as_version=4).cells
         heads = (line for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
@@ -148,7 +151,7 @@ class Lesson:
         for mistake in told.keys() - {None, "not-reached", "not-implemented"}:  # once for each student
             self.mistakes[key, mistake] += 1
             self.texts.setdefault((key, mistake), told[mistake])
-        if not untouched:
+        if not untouched and student not in self.followers:  # of a group one is compared
             self.likeness[key].add(student, record.get("solution_text", {}).get(key, ""))
         pictures = [p["png"] for p in record.get("pictures", []) if p["exercise"] == key]
         return {

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from .identity import unmixed
 from .repair import MOST_BYTES
-from .roster import unmixed
 
 DEPTH = 3  # zips in zips
 MOST_ENTRIES = 100_000  # of what was downloaded

@@ -199,9 +199,9 @@ def test_two_of_one_name_of_whom_one_is_in_the_roster(course):
     csv = HEAD + "ann,Ann,Smith,,\n"
     both = {f"{C_ANN1}_1_a.ipynb": notebook("1"), f"{C_ANN2}_2_a.ipynb": notebook("2")}
     result = course.take(both, csv=csv)
-    assert course.there() == {"ann": notebook("1")} and "look at both" in reasons(result)
+    assert not course.there() and reasons(result).count("look at both") == 2  # either of them may be Ann
     result = course.take({f"{C_ANN2}_2_a.ipynb": notebook("2")}, csv=None)
-    assert "the number 104 is not" in reasons(result)
+    assert not course.there() and reasons(result).count("look at both") == 2
     right = HEAD + "ann,Ann,Smith,,104\nann2,Ann,Smith,,103\n"  # it was the other one
     result = course.take(both, csv=right)
     assert course.there() == {"ann": notebook("2"), "ann2": notebook("1")} and not result.left_out
@@ -412,7 +412,7 @@ def test_moodle_namesakes_are_told_apart_by_the_worksheet(course):
     course.path = course.tmp / "second"
     result = course.take(files, "moodle", WORKSHEET)
     assert course.there() == dict(zip(("S103", "S104", "S101"), map(notebook, names)))
-    assert "the number 5003 is that of S103, the name that of S102" in reasons(result)
+    assert "the number 5003 is that of S103, the name 'Jörg Müller' that of S102" in reasons(result)
     numbers = {one.participants[TWO] for one in course.roster().values()}
     assert numbers == {f"Participant {n}" for n in range(5001, 5005)}
     assert course.take(files, "moodle", None).left_out == result.left_out  # the numbers are kept
