@@ -264,7 +264,7 @@ class _Run:
         self.result = Collected(str(Path(_place_of(course)) / "submitted"))
         self.alone = self.numbered = self.undated = False  # one notebook; a number was known; a time was not
         self.taken, self.touched, self.renamed, self.zones = collections.Counter(), set(), [], set()
-        self.said = set()  # the files of --assign that were there
+        self.said, self.listed = set(), set()  # the files of --assign that were there; those contested
 
     def look_over(self, source, kind):
         """Finds out which system a download is from, and says it."""
@@ -318,6 +318,8 @@ class _Run:
     def tell(self, lessons):
         """What is to know of the run, and who handed in nothing."""
         say = self.result.note
+        if SYSTEMS[self.kind].caution and lessons:
+            say(SYSTEMS[self.kind].caution)
         shared = identity.namesakes(self.roster.students.values())
         if shared:
             say(f"Several students are called {', '.join(shared)}: numbers, ids or emails tell them apart.")
@@ -443,8 +445,10 @@ class _Run:
                 todo = "look at both, then give their numbers in the roster's column lms_user_id"
                 self.touched.add((lesson, student.id))
                 mine = f"{told} {who.claim.number}: {todo}"
-                for file in sorted({one["from"] for one in others} - {item.label}):
+                for file in sorted({one["from"] for one in others} - self.listed - {item.label}):
+                    self.listed.add(file)
                     self.result.left_out.append((file, mine + _to_assign(file, [student.id])))
+                self.listed.add(item.label)
                 return f"{told} {others[0]['number']}: {todo}" + _to_assign(item.label, [student.id])
         return None
 

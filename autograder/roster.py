@@ -61,7 +61,7 @@ COLUMNS = {
     "grade": "grade bewertung note calificacion valutazione nota cijfer karakter betyg arvosana ocena",
 }
 PLACE = re.compile(r"(\D*[^\W\d]\D*?)\s*([0-9]{1,18})")  # "Participant 123", in any language
-DATE = re.compile(r"\b[0-9]{4}\b.*[0-9]{1,2}[:.h][0-9]{2}", re.DOTALL)
+DATE = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9]).*[0-9]{1,2}[:.h][0-9]{2}", re.DOTALL)
 NUMBER = re.compile(r"[0-9]+([.,][0-9]+)?")
 ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 # What a spreadsheet program makes of a long number that it saves as csv.

@@ -27,6 +27,7 @@ reading counts whose number somebody has, for nobody can put own letters behind 
 """
 
 import datetime
+import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -89,8 +90,10 @@ class Download:
 
 
 def _last_that_counts(claims, system, download):
-    """Of several readings the one that counts. claims: from left to right, not empty -> Claim"""
+    """Of several readings the one that counts. claims: from left to right -> Claim, or None of none"""
     roster = download.roster
+    if not claims or len(claims) > MOST_FOUND:
+        return Claim(problem="its name can be read in very many ways") if claims else None
     owned = [claim for claim in claims if roster.numbered(system, claim.number)]
     if owned:
         owners = set().union(*(roster.numbered(system, claim.number) for claim in owned))
@@ -104,25 +107,25 @@ def _canvas(where, at, download):
     part, claims = where[at], []
     if ANONYMOUS.match(part):
         return Claim(problem="an anonymous download; show the students' names in Canvas, then download again")
-    for found in list(CANVAS.finditer(part))[:MOST_FOUND]:
+    for found in itertools.islice(CANVAS.finditer(part), MOST_FOUND + 2):
         name, number = part[: found.start()], found["user"]
         if name:
             claim = Claim(name, [(f"the number {number}", download.roster.numbered("canvas", number))], name)
             claim.number, claim.late, claim.instead = number, bool(found["late"]), found["what"] or ""
             claim.file_id = int(found["file"] or 0)
             claims.append(claim)
-    return _last_that_counts(claims, "canvas", download) if claims else None
+    return _last_that_counts(claims, "canvas", download)
 
 
 def _moodle(where, at, download):
     part, claims = where[at], []
-    for found in list(MOODLE.finditer(part))[:MOST_FOUND]:
+    for found in itertools.islice(MOODLE.finditer(part), MOST_FOUND + 2):
         name, number = part[: found.start()], found["user"] or ""
         claim = Claim(name, group=name, number=number, instead=found["what"].removeprefix("file"))
         if number:
             claim.evidence = [(f"the number {number}", download.roster.numbered("moodle", number))]
         claims.append(claim)
-    return _last_that_counts(claims, "moodle", download) if claims else None
+    return _last_that_counts(claims, "moodle", download)
 
 
 def _blackboard(where, at, download):
@@ -232,6 +235,7 @@ class System:
     # Whether a student packed a zip of that name in a folder.
     is_students: object = lambda name: True
     file_times: bool = False  # the files' own times are those of handing in
+    caution: str = ""  # what to know of every download
 
 
 FLAT = {"canvas": CANVAS, "moodle": MOODLE}
@@ -285,7 +289,14 @@ SYSTEMS = {
         undated="Canvas's files carry no times of submission; its LATE was applied.",
         is_students=CANVAS.search,
     ),
-    "google": System("Google Classroom", "NAME-20261118T220500Z-001", _google, file_times=True),
+    "google": System(
+        "Google Classroom",
+        "NAME-20261118T220500Z-001",
+        _google,
+        file_times=True,
+        caution="""Google's files are known only by the names that students gave them, which nothing confirms:
+            compare who handed in what with what Classroom shows.""",
+    ),
     "folder": System("a folder", "an id, email or name of the class in it", file_times=True),
 }
 

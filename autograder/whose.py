@@ -135,7 +135,7 @@ class Who:
 
 def whose(where, kind, download):
     """Whose a file is. where: its path in parts; kind: of SYSTEMS; download: a systems.Download. -> Who"""
-    system, roster = SYSTEMS[kind], download.roster
+    system = SYSTEMS[kind]
     if kind == "folder":
         return _in_folder(where, download)
     for at in range(len(where)):
@@ -226,16 +226,21 @@ def _several(what, ids):
 def _group(claim, group, said, kind, roster):
     """Whose a group's file is. group: its name and the ids of its members. -> Who"""
     name, members = group
+    # Moodle's number is the group's own. Canvas's is one member's, so it is one of theirs.
     outside = [(what, ids) for what, ids in said if kind != "moodle" and not ids <= members]
+    if kind == "canvas" and not said and any(roster.students[one].numbers(kind) for one in members):
+        outside = [(f"the number {claim.number}", set())]
     alone = roster.called(claim.name, kind == "canvas") if claim.name else set()
     if not outside and not alone:
         students = [roster.students[one] for one in sorted(members)]
         by_number = kind == "moodle" and any(student.identifier for student in students)
         return Who(students, f"the group {name!r}", claim, by_number, group=name)
     what, ids = (outside or [(f"the name {claim.name[:80]!r}", alone)])[0]
-    how = (
-        f"the name is that of the group {name!r} ({', '.join(sorted(members))}), but {what} is {_some(ids)}'s"
+    of, another = (
+        f"{name!r} ({', '.join(sorted(members)[:MOST_SHOWN])})",
+        f"{_some(ids)}'s" if ids else "nobody's",
     )
+    how = f"the name is that of the group {of}, but {what} is {another}"
     return Who(how=how, claim=claim, candidates=sorted(members | ids))
 
 
@@ -259,12 +264,10 @@ def _in_folder(where, download):
                 return Who(how=f"a download of {SYSTEMS[kind].title}'s: --from {kind}")
         short = stem(part)
         group = roster.group(short)
-        ids, partly = roster.mentioned(part)
-        if not ids or partly:
-            ids, partly = roster.mentioned(short)
+        if group:
+            return _group(Claim(short), group, [], "folder", roster)
+        ids, partly = (roster.keyed(part), False) if roster.keyed(part) else roster.mentioned(short)
         what = f"the name {short[:80]!r}" if roster.called(short) else f"{short[:80]!r}"
-        if group and not ids:
-            return _group(Claim(), group, [], "folder", roster)
         if len(ids) == 1:
             how = f"a part of the name {short[:80]!r}" if partly else what
             return Who([roster.students[next(iter(ids))]], how, partly=partly)
