@@ -57,7 +57,7 @@ def write_report(course, show=print):
     target = course / records.GRADING / "report"
     lessons, totals = [], {}
     for name in names:
-        lesson = Lesson(course, name, students, groups.get(name, {}))
+        lesson = Lesson(course, name, students, groups.get(name, []))
         for record in records.records_of(course, name):
             student = record["student"]
             who = name, student
@@ -96,8 +96,8 @@ class Lesson:
 
     def __init__(self, course, name, students, groups):
         self.name, self.course, self.students = name, course, students
-        self.groups = groups  # {name: ids of whom one file counts for}
-        self.followers = {student for ids in groups.values() for student in ids[1:]}
+        self.groups = groups  # [(name, ids of whom one file counts for)]
+        self.followers = {student for _, ids in groups for student in ids[1:]}
         release = records.release_of(course, name)
         cells = nbformat.reads(release, as_version=4).cells
         heads = (line for cell in cells for line in cell.source.splitlines() if line.startswith("# "))

@@ -42,7 +42,7 @@ from .downloads import items, printable
 from .records import alone, json_text, read_json
 from .repair import MOST_BYTES
 from .systems import JUNK, SYSTEMS, survey
-from .whose import Who, copy_number, is_notebook, lesson_called, lesson_named, lesson_of, whose
+from .whose import TOGETHER, Who, copy_number, is_notebook, lesson_called, lesson_named, lesson_of, whose
 
 MOST_NOTEBOOKS = 50  # of one student in one run
 MOST_LINES = 5  # of one reason in one zip, and of names in a line, that are shown; collected.json has all
@@ -254,11 +254,11 @@ class _Run:
         everyones = [known for row in self.register["submissions"].values() for known in row.values()]
         runs = [attempt["run"] for known in everyones for attempt in known["attempts"]]
         self.number = 1 + max(runs, default=0)
-        self.had = collections.defaultdict(set)  # {(lesson, file, SHA-256): whose it was taken for}
+        self.had = collections.defaultdict(list)  # {file: [(lesson, whose it was taken for, attempt)]}
         for lesson, students in self.register["submissions"].items():
             for student, known in students.items():
                 for one in known["attempts"]:
-                    self.had[lesson, one["from"], one["sha256"]].add(student)
+                    self.had[one["from"]].append((lesson, student, one))
         released = (course / "release").glob("*/*.ipynb")
         self.released = {path.stem for path in released if (STUDENT / path.name).is_file()}
         self.result = Collected(str(Path(_place_of(course)) / "submitted"))
@@ -335,9 +335,7 @@ class _Run:
         self.tell_times()
         for lesson in lessons:
             students = self.register["submissions"][lesson].items()
-            handed_in = {
-                who for who, known in students if not all(one["foreign"] for one in known["attempts"])
-            }
+            handed_in = {who for who, of in students if not all(one["foreign"] for one in of["attempts"])}
             self.result.missing[lesson] = sorted(self.roster.students.keys() - handed_in)
 
     def tell_times(self):
@@ -368,6 +366,8 @@ class _Run:
             if self.alone and who.how.startswith("the name is not one"):
                 return fold(f"""{who.how}; a notebook that came another way: --from folder, in a folder named
                     after the student's id""")
+            if who.candidates != ["ID"]:  # what names it does not agree, whatever was thought before
+                self.take_back(item, ids=())
             return who.how + _to_assign(item.label, who.candidates)
         ids = tuple(student.id for student in who.students)
         self.taken[ids] += 1
@@ -396,7 +396,7 @@ class _Run:
             self.record(lesson, who, student, item, digest, notes, foreign=contested is not None)
         if contested:
             return contested
-        self.take_back(lesson, item, digest, ids)
+        self.take_back(item, ids)
         if who.group:
             self.result.note(f"{item.label} is that of {who.group}, and counts for {', '.join(ids)}.")
         self.result.notes += [f"{', '.join(ids)}: {item.label} {note}." for note in notes]
@@ -409,7 +409,7 @@ class _Run:
         students = [self.roster.students[one] for one in ids if one in self.roster.students]
         who = whose(item.where, self.kind, self.download)
         if students:
-            group = f"{len(students)} together" if len(students) > 1 else ""
+            group = TOGETHER if len(students) > 1 else ""
             who = Who(students, "--assign", replace(who.claim, number=""), group=group)
         return who
 
@@ -452,13 +452,14 @@ class _Run:
                 return f"{told} {others[0]['number']}: {todo}" + _to_assign(item.label, [student.id])
         return None
 
-    def take_back(self, lesson, item, digest, ids):
-        """What was taken for others before is not theirs."""
-        for student in self.had[lesson, item.label, digest] - {*ids}:
-            for attempt in self.register["submissions"][lesson][student]["attempts"]:
-                if (attempt["from"], attempt["sha256"]) == (item.label, digest):
-                    attempt["foreign"] = True
-            self.touched.add((lesson, student))
+    def take_back(self, item, ids):
+        """A file that was taken for others before is not theirs. ids: whose it is"""
+        had = [one for one in self.had[item.label] if one[1] not in ids]
+        digest = hashlib.sha256(item.content(MOST_BYTES)).hexdigest() if had else None
+        for lesson, student, attempt in had:
+            if attempt["sha256"] == digest and not attempt["foreign"]:
+                attempt["foreign"] = True
+                self.touched.add((lesson, student))
 
     def unwanted(self, lesson):
         """Why no notebook of a lesson is taken, or None. lesson: None where nothing says which it is."""
@@ -496,7 +497,7 @@ class _Run:
             attempt |= {"copy": copy_number(item.where[-1]), "run": self.number, "matched_by": who.how}
             attempt |= {"foreign": foreign, "notes": notes}
             attempts.append(attempt)
-        attempt["group"] = [who.group, *(one.id for one in who.students)] if who.group else []
+        attempt["group"] = who.group
         self.undated |= deadline is not None and not attempt["time"]
 
     def time_of(self, item, who, student, deadline):
@@ -613,9 +614,7 @@ def _read_register(course):
 
     def take(given):
         found = {key: dict(given[key]) for key in empty}
-        return found | {
-            "assigned": dict(given.get("assigned", {}))
-        }  # of which the course's first knew nothing
+        return found | {"assigned": dict(given.get("assigned", {}))}  # older ones have none
 
     return read_json(course / REGISTER, take, empty | {"assigned": {}}, told)
 
@@ -644,13 +643,12 @@ def _counting(register):
 
 
 def groups_of(course):
-    """Whose work counts for several students. -> {lesson: {group's name: [ids]}}"""
-    found = collections.defaultdict(dict)
-    for lesson, _, _, counts, _ in _counting(_read_register(Path(course))):
+    """Whose work counts for several students. -> {lesson: [(group's name, [ids])]}"""
+    found = collections.defaultdict(lambda: collections.defaultdict(list))
+    for lesson, student, _, counts, _ in _counting(_read_register(Path(course))):
         if counts is not None and counts.get("group"):
-            name, *ids = counts["group"]
-            found[lesson][name] = ids
-    return found
+            found[lesson][counts["group"], counts["from"]].append(student)
+    return {lesson: [(name, ids) for (name, _), ids in of.items()] for lesson, of in found.items()}
 
 
 def late_and_left_out(course):

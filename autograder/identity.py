@@ -19,7 +19,7 @@ MOST_WORDS = 12  # of a name, or of a part of a path, that are looked at
 MOST_ALIKE = 50  # students of the same names that are told apart
 # "Participant" in Moodle's languages, after `letters`: what it calls everybody where marking is blind.
 PARTICIPANT = re.compile(
-    "(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni|uc?astn|resztvev|katilimci|учасн|участн)"
+    "(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni|ucastn|resztvev|katilimci|учасн|участн)"
     r"[^\W\d]*"
 )
 

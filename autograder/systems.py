@@ -60,7 +60,7 @@ class Claim:
     evidence: list = field(default_factory=list)  # [(what it is, ids of whom it means)]
     group: str = ""
     number: str = ""  # Canvas's of the user, Moodle's of the participant or group
-    exact: bool = False  # there are other readings: only this very name will do
+    rivals: list = field(default_factory=list)  # evidence of other readings: only this very name will do
     late: bool = False
     file_id: int = 0
     time: object = None  # datetime
@@ -96,9 +96,9 @@ def _last_that_counts(claims, system, download):
         return Claim(problem="its name can be read in very many ways") if claims else None
     owned = [claim for claim in claims if roster.numbered(system, claim.number)]
     if owned:
-        owners = set().union(*(roster.numbered(system, claim.number) for claim in owned))
-        owned[-1].exact = len(owners) > 1
-        return owned[-1]
+        last, said = owned[-1], [claim.evidence[0] for claim in owned]
+        last.rivals = [(what, ids) for what, ids in said if ids != said[-1][1]]
+        return last
     named = [claim for claim in claims if roster.called(claim.name, system == "canvas")]
     return named[-1] if named else claims[0]
 
@@ -324,7 +324,7 @@ def survey(source, roster):
     for item in items(source, lambda name: False):
         where = tuple(item.where)
         paths.append(where)
-        if any(part.lower().endswith(".zip") for part in where[:-1]):
+        if item.problem or any(part.lower().endswith(".zip") for part in where[:-1]):
             continue
         if where[-1] == "timestamp.txt":
             download.times[where[:-1]] = _utc(item.content(100).decode(errors="replace"))

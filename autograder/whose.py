@@ -26,6 +26,7 @@ from .repair import decoded
 from .systems import FLAT, SYSTEMS, Claim, stem, system_of
 
 MOST_SHOWN = 4  # students in a line
+TOGETHER = "several students"  # a group without a name
 GROUPS = {
     "canvas": "give Canvas's csv of the group set (People) as --roster, or one --assign for each member",
     "moodle": "give the worksheet, which has a column Group, as --roster, or one --assign for each member",
@@ -156,7 +157,7 @@ def _together(claims, kind, download):
         return found[0]
     known[0].missed = [who.how for who in found if not who.students]
     known[0].students = list({one.id: one for who in known for one in who.students}.values())
-    known[0].group = f"{len(found)} together"
+    known[0].group = TOGETHER if len(found) > 1 else ""
     return known[0]
 
 
@@ -172,7 +173,7 @@ def _agreed(claim, kind, download):
         return _group(claim, group, said, kind, roster)
     owners = set.intersection(*(ids for _, ids in said)) if said else set()
     named, partly = _named(claim, squeezed, roster)
-    if len(owners) == 1 and not named and not claim.exact:
+    if len(owners) == 1 and not named and not claim.rivals:
         (owner,) = owners
         if claim.name and not roster.fits(owner, claim.name, squeezed):
             return _perhaps_a_group(claim, said, kind)
@@ -188,7 +189,7 @@ def _agreed(claim, kind, download):
             how = f"the name is {student.id}'s, but the number {claim.number} is not"
             return Who(how=how, claim=claim, candidates=[student.id])
         return Who([student], f"a part of {name}" if partly else name, claim, partly=partly)
-    said += [(name, named)] if named else []
+    said += [(name, named)] * bool(named) + claim.rivals
     if not said:
         what = " or ".join([*(what for what, _ in claim.evidence), *[name] * bool(claim.name)])
         perhaps = f". If it is a group's: {GROUPS[kind]}" if kind in GROUPS else ""
@@ -198,7 +199,7 @@ def _agreed(claim, kind, download):
 
 def _named(claim, squeezed, roster):
     """Whom the name of a claim means. -> ids, whether by some of several names only"""
-    if squeezed or claim.exact:
+    if squeezed or claim.rivals:
         ids = roster.called(claim.name, squeezed)
         return ids, bool(ids) and not roster.called(claim.name)
     return roster.mentioned(claim.name) if claim.name else (set(), False)
@@ -218,8 +219,6 @@ def _some(ids):
 
 
 def _several(what, ids):
-    if len(ids) == 1:
-        return f"{what} is that of {_some(ids)}, but it can be read in several ways"
     return f"{what} is that of several students: {', '.join(sorted(ids)[:MOST_SHOWN])}"
 
 

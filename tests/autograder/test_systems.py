@@ -55,7 +55,7 @@ def one(course, name, kind, csv, **options):
 EVE = "Smith, Eve"
 NUMBER_AND_NAME = [  # the file, what the roster calls Eve, whose it is or why it is nobody's
     ("smitheve_77_9001_02_template_model.ipynb", EVE, ["eve"]),
-    ("eve_4001_77_123_02.ipynb", EVE, "the number 77 is that of eve"),
+    ("eve_4001_77_123_02.ipynb", EVE, "the number 77 is that of eve, the number 4001 that of ada"),
     ("eve_4001_77_123_02.ipynb", "eve_4001", ["eve"]),
     ("lovelaceada_4001_77_123_02.ipynb", EVE, "the number 77 is that of eve"),  # she called herself so later
     ("lovelaceada_4001_77_123_02.ipynb", "LovelaceAda_4001", ["eve"]),
@@ -93,7 +93,7 @@ MOODLE_NAMES = [
     ("Group C_77", "the number 77 is that of S77, but 'Group C' is another name. If it is a group's: give"),
     ("Ada Lovelace-S78_99", "that of several students: S77, S78"),
     ("Ada Lovelace_4001_assignsubmission_file_ x_78", "the number 78 is that of S78"),
-    ("Eve Smith_77_assignsubmission_file__4001", "it can be read in several ways"),
+    ("Eve Smith_77_assignsubmission_file__4001", "the number 4001 is that of S80, the number 77 that of S77"),
     ("Ada Lovelace_999", "the name is S77's, but the number 999 is not"),  # the others are in this worksheet
 ]
 
@@ -177,6 +177,18 @@ def test_what_was_anothers_is_taken_away_when_the_roster_says_so(course):
     assert found == ["ann2"] and "ann (02_template_model): what was taken for theirs is not" in result.text()
 
 
+def test_what_turns_out_to_disagree_is_nobodys_again(course):
+    name = "lovelaceada_77_123_02.ipynb"
+    assert one(course, name, "canvas", "id,first_name,last_name\nada,Ada,Lovelace\neve,Eve,Smith\n")[1] == [
+        "ada"
+    ]
+    result, found = one(course, name, "canvas", CANVAS.format(eve=EVE))
+    assert found == [] and "the number 77 is that of eve, the name 'lovelaceada' that of ada" in reasons(
+        result
+    )
+    assert result.missing[TWO] == ["ada", "eve", "grace"] and "is not there now" in result.text()
+
+
 # --- a person says whose it is
 
 
@@ -227,7 +239,7 @@ def test_a_canvas_groups_file_counts_for_each_member(course):
 
 def test_the_class_page_says_whose_file_counts_for_several(course):
     one(course, "dolphinwatchers_4001_5001_a.ipynb", "canvas", CANVAS_GROUPS)
-    assert collect.groups_of(course.path) == {TWO: {"Dolphin Watchers": ["ada", "grace"]}}
+    assert collect.groups_of(course.path) == {TWO: [("Dolphin Watchers", ["ada", "grace"])]}
     work = "\n".join(f"a{n} = [{n}] * {n} + list(range({n * n}))" for n in range(20))
     for student in ("ada", "grace", "eve"):
         write_record(course.path, student, solution_text={"rodrigues": work})
@@ -298,6 +310,12 @@ def test_a_students_own_timestamp_says_nothing(course):
     folder = lay(course.tmp / "in", {"ada.zip": work})
     os.utime(folder / "ada.zip", (1_795_215_600, 1_795_215_600))
     assert course.take(folder, "folder", CLASS, deadline=DEADLINE).late == [(TWO, "ada")]
+
+
+def test_a_link_called_timestamp_is_not_followed(course):
+    folder = lay(course.tmp / "in", {f"submitted/ada/{TWO}/a.ipynb": notebook()})
+    (folder / "submitted/ada" / TWO / "timestamp.txt").symlink_to("/dev/zero")
+    assert course.take(folder, "nbgrader", CLASS).placed == [(TWO, "ada")]
 
 
 def test_brightspace_and_its_order_in_time(course):
