@@ -4,7 +4,8 @@ The modules in the order in which a class goes through them:
 
     release                 what students get, and the course folder
     collect                 what they handed in -> submitted/; with downloads (the files of zips and folders),
-                            whose (of which student and lesson a file is) and roster (the class)
+                            systems (what each learning system calls them), whose (of which student and lesson
+                            a file is), identity (who a number, id or name means) and roster (the class)
     boundary                a process of its own, in which students' files are read
     repair                  a submitted notebook against the released one
     preparation             what of it runs, found before any of it does

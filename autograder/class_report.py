@@ -49,10 +49,11 @@ def _write_report(course, show):
     by_hand, comments = gradebook.by_hand(course)
     students = {student.id: student for student in roster.read(course)}
     late, left_out = collect.late_and_left_out(course)
+    groups = collect.groups_of(course)
     target = course / records.GRADING / "report"
     lessons, totals = [], {}
     for name in names:
-        lesson = Lesson(course, name, students)
+        lesson = Lesson(course, name, students, groups.get(name, []))
         for record in records.records_of(course, name):
             student = record["student"]
             who = name, student
@@ -87,8 +88,10 @@ def _write_report(course, show):
 class Lesson:
     """An assignment as it is graded: what is asked, and what became of it in the class."""
 
-    def __init__(self, course, name, students):
+    def __init__(self, course, name, students, groups):
         self.name, self.course, self.students = name, course, students
+        self.groups = groups  # [(name, ids of whom one file counts for)]
+        self.followers = {student for _, ids in groups for student in ids[1:]}
         release = records.release_of(course, name)
         cells = nbformat.reads(release, as_version=4).cells
         heads = (line for cell in cells for line in cell.source.splitlines() if line.startswith("# "))
@@ -138,7 +141,9 @@ class Lesson:
             self.look.append((student, f"What the notebook gave cannot be shown: {refused}."))
             note = "What your notebook gave cannot be shown here. Somebody looks at it by hand."
             return feedback.page_of(known, feedback.without_words(record, note))
-        for key, shingles in found.items():
+        for key, shingles in (
+            found.items() if student not in self.followers else ()
+        ):  # of a group one is compared
             self.likeness[key].add(student, shingles)
         return page
 

@@ -1,12 +1,18 @@
-"""What students handed in, brought to its place: from Canvas, Moodle or a folder to nbgrader's submitted/.
+"""What students handed in, brought to its place: from a learning system or a folder to nbgrader's submitted/.
 
-`downloads` gives the files of what was downloaded, `whose` says of each whose it is and of which lesson. The
-lesson that a notebook does not show is --assignment; with --assignment, notebooks of other lessons are not
-taken, without it those of lessons that the course folder's release/ lacks are not, if it has any.
+`systems` knows what the learning systems call files, `downloads` gives the files of what was downloaded,
+`whose` says of each whose it is and of which lesson. The lesson that a notebook does not show is
+--assignment; with --assignment, notebooks of other lessons are not taken, without it those of lessons that
+the course folder's release/ lacks are not, if it has any.
+
+What nobody could be found for, or what names two, is listed, with what to give so that it is taken: --assign
+FILE=ID. That is kept, for this very file: collecting again does the same. A group's file is taken for each of
+its members.
 
 **Of several attempts the last on time counts**, else the last. On time: without Canvas's LATE, not after
---deadline. The zips of Canvas and Moodle do not hold the times of submission; folders do (the files' own),
-and Moodle's grading worksheet as --roster.
+--deadline. The zips of Canvas and Moodle do not hold the times of submission; Moodle's grading worksheet as
+--roster does, and so do names (Blackboard, Brightspace), what lies beside the files (nbgrader's
+timestamp.txt, Gradescope's submission_metadata.yml), and the files of folders themselves.
 
 In grading/: every attempt is kept in attempts/LESSON/STUDENT/; collected.json says where each came from, its
 SHA-256 and which one is in submitted/, and lists what could not be placed, with the reason; roster.json is
@@ -20,8 +26,9 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -29,14 +36,16 @@ from course_lib.errors import CourseError, fold
 from course_lib.files import write
 from lessons.build import STUDENT, lesson_names
 
+from . import identity
 from . import roster as classes
-from .downloads import items, printable
+from .downloads import files, printable
 from .records import alone, in_a_sentence, json_text, read_json
-from .whose import IS_STUDENTS, WAYS, copy_number, lesson_called, lesson_named, lesson_of
+from .systems import JUNK, SYSTEMS, survey
+from .whose import TOGETHER, Who, copy_number, lesson_called, lesson_named, lesson_of, whose
 
 MOST_NOTEBOOKS = 50  # of one student in one run
 MOST_LINES = 5  # of one reason in one zip, and of names in a line, that are shown; collected.json has all
-JUNK = re.compile(r"^(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$", re.IGNORECASE)
+NUMBERED = ("canvas", "moodle")  # whose numbers, LATE and times somebody has to ask for
 MOODLE_TIMES = ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%d %b %Y, %H:%M", "%B %d, %Y, %I:%M %p")
 MOODLE_TIMES += ("%Y-%m-%d %H:%M:%S", "%d/%m/%y, %H:%M")
 REGISTER = "grading/collected.json"
@@ -82,6 +91,7 @@ class Collected:
     """
 
     into: str  # where the notebooks went
+    taken_for: str = ""  # which system's download, where nobody said it, and why
     recorded: bool = False  # a notebook came in, so grading/collected.json has what was left out
     placed: list = field(default_factory=list)
     replaced: list = field(default_factory=list)  # of placed: an earlier attempt was there
@@ -90,6 +100,7 @@ class Collected:
     notes: list = field(default_factory=list)
     left_out: list = field(default_factory=list)
     junk: int = 0
+    beside: int = 0  # files that the system wrote itself
     missing: dict = field(default_factory=dict)
 
     def note(self, text):
@@ -104,7 +115,7 @@ class Collected:
         sections = {
             "Replaced an earlier attempt": [f"{student} ({lesson})" for lesson, student in self.replaced],
             "Late": [f"{student} ({lesson})" for lesson, student in self.late],
-            "To know": self.notes,
+            "To know": self.notes if not self.taken_for else [self.taken_for, *self.notes],
             "Could not be placed": self.left_out_lines(),
         }
         for lesson, students in self.missing.items():
@@ -116,6 +127,8 @@ class Collected:
         if self.junk:
             files = _count(range(self.junk), "file")
             lines.append(f"\nPassed over {files} of operating systems (.DS_Store and the like).")
+        if self.beside:
+            lines.append(f"\nPassed over {_count(range(self.beside), 'file')} beside what was handed in.")
         return "\n".join(lines)
 
     def left_out_lines(self):
@@ -143,19 +156,20 @@ def _some(names):
 # --- one collecting
 
 
-def collect(source, kind, course=".", roster=None, assignment=None, deadline=None):
+def collect(source, kind="auto", course=".", roster=None, assignment=None, deadline=None, assign=()):
     """Takes in what was downloaded. -> Collected
 
-    source: a zip, a folder or a notebook; kind: "canvas", "moodle" or "folder"; roster: a csv of the class,
-    added to those given before; assignment: the only lesson that is taken, by name or number, also from
-    notebooks that do not show which they are; deadline: ISO 8601, in this machine's time if it names no zone;
-    it is kept for the lessons that came in, until another one is given.
+    source: a zip, a folder or a notebook; kind: one of systems.SYSTEMS, "auto" for what its names look like;
+    roster: a csv of the class, added to those given before; assignment: the only lesson that is taken, by
+    name or number, also from notebooks that do not show which they are; deadline: ISO 8601, in this machine's
+    time if it names no zone; it is kept for the lessons that came in, until another one is given; assign:
+    texts "FILE=ID", a file as it is listed and whose it is, for several students several.
     """
     source, course = Path(source), Path(course)
     if assignment is not None:
         assignment = lesson_called(assignment, lesson_names())
     until = None if deadline is None else _parse_deadline(deadline)
-    new, data = ([], None) if roster is None else classes.students_in(roster)
+    new, data, told = ([], None, []) if roster is None else classes.students_in(roster)
     if not source.exists():
         raise CourseError(f"{source}: there is no such file or folder.")
     if not new and not os.path.exists(classes.roster_path(course)):  # before anything is made there
@@ -169,14 +183,32 @@ def collect(source, kind, course=".", roster=None, assignment=None, deadline=Non
             student.identifier = student.submitted = ""
         if new:
             students, joined = _joining(students, new, course, roster)
-        is_worksheet = kind == "moodle" and any(re.fullmatch(r"\D+\d+", one.identifier) for one in new)
-        run = _Run(course, students, kind, assignment, until, bool(new), data if is_worksheet else None)
+        run = _Run(course, identity.Roster(students), assignment, until)
+        run.result.notes += told
         if begun:
             run.result.note(f"""{_place_of(course)} is no course folder yet, and was begun now; `dolphins
                 release --lessons N --course {_place_of(course)}` makes the rest.""")
         if joined:
             run.result.note(f"New in the class: {_some(joined)}.")
+        run.has_roster = bool(new)
+        run.assign = _assigned(assign, run.roster)
+        run.look_over(source, kind)
+        if run.kind == "moodle" and any(re.fullmatch(r"\D+\d+", one.identifier) for one in new):
+            run.worksheet = data
         return run.take_in(source)
+
+
+def _assigned(assign, roster):
+    """What --assign says. assign: texts "FILE=ID" -> {file: [ids]}. Raises CourseError."""
+    found = collections.defaultdict(list)
+    for text in assign:
+        file, _, name = text.rpartition("=")
+        group = roster.group(name) if name else None
+        if not file or name not in roster.students and group is None:
+            raise CourseError(f"""--assign {text!r}: {name!r} is no id and no group of this class. Write
+                FILE=ID: a file as it is listed, an id of grading/roster.json.""")
+        found[file] += [name] if name in roster.students else sorted(group[1])
+    return found
 
 
 def _place_of(course):
@@ -213,34 +245,62 @@ class _Run:
     register: the content of collected.json; has_roster: was one given now; worksheet: Moodle's, as bytes.
     """
 
-    def __init__(self, course, students, kind, assignment, until, has_roster, worksheet):
-        self.course, self.kind, self.assignment, self.until = course, kind, assignment, until
-        self.has_roster, self.worksheet = has_roster, worksheet
-        self.roster = classes.Roster(students)
+    def __init__(self, course, roster, assignment, until):
+        self.course, self.roster, self.assignment, self.until = course, roster, assignment, until
+        self.kind, self.has_roster, self.worksheet, self.assign = "folder", False, None, {}
         self.register = _read_register(course)
         everyones = [known for row in self.register["submissions"].values() for known in row.values()]
         runs = [attempt["run"] for known in everyones for attempt in known["attempts"]]
         self.number = 1 + max(runs, default=0)
+        self.had = collections.defaultdict(list)  # {file: [(lesson, whose it was taken for, attempt)]}
+        for lesson, students in self.register["submissions"].items():
+            for student, known in students.items():
+                for one in known["attempts"]:
+                    self.had[one["from"]].append((lesson, student, one))
         released = (course / "release").glob("*/*.ipynb")
         self.released = {path.stem for path in released if (STUDENT / path.name).is_file()}
         self.result = Collected(str(Path(_place_of(course)) / "submitted"))
         self.alone = self.numbered = self.undated = False  # one notebook; a number was known; a time was not
         self.taken, self.touched, self.renamed, self.zones = collections.Counter(), set(), [], set()
+        self.said, self.listed = set(), set()  # the files of --assign that were there; those contested
+
+    def look_over(self, source, kind):
+        """Finds out which system a download is from, and says it."""
+        self.download = survey(source, self.roster)
+        seen, kinds = self.download.kind, self.download.kinds
+        like = f"{kinds[seen]} of {sum(kinds.values())} names are like {SYSTEMS[seen].shape}"
+        # What a folder is read as, unless a system's numbers decide there, which the person did not ask for.
+        self.kind = seen if kind == "auto" or kind == "folder" and seen not in NUMBERED else kind
+        if kind == "auto":
+            if seen == "folder":
+                like = "its names are not like a learning system's"
+            self.result.taken_for = f"Taken for a download of {SYSTEMS[seen].title} (--from {seen}): {like}."
+        elif kind != seen and seen != "folder":
+            what = "was read so" if self.kind == seen else f"--from {seen}, or no --from, reads it so"
+            self.result.note(f"""--from {kind} was given, but this looks like a download of
+                {SYSTEMS[seen].title}: {like}; {what}.""")
 
     def take_in(self, source):
         """Takes all files of a download in, and places what counts. -> Collected"""
+        system = SYSTEMS[self.kind]
         self.alone = source.is_file() and not zipfile.is_zipfile(source)
-        for item in items(source, IS_STUDENTS[self.kind], lesson_of):
-            if any(JUNK.match(part) for part in item.where):
-                self.result.junk += 1
-            elif reason := self.take(item):
-                self.result.left_out.append((item.label, reason))
+        for file in files(source, system.is_students):
+            if system.is_own(file.where):
+                self.result.beside += 1
+                continue
+            for item in [file] if _is_junk(file) else file.items(lesson_of):
+                if _is_junk(item):
+                    self.result.junk += 1
+                elif reason := self.take(item):
+                    self.result.left_out.append((item.label, reason))
+        for file in sorted(self.assign.keys() - self.said):
+            self.result.note(f"--assign: no notebook of this download is called {printable(file)!r}.")
         lessons = sorted({lesson for lesson, _ in self.touched})
         self.result.recorded = bool(lessons)
         self.keep_numbers(lessons)
         self.save()  # before anything is placed: a run that ends here is completed by the next
         for lesson, student, known, counts, late in _counting(self.register):
-            if (lesson, student) in self.touched or known["sha256"] != counts["sha256"]:
+            if (lesson, student) in self.touched or known["sha256"] != (counts and counts["sha256"]):
                 self.place(lesson, student, known, counts, late)
         self.tell(lessons)
         if lessons:  # else it was the wrong file, and the class page would show its names for ever
@@ -258,83 +318,147 @@ class _Run:
     def tell(self, lessons):
         """What is to know of the run, and who handed in nothing."""
         say = self.result.note
-        shared = classes.namesakes(self.roster.students.values())
+        if SYSTEMS[self.kind].caution and lessons:
+            say(SYSTEMS[self.kind].caution)
+        shared = identity.namesakes(self.roster.students.values())
         if shared:
             say(f"Several students are called {', '.join(shared)}: numbers, ids or emails tell them apart.")
         if self.renamed:
             whose = "its lesson" if len(self.renamed) == 1 else "their lessons"
             notebooks = _count(self.renamed, "notebook")
             say(f"{notebooks} not named after {whose}, which the content shows: {_some(self.renamed)}.")
-        if len(lessons) > 1 and self.assignment is None and self.kind != "folder":
+        if len(lessons) > 1 and self.assignment is None and self.kind in NUMBERED:
             say(f"Notebooks of {len(lessons)} lessons came in; --assignment takes one lesson only.")
         if self.worksheet is not None and lessons and not self.numbered:
             say("""The worksheet has the number of none of the files, so it seems to be another assignment's:
                 its times were not used, nor was it kept for the grades. Give this assignment's.""")
         self.tell_times()
         for lesson in lessons:
-            handed_in = self.register["submissions"][lesson].keys()
+            students = self.register["submissions"][lesson].items()
+            handed_in = {who for who, of in students if not all(one["foreign"] for one in of["attempts"])}
             self.result.missing[lesson] = sorted(self.roster.students.keys() - handed_in)
 
     def tell_times(self):
         """Which zone was assumed, and which times are not known."""
-        say, moodle = self.result.note, self.kind == "moodle"
+        say, system = self.result.note, SYSTEMS[self.kind]
         if self.zones:
-            whose, shown = ("Moodle's", "your Moodle shows") if moodle else ("The zip's", "it was packed in")
+            whose, shown = f"{system.title}'s", f"your {system.title} shows"
+            if system.file_times:
+                whose, shown = "The zip's", "it was packed in"
             say(f"""{whose} times name no zone and were read as {" and as ".join(sorted(self.zones))}. If
                 {shown} another, give the deadline in that one.""")
         told = [student.submitted for student in self.roster.students.values()]
         unread = [text for text in told if text.strip(" -") and _parse_moodle_time(text) is None]
-        if moodle and unread:
+        if self.kind == "moodle" and unread:
             say(f"""The worksheet's times could not be read (the first: {printable(unread[0])!r}), so nobody
                 is late by them; download it with Moodle set to English.""")
         elif self.undated:
-            none = "files carry no times of submission"
-            why = {
-                "canvas": f"Canvas's {none}; its LATE was applied.",
-                "moodle": f"Moodle's {none}; give the assignment's grading worksheet as --roster.",
-                "folder": "some files carry no time.",
-            }
-            say(f"The deadline could not be applied to all: {why[self.kind]}")
+            say(f"The deadline could not be applied to all: {system.undated}")
 
     def take(self, item):
         """Takes one file in. -> None, or why not"""
         if ".ipynb_checkpoints" in item.where:
             return "an autosave of Jupyter, not what was handed in"
-        who = WAYS[self.kind](item.where, self.roster)
-        of = f" (of {who.student.id})" if who.student else ""
+        who = self.whose(item)
         if who.instead:
-            return f"handed in as {who.instead}, not as a file{of}"
+            return f"handed in as {who.instead}, not as a file{who.of}"
         if item.problem is not None:
-            return item.problem + of
-        if who.student is None:
+            return item.problem + who.of
+        if not who.students:
             if self.alone and who.how.startswith("the name is not one"):
                 return fold(f"""{who.how}; a notebook that came another way: --from folder, in a folder named
                     after the student's id""")
-            return who.how
-        self.taken[who.student.id] += 1
-        if self.taken[who.student.id] > MOST_NOTEBOOKS:
-            return f"more than {MOST_NOTEBOOKS} notebooks of one student{of}"
+            if who.candidates != ["ID"]:  # what names it does not agree, whatever was thought before
+                self.take_back(item, ids=())
+            return who.how + _to_assign(item.label, who.candidates)
+        ids = tuple(student.id for student in who.students)
+        self.taken[ids] += 1
+        if self.taken[ids] > MOST_NOTEBOOKS:
+            return f"more than {MOST_NOTEBOOKS} notebooks of one student{who.of}"
         shown, named = item.lesson, lesson_named(item.where[-1])
         lesson = shown or named or self.assignment
         if reason := self.unwanted(lesson):
-            return reason + of
-        known = self.register["submissions"].get(lesson, {}).get(who.student.id, {"attempts": ()})
-        attempts = [one for one in known["attempts"] if one["kind"] == self.kind]
-        others = [one for one in attempts if one["number"] != who.number]
-        if others and not who.by_number:
-            return fold(f"""the name is {who.student.id}'s, but so is that of number {others[0]["number"]}:
-                look at both, then give their numbers in the roster's column lms_user_id""")
-        for attempt in others:  # taken by its name, before the roster said whose number is whose
-            attempt["foreign"] = True
+            return reason + who.of
+        digest = hashlib.sha256(item.data).hexdigest()
+        if reason := self.not_assigned(item, digest, who):
+            return reason
+        contested = self.contested(item, lesson, who)
         notes = []
         if shown is None:
             notes.append(f"does not show its lesson; {'its name' if named else '--assignment'} says {lesson}")
         elif named != shown:
-            self.renamed.append(f"{who.student.id} ({lesson})")
-        if who.how.startswith("a part of"):
+            self.renamed.append(f"{', '.join(ids)} ({lesson})")
+        if who.partly:
             notes.append(f"matched by {who.how}")
-        self.record(lesson, who, item, notes)
+        for student in who.students:
+            _update(self.kept(lesson, student.id, digest), item.data)
+            self.record(lesson, who, student, item, digest, notes, foreign=contested is not None)
+        if contested:
+            return contested
+        self.take_back(item, ids)
+        if who.group:
+            self.result.note(f"{item.label} is that of {who.group}, and counts for {', '.join(ids)}.")
+        self.result.notes += [f"{', '.join(ids)}: {item.label} {note}." for note in notes]
+        self.result.left_out += [(item.label, f"{reason}, who handed it in too") for reason in who.missed]
         return None
+
+    def whose(self, item):
+        """Whose a file is: what a person said, else what its path says. -> Who"""
+        ids = self.assign.get(item.label) or self.register["assigned"].get(item.label, {}).get("ids", ())
+        students = [self.roster.students[one] for one in ids if one in self.roster.students]
+        who = whose(item.where, self.kind, self.download)
+        if students:
+            group = TOGETHER if len(students) > 1 else ""
+            who = Who(students, "--assign", replace(who.claim, number=""), group=group)
+        return who
+
+    def not_assigned(self, item, digest, who):
+        """Why a file is not the one that a person assigned under its name, or None. Keeps what was said."""
+        if who.how != "--assign":
+            return None
+        known, ids = self.register["assigned"], [student.id for student in who.students]
+        same = known.get(item.label, {}).get("sha256") == digest
+        if item.label in self.assign and (same or item.label not in self.said):
+            self.said.add(item.label)
+            known[item.label] = {"sha256": digest, "ids": ids}
+        elif not same:
+            told = f"another file than the one that was assigned to {_some(ids)}"
+            return told + _to_assign(item.label, ids)
+        return None
+
+    def contested(self, item, lesson, who):
+        """Why a file is nobody's that has a student's name and not the number of another such, or None.
+
+        Then the others are nobody's either, unless their number is the student's.
+        """
+        for student in who.students:
+            known = self.register["submissions"].get(lesson, {}).get(student.id, {"attempts": ()})
+            others = [one for one in known["attempts"] if one["kind"] == self.kind and one["number"]]
+            others = [one for one in others if who.claim.number not in ("", one["number"]) and not who.group]
+            if not who.by_number:
+                others = [one for one in others if not one["matched_by"].startswith("the number")]
+            for attempt in others:  # taken by its name, before the roster said whose number is whose
+                attempt["foreign"] = True
+            if others and not who.by_number:
+                told = f"the name is {student.id}'s, but so is that of number"
+                todo = "look at both, then give their numbers in the roster's column lms_user_id"
+                self.touched.add((lesson, student.id))
+                mine = f"{told} {who.claim.number}: {todo}"
+                for file in sorted({one["from"] for one in others} - self.listed - {item.label}):
+                    self.listed.add(file)
+                    self.result.left_out.append((file, mine + _to_assign(file, [student.id])))
+                self.listed.add(item.label)
+                return f"{told} {others[0]['number']}: {todo}" + _to_assign(item.label, [student.id])
+        return None
+
+    def take_back(self, item, ids):
+        """A file that was taken for others before is not theirs. ids: whose it is"""
+        had = [one for one in self.had[item.label] if one[1] not in ids]
+        digest = hashlib.sha256(item.data).hexdigest()
+        for lesson, student, attempt in had:
+            if attempt["sha256"] == digest and not attempt["foreign"]:
+                attempt["foreign"] = True
+                self.touched.add((lesson, student))
 
     def unwanted(self, lesson):
         """Why no notebook of a lesson is taken, or None. lesson: None where nothing says which it is."""
@@ -347,39 +471,40 @@ class _Run:
                 {lesson}` takes it""")
         return None
 
-    def record(self, lesson, who, item, notes):
-        """Keeps an attempt's bytes, and what is known of it."""
-        digest, student = hashlib.sha256(item.data).hexdigest(), who.student.id
+    def record(self, lesson, who, student, item, digest, notes, foreign):
+        """Keeps what is known of an attempt of a student. foreign: it may be another's, and does not count"""
         self.numbered |= who.by_number
-        self.touched.add((lesson, student))
+        self.touched.add((lesson, student.id))
         if self.until:
             self.register["deadlines"][lesson] = self.until.isoformat()
         deadline = self.register["deadlines"].get(lesson)
-        time, told = self.time_of(item, who, deadline)
-        _update(self.kept(lesson, student, digest), item.data)
+        time, told = self.time_of(item, who, student, deadline)
         students = self.register["submissions"].setdefault(lesson, {})
-        attempts = students.setdefault(student, {"sha256": None, "attempts": []})["attempts"]
-        same = [one for one in attempts if one["sha256"] == digest and not one["foreign"]]
+        attempts = students.setdefault(student.id, {"sha256": None, "attempts": []})["attempts"]
+        same = [one for one in attempts if one["sha256"] == digest and one["foreign"] == foreign]
+        claim = who.claim
         if same:  # handed in twice: the first time counts
             attempt = same[0]
-            attempt["late"] = attempt["late"] and who.late
+            attempt["late"] = attempt["late"] and claim.late
             retold = told is not None and told == attempt.get("told")  # in another zone now, perhaps
             if retold or not attempt["time"] or time and time < attempt["time"]:
                 attempt["time"], attempt["told"] = time, told
         else:
-            attempt = {"sha256": digest, "from": item.label, "kind": self.kind, "late": who.late}
-            attempt |= {"time": time, "told": told, "number": who.number, "file_id": who.file_id}
+            number = "" if who.group else claim.number
+            attempt = {"sha256": digest, "from": item.label, "kind": self.kind, "late": claim.late}
+            attempt |= {"time": time, "told": told, "number": number, "file_id": claim.file_id}
             attempt |= {"copy": copy_number(item.where[-1]), "run": self.number, "matched_by": who.how}
-            attempts.append(attempt | {"foreign": False, "notes": notes})
-            self.result.notes += [f"{student}: {item.label} {note}." for note in notes]
+            attempt |= {"foreign": foreign, "notes": notes}
+            attempts.append(attempt)
+        attempt["group"] = who.group
         self.undated |= deadline is not None and not attempt["time"]
 
-    def time_of(self, item, who, deadline):
+    def time_of(self, item, who, student, deadline):
         """When a file was handed in. -> UTC as text, what was told if that names no zone; each may be None"""
-        time = item.time if self.kind == "folder" else None
+        time = who.claim.time or (item.time if SYSTEMS[self.kind].file_times else None)
         # With another number it is another assignment's worksheet.
         if self.kind == "moodle" and who.by_number:
-            time = _parse_moodle_time(who.student.submitted)
+            time = _parse_moodle_time(student.submitted)
         if time is None:
             return None, None
         told = None
@@ -406,20 +531,32 @@ class _Run:
                     student.participants[lesson] = student.identifier
                 known = self.register["submissions"][lesson].get(student.id, {"attempts": ()})
                 for attempt in known["attempts"]:
-                    if attempt["kind"] == "moodle" and not attempt["foreign"]:
+                    if attempt["foreign"] or not attempt["number"]:
+                        continue
+                    if attempt["kind"] == "moodle":
                         student.participants.setdefault(lesson, f"Participant {attempt['number']}")
-                    elif attempt["kind"] == "canvas" and not attempt["foreign"]:
+                    elif attempt["kind"] == "canvas":
                         student.lms_user_id = student.lms_user_id or attempt["number"]
 
     def place(self, lesson, student, known, counts, late):
-        """Puts the attempt that counts into submitted/."""
+        """Puts the attempt that counts into submitted/, or takes away what was not theirs. counts: or None"""
         result, which = self.result, (lesson, student)
         path = self.course / "submitted" / student / lesson / f"{lesson}.ipynb"
-        there, kept = _sha256(path), self.kept(lesson, student, counts["sha256"])
+        stamp, there = path.with_name("timestamp.txt"), _sha256(path)
         if there not in (None, *(attempt["sha256"] for attempt in known["attempts"])):
             result.note(f"""{student}: {path.relative_to(self.course)} was put there or changed by hand and is
                 left as it is. Delete it, then collect again, if what was handed in shall count.""")
             return
+        if counts is None:
+            if there is not None:
+                result.note(f"{student} ({lesson}): what was taken for theirs is not, and is not there now.")
+                path.unlink()
+                stamp.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # somebody put something else there
+                    path.parent.rmdir()
+            known["sha256"] = None
+            return
+        kept = self.kept(lesson, student, counts["sha256"])
         if there != counts["sha256"] and _sha256(kept) != counts["sha256"]:
             reason = f"{kept} is gone or was changed; collect it again (of {student})"
             result.left_out.append((counts["from"], reason))
@@ -433,12 +570,21 @@ class _Run:
             result.placed.append(which)
             if there is not None:
                 result.replaced.append(which)
-        stamp = path.with_name("timestamp.txt")  # nbgrader reads the time of submission from here
-        if counts["time"]:
+        if counts["time"]:  # nbgrader reads the time of submission from here
             _update(stamp, f"{counts['time'][:19]} UTC\n".encode())
         else:
             stamp.unlink(missing_ok=True)
         known["sha256"] = counts["sha256"]
+
+
+def _is_junk(file):
+    return any(JUNK.match(part) for part in file.where)
+
+
+def _to_assign(label, candidates):
+    """What a person may give who knows whose a file is. candidates: ids of whom it may be -> text"""
+    options = [f"--assign {shlex.quote(f'{label}={one}')}" for one in candidates[:MOST_LINES]]
+    return f". To say whose it is: {' or '.join(options)}" if options else ""
 
 
 # --- the register, and files
@@ -448,12 +594,18 @@ def _read_register(course):
     """The content of collected.json.
 
     {"submissions": {lesson: {student: {"sha256": of what is in submitted/, "attempts": [...]}}},
-    "deadlines": {lesson: time}, "left_out": {name of the download: [{"from", "reason"}]}}
+    "deadlines": {lesson: time}, "left_out": {name of the download: [{"from", "reason"}]},
+    "assigned": {file: {"sha256", "ids": of whom a person said that it is theirs}}}
     """
     told = """It says where every submission came from: put back the file, or move it away and collect
         everything again."""
     empty = {"submissions": {}, "deadlines": {}, "left_out": {}}
-    return read_json(course / REGISTER, lambda given: {key: dict(given[key]) for key in empty}, empty, told)
+
+    def take(given):
+        found = {key: dict(given[key]) for key in empty}
+        return found | {"assigned": dict(given.get("assigned", {}))}  # older ones have none
+
+    return read_json(course / REGISTER, take, empty | {"assigned": {}}, told)
 
 
 def _is_late(attempt, deadline):
@@ -466,16 +618,26 @@ def _is_late(attempt, deadline):
 def _counting(register):
     """Of each student's attempts the one that counts: the last on time, else the last.
 
-    -> iterator of (lesson, student's id, {"sha256", "attempts"}, the attempt, is it late)
+    -> iterator of (lesson, student's id, {"sha256", "attempts"}, the attempt or None, is it late)
     """
     for lesson, students in register["submissions"].items():
         deadline = register["deadlines"].get(lesson)
         for student, known in students.items():
             attempts = [attempt for attempt in known["attempts"] if not attempt["foreign"]]
-            kinds = {attempt["kind"] for attempt in attempts}
-            when = "file_id" if kinds == {"canvas"} else "time" if kinds == {"folder"} else "run"
+            orders = {SYSTEMS[attempt["kind"]].ordered_by for attempt in attempts}
+            when = orders.pop() if len(orders) == 1 else "run"
             attempts.sort(key=lambda one: (not _is_late(one, deadline), one[when] or "", one["copy"]))
-            yield lesson, student, known, attempts[-1], _is_late(attempts[-1], deadline)
+            counts = attempts[-1] if attempts else None
+            yield lesson, student, known, counts, counts is not None and _is_late(counts, deadline)
+
+
+def groups_of(course):
+    """Whose work counts for several students. -> {lesson: [(group's name, [ids])]}"""
+    found = collections.defaultdict(lambda: collections.defaultdict(list))
+    for lesson, student, _, counts, _ in _counting(_read_register(Path(course))):
+        if counts is not None and counts.get("group"):
+            found[lesson][counts["group"], counts["from"]].append(student)
+    return {lesson: [(name, ids) for (name, _), ids in of.items()] for lesson, of in found.items()}
 
 
 def late_and_left_out(course):

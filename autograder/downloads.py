@@ -20,8 +20,8 @@ from course_lib.errors import CourseError
 from course_lib.file_kind import BEGINNING, told
 
 from .boundary import Refused, look
+from .identity import unmixed
 from .repair import MOST_BYTES
-from .roster import unmixed
 
 DEPTH = 3  # zips in zips
 MOST_ENTRIES = 100_000  # of what was downloaded
@@ -57,25 +57,46 @@ def is_notebook(start):
     return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and (b'"cell' in start or b'"nbformat' in start)
 
 
-def items(source, is_students, shows):
-    """All files of a file, folder or zip, through zips in them. -> iterator of Item
+@dataclass
+class File:
+    """A file as it was downloaded: in a folder, or in a zip that a system exported."""
+
+    where: tuple  # its path through them
+    path: Path  # its own, or the zip's
+    number: int | None = None  # in the zip
+    problem: str | None = None  # why it cannot be read
+
+    def items(self, shows):
+        """The file with all that is in it, read behind the boundary. -> list of Item
+
+        shows: (a notebook's bytes) -> its lesson or None.
+        """
+        try:
+            if self.problem is None:
+                return look(_inside, self.path, self.number, self.where, shows)
+            return [Item(self.where, problem=self.problem)]
+        except Refused as refused:
+            return [Item(self.where, problem=f"to be looked at by hand: {refused}")]
+
+    def read_by(self, function, limit):
+        """What a function makes of its first bytes, behind the boundary; None where that fails."""
+        try:
+            return None if self.problem else look(_read_by, self.path, self.number, function, limit)
+        except CourseError:
+            return None
+
+
+def files(source, is_students):
+    """The files of a file, folder or zip. -> iterator of File
 
     is_students: (name of a zip in a folder) -> did a student pack it? Else it is what a system exported.
-    shows: (a notebook's bytes) -> its lesson or None.
     """
-
-    def seen(where, function, *arguments):
-        try:
-            return look(function, *arguments, where, shows)
-        except Refused as refused:
-            return [Item(where, problem=f"to be looked at by hand: {refused}")]
-
     if not source.is_dir():
         path = source.resolve()
         if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
-            yield from _of_export(path, (), seen)
+            yield from _exported(path, ())
         else:
-            yield from seen((source.name,), _of_file, path)
+            yield File((source.name,), path)
         return
     unread = []
     for folder, folders, names in os.walk(source, onerror=unread.append):
@@ -84,24 +105,24 @@ def items(source, is_students, shows):
         for path in (Path(folder, name) for name in sorted(names + links)):
             where = path.relative_to(source).parts
             if path.suffix.lower() == ".zip" and not is_students(path.name):
-                yield from _of_export(path, where, seen)
+                yield from _exported(path, where)
             else:
-                yield from seen(where, _of_file, path)
+                yield File(where, path)
     for error in unread:
         where = Path(os.path.relpath(error.filename, source)).parts
-        yield Item(where, problem=f"cannot be read ({error.strerror})")
+        yield File(where, source, problem=f"cannot be read ({error.strerror})")
 
 
-def _of_export(path, top, seen):
-    """The files of a zip that a system exported, as they are seen. top: path of what it holds"""
+def _exported(path, top):
+    """The files of a zip that a system exported. top: path of what it holds"""
     try:
         names, why = look(_entries, path), "an empty zip"
     except CourseError as error:
         names, why = [], str(error)
     if not names:
-        yield Item(top or (path.name,), problem=why)
+        yield File(top or (path.name,), path, problem=why)
     for number, name in enumerate(names):
-        yield from seen((*top, *name), _of_exported, path, number)
+        yield File((*top, *name), path, number)
 
 
 # --- behind the boundary
@@ -111,9 +132,13 @@ class _Unreadable(CourseError):
     """A file cannot be taken; the text says why."""
 
 
-def _of_file(path, where, shows):
-    """A file of a folder, with all that is in it. -> list of Item"""
+def _inside(path, number, where, shows):
+    """A file with all that is in it. -> list of Item"""
     item = Item(where)
+    if number is not None:
+        archive, entries = _export(path)
+        item.time = _entry_time(entries[number])
+        return list(_of_entry(item, archive, entries[number], shows, [MOST_UNPACKED], 0))
     try:
         file = _opened(path)
     except _Unreadable as why:
@@ -127,6 +152,16 @@ def _of_file(path, where, shows):
             return file.read(limit)
 
         return list(_in_item(item, read, shows, [MOST_UNPACKED]))
+
+
+def _read_by(path, number, function, limit):
+    if number is None:
+        file = _opened(path)
+    else:
+        archive, entries = _export(path)
+        file = archive.open(entries[number])
+    with file:
+        return function(file.read(limit))
 
 
 def _opened(path):
@@ -167,13 +202,6 @@ def _entries(path):
     if len(entries) > MOST_ENTRIES:
         raise _Unreadable(f"a zip of {len(entries):,} files; at most {MOST_ENTRIES:,} are looked at")
     return [_entry_path(entry) for entry in entries]
-
-
-def _of_exported(path, number, where, shows):
-    """An entry of an exported zip, with all that is in it. -> list of Item"""
-    archive, entries = _export(path)
-    item = Item(where, _entry_time(entries[number]))
-    return list(_of_entry(item, archive, entries[number], shows, [MOST_UNPACKED], 0))
 
 
 def _of_entry(item, archive, entry, shows, budget, depth):

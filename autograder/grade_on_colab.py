@@ -31,15 +31,16 @@ print("The course is here, with its solutions and its judge.")
 # %% [markdown]
 # ## What was handed in
 #
-# `FROM` is where the zip comes from: `"canvas"` (*Assignments > Download submissions*), `"moodle"` (*View all
-# submissions > Download all submissions*), or `"folder"`: a folder for each student, named after them.
+# `FROM` is where the zip comes from: `"auto"` is what it looks like. Else `"canvas"` (*Assignments >
+# Download submissions*), `"moodle"` (*View all submissions > Download all submissions*), another learning
+# system, or `"folder"`: a folder for each student, named after them.
 #
 # `ROSTER` is the class as a csv: Canvas's gradebook export, Moodle's grading worksheet, or columns
 # `id,first_name,last_name,email`.
 
 # %%
 SUBMISSIONS = "submissions.zip"
-FROM = "folder"
+FROM = "auto"
 ROSTER = "roster.csv"
 DEADLINE = None  # for example "2026-11-20T23:59+01:00"
 CLASS = "class"  # the folder that everything goes into

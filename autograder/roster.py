@@ -1,17 +1,23 @@
-"""The class: a csv from nbgrader, Canvas or Moodle, and who of it is meant by a name or a number.
+"""The class: a csv from a learning system, and what a course keeps of it.
 
     csv                         its columns                                           a student's id is
     nbgrader's                  id, first_name, last_name, email, lms_user_id         id
     Canvas's gradebook export   Student ("Last, First") or LastName and FirstName,    SIS Login ID, else
                                 ID, SIS User ID, SIS Login ID, Section, ...           SIS User ID, else ID
+    Canvas's group set          name, canvas_user_id, user_id, login_id, sections,    the same
+                                group_name, canvas_group_id, ...
     Moodle's participants       First name, Last name or Surname, ID number,          username, else
-                                Email address (also in other languages)               ID number, else email
+                                Email address, Groups (also in other languages)       ID number, else email
     Moodle's grading worksheet  Identifier ("Participant 123"), Full name,            the same, else
-                                ID number, Email address, Last modified               Participant_123
-                                (submission), ... (also in other languages)
+                                ID number, Email address, Status, Group, Grade,       Participant_123
+                                Maximum grade, ..., Last modified (submission), ...
+    GitHub Classroom's          identifier, github_username, github_id, name,         identifier
+                                group_name
 
 It may be in UTF-8, with or without BOM, in UTF-16 or in Windows's Latin-1, and separated by commas,
-semicolons or tabs.
+semicolons or tabs. Moodle's grading worksheet is known in any language by what is in it: its first column is
+one word and a number in every line; of the others some hold addresses, dates, everywhere the same number.
+Moodle gives its columns always in this order (mod/assign/gradingtable.php).
 
 A course keeps its class in grading/roster.json: `read` gives it to whoever writes grades, `update` adds a csv
 to it. Moodle's grading worksheet of a lesson is kept in grading/worksheets/, as it was given: `with_grades`
@@ -21,15 +27,15 @@ makes of it what Moodle takes back.
 import collections
 import csv
 import io
-import itertools
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, fold
 from course_lib.file_kind import LINE_ENDS, TEXT, TEXT_COPY, UTF_16, kind_of, told
 
+from .identity import PARTICIPANT, letters
 from .records import json_text, read_json
 from .repair import decoded
 
@@ -43,11 +49,13 @@ COLUMNS = {
     "full": "fullname student studentname vollstandigername nomcomplet nombrecompleto name",
     "email": """email emailaddress emailadresse adressedecourriel direcciondecorreo correoelectronico
         indirizzoemail""",
-    "lms_user_id": "lmsuserid",
-    "sis_user_id": "sisuserid",
-    "login": "sisloginid username anmeldename nomdutilisateur nombredeusuario",
+    "lms_user_id": "lmsuserid canvasuserid",
+    "sis_user_id": "sisuserid userid",
+    "login": "sisloginid loginid username anmeldename nomdutilisateur nombredeusuario",
     "number": "idnumber idnummer numerodidentification numerodeid matriculationnumber matrikelnummer",
-    "section": "section",
+    "section": "section sections",
+    "group": "group groupname groups gruppe gruppen groupe groupes grupo grupos gruppo gruppi groep grupa",
+    "github": "githubusername",
     "identifier": "identifier",
     "submitted": """lastmodifiedsubmission zuletztgeandertabgabe dernieremodificationtravailremis
         ultimamodificacionentrega ultimamodificaconsegna laatstgewijzigdinzending ultimamodificacaoenvio""",
@@ -56,12 +64,13 @@ COLUMNS = {
         ultimamodificacaonota""",
     "grade": "grade bewertung note calificacion valutazione nota cijfer karakter betyg arvosana ocena",
 }
-IDENTIFIERS = "id identifiant identificador identificatie".split()  # Moodle's Identifier in other languages
-# A value of that column, after `letters`.
-PARTICIPANT = re.compile(r"(particip|partecip|teilnehm|deelnem|delta[gk]|osallistu|uczestni)[a-z]*\d+")
 READ_AS_CSV = (TEXT, UTF_16, TEXT_COPY, LINE_ENDS, None)
-LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
-SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+PLACE = re.compile(r"(\D*[^\W\d]\D*?)\s*([0-9]{1,18})")  # "Participant 123", in any language
+DATE = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9]).*[0-9]{1,2}[:.h][0-9]{2}", re.DOTALL)
+NUMBER = re.compile(r"[0-9]+([.,][0-9]+)?")
+ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+# What a spreadsheet program makes of a long number that it saves as csv.
+SPOILT = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]+")
 
 
 @dataclass
@@ -80,21 +89,36 @@ class Student:
     identifier: str = ""  # "Participant 123" of Moodle's last grading worksheet; another in every assignment
     submitted: str = ""  # "Last modified (submission)" of the same, as it is written there
     participants: dict = field(default_factory=dict)  # {lesson: "Participant 123"}, as collecting showed it
+    group: str = ""  # the name of a group, or several with commas between them, of the last csv that had one
+    github: str = ""  # the login there
 
     @property
     def name(self):
         return f"{self.first_name} {self.last_name}".strip()
 
+    def names(self):
+        """The first names and the last names."""
+        return self.first_name, self.last_name
+
+    def groups(self):
+        """The names of the student's groups. -> set"""
+        return {name.strip() for name in (self.group, *self.group.split(",")) if letters(name)}
+
     def marks(self):
         """What tells one student from another in any csv. -> set of (what, value)"""
-        kinds = ("id", "email", "lms_user_id", "sis_user_id", "login", "number")
+        kinds = ("id", "email", "lms_user_id", "sis_user_id", "login", "number", "github")
         return {(what, getattr(self, what).casefold()) for what in kinds if getattr(self, what)}
 
-    def numbers(self):
-        """Canvas's number, and Moodle's of the last worksheet's assignment, else all known ones. -> set"""
-        moodle = [self.identifier] if self.identifier else self.participants.values()
-        found = re.findall(r"\d+", " ".join([self.lms_user_id, *moodle]))
-        return {number.lstrip("0") for number in found}
+    def numbers(self, system):
+        """The student's numbers, without leading zeros. system: "canvas" or "moodle". -> set
+
+        Moodle's are those of the last worksheet's assignment, else all known ones.
+        """
+        own = {self.lms_user_id} if re.fullmatch("[0-9]+", self.lms_user_id) else set()
+        if system == "moodle":
+            known = [self.identifier] if self.identifier else self.participants.values()
+            own = {_digits(text) for text in known} or own
+        return {number.lstrip("0") for number in own} - {""}
 
 
 # --- a course's class
@@ -126,18 +150,28 @@ def update(known, new):
 
     Who was known keeps the id and whatever the new csv does not say. -> list of Student
     """
-    merged = {student.id: student for student in known}
-    ids, found = {student.id for student in new}, {}
+    by_id = {student.id: student for student in known}
+    merged = dict(by_id)
+    ids, found, marked = {student.id for student in new}, {}, collections.defaultdict(dict)
+    # GitHub's csv knows students by whatever the instructor called them, and tells how they call themselves.
+    github, has_groups = (any(getattr(one, what) for one in new) for what in ("github", "group"))
+    for old in known:
+        names = (letters(old.first_name + old.last_name), letters(old.last_name + old.first_name))
+        for mark in (*old.marks(), *(mark[1] for mark in old.marks()), *(("name", name) for name in names)):
+            marked[mark][old.id] = old
     for student in new:
-        same = [old for old in known if old.id == student.id]
-        if not same:
-            same = [old for old in known if old.id not in ids and old.marks() & student.marks()]
+        marks = {student.id.casefold(), ("name", letters(student.id))} if github else student.marks()
+        same = {key: old for mark in marks for key, old in marked[mark].items() if key not in ids}
+        if student.id in by_id:
+            same = {student.id: by_id[student.id]}
         if len(same) > 1:
-            raise CourseError(f"""The roster's {student.name} is {" and ".join(old.id for old in same)} in
+            raise CourseError(f"""The roster's {student.name or student.id} is {" and ".join(sorted(same))} in
                 grading/roster.json. Correct the csv, or delete that file and give all rosters again.""")
         said = {what: value for what, value in asdict(student).items() if value}
-        if same:
-            said = asdict(same[0]) | said | {"id": same[0].id}
+        for old in same.values():
+            if github:
+                said = {what: said[what] for what in ("github", "group") if what in said}
+            said = asdict(old) | said | {"id": old.id} | ({"group": student.group} if has_groups else {})
         if said["id"] in found:
             raise CourseError(f"""Two lines of the roster are the student {said["id"]}: {found[said["id"]]}
                 and {student.name}.""")
@@ -150,7 +184,7 @@ def update(known, new):
 
 
 def students_in(path):
-    """The students of a csv, in its order. -> list of Student, the csv's bytes
+    """The students of a csv, in its order. -> list of Student, the csv's bytes, list of what is to know of it
 
     It is read once, for it may be a pipe. Raises CourseError where it is none, or two students would have one
     id.
@@ -172,26 +206,46 @@ def students_in(path):
     where = _columns(rows)
     if not where.keys() & {"id", "last_name", "full", "identifier"}:
         raise CourseError(f"""{path}: no column of names or ids. Its first line is
-            {", ".join(rows[0])[:100]!r}; expected are the columns of nbgrader (id, first_name, last_name,
-            email, lms_user_id), of Canvas's gradebook, or of Moodle's participants.""")
+            {_shown(rows[0])}; expected are the columns of nbgrader (id, first_name, last_name, email,
+            lms_user_id), of Canvas's gradebook or group set, of GitHub Classroom's roster, or of Moodle's
+            participants or grading worksheet. If it is Moodle's in another language, set Moodle to English
+            and download it again.""")
     canvas = "sis_user_id" in where or {"login", "section"} <= where.keys()
-    students, lines = {}, {}
+    students, lines, spoilt = {}, {}, {}
     for row in rows[1:]:
         cells = {what: row[at] for what, at in where.items() if at < len(row)}
         value = {what: unicodedata.normalize("NFC", cells.get(what, "").strip()) for what in COLUMNS}
-        if canvas and _is_no_student(value):
+        for what in ("id", "lms_user_id", "sis_user_id", "login", "number"):
+            if SPOILT.fullmatch(value[what]):
+                spoilt[rows[0][where[what]]], value[what] = value[what], ""
+        if (canvas or "github" in where) and _is_no_student(value):
             continue
         student = _student_of(value, canvas)
         if not student.id:
-            raise CourseError(f"""{path}: a line without name and id: {", ".join(row)[:100]!r}. Complete or
-                delete it.""")
+            raise CourseError(f"""{path}: a line without name and id: {_shown(row)}. Complete or delete
+                it.{_export_again(spoilt)}""")
         if student.id in students and row != lines[student.id]:
             raise CourseError(f"""{path}: two students would have the id {student.id!r}:
-                {students[student.id].name} and {student.name}. Give them a column id, ID number or email.""")
+                {students[student.id].name} and {student.name}. Give them a column id, ID number or
+                email.{_export_again(spoilt)}""")
         students[student.id], lines[student.id] = student, row
     if not students:
         raise CourseError(f"{path}: no student in it.")
-    return list(students.values()), data
+    if spoilt and not canvas and "id" in where:
+        raise CourseError(f"{path}: {_export_again(spoilt).strip()}")
+    return list(students.values()), data, [f"{path}: {_export_again(spoilt).strip()}"] if spoilt else []
+
+
+def _shown(row):
+    return repr(", ".join(row)[:100])
+
+
+def _export_again(spoilt):
+    """What to do where a spreadsheet program spoilt columns. spoilt: {title: a cell} -> text, "" for none"""
+    titles = " and ".join(f"{title} ({cell})" for title, cell in spoilt.items())
+    text = f"""A spreadsheet program (Excel) has spoilt the long numbers of the column {titles}, which are not
+        used. Export the table again and give it as it comes, without saving it in that program."""
+    return f" {fold(text)}" if spoilt else ""
 
 
 def _student_of(value, canvas):
@@ -206,21 +260,48 @@ def _student_of(value, canvas):
     if not said["email"] and "@" in said["login"]:
         said["email"] = said["login"]
     if canvas:
-        said["lms_user_id"] = value["id"]
+        said["lms_user_id"] = value["lms_user_id"] or value["id"]
     return Student(**said)
 
 
 def _columns(rows):
-    """Where a table's columns are, by its first line. -> {what of COLUMNS: number of the column}"""
+    """Where a table's columns are. -> {what of COLUMNS: number of the column}
+
+    By the titles in its first line; in a grading worksheet also by what is in them.
+    """
     heads = [re.sub(r"[^a-z0-9]", "", letters(title)) for title in rows[0]]
     known = ((what, name) for what, names in COLUMNS.items() for name in reversed(names.split()))
     where = {what: heads.index(name) for what, name in known if name in heads}
-    if "identifier" not in where and where.keys() & {"grade", "submitted"}:
-        at = next((at for at, name in enumerate(heads) if name in IDENTIFIERS), None)
-        values = [] if at is None else [letters(row[at]) for row in rows[1:] if at < len(row)]
-        if values and all(map(PARTICIPANT.fullmatch, values)):  # else it is an id like any other
-            where = {what: place for what, place in where.items() if (what, place) != ("id", at)}
-            where["identifier"] = at
+    if "github" in where:  # GitHub's identifier is what the instructor calls the student
+        where["id"] = where.pop("identifier", where.get("id", where["github"]))
+        return where
+    first = [PLACE.fullmatch(row[0].strip()[:100]) for row in rows[1:]]
+    words = {letters(found[1]) for found in first if found}
+    if not all(first) or len(words) != 1 or "identifier" in where:
+        return where
+    taken = [what for what, at in where.items() if at == 0]  # an id like any other, unless it cannot be
+    if taken and not (where.keys() & {"grade", "submitted"} and PARTICIPANT.fullmatch(*words)):
+        return where
+    return {"identifier": 0} | _by_content(rows) | {what: at for what, at in where.items() if at}
+
+
+def _by_content(rows):
+    """The columns of Moodle's grading worksheet, in any language, as far as their content shows them."""
+    width = max(map(len, rows))
+    lines = [[*row, *[""] * (width - len(row))] for row in rows[1:]]
+    columns = [[cell.strip()[:100] for cell in column if cell.strip(" -")] for column in zip(*lines)]
+    where = {}
+    for at, cells in enumerate(columns):
+        if not at or not cells:
+            continue
+        if all(map(ADDRESS.fullmatch, cells)):
+            where.setdefault("email", at)
+        elif all(map(DATE.search, cells)):
+            where.setdefault("submitted", at)
+        elif len(cells) == len(lines) and len({*cells}) == 1 and NUMBER.fullmatch(cells[0]):
+            where.setdefault("grade", at - 1)  # this one is the maximum, which stands behind it
+    if "email" in where and where["email"] > 1 and all(map(letters, columns[1])):
+        where["full"] = 1
     return where
 
 
@@ -272,13 +353,14 @@ def with_grades(data, grades):
 
 
 def _digits(text):
-    return "".join(re.findall(r"\d", text)).lstrip("0")
+    """The number at the end of "Participant 0123". -> "123" """
+    return (re.search(r"[0-9]*$", text.strip())[0]).lstrip("0")
 
 
 def table(data):
     """A csv's bytes, of any usual encoding and separator. -> list of rows, the separator"""
     text = decoded(data, "cp1252").replace("\0", "")
-    hint = re.match(r"sep=(.)\r?\n", text)  # Excel's
+    hint = re.match(r"sep=([,;|\t])\r?\n", text)  # Excel's
     if hint:
         text = text[hint.end() :]
     first = re.sub(r'"[^"]*"', "", text.lstrip().split("\n")[0])
@@ -291,6 +373,8 @@ def _is_no_student(value):
     name = letters(value["full"] or value["first_name"] + value["last_name"])
     if not (name or value["id"] or value["login"]):
         return True
+    if value["github"]:  # an account that nobody of the class was linked with
+        return not value["id"]
     return name in ("pointspossible", "teststudent", "studenttest")
 
 
@@ -305,104 +389,5 @@ def _split_name(full):
 
 def _safe_id(text):
     """An id that can be the name of a folder: whatever the csv says, it names nothing outside."""
-    return re.sub(r"[^\w.@+\-]", "_", unicodedata.normalize("NFC", text.strip())).strip("._-")[:100]
-
-
-# --- names
-
-
-def letters(text):
-    """A name without accents, capitals, spaces and signs: "Núñez-O'Brien" -> "nunezobrien".
-
-    Composed or not, it is the same.
-    """
-    text = unicodedata.normalize("NFC", text).casefold().translate(LETTERS)
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if c.isalnum())
-
-
-def _spellings(text):
-    """A name as it may be spelt: Müller, Muller, Mueller; also where é was changed in a zip. -> set"""
-    found = set()
-    unescaped = re.sub(r"#U([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
-    for one in (text, unescaped, unmixed(text)):
-        one = unicodedata.normalize("NFC", one).casefold()
-        found |= {letters(one), letters(one.translate(SPELT_OUT))}
-    return found - {""}
-
-
-def unmixed(text):
-    """Undoes UTF-8 that was read as the zip format's old code page."""
-    try:
-        return text.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return text
-
-
-def _words(text):
-    return [word for word in map(letters, re.split(r"[\s,_]+", text)) if word]
-
-
-class Roster:
-    """Finds students. Every `find_...` gives (Student or None, how, or why not)."""
-
-    def __init__(self, students):
-        self.students = {student.id: student for student in students}
-        self.by_number, self.by_key = collections.defaultdict(set), collections.defaultdict(set)
-        self.by_name, self.by_part = collections.defaultdict(set), collections.defaultdict(set)
-        self.words = {}
-        for student in students:
-            first, last = _words(student.first_name), _words(student.last_name)
-            self.words[student.id] = {*first, *last}
-            for number in student.numbers():
-                self.by_number[number].add(student.id)
-            for what, key in student.marks():
-                self.by_key[key].add(student.id)
-                if what == "email":
-                    self.by_key[key.partition("@")[0]].add(student.id)
-            for both in (student.first_name + student.last_name, student.last_name + student.first_name):
-                for name in _spellings(both):
-                    self.by_name[name].add(student.id)
-            # The first of several first names, and of several last names.
-            for one, other in itertools.product(range(len(first)), range(len(last))):
-                self.by_part["".join(last[: other + 1] + first[: one + 1])].add(student.id)
-
-    def find_number(self, number):
-        ids = self.by_number.get(number.lstrip("0"), ()) if number.strip("0") else ()
-        return self.one(ids, f"the number {number[:20]}")
-
-    def find_key(self, key):
-        key = unicodedata.normalize("NFC", key.strip()).casefold()
-        return self.one(self.by_key.get(key, ()), f"{key[:80]!r}")
-
-    def find_name(self, name, squeezed=False):
-        """By a name in any order, also where one side leaves out some of several names.
-
-        squeezed: in one word, last name first, as Canvas writes it; then only the roster may have more names,
-        for nobody can say where such a word ends.
-        """
-        how = f"the name {name[:80]!r}"
-        exact = set().union(*(self.by_name.get(one, ()) for one in _spellings(name)))
-        if exact:
-            return self.one(exact, how)
-        if squeezed:
-            close = set().union(*(self.by_part.get(one, ()) for one in _spellings(name)))
-        else:
-            wanted = {*_words(name), *_words(unmixed(name))}
-            shared = {one: own for one, own in self.words.items() if len(own & wanted) >= 2}
-            close = {one for one, own in shared.items() if own <= wanted or wanted <= own}
-        return self.one(close, f"a part of {how}" if close else how)
-
-    def one(self, ids, how):
-        if len(ids) == 1:
-            return self.students[next(iter(ids))], how
-        if ids:
-            return None, f"{how} is that of several students: {', '.join(sorted(ids)[:4])}"
-        return None, f"nobody in the roster has {how}"
-
-
-def namesakes(students):
-    """Names that several students share, for a warning. -> list of names"""
-    names = collections.defaultdict(list)
-    for student in students:
-        names[letters(student.last_name + student.first_name)].append(student.name)
-    return sorted({name for same in names.values() if len(same) > 1 for name in same})
+    text = re.sub(r"[^\w.@+\-]", "_", unicodedata.normalize("NFC", text.strip())).strip("._-")[:100]
+    return text.encode()[:200].decode(errors="ignore")

@@ -1,21 +1,12 @@
 """Whose notebook a file is, and of which lesson, by its path and content.
 
-Names of files, as the systems' own sources make them:
+**The student.** `systems` reads what a path claims: numbers, ids, emails, names; `identity` knows whom each
+may mean. A file is somebody's where all of them agree. Where the number is one student's and the name is
+another's, or nobody's who can be the same person, it is nobody's until a person says so (--assign). What the
+systems write for a group is for each of its members, as far as the roster names groups.
 
-    canvas   lastfirst_LATE_12345_67890_name-1.ipynb    (Canvas: lib/content_zipper.rb)
-             the sortable name in small letters, of which letters (with accents), digits and _ are left; LATE
-             where it is; the user's number; the file's number, which grows with time; the file's name, with
-             -1, -2 from attempt to attempt
-    moodle   First Last_123_assignsubmission_file/name.ipynb, ..._file_/name.ipynb (before Moodle 4), or
-             ..._file_name.ipynb (Moodle: mod/assign/classes/downloader.php); the full name without
-             apostrophes, the number of the participant
-    folder   STUDENT/..., STUDENT_....ipynb: an id, email, login, number or name of the roster somewhere in
-             the path
-
-**The student** is found by the number where the roster has it, else by the name: without accents, signs and
-capitals, in any order, with ä as a or ae, with or without a second first name, if it then means one student
-only. The outermost part of a path that means somebody decides: what is inside a student's own folder or zip
-cannot make it another's.
+In a folder the outermost part of a path that means somebody decides, and all that is in this part must mean
+the same student: what is inside a student's own folder or zip cannot make it another's.
 
 **The lesson** is found by what is in the notebook (grade ids, `setup(lesson=2)`, checks, functions), else by
 the name of the file.
@@ -25,20 +16,21 @@ import collections
 import functools
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from course_lib.errors import CourseError, fold
 from lessons.build import STUDENT, lesson_names
 
 from .downloads import printable
 from .repair import decoded
+from .systems import FLAT, SYSTEMS, Claim, stem, system_of
 
-CANVAS = re.compile(
-    r"^(?P<name>.+?)(?P<late>_late)?_(?P<user>\d{1,18})_(?:(?P<file>\d{1,18})_.|(?P<what>text|link)\.html$)",
-    re.IGNORECASE | re.DOTALL,
-)
-ANONYMOUS = re.compile(r"^(?:LATE_)?anon_\w+?_\d+_", re.IGNORECASE)
-MOODLE = re.compile(r"^(?P<name>.+?)_(?P<user>\d{1,18})_assignsubmission_(?P<what>[a-z]+)", re.DOTALL)
+MOST_SHOWN = 4  # students in a line
+TOGETHER = "several students"  # a group without a name
+GROUPS = {
+    "canvas": "give Canvas's csv of the group set (People) as --roster, or one --assign for each member",
+    "moodle": "give the worksheet, which has a column Group, as --roster, or one --assign for each member",
+}
 
 
 # --- which lesson
@@ -116,95 +108,169 @@ def copy_number(name):
 class Who:
     """What a path says of whose a file is, and what the systems write beside it."""
 
-    student: object = None
+    students: list = field(default_factory=list)  # several have a group's
     how: str = ""  # it is known, or why it is not
-    number: str = ""  # Canvas's of the user, Moodle's of the participant
-    late: bool = False
-    file_id: int = 0
-    instead: str = ""  # of a file: an online text, a link
+    claim: Claim = field(default_factory=Claim)
+    by_number: bool = False  # the number is the student's own
+    group: str = ""
+    partly: bool = False  # by some of several names
+    candidates: list = field(default_factory=list)  # ids of whom it may be, where a person is to say it
+    missed: list = field(default_factory=list)  # why others that a system names are not known
 
     @property
-    def by_number(self):
-        return self.how.startswith("the number")
+    def of(self):
+        """For the end of a line: " (of ada)"."""
+        names = ", ".join(student.id for student in self.students)
+        return f" (of {self.group}: {names})" if self.group else names and f" (of {names})"
+
+    @property
+    def instead(self):
+        """What was handed in in place of a file."""
+        return self.claim.instead
 
 
-def _by_canvas(where, roster):
-    for part in where:
-        if ANONYMOUS.match(part):
-            return Who(how="an anonymous download; show the students' names in Canvas, then download again")
-        found = CANVAS.match(part)
-        if found is None:
-            continue
-        student, how = roster.find_number(found["user"])
-        if student is None:
-            student, by_name = roster.find_name(found["name"], squeezed=True)
-            if student is not None and student.lms_user_id:
-                student, how = None, f"the name is {student.id}'s, but the number {found['user']} is not"
-            elif student is not None or "several" in by_name:
-                how = by_name
-            else:
-                how = f"{how} or {by_name.removeprefix('nobody in the roster has ')}"
-        file_id, instead = int(found["file"] or 0), found["what"] or ""
-        return Who(student, how, found["user"], bool(found["late"]), file_id, instead)
-    return Who(how="the name is not one that Canvas gives (last name first_number_number_file)")
+def whose(where, kind, download):
+    """Whose a file is. where: its path in parts; kind: of SYSTEMS; download: a systems.Download. -> Who"""
+    system = SYSTEMS[kind]
+    if kind == "folder":
+        return _in_folder(where, download)
+    for at in range(len(where)):
+        claim = system.read(where, at, download)
+        if claim is not None:
+            return _together([claim, *claim.others], kind, download)
+    other, *_ = system_of(where, download)
+    if other:
+        return Who(how=f"a download of {SYSTEMS[other].title}'s: --from {other}")
+    return Who(how=f"the name is not one that {system.title} gives ({system.shape})")
 
 
-def _by_moodle(where, roster):
-    for part in where:
-        found = MOODLE.match(part)
-        if found is None:
-            continue
-        student, how = roster.find_number(found["user"])
-        named, by_name = roster.find_name(found["name"])
-        if student is None:
-            student, how = named, by_name
-        elif named not in (None, student):
-            how = fold(f"""the number {found["user"]} is that of {student.id}, the name that of {named.id}: is
-                the roster a worksheet of another assignment?""")
-            student = None
-        return Who(student, how, found["user"], instead=found["what"].removeprefix("file"))
-    return Who(how="the name is not one that Moodle gives (full name_number_assignsubmission_file)")
+def _together(claims, kind, download):
+    """Whose a file is by claims of which each means somebody else."""
+    found = [_agreed(claim, kind, download) for claim in claims]
+    known = [who for who in found if who.students]
+    if len(found) == 1 or not known:
+        return found[0]
+    known[0].missed = [who.how for who in found if not who.students]
+    known[0].students = list({one.id: one for who in known for one in who.students}.values())
+    known[0].group = TOGETHER if len(found) > 1 else ""
+    return known[0]
 
 
-def _by_folder(where, roster):
-    """The outermost part of the path that means one student.
+def _agreed(claim, kind, download):
+    """Whose a file is by one claim: where number, key, name and group agree. -> Who"""
+    roster = download.roster
+    if claim.problem:
+        return Who(how=claim.problem, claim=claim)
+    squeezed, name = kind == "canvas", f"the name {claim.name[:80]!r}"
+    said = [(what, ids) for what, ids in claim.evidence if ids]
+    group = roster.group(claim.group) if claim.group else None
+    if group is not None:
+        return _group(claim, group, said, kind, roster)
+    owners = set.intersection(*(ids for _, ids in said)) if said else set()
+    named, partly = _named(claim, squeezed, roster)
+    if len(owners) == 1 and not named and not claim.rivals:
+        (owner,) = owners
+        if claim.name and not roster.fits(owner, claim.name, squeezed):
+            return _perhaps_a_group(claim, said, kind)
+        return Who([roster.students[owner]], said[0][0], claim, by_number=True)
+    agreed = owners & named if said else named
+    if len(agreed) == 1:
+        student = roster.students[next(iter(agreed))]
+        if said:
+            return Who([student], said[0][0], claim, by_number=True)
+        # Moodle's number is another in every assignment: it says something if the worksheet is this one's.
+        known = download.numbered and student.identifier if kind == "moodle" else student.numbers(kind)
+        if claim.number and known:
+            how = f"the name is {student.id}'s, but the number {claim.number} is not"
+            return Who(how=how, claim=claim, candidates=[student.id])
+        return Who([student], f"a part of {name}" if partly else name, claim, partly=partly)
+    said += [(name, named)] * bool(named) + claim.rivals
+    if not said:
+        what = " or ".join([*(what for what, _ in claim.evidence), *[name] * bool(claim.name)])
+        perhaps = f". If it is a group's: {GROUPS[kind]}" if kind in GROUPS else ""
+        return Who(how=f"nobody in the roster has {what}{perhaps}", claim=claim, candidates=["ID"])
+    return Who(how=_differ(said), claim=claim, candidates=sorted(set().union(*(ids for _, ids in said))))
 
-    Of a part, first the whole is looked for, then its beginnings and ends.
-    """
-    several = None
+
+def _named(claim, squeezed, roster):
+    """Whom the name of a claim means. -> ids, whether by some of several names only"""
+    if squeezed or claim.rivals:
+        ids = roster.called(claim.name, squeezed)
+        return ids, bool(ids) and not roster.called(claim.name)
+    return roster.mentioned(claim.name) if claim.name else (set(), False)
+
+
+def _differ(said):
+    """What is said of a file, where it does not agree. said: [(what, ids of whom it means)]"""
+    if len(said) == 1:
+        return _several(*said[0])
+    (first, ids), *rest = said
+    others = [f"{what} that of {_some(students)}" for what, students in rest]
+    return ", ".join([f"{first} is that of {_some(ids)}", *others])
+
+
+def _some(ids):
+    return " and ".join(sorted(ids)[:MOST_SHOWN])
+
+
+def _several(what, ids):
+    return f"{what} is that of several students: {', '.join(sorted(ids)[:MOST_SHOWN])}"
+
+
+def _group(claim, group, said, kind, roster):
+    """Whose a group's file is. group: its name and the ids of its members. -> Who"""
+    name, members = group
+    # Moodle's number is the group's own. Canvas's is one member's, so it is one of theirs.
+    outside = [(what, ids) for what, ids in said if kind != "moodle" and not ids <= members]
+    if kind == "canvas" and not said and any(roster.students[one].numbers(kind) for one in members):
+        outside = [(f"the number {claim.number}", set())]
+    alone = roster.called(claim.name, kind == "canvas") if claim.name else set()
+    if not outside and not alone:
+        students = [roster.students[one] for one in sorted(members)]
+        by_number = kind == "moodle" and any(student.identifier for student in students)
+        return Who(students, f"the group {name!r}", claim, by_number, group=name)
+    what, ids = (outside or [(f"the name {claim.name[:80]!r}", alone)])[0]
+    of, another = (
+        f"{name!r} ({', '.join(sorted(members)[:MOST_SHOWN])})",
+        f"{_some(ids)}'s" if ids else "nobody's",
+    )
+    how = f"the name is that of the group {of}, but {what} is {another}"
+    return Who(how=how, claim=claim, candidates=sorted(members | ids))
+
+
+def _perhaps_a_group(claim, said, kind):
+    """Of a file whose number is known, and whose name is nobody's."""
+    what, ids = said[0]
+    how = f"{what} is that of {_some(ids)}, but {claim.name[:80]!r} is another name"
+    if kind in GROUPS:
+        how += f". If it is a group's: {GROUPS[kind]}"
+    return Who(how=how, claim=claim, candidates=sorted(ids))
+
+
+def _in_folder(where, download):
+    """By the outermost part of the path that means somebody."""
+    roster = download.roster
     for part in where:
         # The names in these mean students too, but the systems' numbers, LATE and times would not be read.
-        if "_assignsubmission_" in part:
-            return Who(how="a download of Moodle's: --from moodle")
-        found = CANVAS.match(part)
-        if found is not None and roster.find_number(found["user"])[0] is not None:
-            return Who(how="a download of Canvas's: --from canvas")
-        whole, *pieces = _fragments(part)
-        keys, names = roster.find_key, roster.find_name
-        for texts, find in (((part, whole), keys), ([whole], names), (pieces, keys), (pieces, names)):
-            found = [find(text) for text in texts]
-            students = {student.id: (student, how) for student, how in found if student is not None}
-            if len(students) == 1:
-                return Who(*students.popitem()[1])
-            if students:
-                return Who(how=f"{printable(part)!r} names several students: {', '.join(sorted(students))}")
-            several = several or next((how for _, how in found if "several" in how), None)
+        for kind, pattern in FLAT.items():
+            found = pattern.search(part)
+            if found and (kind == "moodle" or roster.numbered(kind, found["user"])):
+                return Who(how=f"a download of {SYSTEMS[kind].title}'s: --from {kind}")
+        short = stem(part)
+        group = roster.group(short)
+        if group:
+            return _group(Claim(short), group, [], "folder", roster)
+        ids, partly = (roster.keyed(part), False) if roster.keyed(part) else roster.mentioned(short)
+        what = f"the name {short[:80]!r}" if roster.called(short) else f"{short[:80]!r}"
+        if len(ids) == 1:
+            how = f"a part of the name {short[:80]!r}" if partly else what
+            return Who([roster.students[next(iter(ids))]], how, partly=partly)
+        if ids and roster.called(short):
+            return Who(how=_several(what, ids), candidates=sorted(ids))
+        if ids:
+            names = f"{printable(part)!r} names several students: {', '.join(sorted(ids)[:MOST_SHOWN])}"
+            return Who(how=names, candidates=sorted(ids))
     folder = f"{next(iter(roster.students), 'ID')}/"
     nobody = fold(f"""no id, email or name of the roster is in its path; put it into a folder named after the
         student's id, say {folder}, and collect the folder that holds {folder}""")
-    return Who(how=several or nobody)
-
-
-def _fragments(name):
-    """A part of a path, without lesson, file type and numbers of copies, and its beginnings and ends."""
-    stem = re.sub(r"(\.(ipynb|zip|json|txt))+$", "", name, flags=re.IGNORECASE)
-    for lesson in lesson_names():
-        stem = re.sub(re.escape(lesson), "", stem, flags=re.IGNORECASE)
-    stem = re.sub(r"\s?\(\d+\)$|-\d{1,2}$", "", stem).strip(" _-")
-    cuts = [at.start() for at in re.finditer(r"[_\s-]+", stem)][:20]
-    return [stem, *(part for at in cuts for part in (stem[:at], stem[at:].lstrip(" _-")) if len(part) >= 3)]
-
-
-WAYS = {"canvas": _by_canvas, "moodle": _by_moodle, "folder": _by_folder}
-# Whether a student packed a zip of that name in a folder.
-IS_STUDENTS = {"canvas": CANVAS.match, "moodle": MOODLE.match, "folder": lambda name: True}
+    return Who(how=nobody)

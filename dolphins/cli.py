@@ -22,9 +22,12 @@ ZIP = "The tutorial's stag_dolphins_assets.zip, or a zip of the same layout."
 CHECK = "Write nothing; fail where a notebook is not as its lesson makes it."
 FOR_YOU = "For you: an nbgrader course folder, gets source/, release/ and settings."
 SOURCE = "What was downloaded: a zip, a folder (also of zips), or one notebook."
-SYSTEM = "Whose names: Canvas's, Moodle's, or a folder named after students."
-ROSTER = fold("""The class as csv: nbgrader's, Canvas's gradebook, Moodle's participants or grading worksheet.
-        Needed the first time; kept in grading/roster.json.""")
+SYSTEM = fold("""Whose names: a learning system's (blackboard: nbgrader zip_collect's too; github, google: of
+        their Classrooms), or a folder named after students; auto: what they look like.""")
+ROSTER = fold("""The class as csv: nbgrader's, Canvas's gradebook or group set, Moodle's participants or
+        grading worksheet, GitHub Classroom's. Needed the first time; kept in grading/roster.json.""")
+ASSIGN = fold("""FILE=ID: a file as it is listed, and whose it is. May be given often, also for several
+        students of one file. Kept.""")
 COURSE = "The course's folder; submitted/ in it is filled. This one if not given."
 ASSIGNMENT = fold("""The lesson that was handed in, as 2 or 02_template_model; without it each notebook goes
         to the lesson that it shows.""")
@@ -41,7 +44,8 @@ def _choice(name, *values):
 # What --recipe, --method, --from and --sandbox take.
 RecipeName = _choice("RecipeName", "default", "tutorial")
 MethodName = _choice("MethodName", "auto", "sam2", "tracker")
-Export = _choice("Export", "canvas", "moodle", "folder")
+SYSTEMS = "auto canvas moodle blackboard brightspace nbgrader gradescope github google folder".split()
+Export = _choice("Export", *SYSTEMS)
 Confinement = _choice("Confinement", "bwrap", "none")
 
 
@@ -182,11 +186,12 @@ def release(
 @app.command()
 def collect(
     source: Path = Argument(..., help=SOURCE),
-    kind: Export = Option(..., "--from", help=SYSTEM),
+    kind: Export = Option("auto", "--from", help=SYSTEM),
     roster: Optional[Path] = Option(None, help=ROSTER),
     course: Path = Option(Path("."), help=COURSE),
     assignment: Optional[str] = Option(None, help=ASSIGNMENT),
     deadline: Optional[str] = Option(None, help=DEADLINE),
+    assign: list[str] = Option([], help=ASSIGN),
 ):
     """Take in what students handed in: every notebook to its student and lesson, or into a list with the
     reason why not.
@@ -195,7 +200,8 @@ def collect(
     """
     from autograder.collect import collect as take_in
 
-    result = take_in(source, kind.value, course, roster=roster, assignment=assignment, deadline=deadline)
+    how = dict(roster=roster, assignment=assignment, deadline=deadline, assign=assign)
+    result = take_in(source, kind.value, course, **how)
     print(result.text())
     raise typer.Exit(0 if result.placed or result.unchanged else 1)
 

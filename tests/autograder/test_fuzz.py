@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from autograder import collect, preparation, roster
+from autograder import collect, identity, preparation, roster
 from autograder.boundary import look
 from course_lib.errors import CourseError
 from lessons.build import SOLVED, STUDENT
@@ -47,8 +47,8 @@ def test_every_table_is_read_or_said_in_a_line(text, tmp_path):
     for _ in range(150):
         path.write_bytes(fuzz.table_of(rng, text))
         try:
-            students, data = roster.students_in(path)
-            roster.Roster(students).find_name("Ada Lovelace")
+            students, data, _ = roster.students_in(path)
+            identity.Roster(students).called("Ada Lovelace", squeezed=False)
             roster.with_grades(data, {"Participant 7": 3.5})
         except CourseError as error:
             assert "\n" not in str(error)

@@ -1,0 +1,386 @@
+"""The learning systems: what each calls the files that students hand in.
+
+    canvas      lastfirst_LATE_12345_67890_name-1.ipynb            (Canvas: lib/content_zipper.rb)
+                the sortable name, or the group's, in small letters, of which letters (with accents), digits
+                and _ are left; LATE where it is; the user's number, of a group's file one member's; the
+                file's number, which grows with time; the file's name, with -1, -2 from attempt to attempt
+    moodle      First Last_123_assignsubmission_file/name.ipynb, ..._file_/name.ipynb (before Moodle 4), or
+                ..._file_name.ipynb (Moodle: mod/assign/classes/downloader.php); the full name as Moodle is
+                set to show it, without _; the number of the participant; Participant_123_... where marking
+                is blind. Of a group's file GROUP_45_..., the number of the group, or "Default group_..."
+    blackboard  ASSIGNMENT_login_attempt_2026-11-18-22-05-00_name.ipynb, and ....txt with what was written
+                beside it (Blackboard's help: "Download assignments"); what nbgrader zip_collect is shown
+                with in nbgrader's plugins/zipcollect.py, too
+    brightspace 12345-678901 - First Last - Nov 18, 2026 1105 PM/name.ipynb, and index.html; the numbers are
+                those of the submission
+    nbgrader    submitted/ID/ASSIGNMENT/name.ipynb and timestamp.txt, as nbgrader collect and ngshare leave it
+    github      ASSIGNMENT-submissions/ASSIGNMENT-login/..., as `gh classroom clone student-repos` makes it;
+                of a group's work the team's name is in place of the login. The times of files are those of
+                the clone
+    gradescope  assignment_123_export/submission_456/..., and submission_metadata.yml, which says whose it is
+    google      what Google Drive packs of Google Classroom's folders: NAME-20261118T220500Z-001.zip; files as
+                the students called them, or "First Last - title" where Classroom made the copies
+
+A system's reader says of one part of a path what it claims. Students choose some of it: a display name that
+ends in _4001, a file's name like somebody else's. So where a part can be read in several ways, the last
+reading counts whose number somebody has, for nobody can put own letters behind the system's.
+"""
+
+import datetime
+import itertools
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from lessons.build import lesson_names
+
+from .downloads import files
+from .repair import MOST_BYTES
+
+JUNK = re.compile(r"^(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\.git|\._.*)$", re.IGNORECASE)
+CANVAS = re.compile(
+    r"(?P<late>_late)?_(?P<user>[0-9]{1,18})(?=_(?:(?P<file>[0-9]{1,18})_.|(?P<what>text|link)\.html$))",
+    re.IGNORECASE | re.DOTALL,
+)
+ANONYMOUS = re.compile(r"^(?:LATE_)?anon_\w+?_[0-9]+_", re.IGNORECASE)
+MOODLE = re.compile(r"(?:_(?P<user>[0-9]{1,18}))?_assignsubmission_(?P<what>[a-z]+)")
+BLACKBOARD = re.compile(r"_attempt_(?P<time>[0-9]{4}(?:-[0-9]{2}){5})(?P<rest>_|\.txt$)")
+BRIGHTSPACE = re.compile(
+    r"(?:[0-9]+-[0-9]+ ?- ?)?(?P<name>.+?) ?- ?(?P<date>[^\W\d]{3,10} [0-9]{1,2},? [0-9]{4}|"
+    r"[0-9]{1,2} [^\W\d]{3,10},? [0-9]{4}),? (?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2}) ?(?P<half>[AP]M)?"
+)
+DRIVE = re.compile(r"-[0-9]{8}T[0-9]{6}Z(-[0-9]+)+$")
+MOST_FOUND = 20  # readings of one part
+
+
+@dataclass
+class Claim:
+    """What a part of a path says of whose it is."""
+
+    name: str = ""
+    evidence: list = field(default_factory=list)  # [(what it is, ids of whom it means)]
+    group: str = ""
+    number: str = ""  # Canvas's of the user, Moodle's of the participant or group
+    rivals: list = field(default_factory=list)  # evidence of other readings: only this very name will do
+    late: bool = False
+    file_id: int = 0
+    time: object = None  # datetime
+    instead: str = ""  # of a file: an online text, a link
+    others: list = field(default_factory=list)  # Claims of who handed it in too
+    problem: str = ""  # why it is nobody's
+
+
+@dataclass
+class Download:
+    """What is known of a whole download before its files are taken in: see `survey`."""
+
+    roster: object
+    top: str = ""  # its name
+    times: dict = field(default_factory=dict)  # {path of a folder: what timestamp.txt in it says}
+    gradescope: dict = field(default_factory=dict)  # {path of a folder: what Gradescope says of it}
+    numbered: bool = False  # some of Moodle's numbers are in the worksheet, so it is this assignment's
+    kinds: Counter = field(default_factory=Counter)  # {system, or None: how many names are like its}
+
+    @property
+    def kind(self):
+        """The system of most names, a folder where there is none."""
+        return max(SYSTEMS, key=lambda kind: (self.kinds[kind], kind == "folder"))
+
+
+# --- what a part claims
+
+
+def _last_that_counts(claims, system, download):
+    """Of several readings the one that counts. claims: from left to right -> Claim, or None of none"""
+    roster = download.roster
+    if not claims or len(claims) > MOST_FOUND:
+        return Claim(problem="its name can be read in very many ways") if claims else None
+    owned = [claim for claim in claims if roster.numbered(system, claim.number)]
+    if owned:
+        last, said = owned[-1], [claim.evidence[0] for claim in owned]
+        last.rivals = [(what, ids) for what, ids in said if ids != said[-1][1]]
+        return last
+    named = [claim for claim in claims if roster.called(claim.name, system == "canvas")]
+    return named[-1] if named else claims[0]
+
+
+def _canvas(where, at, download):
+    part, claims = where[at], []
+    if ANONYMOUS.match(part):
+        return Claim(problem="an anonymous download; show the students' names in Canvas, then download again")
+    for found in itertools.islice(CANVAS.finditer(part), MOST_FOUND + 2):
+        name, number = part[: found.start()], found["user"]
+        if name:
+            claim = Claim(name, [(f"the number {number}", download.roster.numbered("canvas", number))], name)
+            claim.number, claim.late, claim.instead = number, bool(found["late"]), found["what"] or ""
+            claim.file_id = int(found["file"] or 0)
+            claims.append(claim)
+    return _last_that_counts(claims, "canvas", download)
+
+
+def _moodle(where, at, download):
+    part, claims = where[at], []
+    for found in itertools.islice(MOODLE.finditer(part), MOST_FOUND + 2):
+        name, number = part[: found.start()], found["user"] or ""
+        claim = Claim(name, group=name, number=number, instead=found["what"].removeprefix("file"))
+        if number:
+            claim.evidence = [(f"the number {number}", download.roster.numbered("moodle", number))]
+        claims.append(claim)
+    return _last_that_counts(claims, "moodle", download)
+
+
+def _blackboard(where, at, download):
+    found = BLACKBOARD.search(where[at])
+    if found is None:
+        return None
+    before, roster = where[at][: found.start()], download.roster
+    # The assignment's title and logins may have _ in them: the longest end that means somebody.
+    ends = [before[cut.end() :] for cut in list(re.finditer("_", before))[-MOST_FOUND:]] or [before]
+    login = next((end for end in ends if roster.logged_in(end) or roster.group(end)), ends[-1])
+    evidence = [(f"the login {login[:80]!r}", roster.logged_in(login))]
+    try:
+        time = datetime.datetime.strptime(found["time"], "%Y-%m-%d-%H-%M-%S")
+    except ValueError:
+        time = None
+    return Claim(evidence=evidence, group=login, time=time)
+
+
+def _brightspace(where, at, download):
+    part = where[at]
+    last = at == len(where) - 1  # flat, with the file's name behind the time
+    found = BRIGHTSPACE.match(part) if last else _last_match(BRIGHTSPACE, part)
+    if found is None or last and not part[found.end() :].startswith(" -"):
+        return None
+    return Claim(found["name"], group=found["name"], time=_brightspace_time(found))
+
+
+def _last_match(pattern, part):
+    """A match of the whole part: with a date in the name the last one is the system's."""
+    return re.fullmatch(pattern.pattern.replace("(?P<name>.+?)", "(?P<name>.+)"), part[:300])
+
+
+def _brightspace_time(found):
+    hour, minute = int(found["hour"]), int(found["minute"])
+    if found["half"]:
+        hour = hour % 12 + 12 * (found["half"] == "PM")
+    for form in ("%b %d %Y", "%B %d %Y", "%d %b %Y", "%d %B %Y"):
+        try:
+            day = datetime.datetime.strptime(found["date"].replace(",", ""), form)
+            return day.replace(hour=hour, minute=minute)
+        except ValueError:
+            continue
+    return None
+
+
+def _nbgrader(where, at, download):
+    folder = where[: at + 2]
+    in_submitted = at > 0 and where[at - 1] == "submitted"
+    if len(where) < at + 3 or not (in_submitted or folder in download.times):
+        return None
+    name, roster = where[at], download.roster
+    ids = {name} if name in roster.students else roster.keyed(name)
+    claim = Claim("" if ids else name, [(f"the id {name[:80]!r}", ids)])
+    claim.time = download.times.get(folder)
+    return claim
+
+
+def _github(where, at, download):
+    above = where[at - 1] if at else download.top
+    assignment = above.removesuffix("-submissions")
+    if assignment == above or not where[at].startswith(f"{assignment}-") or len(where) < at + 2:
+        return None
+    login = where[at].removeprefix(f"{assignment}-")
+    ids = download.roster.on_github(login)
+    return Claim(evidence=[(f"the GitHub login {login[:80]!r}", ids)], group=login)
+
+
+def _gradescope(where, at, download):
+    row = download.gradescope.get(where[: at + 1])
+    if row is None:
+        return None
+    claims = []
+    for person in row["submitters"]:
+        name, *keys = (person[key] for key in ("name", "email", "sid"))
+        told = [(what, key) for what, key in zip(("email", "id"), keys) if key]
+        evidence = [(f"the {what} {key[:80]!r}", download.roster.keyed(key)) for what, key in told]
+        claims.append(Claim(name, evidence, time=row["time"]))
+    first, *others = claims or [Claim(problem="submission_metadata.yml does not say whose it is")]
+    first.others = others
+    return first
+
+
+def _google(where, at, download):
+    if at < len(where) - 1 or not (DRIVE.search(download.top) or "Classroom" in where):
+        return None
+    return Claim(stem(where[at]))
+
+
+def stem(name):
+    """A part of a path without lesson, file type and numbers of copies."""
+    name = re.sub(r"(\.(ipynb|zip|json|txt))+$", "", name[:300], flags=re.IGNORECASE)
+    for lesson in lesson_names():
+        name = re.sub(re.escape(lesson), "", name, flags=re.IGNORECASE)
+    return re.sub(r"\s?\([0-9]{1,3}\)$|-[0-9]{1,2}$", "", name).strip(" _-")
+
+
+@dataclass(frozen=True)
+class System:
+    """A learning system, or whatever files come from."""
+
+    title: str
+    shape: str  # what its names are like
+    read: object = None  # (path in parts, which part, Download) -> Claim or None
+    ordered_by: str = "time"  # the attempts: by "time", by Canvas's "file_id", or by the "run" they came in
+    is_own: object = lambda where: False  # whether a file is the system's, not a student's
+    undated: str = "some files carry no time."
+    # Whether a student packed a zip of that name in a folder.
+    is_students: object = lambda name: True
+    file_times: bool = False  # the files' own times are those of handing in
+    caution: str = ""  # what to know of every download
+
+
+FLAT = {"canvas": CANVAS, "moodle": MOODLE}
+SYSTEMS = {
+    "gradescope": System(
+        "Gradescope",
+        "submission_456/, which submission_metadata.yml names",
+        _gradescope,
+        is_own=lambda where: where[-1] == "submission_metadata.yml",
+    ),
+    "github": System(
+        "GitHub Classroom",
+        "ASSIGNMENT-submissions/ASSIGNMENT-login/",
+        _github,
+        "run",
+        is_own=lambda where: not where[-1].lower().endswith((".ipynb", ".zip")),
+        undated="the files of a clone carry no times; check out what was there at the deadline.",
+    ),
+    "nbgrader": System(
+        "nbgrader",
+        "submitted/ID/ASSIGNMENT/ with timestamp.txt",
+        _nbgrader,
+        is_own=lambda where: where[-1] == "timestamp.txt",
+    ),
+    "moodle": System(
+        "Moodle",
+        "full name_number_assignsubmission_file",
+        _moodle,
+        "run",
+        undated="""Moodle's files carry no times of submission; give the assignment's grading worksheet as
+            --roster.""",
+        is_students=MOODLE.search,
+    ),
+    "blackboard": System(
+        "Blackboard",
+        "ASSIGNMENT_login_attempt_TIME_file",
+        _blackboard,
+        is_own=lambda where: re.search(r"_attempt_[0-9-]{19}\.txt$", where[-1]),
+    ),
+    "brightspace": System(
+        "Brightspace",
+        "number-number - First Last - Nov 18, 2026 1105 PM/",
+        _brightspace,
+        is_own=lambda where: where[-1] == "index.html",
+    ),
+    "canvas": System(
+        "Canvas",
+        "last name first_number_number_file",
+        _canvas,
+        "file_id",
+        undated="Canvas's files carry no times of submission; its LATE was applied.",
+        is_students=CANVAS.search,
+    ),
+    "google": System(
+        "Google Classroom",
+        "NAME-20261118T220500Z-001",
+        _google,
+        file_times=True,
+        caution="""Google's files are known only by the names that students gave them, which nothing confirms:
+            compare who handed in what with what Classroom shows.""",
+    ),
+    "folder": System("a folder", "an id, email or name of the class in it", file_times=True),
+}
+
+
+# --- a download as a whole
+
+
+def system_of(where, download):
+    """The system whose name a path has, in which part, and what it claims. -> (kind or None, at, Claim)"""
+    for at in range(len(where)):
+        for kind, system in SYSTEMS.items():
+            claim = system.read and system.read(where, at, download)
+            if claim:
+                return kind, at, claim
+    return None, 0, None
+
+
+def survey(source, roster):
+    """Goes over the names of a download: what the systems wrote beside the files, and which system it was.
+
+    source: its path; roster: a Roster. What students packed counts no more than what it is packed in.
+    -> Download
+    """
+    download, paths = Download(roster, re.sub(r"\.zip$", "", source.resolve().name)), []
+    for file in files(source, lambda name: False):
+        where = tuple(file.where)
+        paths.append(where)
+        if any(part.lower().endswith(".zip") for part in where[:-1]):
+            continue
+        if where[-1] == "timestamp.txt":
+            download.times[where[:-1]] = file.read_by(_utc, 100)
+        elif where[-1] == "submission_metadata.yml":
+            rows = file.read_by(_gradescope_rows, MOST_BYTES) or {}
+            download.gradescope |= {(*where[:-1], name): row for name, row in rows.items()}
+    votes = set()
+    for where in paths:
+        if not any(JUNK.match(part) for part in where):
+            kind, at, claim = system_of(where, download)
+            if kind == "moodle" and roster.numbered(kind, claim.number):
+                download.numbered = True
+            outside = where[:at] if kind else where
+            named = next((i for i, part in enumerate(outside) if roster.mentioned(stem(part))[0]), None)
+            votes.add((kind, where[: at + 1]) if named is None else ("folder", where[: named + 1]))
+    download.kinds = Counter(kind for kind, _ in votes)
+    return download
+
+
+def _utc(data):
+    """What timestamp.txt says: "2026-11-20 22:05:00.123 UTC", or with +0100. -> datetime or None"""
+    text = data.decode(errors="replace").strip()
+    found = re.match(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)\S*? ?(UTC|Z|[+-]\d\d:?\d\d)?\s*$", text)
+    try:
+        time = datetime.datetime.fromisoformat(f"{found[1]} {found[2]}")
+        zone = (found[3] or "UTC").replace(":", "")
+        shift = 0 if zone in ("UTC", "Z") else int(zone[:3]) * 60 + int(zone[0] + zone[3:])
+        return time.replace(tzinfo=datetime.timezone(datetime.timedelta(minutes=shift)))
+    except (TypeError, ValueError):
+        return None
+
+
+def _short(value):
+    """A name or number of a YAML file as text; of what is neither, whatever it would grow to, nothing."""
+    return str(value)[:200] if isinstance(value, (str, int)) else ""
+
+
+def _gradescope_rows(data):
+    """What submission_metadata.yml says. -> {folder: {"submitters": list of dict, "time": datetime, None}}"""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        """Results of tests are objects of Ruby's, which nobody needs here."""
+
+    Loader.add_multi_constructor("", lambda loader, suffix, node: None)
+    try:
+        content = yaml.load(data, Loader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    rows = {}
+    for name, row in content.items() if isinstance(content, dict) else ():
+        row = row if isinstance(row, dict) else {}
+        people, time = row.get(":submitters"), row.get(":created_at")
+        people = [one for one in people if isinstance(one, dict)] if isinstance(people, list) else []
+        people = [{key: _short(one.get(f":{key}")) for key in ("name", "email", "sid")} for one in people]
+        time = time if isinstance(time, datetime.datetime) else None
+        rows[_short(name)] = {"submitters": people, "time": time}
+    return rows

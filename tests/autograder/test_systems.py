@@ -1,0 +1,569 @@
+"""What learning systems call files: each system's download comes to its students, also a group's; nobody gets
+another's work, whatever students call themselves and their files."""
+
+import json
+import os
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder import class_report, collect, identity, roster, systems
+from course_lib.errors import CourseError
+
+from .collecting import TWO, lay, notebook, reasons, says, zipped
+from .helpers import write_record
+
+CLASS = """id,first_name,last_name,email
+ada,Ada,Lovelace,ada@uni.example
+grace,Grace,Hopper,ghopper@uni.example
+emmy,Emmy,Noether,emmy@uni.example
+jo_smith,Jo,Smith,jo@uni.example
+smith,Carl,Smith,carl@uni.example
+"""
+CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section
+"Lovelace, Ada",4001,S101,ada,A
+"Hopper, Grace",4002,S102,grace,A
+"{eve}",77,S103,eve,A
+"""
+CANVAS_GROUPS = """name,canvas_user_id,user_id,login_id,sections,group_name,canvas_group_id,group_id
+"Lovelace, Ada",4001,S101,ada,A,Dolphin Watchers,9,
+"Hopper, Grace",4002,S102,grace,A,Dolphin Watchers,9,
+"Smith, Eve",77,S103,eve,A,,,
+"""
+EARLY, LATER = '"Friday, 20 November 2026, 9:00 AM"', '"Friday, 20 November 2026, 11:05 PM"'
+SHEET = f"""Identifier,Full name,ID number,Email address,Status,Group,Grade,Maximum grade,\
+Grade can be changed,Last modified (submission),Last modified (grade),Feedback comments
+Participant 77,Ada Lovelace,S77,ada@uni.example,Submitted,Group A,,55.00,Yes,{LATER},-,
+Participant 78,Grace Hopper,S78,grace@uni.example,Submitted,Group A,,55.00,Yes,{LATER},-,
+Participant 79,Emmy Noether,S79,emmy@uni.example,Submitted,Group B,,55.00,Yes,{EARLY},-,
+Participant 4001,Eve Smith,S80,eve@uni.example,Submitted,Default group,,55.00,Yes,{EARLY},-,
+Participant 80,Bo Ek,S81,bo@uni.example,Submitted,,,55.00,Yes,{EARLY},-,
+"""
+DEADLINE = "2026-11-20T23:59+01:00"
+
+
+def one(course, name, kind, csv, **options):
+    """Collects one file. -> result, who has it"""
+    result = course.take({name: notebook(name)}, kind, csv, **options)
+    return result, sorted(course.there())
+
+
+# --- nobody gets another's work
+
+EVE = "Smith, Eve"
+NUMBER_AND_NAME = [  # the file, what the roster calls Eve, whose it is or why it is nobody's
+    ("smitheve_77_9001_02_template_model.ipynb", EVE, ["eve"]),
+    ("eve_4001_77_123_02.ipynb", EVE, "the number 77 is that of eve, the number 4001 that of ada"),
+    ("eve_4001_77_123_02.ipynb", "eve_4001", ["eve"]),
+    ("lovelaceada_4001_77_123_02.ipynb", EVE, "the number 77 is that of eve"),  # she called herself so later
+    ("lovelaceada_4001_77_123_02.ipynb", "LovelaceAda_4001", ["eve"]),
+    ("lovelaceada_77_123_02.ipynb", EVE, "the number 77 is that of eve, the name 'lovelaceada' that of ada"),
+    ("smitheve_4001_123_02.ipynb", EVE, "the number 4001 is that of ada, the name 'smitheve' that of eve"),
+    ("smitheve_77_123_lovelaceada_4001_5_02.ipynb", EVE, "the number 4001 is that of ada"),  # the file's name
+    ("lovelaceada_4003_123_02.ipynb", EVE, "the name is ada's, but the number 4003 is not"),
+    ("lovelаceada_4001_123_02.ipynb", EVE, "'lovelаceada' is another name"),  # a letter of another alphabet
+    ("lovelaceada_4001" + 30 * "_1" + "_77_123_02.ipynb", EVE, "can be read in very many ways"),
+    ("lovelaceada_٤٠٠١_123_02.ipynb", EVE, "the name is not one that Canvas gives"),
+    ("smithevehopper_77_123_02.ipynb", EVE, ["eve"]),  # one more name than the roster has
+]
+
+
+@pytest.mark.parametrize("name, eve, whose", NUMBER_AND_NAME)
+def test_canvas_number_and_name_agree_or_it_is_nobodys(course, name, eve, whose):
+    result, found = one(course, name, "canvas", CANVAS.format(eve=eve))
+    if isinstance(whose, list):
+        assert found == whose and not result.left_out
+    else:
+        assert found == [] and whose in reasons(result)
+
+
+MOODLE_NAMES = [
+    ("Ada Lovelace_77", ["S77"]),
+    ("LOVELACE,ADA-S77_77", ["S77"]),
+    ("Ada LOVELACE (Addie)_77", ["S77"]),
+    ("Group A-Ada Lovelace_77", ["S77"]),
+    ("Participant_77", ["S77"]),
+    ("Teilnehmer in_77", ["S77"]),
+    ("Group B_77", ["S79"]),  # the group's number, not Ada's
+    ("Default group", ["S80"]),
+    ("Group A_4001", ["S77", "S78"]),
+    ("Eve Smith_77", "the number 77 is that of S77, the name 'Eve Smith' that of S80"),
+    ("Group C_77", "the number 77 is that of S77, but 'Group C' is another name. If it is a group's: give"),
+    ("Ada Lovelace-S78_99", "that of several students: S77, S78"),
+    ("Ada Lovelace_4001_assignsubmission_file_ x_78", "the number 78 is that of S78"),
+    ("Eve Smith_77_assignsubmission_file__4001", "the number 4001 is that of S80, the number 77 that of S77"),
+    ("Ada Lovelace_999", "the name is S77's, but the number 999 is not"),  # the others are in this worksheet
+]
+
+
+@pytest.mark.parametrize("layout", ["/a.ipynb", "_/a.ipynb", "_a.ipynb"])
+@pytest.mark.parametrize("name, whose", MOODLE_NAMES)
+def test_moodles_names(course, name, whose, layout):
+    other = {"Bo Ek_80_assignsubmission_file/a.ipynb": notebook("other")}
+    result = course.take({f"{name}_assignsubmission_file{layout}": notebook("x"), **other}, "moodle", SHEET)
+    found = sorted(student for student, data in course.there().items() if data == notebook("x"))
+    if isinstance(whose, list):
+        assert found == whose and not result.left_out
+    else:
+        assert found == [] and whose in reasons(result)
+
+
+def test_a_group_is_not_who_has_its_number(course):
+    result, found = one(
+        course, "Group B_77_assignsubmission_file/a.ipynb", "moodle", SHEET, deadline=DEADLINE
+    )
+    assert found == ["S79"] and course.roster()["S79"].participants == {TWO: "Participant 79"}
+    assert (course.path / "submitted/S79" / TWO / "timestamp.txt").read_text() == "2026-11-20 08:00:00 UTC\n"
+    assert roster.worksheet_path(course.path, TWO).exists()
+    assert "is that of Group B, and counts for S79." in result.text()
+
+
+IN_FOLDERS = [  # what names somebody, the other, or both
+    ("ada/grace.ipynb", ["ada"]),
+    ("ada_grace.ipynb", "names several students: ada, grace"),
+    ("Ada Lovelace and Grace Hopper/a.ipynb", "names several students: ada, grace"),
+    ("x_ada_Grace Hopper/a.ipynb", "names several students: ada, grace"),
+    ("jo_smith/a.ipynb", ["jo_smith"]),
+    ("hw_jo_smith_final.ipynb", ["jo_smith"]),  # not smith, which lies within it
+    ("smith.ipynb", ["smith"]),
+    ("jo@uni.example_02.ipynb", ["jo_smith"]),
+    ("ada.zip/ghopper/a.ipynb", ["ada"]),
+    ("аda/a.ipynb", "no id, email or name of the roster"),  # a letter of another alphabet
+]
+
+
+@pytest.mark.parametrize("where, whose", IN_FOLDERS)
+def test_all_that_a_folders_name_says_is_one_student(course, where, whose):
+    top, _, rest = where.partition(".zip/")
+    files = {f"{top}.zip": zipped({rest: notebook()})} if rest else {where: notebook()}
+    result = course.take(lay(course.tmp / "in", files), "folder", CLASS)
+    assert sorted(course.there()) == (whose if isinstance(whose, list) else [])
+    if isinstance(whose, str):
+        assert whose in reasons(result)
+
+
+def test_an_address_that_begins_like_anothers_id_is_nobodys_or_the_ids(course):
+    csv = CLASS + "eve,Eve,New,grace@mail.example\n"
+    assert one(course, "grace_02.ipynb", "folder", csv)[1] == []  # hers, or Eve's?
+    name = "Lesson 2_grace_attempt_2026-11-20-10-00-00_a.ipynb"
+    assert one(course, name, "blackboard", csv)[1] == ["grace"]  # there it is a login
+
+
+def test_an_id_that_is_anothers_number_is_nobodys(course):
+    csv = "id,first_name,last_name,email,lms_user_id\n4001,Eve,New,,77\nada,Ada,Lovelace,,4001\n"
+    assert one(course, "4001/a.ipynb", "folder", csv)[1] == []
+    result, found = one(course, "neweve_4001_5_a.ipynb", "canvas", csv)
+    assert found == [] and "the number 4001 is that of ada, the name 'neweve' that of 4001" in reasons(result)
+
+
+def test_of_two_numbers_of_one_name_neither_counts_whenever_they_come(course):
+    csv = "id,first_name,last_name\nann,Ann,Smith\n"
+    names = ("smithann_103_1_a.ipynb", "smithann_104_2_a.ipynb", "smithann_103_3_a.ipynb")
+    result = course.take({name: notebook(name) for name in names}, csv=csv)
+    assert not course.there() and len(result.left_out) == 3 and result.missing[TWO] == ["ann"]
+    right = "id,first_name,last_name,lms_user_id\nann,Ann,Smith,103\n"
+    result = course.take({name: notebook(name) for name in names}, csv=right)
+    assert course.there() == {"ann": notebook(names[2])} and len(result.left_out) == 1
+
+
+def test_what_was_anothers_is_taken_away_when_the_roster_says_so(course):
+    csv = "id,first_name,last_name\nann,Ann,Smith\nbo,Bo,Ek\n"
+    name = "smithann_104_2_a.ipynb"
+    assert one(course, name, "canvas", csv)[1] == ["ann"]
+    right = "id,first_name,last_name,lms_user_id\nann,Ann,Smith,103\nbo,Bo,Ek,\nann2,Ann,Smith,104\n"
+    result, found = one(course, name, "canvas", right)
+    assert found == ["ann2"] and "ann (02_template_model): what was taken for theirs is not" in result.text()
+
+
+def test_what_turns_out_to_disagree_is_nobodys_again(course):
+    name = "lovelaceada_77_123_02.ipynb"
+    assert one(course, name, "canvas", "id,first_name,last_name\nada,Ada,Lovelace\neve,Eve,Smith\n")[1] == [
+        "ada"
+    ]
+    result, found = one(course, name, "canvas", CANVAS.format(eve=EVE))
+    assert found == [] and "the number 77 is that of eve, the name 'lovelaceada' that of ada" in reasons(
+        result
+    )
+    assert result.missing[TWO] == ["ada", "eve", "grace"] and "is not there now" in result.text()
+
+
+# --- a person says whose it is
+
+
+def test_assign_is_what_the_message_says_and_is_kept(course):
+    name = "Dolphin Watchers/it's ours.ipynb"
+    folder = lay(course.tmp / "in", {name: notebook("1")})
+    group = "it's_4001_5_a.ipynb"
+    result, found = one(course, group, "canvas", CANVAS.format(eve=EVE))
+    option = re.search(r"--assign (\S.*?=ada)(\S*)", reasons(result))
+    assert option and found == []
+    both = {"assign": [f"{group}=ada", f"{group}=grace"]}
+    result, found = one(course, group, "canvas", None, **both)
+    assert found == ["ada", "grace"] and "counts for ada, grace" in result.text()
+    assert one(course, group, "canvas", None)[1] == ["ada", "grace"]  # it is kept
+    other = course.take({group: notebook("other")}, "canvas", None)
+    assert "another file than the one that was assigned to ada, grace" in reasons(other)
+    result, found = one(course, group, "canvas", None, assign=[f"{group}=eve"])
+    assert found == ["eve"]  # and they have not got it any more
+    assert course.take(folder, "folder", None, assign=[f"{name}=ada"]).placed == [(TWO, "ada")]
+
+
+def test_assign_of_nobody_or_nothing(course):
+    told = course.take(
+        {"x_4001_5_a.ipynb": notebook()}, "canvas", CANVAS.format(eve=EVE), assign=["y=ada"]
+    ).text()
+    assert "--assign: no notebook of this download is called 'y'." in told
+    for text in ("y", "y=bob", "=ada", "y="):
+        with pytest.raises(CourseError, match="is no id and no group of this class. Write FILE=ID"):
+            course.take({}, "canvas", None, assign=[text])
+
+
+# --- group work
+
+
+def test_a_canvas_groups_file_counts_for_each_member(course):
+    name = "dolphinwatchers_4001_5001_a.ipynb"
+    result, found = one(course, name, "canvas", CANVAS.format(eve=EVE))
+    says(reasons(result), "the number 4001 is that of ada, but 'dolphinwatchers' is another name")
+    says(reasons(result), "give Canvas's csv of the group set", f"--assign {name}=ada")
+    result, found = one(course, name, "canvas", CANVAS_GROUPS)
+    assert found == ["ada", "grace"] and result.missing[TWO] == ["eve"]
+    assert [student.lms_user_id for student in course.roster().values()] == ["4001", "4002", "77"]
+    result, found = one(course, "dolphinwatchers_77_5002_a.ipynb", "canvas", None)
+    assert "but the number 77 is eve's" in reasons(result)  # who is not in it
+    result, found = one(course, "dolphinwatchers_78_5002_a.ipynb", "canvas", None)
+    assert "but the number 78 is nobody's" in reasons(result)  # somebody who calls himself so
+
+
+def test_the_class_page_says_whose_file_counts_for_several(course):
+    one(course, "dolphinwatchers_4001_5001_a.ipynb", "canvas", CANVAS_GROUPS)
+    assert collect.groups_of(course.path) == {TWO: [("Dolphin Watchers", ["ada", "grace"])]}
+    work = "\n".join(f"a{n} = [{n}] * {n} + list(range({n * n}))" for n in range(20))
+    for student in ("ada", "grace", "eve"):
+        write_record(course.path, student, solution_text={"rodrigues": work})
+    page = class_report.write_report(course.path, show=lambda text: None)
+    words = re.sub("<[^>]+>", "", page.read_text())
+    assert "One file counts for several: Dolphin Watchers (Ada Lovelace, Grace Hopper)." in words
+    assert "Exercise 2 · Rodrigues: Ada Lovelace, Eve Smith" in " ".join(words.split())  # nearly the same
+    rows = [row.split(",") for row in (page.parent / "grades.csv").read_text().splitlines()]
+    assert {row[3]: row[7] for row in rows[1:]} == dict.fromkeys(("ada", "grace", "eve"), "35.0")
+
+
+def test_groups_are_those_of_the_last_csv_that_has_them(course):
+    one(course, "dolphinwatchers_4001_5001_a.ipynb", "canvas", CANVAS_GROUPS)
+    moved = CANVAS_GROUPS.replace('A,Dolphin Watchers,9,\n"Smith', 'A,,,\n"Smith')
+    one(course, "dolphinwatchers_4001_5002_a.ipynb", "canvas", moved)
+    assert [student.group for student in course.roster().values()] == ["Dolphin Watchers", "", ""]
+    one(course, "dolphinwatchers_4001_5002_a.ipynb", "canvas", CANVAS.format(eve=EVE))  # a csv without groups
+    assert course.roster()["ada"].group == "Dolphin Watchers"
+
+
+# --- each system
+
+
+def test_blackboard_and_zip_collect(course):
+    attempt = "Lesson_2_{}_attempt_2026-11-{}-00_{}.ipynb"
+    files = {
+        attempt.format("ada", "20-23-05", TWO): notebook("ada"),
+        attempt.format("grace", "20-10-00", "notebook"): notebook("on time"),
+        attempt.format("grace", "21-10-00", "notebook"): notebook("late"),
+        attempt.format("jo_smith", "20-10-00", "x_grace_attempt_2026-11-20-10-00-00_y"): notebook("jo"),
+        attempt.format("stranger", "20-10-00", "a"): notebook("nobody"),
+        "Lesson_2_ada_attempt_2026-11-20-23-05-00.txt": b"Name: Ada Lovelace (ada)",
+    }
+    for kind in ("auto", "folder", "blackboard"):
+        course.path = course.tmp / kind
+        result = course.take(files, kind, CLASS, deadline=DEADLINE)
+        assert course.there() == {
+            "ada": notebook("ada"),
+            "grace": notebook("on time"),
+            "jo_smith": notebook("jo"),
+        }
+        assert len(result.left_out) == 1 and result.beside == 1 and not result.late
+        assert "nobody in the roster has the login 'stranger'" in reasons(result)
+        says(result.text(), "Blackboard's times name no zone and were read as UTC+01:00")
+
+
+def nbgraders(submitted="submitted/"):
+    files = {f"{submitted}{who}/{TWO}/{TWO}.ipynb": notebook(who) for who in ("ada", "grace", "smith")}
+    times = ("2026-11-20 22:05:00 UTC", "2026-11-20 23:05:00.123 +0100", "2026-11-20 19:00:00 -0500")
+    return files | {
+        f"{submitted}{who}/{TWO}/timestamp.txt": t.encode()
+        for who, t in zip(("ada", "grace", "smith"), times)
+    }
+
+
+@pytest.mark.parametrize("kind", ["auto", "folder", "nbgrader"])
+@pytest.mark.parametrize("submitted", ["", "submitted/", "class/submitted/"])
+def test_nbgrader_and_ngshare(course, kind, submitted):
+    folder = lay(course.tmp / "in", nbgraders(submitted))
+    result = course.take(folder, kind, CLASS, deadline=DEADLINE)
+    assert set(course.there()) == {"ada", "grace", "smith"} and not result.left_out
+    assert result.late == [(TWO, "smith")]
+    assert (course.path / "submitted/ada" / TWO / "timestamp.txt").read_text() == "2026-11-20 22:05:00 UTC\n"
+
+
+def test_a_students_own_timestamp_says_nothing(course):
+    work = zipped({f"{TWO}.ipynb": notebook("late"), "timestamp.txt": b"2026-01-01 00:00:00 UTC"})
+    folder = lay(course.tmp / "in", {"ada.zip": work})
+    os.utime(folder / "ada.zip", (1_795_215_600, 1_795_215_600))
+    assert course.take(folder, "folder", CLASS, deadline=DEADLINE).late == [(TWO, "ada")]
+
+
+def test_a_link_called_timestamp_is_not_followed(course):
+    folder = lay(course.tmp / "in", {f"submitted/ada/{TWO}/a.ipynb": notebook()})
+    (folder / "submitted/ada" / TWO / "timestamp.txt").symlink_to("/dev/zero")
+    assert course.take(folder, "nbgrader", CLASS).placed == [(TWO, "ada")]
+
+
+def test_brightspace_and_its_order_in_time(course):
+    attempts = {
+        "Nov 18, 2026 926 PM": "second",
+        "Nov 18, 2026 1105 AM": "first",
+        "Nov 21, 2026 1201 AM": "late",
+    }
+    files = {
+        f"397063-2557369 - Ada Lovelace - {time}/nb.ipynb": notebook(mark) for time, mark in attempts.items()
+    }
+    files["397063-2557370 - Grace - Nov 1, 2026 100 AM Hopper - 20 November, 2026 1100 PM/a.ipynb"] = (
+        notebook("g")
+    )
+    files["397063-2557371 - Emmy Noether - Nov 20, 2026 100 PM - mine.ipynb"] = notebook("e")
+    files["index.html"] = b"<html>"
+    result = course.take(files, "auto", CLASS, deadline=DEADLINE)
+    assert "Taken for a download of Brightspace (--from brightspace): 5 of" in result.text()
+    assert course.there() == {"ada": notebook("second"), "grace": notebook("g"), "emmy": notebook("e")}
+    assert result.beside == 1 and not result.left_out
+    times = {
+        who: (course.path / "submitted" / who / TWO / "timestamp.txt").read_text()[:16]
+        for who in ("ada", "grace")
+    }
+    assert times == {"ada": "2026-11-18 20:26", "grace": "2026-11-20 22:00"}
+
+
+GITHUB = """identifier,github_username,github_id,name,group_name
+ada@uni.example,ada-codes,11,Grace Hopper,
+grace,hopper,12,,Team One
+"Noether, Emmy",emmy-n,13,x,Team One
+jo_smith,,,,
+"""
+
+
+def test_github_classroom(course):
+    top = "lesson-2-submissions/lesson-2"
+    files = {
+        f"{top}-{who}/{TWO}.ipynb": notebook(who) for who in ("ada-codes", "team-one", "x-ada-codes", "smith")
+    }
+    files |= {f"{top}-ada-codes/.git/HEAD": b"ref", f"{top}-ada-codes/README.md": b"# hi"}
+    lay(course.tmp / "in", files)
+    course.take({}, "canvas", CLASS)
+    result = course.take(course.tmp / "in" / "lesson-2-submissions", "auto", GITHUB, deadline=DEADLINE)
+    assert "download of GitHub Classroom (--from github): 4 of 4" in result.text()
+    who = {"ada": notebook("ada-codes"), "grace": notebook("team-one"), "emmy": notebook("team-one")}
+    assert (
+        course.there() == who and course.roster()["ada"].name == "Ada Lovelace" and len(course.roster()) == 5
+    )
+    says(reasons(result), "nobody in the roster has the GitHub login 'x-ada-codes'", "GitHub login 'smith'")
+    assert "the files of a clone carry no times" in result.text() and len(result.left_out) == 2
+
+
+GRADESCOPE = """---
+submission_1:
+  :submitters:
+  - :name: Ada Lovelace
+    :sid: ada
+    :email: ada@uni.example
+  :created_at: 2026-11-20 22:05:00.123456789 Z
+  :results: !ruby/hash:ActiveSupport::HashWithIndifferentAccess
+    tests: []
+submission_2:
+  :submitters:
+  - :name: Grace Hopper
+    :sid:
+    :email: ghopper@uni.example
+  - :name: Emmy Noether
+    :sid: emmy
+    :email: other@mail.example
+  - :name: Nobody Here
+    :sid: 12
+    :email: nobody@mail.example
+  :created_at: 2026-11-20 23:05:00 Z
+submission_3:
+  :submitters:
+  - :name: Carl Smith
+    :sid: ada
+    :email: carl@uni.example
+"""
+
+
+def test_gradescope(course):
+    top = "assignment_123_export"
+    files = {f"{top}/submission_{n}/{TWO}.ipynb": notebook(str(n)) for n in (1, 2, 3)}
+    files[f"{top}/submission_metadata.yml"] = GRADESCOPE.encode()
+    result = course.take(files, "auto", CLASS, deadline=DEADLINE)
+    assert "Taken for a download of Gradescope" in result.text() and result.beside == 1
+    assert course.there() == {"ada": notebook("1"), "grace": notebook("2"), "emmy": notebook("2")}
+    assert sorted(result.late) == [(TWO, "emmy"), (TWO, "grace")]
+    says(reasons(result), "nobody in the roster has the email 'nobody@mail.example'", "who handed it in too")
+    says(reasons(result), "the email 'carl@uni.example' is that of smith, the id 'ada' that of ada")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a: [", "- 1", "submission_1: 7", "submission_1:\n  :submitters: [1]", "\x00"]
+)
+def test_a_gradescope_file_of_any_content(course, text):
+    files = {"submission_1/a.ipynb": notebook(), "submission_metadata.yml": text.encode()}
+    assert not course.take(files, "gradescope", CLASS).placed
+
+
+def test_google_classroom(course):
+    names = (f"Ada Lovelace - {TWO}.ipynb", f"Copy of {TWO} Grace Hopper (1).ipynb", f"{TWO}.ipynb")
+    files = {f"Lesson 2/{name}": notebook(name) for name in names}
+    source = zipped(files, course.tmp / "Lesson 2-20261118T220500Z-001.zip")
+    result = course.take(source, "auto", CLASS)
+    assert "Taken for a download of Google Classroom" in result.text()
+    assert course.there() == {"ada": notebook(names[0]), "grace": notebook(names[1])}
+    says(reasons(result), f"--assign 'Lesson 2/{TWO}.ipynb=ID'")
+    says(result.text(), "known only by the names that students gave")
+
+
+# --- which system it is
+
+
+def downloads():
+    attempt = "_attempt_2026-11-18-22-05-00_a.ipynb"
+    return {
+        "canvas": {"lovelaceada_4001_5_a.ipynb": b"", "hoppergrace_LATE_4002_6_a.zip": b""},
+        "moodle": {"Ada Lovelace_5_assignsubmission_file/a.ipynb": b""},
+        "blackboard": {f"HW_ada{attempt}": b"", f"HW_grace{attempt}": b""},
+        "brightspace": {"1-2 - Ada Lovelace - Nov 18, 2026 1105 PM/a.ipynb": b"", "index.html": b""},
+        "nbgrader": {"submitted/ada/hw/a.ipynb": b"", "submitted/ada/hw/timestamp.txt": b""},
+        "github": {"hw-submissions/hw-ada/a.ipynb": b""},
+        "gradescope": {"e/submission_1/a.ipynb": b"", "e/submission_metadata.yml": GRADESCOPE.encode()},
+        "google": {"Classroom/Dolphins/Lesson 2/a.ipynb": b""},
+        "folder": {"ada/hw_1_2_x.ipynb": b"", "Grace Hopper/a_1_2_b/c.ipynb": b"", "x.txt": b""},
+    }
+
+
+@pytest.mark.parametrize("kind", systems.SYSTEMS)
+def test_a_system_is_known_by_its_names(course, kind):
+    who = identity.Roster(course.students(CLASS))
+    for source in (zipped(downloads()[kind], course.tmp / "d.zip"), lay(course.tmp / "d", downloads()[kind])):
+        assert systems.survey(source, who).kind == kind
+
+
+def test_one_students_zip_does_not_say_what_all_are(course):
+    evil = zipped({f"Ada Lovelace_{n}_assignsubmission_file_a.ipynb": b"" for n in range(50)})
+    files = {"smitheve_77_1_a.zip": evil, "lovelaceada_4001_5_a.ipynb": notebook()}
+    result = course.take(files, "auto", CANVAS.format(eve=EVE))
+    assert "(--from canvas): 2 of 2 names are like" in result.text() and "ada" in course.there()
+
+
+def test_a_wrong_from_is_said(course):
+    files = {"Ada Lovelace_77_assignsubmission_file/a.ipynb": notebook()}
+    result = course.take(files, "canvas", CLASS)
+    assert "--from canvas was given, but this looks like a download of Moodle" in result.text()
+    assert "a download of Moodle's: --from moodle" in reasons(result)
+    assert course.take(files, "auto", None).placed == [(TWO, "ada")]
+
+
+# --- tables
+
+LANGUAGES = {
+    "italian": """Identificativo,Nome completo,Indirizzo email,Stato,Valutazione,Valutazione massima,\
+Può essere modificata,Ultima modifica (consegna),Ultima modifica (valutazione),Commenti
+Partecipante5001,Ada Lovelace,ada@uni.example,Consegnato,,"55,00",Sì,"venerdì, 20 novembre 2026, 23:05",-,
+Partecipante5002,Grace Hopper,grace@uni.example,Nessuna consegna,,"55,00",Sì,-,-,
+""",
+    "russian": """Идентификатор;Полное имя;Адрес электронной почты;Статус;Оценка;Максимум;Изменяема;\
+Последнее изменение (ответ);Последнее изменение (оценка);Отзыв
+Участник5001;Ada Lovelace;ada@uni.example;Отправлено;;55,00;Да;20 ноябрь 2026, 23:05;-;
+Участник5002;Grace Hopper;grace@uni.example;Нет;;55,00;Да;-;-;
+""",
+    "japanese": """識別子,姓 / 名,メールアドレス,ステータス,評点,最大評点,評点変更可,\
+最終更新日時 (提出),最終更新日時 (評点)
+参加者 5001,Ada Lovelace,ada@uni.example,提出済み,,55.00,Yes,"2026年 11月 20日(金曜日) 23:05",-
+参加者 5002,Grace Hopper,grace@uni.example,未提出,,55.00,Yes,-,-
+""",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_moodles_worksheet_in_any_language(course, language):
+    text = LANGUAGES[language]
+    students = course.students(text)
+    assert [one.name for one in students] == ["Ada Lovelace", "Grace Hopper"]
+    assert [one.email for one in students] == ["ada@uni.example", "grace@uni.example"]
+    assert [one.numbers("moodle") for one in students] == [{"5001"}, {"5002"}]
+    result, found = one(course, "Ada Lovelace_5001_assignsubmission_file/a.ipynb", "auto", text)
+    assert found == ["ada@uni.example"] and roster.worksheet_path(course.path, TWO).exists()
+    graded = roster.table(roster.with_grades(text.encode(), {"Participant 5001": 7}).encode())[0]
+    assert [row[4] for row in graded[1:3]] == ["7", ""]
+
+
+def test_ids_that_are_words_and_numbers_are_ids(course):
+    students = course.students("id,first_name,last_name,email\nstudent1,Ada,L,a@x\nstudent2,Bo,M,b@x\n")
+    assert [one.id for one in students] == ["student1", "student2"] and not students[0].identifier
+
+
+def test_a_worksheet_of_blind_marking(course):
+    sheet = "Identifier,Status,Grade,Maximum grade,Last modified (submission)\n"
+    sheet += "".join(f"Participant {n},Submitted,,55.00,-\n" for n in (5, 6))
+    result = course.take({"Participant_5_assignsubmission_file/a.ipynb": notebook()}, "auto", sheet)
+    assert list(course.there()) == ["Participant_5"] and "Several students are called" not in result.text()
+
+
+def test_what_is_no_table_says_that_moodle_may_speak_english(course):
+    with pytest.raises(CourseError, match="set Moodle to English and download it again"):
+        course.students("Имя,Фамилия\nАда,Лавлейс\n")
+
+
+def test_a_gradebook_that_a_spreadsheet_spoilt(course):
+    spoilt = 'Student,ID,SIS User ID,SIS Login ID,Section\n"Lovelace, Ada",1.17E+15,S101,ada,A\n'
+    spoilt += '"Hopper, Grace","1,17E+15",S102,grace,A\n'
+    result, found = one(course, "lovelaceada_1170000000102345_5001_a.ipynb", "canvas", spoilt)
+    assert found == ["ada"] and "has spoilt the long numbers of the column ID (1,17E+15)" in result.text()
+    with pytest.raises(CourseError, match="Export the table again"):
+        course.students("id,first_name,last_name\n1.17E+15,Ada,L\n2.5E+10,Bo,M\n")
+
+
+CSV = st.text('aA1é,;\t"\n\r=@+-_.E 7\x00', max_size=80)
+HEADS = [
+    "id,first_name,last_name,email\n",
+    "Student,ID,SIS Login ID,Section\n",
+    "identifier,github_username\n",
+    "",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(HEADS), st.one_of(CSV.map(str.encode), st.binary(max_size=80)))
+def test_a_roster_of_any_bytes_is_a_class_or_a_sentence(tmp_path_factory, head, rest):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(head.encode() + rest)
+    try:
+        students, *_ = roster.students_in(path)
+        known = roster.update(students, students)
+        assert identity.Roster(known).students.keys() == {one.id for one in students}
+    except CourseError as error:
+        assert "\n" not in str(error).strip()
+
+
+def test_a_course_of_an_older_version_is_still_read(course):
+    one(course, "lovelaceada_4001_5_a.ipynb", "canvas", CANVAS.format(eve=EVE))
+    path = course.path / "grading" / "collected.json"
+    register = json.loads(path.read_text())
+    del register["assigned"]
+    for known in register["submissions"][TWO].values():
+        for attempt in known["attempts"]:
+            del attempt["group"]
+    path.write_text(json.dumps(register))
+    people = roster.roster_path(course.path)
+    rows = [
+        {key: row[key] for key in row.keys() - {"group", "github"}} for row in json.loads(people.read_text())
+    ]
+    people.write_text(json.dumps(rows))
+    assert one(course, "lovelaceada_4001_6_a.ipynb", "canvas", None)[1] == ["ada"]
+    assert collect.groups_of(course.path) == {}
