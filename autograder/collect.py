@@ -406,7 +406,10 @@ class _Run:
         """Whose a file is: what a person said, else what its path says. -> Who"""
         ids = self.assign.get(item.label) or self.register["assigned"].get(item.label, {}).get("ids", ())
         students = [self.roster.students[one] for one in ids if one in self.roster.students]
-        who = whose(item.where, self.kind, self.download)
+        try:
+            who = whose(item.where, self.kind, self.download)
+        except Exception as error:  # whatever a name does to the code that reads it
+            who = Who(how=f"to be looked at by hand: its name cannot be read ({type(error).__name__})")
         if students:
             group = TOGETHER if len(students) > 1 else ""
             who = Who(students, "--assign", replace(who.claim, number=""), group=group)

@@ -335,7 +335,10 @@ def survey(source, roster):
     votes = set()
     for where in paths:
         if not any(JUNK.match(part) for part in where):
-            kind, at, claim = system_of(where, download)
+            try:
+                kind, at, claim = system_of(where, download)
+            except Exception:  # a name that cannot be read says nothing of the others
+                continue
             if kind == "moodle" and roster.numbered(kind, claim.number):
                 download.numbered = True
             outside = where[:at] if kind else where
