@@ -306,3 +306,14 @@ def test_the_work_grows_with_the_class_not_with_its_square(monkeypatch, copied, 
     monkeypatch.setattr(class_report, "shingles", lambda *arguments: Counted(shingles(*arguments)))
     likeness(sources)
     assert least <= len(counted) <= most
+
+
+def test_code_with_a_device_is_told_and_listed(tmp_path):
+    write_record(tmp_path, "anna", devices="The line `x.cuda()` asks for cuda: write `theta.device`.")
+    write_record(tmp_path, "ben", points=(0.0, 15.0), keys=("device",), text="RuntimeError: no `cuda`.")
+    write_record(tmp_path, "cem")
+    page, _ = reported(tmp_path)
+    by_hand = "Their code asks for a GPU, which grading does not have:"
+    assert_reads(page, f"anna : {by_hand} The line x.cuda() asks for cuda", f"ben : {by_hand} RuntimeError")
+    assert words(page).count(by_hand) == 2
+    assert_reads(feedback(tmp_path, "anna"), "The line x.cuda() asks for cuda: write theta.device .")
