@@ -7,6 +7,7 @@ the place of every tensor that it uses, on any machine. Lines that asked for ano
 
 import ast
 import linecache
+import operator
 import os
 import re
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils import _device  # the list of what makes tensors, and the default device
+from torch.utils import _device  # knows what makes tensors, and the default device
 
 from ..errors import fold
 
@@ -29,6 +30,7 @@ LIBRARIES = (
 )
 # In what torch raises where a device is not there, or is another tensor's.
 OF_DEVICES = re.compile(r"cuda|nvidia|same device|\b(gpus?|mps|xpu|accelerator)\b", re.IGNORECASE)
+CONSTRUCTORS = _device._device_constructors()
 DEVICE = re.compile(r"(cuda|mps|xpu)(:\d+)?")
 MOST_LINES, MOST_CHARACTERS = 4, 100  # of lines that are named
 
@@ -79,34 +81,29 @@ class OnCPU(TorchFunctionMode):
         self.lines, self.copies = {}, {}
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        args, kwargs = self.here(args), self.here(kwargs or {})
+        kwargs = kwargs or {}
         if func is torch.Tensor.cuda:
             self.cpu("cuda")
-            return args[0]
+            return self.here(args[0])
         if func is torch.Tensor.to:
-            args = (
-                args[0],
-                *(self.cpu(value) if isinstance(value, (str, int)) else value for value in args[1:]),
-            )
+            args = [self.cpu(value) if isinstance(value, (str, int)) else value for value in args]
         if kwargs.get("device") is not None:
             kwargs = {**kwargs, "device": self.cpu(kwargs["device"])}
-        elif func in _device._device_constructors():
+        elif func in CONSTRUCTORS:
             self.cpu(_device.CURRENT_DEVICE)
             kwargs = {**kwargs, "device": "cpu"}
-        return func(*args, **kwargs)
+        return func(*map(self.here, args), **{name: self.here(value) for name, value in kwargs.items()})
 
     def here(self, value):
         """A value, or what is in it, with tensors and devices on the CPU."""
         if isinstance(value, torch.Tensor):
-            return value if value.device.type in ("cpu", "meta") else self.copy(value)
-        if isinstance(value, torch.device):
-            return self.cpu(value)
-        if isinstance(value, dict):
-            return {name: self.here(item) for name, item in value.items()}
+            return value if value.is_cpu or value.is_meta else self.copy(value)
         if isinstance(value, (list, tuple)):
             items = [self.here(item) for item in value]
-            return value if all(a is b for a, b in zip(items, value)) else type(value)(items)
-        return value
+            if all(map(operator.is_, items, value)):
+                return value
+            return items if isinstance(value, list) else tuple(items)  # as an index they differ
+        return self.cpu(value) if isinstance(value, torch.device) else value
 
     def copy(self, tensor):
         """A tensor's copy on the CPU, the same one each time: what is written into it stays there."""

@@ -122,6 +122,10 @@ OF_A_GPU = {
     "a tensor of another cell": by_sinc(
         "EYE.to(theta.dtype)", 'import torch\nEYE = torch.eye(3, device="cuda")'
     ),
+    "an index of another cell": by_sinc(
+        "EYE[ROWS, 0:3].to(theta.dtype)",
+        "import torch\nEYE = torch.eye(3).cuda()\nROWS = torch.arange(3, device='cuda')",
+    ),
     "one that is written into": by_sinc(
         "fill(theta)",
         """import torch\n
