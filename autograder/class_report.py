@@ -171,6 +171,8 @@ class Lesson:
             names = ", ".join(record["borrowed"][:4])
             why = fold(f"""Their code names {names}: parts of the course that know the answers. Is the
                 solution their own?""")
+        elif devices := records.said_of_devices(record):
+            why = fold(f"""Their code asks for a GPU, which grading does not have: {devices}""")
         if why:
             self.look.append((record["student"], why))
 

@@ -54,7 +54,7 @@ print(collect(SUBMISSIONS, FROM, CLASS, roster=ROSTER, deadline=DEADLINE).text()
 # ## Grade
 #
 # About three seconds for a submission, and half a minute to begin. Stopped, it goes on where it was when you
-# run the cell again. Where the runtime has a GPU, the exercises whose reference holds there are judged on it.
+# run the cell again. A GPU is of no use here: everything is judged on the CPU.
 
 # %%
 from autograder.grade import grade

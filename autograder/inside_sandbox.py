@@ -364,8 +364,9 @@ def _warm_up():
     import course_lib
     from course_lib import dolphin_model, video
     from course_lib.assets import clip_files, find_pack
-    from course_lib.check import lesson3
+    from course_lib.check import devices, lesson3
 
+    devices.hide_gpus()
     torch.set_num_threads(1)
     importlib.import_module("IPython.core.interactiveshell")
     for module in pkgutil.iter_modules(course_lib.__path__, "course_lib."):
@@ -468,7 +469,7 @@ def serve(session, settings):
     while (message := receive(session, settings["limits"]["message_mb"] * 2**20)) is not None:
         head, arrays = message
         answer, outputs = acts[head["act"]](head, arrays)
-        send(session, {"ticket": head["ticket"], **answer}, outputs)
+        send(session, {"ticket": head["ticket"], "devices": runner.here.advice, **answer}, outputs)
 
 
 class Runner:
@@ -478,8 +479,9 @@ class Runner:
         from IPython.core.interactiveshell import InteractiveShell
 
         from course_lib import check as checks
+        from course_lib.check.devices import OnCPU
 
-        self.settings, self.checks = settings, checks
+        self.settings, self.checks, self.here = settings, checks, OnCPU()
         self.shell = InteractiveShell.instance()
         self.shell.history_manager.enabled = False
         # Nobody reads them here, and long ones are slow.
@@ -494,7 +496,7 @@ class Runner:
         try:
             with capture_output() as captured:
                 sys.stdout, sys.stderr = core.Printed(keep=0), core.Printed(keep=0)
-                with core.time_limit(head["seconds"]):
+                with self.here, core.time_limit(head["seconds"]):
                     result = self.shell.run_cell(head["source"], store_history=False, silent=False)
                     error = result.error_before_exec or result.error_in_exec
         except BaseException as other:  # core.TooLong, SystemExit and kin
@@ -506,6 +508,8 @@ class Runner:
             from matplotlib import pyplot
 
             pyplot.close("all")
+        if error is not None:
+            self.here.note_error(error)
         said = None if error is None else self.words_of(error, head["seconds"])
         return {"error": said, "pictures": pictures}, None
 
@@ -534,9 +538,8 @@ class Runner:
         if missing is not None:
             return {"complaint": list(missing)}, None
         inputs = {name: torch.from_numpy(value) for name, value in arrays.items()}
-        inputs = core.on_device(inputs, head["device"])
         prop = exercise.properties[head["index"]]
-        with torch.device(head["device"]):
+        with self.here:
             outputs, complaint, _ = core.attempt(prop, given, inputs, head["seconds"])
         if complaint is not None:
             return {"complaint": [str(complaint[0])[:60], str(complaint[1])[:800]]}, None

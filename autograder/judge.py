@@ -60,50 +60,23 @@ def _reference_of(exercise):
 class ExpectedCache:
     """Cases and what the reference makes of them: computed once per worker, for all submissions of a run.
 
-    device: where the functions are called, theirs and the reference's; what goes in and comes out lies on the
-    CPU.
+    All of it on the CPU, as in the notebook's check.
     """
 
-    def __init__(self, device="cpu"):
-        self.device, self.known, self.devices = device, {}, {}
+    def __init__(self):
+        self.known = {}
 
     def case(self, exercise, index, seed):
         """-> (inputs, outputs of the reference), dicts of tensors"""
         key = exercise.number, index, seed
         if key not in self.known:
-            self.known[key] = self.computed(exercise, index, seed, self.device_of(exercise))
+            prop = exercise.properties[index]
+            inputs = prop.inputs(core.rng_of(exercise, index, seed))
+            with contextlib.redirect_stderr(io.StringIO()):  # a progress bar's
+                outputs = prop.call(_reference_of(exercise), **core.clone(inputs))
+            self.known[key] = inputs, {name: value.detach() for name, value in outputs.items()}
         inputs, outputs = self.known[key]
         return core.clone(inputs), outputs
-
-    def computed(self, exercise, index, seed, device):
-        prop = exercise.properties[index]
-        with torch.device("cpu"):
-            inputs = prop.inputs(core.rng_of(exercise, index, seed))
-        with torch.device(device), contextlib.redirect_stderr(io.StringIO()):  # a progress bar's
-            outputs = prop.call(_reference_of(exercise), **core.on_device(inputs, device))
-        return inputs, core.on_device(outputs, "cpu")
-
-    def device_of(self, exercise):
-        """Where an exercise is judged: on this one's device if the reference holds there, else on the CPU."""
-        if exercise.number not in self.devices:
-            works = self.device == "cpu" or self.holds(exercise)
-            self.devices[exercise.number] = self.device if works else "cpu"
-        return self.devices[exercise.number]
-
-    def holds(self, exercise):
-        """Whether the reference holds on this one's device, and gives what it gives on the CPU."""
-
-        def fails(index, prop):
-            inputs, outputs = self.computed(exercise, index, PUBLIC, self.device)
-            if not prop.points:
-                return False
-            _, on_cpu = self.computed(exercise, index, PUBLIC, "cpu")
-            return core.verdict(prop, outputs, inputs) or core.compare(outputs, on_cpu, prop)
-
-        try:
-            return not any(fails(index, prop) for index, prop in enumerate(exercise.properties))
-        except Exception:
-            return False
 
 
 def _shape_complaint(value, right):
@@ -164,7 +137,7 @@ class Performance:
     def __init__(self, sandbox, steps):
         self.sandbox, self.steps = sandbox, steps
         self.session, self.poisoned, self.lost = None, set(), 0
-        self.errors, self.pictures, self.notes = {}, [], []
+        self.errors, self.pictures, self.notes, self.devices = {}, [], [], ""
         self.until = time.monotonic() + sandbox.limits.total_seconds  # of all sessions together
 
     def __enter__(self):
@@ -177,8 +150,13 @@ class Performance:
 
     def end(self):
         if self.session is not None:
+            self.devices = self.said_of_devices()
             self.session.close()
             self.session = None
+
+    def said_of_devices(self):
+        """What is said of lines that ask for a GPU, as far as they have run. -> text, "" without any"""
+        return self.session and self.session.devices or self.devices
 
     def over(self):
         return self.lost > REOPENINGS or time.monotonic() > self.until
@@ -215,7 +193,7 @@ class Performance:
             if (room := room - len(png)) >= 0:
                 self.pictures.append({"exercise": step.exercise, "png": png})
 
-    def call(self, name, index, inputs, seconds, device="cpu"):
+    def call(self, name, index, inputs, seconds):
         """What the student's functions make of a case. -> (outputs, None), or (None, Complaint)
 
         A process that is lost over it is replaced before the next call.
@@ -227,7 +205,7 @@ class Performance:
             self.begin()
         seconds = min(seconds, self.sandbox.limits.call_seconds)
         try:
-            outputs, complaint = self.session.call(name, index, inputs, seconds, device)
+            outputs, complaint = self.session.call(name, index, inputs, seconds)
         except Lost as lost:
             self.end()
             self.lost += 1
@@ -248,6 +226,7 @@ def judge_submission(steps, lesson, seed, sandbox, expected):
         with Performance(sandbox, steps) as performance:
             acts = exercises.items()
             found = {name: public_act(performance, name, exercise, expected) for name, exercise in acts}
+            devices = performance.said_of_devices()
             for name, exercise in acts:
                 hidden_act(performance, name, exercise, found[name], seed, expected)
     finally:
@@ -259,6 +238,7 @@ def judge_submission(steps, lesson, seed, sandbox, expected):
         "cells": [{"cell": cell, "error": error} for cell, error in performance.errors.items()],
         "notes": performance.notes,
         "pictures": performance.pictures,
+        "devices": devices,
     }
 
 
@@ -267,7 +247,7 @@ def public_act(performance, name, exercise, expected):
 
     def tried(index, prop, seconds):
         inputs, right = expected.case(exercise, index, PUBLIC)
-        outputs, complaint = performance.call(name, index, inputs, seconds, expected.device_of(exercise))
+        outputs, complaint = performance.call(name, index, inputs, seconds)
         complaint = complaint or public_verdict(prop, outputs, inputs, right)
         return core.Outcome(prop.name, 0.0, prop.points, complaint, 0.0)
 
@@ -281,13 +261,12 @@ def public_act(performance, name, exercise, expected):
 def hidden_act(performance, name, exercise, found, seed, expected):
     """Gives the points of the properties that hold for the hidden case too."""
     failed = {type(prop) for prop, public in zip(exercise.properties, found) if public["key"] is not None}
-    device = expected.device_of(exercise)
     for index, (prop, public) in enumerate(zip(exercise.properties, found)):
         if public["key"] is not None or not prop.points:
             continue
         if not failed & set(prop.after):
             inputs, right = expected.case(exercise, index, seed)
-            outputs, complaint = performance.call(name, index, inputs, prop.seconds, device)
+            outputs, complaint = performance.call(name, index, inputs, prop.seconds)
             if complaint is None and hidden_verdict(prop, outputs, inputs, right):
                 public["points"] = float(prop.points)
                 continue
@@ -321,4 +300,4 @@ class ReferenceJudge:
             if seen.complaint is None and fresh.complaint is not None and seen.of:
                 seen = replace(seen, points=0.0, complaint=Complaint("hidden", HIDDEN_FAILED))
             outcomes.append(seen)
-        return core.Result(exercise, outcomes)
+        return replace(public, outcomes=outcomes)

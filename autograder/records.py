@@ -235,6 +235,13 @@ def reason(record):
     return (record.get("notes") or [record["status"]])[0]
 
 
+def said_of_devices(record):
+    """What is said of code with a device written into it, "" without any."""
+    properties = (prop for exercise in record["exercises"].values() for prop in exercise["properties"])
+    failed = (prop["text"] for prop in properties if prop["key"] == "device")
+    return record.get("devices") or next(failed, "")
+
+
 def is_untouched(properties):
     """Whether nothing of an exercise was written, by what was found of its properties in a record."""
     return bool(properties) and {prop["key"] for prop in properties} <= {"not-implemented", "not-reached"}

@@ -187,6 +187,7 @@ class Session:
     def __init__(self, sock, sandbox, until=None):
         self.sock, self.limits, self.confined = sock, sandbox.limits, sandbox.kind == "bwrap"
         self.pidfd, self.why, self.closing = None, None, threading.Event()
+        self.devices = ""  # what is said of lines that ask for a GPU
         self.watcher = threading.Thread(target=self.watch, daemon=True)
         start = time.monotonic() + START
         try:
@@ -256,14 +257,13 @@ class Session:
         """Keeps the functions of an exercise as they are now, for `call`."""
         self.ask("take", self.limits.grace_seconds, exercise=exercise)
 
-    def call(self, exercise, index, inputs, seconds, device="cpu"):
-        """What the functions of an exercise make of a case of property `index`, on a device.
+    def call(self, exercise, index, inputs, seconds):
+        """What the functions of an exercise make of a case of property `index`.
 
         inputs: {name: tensor} -> ({name: tensor}, None), or (None, (key, text)) where it did not come to that
         """
         arrays = {name: value.detach().contiguous().numpy() for name, value in inputs.items()}
-        case = {"exercise": exercise, "index": index, "device": device}
-        answer, outputs = self.ask("call", seconds, arrays, **case)
+        answer, outputs = self.ask("call", seconds, arrays, exercise=exercise, index=index)
         complaint = answer.get("complaint")
         if complaint is not None:
             return None, (text_of(complaint, 0, 60), text_of(complaint, 1, 800))
@@ -294,6 +294,7 @@ class Session:
             self.lose("its process ended (did it crash, or call exit?)")
         if answer[0].get("ticket") != ticket:
             self.lose("it answered what nobody asked")
+        self.devices = text_of([answer[0].get("devices")], 0, 1200)
         return answer
 
     def lose(self, why):

@@ -11,8 +11,6 @@ import tempfile
 import threading
 import time
 
-import torch
-
 from course_lib.errors import CourseError
 from lessons.build import ROOT
 from lessons.bundle import write_folder
@@ -103,10 +101,7 @@ def _warm_sandbox(assignment, kind):
             raise
         finally:
             os.umask(mask)
-        # A GPU is not to be seen in the sandbox; without one, functions are called where their notebook would
-        # run them.
-        device = "cuda" if kind == "none" and torch.cuda.is_available() else "cpu"
-        _warm[assignment, kind] = sandbox, ExpectedCache(device), folder
+        _warm[assignment, kind] = sandbox, ExpectedCache(), folder
     return _warm[assignment, kind][:2]
 
 

@@ -96,6 +96,10 @@ show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 # | result | (B, 3, 3) | rotation matrices; dtype and device of the input |
 #
 # B counts rotations: all bones of all frames at once, thousands. Let torch do the loop.
+#
+# Write no device into your code, no `torch.device("cuda")` and no `.cuda()`: what you make, make where the
+# input lies, `torch.eye(3, device=theta.device)`. Then it works with a GPU and without. Checks and grading
+# use the CPU, whatever the machine has.
 
 # %% [markdown]
 # **What you should see** when you try it below: the dolphin at rest, then turned by 40° about x, y and z,

@@ -240,6 +240,8 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # | `band` | | passed on to step 6: `*band.seen_by(cam)` gives sigmainv, boxlen, knum |
 # | result: soft mask | (B, H, W, 1) | |
 #
+# As in lesson 2, name no device, no `"cuda"`: what you make, make on `verts.device`.
+#
 # ![What you should see: six pictures of the dolphin from above. Texture coordinates as colours that change
 # along and around the body; normals as colours, greener where the skin faces up; the height, light at the
 # dorsal fin; the hard mask with a sharp edge; the soft mask with a blurred edge; and the difference of the

@@ -29,7 +29,6 @@ import traceback
 import types
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -38,17 +37,10 @@ import torch
 from .. import keep
 from ..errors import fold
 from ..shapes import spell
+from .devices import OnCPU, is_of_devices, theirs
 
 SECONDS = 10.0  # that one property may take before it is stopped
 SPARE = __name__.rpartition(".")[0] + ".spare_renderer"
-PACKAGE = str(Path(__file__).resolve().parents[1])
-LIBRARIES = (
-    "site-packages",
-    "dist-packages",
-    "/lib/python",
-    "\\lib\\",
-    PACKAGE,
-)  # in names of no student's files
 INDENT = " " * 6  # of what is said below a property
 
 
@@ -108,12 +100,16 @@ class Property:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: its number, its title, the functions that the student writes, and what they must do."""
+    """An exercise: its number, its title, the functions that the student writes, and what they must do.
+
+    on_gpu: properties (classes) of which a case is tried on a GPU too, by default the first.
+    """
 
     number: int
     title: str
     functions: tuple
     properties: tuple = field(repr=False)
+    on_gpu: tuple = ()
 
     @property
     def points(self):
@@ -160,6 +156,7 @@ class Result:
 
     exercise: Exercise
     outcomes: list
+    advice: list = field(default_factory=list)  # outcomes that are no property's, and cost nothing
 
     @property
     def points(self):
@@ -203,19 +200,45 @@ def grade(exercise, given, seed=0, reference=None):
     # The cases are small, and threads that wait for busy cores cost more than they give.
     torch.set_num_threads(1)
     try:
-        with torch.device("cpu"):  # whatever the notebook's default device is, the cases lie on the CPU
-            return Result(exercise, in_turn(exercise, tried))
+        with OnCPU() as here:
+            result = Result(exercise, in_turn(exercise, tried))
     finally:
         torch.set_num_threads(threads)
+    if here.advice:
+        result.advice.append(Outcome("no device of its own", 0.0, 0.0, Complaint("device", here.advice), 0.0))
+    return result
+
+
+def grade_here(exercise, given):
+    """`grade`, and where there is a GPU, advice on whether all that holds would hold there too. -> Result"""
+    result = grade(exercise, given)
+    chosen = exercise.on_gpu or (type(exercise.properties[0]),)
+    cases = [n for n, prop in enumerate(exercise.properties) if type(prop) in chosen]
+    if torch.cuda.is_available() and not any(result.outcomes[n].complaint for n in cases):
+        wrong = (_wrong_on_gpu(exercise, n, given) for n in cases)
+        complaint = next(filter(None, wrong), None)
+        result.advice.append(Outcome("works on this machine's GPU too", 0.0, 0.0, complaint, 0.0))
+    return result
+
+
+def _wrong_on_gpu(exercise, index, given):
+    """What is wrong with a property's public case on the GPU. -> Complaint or None"""
+    prop = exercise.properties[index]
+    inputs = prop.inputs(rng_of(exercise, index, 0))
+    try:
+        outputs, complaint, _ = attempt(prop, given, on_device(inputs, "cuda"), prop.seconds)
+        return complaint or verdict(prop, on_device(outputs, "cpu"), inputs)
+    except Exception as error:  # the GPU does not even take or give the case
+        return _raised(error)
 
 
 def judge():
-    """What grades a check cell: `grade`, or a judge that DOLPHINS_JUDGE names, as under `nbgrader autograde`.
+    """What grades a check cell: `grade_here`, or a judge that DOLPHINS_JUDGE names (`nbgrader autograde`'s).
 
     DOLPHINS_JUDGE: "module:class".
     """
     module, _, name = os.environ.get("DOLPHINS_JUDGE", "").partition(":")
-    return getattr(importlib.import_module(module), name)().grade if module else grade
+    return getattr(importlib.import_module(module), name)().grade if module else grade_here
 
 
 def not_defined(exercise, given):
@@ -321,12 +344,16 @@ def _raised(error):
         line = frames[-1].line
         if not line or "raise NotImplementedError" in line:
             return Complaint("not-implemented", "not solved yet")
-    theirs = [frame.line for frame in frames if not any(part in frame.filename for part in LIBRARIES)]
-    line = f" in the line `{theirs[-1].strip()}`" if theirs and theirs[-1] else ""
+    lines = [frame.line for frame in frames if theirs(frame.filename)]
+    line = f" in the line `{lines[-1].strip()}`" if lines and lines[-1] else ""
     text = _cut(" ".join(str(error).split()), 200, " ...")
     if "out of memory" in text.lower():
         return Complaint.of(f"""out-of-memory: The GPU's memory is full{line}. Restart the runtime, or choose
             one without a GPU: everything runs on the CPU as well.""")
+    if is_of_devices(error):
+        return Complaint.of(f"""device: {type(error).__name__}{line}: {text} Make
+            tensors where the input lies, as in `torch.eye(3, device=theta.device)`, and ask for no other
+            device: grading has no GPU.""")
     return Complaint("raised", f"{type(error).__name__}{line}" + (f": {text}" if text else "."))
 
 
@@ -487,11 +514,12 @@ def report(result):
     if complaints and complaints[0].key in ("not-defined", "spare-part"):
         return f"{title}: {complaints[0].text}"
     # Advice is shown where it is needed.
-    shown = [o for o in result.outcomes if o.of or o.complaint and o.reached]
-    width = max(len(o.name) for o in result.outcomes) + 2
+    shown = [*(o for o in result.outcomes if o.of or o.complaint and o.reached), *result.advice]
+    width = max(len(o.name) for o in [*result.outcomes, *result.advice]) + 2
     lines, said = [title], set()
     for outcome in shown:
-        sign = "i" if not outcome.of else "·" if not outcome.reached else "✗" if outcome.complaint else "✓"
+        wrong = "i" if not outcome.of else "·" if not outcome.reached else "✗"
+        sign = wrong if outcome.complaint else "✓"
         value = f"{outcome.points:g} / {outcome.of:g}" if outcome.of else "advice"
         lines.append(f"  {sign} {outcome.name:{width}} {value}")
         if outcome.complaint is None:

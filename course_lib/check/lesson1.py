@@ -46,7 +46,7 @@ def _shown(given, frames, masks, indices):
     from matplotlib.figure import Figure
 
     with own_figures() as opened:
-        figure = given.show_samples(_dataset_of(frames, masks), indices.tolist())
+        figure = given.show_samples(_dataset_of(frames.cpu(), masks.cpu()), indices.tolist())
         if isinstance(figure, Figure):
             return _tiles_of(figure, masks.shape[1:])
         if figure is None and opened():

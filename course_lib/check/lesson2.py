@@ -298,7 +298,13 @@ def _rounded(v):
 
 QUATERNIONS = QuaternionToMatrix(), UnnormalisedQuaternion()
 VECTORS = Rotations(), AtZero(), GradientAtZero(), Batches(), Vectorised()
-rodrigues = Exercise(2, "Rodrigues", ("quat_to_rotmat", "batch_rodrigues"), (*QUATERNIONS, *VECTORS))
+rodrigues = Exercise(
+    2,
+    "Rodrigues",
+    ("quat_to_rotmat", "batch_rodrigues"),
+    (*QUATERNIONS, *VECTORS),
+    on_gpu=(QuaternionToMatrix, Rotations),
+)
 
 
 # --- exercise 3

@@ -200,14 +200,15 @@ class Stage:
     """
 
     def __init__(self, colours, goal, to_be_moved=False, turning=False):
-        model = types.SimpleNamespace(V=torch.zeros(1, 1, 3), LBS=types.SimpleNamespace(n_groups=PARTS))
+        rest = torch.zeros(1, 1, 3, device=colours.device)
+        model = types.SimpleNamespace(V=rest, LBS=types.SimpleNamespace(n_groups=PARTS))
         self.scene = DolphinScene(model, len(colours), texture_size=2)
         self.goal, self.rendered, self.scored, self.first = goal, None, 0, torch.zeros(len(WEIGHTS))
         self.log, self.snapshots, self.frames_seen, self.unmoved = [], [], [], []
         with torch.no_grad():
             self.scene.translations.fill_(START)
             self.scene.water_absorption.copy_(torch.tensor(ABSORPTION))
-        self.loader = Loader(colours, to_be_moved, turning)
+        self.loader = Loader(colours.cpu(), to_be_moved, turning)
         self.parameters = [self.scene.translations, self.scene.water_absorption]
         self.optimizer = Optimizer(self.parameters, self.log)
         self.scene.translations.register_hook(lambda _: self.log.append(BACKWARD))

@@ -757,4 +757,4 @@ class Mass(Property):
 
 FUNCTIONS = ("body_length", "mesh_volume", "body_mass")
 MEASURES = (Length(), Solid(), BentAway(), Differentiable(), Mass())
-measures = Exercise(10, "Measure the dolphin", FUNCTIONS, MEASURES)
+measures = Exercise(10, "Measure the dolphin", FUNCTIONS, MEASURES, on_gpu=(Length, Solid, Mass))

@@ -147,10 +147,3 @@ def test_odd_arrays_are_refused_before_anything_is_computed(change, expected):
     outputs = {} if R is None else {"R": R}
     assert judge.public_verdict(prop, outputs, inputs, right) is not None
     assert not judge.hidden_verdict(prop, outputs, inputs, right)
-
-
-def test_a_device_on_which_the_reference_fails_is_not_used():
-    assert judge.ExpectedCache("meta").device_of(check.rodrigues) == "cpu"
-    expected = judge.ExpectedCache("cpu:0")
-    for exercise in check.EXERCISES:
-        assert expected.device_of(exercise) == "cpu:0", exercise.title

@@ -21,7 +21,7 @@ class InProcess:
     def __init__(self, exercise, functions):
         self.exercise, self.functions = exercise, functions
 
-    def call(self, name, index, inputs, seconds, device):
+    def call(self, name, index, inputs, seconds):
         outputs, complaint, _ = core.attempt(self.exercise.properties[index], self.functions, inputs, seconds)
         if complaint is not None:
             return None, complaint

@@ -1,0 +1,68 @@
+"""A GPU for torch without CUDA: what a program does on it is right on a GPU too, as far as devices go.
+
+    stand_in.install()                   # before anything imports torch
+    python stand_in.py PROGRAM ARGS...   # runs a program with it; `-m MODULE` a module
+
+Tensors have the device cuda:0; their values are the CPU's (stand_in.cpp). It refuses what a GPU refuses:
+operands on two devices, a tensor's `numpy()`. It has no streams, no generators, no views of complex numbers,
+and no speed.
+
+It is compiled once for each version of torch, with g++, into out/device/ of the checkout.
+"""
+
+import ctypes
+import importlib.metadata
+import importlib.util
+import os
+import runpy
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BUILT = HERE.parents[1] / "out" / "device"
+
+
+def build():
+    """Compiles the stand-in where that was not done yet. -> path of the library"""
+    source, torch = HERE / "stand_in.cpp", Path(importlib.util.find_spec("torch").origin).parent
+    target = BUILT / f"stand_in-{importlib.metadata.version('torch')}-{source.stat().st_mtime_ns}.so"
+    if not target.exists():
+        BUILT.mkdir(parents=True, exist_ok=True)
+        part = target.with_suffix(f".{os.getpid()}")  # several may compile it at once
+        command = f"g++ -std=c++20 -O0 -shared -fPIC -Wl,-rpath,{torch}/lib -o".split()
+        command += [part, source, f"-I{torch}/include", f"-I{torch}/include/torch/csrc/api/include"]
+        subprocess.run([*command, f"-L{torch}/lib", "-ltorch_cpu", "-lc10"], check=True)
+        part.rename(target)
+    return target
+
+
+def install():
+    """From now on this process has the GPU, and so torch says."""
+    if "torch" in sys.modules:
+        raise ImportError("the stand-in comes before torch, which looks for CUDA only once")
+    ctypes.CDLL(str(build()), mode=ctypes.RTLD_GLOBAL)
+    import torch
+
+    about = types.SimpleNamespace(name="stand-in", major=7, minor=5, total_memory=15 * 2**30)
+    answers = {"is_available": True, "device_count": 1, "current_device": 0, "is_initialized": True}
+    answers |= {
+        "get_device_name": about.name,
+        "get_device_properties": about,
+        "get_device_capability": (7, 5),
+    }
+    answers |= dict.fromkeys(["_lazy_init", "synchronize", "empty_cache", "manual_seed", "manual_seed_all"])
+    for name, answer in answers.items():
+        setattr(torch.cuda, name, lambda *_, answer=answer, **__: answer)
+
+
+if __name__ == "__main__":
+    install()
+    sys.path.insert(0, str(HERE.parents[1]))
+    sys.argv.pop(0)
+    if sys.argv[0] == "-m":
+        sys.argv.pop(0)
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(sys.argv[0], run_name="__main__")
