@@ -7,6 +7,7 @@ The modules in the order in which a class goes through them:
                             whose (of which student and lesson a file is) and roster (the class)
     repair                  a submitted notebook against the released one
     sandbox                 runs student code confined; inside_sandbox is the program in it
+    questions               what an exercise asks in there: the checks without what they know
     judge                   decides outside of it, from hidden cases and the reference
     worker                  grades one submission: these three, as one task
     cluster                 the Dask workers that do so

@@ -11,9 +11,9 @@ students' reach.
    everybody. It earns its points if what comes out satisfies the property AND equals what `solutions` makes
    of it. Nothing that the student's process says from now on is ever shown, for it has seen hidden inputs.
 
-In acts 2 and 3 the property's `inputs` and `judge` run here, its `call` in the sandbox. Whatever a student's
-process does, it can only send arrays. If it dies, the case that it died of is lost, a new one takes its
-place, and the other exercises keep their chance.
+In acts 2 and 3 the property's `inputs` and `judge` run here, its `call` in the sandbox (`questions` says what
+of the checks gets there). Whatever a student's process does, it can only send arrays. If it dies, the case
+that it died of is lost, a new one takes its place, and the other exercises keep their chance.
 
 `ReferenceJudge` does acts 2 and 3 within one process, for `nbgrader autograde`: it trusts that process.
 """
@@ -37,7 +37,7 @@ from course_lib.check import core
 from course_lib.check.core import Complaint
 from course_lib.errors import fold
 
-from . import release
+from . import questions, release
 from .sandbox import Lost
 
 PUBLIC = 0  # the seed of the cases that students see
@@ -49,6 +49,10 @@ MOST_PICTURES = 3_000_000  # characters of base64 in a record
 HIDDEN_FAILED = fold("""It holds for the case that your notebook's check uses, but not for a fresh one of the
         same kind. Is something computed for that one case alone, or does it depend on chance, or on how long
         it has been running?""")
+
+
+class Reported(Complaint):
+    """A complaint that came from the student's process: its text, and whether it is true, is theirs."""
 
 
 # --- what is right
@@ -84,7 +88,7 @@ class ExpectedCache:
         with torch.device("cpu"):
             inputs = prop.inputs(core.rng_of(exercise, index, seed))
         with torch.device(device), contextlib.redirect_stderr(io.StringIO()):  # a progress bar's
-            outputs = prop.call(_reference_of(exercise), **core.on_device(inputs, device))
+            outputs = core.played(prop, _reference_of(exercise), core.on_device(inputs, device))
         return inputs, core.on_device(outputs, "cpu")
 
     def device_of(self, exercise):
@@ -161,20 +165,34 @@ def hidden_verdict(prop, outputs, inputs, expected):
 
 # --- the notebook, as far as it needs to run
 
-BORROWED = re.compile(
-    r"""\b(?: course_lib\s*\.\s*check\s*\.\s*\w+ | check\s*\.\s*(?:core|spare_renderer|lesson\d)
-        | spare_renderer | rotvec_to_rotmat | rotmat_to_steady_rotvec )\b""",
-    re.VERBOSE,
-)
+
+@functools.cache
+def _reaching():
+    """What looks into code or objects that are not one's own, as a pattern. Words will do: it is a hint."""
+    withheld = (path.rpartition(".")[2] for exercise in check.EXERCISES for path in exercise.withheld)
+    return re.compile(
+        rf"""(?<![.\w]) (?:exec|eval|compile|__import__) (?=\s*\() | \b(?: __(?:globals|code|closure|builtins
+            |loader|file|subclasses)__ | getsource\w* | _getframe | get_objects | get_referrers | FunctionType
+            | CodeType | importlib | ctypes | course_lib\s*[./]\s*check\s*[./\s]\s*\w+ | spare_renderer
+            | {"|".join(withheld)} )\b""",
+        re.VERBOSE,
+    )
 
 
 def _borrowed(notebook, lesson):
-    """What a student's own cells take from the checks, which know the answers. -> list of text"""
+    """By what a student's own cells may look into the course, which knows some answers. -> list of text"""
     sources, found = _released(lesson)[0], set()
     for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source not in sources:
-            found |= set(BORROWED.findall(cell.source[:1_000_000]))
+        as_released = cell.source.replace("= True", "= False") in sources  # but for a switch: it is offered
+        if cell.cell_type == "code" and cell.source not in sources and not as_released:
+            found |= {" ".join(text.split()) for text in _reaching().findall(cell.source[:1_000_000])}
     return sorted(found)
+
+
+def _refused(found):
+    """What a student's functions called that answers the exercise, as the sandbox noticed. -> list of text"""
+    keys = {prop["key"] for properties in found.values() for prop in properties}
+    return ["a function that does what is asked"] * ("borrowed" in keys)
 
 
 @functools.cache
@@ -201,6 +219,7 @@ class Step:
     source: str | None = None
     take: str | None = None
     exercise: str | None = None  # whose pictures it shows
+    again: bool = True  # whether another process needs it too, which shows no pictures
 
 
 def steps_of(notebook, lesson):
@@ -210,16 +229,19 @@ def steps_of(notebook, lesson):
     They take most of a notebook's time, and what they show is the same for everybody.
     """
     sources, imported = _released(lesson)
-    kept, needed = [], set()
+    kept, needed, needed_again = [], set(), set()
     for step in reversed(_all_steps(notebook)):
         if step.take:
-            needed |= set(getattr(check, step.take).functions)
+            functions = set(getattr(check, step.take).functions)
+            needed, needed_again = needed | functions, needed_again | functions
         else:
             read, bound, changed = names_in(step.source, imported)
-            theirs = step.source not in sources or step.exercise is not None
-            if not theirs and not (bound | changed) & needed:
+            again = step.source not in sources or bool((bound | changed) & needed_again)
+            if not again and step.exercise is None and not (bound | changed) & needed:
                 continue
             needed = needed - bound | read
+            needed_again = needed_again - bound | read if again else needed_again
+            step = replace(step, again=again)
         kept.append(step)
     return kept[::-1]
 
@@ -327,7 +349,7 @@ class Performance:
         if first:
             self.errors, self.pictures = {}, []
         for step in self.steps:
-            if step in self.poisoned:
+            if step in self.poisoned or not (first or step.again):
                 continue
             try:
                 if step.take:
@@ -370,7 +392,10 @@ class Performance:
             self.end()
             self.lost += 1
             return None, Complaint.of(f"lost: No answer came: {lost}.")
-        return outputs, complaint and Complaint(*complaint)
+        if complaint is None:
+            return outputs, None
+        key, text = complaint
+        return None, Reported(key if key in questions.keys_of(name) else "other", text)
 
 
 def judge_submission(notebook, lesson, seed, sandbox, expected):
@@ -383,10 +408,14 @@ def judge_submission(notebook, lesson, seed, sandbox, expected):
     torch.set_num_threads(1)
     try:
         steps = steps_of(notebook, lesson)
-        exercises = {step.take: getattr(check, step.take) for step in steps if step.take}
+        names = [step.take for step in steps if step.take]
+        telling = {name for name in names if questions.answered_by(name) & set(names)}
+        exercises = {name: getattr(check, name) for name in sorted(names, key=telling.__contains__)}
         with Performance(sandbox, steps) as performance:
             acts = exercises.items()
             found = {name: public_act(performance, name, exercise, expected) for name, exercise in acts}
+            if telling:
+                performance.end()  # what it heard answers others: these are asked of a new process
             for name, exercise in acts:
                 hidden_act(performance, name, exercise, found[name], seed, expected)
     finally:
@@ -398,12 +427,15 @@ def judge_submission(notebook, lesson, seed, sandbox, expected):
         "cells": [{"cell": cell, "error": error} for cell, error in performance.errors.items()],
         "notes": performance.notes,
         "pictures": performance.pictures,
-        "borrowed": _borrowed(notebook, lesson),
+        "borrowed": _borrowed(notebook, lesson) + _refused(found),
     }
 
 
 def public_act(performance, name, exercise, expected):
-    """Tries the properties with their public cases. -> for each {"name", "points": 0, "of", "key", "text"}"""
+    """Tries the properties with their public cases.
+
+    -> for each {"name", "points": 0, "of", "key", "text", "reported"}; reported: key and text are not ours
+    """
 
     def tried(index, prop, seconds):
         inputs, right = expected.case(exercise, index, PUBLIC)
@@ -414,7 +446,9 @@ def public_act(performance, name, exercise, expected):
     found = []
     for outcome in core.in_turn(exercise, tried):
         key, text = outcome.complaint or (None, None)
-        found.append({"name": outcome.name, "points": 0.0, "of": float(outcome.of), "key": key, "text": text})
+        reported = isinstance(outcome.complaint, Reported)
+        one = {"name": outcome.name, "points": 0.0, "of": float(outcome.of), "key": key, "text": text}
+        found.append(one | {"reported": reported})
     return found
 
 

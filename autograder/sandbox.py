@@ -36,10 +36,12 @@ from pathlib import Path
 
 import torch
 
+from course_lib.check import core
 from course_lib.errors import CourseError
 from lessons.build import ROOT
 
 from . import inside_sandbox as inside
+from . import questions
 
 COURSE = "/course"  # where the bundle lies inside
 PROGRAM = "/inside_sandbox.py"  # where the program lies inside
@@ -189,6 +191,7 @@ class Session:
     def __init__(self, sock, sandbox, until=None):
         self.sock, self.limits, self.confined = sock, sandbox.limits, sandbox.kind == "bwrap"
         self.pidfd, self.why, self.closing = None, None, threading.Event()
+        self.heard = set()  # exercises whose questions it was told
         self.watcher = threading.Thread(target=self.watch, daemon=True)
         start = time.monotonic() + START
         try:
@@ -256,23 +259,31 @@ class Session:
 
     def take(self, exercise):
         """Keeps the functions of an exercise as they are now, for `call`."""
-        self.ask("take", self.limits.grace_seconds, exercise=exercise)
+        functions = questions.exercises()[exercise].functions
+        self.ask("take", self.limits.grace_seconds, exercise=exercise, functions=functions)
 
     def call(self, exercise, index, inputs, seconds, device="cpu"):
         """What the functions of an exercise make of a case of property `index`, on a device.
 
         inputs: {name: tensor} -> ({name: tensor}, None), or (None, (key, text)) where it did not come to that
         """
-        arrays = {name: value.detach().contiguous().numpy() for name, value in inputs.items()}
-        case = {"exercise": exercise, "index": index, "device": device}
-        answer, outputs = self.ask("call", seconds, arrays, **case)
+        if exercise not in self.heard:
+            modules = questions.modules_of(exercise)
+            self.ask("hear", self.limits.grace_seconds, exercise=exercise, modules=modules)
+            self.heard.add(exercise)
+        inputs, partner = core.sides(questions.exercises()[exercise].properties[index], inputs)
+        case = {"exercise": exercise, "index": index, "device": device, "may_ask": partner is not None}
+        answer, outputs = self.ask("call", seconds, _as_arrays(inputs), partner, **case)
         complaint = answer.get("complaint")
         if complaint is not None:
             return None, (text_of(complaint, 0, 60), text_of(complaint, 1, 800))
-        return {name: torch.from_numpy(value) for name, value in outputs.items()}, None
+        return _as_tensors(outputs) | (partner.seen() if partner else {}), None
 
-    def ask(self, act, seconds, arrays=None, **details):
-        """Sends a request and waits for its answer, watching time and memory. -> (head, arrays)"""
+    def ask(self, act, seconds, arrays=None, partner=None, **details):
+        """Sends a request and waits for its answer, watching time and memory. -> (head, arrays)
+
+        partner: answers what is asked back in between.
+        """
         if self.pidfd is None:
             raise Lost("it has ended already")
         ticket = secrets.token_hex(8)  # an answer that was sent before the question does not have it
@@ -282,6 +293,9 @@ class Session:
             self.sock.settimeout(max(0.1, until - time.monotonic()))
             inside.send(self.sock, head, arrays)
             answer = inside.receive(self.sock, self.limits.message_mb * 2**20, until)
+            while answer is not None and partner is not None and "asks" in answer[0]:
+                inside.send(self.sock, {}, _as_arrays(self.answer_of(partner, *answer)))
+                answer = inside.receive(self.sock, self.limits.message_mb * 2**20, until)
         except inside.Violation as error:
             self.lose(f"it sent {error}")
         except TimeoutError:
@@ -296,10 +310,25 @@ class Session:
             self.lose("it answered what nobody asked")
         return answer
 
+    def answer_of(self, partner, head, arrays):
+        """What a partner answers. -> {name: tensor}. Raises Lost where the question is none."""
+        try:
+            return partner(head["asks"], **_as_tensors(arrays))
+        except Exception as error:  # whatever the student's process sent
+            self.lose(f"it asked what has no answer ({type(error).__name__})")
+
     def lose(self, why):
         """Ends the session, and says why."""
         self.close()
         raise Lost(self.why or why)
+
+
+def _as_arrays(tensors):
+    return {name: value.detach().contiguous().numpy() for name, value in tensors.items()}
+
+
+def _as_tensors(arrays):
+    return {name: torch.from_numpy(value) for name, value in arrays.items()}
 
 
 def text_of(value, index, most):

@@ -19,7 +19,7 @@ from course_lib.errors import CourseError
 from lessons.build import ROOT
 from lessons.bundle import write_folder
 
-from . import release as releases
+from . import questions
 from .autograded_notebook import with_outputs
 from .judge import ExpectedCache, judge_submission
 from .records import checksum_of, lost_record
@@ -94,7 +94,7 @@ def _warm_sandbox(assignment, kind):
         folder = tempfile.mkdtemp(prefix="dolphins-bundle-")
         mask = os.umask(0o022)  # if root grades, another user reads it
         try:
-            write_folder(f"{folder}/course", releases.files([int(assignment[:2])]))
+            write_folder(f"{folder}/course", questions.files(int(assignment[:2])))
             sandbox = Sandbox(kind, f"{folder}/course")
             sandbox.start()
         except BaseException as error:

@@ -298,7 +298,9 @@ def _rounded(v):
 
 QUATERNIONS = QuaternionToMatrix(), UnnormalisedQuaternion()
 VECTORS = Rotations(), AtZero(), GradientAtZero(), Batches(), Vectorised()
-rodrigues = Exercise(2, "Rodrigues", ("quat_to_rotmat", "batch_rodrigues"), (*QUATERNIONS, *VECTORS))
+ROTATE = "quat_to_rotmat", "batch_rodrigues"
+GIVEN = ("course_lib.rotations.rotvec_to_rotmat",)
+rodrigues = Exercise(2, "Rodrigues", ROTATE, (*QUATERNIONS, *VECTORS), withheld=GIVEN)
 
 
 # --- exercise 3

@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder import inside_sandbox, release, sandbox
+from autograder import inside_sandbox, questions, sandbox
 from autograder.sandbox import Limits, Lost, Sandbox
 from course_lib.errors import CourseError
 from lessons.bundle import write_folder
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course") / "bundle"
-    write_folder(folder, release.files([2]))
+    write_folder(folder, questions.files(2))
     return folder
 
 
