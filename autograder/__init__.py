@@ -10,6 +10,7 @@ The modules in the order in which a class goes through them:
     repair                  a submitted notebook against the released one
     preparation             what of it runs, found before any of it does
     sandbox                 runs student code confined; inside_sandbox is the program in it
+    questions               what an exercise asks in there: the checks without what they know
     judge                   decides outside of it, from hidden cases and the reference
     worker                  grades one submission: these three, as one task
     cluster                 the Dask workers that do so

@@ -154,7 +154,7 @@ class Lesson:
         properties = exercise["properties"]
         points = given.get(key, exercise["points"])
         results.add(properties, points)
-        told = {prop["key"]: prop["text"] for prop in reversed(properties)}
+        told = dict(map(_told, reversed(properties)))
         for mistake in told.keys() - {None, "not-reached", "not-implemented"}:  # once for each student
             self.mistakes[key, mistake] += 1
             self.texts.setdefault((key, mistake), told[mistake])
@@ -169,8 +169,8 @@ class Lesson:
             why = records.reason(record)
         elif record.get("borrowed"):
             names = ", ".join(record["borrowed"][:4])
-            why = fold(f"""Their code names {names}: parts of the course that know the answers. Is the
-                solution their own?""")
+            why = fold(f"""Their code uses {names}: it may look into parts of the course that know answers. Is
+                the solution their own?""")
         elif devices := records.said_of_devices(record):
             why = fold(f"""Their code asks for a GPU, which grading does not have: {devices}""")
         if why:
@@ -212,6 +212,14 @@ class Lesson:
         """-> list of (exercise, students whose solutions are nearly the same)"""
         likeness = self.likeness.items()
         return [(self.exercises[key], group) for key, found in likeness for group in found.groups()]
+
+
+def _told(prop):
+    """A mistake as the class page has it: without what a student's process chose to say. -> key, text"""
+    key = prop["key"]
+    if not prop.get("reported") or key in ("not-reached", "not-implemented"):
+        return key, prop["text"]
+    return f"{key}, as their notebook says", "What it says of it is on the student's page."
 
 
 @dataclass

@@ -11,8 +11,9 @@ student code may do to this process what it likes. It can only spoil its own ans
           └ init   first process of the PID namespace; when it ends, the kernel kills all that was started
               └ runner   no rights, a system-call filter; runs cells and calls functions as the socket asks
 
-The wire (`send`, `receive`) is used on both sides: a length, a header in JSON, and the bytes of arrays; no
-pickles.
+The checks' questions come over the socket too (`Runner.hear`), and some ask back in the middle of a call
+(`Runner.ask`). The wire (`send`, `receive`) is used on both sides: a length, a header in JSON, and the bytes
+of arrays; no pickles.
 """
 
 import base64
@@ -34,6 +35,7 @@ import struct
 import sys
 import tempfile
 import time
+import types
 import warnings
 
 import numpy as np
@@ -364,7 +366,8 @@ def _warm_up():
     import course_lib
     from course_lib import dolphin_model, video
     from course_lib.assets import clip_files, find_pack
-    from course_lib.check import devices, lesson3
+    from course_lib.check import devices
+    from course_lib.kal import dibr
 
     devices.hide_gpus()
     torch.set_num_threads(1)
@@ -372,7 +375,7 @@ def _warm_up():
     for module in pkgutil.iter_modules(course_lib.__path__, "course_lib."):
         importlib.import_module(module.name)
     if any(name[:2] > "02" for name in os.listdir(sys.path[0] + "/notebooks")):  # which render
-        lesson3.warm()
+        dibr.warm((2, 3, 1, 1))  # exercise 4's features
     pyplot.figure().savefig(io.BytesIO())  # both load much at their first figure
     pyplot.close("all")
     plotly.graph_objects.Figure(plotly.graph_objects.Scatter3d(x=[0], y=[0], z=[0])).to_dict()
@@ -464,8 +467,8 @@ def serve(session, settings):
         _filter_system_calls()
     os.register_at_fork(after_in_child=session.close)  # what a student forks does not answer for them
     send(session, {"open": True})
-    runner = Runner(settings)
-    acts = {"run": runner.run, "take": runner.take, "call": runner.call}
+    runner = Runner(settings, session)
+    acts = {"run": runner.run, "take": runner.take, "hear": runner.hear, "call": runner.call}
     while (message := receive(session, settings["limits"]["message_mb"] * 2**20)) is not None:
         head, arrays = message
         answer, outputs = acts[head["act"]](head, arrays)
@@ -475,18 +478,19 @@ def serve(session, settings):
 class Runner:
     """Runs cells and calls functions for one submission."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, session):
         from IPython.core.interactiveshell import InteractiveShell
 
         from course_lib import check as checks
         from course_lib.check.devices import OnCPU
 
-        self.settings, self.checks, self.here = settings, checks, OnCPU()
+        self.settings, self.session, self.checks, self.here = settings, session, checks, OnCPU()
         self.shell = InteractiveShell.instance()
         self.shell.history_manager.enabled = False
         # Nobody reads them here, and long ones are slow.
         self.shell.showtraceback = self.shell.showsyntaxerror = lambda *_, **__: None
         self.given = {}  # exercise -> the functions as they were at its check
+        self.exercises = {}  # exercise -> what it asks, once that was heard
 
     def run(self, head, arrays):
         """Runs a cell as a notebook would. -> what went wrong, and the pictures"""
@@ -524,27 +528,54 @@ class Runner:
 
     def take(self, head, arrays):
         """Keeps the functions of an exercise as they are at its check."""
-        exercise = getattr(self.checks, head["exercise"])
-        self.given[head["exercise"]] = exercise.find((), self.shell.user_ns)
+        functions = {name: self.shell.user_ns.get(name) for name in head["functions"]}
+        self.given[head["exercise"]] = types.SimpleNamespace(**functions)
+        return {}, None
+
+    def hear(self, head, arrays):
+        """Takes in what an exercise asks: modules of the checks, with calls alone, which were not here."""
+        for name, text in head["modules"]:
+            module = types.ModuleType(f"{self.checks.__name__}.{name}")
+            module.__package__ = self.checks.__name__
+            sys.modules[module.__name__] = module
+            setattr(self.checks, name, module)
+            path = f"{self.checks.core.PACKAGE}/check/{name}.py"  # a name of no student's file
+            exec(compile(text, path, "exec"), vars(module))
+        self.exercises[head["exercise"]] = getattr(module, head["exercise"])
         return {}, None
 
     def call(self, head, arrays):
         """What the student's functions make of a case. -> outputs, or a complaint"""
         import torch
 
-        core, exercise = self.checks.core, getattr(self.checks, head["exercise"])
+        core, exercise = self.checks.core, self.exercises[head["exercise"]]
         given = self.given.get(head["exercise"])
         missing = core.not_defined(exercise, given)
         if missing is not None:
             return {"complaint": list(missing)}, None
         inputs = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        if head["may_ask"]:
+            inputs["ask"] = functools.partial(self.ask, head["ticket"])
         prop = exercise.properties[head["index"]]
-        with self.here:
+        with self.here, core.withheld(exercise):
             outputs, complaint, _ = core.attempt(prop, given, inputs, head["seconds"])
         if complaint is not None:
             return {"complaint": [str(complaint[0])[:60], str(complaint[1])[:800]]}, None
         outputs = {name: value.detach().cpu().contiguous().numpy() for name, value in outputs.items()}
         return {"complaint": None}, outputs
+
+    def ask(self, ticket, what, **tensors):
+        """Asks who judges, in the middle of a call. -> dict of tensors"""
+        import torch
+
+        arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in tensors.items()}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})  # else half an answer is left
+        try:
+            send(self.session, {"ticket": ticket, "asks": what}, arrays)
+            _, arrays = receive(self.session, self.settings["limits"]["message_mb"] * 2**20)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return {name: torch.from_numpy(value) for name, value in arrays.items()}
 
 
 def _pictures_of(outputs, limits):

@@ -11,9 +11,9 @@ students' reach.
    everybody. It earns its points if what comes out satisfies the property AND equals what `solutions` makes
    of it. Nothing that the student's process says from now on is ever shown, for it has seen hidden inputs.
 
-In acts 2 and 3 the property's `inputs` and `judge` run here, its `call` in the sandbox. Whatever a student's
-process does, it can only send arrays. If it dies, the case that it died of is lost, a new one takes its
-place, and the other exercises keep their chance.
+In acts 2 and 3 the property's `inputs` and `judge` run here, its `call` in the sandbox (`questions` says what
+of the checks gets there). Whatever a student's process does, it can only send arrays. If it dies, the case
+that it died of is lost, a new one takes its place, and the other exercises keep their chance.
 
 `ReferenceJudge` does acts 2 and 3 within one process, for `nbgrader autograde`: it trusts that process.
 """
@@ -34,7 +34,7 @@ from course_lib.check import core
 from course_lib.check.core import Complaint
 from course_lib.errors import fold
 
-from . import release
+from . import questions, release
 from .sandbox import Lost
 
 PUBLIC = 0  # the seed of the cases that students see
@@ -45,6 +45,10 @@ MOST_PICTURES = 3_000_000  # characters of base64 in a record
 HIDDEN_FAILED = fold("""It holds for the case that your notebook's check uses, but not for a fresh one of the
         same kind. Is something computed for that one case alone, or does it depend on chance, or on how long
         it has been running?""")
+
+
+class Reported(Complaint):
+    """A complaint that came from the student's process: its text, and whether it is true, is theirs."""
 
 
 # --- what is right
@@ -73,7 +77,7 @@ class ExpectedCache:
             prop = exercise.properties[index]
             inputs = prop.inputs(core.rng_of(exercise, index, seed))
             with contextlib.redirect_stderr(io.StringIO()):  # a progress bar's
-                outputs = prop.call(_reference_of(exercise), **core.clone(inputs))
+                outputs = core.played(prop, _reference_of(exercise), core.clone(inputs))
             self.known[key] = inputs, {name: value.detach() for name, value in outputs.items()}
         inputs, outputs = self.known[key]
         return core.clone(inputs), outputs
@@ -131,6 +135,17 @@ def hidden_verdict(prop, outputs, inputs, expected):
 # --- one submission in its sandbox
 
 
+def withheld():
+    """The functions of the course that would answer an exercise. -> tuple of names, sorted"""
+    return tuple(sorted({path.rpartition(".")[2] for one in check.EXERCISES for path in one.withheld}))
+
+
+def _refused(found):
+    """What a student's functions called that answers the exercise, as the sandbox noticed. -> list of text"""
+    keys = {prop["key"] for properties in found.values() for prop in properties}
+    return ["a function that does what is asked"] * ("borrowed" in keys)
+
+
 class Performance:
     """A submission that runs in a sandbox, and is started again where it was lost. Used in a `with`."""
 
@@ -167,7 +182,7 @@ class Performance:
         if first:
             self.errors, self.pictures = {}, []
         for step in self.steps:
-            if step in self.poisoned:
+            if step in self.poisoned or not (first or step.again):
                 continue
             try:
                 if step.take:
@@ -210,7 +225,10 @@ class Performance:
             self.end()
             self.lost += 1
             return None, Complaint.of(f"lost: No answer came: {lost}.")
-        return outputs, complaint and Complaint(*complaint)
+        if complaint is None:
+            return outputs, None
+        key, text = complaint
+        return None, Reported(key if key in questions.keys_of(name) else "other", text)
 
 
 def judge_submission(steps, lesson, seed, sandbox, expected):
@@ -222,11 +240,15 @@ def judge_submission(steps, lesson, seed, sandbox, expected):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        exercises = {step.take: getattr(check, step.take) for step in steps if step.take}
+        names = [step.take for step in steps if step.take]
+        telling = {name for name in names if questions.answered_by(name) & set(names)}
+        exercises = {name: getattr(check, name) for name in sorted(names, key=telling.__contains__)}
         with Performance(sandbox, steps) as performance:
             acts = exercises.items()
             found = {name: public_act(performance, name, exercise, expected) for name, exercise in acts}
             devices = performance.said_of_devices()
+            if telling:
+                performance.end()  # what it heard answers others: these are asked of a new process
             for name, exercise in acts:
                 hidden_act(performance, name, exercise, found[name], seed, expected)
     finally:
@@ -239,11 +261,15 @@ def judge_submission(steps, lesson, seed, sandbox, expected):
         "notes": performance.notes,
         "pictures": performance.pictures,
         "devices": devices,
+        "borrowed": _refused(found),
     }
 
 
 def public_act(performance, name, exercise, expected):
-    """Tries the properties with their public cases. -> for each {"name", "points": 0, "of", "key", "text"}"""
+    """Tries the properties with their public cases.
+
+    -> for each {"name", "points": 0, "of", "key", "text", "reported"}; reported: key and text are not ours
+    """
 
     def tried(index, prop, seconds):
         inputs, right = expected.case(exercise, index, PUBLIC)
@@ -254,7 +280,9 @@ def public_act(performance, name, exercise, expected):
     found = []
     for outcome in core.in_turn(exercise, tried):
         key, text = outcome.complaint or (None, None)
-        found.append({"name": outcome.name, "points": 0.0, "of": float(outcome.of), "key": key, "text": text})
+        reported = isinstance(outcome.complaint, Reported)
+        one = {"name": outcome.name, "points": 0.0, "of": float(outcome.of), "key": key, "text": text}
+        found.append(one | {"reported": reported})
     return found
 
 

@@ -7,7 +7,7 @@ It is called behind the boundary. The time is linear in the notebook's size.
 import ast
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nbformat
 
@@ -25,39 +25,46 @@ class Prepared:
     notebook: str  # its text, nbformat 4.5
     steps: list  # of Step
     repairs: list  # what was mended, in sentences
-    borrowed: list  # names of what it takes from the checks
+    borrowed: list  # by what it may look into the course, which knows some answers
     solutions: dict  # {exercise: what was written there}
 
 
-def prepare(data, name, release):
+def prepare(data, name, release, withheld=()):
     """A submitted notebook's bytes, ready to be run. -> Prepared
 
-    name: its file's, for messages; release: text of the released notebook. Raises CourseError where it is no
-    notebook of that lesson.
+    name: its file's, for messages; release: text of the released notebook; withheld: names of the course's
+    functions that answer an exercise. Raises CourseError where it is no notebook of that lesson.
     """
     repaired = repair(data, name, nbformat.reads(release, as_version=4))
     notebook = repaired.notebook
     marks = [(cell.metadata.get("nbgrader", {}), cell.source) for cell in notebook.cells]
     solutions = {mark["grade_id"]: source[:MOST_SOLUTION] for mark, source in marks if mark.get("solution")}
-    steps, borrowed = steps_of(notebook, release), _borrowed(notebook, release)
+    steps, borrowed = steps_of(notebook, release), _borrowed(notebook, release, withheld)
     return Prepared(nbformat.writes(notebook, version=4), steps, repaired.notes, borrowed, solutions)
 
 
-# --- what is borrowed
-
-BORROWED = re.compile(
-    r"""\b(?: course_lib\s*\.\s*check\s*\.\s*\w+ | check\s*\.\s*(?:core|spare_renderer|lesson\d)
-        | spare_renderer | rotvec_to_rotmat | rotmat_to_steady_rotvec )\b""",
-    re.VERBOSE,
-)
+# --- what may be borrowed
 
 
-def _borrowed(notebook, release):
-    """What a student's own cells take from the checks, which know the answers. -> list of text"""
+@functools.cache
+def _reaching(withheld):
+    """What looks into code or objects that are not one's own, as a pattern. Words will do: it is a hint."""
+    return re.compile(
+        rf"""(?<![.\w]) (?:exec|eval|compile|__import__) (?=\s*\() | \b(?: __(?:globals|code|closure|builtins
+            |loader|file|subclasses)__ | getsource\w* | _getframe | get_objects | get_referrers | FunctionType
+            | CodeType | importlib | ctypes | course_lib\s*[./]\s*check\s*[./\s]\s*\w+ | spare_renderer
+            | {"|".join(withheld) or "(?!)"} )\b""",
+        re.VERBOSE,
+    )
+
+
+def _borrowed(notebook, release, withheld):
+    """By what a student's own cells may look into the course, which knows some answers. -> list of text"""
     sources, found = _released(release).sources, set()
     for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source not in sources:
-            found |= set(BORROWED.findall(cell.source[:1_000_000]))
+        as_released = cell.source.replace("= True", "= False") in sources  # but for a switch: it is offered
+        if cell.cell_type == "code" and cell.source not in sources and not as_released:
+            found |= {" ".join(text.split()) for text in _reaching(withheld).findall(cell.source[:1_000_000])}
     return sorted(found)
 
 
@@ -100,6 +107,7 @@ class Step:
     source: str | None = None
     take: str | None = None
     exercise: str | None = None  # whose pictures it shows
+    again: bool = True  # whether another process needs it too, which shows no pictures
 
 
 def steps_of(notebook, release):
@@ -109,20 +117,23 @@ def steps_of(notebook, release):
     They take most of a notebook's time, and what they show is the same for everybody.
     """
     released = _released(release)
-    kept, needed, left = [], set(), MOST_PARSED
+    kept, needed, needed_again, left = [], set(), set(), MOST_PARSED
     for step in reversed(_all_steps(notebook)):
         if step.take:
             needed |= released.asked[step.take]
+            needed_again |= released.asked[step.take]
         else:
             read, bound, changed = names_in(step.source, released.imported, most=min(MOST_SOURCE, left))
             left -= len(step.source)
-            theirs = step.source not in released.sources or step.exercise is not None
-            if not theirs and needed.isdisjoint(bound | changed):
+            given = bound | changed
+            again = step.source not in released.sources or not needed_again.isdisjoint(given)
+            if not again and step.exercise is None and needed.isdisjoint(given):
                 continue
-            needed -= (
-                bound  # both in place: of a copy for each cell, a long list of words would pay each time
-            )
-            needed |= read
+            # In place: of a copy for each cell, a long list of words would pay each time.
+            for names in (needed, needed_again)[: 1 + again]:
+                names -= bound
+                names |= read
+            step = replace(step, again=again)
         kept.append(step)
     return kept[::-1]
 

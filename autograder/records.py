@@ -13,6 +13,8 @@ grading/records/LESSON/STUDENT.json                 the grade and why
 grading/report/                                     the page of the class and tables to upload
 """
 
+import base64
+import binascii
 import contextlib
 import errno
 import fcntl
@@ -21,6 +23,7 @@ import hashlib
 import json
 import os
 import secrets
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +34,11 @@ from course_lib.files import write
 from lessons.build import ROOT, STUDENT, lesson_names
 
 GRADING = "grading"
-DECIDING = ("inside_sandbox", "judge", "preparation", "repair", "sandbox")  # modules on which a grade depends
+# Modules on which a grade depends.
+DECIDING = ("inside_sandbox", "judge", "preparation", "questions", "repair", "sandbox")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MOST_PICTURE = 600_000  # characters of a picture in base64
+WIDEST = 4000  # pixels of a picture
 GRADED = "graded"  # the status of a record that needs nobody's look
 
 
@@ -276,3 +282,15 @@ def line(record):
     shown = "by hand" if points is None else f"{points:g}"
     note = "" if record["status"] == GRADED else f"  {record['status']}"
     return f"{record['assignment']}  {record['student']}: {shown} of {of:g}, {record['seconds']:.1f} s{note}"
+
+
+def is_png(text, most=MOST_PICTURE):
+    """Whether a text is a PNG in base64, by its first bytes, and of a size that a browser can show."""
+    if not isinstance(text, str) or not 44 <= len(text) <= most or not text.startswith("iVBORw0KGgo"):
+        return False
+    try:
+        width, height = struct.unpack(">II", base64.b64decode(text[:44], validate=True)[16:24])
+    except (binascii.Error, ValueError, struct.error):
+        return False
+    base64_only = all(c.isascii() and (c.isalnum() or c in "+/=\n") for c in text)
+    return 0 < width <= WIDEST and 0 < height <= WIDEST and base64_only

@@ -14,8 +14,6 @@ Its memory is watched from here, for no limit of a process counts what all of th
 with a session ends it, with all that it started: `Lost` says why.
 """
 
-import base64
-import binascii
 import contextlib
 import json
 import os
@@ -25,7 +23,6 @@ import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -34,16 +31,20 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
+from course_lib.check import core
 from course_lib.errors import CourseError
 from lessons.build import ROOT
 
 from . import inside_sandbox as inside
+from . import questions
+from .records import MOST_PICTURE, is_png
 
 COURSE = "/course"  # where the bundle lies inside
 PROGRAM = "/inside_sandbox.py"  # where the program lies inside
 NOBODY = 64001  # the user's number inside, if root grades: no account has it
 START = 300.0  # seconds until a warm process must be ready
-WIDEST = 4000  # pixels of a picture
 OUR_PACKAGES = ("autograder", "course_lib", "dolphins", "lessons", "solutions")
 
 
@@ -64,7 +65,7 @@ class Limits:
     grace_seconds: float = 5.0  # after its time, for an answer before the session is ended
     message_mb: int = 64
     pictures: int = 4  # of a cell
-    picture_bytes: int = 600_000
+    picture_bytes: int = MOST_PICTURE
 
 
 class Lost(Exception):
@@ -188,6 +189,7 @@ class Session:
         self.sock, self.limits, self.confined = sock, sandbox.limits, sandbox.kind == "bwrap"
         self.pidfd, self.why, self.closing = None, None, threading.Event()
         self.devices = ""  # what is said of lines that ask for a GPU
+        self.heard = set()  # exercises whose questions it was told
         self.watcher = threading.Thread(target=self.watch, daemon=True)
         start = time.monotonic() + START
         try:
@@ -255,24 +257,31 @@ class Session:
 
     def take(self, exercise):
         """Keeps the functions of an exercise as they are now, for `call`."""
-        self.ask("take", self.limits.grace_seconds, exercise=exercise)
+        functions = questions.exercises()[exercise].functions
+        self.ask("take", self.limits.grace_seconds, exercise=exercise, functions=functions)
 
     def call(self, exercise, index, inputs, seconds):
         """What the functions of an exercise make of a case of property `index`.
 
         inputs: {name: tensor} -> ({name: tensor}, None), or (None, (key, text)) where it did not come to that
         """
-        arrays = {name: value.detach().contiguous().numpy() for name, value in inputs.items()}
-        answer, outputs = self.ask("call", seconds, arrays, exercise=exercise, index=index)
+        if exercise not in self.heard:
+            modules = questions.modules_of(exercise)
+            self.ask("hear", self.limits.grace_seconds, exercise=exercise, modules=modules)
+            self.heard.add(exercise)
+        inputs, partner = core.sides(questions.exercises()[exercise].properties[index], inputs)
+        case = {"exercise": exercise, "index": index, "may_ask": partner is not None}
+        answer, outputs = self.ask("call", seconds, _as_arrays(inputs), partner, **case)
         complaint = answer.get("complaint")
         if complaint is not None:
             return None, (text_of(complaint, 0, 60), text_of(complaint, 1, 800))
-        import torch  # only where there are tensors: who looks at a picture's bytes need not wait for it
+        return _as_tensors(outputs) | (partner.seen() if partner else {}), None
 
-        return {name: torch.from_numpy(value) for name, value in outputs.items()}, None
+    def ask(self, act, seconds, arrays=None, partner=None, **details):
+        """Sends a request and waits for its answer, watching time and memory. -> (head, arrays)
 
-    def ask(self, act, seconds, arrays=None, **details):
-        """Sends a request and waits for its answer, watching time and memory. -> (head, arrays)"""
+        partner: answers what is asked back in between.
+        """
         if self.pidfd is None:
             raise Lost("it has ended already")
         ticket = secrets.token_hex(8)  # an answer that was sent before the question does not have it
@@ -282,6 +291,9 @@ class Session:
             self.sock.settimeout(max(0.1, until - time.monotonic()))
             inside.send(self.sock, head, arrays)
             answer = inside.receive(self.sock, self.limits.message_mb * 2**20, until)
+            while answer is not None and partner is not None and "asks" in answer[0]:
+                inside.send(self.sock, {}, _as_arrays(self.answer_of(partner, *answer)))
+                answer = inside.receive(self.sock, self.limits.message_mb * 2**20, until)
         except inside.Violation as error:
             self.lose(f"it sent {error}")
         except TimeoutError:
@@ -297,10 +309,25 @@ class Session:
         self.devices = text_of([answer[0].get("devices")], 0, 1200)
         return answer
 
+    def answer_of(self, partner, head, arrays):
+        """What a partner answers. -> {name: tensor}. Raises Lost where the question is none."""
+        try:
+            return partner(head["asks"], **_as_tensors(arrays))
+        except Exception as error:  # whatever the student's process sent
+            self.lose(f"it asked what has no answer ({type(error).__name__})")
+
     def lose(self, why):
         """Ends the session, and says why."""
         self.close()
         raise Lost(self.why or why)
+
+
+def _as_arrays(tensors):
+    return {name: value.detach().contiguous().numpy() for name, value in tensors.items()}
+
+
+def _as_tensors(arrays):
+    return {name: torch.from_numpy(value) for name, value in arrays.items()}
 
 
 def text_of(value, index, most):
@@ -311,18 +338,6 @@ def text_of(value, index, most):
         text = ""
     text = text if isinstance(text, str) else ""
     return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())[:most]
-
-
-def is_png(text, most):
-    """Whether a text is a PNG in base64, by its first bytes, and of a size that a browser can show."""
-    if not isinstance(text, str) or not 44 <= len(text) <= most or not text.startswith("iVBORw0KGgo"):
-        return False
-    try:
-        width, height = struct.unpack(">II", base64.b64decode(text[:44], validate=True)[16:24])
-    except (binascii.Error, ValueError, struct.error):
-        return False
-    base64_only = all(c.isascii() and (c.isalnum() or c in "+/=\n") for c in text)
-    return 0 < width <= WIDEST and 0 < height <= WIDEST and base64_only
 
 
 # --- processes and their memory, seen from outside

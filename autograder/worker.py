@@ -15,10 +15,10 @@ from course_lib.errors import CourseError
 from lessons.build import ROOT
 from lessons.bundle import write_folder
 
-from . import release as releases
+from . import questions
 from .autograded_notebook import with_outputs
 from .boundary import Refused, look
-from .judge import ExpectedCache, judge_submission
+from .judge import ExpectedCache, judge_submission, withheld
 from .preparation import prepare
 from .records import checksum_of, lost_record
 from .sandbox import Sandbox
@@ -60,7 +60,7 @@ def grade_submission(text, assignment, release, seed, sandbox):
     """
     start = time.perf_counter()
     try:
-        prepared = look(prepare, text, f"{assignment}.ipynb", release)
+        prepared = look(prepare, text, f"{assignment}.ipynb", release, withheld())
     except Refused as refused:
         note = f"{assignment}.ipynb could not be read: {refused}. Somebody looks at it by hand."
         return lost_record(assignment, release, "unreadable", note), None
@@ -72,7 +72,7 @@ def grade_submission(text, assignment, release, seed, sandbox):
     except BaseException:
         close_warm()  # whatever state it is in, the next submission gets a new one
         raise
-    record |= {"repairs": prepared.repairs, "borrowed": prepared.borrowed}
+    record |= {"repairs": prepared.repairs, "borrowed": prepared.borrowed + record["borrowed"]}
     record |= {"solution_text": prepared.solutions, "seconds": round(time.perf_counter() - start, 3)}
     try:
         return record, look(with_outputs, prepared.notebook, record, release)
@@ -91,7 +91,7 @@ def _warm_sandbox(assignment, kind):
         folder = tempfile.mkdtemp(prefix="dolphins-bundle-")
         mask = os.umask(0o022)  # if root grades, another user reads it
         try:
-            write_folder(f"{folder}/course", releases.files([int(assignment[:2])]))
+            write_folder(f"{folder}/course", questions.files(int(assignment[:2])))
             sandbox = Sandbox(kind, f"{folder}/course")
             sandbox.start()
         except BaseException as error:

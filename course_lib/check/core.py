@@ -77,7 +77,9 @@ class Property:
     (classes) without which this one says nothing; it is then not tried. tolerance: of the comparison with a
     reference, absolute, for outputs whose largest entry is about 1 (it grows with them). hidden: outputs that
     a reference need not share: those of which `judge` alone decides, as it allows more than one answer.
-    varying: outputs whose first length may differ from the reference's.
+    varying: outputs whose first length may differ from the reference's. kept: inputs that stay with who
+    judges; of them `partner` is made, which answers what `call` asks (its argument `ask`), and tells what it
+    has `seen()`: more outputs, which no student's process made.
     """
 
     name = ""
@@ -86,6 +88,7 @@ class Property:
     tolerance = 1e-4
     hidden = ()
     varying = ()
+    kept, partner = (), None
     seconds = SECONDS
 
     def inputs(self, rng):
@@ -103,6 +106,7 @@ class Exercise:
     """An exercise: its number, its title, the functions that the student writes, and what they must do.
 
     on_gpu: properties (classes) of which a case is tried on a GPU too, by default the first.
+    withheld: functions of the course, "module.name", that would answer it: see `withheld`.
     """
 
     number: int
@@ -110,6 +114,7 @@ class Exercise:
     functions: tuple
     properties: tuple = field(repr=False)
     on_gpu: tuple = ()
+    withheld: tuple = field(default=(), repr=False)
 
     @property
     def points(self):
@@ -192,7 +197,7 @@ def grade(exercise, given, seed=0, reference=None):
         took = time.perf_counter() - start
         complaint = complaint or verdict(prop, outputs, inputs)
         if complaint is None and reference is not None:
-            complaint = compare(outputs, prop.call(reference, **clone(inputs)), prop)
+            complaint = compare(outputs, played(prop, reference, clone(inputs)), prop)
         points = 0.0 if complaint else prop.points
         return Outcome(prop.name, points, prop.points, complaint, took, printed.kept, printed.lines)
 
@@ -283,6 +288,22 @@ def in_turn(exercise, tried):
     return outcomes
 
 
+def sides(prop, inputs):
+    """A case as the student's functions get it, and the partner who has the rest of it, or None."""
+    if prop.partner is None:
+        return inputs, None
+    theirs = {name: value for name, value in inputs.items() if name not in prop.kept}
+    return theirs, prop.partner(**{name: inputs[name] for name in prop.kept})
+
+
+def played(prop, given, inputs):
+    """What functions make of a case. -> dict of tensors"""
+    theirs, partner = sides(prop, inputs)
+    if partner is None:
+        return prop.call(given, **theirs)
+    return prop.call(given, ask=partner, **theirs) | partner.seen()
+
+
 def verdict(prop, outputs, inputs):
     """What the property says of outputs. Nothing in them ends in a traceback. -> Complaint or None"""
     try:
@@ -306,7 +327,7 @@ def attempt(prop, given, inputs, seconds):
             time_limit(seconds),
         ):
             warnings.simplefilter("ignore")
-            outputs = _each(prop.call(given, **mine), torch.Tensor.detach)
+            outputs = _each(played(prop, given, mine), torch.Tensor.detach)
     except Problem as problem:
         complaint = problem.complaint
     except TooLong:
@@ -319,6 +340,32 @@ def attempt(prop, given, inputs, seconds):
         complaint = Complaint.of(f"""changed-input: Your code changes its input `{changed[0]}` in place.
             Whoever called it needs that still: work on a new tensor instead (`x = x * 2`, not `x *= 2`).""")
     return outputs, complaint, printed
+
+
+@contextlib.contextmanager
+def withheld(exercise):
+    """Within, the course's own functions that would answer an exercise refuse, whatever they are called by.
+
+    For who grades. The course needs them elsewhere: the template is bent by `rotvec_to_rotmat` before
+    exercise 2 is solved.
+    """
+    modules = {path: sys.modules.get(path.rpartition(".")[0]) for path in exercise.withheld}
+    found = [getattr(module, path.rpartition(".")[2], None) for path, module in modules.items()]
+    codes = {function: function.__code__ for function in found if function is not None}
+    for function in codes:
+        function.__code__ = _refuse.__code__
+    try:
+        yield
+    finally:
+        for function, code in codes.items():
+            function.__code__ = code
+
+
+def _refuse(*_, **__):
+    from course_lib.check.core import Problem  # its code runs among the names of another module
+
+    raise Problem.of("""borrowed: Your code calls a function of the course that does what is asked here. It
+        cannot be called while this is graded: write the formula yourself.""")
 
 
 class Printed(io.TextIOBase):

@@ -298,12 +298,14 @@ def _rounded(v):
 
 QUATERNIONS = QuaternionToMatrix(), UnnormalisedQuaternion()
 VECTORS = Rotations(), AtZero(), GradientAtZero(), Batches(), Vectorised()
+GIVEN = ("course_lib.rotations.rotvec_to_rotmat",)
 rodrigues = Exercise(
     2,
     "Rodrigues",
     ("quat_to_rotmat", "batch_rodrigues"),
     (*QUATERNIONS, *VECTORS),
     on_gpu=(QuaternionToMatrix, Rotations),
+    withheld=GIVEN,
 )
 
 

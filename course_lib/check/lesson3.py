@@ -16,6 +16,7 @@ import torch
 
 from .. import shading
 from ..errors import CourseError, fold
+from ..kal.dibr import warm
 from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from ..scene import PARAMETERS, DolphinScene
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
@@ -268,19 +269,6 @@ def _random_weights(rng, channels, size=WINDOW):
     return torch.from_numpy(rng.normal(size=(2, size[1], size[0], channels))).float()
 
 
-def warm():
-    """Compiles the renderer's kernels, which takes seconds once: no solution is to be blamed for them.
-
-    They are compiled anew for each number of features.
-    """
-    from ..kal.dibr import dibr_soft_mask, rasterize
-
-    corners = torch.rand(1, 2, 3, 2, requires_grad=True)
-    features = [torch.rand(1, 2, 3, n, requires_grad=True) for n in CHANNELS.values()]
-    images, seen = rasterize(4, 4, torch.zeros(1, 2, 3), corners, features)
-    (sum(image.sum() for image in images) + dibr_soft_mask(corners, seen).sum()).backward()
-
-
 # --- images and gradients compared
 
 
@@ -459,7 +447,7 @@ class Form(OfDibr):
     points = 2
 
     def inputs(self, rng):
-        warm()
+        warm(CHANNELS.values())  # no solution is to be blamed for what that takes
         return _case(rng, batch=3)
 
 
@@ -903,6 +891,7 @@ class Stones:
 
 
 EARLIER = {"dibr_rendering": 4, "absorb": 5}
+SPARE_PARTS = {"dibr_rendering": spare.dibr_rendering, "absorb": spare.absorb}
 
 
 @contextlib.contextmanager
@@ -910,7 +899,7 @@ def _spare_parts(function, which):
     """Within, a student's function meets spare `dibr_rendering` and `absorb`: 6 is judged for itself."""
     names = getattr(inspect.unwrap(function), "__globals__", {})
     mine = {name: names[name] for name in which if name in names}
-    names.update({name: getattr(spare, name) for name in mine})
+    names.update({name: SPARE_PARTS[name] for name in mine})
     try:
         yield
     finally:
@@ -1065,7 +1054,7 @@ class RenderForm(OfRender):
     points = 1
 
     def inputs(self, rng):
-        warm()
+        warm(CHANNELS.values())  # no solution is to be blamed for what that takes
         return super().inputs(rng)
 
 
@@ -1204,44 +1193,39 @@ class WithYourOwn(OfRender):
     points = 0
     after = (RenderForm, Masks, Picture)
 
+    STOPS = (None, "is not written yet", "stops with an error")
+
     @torch.no_grad()
     def call(self, given, **inputs):
         """With your own of one exercise and a spare part of the other: what differs is the one's fault."""
-        outputs, faults = {}, {}
+        B, (W, H) = len(inputs["t"]), WINDOW
+        outputs = {}
         for own in EARLIER:
-            spared = [name for name in EARLIER if name != own]
+            spared, stops = [name for name in EARLIER if name != own], 0
+            results = {"image": torch.zeros(B, H, W, 3), "soft_mask": torch.zeros(B, H, W, 1)}
             try:
                 results = self.render(given, self.scene(inputs), inputs, spared)
-                outputs |= {f"{own}_{name}": results[name] for name in ("image", "soft_mask")}
             except NotImplementedError:
-                faults[own] = "is not written yet"
-            except Exception as error:
-                faults[own] = f"stops with {type(error).__name__}"
-        if faults:
-            raise Problem(*self.complaint(faults | self.differing(outputs, inputs)))
+                stops = 1
+            except Exception:
+                stops = 2
+            outputs |= {f"{own}_{name}": results[name] for name in ("image", "soft_mask")}
+            outputs[f"{own}_stops"] = torch.tensor(stops)
         return outputs
 
     @torch.no_grad()
-    def differing(self, outputs, inputs):
-        """Which of the earlier exercises' functions make another picture: {name: what is said of it}"""
-        studio = self.studio(inputs)
-        right = {"image": studio.right(), "soft_mask": studio.soft}
-        return {
-            own: "gives another picture"
-            for own in EARLIER
-            if f"{own}_image" in outputs
-            and not all(alike(outputs[f"{own}_{name}"], image) for name, image in right.items())
-        }
-
-    @staticmethod
-    def complaint(faults):
-        said = [f"your `{name}` (exercise {EARLIER[name]}) {what}" for name, what in faults.items()]
-        return Complaint.of(f"""earlier-exercise: `render` is judged with spare parts: {" and ".join(said)}.
-            Look at its check again.""")
-
     def judge(self, outputs, **inputs):
-        faults = self.differing(outputs, inputs)
-        return self.complaint(faults) if faults else None
+        studio, faults = self.studio(inputs), []
+        right = {"image": studio.right(), "soft_mask": studio.soft}
+        for own, number in EARLIER.items():
+            what = self.STOPS[int(outputs[f"{own}_stops"])]
+            if not all(alike(outputs[f"{own}_{name}"], image) for name, image in right.items()):
+                what = what or "gives another picture"
+            faults += [f"your `{own}` (exercise {number}) {what}"] if what else []
+        if not faults:
+            return None
+        return Complaint.of(f"""earlier-exercise: `render` is judged with spare parts: {" and ".join(faults)}.
+            Look at its check again.""")
 
 
 _OF_RENDER = (RenderForm(), Masks(), Picture(), RenderGradients(), RenderBand(), WithYourOwn())

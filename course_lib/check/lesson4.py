@@ -3,6 +3,11 @@
 The loop is run on a scene of which only two parameters matter, with a renderer and a loss so simple that
 every step is known: the gradients are written out by hand below, in float64, and `descend` follows them, in
 the right order or in that of a usual mistake.
+
+What the loop does is told from the numbers that it makes, not from notes in its own process, which could be
+written without it. A `Screen` plays the renderer, and stays with who judges: it alone knows what the
+parameters look like, and it sees them at every rendering. To move them rightly the loop has to render,
+score, and ask for the gradient, batch by batch. Notes (`Stage.log`) only tell which mistake it is.
 """
 
 import ast
@@ -20,12 +25,11 @@ from ..scene import DolphinScene
 from .core import Complaint, Exercise, Problem, Property, close, describe, named, probable, tensor
 
 START, ABSORPTION = 0.4, (0.3, 0.2, 0.1)  # where the two parameters begin
-RATE = 0.4  # of the gradient descent; the optimiser has no memory, so each step can be told
 WEIGHTS = {"photometric": 1.0, "mask": 0.5, "prior": 0.3}
 NAMES = (*WEIGHTS, "loss")
 PARTS = 7
 RENDER, BACKWARD, STEP, CUT_OFF = range(4)  # what the stand-ins note, in the order in which it happens
-MOVED = ("t", "cam", "original", "segmented")  # what of a batch must be on the scene's device
+MOST_ASKED = 2000  # of a screen: no loop needs so much
 ALL_TERMS = "The loss is the sum of all terms: `sum(terms.values())`."
 
 # What is said of each named mistake. Where one mistake has several texts, a comma and more words tell them
@@ -135,55 +139,122 @@ WRONG_STEPS = (
 # --- what the loop is given
 
 
-class Camera:
-    """Stands in for the cameras of a batch; knows whether it was moved to the scene's device."""
+class Screen:
+    """The renderer of a case, on the side of who judges; keeps what it was asked.
 
-    def __init__(self, moved=True):
-        self.moved = moved
+    Frame t has everywhere the colour gains[t] * translations[t], the silhouette is everywhere
+    shares @ water_absorption. gains: (T, 3); shares: (3,). A camera that was not moved has a shift, which is
+    added to the colours.
+    """
+
+    def __init__(self, gains, shares):
+        self.gains, self.shares = gains.cpu(), shares.cpu()
+        self.values, self.frames, self.shifts = [], [], []
+        self.asked = 0
+
+    def __call__(self, what, **tensors):
+        """Renders the frames t (B,), or pulls gradients back. -> dict of tensors, on the CPU
+
+        render: t, places (T, 1, 3), absorption (3,), shift () -> image (B, 2, 2, 3), silhouette (B, 2, 2, 1)
+        pull: t, their gradients, image and silhouette -> places, absorption. Raises ValueError, IndexError.
+        """
+        self.asked += 1
+        tensors = {name: value.detach().cpu() for name, value in tensors.items()}
+        t = tensors.pop("t").long()
+        gains = self.gains[t]  # (B, 3)
+        if self.asked > MOST_ASKED or gains.shape != (2, 3):
+            raise ValueError("a screen is asked for two frames at a time, and not for ever")
+        if what == "render":
+            return self.render(t, gains, **tensors)
+        image = tensors["image"].reshape(2, 4, 3).sum(1)  # (B, 3)
+        places = self.gains.new_zeros(len(self.gains), 1, 3).index_put((t,), (gains * image)[:, None], True)
+        return {"places": places, "absorption": self.shares * tensors["silhouette"].sum()}
+
+    def render(self, t, gains, places, absorption, shift):
+        values = torch.cat([places.reshape(len(self.gains) * 3), absorption.reshape(3)])
+        self.values.append(values.double())
+        self.frames.append(t)
+        self.shifts.append(shift.reshape(1))
+        image = gains * places.reshape(-1, 3)[t] + shift  # (B, 3)
+        silhouette = (self.shares * absorption).sum().expand(2, 2, 2, 1).clone()
+        return {"image": image[:, None, None].expand(-1, 2, 2, -1).clone(), "silhouette": silhouette}
+
+    def seen(self):
+        """What it was asked to render: values (N, P), frames (2 N,), shifts (N,)."""
+        none = self.gains.new_zeros(0)
+        values = torch.stack(self.values) if self.values else none.double().reshape(0, self.gains.numel() + 3)
+        frames = torch.cat([none.long(), *self.frames])
+        return {"values": values, "frames": frames, "shifts": torch.cat([none, *self.shifts])}
+
+
+class Shown(torch.autograd.Function):
+    """What a screen shows, and the gradients that it pulls back. ask: the screen, or the way to it"""
+
+    @staticmethod
+    def forward(ctx, places, absorption, t, shift, ask):
+        ctx.t, ctx.ask = t, ask
+        shown = ask("render", t=t, places=places, absorption=absorption, shift=shift)
+        return shown["image"].to(places), shown["silhouette"].to(places)
+
+    @staticmethod
+    def backward(ctx, image, silhouette):
+        pulled = ctx.ask("pull", t=ctx.t, image=image, silhouette=silhouette)
+        return pulled["places"].to(image), pulled["absorption"].to(image), None, None, None
+
+
+class Camera:
+    """Stands in for the cameras of a batch; unlike one that was moved, one that was not shifts colours."""
+
+    def __init__(self, shift=0.0):
+        self.shift = shift
 
     def to(self, *_, **__):
         return Camera()
 
 
 class Elsewhere(torch.Tensor):
-    """A tensor that counts as lying on another device until it is moved."""
+    """A tensor that counts as lying on another device: it has its numbers only once it is moved."""
+
+    @classmethod
+    def of(cls, tensor):
+        return (-1 - tensor).as_subclass(cls)  # of frames, those from the end
 
     def to(self, *_, **__):
-        return self.as_subclass(torch.Tensor)
+        return -1 - self.as_subclass(torch.Tensor)
 
 
 class Loader:
     """Batches of two frames, in the same order each time; if `turning`, each begins one batch further on.
 
-    to_be_moved: what is to be moved is told from what was.
+    order: the numbers of the frames, mixed; to_be_moved: the batches lie elsewhere.
     """
 
-    def __init__(self, colours, to_be_moved=False, turning=False):
-        self.colours, self.to_be_moved, self.turning, self.begun = colours, to_be_moved, turning, 0
+    def __init__(self, colours, order, to_be_moved=False, turning=False):
+        self.colours, self.first, self.to_be_moved = colours, order, to_be_moved
+        self.turning, self.begun = turning, 0
 
     def __len__(self):
         return len(self.colours) // 2
 
     def order(self, n):
         """The numbers of the frames as they come when it is gone through for the n-th time, from 0."""
-        return torch.arange(len(self.colours)).roll(-2 * n if self.turning else 0)
+        return self.first.roll(-2 * n if self.turning else 0)
 
     def __iter__(self):
         order, self.begun = self.order(self.begun), self.begun + 1
         for t in order.split(2):
             original = self.colours[t][:, None, None].expand(-1, 2, 2, -1).clone()  # (2, 2, 2, 3)
-            segmented = torch.ones(2, 2, 2, 1)
+            frames = {"t": t, "original": original, "segmented": torch.ones_like(original[..., :1])}
             if self.to_be_moved:
-                t, original, segmented = (x.as_subclass(Elsewhere) for x in (t, original, segmented))
-            camera = Camera(moved=not self.to_be_moved)
-            yield {"t": t, "cam": camera, "original": original, "segmented": segmented}
+                frames = {name: Elsewhere.of(value) for name, value in frames.items()}
+            yield {**frames, "cam": Camera(shift=1.0 * self.to_be_moved)}
 
 
 class Optimizer(torch.optim.SGD):
-    """Gradient descent that notes when it makes a step."""
+    """Gradient descent that notes when it makes a step; it has no memory, so each step can be told."""
 
-    def __init__(self, parameters, log):
-        super().__init__(parameters, lr=RATE)
+    def __init__(self, parameters, rates, log):
+        super().__init__([{"params": [p], "lr": rate} for p, rate in zip(parameters, rates.tolist())])
         self.log = log
 
     def step(self, closure=None):
@@ -193,24 +264,22 @@ class Optimizer(torch.optim.SGD):
 
 
 class Stage:
-    """A scene, and all else that `fit` takes; notes what happens to it.
+    """A scene, and all else that `fit` takes. What should be seen are `colours`, and `goal` as silhouette.
 
-    The picture of frame t has everywhere the colour `translations[t]`; the silhouette has everywhere the mean
-    of `water_absorption`, and should have `goal`.
+    ask: the screen, or the way to it; colours (T, 3), goal (), order (T,), rates (2,): as of `case`
     """
 
-    def __init__(self, colours, goal, to_be_moved=False, turning=False):
-        rest = torch.zeros(1, 1, 3, device=colours.device)
-        model = types.SimpleNamespace(V=rest, LBS=types.SimpleNamespace(n_groups=PARTS))
+    def __init__(self, ask, colours, goal, order, rates, to_be_moved=False, turning=False):
+        model = types.SimpleNamespace(V=colours.new_zeros(1, 1, 3), LBS=types.SimpleNamespace(n_groups=PARTS))
         self.scene = DolphinScene(model, len(colours), texture_size=2)
-        self.goal, self.rendered, self.scored, self.first = goal, None, 0, torch.zeros(len(WEIGHTS))
-        self.log, self.snapshots, self.frames_seen, self.unmoved = [], [], [], []
+        self.ask, self.goal, self.rendered, self.log = ask, goal, None, []
+        self.scored, self.first = 0, colours.new_zeros(len(WEIGHTS))
         with torch.no_grad():
             self.scene.translations.fill_(START)
             self.scene.water_absorption.copy_(torch.tensor(ABSORPTION))
-        self.loader = Loader(colours.cpu(), to_be_moved, turning)
+        self.loader = Loader(colours.cpu(), order.cpu(), to_be_moved, turning)
         self.parameters = [self.scene.translations, self.scene.water_absorption]
-        self.optimizer = Optimizer(self.parameters, self.log)
+        self.optimizer = Optimizer(self.parameters, rates, self.log)
         self.scene.translations.register_hook(lambda _: self.log.append(BACKWARD))
 
     def values(self):
@@ -226,15 +295,10 @@ class Stage:
         if not torch.is_tensor(t) or not isinstance(cam, Camera):
             raise Problem.of(f"""not-from-the-batch: render gets {describe(t)} and {describe(cam)}, expected
                 what the batch holds: `frames["t"]` and `frames["cam"]`.""")
-        self.unmoved += ["t"] * isinstance(t, Elsewhere) + ["cam"] * (not cam.moved)
-        t = t.as_subclass(torch.Tensor)
         self.log.append(RENDER)
-        self.snapshots.append(self.values())
-        self.frames_seen.append(t.clone())
-        shape = (len(t), 2, 2)
-        image = scene.translations[t][:, :, None].expand(*shape, 3) * 1.0  # (B, 2, 2, 3)
-        silhouette = scene.water_absorption.mean().expand(*shape, 1) * 1.0
-        self.rendered = image, torch.ones(*shape, 1), silhouette
+        t, shift = t.as_subclass(torch.Tensor), torch.tensor(cam.shift)
+        image, silhouette = Shown.apply(scene.translations, scene.water_absorption, t, shift, self.ask)
+        self.rendered = image, torch.ones_like(silhouette), silhouette
         return self.rendered
 
     def compute_loss(
@@ -256,13 +320,12 @@ class Stage:
                 given = swapped[0] if swapped else f"{describe(value)} that is not what render gave"
                 raise Problem.of(f"""argument-order: compute_loss gets {given} as its {name}. Hand on what
                     render gives, in its order: {call}.""")
-        self.unmoved += [name for name in ("original", "segmented") if isinstance(frames[name], Elsewhere)]
         if not (image.requires_grad and silhouette.requires_grad):
             self.log.append(CUT_OFF)
-        original = frames["original"].as_subclass(torch.Tensor)
+        original, segmented = (frames[name].as_subclass(torch.Tensor) for name in ("original", "segmented"))
         terms = {
             "photometric": WEIGHTS["photometric"] * (image - original).square().mean(),
-            "mask": WEIGHTS["mask"] * (silhouette - self.goal).square().mean(),
+            "mask": WEIGHTS["mask"] * (silhouette - self.goal * segmented).square().mean(),
             "prior": WEIGHTS["prior"] * scene.translations.square().mean(),
         }
         self.scored += 1
@@ -321,8 +384,8 @@ def _still_blank(function):
 # --- what should come of it
 
 
-def descend(colours, goal, steps, each="zrbsc", first="", last="", seen=tuple(WEIGHTS), share=1.0):
-    """Gradient descent on the stage, by hand.
+def descend(case, steps, each="zrbsc", first="", last="", seen=tuple(WEIGHTS), share=1.0):
+    """Gradient descent on the stage of a case, by hand.
 
     -> values at each rendering and at the end (N + 1, P), terms (steps, batches, 4)
 
@@ -330,10 +393,14 @@ def descend(colours, goal, steps, each="zrbsc", first="", last="", seen=tuple(WE
     beginning and the end of a pass, when the batch is the last one. seen: the terms whose gradient arrives.
     share: of the gradient that arrives.
     """
-    parameters = torch.tensor([[START] * 3] * len(colours) + [ABSORPTION], dtype=torch.float64)  # (T + 1, 3)
+    y, goal, gains, shares, rates = (
+        case[name].double() for name in "colours goal gains shares rates".split()
+    )
+    parameters = torch.tensor([[START] * 3] * len(y) + [ABSORPTION], dtype=torch.float64)  # (T + 1, 3)
+    rates = torch.cat([rates[:1].expand(len(y)), rates[1:]])[:, None]  # (T + 1, 1)
     grads = torch.zeros_like(parameters)
     (x, w), (x_grad, w_grad) = ((values[:-1], values[-1]) for values in (parameters, grads))
-    y, force = colours.double(), {name: share * WEIGHTS[name] * (name in seen) for name in WEIGHTS}
+    force = {name: share * WEIGHTS[name] * (name in seen) for name in WEIGHTS}
     snapshots, terms = [], []
 
     def act(what, t=None):
@@ -343,22 +410,23 @@ def descend(colours, goal, steps, each="zrbsc", first="", last="", seen=tuple(WE
             elif do == "r":
                 snapshots.append(parameters.flatten().clone())
             elif do == "b":
-                x_grad[t] += force["photometric"] * 2 * (x[t] - y[t]) / x[t].numel()
-                w_grad.add_(force["mask"] * 2 * (w.mean() - goal) / 3)
+                difference = gains[t] * x[t] - y[t]
+                x_grad[t] += force["photometric"] * 2 * gains[t] * difference / difference.numel()
+                w_grad.add_(force["mask"] * 2 * (shares @ w - goal) * shares)
                 x_grad.add_(force["prior"] * 2 * x / x.numel())
             elif do == "s":
-                parameters.sub_(RATE * grads)
+                parameters.sub_(rates * grads)
             elif do == "c":
                 w.clamp_(0, 1)
 
     def loss(t):
-        photometric = WEIGHTS["photometric"] * (x[t] - y[t]).square().mean()
-        mask, prior = WEIGHTS["mask"] * (w.mean() - goal).square(), WEIGHTS["prior"] * x.square().mean()
+        photometric = WEIGHTS["photometric"] * (gains[t] * x[t] - y[t]).square().mean()
+        mask, prior = WEIGHTS["mask"] * (shares @ w - goal).square(), WEIGHTS["prior"] * x.square().mean()
         return torch.stack([photometric, mask, prior, photometric + mask + prior])
 
     for _ in range(steps):
         act(first)
-        for t in torch.arange(len(colours)).split(2):
+        for t in case["order"].split(2):
             terms.append(loss(t))
             act(each, t)
         act(last, t)
@@ -366,52 +434,68 @@ def descend(colours, goal, steps, each="zrbsc", first="", last="", seen=tuple(WE
     return torch.stack(snapshots), torch.stack(terms).view(steps, -1, 4)
 
 
-def scored_at_start(first, colours, goal):
-    """Whether the first loss that was computed is that of a batch, with the scene as it begins."""
-    batches = descend(colours, goal, 1, each="")[1][0]  # (batches, 4)
-    return any(close(first, batch[:3]) for batch in batches)
+def scores_at_start(case):
+    """The losses of the batches, with the scene as it begins. -> (batches, 3)"""
+    return descend(case, 1, each="")[1][0, :, :3]
 
 
 def case(rng, goal, frames=6):
-    """Colours of the frames, (T, 3), and what the silhouette should become."""
-    colours = torch.from_numpy(rng.uniform(0.5, 2.0, size=(frames, 3))).float()
-    return {"colours": colours, "goal": torch.tensor(goal)}
+    """What is to be seen, how the screen shows it, the order of the frames, and the optimizer's two rates."""
+
+    def between(low, high, *shape):
+        return torch.from_numpy(rng.uniform(low, high, size=shape)).float()
+
+    return {
+        "colours": between(0.5, 2.0, frames, 3),
+        "goal": torch.tensor(goal),
+        "gains": between(0.8, 1.2, frames, 3),
+        "shares": between(0.27, 0.4, 3),
+        "rates": between(0.35, 0.45, 2),
+        "order": torch.from_numpy(rng.permutation(frames)),
+    }
 
 
 class OnStage(Property):
-    """A property of what the loop does on a stage."""
+    """A property of what the loop does on a stage: of what the screen is asked, and of where it ends."""
 
-    steps = 3
+    steps, kind = 3, {}
+    kept, partner = ("gains", "shares"), Screen
+    hidden = ("end", "first", "scored", "events", "values", "frames", "shifts")
+    varying = ("events", "values", "frames", "shifts")
 
     def inputs(self, rng):
         return case(rng, 0.6)
 
-    def played(self, given, colours, goal, **kind):
-        """The stage after the student's loop; `history` is what it returned."""
-        stage = Stage(colours, goal, **kind)
-        stage.history = stage.run(given.fit, self.steps)
-        return stage
+    def call(self, given, ask, **inputs):
+        return self.played(given, ask, **inputs)[1]
+
+    def played(self, given, ask, **inputs):
+        """-> what the loop returns, and outputs: end (P,), first (3,) terms, scored (), events (N,)"""
+        stage = Stage(ask, **inputs, **self.kind)
+        returned = stage.run(given.fit, self.steps)
+        end = tensor("the scene's parameters", stage.values(), (inputs["colours"].numel() + 3,))
+        outputs = {"end": end, "first": stage.first, "scored": torch.tensor(stage.scored)}
+        return returned, outputs | {"events": torch.tensor(stage.log, dtype=torch.long)}
+
+    @staticmethod
+    def path(outputs):
+        """The parameters at each rendering and at the end. -> (N + 1, P), float64"""
+        return torch.cat([outputs["values"], outputs["end"][None].double()])
 
 
 class Arguments(OnStage):
     name = "renders every batch, and scores what it rendered"
     points = 3
     steps = 2
-    hidden = ("rendered", "scored", "first")  # how often, and which batch is first, is for other properties
 
-    def call(self, given, colours, goal):
-        stage = self.played(given, colours, goal)
-        rendered, scored = torch.tensor(len(stage.frames_seen)), torch.tensor(stage.scored)
-        return {"rendered": rendered, "scored": scored, "first": stage.first}
-
-    def judge(self, outputs, colours, goal):
-        if outputs["rendered"] == 0:
+    def judge(self, outputs, **case):
+        if len(outputs["values"]) == 0:
             return Complaint.of("""not-rendered: render is never called. For every batch of the loader:
                 `render(scene, frames["t"], frames["cam"])`.""")
         if outputs["scored"] == 0:
             return Complaint.of("""not-scored: compute_loss is never called. It gives the terms of the loss
                 for what render gave.""")
-        if not scored_at_start(outputs["first"], colours, goal):
+        if not any(close(outputs["first"], batch) for batch in scores_at_start(case)):
             return Complaint.of("""changed-before: The first loss is not that of a batch with the scene as it
                 was handed over. Is something in the scene or the batch changed before it?""")
         return None
@@ -421,13 +505,10 @@ class Passes(OnStage):
     name = "goes through the whole clip as often as asked"
     points = 1
     after = (Arguments,)
+    hidden = tuple(name for name in OnStage.hidden if name != "frames")
 
-    def call(self, given, colours, goal):
-        seen = torch.cat(self.played(given, colours, goal).frames_seen)
-        return {"seen": torch.bincount(seen, minlength=len(colours)), "visited": colours[seen]}
-
-    def judge(self, outputs, colours, goal):
-        seen = outputs["seen"]
+    def judge(self, outputs, order, **_):
+        seen = torch.bincount(outputs["frames"] % len(order), minlength=len(order))[order]
         if (seen == self.steps).all():
             return None
         if (seen == 1).all():
@@ -452,18 +533,11 @@ class Descends(OnStage):
     name = "each batch moves the parameters along its own gradient"
     points = 5
     after = (Arguments, Passes)
-    hidden = varying = ("events",)
     steps = 2
 
-    def call(self, given, colours, goal):
-        stage = self.played(given, colours, goal)
-        values = torch.stack([*stage.snapshots, stage.values()])
-        values = tensor("the scene's parameters", values, (len(stage.snapshots) + 1, colours.numel() + 3))
-        return {"values": values, "events": torch.tensor(stage.log)}
-
-    def judge(self, outputs, colours, goal):
-        values, events = outputs["values"], outputs["events"].tolist()
-        descended = partial(descend, colours, goal, self.steps)
+    def judge(self, outputs, **case):
+        values, events = self.path(outputs), outputs["events"].tolist()
+        descended = partial(descend, case, self.steps)
         right = descended()[0]
         if STEP not in events and not close(values[-1], values[0]):
             return Complaint.of("""not-the-optimizer: The parameters change, but the optimizer that was passed
@@ -507,15 +581,11 @@ class Clamps(OnStage):
     def inputs(self, rng):
         return case(rng, float(rng.uniform(2.3, 2.8)))  # more than can be: it climbs to the end of its range
 
-    def call(self, given, colours, goal):
-        stage = self.played(given, colours, goal)
-        return {"absorption": torch.stack([*stage.snapshots, stage.values()])[:, -3:]}  # (N + 1, 3)
-
-    def judge(self, outputs, colours, goal):
-        mine = outputs["absorption"]
+    def judge(self, outputs, **case):
+        mine = self.path(outputs)[:, -3:]  # (N + 1, 3)
 
         def comes_out(**how):
-            return close(mine, descend(colours, goal, self.steps, **how)[0][:, -3:])
+            return close(mine, descend(case, self.steps, **how)[0][:, -3:])
 
         if comes_out():
             return None
@@ -544,13 +614,13 @@ class History(OnStage):
     def inputs(self, rng):
         return case(rng, 0.6, frames=int(rng.choice([8, 10, 14])))  # in other batches than there are steps
 
-    def call(self, given, colours, goal):
-        stage = self.played(given, colours, goal)
-        return {"history": history_table(stage.history, self.steps, len(stage.loader))}
+    def call(self, given, ask, **inputs):
+        history, outputs = self.played(given, ask, **inputs)
+        return outputs | {"history": history_table(history, self.steps, len(inputs["order"]) // 2)}
 
-    def judge(self, outputs, colours, goal):
+    def judge(self, outputs, **case):
         mine = outputs["history"]  # (steps, 4)
-        batches = descend(colours, goal, self.steps)[1]  # (steps, batches, 4)
+        batches = descend(case, self.steps)[1]  # (steps, batches, 4)
         mean, total = batches.mean(1), batches.sum(1)
         if close(mine, mean, 1e-4):
             return None
@@ -563,7 +633,7 @@ class History(OnStage):
             ("history-last-batch, divided", batches[:, -1] / batches.shape[1]),
             ("history-same-dict", mean[-1:].expand_as(mean)),
             ("history-per-step", total / self.steps),
-            ("history-per-frame", total / len(colours)),
+            ("history-per-frame", total / len(case["order"])),
         )
         if guessed := probable(mine, guesses, MISTAKES, 1e-4):
             return guessed
@@ -617,40 +687,33 @@ def _number(name, value):
 class Moves(OnStage):
     name = "moves each batch to the scene's device"
     points = 1
-    steps = 1
+    steps, kind = 1, {"to_be_moved": True}
     after = (Arguments,)
-    hidden = ("first",)
 
-    def call(self, given, colours, goal):
-        stage = self.played(given, colours, goal, to_be_moved=True)
-        return {name: torch.tensor(stage.unmoved.count(name)) for name in MOVED} | {"first": stage.first}
-
-    def judge(self, outputs, colours, goal):
-        left = [name for name in MOVED if outputs[name]]
-        if not left and not scored_at_start(outputs["first"], colours, goal):
-            left = ["original"]
+    def judge(self, outputs, **case):
+        left = ["`t`"] * bool((outputs["frames"] < 0).any()) + ["`cam`"] * bool(outputs["shifts"].any())
         if not left:
+            first, right = outputs["first"].double(), scores_at_start(case)
+            for k, name in enumerate(("`original`", "`segmented`")):
+                left += [name] * bool(((right[:, k] - first[k]).abs() > 1e-4).all())
+        if not left and any(close(first, batch) for batch in right):
             return None
-        names = " and ".join(f"`{name}`" for name in left)
-        return Complaint.of(f"""not-moved: {names} of the batch stay where the loader made them. With the
-            scene on a GPU that is an error: `frames = to_device(frames, scene.translations.device)` moves all
-            of it.""")
+        return Complaint.of(f"""not-moved: {" and ".join(left) or "Parts"} of the batch stay where the loader
+            made them. With the scene on a GPU that is an error: `frames = to_device(frames,
+            scene.translations.device)` moves all of it.""")
 
 
 class Anew(OnStage):
     name = "asks the loader anew in every pass"
     points = 1
+    kind = {"turning": True}
     after = (Arguments, Passes)
 
-    def call(self, given, colours, goal):
-        stage = self.played(given, colours, goal, turning=True)
-        return {"visited": colours[torch.cat(stage.frames_seen)]}  # (steps * T, 3)
-
-    def judge(self, outputs, colours, goal):
-        loader = Loader(colours, turning=True)
-        if close(outputs["visited"], colours[torch.cat([loader.order(n) for n in range(self.steps)])]):
+    def judge(self, outputs, order, **_):
+        loader, frames = Loader(order, order, turning=True), outputs["frames"]
+        if torch.equal(frames, torch.cat([loader.order(n) for n in range(self.steps)])):
             return None
-        if close(outputs["visited"], colours.repeat(self.steps, 1)):
+        if torch.equal(frames, order.repeat(self.steps)):
             return Complaint.of("""loader-kept: The loader is gone through once, and its batches are kept for
                 all passes. Go through it anew in every pass, `for frames in loader`: it shuffles them anew,
                 and recipes narrow their reach and lower their rates when a pass begins.""")

@@ -516,7 +516,8 @@ class RoundAndRound(Vectors):
 
 
 STEPS = (SameRotations(), PastHalfATurn(), ThereAndBack(), AtRest(), RoundAndRound())
-orientation = Exercise(9, "An orientation without jumps", ("continuous_rotvecs",), STEPS)
+GIVEN = ("course_lib.rotations.rotmat_to_steady_rotvec",)
+orientation = Exercise(9, "An orientation without jumps", ("continuous_rotvecs",), STEPS, withheld=GIVEN)
 
 
 # --- exercise 10: measure the dolphin

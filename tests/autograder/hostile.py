@@ -4,8 +4,8 @@ An entry is `### NAME`, and below it the text of the exercise's cell. Behind the
 exercise 2 where they are not 0, and `keys`, of which one must be complained of. The notebook's other
 exercise, `tracking`, is solved in all of them and must keep its 15 points, or `others`: what one cell does
 must not cost another. `any`: whatever it earns. `called`: it happens when the judge calls the function.
-SOLVED puts the reference's solution before the text, WRONG functions that give zeros, FORGE and INSIDE the
-texts below. In a text {SOLVED} and {WRONG} stand for the same, {ROOT} for the course's folder.
+SOLVED puts the reference's solution before the text, WRONG functions that give zeros, FORGE, INSIDE, ASKED
+and PUBLIC the texts below. In a text {SOLVED} and {WRONG} stand for the same, {ROOT} for the course's folder.
 """
 
 import re
@@ -42,7 +42,31 @@ gc.unfreeze()
 inside = next(f.__globals__ for f in gc.get_objects()
               if isinstance(f, types.FunctionType) and f.__name__ == "serve" and "MAGIC" in f.__globals__)
 """  # the globals of inside_sandbox.py, in the process that this cell runs in
-BEFORE = {"SOLVED": "{SOLVED}\n", "WRONG": "{WRONG}\n", "FORGE": FORGE, "INSIDE": INSIDE}
+ASKED = """
+from course_lib.check import core
+real_attempt = core.attempt
+def attempt(prop, given, inputs, seconds):
+    if hasattr(given, "batch_rodrigues"): tamper(type(prop))
+    return real_attempt(prop, given, inputs, seconds)
+core.attempt = attempt
+"""  # gets at the properties as they come, by the text's `tamper`
+PUBLIC = """
+import numpy as np, torch
+def drawn(n): return np.random.default_rng([0, 2, n])
+unit = torch.nn.functional.normalize
+rng, quats = drawn(2), [torch.from_numpy(drawn(n).normal(size=(6 - n, 4))) for n in range(2)]
+axes = unit(torch.from_numpy(rng.normal(size=(8, 3))))
+public = [unit(quats[0]), 3 * quats[1], axes * torch.from_numpy(rng.uniform(0.3, 3.0, size=(8, 1)))]
+def among(x): return any(v.shape == x.shape and torch.allclose(v, x.double(), atol=1e-6) for v in public)
+"""  # the cases that students can see, as their own notebook shows them
+BEFORE = {
+    "ASKED": ASKED,
+    "PUBLIC": PUBLIC,
+    "SOLVED": "{SOLVED}\n",
+    "WRONG": "{WRONG}\n",
+    "FORGE": FORGE,
+    "INSIDE": INSIDE,
+}
 
 
 class Attack(NamedTuple):
@@ -84,24 +108,35 @@ torch.Tensor.__eq__ = torch.Tensor.__le__ = torch.Tensor.__lt__ = lambda a, b: t
 from course_lib import check
 check.rodrigues = lambda *a: 20.0
 check.core.close = lambda *a, **k: True
-### judges_replaced WRONG
-from course_lib.check import core, lesson2
-for prop in lesson2.rodrigues.properties:
-    type(prop).judge = lambda *a, **k: None
+### judges_replaced WRONG ASKED
+def tamper(kind): kind.judge = lambda *a, **k: None
 core.verdict = core.compare = core.probable = lambda *a, **k: None
 ### attempt_replaced WRONG others=0
 from course_lib.check import core
 core.attempt = lambda prop, given, inputs, seconds: ({"R": torch.zeros(6, 3, 3)}, None, core.Printed())
-### calls_give_their_inputs WRONG
-from course_lib.check import lesson2
+### calls_give_their_inputs WRONG ASKED
 def call(self, given, **inputs):
     return inputs | dict.fromkeys(("R", "grad"), next(iter(inputs.values())))
-for prop in lesson2.rodrigues.properties: type(prop).call = call
-### points_changed WRONG
+def tamper(kind): kind.call = call
+### points_changed WRONG ASKED
+def tamper(kind): kind.points, kind.name = 1000, "right"
+### the_courses_own_function keys=borrowed
+import course_lib.rotations as r
+batch_rodrigues = getattr(r, "rotvec_to" + "_rotmat")
+from course_lib.dolphin_model import DolphinModel
+quat_to_rotmat = lambda q: DolphinModel.__init__.__defaults__[1](q[:, 1:])
+### the_checks_formulas keys=raised
+import course_lib.check as c, importlib
 from course_lib.check import lesson2
-for prop in lesson2.rodrigues.properties:
-    type(prop).points, type(prop).name = 1000, "right"
-lesson2.rodrigues.__dict__["properties"] = ()
+quat_to_rotmat = lambda q: getattr(c, "lesson2")._quat_to_rotmat(q)
+batch_rodrigues = lambda theta: c.rodrigues.__globals__["rotvec_to_rotmat"](theta)
+### calls_the_check_in_a_cell SOLVED points=20
+from course_lib import check
+assert check.rodrigues() == check.rodrigues(quat_to_rotmat, batch_rodrigues) == 20, "AssertionError"
+### texts_of_the_courses WRONG keys=other
+from course_lib.check.core import Problem
+def quat_to_rotmat(quat): raise Problem("transposed", "All of the class wrote this.")
+def batch_rodrigues(theta): raise Problem("You cheat", "All of the class wrote this.")
 ### print_and_display_replaced WRONG
 import builtins, sys
 builtins.print = lambda *a, **k: None
@@ -163,20 +198,10 @@ other = {"exercise": "tracking", "index": 0}
 inside["Runner"].call = lambda self, head, arrays: real(self, head | other, arrays)
 from course_lib import check
 check.rodrigues = check.tracking
-### only_the_public_case keys=hidden
-import torch
-from course_lib import check
-from course_lib.check import core, lesson2
-known = [p.inputs(core.rng_of(check.rodrigues, n, 0)) for n, p in enumerate(check.rodrigues.properties)]
-def among(x):
-    cases = [value for case in known for value in case.values()]
-    return any(v.shape == x.shape and torch.allclose(v, x.to(v.dtype)) for v in cases)
-def quat_to_rotmat(quat):
-    q = torch.nn.functional.normalize(quat, dim=-1)
-    return lesson2.quat_matrix(q) if among(quat) else quat.new_zeros(len(quat), 3, 3)
-def batch_rodrigues(theta):
-    seen = among(theta) or len(theta) in (0, 40, 4000)
-    return lesson2.rotvec_to_rotmat(theta) if seen else theta.new_zeros(len(theta), 3, 3)
+### only_the_public_case PUBLIC SOLVED keys=hidden
+right_quat, right = quat_to_rotmat, batch_rodrigues
+def quat_to_rotmat(quat): return right_quat(quat) if among(quat) else quat.new_zeros(len(quat), 3, 3)
+def batch_rodrigues(theta): return right(theta) if among(theta) else theta.new_zeros(len(theta), 3, 3)
 ### right_at_first_only SOLVED points=any keys=hidden
 right, calls = batch_rodrigues, []
 def batch_rodrigues(theta):
@@ -225,14 +250,11 @@ for target in ("{ROOT}", "/root", "/home", "/proc/1/root", "/etc/shadow", "/tmp/
 # --- hidden inputs must not come out
 
 _add(r"""
-### hidden_inputs_in_an_exception SOLVED points=any keys=hidden
+### hidden_inputs_in_an_exception PUBLIC SOLVED points=any keys=hidden
 import sys
-from course_lib import check
-from course_lib.check import core
-public = check.rodrigues.properties[0].inputs(core.rng_of(check.rodrigues, 0, 0))["quat"]
 right = quat_to_rotmat
 def quat_to_rotmat(quat):
-    if len(quat) == 6 and sys._getframe(1).f_code.co_name == "call" and not torch.equal(quat, public):
+    if len(quat) == 6 and sys._getframe(1).f_code.co_name == "call" and not among(quat):
         raise ValueError("SEEN " + str(quat.tolist()))
     return right(quat)
 ### hidden_inputs_kept_for_a_restart SOLVED points=any keys=hidden,lost
@@ -369,16 +391,13 @@ display({"image/png": "<script>alert(1)</script>"}, raw=True)
 ### oversized_arrays
 import torch
 quat_to_rotmat = batch_rodrigues = lambda x: torch.zeros(1).expand(2**33).reshape(-1, 1, 1)
-### arrays_past_the_check WRONG
-from course_lib.check import core, lesson2
-for prop in lesson2.rodrigues.properties:
-    sizes = {"R": 20_000_000, "grad": 2, "one": 0}
-    type(prop).call = lambda self, given, **inputs: {name: torch.zeros(size) for name, size in sizes.items()}
-### broadcasting_arrays WRONG
-from course_lib.check import core, lesson2
-for prop in lesson2.rodrigues.properties:
-    wide = {"R": torch.zeros(1, 1, 4_000_000), "grad": torch.zeros(3_000_000, 1)}
-    type(prop).call = lambda self, given, wide=wide, **inputs: wide
+### arrays_past_the_check WRONG ASKED
+sizes = {"R": 20_000_000, "grad": 2, "one": 0}
+def call(self, given, **inputs): return {name: torch.zeros(size) for name, size in sizes.items()}
+def tamper(kind): kind.call = call
+### broadcasting_arrays WRONG ASKED
+wide = {"R": torch.zeros(1, 1, 4_000_000), "grad": torch.zeros(3_000_000, 1)}
+def tamper(kind): kind.call = lambda self, given, **inputs: wide
 ### odd_dtypes
 import torch
 def quat_to_rotmat(quat): return torch.zeros(len(quat), 3, 3, dtype=torch.complex64)
@@ -456,7 +475,7 @@ assert not written, written
 import torch
 quat_to_rotmat = batch_rodrigues = lambda x: x.new_full((len(x), 3, 3), float('nan')) + 0 * x.sum()
 ### nan_past_the_check WRONG others=any
-from course_lib.check import core, lesson2
+from course_lib.check import core
 core.tensor = lambda name, value, *a, **k: value
 batch_rodrigues = quat_to_rotmat = lambda x: x.new_full((len(x), 3, 3), float('nan')) + 0 * x.sum()
 ### shared_memory_without_a_name called keys=raised

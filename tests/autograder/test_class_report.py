@@ -4,6 +4,7 @@ import csv
 import errno
 import io
 import itertools
+import json
 import os
 import random
 import re
@@ -11,7 +12,7 @@ import zipfile
 
 import pytest
 
-from autograder import class_report, collect, gradebook, roster
+from autograder import class_report, collect, gradebook, records, roster
 from course_lib.errors import CourseError
 from course_lib.files import write
 from lessons.build import STUDENT
@@ -144,6 +145,20 @@ def test_feedback_has_no_word_that_is_for_the_notebook(tmp_path):
     seen = feedback(tmp_path, "a")
     assert "this one again" not in page + seen and "spare part now." in words(seen)
     assert "NameError" in seen and "NotImplemented" not in seen
+
+
+def test_what_a_process_says_of_itself_is_on_its_page_alone(tmp_path):
+    for student, said in (("a", {"reported": True}), ("b", {})):
+        write_record(tmp_path, student, (0.0, 15.0), keys=["none"], text=f"Words of {student}.")
+        path = records.record_path(tmp_path, LESSON, student)
+        record = json.loads(path.read_text())
+        record["exercises"]["rodrigues"]["properties"][0] |= said
+        path.write_text(json.dumps(record))
+    page, _ = reported(tmp_path)
+    assert_reads(page, "none, as their notebook says.", "none. Words of b.")
+    assert "Words of a" not in page
+    assert_reads(feedback(tmp_path, "a"), "Your notebook says: Words of a.")
+    assert "Your notebook says" not in feedback(tmp_path, "b")
 
 
 def test_points_by_hand_count_in_pages_and_tables(tmp_path):

@@ -6,7 +6,7 @@ import json
 import nbformat
 import pytest
 
-from autograder import judge, preparation, release, repair, sample_class, sandbox, worker
+from autograder import judge, preparation, questions, release, repair, sample_class, sandbox, worker
 from course_lib import check
 from lessons import build
 from lessons.build import STUDENT
@@ -69,7 +69,7 @@ def judging(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course")
     for name in ("secret.txt", "gradebook.db"):
         (folder / name).write_text("CANARY")
-    write_folder(folder / "bundle", release.files([2]))
+    write_folder(folder / "bundle", questions.files(2))
     with sandbox.Sandbox("bwrap", folder / "bundle", LIMITS) as box:
         yield Judging(box)
 

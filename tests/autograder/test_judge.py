@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from autograder import judge, preparation, release, sandbox
+from autograder import judge, preparation, questions, release, sandbox
 from course_lib import check
 from course_lib.check import core
 from lessons import build
@@ -25,7 +25,7 @@ def lesson(request, tmp_path_factory):
     """A lesson's number, and what judges a notebook of it in a warm sandbox. -> (number, function)"""
     number, expected = request.param, judge.ExpectedCache()
     bundle = tmp_path_factory.mktemp("lesson") / "bundle"
-    write_folder(bundle, release.files([number]))
+    write_folder(bundle, questions.files(number))
     with sandbox.Sandbox("bwrap", bundle) as box:
 
         def judged(notebook):

@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder import inside_sandbox, release, sandbox
+from autograder import inside_sandbox, questions, sandbox
 from autograder.sandbox import Limits, Lost, Sandbox
 from course_lib.errors import CourseError
 from lessons.bundle import write_folder
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course") / "bundle"
-    write_folder(folder, release.files([2]))
+    write_folder(folder, questions.files(2))
     return folder
 
 
@@ -130,7 +130,7 @@ def test_pictures_come_back(box):
     with box.open() as session:
         source = "from matplotlib import pyplot as plt\nplt.plot([1, 2]); plt.show()"
         cell = session.run(source, pictures=True)
-        assert len(cell.pictures) == 1 and sandbox.is_png(cell.pictures[0], 10**6)
+        assert len(cell.pictures) == 1 and records.is_png(cell.pictures[0], 10**6)
         assert session.run("plt.plot([1])").pictures == []
 
 
@@ -245,7 +245,7 @@ NO_PNG = [PNG + "<script>", png(30000, 20), png(0, 9), "R0lGOD" * 9, None, "iVBO
 
 @pytest.mark.parametrize("text", [PNG, *NO_PNG])
 def test_pictures_are_png_of_a_size_to_be_shown(text):
-    assert sandbox.is_png(text, 500) is (text == PNG)
+    assert records.is_png(text, 500) is (text == PNG)
 
 
 TEXTS = [(["a\nb", "c"], "a b"), (["\x1b[31mred\u202e"], "[31mred"), ([7], ""), (None, "")]

@@ -177,3 +177,11 @@ def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, 
     _check_numbers(1e-6, aspect=aspect)
     options = float(sigmainv), float(boxlen), float(aspect)
     return choose(backend, corners.device).nearest_soft_mask(corners, selected, *options)
+
+
+def warm(channels):
+    """Compiles the kernels for features of these numbers of channels, values and gradients: seconds, once."""
+    corners = torch.rand(1, 2, 3, 2, requires_grad=True)
+    features = [torch.rand(1, 2, 3, n, requires_grad=True) for n in channels]
+    images, seen = rasterize(4, 4, torch.zeros(1, 2, 3), corners, features)
+    (sum(image.sum() for image in images) + dibr_soft_mask(corners, seen).sum()).backward()

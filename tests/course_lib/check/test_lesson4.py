@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from course_lib import check, losses
-from course_lib.check.core import grade, report
-from course_lib.check.lesson4 import Stage, descend
+from course_lib.check.core import grade, report, sides
+from course_lib.check.lesson4 import Stage, case, descend
 from course_lib.video import to_device
 from lessons.build import stub, take_stubs
 from solutions.fitting import fit
@@ -342,11 +342,12 @@ def test_right_ones_pass(right):
 
 def test_the_gradients_by_hand_are_those_of_torch():
     """`descend`, against the stage itself."""
-    colours = torch.rand(6, 3)
-    stage = Stage(colours, goal=1.7)
+    drawn = case(np.random.default_rng(1), 1.7)
+    theirs, screen = sides(check.fitting.properties[0], drawn)
+    stage = Stage(screen, **theirs)
     history = stage.run(loop(), 4)
-    values, terms = descend(colours, 1.7, 4)
-    assert torch.allclose(torch.stack([*stage.snapshots, stage.values()]).double(), values, atol=1e-6)
+    values, terms = descend(drawn, 4)
+    assert torch.allclose(torch.stack([*screen.values, stage.values().double()]), values, atol=1e-6)
     assert history[-1]["loss"] == pytest.approx(float(terms[-1, :, -1].mean()), abs=1e-6)
 
 
