@@ -6,7 +6,8 @@ The modules in the order in which a class goes through them:
     collect                 what they handed in -> submitted/; with downloads (the files of zips and folders),
                             whose (of which student and lesson a file is) and roster (the class)
     repair                  a submitted notebook against the released one
-    sandbox                 runs student code confined; inside_sandbox is the program in it
+    sandbox                 runs student code confined; inside_sandbox is the program in it. Memory is bounded
+                            by cgroup (the kernel does it) or watcher (it is looked at from outside)
     judge                   decides outside of it, from hidden cases and the reference
     worker                  grades one submission: these three, as one task
     cluster                 the Dask workers that do so

@@ -156,7 +156,8 @@ def checksum_of(release):
     """
     digest = hashlib.sha256(release.encode())
     paths = [path for folder in ("course_lib", "solutions") for path in sorted((ROOT / folder).rglob("*.py"))]
-    paths += [ROOT / "autograder" / f"{name}.py" for name in ("inside_sandbox", "judge", "repair", "sandbox")]
+    ours = ("cgroup", "inside_sandbox", "judge", "repair", "sandbox", "watcher")
+    paths += [ROOT / "autograder" / f"{name}.py" for name in ours]
     for path in paths:
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

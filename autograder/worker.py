@@ -81,6 +81,7 @@ def grade_submission(text, assignment, release, seed, sandbox):
     solutions = {mark["grade_id"]: source[:MOST_SOLUTION] for mark, source in marks if mark.get("solution")}
     seconds = round(time.perf_counter() - start, 3)
     record |= {"repairs": list(repaired.notes), "solution_text": solutions, "seconds": seconds}
+    record["bounds"] = confined.bounds
     return record, nbformat.writes(with_outputs(repaired.notebook, record, release), version=4) + "\n"
 
 
