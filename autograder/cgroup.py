@@ -50,8 +50,8 @@ class Group:
             raise
 
     def set(self, name, value):
-        # An existing file is written: a group never gets new ones.
-        with open(self.folder / name, "r+") as file:
+        # Without O_CREAT: what is not there is said to be not there.
+        with os.fdopen(os.open(self.folder / name, os.O_WRONLY | os.O_TRUNC), "w") as file:
             file.write(str(value))
 
     def take(self, pid):

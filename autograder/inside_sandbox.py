@@ -18,6 +18,7 @@ pickles.
 import base64
 import contextlib
 import ctypes
+import errno
 import functools
 import gc
 import importlib
@@ -31,6 +32,7 @@ import resource
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -298,7 +300,7 @@ def _rules(refused, known):
     rules += [_op(LOAD, 0), _op(AT_LEAST, 0x40000000, 0, 1), _op(RETURN, KILL)]  # x86's other numbering
     rules += [_op(AT_LEAST, _NEWEST + 1, 0, 1), _op(RETURN, NOT_THERE)]
     rules += when("clone3", _op(RETURN, NOT_THERE))  # its flags cannot be seen: clone, then
-    for number in sorted({*refused, *_NEWER}):
+    for number in sorted(refused):
         rules += [_op(EQUAL, number, 0, 1), refuse]
     rules += when("clone", argument(0), _op(ANY_BIT, NAMESPACES, 0, 1), refuse, allow)
     rules += when("ioctl", argument(1), _op(EQUAL, TIOCSTI, 0, 1), refuse, allow)
@@ -312,14 +314,18 @@ def _rules(refused, known):
     return [*rules, allow]
 
 
+def _rules_of(column):
+    """The filter for a machine of `_MACHINES`. -> (numbers that it refuses, {name: number}, instructions)"""
+    refused = {numbers[column] for numbers in _REFUSED.values() if numbers[column] is not None} | {*_NEWER}
+    known = {name: numbers[column] for name, numbers in _LOOKED_AT.items()}
+    return refused, known, _rules(refused, known)
+
+
 def _filter_system_calls():
     """Installs a seccomp filter. Raises OSError where this machine has none that is known here."""
     if platform.machine() not in _MACHINES:
         raise OSError(f"no list of system calls for {platform.machine()}")
-    column = _MACHINES.index(platform.machine())
-    refused = [numbers[column] for numbers in _REFUSED.values() if numbers[column] is not None]
-    known = {name: numbers[column] for name, numbers in _LOOKED_AT.items()}
-    rules = _rules(refused, known)
+    _, _, rules = _rules_of(_MACHINES.index(platform.machine()))
     code = ctypes.create_string_buffer(b"".join(rules))
     header = struct.pack("@HP", len(rules), ctypes.addressof(code))
     _check(libc.prctl(PR_SET_SECCOMP, 2, ctypes.c_char_p(header), 0, 0), "seccomp")
@@ -463,6 +469,35 @@ def serve(session, settings):
         send(session, {"ticket": head["ticket"], **answer}, outputs)
 
 
+ELSEWHERE = "Where your notebook is graded,"
+_READ_ONLY = f"{ELSEWHERE} only the notebook's own folder and /tmp can be written."
+_NO_NETWORK = f"{ELSEWHERE} there is no network."
+_FORBIDDEN = {  # what an error means that nobody who wrote the notebook at home has ever seen
+    errno.EPERM: f"{ELSEWHERE} this is not allowed.",
+    errno.EACCES: _READ_ONLY,
+    errno.EROFS: _READ_ONLY,
+    errno.ENOSPC: f"{ELSEWHERE} there is less room for files.",
+    errno.EFBIG: f"{ELSEWHERE} there is less room for files.",
+    errno.EAGAIN: f"{ELSEWHERE} there may be fewer processes and threads at a time.",
+    errno.ENETUNREACH: _NO_NETWORK,
+    socket.EAI_AGAIN: _NO_NETWORK,
+    socket.EAI_NONAME: _NO_NETWORK,
+}
+_NO_COMMAND = f"It failed. {ELSEWHERE} there is no network, and nothing can be installed."
+
+
+def _meaning(error):
+    """What an error, or what it came from, means in a sandbox; None where that is what it means anywhere."""
+    for _ in range(8):  # it may be one of a circle
+        code = error.errno if isinstance(error, OSError) else None
+        if code in _FORBIDDEN:
+            return _FORBIDDEN[code]
+        reason = getattr(error, "reason", None)  # urllib's
+        error = reason if isinstance(reason, OSError) else error.__cause__ or error.__context__
+        if error is None:
+            return None
+
+
 class Runner:
     """Runs cells and calls functions for one submission."""
 
@@ -477,12 +512,22 @@ class Runner:
         # Nobody reads them here, and long ones are slow.
         self.shell.showtraceback = self.shell.showsyntaxerror = lambda *_, **__: None
         self.given = {}  # exercise -> the functions as they were at its check
+        self.failed = []  # of the commands (!pip ...) of a cell
+        if settings["confined"]:
+            self.shell.system = self.system
+
+    def system(self, command):
+        """A command of a cell. IPython's own way wants a terminal, and there is none."""
+        command = self.shell.var_expand(command, depth=1)
+        code = self.shell.user_ns["_exit_code"] = subprocess.call(command, shell=True)
+        if code:
+            self.failed.append(command)
 
     def run(self, head, arrays):
         """Runs a cell as a notebook would. -> what went wrong, and the pictures"""
         from IPython.utils.capture import capture_output
 
-        core, pictures = self.checks.core, []
+        core, pictures, self.failed = self.checks.core, [], []
         try:
             with capture_output() as captured:
                 sys.stdout, sys.stderr = core.Printed(keep=0), core.Printed(keep=0)
@@ -499,6 +544,8 @@ class Runner:
 
             pyplot.close("all")
         said = None if error is None else self.words_of(error, head["seconds"])
+        if said is None and self.failed:
+            said = [f"!{self.failed[0]}"[:60], _NO_COMMAND]
         return {"error": said, "pictures": pictures}, None
 
     def words_of(self, error, seconds):
@@ -507,7 +554,9 @@ class Runner:
             return ["TooLong", f"stopped after {seconds:g} s"]
         text = ""
         with contextlib.suppress(Exception):
-            text = " ".join(str(error).split())[:300]
+            text = " ".join(str(error).split())[:200]
+            if self.settings["confined"] and (meaning := _meaning(error)):
+                text = f"{text}. {meaning}"
         return [type(error).__name__[:60], text]
 
     def take(self, head, arrays):

@@ -391,7 +391,7 @@ ENVIRONMENT |= dict.fromkeys(
 ENVIRONMENT |= {"MPLBACKEND": "agg", "PLOTLY_RENDERER": "json"}
 INSIDE = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp/home", "TMPDIR": "/tmp", "LANG": "C.UTF-8"}
 INSIDE |= {"MPLCONFIGDIR": "/tmp/matplotlib", "NUMBA_CACHE_DIR": "/tmp/numba"}
-INSIDE |= {"USER": "student", "LOGNAME": "student"}
+INSIDE |= {"USER": "student", "LOGNAME": "student", "PIP_NO_INDEX": "1"}
 CONFINED = """--die-with-parent --new-session --unshare-pid --unshare-ipc --unshare-net --unshare-uts
     --unshare-cgroup-try --hostname dolphins --clearenv"""
 # Root becomes nobody inside, and is then held to limits as any user is.

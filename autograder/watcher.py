@@ -25,7 +25,7 @@ LONGEST, SOONEST = 0.1, 0.002  # seconds from look to look
 FASTEST = 4 * 2**30  # bytes that a core can fill in a second; measured: 1 to 3
 WAITING = 2**19  # bytes: two socket buffers of Linux's default size, 208 KB
 MAPPING = 2048  # bytes: the mapping itself, and a link to each ancestor that it was forked from
-COUNTING, STILL = 0.01, 0.25  # seconds of this thread for counting mappings, and shared memory to the page
+COUNTING, STILL = 0.01, 1.0  # seconds of this thread for counting mappings, and shared memory to the page
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MOST = 10_000  # processes that are looked for
 
