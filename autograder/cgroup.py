@@ -127,19 +127,18 @@ def folder_of(pid, proc="/proc"):
 
 def opened(folder):
     """Makes a group one that bounds groups below it, its members moved into a leaf. -> folder, or None"""
-    try:
-        with contextlib.suppress(OSError):
-            _enable(folder, {"cpu"} & _words(folder / "cgroup.controllers") | NEEDED)
-        if not _words(folder / "cgroup.subtree_control") >= NEEDED:
+    with contextlib.suppress(OSError):
+        for _ in range(5):  # while some move, others may be born
+            with contextlib.suppress(OSError):
+                _enable(folder, {"cpu"} & _words(folder / "cgroup.controllers") | NEEDED)
+            if _words(folder / "cgroup.subtree_control") >= NEEDED:
+                _sweep(folder)
+                return folder
             (folder / LEAF).mkdir(exist_ok=True)
             for pid in (folder / "cgroup.procs").read_text().split():
                 with contextlib.suppress(ProcessLookupError):
                     (folder / LEAF / "cgroup.procs").write_text(pid)
-            _enable(folder, {"cpu"} & _words(folder / "cgroup.controllers") | NEEDED)
-        _sweep(folder)
-        return folder
-    except OSError:
-        return None
+    return None
 
 
 def _enable(folder, names):

@@ -46,6 +46,7 @@ DTYPES = {"float32", "float64", "float16", "int64", "int32", "int16", "int8", "u
 HELLO = b"pid "  # comes first on a session's socket, with a handle on its first process
 GO = b"g"  # answers it, once the grader holds and bounds that process
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError)
+MOST_FILES = 96  # open ones of a process: what waits in pipes and sockets no limit counts
 MOST_HEADER = 8 * 2**20  # bytes; pictures are in it
 
 
@@ -187,7 +188,7 @@ def _set_limits(limits, processes):
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: int(limits["total_seconds"]),
         resource.RLIMIT_FSIZE: limits["file_mb"] * 2**20,
-        resource.RLIMIT_NOFILE: 96,  # what waits in sockets and pipes is counted nowhere else
+        resource.RLIMIT_NOFILE: MOST_FILES,
         resource.RLIMIT_DATA: _has_already("VmData:") + memory,
         resource.RLIMIT_AS: _has_already("VmSize:") + 2 * memory,  # else page tables alone fill the machine
         resource.RLIMIT_MSGQUEUE: 0,
@@ -253,9 +254,7 @@ _REFUSED = {
 # The same numbers everywhere: io_uring, open_tree to fspick, pidfd_getfd, process_madvise, mount_setattr,
 # quotactl_fd, landlock, memfd_secret, set_mempolicy_home_node, statmount, listmount.
 _NEWER = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 444, 445, 446, 447, 450, 457, 458)
-_NEWEST = (
-    462  # mseal, of Linux 6.10. What came later is as if it were not there: nobody has thought it through
-)
+_NEWEST = 462  # mseal, of Linux 6.10; what came later nobody has thought through: as if it were not there
 _LOOKED_AT = {  # by their arguments; arch: the number by which the kernel names the machine
     "arch": (0xC000003E, 0xC00000B7), "clone": (56, 220), "clone3": (435, 435), "ioctl": (16, 29),
     "mmap": (9, 222), "socket": (41, 198), "socketpair": (53, 199), "fcntl": (72, 25), "prctl": (157, 167),

@@ -21,6 +21,8 @@ import threading
 import time
 from pathlib import Path
 
+from .inside_sandbox import MOST_FILES
+
 LONGEST, SOONEST = 0.1, 0.002  # seconds from look to look
 FASTEST = 4 * 2**30  # bytes that a core can fill in a second; measured: 1 to 3
 WAITING = 2**19  # bytes: two socket buffers of Linux's default size, 208 KB
@@ -142,7 +144,7 @@ def _open_files(pid):
     except FileNotFoundError:
         return 0
     except OSError:
-        return 96
+        return MOST_FILES
 
 
 def _shared_once(pids):
