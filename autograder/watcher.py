@@ -27,7 +27,7 @@ LONGEST, SOONEST = 0.1, 0.002  # seconds from look to look
 FASTEST = 4 * 2**30  # bytes that a core can fill in a second; measured: 1 to 3
 WAITING = 2**19  # bytes: two socket buffers of Linux's default size, 208 KB
 MAPPING = 2048  # bytes: the mapping itself, and a link to each ancestor that it was forked from
-COUNTING, STILL = 0.01, 1.0  # seconds of this thread for counting mappings, and shared memory to the page
+COUNTING, STILL = 0.005, 1.0  # seconds of this thread for counting mappings, and shared memory to the page
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MOST = 10_000  # processes that are looked for
 
@@ -80,13 +80,32 @@ class Watcher(threading.Thread):
         if other <= self.limit < other + total:
             total = min(total, self.since_exact(own))
         if other <= self.limit < other + total:
-            faults = {pid: _faults(pid) for pid in pids}  # before it, for it takes time
-            self.exact = _shared_once(pids), faults
-            total = min(total, self.exact[0])
+            total = self.count_exactly()
         return total + other
 
+    def count_exactly(self):
+        """Bytes that processes use, what they share counted once; infinite where finding that takes too long.
+
+        They are stopped for it, for while this goes on nobody sees how their memory grows.
+        """
+        end, pids = time.thread_time() + STILL, []
+        while new := [pid for pid in family(self.pid)[self.confined :] if pid not in pids]:
+            if time.thread_time() > end:
+                return float("inf")
+            _send(signal.SIGSTOP, new)  # until none was born meanwhile
+            pids += new
+        faults, total = {pid: _faults(pid) for pid in pids}, 0
+        for pid in pids:
+            exact = _own_bytes(pid, "smaps_rollup", ("Pss_Anon:", "SwapPss:"))
+            total += exact + _own_bytes(pid, kinds=("VmPTE:",)) if exact else _own_bytes(pid)
+            if total > self.limit or time.thread_time() > end:
+                return float("inf")
+        self.exact = total, faults
+        _send(signal.SIGCONT, pids)
+        return total
+
     def since_exact(self, own):
-        """Bytes that processes can have by now. own: {process: bytes, shared ones with each}"""
+        """Bytes that processes can have by now. own: {process: bytes, shared ones counted with each}"""
         if self.exact is None:
             return float("inf")
         total, before = self.exact
@@ -145,22 +164,6 @@ def _open_files(pid):
         return 0
     except OSError:
         return MOST_FILES
-
-
-def _shared_once(pids):
-    """Bytes that processes use, what they share counted once; infinite where finding that takes too long.
-
-    They are stopped for it, for while this goes on nobody sees how their memory grows.
-    """
-    end, total = time.thread_time() + STILL, 0
-    _send(signal.SIGSTOP, pids)
-    for pid in pids:
-        exact = _own_bytes(pid, "smaps_rollup", ("Pss_Anon:", "SwapPss:"))
-        total += exact + _own_bytes(pid, kinds=("VmPTE:",)) if exact else _own_bytes(pid)
-        if time.thread_time() > end:
-            return float("inf")
-    _send(signal.SIGCONT, pids)
-    return total
 
 
 def _send(number, pids):
