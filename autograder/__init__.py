@@ -9,7 +9,8 @@ The modules in the order in which a class goes through them:
     boundary                a process of its own, in which students' files are read
     repair                  a submitted notebook against the released one
     preparation             what of it runs, found before any of it does
-    sandbox                 runs student code confined; inside_sandbox is the program in it
+    sandbox                 runs student code confined; inside_sandbox is the program in it. Memory is bounded
+                            by cgroup (the kernel does it) or watcher (it is looked at from outside)
     questions               what an exercise asks in there: the checks without what they know
     judge                   decides outside of it, from hidden cases and the reference
     worker                  grades one submission: these three, as one task

@@ -103,7 +103,7 @@ class Lesson:
         self.likeness = {key: Likeness(stubs.get(key, "")) for key in self.exercises}
         self.waiting = {submission.student for submission in records.submissions_of(course, name)}
         self.rows, self.look, self.mistakes, self.texts = [], [], collections.Counter(), {}
-        self.unconfined = 0
+        self.unconfined, self.bounds = 0, collections.Counter()
 
     def called(self, student):
         """A student's name, else the id."""
@@ -120,6 +120,7 @@ class Lesson:
         given, comments: {exercise: points, text by hand}; late: whether it was handed in late.
         """
         self.unconfined += record.get("sandbox") == "none"
+        self.bounds[record.get("bounds")] += 1
         student, seconds = record["student"], record.get("seconds", 0.0)
         self.waiting.discard(student)
         exercises = [self.add_exercise(key, record, given, comments) for key in self.exercises]

@@ -19,6 +19,7 @@ of arrays; no pickles.
 import base64
 import contextlib
 import ctypes
+import errno
 import functools
 import gc
 import importlib
@@ -32,6 +33,7 @@ import resource
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -44,7 +46,9 @@ HEAD = struct.Struct("<4sII")  # magic, bytes of the header, bytes of the arrays
 MAGIC = b"dlp1"
 DTYPES = {"float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"}
 HELLO = b"pid "  # comes first on a session's socket, with a handle on its first process
+GO = b"g"  # answers it, once the grader holds and bounds that process
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError)
+MOST_FILES = 96  # open ones of a process: what waits in pipes and sockets no limit counts
 MOST_HEADER = 8 * 2**20  # bytes; pictures are in it
 
 
@@ -132,6 +136,7 @@ NEW_NS, NEW_CGROUP, NEW_UTS, NEW_IPC = 0x20000, 0x02000000, 0x4000000, 0x8000000
 NEW_USER, NEW_PID, NEW_NET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 4, 24, 38, 22
+PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE = 41, 67
 
 
 def _check(result, what):
@@ -163,7 +168,8 @@ def _private_folders(settings):
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
     # A Python that lies below /tmp must stay.
     pythons = {path: os.open(path, os.O_PATH) for path in settings["below_tmp"]}
-    _mount_tmpfs("/tmp", 0, f"size={settings['limits']['disk_mb']}m,nr_inodes=20000,mode=1777")
+    size = f"size={settings['limits']['disk_mb']}m"
+    _mount_tmpfs("/tmp", 0, f"{size},huge=never,nr_inodes=20000,mode=1777")
     for path, handle in pythons.items():
         os.makedirs(path)
         _mount(f"/proc/self/fd/{handle}", path, None, MS_BIND)
@@ -171,27 +177,28 @@ def _private_folders(settings):
     for folder in ("/tmp/home", "/tmp/work"):
         os.mkdir(folder)
     _mount("/tmp/work", settings["course"] + "/notebooks", None, MS_BIND)
-    _mount_tmpfs("/dev/shm", MS_NOEXEC, "size=16m,nr_inodes=1000,mode=1777")
+    _mount_tmpfs("/dev/shm", MS_NOEXEC, "size=16m,huge=never,nr_inodes=1000,mode=1777")
     _mount_tmpfs("/dev/pts", MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=2")
     _mount("/dev/null", "/dev/zero", None, MS_BIND)  # mapped, it would be memory that no limit counts
     _mount_tmpfs("/proc", MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=2")
 
 
 def _set_limits(limits, processes):
-    """Limits of each process; what all of them together use is watched from outside."""
+    """Limits of each process; what all of them together use is bounded from outside."""
     memory = limits["memory_mb"] * 2**20
     most = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: int(limits["total_seconds"]),
         resource.RLIMIT_FSIZE: limits["file_mb"] * 2**20,
-        resource.RLIMIT_NOFILE: 96,  # what waits in sockets and pipes is counted nowhere else
+        resource.RLIMIT_NOFILE: MOST_FILES,
         resource.RLIMIT_DATA: _has_already("VmData:") + memory,
         resource.RLIMIT_AS: _has_already("VmSize:") + 2 * memory,  # else page tables alone fill the machine
-        resource.RLIMIT_MEMLOCK: 2**16,
         resource.RLIMIT_MSGQUEUE: 0,
     }
     if processes:  # counted within the namespace; outside of one they would be the user's
         most[resource.RLIMIT_NPROC] = limits["processes"]
+        most[resource.RLIMIT_SIGPENDING] = 1024  # timers count here too
+        most[resource.RLIMIT_MEMLOCK] = 0
     for which, value in most.items():
         hard = resource.getrlimit(which)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -219,11 +226,15 @@ def _give_up_rights():
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     header = struct.pack("=II", 0x20080522, 0)
     _check(libc.capset(header, bytes(24)), "capset")
+    # Of a huge page a process can give back all but 4 KB, and still keep the whole of it.
+    _check(libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), "prctl")
 
 
-# System calls that nobody's solution needs: new namespaces and mounts, other processes' memory, memory and
-# keys that no limit counts, sessions (each has its own share of the processor), interfaces of the kernel with
-# a history of holes. Numbers: linux/arch/x86/entry/syscalls/syscall_64.tbl; asm-generic/unistd.h
+# System calls that nobody's solution needs: new namespaces and mounts, other processes' memory, sessions
+# (each has its own share of the processor), interfaces of the kernel with a history of holes; and those by
+# which the kernel keeps what no limit counts: pages in pipes and sockets that no mapping has any more, open
+# files on their way to somebody, sockets with names (many may write to one), keys, attributes, rules,
+# watches, policies of memory. Numbers: linux/arch/x86/entry/syscalls/syscall_64.tbl; asm-generic/unistd.h
 _MACHINES = ("x86_64", "aarch64")
 _REFUSED = {
     "ptrace": (101, 117), "shmget": (29, 194), "syslog": (103, 116), "setsid": (112, 157),
@@ -235,19 +246,31 @@ _REFUSED = {
     "kexec_file_load": (320, 294), "bpf": (321, 280), "userfaultfd": (323, 282), "acct": (163, 89),
     "quotactl": (179, 60), "kcmp": (312, 272), "mq_open": (240, 180), "msgget": (68, 186),
     "semget": (64, 190), "modify_ldt": (154, None), "io_setup": (206, 0),
+    "vmsplice": (278, 75), "splice": (275, 76), "tee": (276, 77), "sendfile": (40, 71),
+    "sendmsg": (46, 211), "sendmmsg": (307, 269), "bind": (49, 200), "listen": (50, 201),
+    "connect": (42, 203), "setsockopt": (54, 208), "setxattr": (188, 5), "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7), "inotify_init": (253, None), "inotify_init1": (294, 26), "mbind": (237, 235),
+    "set_mempolicy": (238, 237), "migrate_pages": (256, 238), "move_pages": (279, 239),
+    "remap_file_pages": (216, 234), "seccomp": (317, 277),
 }  # fmt: skip
-# io_uring_setup, open_tree, ... : the same numbers everywhere.
-_NEWER = (425, 428, 429, 430, 431, 432, 433, 438, 442, 443, 447, 457, 458)
+# The same numbers everywhere: io_uring, open_tree to fspick, pidfd_getfd, process_madvise, mount_setattr,
+# quotactl_fd, landlock, memfd_secret, set_mempolicy_home_node, statmount, listmount.
+_NEWER = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 444, 445, 446, 447, 450, 457, 458)
+_NEWEST = 462  # mseal, of Linux 6.10; what came later nobody has thought through: as if it were not there
 _LOOKED_AT = {  # by their arguments; arch: the number by which the kernel names the machine
     "arch": (0xC000003E, 0xC00000B7), "clone": (56, 220), "clone3": (435, 435), "ioctl": (16, 29),
-    "mmap": (9, 222), "socket": (41, 198), "socketpair": (53, 199), "setsockopt": (54, 208),
+    "mmap": (9, 222), "socket": (41, 198), "socketpair": (53, 199), "fcntl": (72, 25), "prctl": (157, 167),
+    "madvise": (28, 233),
 }  # fmt: skip
 NAMESPACES = NEW_NS | NEW_CGROUP | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET
 TIOCSTI = 0x5412  # puts characters into the terminal that the grader was started from
 SHARED_ANONYMOUS = 0x21  # mmap's: memory that belongs to nobody's count once it is unmapped
+HUGE = 0x40000  # mmap's: pages of another pool, in nobody's count
+KEPT = (6, 7, 37, 38, 1031)  # fcntl's: locks, of which a file may have any number; F_SETPIPE_SZ
+SETTINGS = (PR_SET_SECCOMP, PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE)  # prctl's
+MERGEABLE = (12,)  # madvise's
 # Of sockets: within the machine, IPv4, IPv6; others are no part of the network namespace.
 FAMILIES = (1, 2, 10)
-BUFFERS = (7, 8, 32, 33)  # setsockopt's SO_SNDBUF, SO_RCVBUF and kin
 
 LOAD, AND, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06  # of BPF
 ALLOW, KILL, PERMISSION, NOT_THERE = 0x7FFF0000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38  # of seccomp
@@ -276,27 +299,34 @@ def _rules(refused, known):
 
     rules = [_op(LOAD, 4), _op(EQUAL, known["arch"], 1, 0), _op(RETURN, KILL)]
     rules += [_op(LOAD, 0), _op(AT_LEAST, 0x40000000, 0, 1), _op(RETURN, KILL)]  # x86's other numbering
+    rules += [_op(AT_LEAST, _NEWEST + 1, 0, 1), _op(RETURN, NOT_THERE)]
     rules += when("clone3", _op(RETURN, NOT_THERE))  # its flags cannot be seen: clone, then
-    for number in sorted({*refused, *_NEWER}):
+    for number in sorted(refused):
         rules += [_op(EQUAL, number, 0, 1), refuse]
     rules += when("clone", argument(0), _op(ANY_BIT, NAMESPACES, 0, 1), refuse, allow)
     rules += when("ioctl", argument(1), _op(EQUAL, TIOCSTI, 0, 1), refuse, allow)
     shared = [_op(AND, SHARED_ANONYMOUS), _op(EQUAL, SHARED_ANONYMOUS, 0, 1)]
-    rules += when("mmap", argument(3), *shared, refuse, allow)
+    huge = [_op(ANY_BIT, HUGE, 0, 1), refuse]
+    rules += when("mmap", argument(3), *huge, *shared, refuse, allow)
     for name in ("socket", "socketpair"):
         rules += when(name, argument(0), *_any_of(FAMILIES), refuse, allow)
-    rules += when("setsockopt", argument(2), *_any_of(BUFFERS), allow, refuse)
+    for name, n, values in (("fcntl", 1, KEPT), ("prctl", 0, SETTINGS), ("madvise", 2, MERGEABLE)):
+        rules += when(name, argument(n), *_any_of(values), allow, refuse)
     return [*rules, allow]
+
+
+def _rules_of(column):
+    """The filter for a machine of `_MACHINES`. -> (numbers that it refuses, {name: number}, instructions)"""
+    refused = {numbers[column] for numbers in _REFUSED.values() if numbers[column] is not None} | {*_NEWER}
+    known = {name: numbers[column] for name, numbers in _LOOKED_AT.items()}
+    return refused, known, _rules(refused, known)
 
 
 def _filter_system_calls():
     """Installs a seccomp filter. Raises OSError where this machine has none that is known here."""
     if platform.machine() not in _MACHINES:
         raise OSError(f"no list of system calls for {platform.machine()}")
-    column = _MACHINES.index(platform.machine())
-    refused = [numbers[column] for numbers in _REFUSED.values() if numbers[column] is not None]
-    known = {name: numbers[column] for name, numbers in _LOOKED_AT.items()}
-    rules = _rules(refused, known)
+    _, _, rules = _rules_of(_MACHINES.index(platform.machine()))
     code = ctypes.create_string_buffer(b"".join(rules))
     header = struct.pack("@HP", len(rules), ctypes.addressof(code))
     _check(libc.prctl(PR_SET_SECCOMP, 2, ctypes.c_char_p(header), 0, 0), "seccomp")
@@ -419,13 +449,12 @@ def _open_session(session, settings):
         _private_folders(settings)
     else:
         os.setsid()
-    ready, go = os.pipe()
     init = os.fork()
     if init:
         socket.send_fds(session, [HELLO], [os.pidfd_open(init)])
-        os.write(go, b"g")
         return
-    os.read(ready, 1)  # nothing is sent before the grader holds a handle on this process
+    if session.recv(len(GO)) != GO:
+        os._exit(0)
     os.setsid()
     if settings["confined"]:
         # The first process of a namespace has odd rules for signals: not for students.
@@ -475,6 +504,35 @@ def serve(session, settings):
         send(session, {"ticket": head["ticket"], "devices": runner.here.advice, **answer}, outputs)
 
 
+ELSEWHERE = "Where your notebook is graded,"
+_READ_ONLY = f"{ELSEWHERE} only the notebook's own folder and /tmp can be written."
+_NO_NETWORK = f"{ELSEWHERE} there is no network."
+_FORBIDDEN = {  # what an error means that nobody who wrote the notebook at home has ever seen
+    errno.EPERM: f"{ELSEWHERE} this is not allowed.",
+    errno.EACCES: _READ_ONLY,
+    errno.EROFS: _READ_ONLY,
+    errno.ENOSPC: f"{ELSEWHERE} there is less room for files.",
+    errno.EFBIG: f"{ELSEWHERE} there is less room for files.",
+    errno.EAGAIN: f"{ELSEWHERE} there may be fewer processes and threads at a time.",
+    errno.ENETUNREACH: _NO_NETWORK,
+    socket.EAI_AGAIN: _NO_NETWORK,
+    socket.EAI_NONAME: _NO_NETWORK,
+}
+_NO_COMMAND = f"It failed. {ELSEWHERE} there is no network, and nothing can be installed."
+
+
+def _meaning(error):
+    """What an error, or what it came from, means in a sandbox; None where that is what it means anywhere."""
+    for _ in range(8):  # it may be one of a circle
+        code = error.errno if isinstance(error, OSError) else None
+        if code in _FORBIDDEN:
+            return _FORBIDDEN[code]
+        reason = getattr(error, "reason", None)  # urllib's
+        error = reason if isinstance(reason, OSError) else error.__cause__ or error.__context__
+        if error is None:
+            return None
+
+
 class Runner:
     """Runs cells and calls functions for one submission."""
 
@@ -491,12 +549,22 @@ class Runner:
         self.shell.showtraceback = self.shell.showsyntaxerror = lambda *_, **__: None
         self.given = {}  # exercise -> the functions as they were at its check
         self.exercises = {}  # exercise -> what it asks, once that was heard
+        self.failed = []  # of the commands (!pip ...) of a cell
+        if settings["confined"]:
+            self.shell.system = self.system
+
+    def system(self, command):
+        """A command of a cell. IPython's own way wants a terminal, and there is none."""
+        command = self.shell.var_expand(command, depth=1)
+        code = self.shell.user_ns["_exit_code"] = subprocess.call(command, shell=True)
+        if code:
+            self.failed.append(command)
 
     def run(self, head, arrays):
         """Runs a cell as a notebook would. -> what went wrong, and the pictures"""
         from IPython.utils.capture import capture_output
 
-        core, pictures = self.checks.core, []
+        core, pictures, self.failed = self.checks.core, [], []
         try:
             with capture_output() as captured:
                 sys.stdout, sys.stderr = core.Printed(keep=0), core.Printed(keep=0)
@@ -515,6 +583,8 @@ class Runner:
         if error is not None:
             self.here.note_error(error)
         said = None if error is None else self.words_of(error, head["seconds"])
+        if said is None and self.failed:
+            said = [f"!{self.failed[0]}"[:60], _NO_COMMAND]
         return {"error": said, "pictures": pictures}, None
 
     def words_of(self, error, seconds):
@@ -523,7 +593,9 @@ class Runner:
             return ["TooLong", f"stopped after {seconds:g} s"]
         text = ""
         with contextlib.suppress(Exception):
-            text = " ".join(str(error).split())[:300]
+            text = " ".join(str(error).split())[:200]
+            if self.settings["confined"] and (meaning := _meaning(error)):
+                text = f"{text}. {meaning}"
         return [type(error).__name__[:60], text]
 
     def take(self, head, arrays):

@@ -35,7 +35,7 @@ from lessons.build import ROOT, STUDENT, lesson_names
 
 GRADING = "grading"
 # Modules on which a grade depends.
-DECIDING = ("inside_sandbox", "judge", "preparation", "questions", "repair", "sandbox")
+DECIDING = """cgroup inside_sandbox judge preparation questions repair sandbox watcher""".split()
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MOST_PICTURE = 600_000  # characters of a picture in base64
 WIDEST = 4000  # pixels of a picture

@@ -10,14 +10,18 @@ What a submission finds: no network; Python and the system's libraries, read-onl
 and its own folder, of bounded size, which nobody sees afterwards; no other process; no right; the limits of
 `Limits`. This is the side that is trusted; inside_sandbox.py does the inner half.
 
-Its memory is watched from here, for no limit of a process counts what all of them use. Whatever goes wrong
-with a session ends it, with all that it started: `Lost` says why.
+What all its processes use together the kernel bounds, where it offers that (cgroup.py), else it is watched
+from here (watcher.py). Sandboxes share no user: if root grades, each has a number of its own, `NOBODIES`;
+else each session has a user namespace of its own, in which the kernel counts its processes and signals, and
+what is counted for the user all the same (files on their way, inotify, room in pipes) is refused, or only
+makes pipes smaller. Whatever goes wrong with a session ends it, with all that it started: `Lost` says why.
 """
 
 import contextlib
 import json
 import os
 import platform
+import pwd
 import secrets
 import select
 import shutil
@@ -26,7 +30,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,13 +40,14 @@ from course_lib.check import core
 from course_lib.errors import CourseError
 from lessons.build import ROOT
 
+from . import cgroup, questions
 from . import inside_sandbox as inside
-from . import questions
 from .records import MOST_PICTURE, is_png
+from .watcher import Watcher, family
 
 COURSE = "/course"  # where the bundle lies inside
 PROGRAM = "/inside_sandbox.py"  # where the program lies inside
-NOBODY = 64001  # the user's number inside, if root grades: no account has it
+NOBODIES = range(64001, 64513)  # the user's number inside, if root grades: one that no account has
 START = 300.0  # seconds until a warm process must be ready
 OUR_PACKAGES = ("autograder", "course_lib", "dolphins", "lessons", "solutions")
 
@@ -84,13 +88,18 @@ class Sandbox:
     """A warm process in which submissions are run, one at a time. Used in a `with`.
 
     kind: "bwrap", or "none" for no confinement at all; bundle: folder of the course as students have it.
+    bounds, once it was started: "cgroup" or "watcher", by which memory is bounded.
     """
 
     def __init__(self, kind, bundle, limits=Limits(), warm=True):
         if kind not in ("bwrap", "none"):
             raise CourseError(f"There is no sandbox {kind!r}; there are bwrap and none.")
         self.kind, self.bundle, self.limits, self.warm = kind, Path(bundle).resolve(), limits, warm
-        self.process = self.control = self.scratch = None
+        self.process = self.control = self.scratch = self.home = self.number = None
+
+    @property
+    def bounds(self):
+        return "watcher" if self.home is None else "cgroup"
 
     def __enter__(self):
         self.start()
@@ -104,27 +113,31 @@ class Sandbox:
         self.control, theirs = socket.socketpair()
         confined = self.kind == "bwrap"
         self.scratch = tempfile.mkdtemp(prefix="dolphins-sandbox-")
-        number = theirs.fileno()
+        if confined and os.geteuid() == 0:
+            self.number = _Number()
         settings = {
             "confined": confined,
-            "user": NOBODY if confined and os.geteuid() == 0 else None,
+            "user": self.number and self.number.value,
             "warm": self.warm,
             "course": COURSE if confined else str(self.bundle),
             "scratch": self.scratch,
             "limits": asdict(self.limits),
             "below_tmp": [path for path in python_folders() if _below(path, "/tmp")],
         }
+        self.home, scope = (cgroup.home(), []) if confined else (None, [])
         if confined:
-            environment = ENVIRONMENT | INSIDE
-            command = [*_bubblewrap(self.bundle, environment), "--", sys.executable, "-I", PROGRAM]
+            scope = [] if self.home else cgroup.scope()
+            environment = os.environ  # of bubblewrap and systemd-run
+            confine = [*scope, *_bubblewrap(self.bundle, ENVIRONMENT | INSIDE), "--"]
+            command = [*confine, sys.executable, "-I", PROGRAM]
         else:
             environment = ENVIRONMENT | os.environ | {"HOME": self.scratch, "MPLCONFIGDIR": self.scratch}
             command = [sys.executable, "-I", inside.__file__]
-        command += [str(number), json.dumps(settings)]
+        command += [str(theirs.fileno()), json.dumps(settings)]
         self.log = tempfile.TemporaryFile()
         streams = {"stdin": subprocess.DEVNULL, "stdout": self.log, "stderr": self.log}
         self.process = subprocess.Popen(
-            command, pass_fds=[number], env=environment, start_new_session=True, **streams
+            command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True, **streams
         )
         theirs.close()
         try:
@@ -138,6 +151,8 @@ class Sandbox:
             said = answer[0].get("fault") if answer else self.said()
             self.stop()
             raise CourseError(f"The sandbox ({self.kind}) did not start: {said}")
+        if scope and (folder := cgroup.folder_of(self.process.pid)):
+            self.home = cgroup.opened(folder)
 
     def said(self):
         """The last that the warm process wrote."""
@@ -159,6 +174,9 @@ class Sandbox:
         if self.scratch is not None:
             shutil.rmtree(self.scratch, ignore_errors=True)
             self.scratch = None
+        if self.number is not None:
+            self.number.close()
+            self.number = None
 
     def open(self, until=None):
         """A fork of the warm process for one submission. -> Session
@@ -178,6 +196,44 @@ class Sandbox:
                 self.stop()
                 self.start()
 
+    def bound(self, session):
+        """What bounds a session from now on: its control group, else a watcher."""
+        if self.home is not None:
+            with contextlib.suppress(OSError):
+                group = cgroup.Group(self.home, self.limits)
+                try:
+                    group.take(session.pid)
+                    return group
+                except OSError:
+                    group.close()
+                    raise
+            self.home = None
+        return Watcher(session.pid, self.limits, session.confined, session.kill)
+
+
+class _Number:
+    """A user's number for a sandbox, which no account and no other sandbox of this machine has.
+
+    The lock is a name for a socket: the kernel gives it once, and takes it back when its process ends.
+    """
+
+    def __init__(self):
+        for self.value in NOBODIES:
+            self.lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                self.lock.bind(f"\0dolphins-sandbox-{self.value}")
+                pwd.getpwuid(self.value)
+            except KeyError:
+                return
+            except OSError:
+                pass
+            self.lock.close()
+        raise CourseError(f"""All user numbers from {NOBODIES[0]} to {NOBODIES[-1]} are taken, by accounts or
+            by sandboxes that run here. Grade with fewer workers at once.""")
+
+    def close(self):
+        self.lock.close()
+
 
 class Session:
     """One submission inside.
@@ -187,10 +243,9 @@ class Session:
 
     def __init__(self, sock, sandbox, until=None):
         self.sock, self.limits, self.confined = sock, sandbox.limits, sandbox.kind == "bwrap"
-        self.pidfd, self.why, self.closing = None, None, threading.Event()
+        self.pidfd, self.bounds = None, None
         self.devices = ""  # what is said of lines that ask for a GPU
         self.heard = set()  # exercises whose questions it was told
-        self.watcher = threading.Thread(target=self.watch, daemon=True)
         start = time.monotonic() + START
         try:
             sock.settimeout(START)
@@ -198,6 +253,8 @@ class Session:
             if hello == inside.HELLO:  # else it is a message that says what failed
                 self.pidfd = socket.recv_fds(sock, len(inside.HELLO), 1)[1][0]
                 self.pid = _pid_of(self.pidfd)
+                self.bounds = sandbox.bound(self)
+                sock.sendall(inside.GO)
             answer = inside.receive(sock, 0, start)
             if answer is None or "open" not in answer[0]:
                 raise Lost(answer[0].get("fault", "it did not open") if answer else "it ended at once")
@@ -205,15 +262,6 @@ class Session:
             self.close()
             raise
         self.until = min(until or float("inf"), time.monotonic() + self.limits.total_seconds)
-        self.watcher.start()
-
-    def watch(self):
-        """Ends the session when it uses too much memory, whatever its process and the judge are doing."""
-        while not self.closing.wait(0.05):
-            if _memory_mb(self.pid, self.limits.memory_mb) > self.limits.memory_mb:
-                self.why = f"it used more than {self.limits.memory_mb} MB of memory"
-                self.kill()
-                return
 
     def __enter__(self):
         return self
@@ -223,13 +271,12 @@ class Session:
 
     def close(self):
         """Ends it and everything that it started."""
-        self.closing.set()
         if self.pidfd is not None:
-            if self.watcher.ident is not None:  # it was started
-                self.watcher.join()
             self.kill()
             # Readable once it is gone, and with it its whole namespace.
             select.select([self.pidfd], [], [], 10.0)
+            if self.bounds is not None:
+                self.bounds.close()
             os.close(self.pidfd)
             self.pidfd = None
         self.sock.close()
@@ -318,8 +365,10 @@ class Session:
 
     def lose(self, why):
         """Ends the session, and says why."""
+        if self.bounds is not None and self.bounds.exceeded:
+            why = f"it used more than {self.limits.memory_mb} MB of memory"
         self.close()
-        raise Lost(self.why or why)
+        raise Lost(why)
 
 
 def _as_arrays(tensors):
@@ -340,49 +389,12 @@ def text_of(value, index, most):
     return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most]).split())[:most]
 
 
-# --- processes and their memory, seen from outside
-
-
 def _pid_of(pidfd):
     """The number that a process has here."""
     for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():
         if line.startswith("Pid:"):
             return int(line.split()[1])
     raise Lost("its process cannot be seen from here")
-
-
-def family(pid):
-    """A process and all below it. -> list of pid"""
-    found, queue = [], [pid]
-    while queue and len(found) < 10_000:
-        one = queue.pop()
-        found.append(one)
-        with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{one}/task"):
-                with contextlib.suppress(OSError), open(f"/proc/{one}/task/{task}/children") as file:
-                    queue += [int(child) for child in file.read().split()]
-    return found
-
-
-def _memory_mb(pid, enough):
-    """What a process and all below it use of memory, in MB.
-
-    Where even the sum that counts shared pages many times is below `enough`, it is that sum, which costs less
-    to find.
-    """
-    pids, page = family(pid), os.sysconf("SC_PAGE_SIZE")
-    total = 0
-    for one in pids:
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * page
-    if total <= enough * 2**20:
-        return total / 2**20
-    total = 0
-    for one in pids:
-        with contextlib.suppress(OSError, ValueError, StopIteration):
-            lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
-            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
-    return total / 2**20
 
 
 # --- bubblewrap
@@ -394,10 +406,10 @@ ENVIRONMENT |= dict.fromkeys(
 ENVIRONMENT |= {"MPLBACKEND": "agg", "PLOTLY_RENDERER": "json"}
 INSIDE = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp/home", "TMPDIR": "/tmp", "LANG": "C.UTF-8"}
 INSIDE |= {"MPLCONFIGDIR": "/tmp/matplotlib", "NUMBA_CACHE_DIR": "/tmp/numba"}
-INSIDE |= {"USER": "student", "LOGNAME": "student"}
+INSIDE |= {"USER": "student", "LOGNAME": "student", "PIP_NO_INDEX": "1"}
 CONFINED = """--die-with-parent --new-session --unshare-pid --unshare-ipc --unshare-net --unshare-uts
     --unshare-cgroup-try --hostname dolphins --clearenv"""
-# Root becomes NOBODY inside, and is then held to limits as any user is.
+# Root becomes nobody inside, and is then held to limits as any user is.
 AS_ROOT = "--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID"
 AT_LAST = "--proc /proc --dev /dev --chdir /tmp --remount-ro /dev --remount-ro /"
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -457,22 +469,24 @@ def _below(path, *folders):
 
 
 def sandbox_problem():
-    """Why bubblewrap cannot confine here, in a sentence; None where it can.
+    """Why bubblewrap cannot confine here, in a sentence; None where it can."""
+    return tried_out()[0]
 
-    It is tried, which takes a second.
-    """
+
+def tried_out():
+    """Tries to confine, which takes a second. -> (None or why not, "cgroup" or "watcher" where it works)"""
     if sys.platform != "linux":
-        return f"bubblewrap is for Linux, and this is {platform.system()}."
+        return f"bubblewrap is for Linux, and this is {platform.system()}.", None
     if shutil.which("bwrap") is None:
-        return "bubblewrap is not installed (Debian, Ubuntu: sudo apt install bubblewrap)."
+        return "bubblewrap is not installed (Debian, Ubuntu: sudo apt install bubblewrap).", None
     with tempfile.TemporaryDirectory() as bundle:
         os.chmod(bundle, 0o755)
         (Path(bundle) / "notebooks").mkdir()
         try:
             with Sandbox("bwrap", bundle, warm=False) as sandbox, sandbox.open():
-                return None
+                return None, sandbox.bounds
         except CourseError as error:
-            return f"{error}{_hint()}"
+            return f"{error}{_hint()}", None
 
 
 def _hint():

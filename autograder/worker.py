@@ -74,6 +74,7 @@ def grade_submission(text, assignment, release, seed, sandbox):
         raise
     record |= {"repairs": prepared.repairs, "borrowed": prepared.borrowed + record["borrowed"]}
     record |= {"solution_text": prepared.solutions, "seconds": round(time.perf_counter() - start, 3)}
+    record["bounds"] = confined.bounds
     try:
         return record, look(with_outputs, prepared.notebook, record, release)
     except CourseError as error:

@@ -122,11 +122,17 @@ def _pack(pack):
 def _sandbox():
     if version_of("torch") is None:
         return Finding("sandbox", *UNKNOWN)
-    from autograder.sandbox import sandbox_problem
+    from autograder.sandbox import tried_out
 
-    if problem := sandbox_problem():
+    problem, bounds = tried_out()
+    if problem:
         return Finding("sandbox", "none", f"`dolphins grade` refuses: {problem}")
-    return Finding("sandbox", "bubblewrap works", "students' code can be graded confined")
+    bounded = {
+        "cgroup": "the kernel bounds its memory",
+        "watcher": "the grader watches its memory, for no control group (cgroup v2) can be made here",
+    }
+    meaning = f"students' code can be graded confined; {bounded[bounds]}"
+    return Finding("sandbox", f"bubblewrap works, with a {bounds}", meaning)
 
 
 def _for_grading(name):

@@ -534,6 +534,151 @@ for _ in range(12):
         while True: pass
 """)
 
+# --- memory that is in no process's count
+
+LIBC = """import ctypes, errno, mmap, os, platform, resource, socket, time
+libc = ctypes.CDLL(None, use_errno=True)
+X86 = platform.machine() == "x86_64"
+def refused(x86, arm, *arguments):
+    ctypes.set_errno(0)
+    failed = libc.syscall(x86 if X86 else arm, *arguments) < 0
+    return failed and ctypes.get_errno() in (errno.EPERM, errno.ENOSYS)
+"""
+BEFORE["LIBC"] = LIBC
+
+_add(r"""
+### huge_pages_in_pipes LIBC WRONG
+import struct
+size, taken = 2**21, 0
+for _ in range(40):
+    r, w = os.pipe()
+    try: taken += __import__("fcntl").fcntl(w, 1031, 2**20) > 2**16
+    except PermissionError: pass
+    area = mmap.mmap(-1, 2 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area.madvise(14)
+    area[:] = b"1" * len(area)
+    begin = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    piece = ctypes.create_string_buffer(struct.pack("@PN", begin, 4096))
+    taken += libc.vmsplice(w, piece, 1, 8) > 0
+    r2, w2 = os.pipe()
+    os.write(w, b"x")
+    taken += libc.tee(r, w2, 1, 0) > 0
+    taken += libc.splice(r, None, w2, None, 1, 0) > 0
+    for fd in (r, w, r2, w2): os.close(fd)
+file = os.open("x", os.O_RDWR | os.O_CREAT)
+os.write(file, bytes(10**5))
+r, w = os.pipe()
+try: taken += os.sendfile(w, file, 0, 4096) > 0
+except PermissionError: pass
+assert not taken, taken
+### calls_that_keep_memory LIBC WRONG
+ring, rules = ctypes.create_string_buffer(256), ctypes.create_string_buffer(b"\1" + bytes(63))
+calls = {
+    "io_uring": (425, 425, 1, ring), "memfd": (319, 279, b"x", 0), "memfd_secret": (447, 447, 0),
+    "inotify": (294, 26, 0), "landlock": (444, 444, rules, 8, 0), "newer": (1000, 1000),
+    "xattr": (188, 5, b".", b"user.x", b"x", 1, 0), "xattr at": (463, 463, -100, b".", 0, b"user.x", 0, 0),
+    "pidfd_getfd": (438, 438, 0, 0, 0), "shmget": (29, 194, 0, 4096, 0o1777),
+    "add_key": (248, 217, 0, 0, 0, 0, 0), "huge pages": (157, 167, 41, 0, 0, 0, 0),
+    "merge": (157, 167, 67, 1, 0, 0, 0), "mergeable": (28, 233, 0, 4096, 12), "seccomp": (317, 277, 1, 0, 0),
+    "mbind": (237, 235, 0, 0, 0, 0, 0, 0), "remap": (216, 234, 0, 4096, 0, 0, 0)}
+done = [name for name, call in calls.items() if not refused(*call)]
+if libc.mlock(ctypes.create_string_buffer(2**17), 2**17) == 0: done.append("mlock")
+try: mmap.mmap(-1, 2**21, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000); done.append("hugetlb")
+except OSError: pass
+import fcntl
+try: fcntl.lockf(open("lock", "w"), fcntl.LOCK_EX | fcntl.LOCK_NB, 1); done.append("locks")
+except PermissionError: pass
+assert not done, done
+### files_on_their_way LIBC WRONG
+pair = socket.socketpair()
+try: socket.send_fds(pair[0], [b"x"], [0])
+except PermissionError: pass
+else: raise AssertionError("sent")
+### sockets_with_names LIBC WRONG
+made = []
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    one = socket.socket(socket.AF_UNIX, kind)
+    for name, what in (("bind", "\0x"), ("listen", 4096), ("connect", "\0x")):
+        try: getattr(one, name)(what); made.append(name)
+        except PermissionError: pass
+    try: one.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1); made.append("passcred")
+    except PermissionError: pass
+assert not made, made
+### socket_buffers called keys=lost
+import os, socket, time
+kept = []
+for n in range(40):
+    if os.fork() == 0: break
+try:
+    while True:
+        kept += socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        for one in kept[-2:]:
+            one.setblocking(False)
+            try:
+                while True: one.send(bytes(200_000))
+            except OSError: pass
+except OSError: time.sleep(1e6)
+### many_small_mappings called keys=lost
+import mmap, os, time
+areas = []
+try:
+    while True:
+        areas.append(mmap.mmap(-1, 4096, flags=34, prot=1 + 2 * (len(areas) % 2)))
+        if len(areas) % 2 == 0: areas[-1][0] = 1
+except OSError: pass
+for n in range(40):
+    if os.fork(): break
+time.sleep(1e6)
+### many_mappings_while_memory_grows called keys=lost
+import mmap, os, time
+areas = [mmap.mmap(-1, 4096, flags=34, prot=1 + 2 * (n % 2)) for n in range(50_000)]
+for n in range(8):
+    if os.fork() == 0: break
+x = []
+while True: x.append(b'1' * 10**6)
+### copies_of_what_was_shared called keys=lost,too-long
+import os, time
+x = bytearray(b'1' * 500 * 10**6)
+for n in range(8):
+    if os.fork() == 0:
+        for at in range(0, len(x), 4096): x[at] = 2
+time.sleep(1e6)
+### memory_in_files_and_processes called keys=lost
+import os, time
+for n in range(23): open(f'/tmp/{n}', 'wb').write(b'1' * 10**7)
+x = bytearray(b'1' * 1300 * 10**6)
+time.sleep(1e6)
+### hidden_from_its_user called keys=lost
+import ctypes, os, time
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+for n in range(30):
+    if os.fork() == 0:
+        x = b'1' * 100 * 10**6
+        time.sleep(1e6)
+time.sleep(1e6)
+### passed_from_hand_to_hand called keys=lost
+import os, time
+x = []
+while True:
+    x.append(b'1' * 10**7)
+    if os.fork(): os._exit(0)
+### leaves_of_huge_pages SOLVED points=20
+import mmap
+areas = []
+for n in range(2000):
+    area = mmap.mmap(-1, 2**22, flags=34)
+    try: area.madvise(14)
+    except OSError: pass
+    area[2**21] = 1
+    areas.append(area)
+    if n % 400 == 399: del areas[:]
+### timers_without_end SOLVED points=20
+import ctypes
+libc = ctypes.CDLL(None)
+made = sum(libc.timer_create(1, None, ctypes.byref(ctypes.c_void_p())) == 0 for _ in range(5000))
+assert made <= 1024, made
+""")
+
 # --- broken, or merely odd
 
 _add(r"""

@@ -105,6 +105,12 @@ def test_the_class_page_counts(tmp_path):
     assert page.count("../../feedback/s1/") == 1
 
 
+def test_the_class_page_says_what_bounded_memory(tmp_path):
+    for student, bounds in (("a", "cgroup"), ("b", "watcher"), ("c", "watcher")):
+        write_record(tmp_path, student, bounds=bounds)
+    assert_reads(reported(tmp_path)[0], "by the kernel (cgroup): 1;", "(watcher): 2.")
+
+
 def test_what_came_late_or_not_at_all_is_told(tmp_path):
     solved = (STUDENT / f"{LESSON}.ipynb").read_text()
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as download:

@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder import inside_sandbox, questions, sandbox
+from autograder import inside_sandbox, questions, records, sandbox
 from autograder.sandbox import Limits, Lost, Sandbox
 from course_lib.errors import CourseError
 from lessons.bundle import write_folder
@@ -38,6 +38,12 @@ def bundle(tmp_path_factory):
 @pytest.fixture(scope="module", params=["bwrap", "none"])
 def box(request, bundle):
     with Sandbox(request.param, bundle, Limits(cell_seconds=3, grace_seconds=1.5)) as warm:
+        yield warm
+
+
+@pytest.fixture(scope="module")
+def confined(bundle):
+    with Sandbox("bwrap", bundle, Limits(cell_seconds=10)) as warm:
         yield warm
 
 
@@ -116,6 +122,52 @@ def test_arrays_that_are_none(described):
         received(message(described, bytes(5)), 100)
 
 
+# --- the filter of system calls
+
+
+def answer(rules, arch, number, arguments=()):
+    """What a BPF program of seccomp says to a system call, on whatever machine it would run."""
+    data = struct.pack("=iIQ6Q", number, arch, 0, *arguments, *[0] * (6 - len(arguments)))
+    at = 0
+    while True:
+        code, yes, no, k = struct.unpack("=HBBI", rules[at])
+        at += 1
+        if code == inside_sandbox.RETURN:
+            return k
+        if code == inside_sandbox.LOAD:
+            value = struct.unpack_from("=I", data, k)[0]
+        elif code == inside_sandbox.AND:
+            value &= k
+        else:
+            tests = {inside_sandbox.EQUAL: value == k, inside_sandbox.AT_LEAST: value >= k}
+            at += yes if (tests | {inside_sandbox.ANY_BIT: bool(value & k)})[code] else no
+
+
+ALLOWED = {"read": (0, 63), "openat": (257, 56), "futex": (202, 98), "execve": (59, 221), "brk": (12, 214)}
+BY_ARGUMENTS = [("mmap", (0, 4096, 3, 0x22), True), ("mmap", (0, 4096, 3, 0x21), False)]
+BY_ARGUMENTS += [("mmap", (0, 4096, 3, 0x40022), False), ("clone", (0x1200011,), True)]
+BY_ARGUMENTS += [("clone", (0x10000011,), False), ("fcntl", (3, 1), True), ("fcntl", (3, 1031), False)]
+BY_ARGUMENTS += [("fcntl", (3, 37), False), ("prctl", (15,), True), ("prctl", (41,), False)]
+BY_ARGUMENTS += [("madvise", (0, 4096, 4), True), ("madvise", (0, 4096, 12), False), ("socket", (1,), True)]
+BY_ARGUMENTS += [("socket", (40,), False), ("ioctl", (0, 0x5401), True), ("ioctl", (0, 0x5412), False)]
+
+
+@pytest.mark.parametrize("column", [0, 1], ids=inside_sandbox._MACHINES)
+def test_the_filter_refuses_on_each_machine_what_it_should(column):
+    refused, known, rules = inside_sandbox._rules_of(column)
+
+    def said(number, arguments=(), arch=known["arch"]):
+        return answer(rules, arch, number, arguments)
+
+    assert {said(number) for number in refused} == {inside_sandbox.PERMISSION}
+    assert {said(numbers[column]) for numbers in ALLOWED.values()} == {inside_sandbox.ALLOW}
+    for name, arguments, allowed in BY_ARGUMENTS:
+        expected = inside_sandbox.ALLOW if allowed else inside_sandbox.PERMISSION
+        assert said(known[name], arguments) == expected, (name, arguments)
+    assert {said(known["clone3"]), said(463), said(999)} == {inside_sandbox.NOT_THERE}
+    assert said(0x40000001) == said(0, arch=0x40000003) == inside_sandbox.KILL
+
+
 # --- sessions
 
 
@@ -150,6 +202,30 @@ def test_functions_are_called_as_they_were_at_their_check(box):
         assert outputs is None and complaint[0] == "not-defined"
 
 
+FORBIDDEN = {
+    "!pip install dolphins-in-4d": "no network, and nothing can be installed",
+    "%pip install dolphins-in-4d": "no network, and nothing can be installed",
+    "import urllib.request; urllib.request.urlopen('https://example.org')": "there is no network",
+    "try: 1 / 0\nexcept Exception: import socket; socket.create_connection(('192.0.2.1', 80))": "not allowed",
+    "open('/usr/left.txt', 'w')": "only the notebook's own folder and /tmp",
+    "import os; os.chroot('/')": "not allowed",
+    "for n in range(9): open(f'{n}', 'wb').write(b'1' * 10**8)": "less room for files",
+    "open('x', 'wb').write(b'1' * 3 * 10**8); open('x', 'ab').write(b'1')": "less room for files",
+}
+
+
+@pytest.mark.parametrize("source", FORBIDDEN)
+def test_what_the_sandbox_forbids_is_said_in_its_own_words(source, confined):
+    with confined.open() as session:
+        assert FORBIDDEN[source] in session.run(source).error[1]
+
+
+def test_a_command_that_fails_does_not_end_its_cell(confined):
+    with confined.open() as session:
+        session.run("name = 'here'\n!touch {name} && mkdir a/b\nafter = 1")
+        assert session.run("import os; assert after and os.path.exists('here') and _exit_code").error is None
+
+
 def test_a_session_that_was_lost_stays_lost(box):
     with box.open() as session:
         with pytest.raises(Lost, match="ended"):
@@ -177,6 +253,40 @@ def test_a_warm_process_that_died_is_started_again(bundle):
         box.process.wait()
         with box.open():
             pass
+
+
+def test_sandboxes_share_no_user(bundle):
+    with Sandbox("bwrap", bundle, warm=False) as one, Sandbox("bwrap", bundle, warm=False) as two:
+        users = []
+        for box in (one, two):
+            with box.open() as session:
+                cell = session.run("import os; raise ValueError(os.getuid())")
+                users.append(int(cell.error[1]))
+    assert users[0] != users[1] or os.geteuid()  # a normal user's sandboxes have a user namespace each
+
+
+def test_files_on_their_way_and_processes_of_one_session_cost_no_other(confined):
+    greedy = """import os, socket, time
+pairs = [socket.socketpair() for _ in range(20)]
+for one, _ in pairs:
+    try: socket.send_fds(one, [b'x'], [0] * 20)
+    except OSError: pass
+try:
+    while os.fork(): pass
+    time.sleep(100)
+except OSError: pass"""
+    with confined.open() as one, Sandbox("bwrap", confined.bundle, warm=False) as box, box.open() as two:
+        one.run(greedy)
+        assert two.run("import threading; threading.Thread(target=print).start()").error is None
+        assert two.run("import subprocess; subprocess.run(['true'], check=True)").error is None
+        with box.open() as three:
+            assert three.run("1").error is None
+
+
+def test_what_ends_a_session_for_its_memory_says_so(bundle):
+    with Sandbox("bwrap", bundle, Limits(memory_mb=400), warm=False) as box, box.open() as session:
+        with pytest.raises(Lost, match="used more than 400 MB of memory"):
+            session.run("x = []\nwhile True: x.append(b'1' * 10**6)")
 
 
 def test_nothing_is_left_when_it_ends(bundle):

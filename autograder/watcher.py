@@ -1,0 +1,172 @@
+"""Bounds a session's memory by looking at it from outside, where the kernel does not do so (see cgroup.py).
+
+A look adds up what the kernel counts for each process anyway, so its cost hardly depends on what a process
+has done to its memory; and the sum is never below what is used:
+
+    anonymous memory, swap, page tables   as /proc/PID/status says; what processes share since a fork counts
+                                          for each of them
+    files in memory                       as the file systems of /tmp and /dev/shm say, which are its own
+    what waits in pipes and sockets       `WAITING` for each open file, for no more fits into one
+    mappings                              `MAPPING` for each: the kernel notes much of them
+
+The next look comes before what is left could be filled. Where only counting shared memory several times gives
+too much, the processes are held still, and it is counted to the page, in bounded time. From then on a process
+can have more only by faults, which the kernel counts, or by a fork, and is a new one then.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from .inside_sandbox import MOST_FILES
+
+LONGEST, SOONEST = 0.1, 0.002  # seconds from look to look
+FASTEST = 4 * 2**30  # bytes that a core can fill in a second; measured: 1.9 by writing, 2.5 by MAP_POPULATE
+WAITING = 2**19  # bytes: two socket buffers of Linux's default size, 208 KB
+MAPPING = 2048  # bytes: the mapping itself, and a link to each ancestor that it was forked from
+COUNTING, STILL = 0.005, 1.0  # seconds of this thread for counting mappings, and shared memory to the page
+PAGE = os.sysconf("SC_PAGE_SIZE")
+MOST = 10_000  # processes that are looked for
+
+
+class Watcher(threading.Thread):
+    """Watches the processes of a session, and calls `end` when they use more memory than the limit.
+
+    pid: the first of them; limits: sandbox.Limits; confined: whether the first is the sandbox's own, and has
+    its own /tmp. exceeded: whether it came to that.
+    """
+
+    def __init__(self, pid, limits, confined, end):
+        super().__init__(daemon=True)
+        self.pid, self.limit, self.confined, self.end = pid, limits.memory_mb * 2**20, confined, end
+        self.exceeded, self.closing = False, threading.Event()
+        self.mappings = {}  # process -> how many it had when they were counted, the longest ago first
+        self.exact = None  # bytes of all processes when they were counted to the page, {process: its faults}
+        folders = [f"/proc/{pid}/root{name}" for name in ("/tmp", "/dev/shm")] if confined else []
+        self.folders = [os.open(folder, os.O_PATH) for folder in folders]
+        self.cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self.start()
+
+    def run(self):
+        pause = SOONEST
+        while not self.closing.wait(pause):
+            start = time.monotonic()
+            room = self.limit - self.used()
+            if room < 0:
+                self.exceeded = True
+                self.end()
+                return
+            longest = max(LONGEST, 5 * (time.monotonic() - start))
+            pause = min(longest, max(SOONEST, room / (FASTEST * self.cores)))
+
+    def close(self):
+        """Ends the watch."""
+        self.closing.set()
+        self.join()
+        for folder in self.folders:
+            os.close(folder)
+        self.folders = []
+
+    def used(self):
+        """Bytes that the session uses, or more."""
+        pids = family(self.pid)[self.confined :]
+        files = sum((s.f_blocks - s.f_bfree) * s.f_frsize for s in map(os.fstatvfs, self.folders))
+        other = files + MAPPING * self.count_mappings(pids) + WAITING * sum(map(_open_files, pids))
+        own = {pid: _own_bytes(pid) for pid in pids}
+        total = sum(own.values())
+        if other <= self.limit < other + total:
+            total = min(total, self.since_exact(own))
+        if other <= self.limit < other + total:
+            total = self.count_exactly()
+        return total + other
+
+    def count_exactly(self):
+        """Bytes that processes use, what they share counted once; infinite where finding that takes too long.
+
+        They are stopped for it, for while this goes on nobody sees how their memory grows.
+        """
+        end, pids = time.thread_time() + STILL, []
+        while new := [pid for pid in family(self.pid)[self.confined :] if pid not in pids]:
+            if time.thread_time() > end:
+                return float("inf")
+            _send(signal.SIGSTOP, new)  # until none was born meanwhile
+            pids += new
+        faults, total = {pid: _faults(pid) for pid in pids}, 0
+        for pid in pids:
+            exact = _own_bytes(pid, "smaps_rollup", ("Pss_Anon:", "SwapPss:"))
+            total += exact + _own_bytes(pid, kinds=("VmPTE:",)) if exact else _own_bytes(pid)
+            if total > self.limit or time.thread_time() > end:
+                return float("inf")
+        self.exact = total, faults
+        _send(signal.SIGCONT, pids)
+        return total
+
+    def since_exact(self, own):
+        """Bytes that processes can have by now. own: {process: bytes, shared ones counted with each}"""
+        if self.exact is None:
+            return float("inf")
+        total, before = self.exact
+        new = sum(size for pid, size in own.items() if pid not in before)
+        faults = sum(max(0, _faults(pid) - before[pid]) for pid in own if pid in before)
+        return total + new + 2 * PAGE * faults  # a page, and one of the tables
+
+    def count_mappings(self, pids):
+        """How many mappings the processes have. One that there was no time to count has as many as any."""
+        end = time.thread_time() + COUNTING
+        known = {pid: count for pid, count in self.mappings.items() if pid in pids}
+        for pid in [*(pid for pid in pids if pid not in known), *known]:
+            known.pop(pid, None)
+            with contextlib.suppress(OSError):
+                known[pid] = Path(f"/proc/{pid}/maps").read_bytes().count(b"\n")
+            if time.thread_time() > end:
+                break
+        self.mappings = known
+        return sum(known.values()) + max(known.values(), default=0) * (len(pids) - len(known))
+
+
+def family(pid):
+    """A process and all below it. -> list of pid"""
+    found, queue = [], [pid]
+    while queue and len(found) < MOST:
+        one = queue.pop()
+        found.append(one)
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{one}/task"):
+                with contextlib.suppress(OSError), open(f"/proc/{one}/task/{task}/children") as file:
+                    queue += [int(child) for child in file.read().split()]
+    return found
+
+
+def _own_bytes(pid, file="status", kinds=("RssAnon:", "VmSwap:", "VmPTE:")):
+    """Bytes of these kinds that a file of /proc says of a process; 0 where it has ended."""
+    rows = []
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/{file}") as lines:
+        rows = [line.split() for line in lines if line.startswith(kinds)]
+    return sum(int(row[1]) for row in rows) * 1024
+
+
+def _faults(pid):
+    """How often a process touched a page that it did not have: each gives it one at most."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[7]) + int(fields[9])
+    return 0
+
+
+def _open_files(pid):
+    """How many files a process has open. It may hide them: then as many as it is allowed."""
+    try:
+        return os.stat(f"/proc/{pid}/fd").st_size or len(os.listdir(f"/proc/{pid}/fd"))
+    except FileNotFoundError:
+        return 0
+    except OSError:
+        return MOST_FILES
+
+
+def _send(number, pids):
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
