@@ -255,11 +255,13 @@ def test_a_fault_of_the_grader_costs_nobody_else_anything(run, tmp_path):
 
 
 HANGS = """
-import cloudpickle, time
+import cloudpickle, distributed, tempfile, time
+from types import SimpleNamespace
 from autograder import records, worker
 worker.DEADLINE = 0.5
-hang = cloudpickle.dumps(lambda *_: time.sleep(60))
-worker.task(hang, b'', '', '', 1, 'none', records.checksum_of(''))
+here = SimpleNamespace(state=SimpleNamespace(nthreads=1), local_directory=tempfile.gettempdir())
+distributed.get_worker = lambda: here
+worker.task('', records.checksum_of(''), cloudpickle.dumps(lambda: time.sleep(60)))
 """
 
 
