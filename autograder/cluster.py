@@ -97,18 +97,13 @@ def _here(workers, jobs, scratch, show):
 def _elsewhere(scheduler, show):
     from distributed import Client
 
+    _knock(scheduler)
     if not scheduler.startswith("tls://"):
         show(
-            fold(f"""WARNING: whoever reaches {scheduler} over the network, students too, can run code as you,
-            and read and change grades. `dolphins cluster` makes keys; with them the address begins with
-            tls://.""")
+            fold(f"""WARNING: whoever reaches {scheduler} over the network, students too, can run programs as
+            you, and read and change grades. `dolphins cluster` makes keys that prevent it.""")
         )
-    try:
-        client = Client(scheduler, timeout=20, set_as_default=False)
-    except (OSError, ValueError, TypeError, TimeoutError) as error:
-        raise CourseError(f"""There is no Dask scheduler at {scheduler}, or it has other keys
-            ({type(error).__name__}). Its address looks like tls://HOST:8786; DASK_CONFIG names the file of
-            `dolphins cluster` that it was started with.""") from None
+    client = Client(scheduler, timeout=20, set_as_default=False)
     over = threading.Event()
     with client:
         watch = threading.Thread(target=_say_when_alone, args=(client, scheduler, show, over), daemon=True)
@@ -119,6 +114,24 @@ def _elsewhere(scheduler, show):
             over.set()
             with contextlib.suppress(Exception):
                 client.run(close_warm, on_error="ignore")
+
+
+def _knock(scheduler):
+    """Raises CourseError where a scheduler cannot be reached: a Client that could not would not end."""
+    from distributed.comm import connect
+    from distributed.security import Security
+    from distributed.utils import LoopRunner
+
+    async def knock():
+        keys = Security().get_connection_args("client")
+        await (await connect(scheduler, timeout=20, **keys)).close()
+
+    try:
+        LoopRunner().run_sync(knock)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise CourseError(f"""No Dask scheduler can be reached at {scheduler} ({type(error).__name__}:
+            {str(error)[:200]}). Its address, which `dask scheduler` prints, looks like tls://HOST:8786 where
+            DASK_CONFIG names the file of `dolphins cluster`, else like tcp://HOST:8786.""") from None
 
 
 def _say_when_alone(client, scheduler, show, over):
@@ -136,10 +149,12 @@ def _say_when_alone(client, scheduler, show, over):
 @contextlib.contextmanager
 def _quiet():
     """Dask speaks of lost workers at length; `Batch` says what matters of it."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before):
+            logger.setLevel(level)

@@ -38,11 +38,12 @@ NEEDS = {  # the programs, and Debian's packages that have them
     "slurm": ("bwrap unshare munged slurmctld slurmd sbatch srun", "bubblewrap util-linux munge slurm-wlm"),
     "ssh": ("bwrap unshare ip sshd ssh scp", "bubblewrap util-linux iproute2 openssh-server openssh-client"),
 }
-APART = "unshare --mount --net --uts --pid --fork --kill-child --mount-proc --propagation private".split()
+# A host is a set of namespaces; they end with this program, however it ends.
+APART = "setpriv --pdeathsig KILL unshare --mount --net --uts --pid --mount-proc --fork --kill-child".split()
 USER, HOME = 64100, Path("/tmp/grader")  # of the grader; /tmp is a host's own
 NETWORK = "10.77.0"
 SLURM = """ClusterName=dolphins
-SlurmctldHost=host1(127.0.0.1)
+SlurmctldHost=host1(10.77.0.1)
 SlurmUser=root
 AuthType=auth/munge
 ProctrackType=proctrack/linuxproc
@@ -50,14 +51,15 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 MpiDefault=none
-StateSaveLocation=/tmp/slurm/state
-SlurmdSpoolDir=/tmp/slurm/spool
+StateSaveLocation=/run/slurm/state
+SlurmdSpoolDir=/run/slurm/spool
 SlurmctldPidFile=/run/slurmctld.pid
 SlurmdPidFile=/run/slurmd.pid
-NodeName=host1 NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory}
+NodeName=host1 NodeAddr=10.77.0.1 CPUs={cores} RealMemory={memory}
 PartitionName=all Nodes=host1 Default=YES
 """
-SSHD = """UsePAM no
+SSHD = """Subsystem sftp internal-sftp
+UsePAM no
 StrictModes no
 HostKey /run/host_key
 AuthorizedKeysFile /tmp/grader/.ssh/key.pub
@@ -70,27 +72,31 @@ def missing(kind):
     programs, packages = NEEDS[kind]
     lacking = [name for name in programs.split() if shutil.which(name) is None]
     if sys.platform != "linux" or os.geteuid() != 0:
-        return "Hosts of their own can be made on Linux, by root alone: sudo .venv/bin/python -m benchmarks.cluster"
-    if lacking:
-        return f"{', '.join(lacking)} missing: --install, or apt-get install {packages}"
-    if ROOT.is_relative_to("/tmp") or ROOT.is_relative_to("/run"):
         return (
-            f"{ROOT} lies where the hosts have folders of their own: move the course, for instance to /opt."
+            f"Hosts of its own are made on Linux, by root alone: sudo {sys.executable} -m {__name__} {kind}"
         )
+    if lacking:
+        return f"Missing: {', '.join(lacking)}. Try --install, or apt-get install {packages}"
+    if any(ROOT.is_relative_to(place) for place in ("/tmp", "/run")):
+        return f"{ROOT} lies where each host has a folder of its own: move the course, for instance to /opt."
     return None
 
 
-def commands(kind, text=(ROOT / "autograder" / "README.md").read_text()):
-    """The commands for a kind of cluster, as the README of the grader has them. -> text"""
+def commands(kind):
+    """The commands for a kind of cluster, as the grader's README has them. -> text"""
+    text = (ROOT / "autograder" / "README.md").read_text()
     block = re.search(rf"^\*{kind}\.\*.*\n\n((?:    .*\n)+)", text, re.MULTILINE | re.IGNORECASE)
     return re.sub("^    ", "", block[1], flags=re.MULTILINE)
 
 
-def same(found, expected):
-    """The names of records that differ in anything but who graded them, and in what time. Both: {name: record}"""
-    own = {"seconds", "worker"}
-    without = [{n: {k: r[k] for k in r if k not in own} for n, r in of.items()} for of in (found, expected)]
-    return sorted(n for n in without[0].keys() | without[1] if without[0].get(n) != without[1].get(n))
+def different(found, expected):
+    """Whose records differ in anything but who made them, and in what time. Both: {name: record} -> names"""
+
+    def grade(record):
+        return record and {key: record[key] for key in record if key not in ("seconds", "worker")}
+
+    names = sorted(found.keys() | expected)
+    return [name for name in names if grade(found.get(name)) != grade(expected.get(name))]
 
 
 # --- the hosts
@@ -123,7 +129,7 @@ def open_way():
 
 
 def furnish(name):
-    """Makes this process's namespaces a host: a name, its own /tmp and /run, the grader's account and home."""
+    """Makes this process's namespaces a host: with a name, a /tmp and /run of its own, the grader's home."""
     sh(f"hostname {name}; ip link set lo up; mount -t tmpfs tmpfs /tmp; mount -t tmpfs tmpfs /run")
     hosts = f"127.0.0.1 localhost\n{NETWORK}.1 host1\n{NETWORK}.2 host2\n"
     accounts = Path("/etc/passwd").read_text().split("grader:")[0]
@@ -146,13 +152,13 @@ def start_slurm():
     memory = psutil.virtual_memory().total // 2**20
     Path("/run/slurm.conf").write_text(SLURM.format(cores=os.cpu_count(), memory=memory))
     os.environ["SLURM_CONF"] = "/run/slurm.conf"
-    sh("mkdir -p /run/munge /run/slurm; head -c 1024 /dev/urandom > /run/munge/key; chmod 400 /run/munge/key")
-    sh(
-        "munged --key-file /run/munge/key --log-file /run/munge/log --pid-file /run/munge/pid --seed-file /run/munge/seed"
-    )
-    sh(
-        "slurmctld; slurmd; for i in $(seq 30); do sinfo -h -t idle | grep -q host1 && break; sleep 1; done; sinfo"
-    )
+    sh("ip link add wire type veth peer name end; ip link set end up")
+    join(1)
+    sh("mkdir /run/munge /run/slurm; head -c 1024 /dev/urandom > /run/munge/key; chmod 400 /run/munge/key")
+    files = ("--key-file", "key"), ("--log-file", "log"), ("--pid-file", "pid"), ("--seed-file", "seed")
+    sh("munged " + " ".join(f"{option} /run/munge/{name}" for option, name in files))
+    sh("slurmctld; slurmd")
+    until("Slurm", lambda: subprocess.getoutput("sinfo --noheader --format %T") == "idle")
 
 
 def start_ssh():
@@ -163,10 +169,11 @@ def start_ssh():
     program = f"from benchmarks import cluster; cluster.second_host({files!r})"
     second = ["unshare", "--mount", "--net", "--uts", sys.executable, "-c", program]
     pid = subprocess.Popen(second, cwd=ROOT).pid
-    until(lambda: os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net"), 60)
+    until("a host", lambda: os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net"))
     sh(f"ip link add wire type veth peer name wire netns {pid}")
-    sshd(1)
-    until(lambda: as_user("ssh host1 true && ssh host2 true", Path("/run/ssh.log")).wait() == 0, 90)
+    join(1)
+    sshd()
+    until("SSH", lambda: as_user("ssh host1 true && ssh host2 true", Path("/run/ssh.log")).wait() == 0)
 
 
 def second_host(files):
@@ -175,25 +182,31 @@ def second_host(files):
     (HOME / ".ssh").mkdir()
     for name, text in files.items():
         (HOME / ".ssh" / name).write_text(text)
-    sshd(2)
+    join(2)
+    sshd()
     time.sleep(1e9)
 
 
-def sshd(number):
-    """Joins the wire, and starts sshd with a key of its own."""
-    until(lambda: "wire" in dict(socket.if_nameindex()).values(), 60)
+def join(number):
+    """Gives this host its address, once there is a wire."""
+    until("a wire", lambda: "wire" in dict(socket.if_nameindex()).values())
+    sh(f"ip address add {NETWORK}.{number}/24 dev wire; ip link set wire up")
+
+
+def sshd():
+    """Starts sshd with a key of its own."""
     Path("/run/sshd.conf").write_text(SSHD)
-    sh(f"ip address add {NETWORK}.{number}/24 dev wire; ip link set wire up; mkdir /run/sshd")
+    sh("mkdir /run/sshd")
     sh("ssh-keygen -q -t ed25519 -N '' -f /run/host_key; $(command -v sshd) -f /run/sshd.conf")
     give(HOME)
 
 
-def until(condition, seconds):
-    """Waits until a condition holds. Raises CourseError where it does not in time."""
+def until(what, condition, seconds=90):
+    """Waits until a condition holds. Raises CourseError where it does not in time, for `what` was waited."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise CourseError(f"Waited for {seconds} s in vain.")
+            raise CourseError(f"Waited {seconds} s in vain for {what}.")
         time.sleep(0.2)
 
 
@@ -229,30 +242,25 @@ def dask(what):
 
 def run(title, script, kill=None):
     """Grades the grader's ~/class by a script; kills a worker or the scheduler after three more grades."""
-    start, before, log = time.perf_counter(), len(grades()), HOME / "log"
+    start, before, log = time.perf_counter(), grades(), HOME / "log"
     log.unlink(missing_ok=True)
     grader = as_user(script, log)
     if kill is not None:
-        until(lambda: len(grades()) >= before + 3 or grader.poll() is not None, 900)
-        process = dask(kill)[-1]
-        (process.children() or [process])[-1].kill()  # a worker's process is below its nanny
+        until("three grades", lambda: len(grades()) >= len(before) + 3 or grader.poll() is not None, 900)
+        for process in dask(kill)[-1:]:
+            (process.children() or [process])[-1].kill()  # a worker's process is below its nanny
+        title += f", and a {kill} is killed"
     code = grader.wait(1800)
-    until(lambda: not dask("worker") + dask("scheduler"), 120)  # they end by themselves
+    until("Dask to end by itself", lambda: not dask("worker") + dask("scheduler"), 120)
+    new = [record for key, record in grades().items() if key not in before]
+    print(f"{title}: {len(new)} graded in {time.perf_counter() - start:.0f} s, exit code {code}")
+    for worker, count in sorted(collections.Counter(record.get("worker") for record in new).items(), key=str):
+        print(f"    {count} by {worker}")
     lines = log.read_text().splitlines()
-    workers = collections.Counter(record.get("worker", "none") for record in grades().values())
-    killed = f", a {kill} killed" if kill else ""
-    print(
-        f"""{title}{killed}: exit code {code}, {time.perf_counter() - start:.0f} s, {len(grades()) - before} more
-        graded""",
-        *(f"{count:5}  by {worker}" for worker, count in sorted(workers.items())),
-        sep="\n",
-    )
-    print(
-        *(f"       {line}" for line in lines if "once more" in line or "scheduler" in line),
-        sep="\n",
-        flush=True,
-    )
-    return code
+    told = ("is lost; once more", "has gone.", "waiting for one")
+    print(*(f"    {line}" for line in lines if any(text in line for text in told)), sep="\n", flush=True)
+    if (code == 0) != (kill != "scheduler"):
+        raise CourseError("\n".join(["The commands ended otherwise than they should:", *lines[-30:]]))
 
 
 def hand_in(given):
@@ -275,15 +283,14 @@ def experiment(kind, students):
     expected = grades()
     if kind == "slurm":
         (HOME / "grade.sbatch").write_text(script)
-        script = (
-            f"SLURM_CONF=/run/slurm.conf sbatch --wait --output log --ntasks {os.cpu_count()} grade.sbatch"
-        )
+        job = f"sbatch --wait --output job.log --ntasks {os.cpu_count()} grade.sbatch"
+        script = f"export SLURM_CONF=/run/slurm.conf; {job}; code=$?; cat job.log; exit $code"
     lenient = "export DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=3; "
     for rounds in ([("", "worker")], [("", "scheduler"), (lenient, "worker")]):
         hand_in(given)
         for settings, kill in rounds:
             run(f"On {kind}", settings + script, kill)
-        if differ := same(grades(), expected):
+        if differ := different(grades(), expected):
             raise CourseError(f"Other grades than on this machine: {differ}")
         print(f"{len(expected)} records, equal to those of this machine.", flush=True)
 
@@ -303,10 +310,10 @@ def main():
             sh(f"RUNLEVEL=1 apt-get install -y --no-install-recommends {NEEDS[options.kind][1]}")
         if problem := missing(options.kind):
             raise CourseError(problem)
-        os.execvp(APART[0], [*APART, sys.executable, "-m", __spec__.name, *sys.argv[1:], "--apart"])
-    except CourseError as error:
+        return subprocess.call([*APART, sys.executable, "-m", __spec__.name, *sys.argv[1:], "--apart"])
+    except (CourseError, subprocess.CalledProcessError) as error:
         sys.exit(f"\n{error}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
