@@ -33,17 +33,21 @@ LOOK = 5.0  # seconds between two looks at whether a scheduler has workers
 def write_settings(path):
     """Writes the file that DASK_CONFIG names for a scheduler, its workers and the grader: settings and keys.
 
-    For the owner's eyes alone: who has it can run code on the cluster, as the one who grades.
+    For the owner's eyes alone: who has it can run code on the cluster, as the one who grades. Raises
+    CourseError where the file is there, for a cluster may be using it.
     """
+    if os.path.lexists(path):
+        raise CourseError(f"{path} is there already. Use it, or delete it to have new keys.")
+    security, tls, config = _security(), "distributed.comm.tls", {}
     import dask
 
-    security, tls, config = _security(), "distributed.comm.tls", {}
     keys = {"distributed.comm.require-encryption": True, f"{tls}.ca-file": security.tls_ca_file}
     for role in ("scheduler", "worker", "client"):
         for what in ("key", "cert"):
             keys[f"{tls}.{role}.{what}"] = getattr(security, f"tls_{role}_{what}")
     dask.config.set(SETTINGS | keys, config=config)  # from dotted names to a tree
-    with replacing(path) as part, open(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+    private = dict(flags=os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
+    with replacing(path) as part, open(os.open(part, **private), "w") as file:
         json.dump(config, file, indent=1)  # which is YAML too
 
 
@@ -99,10 +103,9 @@ def _elsewhere(scheduler, show):
 
     _knock(scheduler)
     if not scheduler.startswith("tls://"):
-        show(
-            fold(f"""WARNING: whoever reaches {scheduler} over the network, students too, can run programs as
-            you, and read and change grades. `dolphins cluster` makes keys that prevent it.""")
-        )
+        text = f"""WARNING: whoever reaches {scheduler} over the network, students too, can run programs as
+            you, and read and change grades. `dolphins cluster` makes keys that prevent it."""
+        show(fold(text))
     client = Client(scheduler, timeout=20, set_as_default=False)
     over = threading.Event()
     with client:
