@@ -38,7 +38,7 @@ from .autograded_notebook import without_work
 from .cluster import cluster_of
 from .collect import lesson_called
 from .repair import MOST_BYTES
-from .worker import Unready, grade_submission, task
+from .worker import CALL, Unready, grade_submission
 
 SCRATCH = "dolphins-grade-"  # what the names of the workers' folders begin with
 MOST_LINES = 20  # of what is to be looked at, that are printed
@@ -317,6 +317,7 @@ class Batch:
                 future = next(done)
                 submission, digest, attempt = under_way.pop(future.key)
                 if not self.take(future, submission, digest, attempt):
+                    self.show(f"{submission.student}: the worker that graded this is lost; once more.")
                     again.append((submission, attempt + 1))
                 future.release()
                 del future
@@ -326,11 +327,12 @@ class Batch:
 
     def submit(self, client, pickled, text, name):
         """Sends a submission to a worker. -> future"""
-        settings = self.releases[name], self.seed, self.sandbox, self.checksums[name]
+        release = self.releases[name]
+        job = release, self.checksums[name], pickled, text, name, release, self.seed, self.sandbox
         key = f"{name}-{secrets.token_hex(8)}"
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")  # a large notebook is no news
-            return client.submit(task, pickled, text, name, *settings, pure=False, key=key)
+            return client.submit(eval, CALL, {"job": job}, pure=False, key=key)
 
     def take(self, future, submission, digest, attempt):
         """Writes what came of a submission. -> bool, False where it is to be tried once more"""
@@ -348,6 +350,9 @@ class Batch:
             self.fail(submission, "worker-lost", note, digest)
         except Unready:
             raise
+        except ImportError as error:
+            raise Unready(f"""A worker lacks what it needs to grade: {error}. Install there what is installed
+                here: this course, and its packages.""") from None
         except Exception as error:  # a fault of ours must not cost the others their grades
             if isinstance(error, OSError) and error.errno in records.FULL:
                 raise

@@ -33,24 +33,37 @@ class Unready(CourseError):
     """
 
 
-def task(pickled, text, assignment, release, seed, sandbox, checksum):
+# What is sent to a worker is this text: even one without the course can then say so.
+CALL = "__import__('autograder.worker').worker.task(*job)"
+
+
+def task(release, checksum, pickled, *job):
     """Grades one submission on this worker. -> (record, notebook with outputs or None)
 
-    pickled: grade_one; text: the notebook's bytes; checksum: of the grading process's release and checks.
+    release, checksum: the released notebook, and the grading process's `checksum_of` it; pickled, job:
+    grade_one and what it is given. The first two stay the first, so that every version refuses every other.
+    Raises Unready.
     """
     import cloudpickle
+    from distributed import get_worker
 
+    here, worker = os.uname().nodename, get_worker()
     if checksum_of(release) != checksum:
-        raise Unready(f"""A worker on {os.uname().nodename} has another version of the course, in {ROOT}.
-            Install there what is installed here.""")
+        raise Unready(f"""A worker on {here} has another version of the course, in {ROOT}. Install there what
+            is installed here.""")
+    if worker.state.nthreads != 1:
+        raise Unready(f"""A worker on {here} has {worker.state.nthreads} threads. A process grades one
+            submission at a time: start workers with --nthreads 1 --nworkers {worker.state.nthreads}.""")
+    tempfile.tempdir = worker.local_directory  # which Dask deletes, also after a worker that was killed
     # A worker that hangs is ended, and its submission counts as lost; nothing else could free it.
     watchdog = threading.Timer(DEADLINE, os._exit, (3,))
     watchdog.daemon = True
     watchdog.start()
     try:
-        return cloudpickle.loads(pickled)(text, assignment, release, seed, sandbox)
+        record, notebook = cloudpickle.loads(pickled)(*job)
     finally:
         watchdog.cancel()
+    return record | {"worker": f"{here}:{os.getpid()}"}, notebook
 
 
 def grade_submission(text, assignment, release, seed, sandbox):

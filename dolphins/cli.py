@@ -211,7 +211,7 @@ def grade(
     course: Path = Argument(..., help="The course's folder, the one that holds submitted/."),
     assignment: Optional[str] = Option(None, help="Only this lesson, as 2 or 02_template_model."),
     workers: Optional[int] = Option(None, min=1, help=WORKERS),
-    scheduler: Optional[str] = Option(None, help="Instead of them: a Dask scheduler, as tcp://HOST:8786."),
+    scheduler: Optional[str] = Option(None, help="Instead of them: a Dask scheduler, as tls://HOST:8786."),
     sandbox: Confinement = Option("bwrap", help="none: students' code runs as you, with all your rights."),
     seed: Optional[int] = Option(None, min=1, help=SEED),
     force: bool = Option(False, "--force", help="Grade again what is graded already."),
@@ -228,6 +228,16 @@ def grade(
     how = dict(workers=workers, scheduler=scheduler, sandbox=sandbox.value, seed=seed, force=force)
     summary = grade_course(course, assignment, **how)
     print(f"{summary.text()}\n{course / 'gradebook.db'} is up to date. Next: dolphins report {course}")
+
+
+@app.command()
+def cluster(file: Path = Argument(..., help="The file to write, for the environment variable DASK_CONFIG.")):
+    """Write the keys and settings of a Dask cluster of your own, for `dolphins grade --scheduler`."""
+    from autograder.cluster import write_settings
+
+    write_settings(file)
+    print(f"{file}: for the scheduler, each worker and `dolphins grade`, as DASK_CONFIG={file.resolve()}")
+    print("Show it to nobody: with it one can run programs as you, where they run.")
 
 
 @app.command()

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import cloudpickle
+import dask
 import nbformat
 import psutil
 import pytest
@@ -255,11 +256,13 @@ def test_a_fault_of_the_grader_costs_nobody_else_anything(run, tmp_path):
 
 
 HANGS = """
-import cloudpickle, time
+import cloudpickle, distributed, tempfile, time
+from types import SimpleNamespace
 from autograder import records, worker
 worker.DEADLINE = 0.5
-hang = cloudpickle.dumps(lambda *_: time.sleep(60))
-worker.task(hang, b'', '', '', 1, 'none', records.checksum_of(''))
+here = SimpleNamespace(state=SimpleNamespace(nthreads=1), local_directory=tempfile.gettempdir())
+distributed.get_worker = lambda: here
+worker.task('', records.checksum_of(''), cloudpickle.dumps(lambda: time.sleep(60)))
 """
 
 
@@ -397,38 +400,97 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(run, program, tmp_path):
     assert not list((tmp_path / "result").rglob("*.part"))
 
 
-def test_workers_of_a_scheduler(begin, tmp_path):
-    course, said = a_class(tmp_path / "course", 4), []
+@pytest.fixture
+def elsewhere(begin, tmp_path):
+    """Starts `dask scheduler` or `dask worker` with the keys of a cluster; .address is the scheduler's."""
+    keys = tmp_path / "cluster.yaml"
+    cluster.write_settings(keys)
+    assert keys.stat().st_mode & 0o77 == 0, "the keys are for their owner alone"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
 
-    def run(address):
+    def start(what, *words, course=ROOT):
+        where = {"scheduler": ["--host", "127.0.0.1", "--port", port], "worker": [start.address]}[what]
+        environment = ENVIRONMENT | {"DASK_CONFIG": str(keys), "PYTHONPATH": str(course)}
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+        return begin("-m", "dask", what, *where, *words, "--no-dashboard", **silent)
+
+    start.address = f"tls://127.0.0.1:{port}"
+    with dask.config.set(dask.config.merge(dask.config.config, json.loads(keys.read_text()))):
+        yield start
+
+
+def test_workers_of_a_scheduler(elsewhere, tmp_path):
+    course, said = a_class(tmp_path / "course", 4), []
+
+    def run(address=elsewhere.address):
         return grade.grade(course, scheduler=address, grade_one=stand_in, show=said.append)
 
-    def dask(*words):
-        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return begin("-m", "dask", *words, "--no-dashboard", **silent)
-
-    with pytest.raises(CourseError, match="no Dask scheduler at nonsense"):
-        run("nonsense")
-    scheduler = dask("scheduler", "--host", "127.0.0.1", "--port", port)
-    many = dask("worker", address, "--nthreads", "2", "--no-nanny")
+    for address in ("nonsense", "tls://nonsense", "tls://127.0.0.1:99999", "tcp://127.0.0.1:1"):
+        with pytest.raises(CourseError, match=f"No Dask scheduler can be reached at {address}"):
+            run(address)
+    with dask.config.set({"distributed.comm.tls.ca-file": None}):
+        with pytest.raises(CourseError, match="DASK_CONFIG names the file"):
+            run()
+    scheduler = elsewhere("scheduler")
+    many = elsewhere("worker", "--nthreads", "2", "--no-nanny")
     with pytest.raises(CourseError, match="has 2 threads"):
-        run(address)
+        run()
     many.kill()
     many.wait()
-    dask("worker", address, "--nthreads", "1", "--no-nanny")
-    assert run(address).graded == 4
+    elsewhere("worker", "--nthreads", "1", "--no-nanny")
+    assert run().graded == 4
     assert any("waiting for one" in text for text in said)
+    assert all(":" in record["worker"] for record in grades(course).values())
     hand_in(course, "s01", seconds=3)
     hand_in(course, "s02", seconds=3, points=4)
     timer = subprocess.Popen(["sh", "-c", f"sleep 4; kill -9 {scheduler.pid}"])
     hand_in(course, "s00", seconds=60)
     with pytest.raises(CourseError, match="scheduler has gone"):
-        run(address)
+        run()
     timer.wait()
     assert grades(course)["s03"]["status"] == "graded" and points(course)["s00"] == 0
+
+
+def without_the_course(folder):
+    write(folder / "autograder" / "__init__.py", "raise ModuleNotFoundError('No module named autograder')")
+
+
+def another_version(folder):
+    for name in ("autograder", "course_lib", "lessons", "solutions"):
+        shutil.copytree(ROOT / name, folder / name)
+    with (folder / "course_lib" / "check" / "core.py").open("a") as file:
+        file.write("# a later version\n")
+
+
+@pytest.mark.parametrize(
+    "make, complaint",
+    [(without_the_course, "lacks what it needs.*autograder"), (another_version, "another version")],
+)
+def test_workers_that_cannot_grade_stop_the_run_in_a_sentence(elsewhere, tmp_path, make, complaint):
+    make(tmp_path / "theirs")
+    course = a_class(tmp_path / "course", 2)
+    for words in (["scheduler"], ["worker", "--nthreads", "1"]):
+        elsewhere(*words, course=tmp_path / "theirs")
+    with pytest.raises(CourseError, match=complaint):
+        grade.grade(course, scheduler=elsewhere.address, grade_one=stand_in, show=print)
+    assert not grades(course)
+
+
+def test_when_the_last_worker_has_gone_it_says_so_and_goes_on_with_another(elsewhere, tmp_path):
+    course, said = a_class(tmp_path / "course", 3), []
+    hand_in(course, "s01", kill=str(tmp_path / "killed"), once=True)
+    elsewhere("scheduler")
+
+    def show(text):
+        said.append(text)
+        if "waiting for one" in text:
+            elsewhere("worker", "--nthreads", "1", "--no-nanny")
+
+    summary = grade.grade(course, scheduler=elsewhere.address, grade_one=stand_in, show=show)
+    assert (summary.graded, summary.attention) == (3, [])
+    assert sum("waiting for one" in text for text in said) == 2
+    assert "s01: the worker that graded this is lost; once more." in said
 
 
 # --- what formgrader shows

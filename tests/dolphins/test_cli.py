@@ -43,6 +43,15 @@ def test_mistakes_end_in_a_sentence(tmp_path, dolphins, command):
     assert code == 1 and MISTAKES[command] in err
 
 
+def test_keys_of_a_cluster_are_private_and_not_replaced(tmp_path, dolphins):
+    keys = tmp_path / "cluster.yaml"
+    code, out, err = dolphins("cluster", keys)
+    assert code == 0 and f"DASK_CONFIG={keys}" in out and keys.stat().st_mode & 0o77 == 0, err
+    before = keys.read_text()
+    code, _, err = dolphins("cluster", keys)
+    assert code == 1 and "is there already" in err and keys.read_text() == before
+
+
 def test_doctor_speaks_of_everything(dolphins):
     code, out, err = dolphins("doctor")
     assert code == 0, (out, err)
