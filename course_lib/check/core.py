@@ -193,7 +193,8 @@ def grade(exercise, given, seed=0, reference=None):
     def tried(index, prop, seconds):
         inputs = prop.inputs(rng_of(exercise, index, seed))
         start = time.perf_counter()
-        outputs, complaint, printed = attempt(prop, given, inputs, seconds)
+        with withheld(exercise):
+            outputs, complaint, printed = attempt(prop, given, inputs, seconds)
         took = time.perf_counter() - start
         complaint = complaint or verdict(prop, outputs, inputs)
         if complaint is None and reference is not None:
@@ -346,8 +347,7 @@ def attempt(prop, given, inputs, seconds):
 def withheld(exercise):
     """Within, the course's own functions that would answer an exercise refuse, whatever they are called by.
 
-    For who grades. The course needs them elsewhere: the template is bent by `rotvec_to_rotmat` before
-    exercise 2 is solved.
+    The course needs them elsewhere: the template is bent by `rotvec_to_rotmat` before exercise 2 is solved.
     """
     modules = {path: sys.modules.get(path.rpartition(".")[0]) for path in exercise.withheld}
     found = [getattr(module, path.rpartition(".")[2], None) for path, module in modules.items()]
@@ -362,10 +362,11 @@ def withheld(exercise):
 
 
 def _refuse(*_, **__):
-    from course_lib.check.core import Problem  # its code runs among the names of another module
+    import sys  # its code runs among the names of another module
 
-    raise Problem.of("""borrowed: Your code calls a function of the course that does what is asked here. It
-        cannot be called while this is graded: write the formula yourself.""")
+    raise sys.modules["course_lib.check.core"].Problem.of("""borrowed: Your code calls a function of the
+        course that does what is asked here. It cannot be called while this is checked: write the formula
+        yourself.""")
 
 
 class Printed(io.TextIOBase):
