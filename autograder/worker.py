@@ -54,13 +54,16 @@ def task(release, checksum, pickled, *job):
     if worker.state.nthreads != 1:
         raise Unready(f"""A worker on {here} has {worker.state.nthreads} threads. A process grades one
             submission at a time: start workers with --nthreads 1 --nworkers {worker.state.nthreads}.""")
+    grade_one = cloudpickle.loads(pickled)
     tempfile.tempdir = worker.local_directory  # which Dask deletes, also after a worker that was killed
     # A worker that hangs is ended, and its submission counts as lost; nothing else could free it.
     watchdog = threading.Timer(DEADLINE, os._exit, (3,))
     watchdog.daemon = True
     watchdog.start()
     try:
-        record, notebook = cloudpickle.loads(pickled)(*job)
+        record, notebook = grade_one(*job)
+    except ImportError as error:  # of this submission; all that came before tells of the worker
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
     finally:
         watchdog.cancel()
     return record | {"worker": f"{here}:{os.getpid()}"}, notebook

@@ -53,7 +53,8 @@ def stand_in(text, assignment, release, seed, sandbox):
         Path(job["kill"]).write_text("") if job.get("once") else None
         os.kill(os.getpid(), signal.SIGKILL)
     if "raise" in job:
-        raise {"ValueError": ValueError, "SystemExit": SystemExit}[job["raise"]]("as it was told")
+        kinds = {"ValueError": ValueError, "SystemExit": SystemExit, "ImportError": ImportError}
+        raise kinds[job["raise"]]("as it was told")
     if "full" in job:
         raise OSError(28, "No space left on device", "/tmp/somewhere")
     exercises = {"rodrigues": {"points": float(job["points"]), "of": 20.0, "properties": []}}
@@ -249,10 +250,11 @@ def test_a_fault_of_the_grader_costs_nobody_else_anything(run, tmp_path):
     hand_in(tmp_path, "a1", **{"raise": "ValueError"})
     hand_in(tmp_path, "a2", **{"raise": "SystemExit"})
     hand_in(tmp_path, "a3").write_text("no JSON")
-    assert noted(run(tmp_path)) == {"a1", "a2", "a3"}
+    hand_in(tmp_path, "a4", **{"raise": "ImportError"})
+    assert noted(run(tmp_path)) == {"a1", "a2", "a3", "a4"}
     assert with_status(tmp_path, "graded") == {"s00", "s01", "s02"}
     assert any("a1: the grader failed: ValueError: as it was told" in text for text in run.said)
-    assert run(tmp_path).graded == 3
+    assert run(tmp_path).graded == 4
 
 
 HANGS = """
