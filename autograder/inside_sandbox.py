@@ -611,7 +611,7 @@ class Runner:
             module.__package__ = self.checks.__name__
             sys.modules[module.__name__] = module
             setattr(self.checks, name, module)
-            path = f"{self.checks.core.PACKAGE}/check/{name}.py"  # a name of no student's file
+            path = f"{os.path.dirname(self.checks.__file__)}/{name}.py"  # a name of no student's file
             exec(compile(text, path, "exec"), vars(module))
         self.exercises[head["exercise"]] = getattr(module, head["exercise"])
         return {}, None
