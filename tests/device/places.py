@@ -56,10 +56,14 @@ def in_notebook(notebook):
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
-    shell = InteractiveShell.instance()
-    shell.reset()
-    with capture_output() as captured:
-        last = [shell.run_cell(cell.source) for cell in notebook.cells][-1]
+    before = sys.modules["__main__"]  # which the shell takes for its own
+    try:
+        shell = InteractiveShell.instance()
+        shell.reset()
+        with capture_output() as captured:
+            last = [shell.run_cell(cell.source) for cell in notebook.cells][-1]
+    finally:
+        sys.modules["__main__"] = before
     return last.result, " ".join(captured.stdout.split())
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlparse
 import nbformat
 import pytest
 
+from course_lib import check as course_checks
 from course_lib.errors import CourseError
 from course_lib.files import write
 from lessons import build
@@ -83,7 +84,7 @@ def test_every_exercise_is_there_once_with_its_points(lesson):
     assert exercises and {f"{name}-check" for name in exercises} == set(checks)
     for name in exercises:
         check = checks[f"{name}-check"]
-        assert check["points"] == getattr(build.check, name).points and check["locked"]
+        assert check["points"] == getattr(course_checks, name).points and check["locked"]
 
 
 def test_grade_ids_are_used_in_one_lesson_alone():

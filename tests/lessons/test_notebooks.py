@@ -7,6 +7,7 @@ import re
 import nbformat
 import pytest
 
+from course_lib import check
 from lessons import build
 from lessons.execute import errors, execute, text, value
 
@@ -30,7 +31,7 @@ def checks_of(cells):
     """(cell, exercise) of each check cell."""
     checks = [cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
     names = [cell.metadata["nbgrader"]["grade_id"].removesuffix("-check") for cell in checks]
-    return [(cell, getattr(build.check, name)) for cell, name in zip(checks, names)]
+    return [(cell, getattr(check, name)) for cell, name in zip(checks, names)]
 
 
 def grade_of(cell):
