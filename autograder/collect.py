@@ -71,6 +71,11 @@ def _parse_deadline(text):
     return time if time.tzinfo else time.astimezone()
 
 
+def _names_zone(deadline):
+    """Whether --deadline, which was read, names a zone: "...Z", "...+01:00"."""
+    return re.search(r"Z$|[T ].*[+-]", deadline.strip()) is not None
+
+
 def _parse_moodle_time(text):
     """ "Friday, 20 November 2026, 11:05 PM" and its like, without zone. -> datetime or None"""
     text = re.sub(r"^\w+, ", "", text.strip().replace("\u202f", " "))
@@ -102,6 +107,7 @@ class Collected:
     junk: int = 0
     beside: int = 0  # files that the system wrote itself
     missing: dict = field(default_factory=dict)
+    names: dict = field(default_factory=dict)  # {id: name}
 
     def note(self, text):
         self.notes.append(fold(text))
@@ -113,14 +119,15 @@ class Collected:
         placed = _count(self.placed, "notebook")
         lines = [f"Collected {placed}{of} into {self.into}; {len(self.unchanged)} more were there already."]
         sections = {
-            "Replaced an earlier attempt": [f"{student} ({lesson})" for lesson, student in self.replaced],
-            "Late": [f"{student} ({lesson})" for lesson, student in self.late],
+            "Replaced an earlier attempt": self.rows_of(self.replaced, lessons),
+            "Late": self.rows_of(self.late, lessons),
             "To know": self.notes if not self.taken_for else [self.taken_for, *self.notes],
             "Could not be placed": self.left_out_lines(),
         }
         for lesson, students in self.missing.items():
             if students:
-                sections[f"Nothing of {lesson} from {_count(students, 'student')}"] = [", ".join(students)]
+                names = [classes.named(who, self.names) for who in students]
+                sections[f"Nothing of {lesson} from {_count(students, 'student')}"] = [", ".join(names)]
         for title, rows in sections.items():
             if rows:
                 lines += [f"\n{title}:", *(f"  {row}" for row in rows)]
@@ -131,15 +138,24 @@ class Collected:
             lines.append(f"\nPassed over {_count(range(self.beside), 'file')} beside what was handed in.")
         return "\n".join(lines)
 
+    def rows_of(self, found, lessons):
+        """Lines of (lesson, student); the lesson is said where there are several."""
+        several = len(lessons) > 1
+        return [classes.named(who, self.names) + f", {lesson}" * several for lesson, who in sorted(found)]
+
     def left_out_lines(self):
-        """Of many files of one folder or zip left out for one reason, the first few and their number."""
+        """Of many files of one folder or zip left out for one reason, the first few and their number.
+
+        Where no notebook came in, of all files that were left out for one reason.
+        """
         groups = collections.defaultdict(list)
         for where, reason in self.left_out:
             groups[where.split("/")[0] if "/" in where else "", reason].append(f"{where}: {reason}")
         for (top, reason), rows in groups.items():
-            if top and len(rows) > MOST_LINES:
+            if (top or not self.recorded) and len(rows) > MOST_LINES:
                 all_of_them = "; grading/collected.json names them" if self.recorded else ""
-                rows[MOST_LINES:] = [f"{top}: {len(rows) - MOST_LINES} more: {reason}{all_of_them}"]
+                where = f"{top}: " if top else ""
+                rows[MOST_LINES:] = [f"{where}{len(rows) - MOST_LINES} more: {reason}{all_of_them}"]
         return [row for rows in groups.values() for row in rows]
 
 
@@ -191,6 +207,7 @@ def collect(source, kind="auto", course=".", roster=None, assignment=None, deadl
         if joined:
             run.result.note(f"New in the class: {_some(joined)}.")
         run.has_roster = bool(new)
+        run.assumed = until is not None and not _names_zone(deadline)
         run.assign = _assigned(assign, run.roster)
         run.look_over(source, kind)
         if run.kind == "moodle" and any(re.fullmatch(r"\D+\d+", one.identifier) for one in new):
@@ -261,6 +278,8 @@ class _Run:
         self.released = {path.stem for path in released if (STUDENT / path.name).is_file()}
         self.result = Collected(str(Path(_place_of(course)) / "submitted"))
         self.alone = self.numbered = self.undated = False  # one notebook; a number was known; a time was not
+        self.assumed = False  # the deadline's zone is this machine's, for it names none
+        self.somebodys = self.nobodys = 0  # files by whether anybody of the class is named
         self.taken, self.touched, self.renamed, self.zones = collections.Counter(), set(), [], set()
         self.said, self.listed = set(), set()  # the files of --assign that were there; those contested
 
@@ -317,10 +336,16 @@ class _Run:
 
     def tell(self, lessons):
         """What is to know of the run, and who handed in nothing."""
-        say = self.result.note
+        say, students = self.result.note, self.roster.students.values()
+        self.result.names = {student.id: student.name for student in students}
+        if self.nobodys > 1 and not self.somebodys:
+            names = [printable(student.name or student.id) for student in students]
+            say(f"""None of the {self.nobodys} notebooks names anybody of this class of {len(names)}
+                ({_some(names)}). If the roster is another class's, delete {classes.roster_path(self.course)}
+                and collect again with the right one.""")
         if SYSTEMS[self.kind].caution and lessons:
             say(SYSTEMS[self.kind].caution)
-        shared = identity.namesakes(self.roster.students.values())
+        shared = identity.namesakes(students)
         if shared:
             say(f"Several students are called {', '.join(shared)}: numbers, ids or emails tell them apart.")
         if self.renamed:
@@ -347,6 +372,11 @@ class _Run:
                 whose, shown = "The zip's", "it was packed in"
             say(f"""{whose} times name no zone and were read as {" and as ".join(sorted(self.zones))}. If
                 {shown} another, give the deadline in that one.""")
+        elif self.assumed and not self.undated:
+            say(f"--deadline names no zone and was read as {self.until.tzinfo}, this machine's.")
+        if system.file_times and self.result.late:
+            say("""Who is late was told by the files' own times, which change when a file is saved or copied:
+                compare them with what you know. A later --deadline replaces this one.""")
         told = [student.submitted for student in self.roster.students.values()]
         unread = [text for text in told if text.strip(" -") and _parse_moodle_time(text) is None]
         if self.kind == "moodle" and unread:
@@ -364,6 +394,8 @@ class _Run:
             return f"handed in as {who.instead}, not as a file{who.of}"
         if item.problem is not None:
             return item.problem + who.of
+        self.somebodys += bool(who.students or who.candidates != ["ID"] and who.candidates)
+        self.nobodys += not who.students and who.candidates == ["ID"]
         if not who.students:
             if self.alone and who.how.startswith("the name is not one"):
                 return fold(f"""{who.how}; a notebook that came another way: --from folder, in a folder named
@@ -384,7 +416,9 @@ class _Run:
             return reason
         contested = self.contested(item, lesson, who)
         notes = []
-        if shown is None:
+        if item.spoilt:
+            notes.append(f"cannot be graded, ask for it again: {item.spoilt}")
+        elif shown is None:
             notes.append(f"does not show its lesson; {'its name' if named else '--assignment'} says {lesson}")
         elif named != shown:
             self.renamed.append(f"{', '.join(ids)} ({lesson})")

@@ -138,6 +138,37 @@ def test_late_alone_counts_and_is_told(course):
     assert f"Late:\n  {JOERG}" in result.text()
 
 
+def test_ids_are_told_with_their_names(course):
+    result = course.take({"müllerjörg_LATE_102_30_a.ipynb": notebook()})
+    assert f"Late:\n  {JOERG} (Jörg Müller)\n" in result.text()
+    assert f"{ANN1} (Ann Smith), {ANN2} (Ann Smith)" in result.text()
+
+
+def test_a_file_that_is_no_notebook_is_told_when_it_comes(course):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    text = course.take({f"{C_JOERG}_1_{TWO}.ipynb": pointer, f"{C_MARIA}_2_{TWO}.ipynb": b""}).text()
+    assert "cannot be graded, ask for it again: not a notebook but a git-LFS pointer" in text
+    assert "cannot be graded, ask for it again: the file is empty" in text
+
+
+def test_a_download_of_another_class_is_told_once(course):
+    files = {f"b{i}_90{i}_{i}_a.ipynb": notebook() for i in range(9)}
+    text = course.take(files).text()
+    assert "None of the 9 notebooks names anybody of this class of 5" in text and "roster.json" in text
+    assert "names anybody" not in course.take({**files, f"{C_JOERG}_1_a.ipynb": notebook()}).text()
+    text = course.take(files, "moodle").text()
+    assert text.count("_a.ipynb: a download of Canvas's") == collect.MOST_LINES
+    assert "  4 more: a download of Canvas's: --from canvas" in text
+
+
+def test_what_a_folders_times_and_a_deadline_without_a_zone_mean(course):
+    lay(course.tmp / "mail", {f"{JOERG}/a.ipynb": notebook()})
+    text = course.take(course.tmp / "mail", "folder", deadline="2020-11-20T23:59").text()
+    says(text, "--deadline names no zone and was read as", "told by the files' own times")
+    text = course.take(course.tmp / "mail", "folder", deadline="2020-11-20T23:59+01:00").text()
+    assert "names no zone" not in text and "told by the files' own times" in text
+
+
 def test_attempts_in_one_download_and_a_deadline_without_times(course):
     files = {f"{C_JOERG}_7_a-10.ipynb": notebook("b"), f"{C_JOERG}_7_a-9.ipynb": notebook("a")}
     assert "carry no times" in course.take(files, deadline="2026-11-20").text()
