@@ -9,7 +9,8 @@ What nobody could be found for, or what names two, is listed, with what to give 
 FILE=ID. That is kept, for this very file: collecting again does the same. A group's file is taken for each of
 its members.
 
-**Of several attempts the last on time counts**, else the last. On time: without Canvas's LATE, not after
+**Of several attempts the last on time counts**, else the last; one that grading cannot read, only where there
+is no other. On time: without Canvas's LATE, not after
 --deadline. The zips of Canvas and Moodle do not hold the times of submission; Moodle's grading worksheet as
 --roster does, and so do names (Blackboard, Brightspace), what lies beside the files (nbgrader's
 timestamp.txt, Gradescope's submission_metadata.yml), and the files of folders themselves.
@@ -417,10 +418,10 @@ class _Run:
         contested = self.contested(item, lesson, who)
         notes = []
         if item.spoilt:
-            notes.append(f"cannot be graded, ask for it again: {item.spoilt}")
-        elif shown is None:
+            notes.append(f"cannot be graded: {item.spoilt.rstrip('.')}")
+        if shown is None and not (item.spoilt and named):
             notes.append(f"does not show its lesson; {'its name' if named else '--assignment'} says {lesson}")
-        elif named != shown:
+        elif shown and named != shown:
             self.renamed.append(f"{', '.join(ids)} ({lesson})")
         if who.partly:
             notes.append(f"matched by {who.how}")
@@ -531,7 +532,7 @@ class _Run:
             attempt = {"sha256": digest, "from": item.label, "kind": self.kind, "late": claim.late}
             attempt |= {"time": time, "told": told, "number": number, "file_id": claim.file_id}
             attempt |= {"copy": copy_number(item.where[-1]), "run": self.number, "matched_by": who.how}
-            attempt |= {"foreign": foreign, "notes": notes}
+            attempt |= {"foreign": foreign, "notes": notes, "spoilt": bool(item.spoilt)}
             attempts.append(attempt)
         attempt["group"] = who.group
         self.undated |= deadline is not None and not attempt["time"]
@@ -575,9 +576,18 @@ class _Run:
                     elif attempt["kind"] == "canvas":
                         student.lms_user_id = student.lms_user_id or attempt["number"]
 
+    def tell_passed_over(self, student, known, counts, late, deadline):
+        """Says which files of this run do not count, for they came late and an earlier one did not."""
+        for one in known["attempts"]:
+            new = one["run"] == self.number and not one["foreign"] and one is not counts
+            if new and counts is not None and not late and _is_late(one, deadline):
+                self.result.note(f"""{student}: {one["from"]} came late and does not count, for
+                    {counts["from"]} was on time.""")
+
     def place(self, lesson, student, known, counts, late):
         """Puts the attempt that counts into submitted/, or takes away what was not theirs. counts: or None"""
         result, which = self.result, (lesson, student)
+        self.tell_passed_over(student, known, counts, late, self.register["deadlines"].get(lesson))
         path = self.course / "submitted" / student / lesson / f"{lesson}.ipynb"
         stamp, there = path.with_name("timestamp.txt"), _sha256(path)
         if there not in (None, *(attempt["sha256"] for attempt in known["attempts"])):
@@ -652,8 +662,15 @@ def _is_late(attempt, deadline):
     return datetime.fromisoformat(attempt["time"]) > datetime.fromisoformat(deadline)
 
 
+def _counts_first(attempt, deadline):
+    """How an attempt ranks before its time is asked: what can be read, then what is on time."""
+    return not attempt.get("spoilt", False), not _is_late(attempt, deadline)  # older registers do not say
+
+
 def _counting(register):
     """Of each student's attempts the one that counts: the last on time, else the last.
+
+    One that grading cannot read counts only where no other can be read: a new one may come late.
 
     -> iterator of (lesson, student's id, {"sha256", "attempts"}, the attempt or None, is it late)
     """
@@ -663,7 +680,7 @@ def _counting(register):
             attempts = [attempt for attempt in known["attempts"] if not attempt["foreign"]]
             orders = {SYSTEMS[attempt["kind"]].ordered_by for attempt in attempts}
             when = orders.pop() if len(orders) == 1 else "run"
-            attempts.sort(key=lambda one: (not _is_late(one, deadline), one[when] or "", one["copy"]))
+            attempts.sort(key=lambda one: (_counts_first(one, deadline), one[when] or "", one["copy"]))
             counts = attempts[-1] if attempts else None
             yield lesson, student, known, counts, counts is not None and _is_late(counts, deadline)
 

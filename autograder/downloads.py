@@ -21,7 +21,7 @@ from course_lib.file_kind import BEGINNING, told
 
 from .boundary import Refused, look
 from .identity import unmixed
-from .repair import MOST_BYTES
+from .repair import MOST_BYTES, unreadable
 
 DEPTH = 3  # zips in zips
 MOST_ENTRIES = 100_000  # of what was downloaded
@@ -41,7 +41,7 @@ class Item:
     problem: str | None = None  # why it is no notebook that can be taken
     data: bytes = b""  # of a notebook
     lesson: str | None = None  # that it shows
-    spoilt: str = ""  # what it is instead of a notebook, where it shows none
+    spoilt: str = ""  # why grading cannot read it
 
     @property
     def label(self):
@@ -247,19 +247,12 @@ def _in_item(item, read, shows, budget, depth=0):
             raise _Unreadable("not a notebook")
         item.data = _whole(read)
         item.lesson = shows(item.data)
-        if item.lesson is None:
-            item.spoilt = _spoilt(item.data)
+        item.spoilt = unreadable(item.data)
     except _Unreadable as why:
         item.problem = str(why)
     except Exception as error:  # whatever a damaged archive makes of the one who reads it
         item.problem = f"cannot be read ({printable(str(error)) or type(error).__name__})"
     yield item
-
-
-def _spoilt(data):
-    """What bytes are instead of a notebook, in words; "" where they may be one."""
-    is_json = re.match(rb"(\xef\xbb\xbf)?\s*\{\s*\"", data)
-    return "" if is_json else told(data, "a notebook", "a notebook", "it is to be handed in again")
 
 
 def _whole(read):

@@ -147,8 +147,27 @@ def test_ids_are_told_with_their_names(course):
 def test_a_file_that_is_no_notebook_is_told_when_it_comes(course):
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     text = course.take({f"{C_JOERG}_1_{TWO}.ipynb": pointer, f"{C_MARIA}_2_{TWO}.ipynb": b""}).text()
-    assert "cannot be graded, ask for it again: not a notebook but a git-LFS pointer" in text
-    assert "cannot be graded, ask for it again: the file is empty" in text
+    assert "cannot be graded: this is a git-LFS pointer, not a notebook: run `git lfs pull`" in text
+    assert "cannot be graded: the file is empty" in text
+    conflict = notebook().replace(b'"cells"', b'<<<<<<< HEAD\n"cells"')
+    text = course.take({f"{C_ANN1}_1_a.ipynb": conflict}).text()
+    assert "cannot be graded: the notebook holds marks" in text
+
+
+def test_a_new_file_counts_for_a_spoilt_one_also_late(course):
+    course.take({f"{C_JOERG}_1_{TWO}.ipynb": notebook()[:-9]})
+    result = course.take({f"{C_JOERG.replace('_', '_LATE_')}_2_a.ipynb": notebook()})
+    assert result.late == result.replaced == [(TWO, JOERG)] and course.there() == {JOERG: notebook()}
+    course.take({f"{C_JOERG}_3_{TWO}.ipynb": b""})
+    assert course.there() == {JOERG: notebook()}
+
+
+def test_what_does_not_count_for_it_came_late_is_told(course):
+    late = {f"{C_JOERG.replace('_', '_LATE_')}_2_a.ipynb": notebook("late")}
+    course.take({f"{C_JOERG}_1_{TWO}.ipynb": notebook()})
+    told = f"_LATE_102_2_a.ipynb came late and does not count, for {C_JOERG}_1_{TWO}.ipynb was on time."
+    assert told in course.take(late).text() and course.there() == {JOERG: notebook()}
+    assert "does not count" not in course.take(late).text()
 
 
 def test_a_download_of_another_class_is_told_once(course):
@@ -180,7 +199,7 @@ def test_names_lessons_and_files_that_are_wrong(course):
         f"{C_JOERG}_1_{TWO}.ipynb": notebook(lesson=THREE),  # the content decides
         f"{C_JOERG}_2_homework": notebook(),  # no extension
         f"{C_ANN1}_3_notebook.ipynb.txt": notebook(),
-        f"{C_ANN2}_4_{TWO}.ipynb": b'{"cells": [{"cell_type": "co',  # damaged: repairing tells the student
+        f"{C_ANN2}_4_{TWO}.ipynb": b'{"cells": [ ]}',
         f"{C_MARIA}_5_other.ipynb": b'{"cells": []}',
         f"{C_JOERG}_6_essay.pdf": b"%PDF",
         f"{C_JOERG}_7_all.tar.gz": b"\x1f\x8b",
