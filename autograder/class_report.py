@@ -23,7 +23,7 @@ import nbformat
 from course_lib.errors import CourseError, fold
 from course_lib.files import replacing, write
 
-from . import collect, feedback, gradebook, records, roster
+from . import collect, feedback, gradebook, identity, records, roster
 from .boundary import look
 from .likeness import Likeness
 
@@ -51,7 +51,7 @@ def _write_report(course, show):
     late, left_out = collect.late_and_left_out(course)
     groups = collect.groups_of(course)
     target = course / records.GRADING / "report"
-    lessons, totals = [], {}
+    lessons, totals, ungraded = [], {}, []
     for name in names:
         lesson = Lesson(course, name, students, groups.get(name, []))
         for record in records.records_of(course, name):
@@ -63,20 +63,21 @@ def _write_report(course, show):
             waiting, everybody = len(lesson.waiting), len(lesson.rows) + len(lesson.waiting)
             text = fold(f"""{name}: {waiting} of {everybody} are not graded yet, and have no grade in these
                 tables. `dolphins grade {course}` goes on.""")
-            show(text)
+            ungraded.append(text)
             totals |= {(name, student): None for student in lesson.waiting}
         if lesson.rows:
             lessons.append(lesson)
     if not lessons:
         raise CourseError(f"{course}: nothing is graded yet. `dolphins grade {course}` does it.")
+    for text in ungraded:
+        show(text)
     texts = _tables(course, lessons, students, totals, show)
     for name, text in texts.items():
         write(target / name, text)
     for old in {path.name for path in target.glob("grades*.csv")} - texts.keys():
         (target / old).unlink()
-    for lesson in lessons:
-        _pack_for_moodle(lesson, students, target)
-    importers = {name: _importer_of(name) for name in texts}
+    packed = [_pack_for_moodle(lesson, students, target) for lesson in lessons]
+    importers = {name: _importer_of(name) for name in [*texts, *filter(None, packed)]}
     about = {"course": course.resolve().name, "date": datetime.date.today().isoformat()}
     page = feedback.render("class.html.j2", lessons=lessons, left_out=left_out, tables=importers, **about)
     return write(target / "index.html", page)
@@ -91,6 +92,7 @@ class Lesson:
     def __init__(self, course, name, students, groups):
         self.name, self.course, self.students = name, course, students
         self.groups = groups  # [(name, ids of whom one file counts for)]
+        self.shared = set(identity.namesakes(students.values()))
         self.followers = {student for _, ids in groups for student in ids[1:]}
         release = records.release_of(course, name)
         cells = nbformat.reads(release, as_version=4).cells
@@ -102,7 +104,8 @@ class Lesson:
         stubs = {mark["grade_id"]: source for mark, source in marks if mark.get("solution")}
         self.likeness = {key: Likeness(stubs.get(key, "")) for key in self.exercises}
         self.waiting = {submission.student for submission in records.submissions_of(course, name)}
-        self.rows, self.look, self.mistakes, self.texts = [], [], collections.Counter(), {}
+        self.rows, self.look, self.devices = [], [], []  # the last two: (student, why)
+        self.mistakes, self.texts = collections.Counter(), {}
         self.unconfined, self.bounds = 0, collections.Counter()
 
     def called(self, student):
@@ -112,7 +115,12 @@ class Lesson:
 
     def names(self, students):
         """Several students' names, for a line."""
-        return ", ".join(map(self.called, students))
+        return ", ".join(map(self.told_apart, students))
+
+    def told_apart(self, student):
+        """A student's name, with the id where somebody else of the class has the same."""
+        name = self.called(student)
+        return f"{name} ({student})" if name in self.shared else name
 
     def add(self, record, given, comments, late):
         """Takes in a record. -> its feedback page, the points of all exercises or None
@@ -173,7 +181,7 @@ class Lesson:
             why = fold(f"""Their code uses {names}: it may look into parts of the course that know answers. Is
                 the solution their own?""")
         elif devices := records.said_of_devices(record):
-            why = fold(f"""Their code asks for a GPU, which grading does not have: {devices}""")
+            self.devices.append((record["student"], devices))
         if why:
             self.look.append((record["student"], why))
 
@@ -272,7 +280,7 @@ def _pack_for_moodle(lesson, students, target):
     """The feedback pages as a zip that Moodle hands out, where collecting has seen Moodle's numbers.
 
     Moodle finds whose a file is by a name like those of the submissions that it packed:
-    Name_NUMBER_assignsubmission_file_... (mod/assign/feedback/file/importziplib.php).
+    Name_NUMBER_assignsubmission_file_... (mod/assign/feedback/file/importziplib.php). -> its name, or None
     """
     known = [row["student"] for row in lesson.rows if row["student"] in students]
     numbers = {student: _participant(students[student], lesson.name) for student in known}
@@ -280,12 +288,13 @@ def _pack_for_moodle(lesson, students, target):
     path = target / f"feedback-moodle-{lesson.name}.zip"
     if not numbers:
         path.unlink(missing_ok=True)
-        return
+        return None
     with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
         for student, number in numbers.items():
             name = re.sub(r"[_/\\]|[^\S ]", " ", lesson.called(student))
             page = lesson.course / "feedback" / student / lesson.name / f"{lesson.name}.html"
             packed.write(page, f"{name}_{number}_assignsubmission_file_{lesson.name}.html")
+    return path.name
 
 
 def _participant(student, name):
@@ -387,7 +396,10 @@ def _moodle_worksheet(course, lesson, students, totals, clean):
 
 
 def _importer_of(name):
-    """Where a table is to be uploaded, in words."""
+    """Where a table or a zip of feedback is to be uploaded, in words."""
+    if name.endswith(".zip"):
+        lesson = name.removeprefix("feedback-moodle-").removesuffix(".zip")
+        return f"Moodle ({lesson}, Upload multiple feedback files in a zip)"
     lesson = name.removeprefix("grades-moodle-").removesuffix(".csv")
     return IMPORTERS.get(name) or f"Moodle ({lesson}, Upload grading worksheet)"
 

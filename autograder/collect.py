@@ -9,7 +9,8 @@ What nobody could be found for, or what names two, is listed, with what to give 
 FILE=ID. That is kept, for this very file: collecting again does the same. A group's file is taken for each of
 its members.
 
-**Of several attempts the last on time counts**, else the last. On time: without Canvas's LATE, not after
+**Of several attempts the last on time counts**, else the last; one that grading cannot read, only where there
+is no other. On time: without Canvas's LATE, not after
 --deadline. The zips of Canvas and Moodle do not hold the times of submission; Moodle's grading worksheet as
 --roster does, and so do names (Blackboard, Brightspace), what lies beside the files (nbgrader's
 timestamp.txt, Gradescope's submission_metadata.yml), and the files of folders themselves.
@@ -71,6 +72,11 @@ def _parse_deadline(text):
     return time if time.tzinfo else time.astimezone()
 
 
+def _names_zone(deadline):
+    """Whether --deadline, which was read, names a zone: "...Z", "...+01:00"."""
+    return re.search(r"Z$|[T ].*[+-]", deadline.strip()) is not None
+
+
 def _parse_moodle_time(text):
     """ "Friday, 20 November 2026, 11:05 PM" and its like, without zone. -> datetime or None"""
     text = re.sub(r"^\w+, ", "", text.strip().replace("\u202f", " "))
@@ -102,6 +108,7 @@ class Collected:
     junk: int = 0
     beside: int = 0  # files that the system wrote itself
     missing: dict = field(default_factory=dict)
+    names: dict = field(default_factory=dict)  # {id: name}
 
     def note(self, text):
         self.notes.append(fold(text))
@@ -113,14 +120,15 @@ class Collected:
         placed = _count(self.placed, "notebook")
         lines = [f"Collected {placed}{of} into {self.into}; {len(self.unchanged)} more were there already."]
         sections = {
-            "Replaced an earlier attempt": [f"{student} ({lesson})" for lesson, student in self.replaced],
-            "Late": [f"{student} ({lesson})" for lesson, student in self.late],
+            "Replaced an earlier attempt": self.rows_of(self.replaced, lessons),
+            "Late": self.rows_of(self.late, lessons),
             "To know": self.notes if not self.taken_for else [self.taken_for, *self.notes],
             "Could not be placed": self.left_out_lines(),
         }
         for lesson, students in self.missing.items():
             if students:
-                sections[f"Nothing of {lesson} from {_count(students, 'student')}"] = [", ".join(students)]
+                names = [classes.named(who, self.names) for who in students]
+                sections[f"Nothing of {lesson} from {_count(students, 'student')}"] = [", ".join(names)]
         for title, rows in sections.items():
             if rows:
                 lines += [f"\n{title}:", *(f"  {row}" for row in rows)]
@@ -131,15 +139,24 @@ class Collected:
             lines.append(f"\nPassed over {_count(range(self.beside), 'file')} beside what was handed in.")
         return "\n".join(lines)
 
+    def rows_of(self, found, lessons):
+        """Lines of (lesson, student); the lesson is said where there are several."""
+        several = len(lessons) > 1
+        return [classes.named(who, self.names) + f", {lesson}" * several for lesson, who in sorted(found)]
+
     def left_out_lines(self):
-        """Of many files of one folder or zip left out for one reason, the first few and their number."""
+        """Of many files of one folder or zip left out for one reason, the first few and their number.
+
+        Where no notebook came in, of all files that were left out for one reason.
+        """
         groups = collections.defaultdict(list)
         for where, reason in self.left_out:
             groups[where.split("/")[0] if "/" in where else "", reason].append(f"{where}: {reason}")
         for (top, reason), rows in groups.items():
-            if top and len(rows) > MOST_LINES:
+            if (top or not self.recorded) and len(rows) > MOST_LINES:
                 all_of_them = "; grading/collected.json names them" if self.recorded else ""
-                rows[MOST_LINES:] = [f"{top}: {len(rows) - MOST_LINES} more: {reason}{all_of_them}"]
+                where = f"{top}: " if top else ""
+                rows[MOST_LINES:] = [f"{where}{len(rows) - MOST_LINES} more: {reason}{all_of_them}"]
         return [row for rows in groups.values() for row in rows]
 
 
@@ -191,6 +208,7 @@ def collect(source, kind="auto", course=".", roster=None, assignment=None, deadl
         if joined:
             run.result.note(f"New in the class: {_some(joined)}.")
         run.has_roster = bool(new)
+        run.assumed = until is not None and not _names_zone(deadline)
         run.assign = _assigned(assign, run.roster)
         run.look_over(source, kind)
         if run.kind == "moodle" and any(re.fullmatch(r"\D+\d+", one.identifier) for one in new):
@@ -261,6 +279,8 @@ class _Run:
         self.released = {path.stem for path in released if (STUDENT / path.name).is_file()}
         self.result = Collected(str(Path(_place_of(course)) / "submitted"))
         self.alone = self.numbered = self.undated = False  # one notebook; a number was known; a time was not
+        self.assumed = False  # the deadline's zone is this machine's, for it names none
+        self.somebodys = self.nobodys = 0  # files by whether anybody of the class is named
         self.taken, self.touched, self.renamed, self.zones = collections.Counter(), set(), [], set()
         self.said, self.listed = set(), set()  # the files of --assign that were there; those contested
 
@@ -317,10 +337,16 @@ class _Run:
 
     def tell(self, lessons):
         """What is to know of the run, and who handed in nothing."""
-        say = self.result.note
+        say, students = self.result.note, self.roster.students.values()
+        self.result.names = {student.id: student.name for student in students}
+        if self.nobodys > 1 and not self.somebodys:
+            names = [printable(student.name or student.id) for student in students]
+            say(f"""None of the {self.nobodys} notebooks names anybody of this class of {len(names)}
+                ({_some(names)}). If the roster is another class's, delete {classes.roster_path(self.course)}
+                and collect again with the right one.""")
         if SYSTEMS[self.kind].caution and lessons:
             say(SYSTEMS[self.kind].caution)
-        shared = identity.namesakes(self.roster.students.values())
+        shared = identity.namesakes(students)
         if shared:
             say(f"Several students are called {', '.join(shared)}: numbers, ids or emails tell them apart.")
         if self.renamed:
@@ -347,6 +373,11 @@ class _Run:
                 whose, shown = "The zip's", "it was packed in"
             say(f"""{whose} times name no zone and were read as {" and as ".join(sorted(self.zones))}. If
                 {shown} another, give the deadline in that one.""")
+        elif self.assumed and not self.undated:
+            say(f"--deadline names no zone and was read as {self.until.tzinfo}, this machine's.")
+        if system.file_times and self.result.late:
+            say("""Who is late was told by the files' own times, which change when a file is saved or copied:
+                compare them with what you know. A later --deadline replaces this one.""")
         told = [student.submitted for student in self.roster.students.values()]
         unread = [text for text in told if text.strip(" -") and _parse_moodle_time(text) is None]
         if self.kind == "moodle" and unread:
@@ -364,6 +395,8 @@ class _Run:
             return f"handed in as {who.instead}, not as a file{who.of}"
         if item.problem is not None:
             return item.problem + who.of
+        self.somebodys += bool(who.students or who.candidates != ["ID"] and who.candidates)
+        self.nobodys += not who.students and who.candidates == ["ID"]
         if not who.students:
             if self.alone and who.how.startswith("the name is not one"):
                 return fold(f"""{who.how}; a notebook that came another way: --from folder, in a folder named
@@ -384,9 +417,11 @@ class _Run:
             return reason
         contested = self.contested(item, lesson, who)
         notes = []
-        if shown is None:
+        if item.spoilt:
+            notes.append(f"cannot be graded: {item.spoilt.rstrip('.')}")
+        if shown is None and not (item.spoilt and named):
             notes.append(f"does not show its lesson; {'its name' if named else '--assignment'} says {lesson}")
-        elif named != shown:
+        elif shown and named != shown:
             self.renamed.append(f"{', '.join(ids)} ({lesson})")
         if who.partly:
             notes.append(f"matched by {who.how}")
@@ -497,7 +532,7 @@ class _Run:
             attempt = {"sha256": digest, "from": item.label, "kind": self.kind, "late": claim.late}
             attempt |= {"time": time, "told": told, "number": number, "file_id": claim.file_id}
             attempt |= {"copy": copy_number(item.where[-1]), "run": self.number, "matched_by": who.how}
-            attempt |= {"foreign": foreign, "notes": notes}
+            attempt |= {"foreign": foreign, "notes": notes, "spoilt": bool(item.spoilt)}
             attempts.append(attempt)
         attempt["group"] = who.group
         self.undated |= deadline is not None and not attempt["time"]
@@ -541,9 +576,18 @@ class _Run:
                     elif attempt["kind"] == "canvas":
                         student.lms_user_id = student.lms_user_id or attempt["number"]
 
+    def tell_passed_over(self, student, known, counts, late, deadline):
+        """Says which files of this run do not count, for they came late and an earlier one did not."""
+        for one in known["attempts"]:
+            new = one["run"] == self.number and not one["foreign"] and one is not counts
+            if new and counts is not None and not late and _is_late(one, deadline):
+                self.result.note(f"""{student}: {one["from"]} came late and does not count, for
+                    {counts["from"]} was on time.""")
+
     def place(self, lesson, student, known, counts, late):
         """Puts the attempt that counts into submitted/, or takes away what was not theirs. counts: or None"""
         result, which = self.result, (lesson, student)
+        self.tell_passed_over(student, known, counts, late, self.register["deadlines"].get(lesson))
         path = self.course / "submitted" / student / lesson / f"{lesson}.ipynb"
         stamp, there = path.with_name("timestamp.txt"), _sha256(path)
         if there not in (None, *(attempt["sha256"] for attempt in known["attempts"])):
@@ -618,8 +662,15 @@ def _is_late(attempt, deadline):
     return datetime.fromisoformat(attempt["time"]) > datetime.fromisoformat(deadline)
 
 
+def _counts_first(attempt, deadline):
+    """How an attempt ranks before its time is asked: what can be read, then what is on time."""
+    return not attempt.get("spoilt", False), not _is_late(attempt, deadline)  # older registers do not say
+
+
 def _counting(register):
     """Of each student's attempts the one that counts: the last on time, else the last.
+
+    One that grading cannot read counts only where no other can be read: a new one may come late.
 
     -> iterator of (lesson, student's id, {"sha256", "attempts"}, the attempt or None, is it late)
     """
@@ -629,7 +680,7 @@ def _counting(register):
             attempts = [attempt for attempt in known["attempts"] if not attempt["foreign"]]
             orders = {SYSTEMS[attempt["kind"]].ordered_by for attempt in attempts}
             when = orders.pop() if len(orders) == 1 else "run"
-            attempts.sort(key=lambda one: (not _is_late(one, deadline), one[when] or "", one["copy"]))
+            attempts.sort(key=lambda one: (_counts_first(one, deadline), one[when] or "", one["copy"]))
             counts = attempts[-1] if attempts else None
             yield lesson, student, known, counts, counts is not None and _is_late(counts, deadline)
 

@@ -21,7 +21,7 @@ from course_lib.file_kind import BEGINNING, told
 
 from .boundary import Refused, look
 from .identity import unmixed
-from .repair import MOST_BYTES
+from .repair import MOST_BYTES, unreadable
 
 DEPTH = 3  # zips in zips
 MOST_ENTRIES = 100_000  # of what was downloaded
@@ -41,6 +41,7 @@ class Item:
     problem: str | None = None  # why it is no notebook that can be taken
     data: bytes = b""  # of a notebook
     lesson: str | None = None  # that it shows
+    spoilt: str = ""  # why grading cannot read it
 
     @property
     def label(self):
@@ -246,6 +247,7 @@ def _in_item(item, read, shows, budget, depth=0):
             raise _Unreadable("not a notebook")
         item.data = _whole(read)
         item.lesson = shows(item.data)
+        item.spoilt = unreadable(item.data)
     except _Unreadable as why:
         item.problem = str(why)
     except Exception as error:  # whatever a damaged archive makes of the one who reads it

@@ -32,7 +32,7 @@ from course_lib.progress import tqdm
 from lessons.build import lesson_names
 
 from . import gradebook as books
-from . import records
+from . import records, roster
 from . import sandbox as confinement
 from .autograded_notebook import without_work
 from .cluster import cluster_of
@@ -88,7 +88,7 @@ class Summary:
 
     attention: (assignment, student, why) of what somebody has to look at, of submissions that were graded
     before too; unknown: assignments in submitted/ that are no lessons; dropped: what was given by hand for
-    work before, as gradebook.Changes has it.
+    work before, as gradebook.Changes has it; names: {id of a student: name}.
     """
 
     graded: int = 0
@@ -97,6 +97,7 @@ class Summary:
     attention: list = field(default_factory=list)
     unknown: list = field(default_factory=list)
     dropped: list = field(default_factory=list)
+    names: dict = field(default_factory=dict)
 
     def text(self):
         """What is said at the end."""
@@ -112,9 +113,15 @@ class Summary:
             )
         if self.attention:
             lines.append(f"{len(self.attention)} to be looked at by hand:")
-            lines += [f"  {name}  {student}: {why}" for name, student, why in self.attention[:MOST_LINES]]
+            for name, student, why in self.attention[:MOST_LINES]:
+                lines.append(f"  {name}  {roster.named(student, self.names)}: {why}")
         if (more := len(self.attention) - MOST_LINES) > 0:
             lines.append(f"  and {more} more; `dolphins report` shows all of them.")
+        if self.attention:
+            lines.append(
+                fold("""Where a new file is needed, ask for it, collect it and grade again; points by
+                hand go into formgrader.""")
+            )
         return "\n".join(lines)
 
     def note(self, record):
@@ -154,7 +161,8 @@ def grade(
         grade_one = grade_submission
     why = "This folder's name in submitted/ is not UTF-8: nothing in it was graded. Rename it."
     odd = [ascii(name) for name in os.listdir(course / "submitted") if not records.is_text(name)]
-    summary = Summary(unknown=unknown, attention=[("", name, why) for name in odd])
+    names_of = {student.id: student.name for student in roster.read(course)}
+    summary = Summary(unknown=unknown, attention=[("", name, why) for name in odd], names=names_of)
     with _in_a_sentence(course, summary), locked(course) as lock:
         releases = {name: records.release_of(course, name) for name in names}
         batch = Batch(course, releases, records.run_of(course, seed)["seed"], sandbox, summary, show)

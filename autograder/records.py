@@ -279,9 +279,9 @@ def points_of(record):
 def line(record):
     """A record as a line of what is printed."""
     points, of = points_of(record)
-    shown = "by hand" if points is None else f"{points:g}"
-    note = "" if record["status"] == GRADED else f"  {record['status']}"
-    return f"{record['assignment']}  {record['student']}: {shown} of {of:g}, {record['seconds']:.1f} s{note}"
+    shown = "no points yet" if points is None else f"{points:g} of {of:g}, {record['seconds']:.1f} s"
+    note = "" if record["status"] == GRADED else f", {record['status']}"
+    return f"{record['assignment']}  {record['student']}: {shown}{note}"
 
 
 def is_png(text, most=MOST_PICTURE):

@@ -65,6 +65,15 @@ def repair(data, name, release):
 # --- reading
 
 
+def unreadable(data):
+    """Why grading cannot read a notebook's bytes, in words; "" where it can."""
+    try:
+        _read(data, "")
+    except CourseError as error:
+        return str(error).removeprefix(": ")
+    return ""
+
+
 def _read(data, name):
     """The JSON of a notebook's bytes, as a dict. Raises CourseError with what the bytes are instead."""
     if not data.strip(b"\0 \t\r\n"):

@@ -35,6 +35,7 @@ from pathlib import Path
 from course_lib.errors import CourseError, fold
 from course_lib.file_kind import LINE_ENDS, TEXT, TEXT_COPY, UTF_16, kind_of, told
 
+from .downloads import printable
 from .identity import PARTICIPANT, letters
 from .records import json_text, read_json
 from .repair import decoded
@@ -138,6 +139,12 @@ def read(course):
     """The class of a course folder, in the order of its csvs; empty before the first. -> list of Student"""
     told = "Delete it, then run `dolphins collect` with --roster again."
     return read_json(roster_path(course), lambda rows: [Student(**row) for row in rows], [], told)
+
+
+def named(student, names):
+    """An id with the name that it stands for, for a line: "4011 (Ada Lovelace)". names: {id: name}"""
+    name = printable(names.get(student, ""))
+    return f"{student} ({name})" if name and name != student else student
 
 
 def as_json(students):

@@ -49,7 +49,7 @@ BRIGHTSPACE = re.compile(
     r"(?:[0-9]+-[0-9]+ ?- ?)?(?P<name>.+?) ?- ?(?P<date>[^\W\d]{3,10} [0-9]{1,2},? [0-9]{4}|"
     r"[0-9]{1,2} [^\W\d]{3,10},? [0-9]{4}),? (?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2}) ?(?P<half>[AP]M)?"
 )
-DRIVE = re.compile(r"-[0-9]{8}T[0-9]{6}Z(-[0-9]+)+$")
+DRIVE = re.compile(r"-[0-9]{8}T[0-9]{6}Z(-[0-9]+)+(\.zip)?$")
 MOST_FOUND = 20  # readings of one part
 
 
@@ -210,7 +210,9 @@ def _gradescope(where, at, download):
 
 
 def _google(where, at, download):
-    if at < len(where) - 1 or not (DRIVE.search(download.top) or "Classroom" in where):
+    is_file = at == len(where) - 1 or where[at].lower().endswith(".zip")
+    packed = any(map(DRIVE.search, (download.top, *where[:at])))
+    if not is_file or DRIVE.search(where[at]) or not (packed or "Classroom" in where):
         return None
     return Claim(stem(where[at]))
 
@@ -297,6 +299,7 @@ SYSTEMS = {
         file_times=True,
         caution="""Google's files are known only by the names that students gave them, which nothing confirms:
             compare who handed in what with what Classroom shows.""",
+        is_students=lambda name: not DRIVE.search(name),
     ),
     "folder": System("a folder", "an id, email or name of the class in it", file_times=True),
 }

@@ -187,6 +187,8 @@ def _agreed(claim, kind, download):
     said += [(name, named)] * bool(named) + claim.rivals
     if not said:
         what = " or ".join([*(what for what, _ in claim.evidence), *[name] * bool(claim.name)])
+        if not what:
+            return Who(how="its name does not say whose it is", claim=claim, candidates=["ID"])
         perhaps = f". If it is a group's: {GROUPS[kind]}" if kind in GROUPS else ""
         return Who(how=f"nobody in the roster has {what}{perhaps}", claim=claim, candidates=["ID"])
     return Who(how=_differ(said), claim=claim, candidates=sorted(set().union(*(ids for _, ids in said))))

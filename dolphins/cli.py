@@ -186,7 +186,7 @@ def release(
 @app.command()
 def collect(
     source: Path = Argument(..., help=SOURCE),
-    kind: Export = Option("auto", "--from", help=SYSTEM),
+    kind: Export = Option("auto", "--from", help=SYSTEM, case_sensitive=False),
     roster: Optional[Path] = Option(None, help=ROSTER),
     course: Path = Option(Path("."), help=COURSE),
     assignment: Optional[str] = Option(None, help=ASSIGNMENT),
@@ -203,7 +203,9 @@ def collect(
     how = dict(roster=roster, assignment=assignment, deadline=deadline, assign=assign)
     result = take_in(source, kind.value, course, **how)
     print(result.text())
-    raise typer.Exit(0 if result.placed or result.unchanged else 1)
+    if not (result.placed or result.unchanged):
+        raise typer.Exit(1)
+    print(f"\nNext: dolphins grade {course}")
 
 
 @app.command()
@@ -249,6 +251,8 @@ def report(course: Path = Argument(..., help="The course's folder, graded.")):
     tables = ", ".join(path.name for path in sorted(page.parent.glob("*.csv")))
     print(f"The class:  {page}\nTables:     {tables} beside it")
     print(f"Feedback:   {course / 'feedback'}/STUDENT/LESSON/LESSON.html")
+    for path in sorted(page.parent.glob("feedback-moodle-*.zip")):
+        print(f"For Moodle: {path}")
 
 
 def main():

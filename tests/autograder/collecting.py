@@ -23,7 +23,8 @@ CANVAS_CSV = """Student,ID,SIS User ID,SIS Login ID,Section,Lesson 2 (77),Curren
 
 def notebook(mark="", lesson=TWO):
     """A student's notebook of a lesson; mark: makes it another file."""
-    return (STUDENT / f"{lesson}.ipynb").read_bytes() + b" " + mark.encode() * bool(mark) + b"\n"
+    data = (STUDENT / f"{lesson}.ipynb").read_bytes().rstrip()
+    return data.removesuffix(b"}") + f', "mark": {json.dumps(mark)}}}\n'.encode()
 
 
 def zipped(files, into=None):

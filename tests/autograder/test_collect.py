@@ -138,6 +138,56 @@ def test_late_alone_counts_and_is_told(course):
     assert f"Late:\n  {JOERG}" in result.text()
 
 
+def test_ids_are_told_with_their_names(course):
+    result = course.take({"müllerjörg_LATE_102_30_a.ipynb": notebook()})
+    assert f"Late:\n  {JOERG} (Jörg Müller)\n" in result.text()
+    assert f"{ANN1} (Ann Smith), {ANN2} (Ann Smith)" in result.text()
+
+
+def test_a_file_that_is_no_notebook_is_told_when_it_comes(course):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    text = course.take({f"{C_JOERG}_1_{TWO}.ipynb": pointer, f"{C_MARIA}_2_{TWO}.ipynb": b""}).text()
+    assert "cannot be graded: this is a git-LFS pointer, not a notebook: run `git lfs pull`" in text
+    assert "cannot be graded: the file is empty" in text
+    conflict = notebook().replace(b'"cells"', b'<<<<<<< HEAD\n"cells"')
+    text = course.take({f"{C_ANN1}_1_a.ipynb": conflict}).text()
+    assert "cannot be graded: the notebook holds marks" in text
+
+
+def test_a_new_file_counts_for_a_spoilt_one_also_late(course):
+    course.take({f"{C_JOERG}_1_{TWO}.ipynb": notebook()[:-9]})
+    result = course.take({f"{C_JOERG.replace('_', '_LATE_')}_2_a.ipynb": notebook()})
+    assert result.late == result.replaced == [(TWO, JOERG)] and course.there() == {JOERG: notebook()}
+    course.take({f"{C_JOERG}_3_{TWO}.ipynb": b""})
+    assert course.there() == {JOERG: notebook()}
+
+
+def test_what_does_not_count_for_it_came_late_is_told(course):
+    late = {f"{C_JOERG.replace('_', '_LATE_')}_2_a.ipynb": notebook("late")}
+    course.take({f"{C_JOERG}_1_{TWO}.ipynb": notebook()})
+    told = f"_LATE_102_2_a.ipynb came late and does not count, for {C_JOERG}_1_{TWO}.ipynb was on time."
+    assert told in course.take(late).text() and course.there() == {JOERG: notebook()}
+    assert "does not count" not in course.take(late).text()
+
+
+def test_a_download_of_another_class_is_told_once(course):
+    files = {f"b{i}_90{i}_{i}_a.ipynb": notebook() for i in range(9)}
+    text = course.take(files).text()
+    assert "None of the 9 notebooks names anybody of this class of 5" in text and "roster.json" in text
+    assert "names anybody" not in course.take({**files, f"{C_JOERG}_1_a.ipynb": notebook()}).text()
+    text = course.take(files, "moodle").text()
+    assert text.count("_a.ipynb: a download of Canvas's") == collect.MOST_LINES
+    assert "  4 more: a download of Canvas's: --from canvas" in text
+
+
+def test_what_a_folders_times_and_a_deadline_without_a_zone_mean(course):
+    lay(course.tmp / "mail", {f"{JOERG}/a.ipynb": notebook()})
+    text = course.take(course.tmp / "mail", "folder", deadline="2020-11-20T23:59").text()
+    says(text, "--deadline names no zone and was read as", "told by the files' own times")
+    text = course.take(course.tmp / "mail", "folder", deadline="2020-11-20T23:59+01:00").text()
+    assert "names no zone" not in text and "told by the files' own times" in text
+
+
 def test_attempts_in_one_download_and_a_deadline_without_times(course):
     files = {f"{C_JOERG}_7_a-10.ipynb": notebook("b"), f"{C_JOERG}_7_a-9.ipynb": notebook("a")}
     assert "carry no times" in course.take(files, deadline="2026-11-20").text()
@@ -149,7 +199,7 @@ def test_names_lessons_and_files_that_are_wrong(course):
         f"{C_JOERG}_1_{TWO}.ipynb": notebook(lesson=THREE),  # the content decides
         f"{C_JOERG}_2_homework": notebook(),  # no extension
         f"{C_ANN1}_3_notebook.ipynb.txt": notebook(),
-        f"{C_ANN2}_4_{TWO}.ipynb": b'{"cells": [{"cell_type": "co',  # damaged: repairing tells the student
+        f"{C_ANN2}_4_{TWO}.ipynb": b'{"cells": [ ]}',
         f"{C_MARIA}_5_other.ipynb": b'{"cells": []}',
         f"{C_JOERG}_6_essay.pdf": b"%PDF",
         f"{C_JOERG}_7_all.tar.gz": b"\x1f\x8b",

@@ -429,6 +429,19 @@ def test_google_classroom(course):
     says(result.text(), "known only by the names that students gave")
 
 
+def test_google_drives_zips_in_a_folder_and_what_students_packed(course):
+    packed = zipped({f"work/{TWO}.ipynb": notebook("in a zip")}, course.tmp / "packed.zip").read_bytes()
+    folder = course.tmp / "downloads"
+    folder.mkdir()
+    zipped({f"L/Ada Lovelace - {TWO}.ipynb": notebook()}, folder / "L-20261118T220500Z-001.zip")
+    zipped({"L/Grace Hopper.zip": packed}, folder / "L-20261118T220500Z-002.zip")
+    result = course.take(folder, "auto", CLASS)
+    assert "Taken for a download of Google Classroom" in result.text()
+    assert course.there() == {"ada": notebook(), "grace": notebook("in a zip")}
+    nameless = zipped({f"L/{TWO}.ipynb": notebook()}, course.tmp / "L-20261118T220500Z-001.zip")
+    says(reasons(course.take(nameless, "auto", CLASS)), "its name does not say whose it is")
+
+
 # --- which system it is
 
 

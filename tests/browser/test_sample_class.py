@@ -57,7 +57,7 @@ def test_mistakes_have_names(course):
 
 def test_the_class_page_shows_them(course, class_page):
     text = class_page.read_text()
-    assert "<b>18</b>graded" in text and "Off" in text
+    assert "<b>18</b>handed in" in text and "Off" in text
     assert "Olinde Rodrigues, René d'Aubigné, Sofja Kowalewskaja" in html.unescape(text)
     for student in POINTS:
         assert "<script" not in feedback(course, student).read_text()
