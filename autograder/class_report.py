@@ -172,8 +172,8 @@ class Lesson:
             names = ", ".join(record["borrowed"][:4])
             why = fold(f"""Their code uses {names}: it may look into parts of the course that know answers. Is
                 the solution their own?""")
-        elif devices := records.said_of_devices(record):
-            why = fold(f"""Their code asks for a GPU, which grading does not have: {devices}""")
+        elif records.said_of_devices(record):
+            why = "Their code asks for a GPU, which grading does not have; their page says where."
         if why:
             self.look.append((record["student"], why))
 

@@ -29,6 +29,7 @@ MOST_INNER = 2_000  # of a zip that a student packed
 MOST_UNPACKED = 4 * MOST_BYTES  # of one such zip, all in all
 LONGEST_NAME = 255  # characters; no file system has longer ones
 MOST_FOLDERS = 50  # one in another
+BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others zipfile unpacks more than is asked for
 OTHERS = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
 
@@ -41,6 +42,7 @@ class Item:
     problem: str | None = None  # why it is no notebook that can be taken
     data: bytes = b""  # of a notebook
     lesson: str | None = None  # that it shows
+    packed_in: tuple = ()  # the path of the zip that a student packed it in, if it was
 
     @property
     def label(self):
@@ -228,6 +230,8 @@ def _odd(entry):
         return "a link, which is not followed"
     if entry.flag_bits & 1:
         return "encrypted"
+    if entry.compress_type not in BOUNDED:
+        return "compressed in a way that is not read; pack it as an ordinary zip"
     if max(map(len, re.split(r"[/\\]", entry.filename))) > LONGEST_NAME:
         return f"its name is longer than any file's ({LONGEST_NAME} characters)"
     return None
@@ -275,7 +279,8 @@ def _in_zip(item, data, shows, budget, depth):
         raise _Unreadable(f"a zip of {len(entries):,} files; at most {MOST_INNER:,} are looked at")
     for entry in entries:
         # A student's clock says anything: the time is that of the zip.
-        inner = Item((*item.where, *_entry_path(entry)), item.time)
+        where, packed_in = (*item.where, *_entry_path(entry)), item.packed_in or item.where
+        inner = Item(where, item.time, packed_in=packed_in)
         yield from _of_entry(inner, archive, entry, shows, budget, depth + 1)
 
 

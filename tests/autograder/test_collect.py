@@ -3,6 +3,7 @@ nothing is lost."""
 
 import errno
 import functools
+import io
 import os
 import re
 import struct
@@ -254,6 +255,16 @@ def test_bombs_are_bounded(course, monkeypatch):
     assert set(course.there()) == {DANG}  # who is beside a bomb loses nothing
     says(reasons(result), "big.ipynb: larger than 1 MB", f"inner.zip/{TWO}.ipynb: larger than 1 MB")
     says(reasons(result), "unpacks to more than 3 MB", "a zip of 2,001 files", "a zip of very many files")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_unpacks_to_more_than_is_read_is_not_opened(course, kind):
+    """Of bzip2 two kilobytes are 80 MB, also where only the first bytes are wanted."""
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", kind) as archive:
+        archive.writestr(f"{TWO}.ipynb", notebook())
+    result = course.take({f"{C_ANN1}_2_a.zip": memory.getvalue(), f"{C_DANG}_6_a.ipynb": notebook()})
+    assert set(course.there()) == {DANG} and "pack it as an ordinary zip" in reasons(result)
 
 
 def test_notebooks_of_one_student_are_bounded(course, monkeypatch):
