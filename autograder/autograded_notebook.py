@@ -58,6 +58,6 @@ def _verdict(exercise):
             earned = f"  {prop['points']:g} / {prop['of']:g}" if prop["of"] else ""
             lines.append(f"{'✓' if held else '✗'} {prop['name']}{earned}")
         if not held and prop["text"]:
-            lines.append(f"    {prop['text']}")
+            lines.append(f"    {'The notebook says: ' * prop.get('reported', False)}{prop['text']}")
     points = "to be given by hand" if exercise["points"] is None else f"{exercise['points']:g}"
     return "\n".join([*lines, f"Points: {points} of {exercise['of']:g}.", ""])

@@ -104,7 +104,7 @@ class Lesson:
         stubs = {mark["grade_id"]: source for mark, source in marks if mark.get("solution")}
         self.likeness = {key: Likeness(stubs.get(key, "")) for key in self.exercises}
         self.waiting = {submission.student for submission in records.submissions_of(course, name)}
-        self.rows, self.look, self.devices = [], [], []  # the last two: (student, why)
+        self.rows, self.look = [], []  # the last: (student, why)
         self.mistakes, self.texts = collections.Counter(), {}
         self.unconfined, self.bounds = 0, collections.Counter()
 
@@ -180,8 +180,8 @@ class Lesson:
             names = ", ".join(record["borrowed"][:4])
             why = fold(f"""Their code uses {names}: it may look into parts of the course that know answers. Is
                 the solution their own?""")
-        elif devices := records.said_of_devices(record):
-            self.devices.append((record["student"], devices))
+        elif records.said_of_devices(record):
+            why = "Their code asks for a GPU, which grading does not have; their page says where."
         if why:
             self.look.append((record["student"], why))
 

@@ -442,7 +442,7 @@ class _Run:
         ids = self.assign.get(item.label) or self.register["assigned"].get(item.label, {}).get("ids", ())
         students = [self.roster.students[one] for one in ids if one in self.roster.students]
         try:
-            who = whose(item.where, self.kind, self.download)
+            who = whose(item.where, self.kind, self.download, item.packed_in)
         except Exception as error:  # whatever a name does to the code that reads it
             who = Who(how=f"to be looked at by hand: its name cannot be read ({type(error).__name__})")
         if students:

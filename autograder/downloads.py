@@ -42,6 +42,7 @@ class Item:
     data: bytes = b""  # of a notebook
     lesson: str | None = None  # that it shows
     spoilt: str = ""  # why grading cannot read it
+    packed_in: tuple = ()  # the path of the zip that a student packed it in, if it was
 
     @property
     def label(self):
@@ -277,7 +278,8 @@ def _in_zip(item, data, shows, budget, depth):
         raise _Unreadable(f"a zip of {len(entries):,} files; at most {MOST_INNER:,} are looked at")
     for entry in entries:
         # A student's clock says anything: the time is that of the zip.
-        inner = Item((*item.where, *_entry_path(entry)), item.time)
+        where, packed_in = (*item.where, *_entry_path(entry)), item.packed_in or item.where
+        inner = Item(where, item.time, packed_in=packed_in)
         yield from _of_entry(inner, archive, entry, shows, budget, depth + 1)
 
 

@@ -49,7 +49,8 @@ HELLO = b"pid "  # comes first on a session's socket, with a handle on its first
 GO = b"g"  # answers it, once the grader holds and bounds that process
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError)
 MOST_FILES = 96  # open ones of a process: what waits in pipes and sockets no limit counts
-MOST_HEADER = 8 * 2**20  # bytes; pictures are in it
+MOST_HEADER = 8 * 2**20  # bytes; a cell's source is in it
+MOST_ANSWER = 2**16  # bytes of an answer's; while the grader reads it, nobody watches the memory
 
 
 # --- the wire
@@ -70,17 +71,17 @@ def send(sock, head, arrays=None):
     sock.sendall(HEAD.pack(MAGIC, len(text), len(body)) + text + body)
 
 
-def receive(sock, most_bytes, until=None):
+def receive(sock, most_bytes, until=None, most_header=MOST_HEADER):
     """Receives a message. -> (head, {name: NumPy array}), or None at the end
 
-    most_bytes: that the arrays may have; until: time.monotonic() at which TimeoutError is raised. Raises
-    Violation where the bytes are no such message.
+    most_bytes, most_header: that the arrays and the head may have; until: time.monotonic() at which
+    TimeoutError is raised. Raises Violation where the bytes are no such message.
     """
     start = _exactly(sock, HEAD.size, until)
     if start is None:
         return None
     magic, header, body = HEAD.unpack(start)
-    if magic != MAGIC or header > MOST_HEADER or body > most_bytes:
+    if magic != MAGIC or header > most_header or body > most_bytes:
         raise Violation("a message that is none, or too long")
     text, data = _exactly(sock, header, until), _exactly(sock, body, until)
     if text is None or data is None:
@@ -266,9 +267,10 @@ NAMESPACES = NEW_NS | NEW_CGROUP | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_
 TIOCSTI = 0x5412  # puts characters into the terminal that the grader was started from
 SHARED_ANONYMOUS = 0x21  # mmap's: memory that belongs to nobody's count once it is unmapped
 HUGE = 0x40000  # mmap's: pages of another pool, in nobody's count
+POPULATE = 0x8000  # mmap's: all pages at once, which no signal stops
 KEPT = (6, 7, 37, 38, 1031)  # fcntl's: locks, of which a file may have any number; F_SETPIPE_SZ
 SETTINGS = (PR_SET_SECCOMP, PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE)  # prctl's
-MERGEABLE = (12,)  # madvise's
+ADVICE = (12, 22, 23)  # madvise's: mergeable; all pages at once, to read and to write
 # Of sockets: within the machine, IPv4, IPv6; others are no part of the network namespace.
 FAMILIES = (1, 2, 10)
 
@@ -306,11 +308,11 @@ def _rules(refused, known):
     rules += when("clone", argument(0), _op(ANY_BIT, NAMESPACES, 0, 1), refuse, allow)
     rules += when("ioctl", argument(1), _op(EQUAL, TIOCSTI, 0, 1), refuse, allow)
     shared = [_op(AND, SHARED_ANONYMOUS), _op(EQUAL, SHARED_ANONYMOUS, 0, 1)]
-    huge = [_op(ANY_BIT, HUGE, 0, 1), refuse]
-    rules += when("mmap", argument(3), *huge, *shared, refuse, allow)
+    whole = [_op(ANY_BIT, HUGE | POPULATE, 0, 1), refuse]
+    rules += when("mmap", argument(3), *whole, *shared, refuse, allow)
     for name in ("socket", "socketpair"):
         rules += when(name, argument(0), *_any_of(FAMILIES), refuse, allow)
-    for name, n, values in (("fcntl", 1, KEPT), ("prctl", 0, SETTINGS), ("madvise", 2, MERGEABLE)):
+    for name, n, values in (("fcntl", 1, KEPT), ("prctl", 0, SETTINGS), ("madvise", 2, ADVICE)):
         rules += when(name, argument(n), *_any_of(values), allow, refuse)
     return [*rules, allow]
 
@@ -561,7 +563,7 @@ class Runner:
             self.failed.append(command)
 
     def run(self, head, arrays):
-        """Runs a cell as a notebook would. -> what went wrong, and the pictures"""
+        """Runs a cell as a notebook would. -> what went wrong, and the pictures, as bytes of base64"""
         from IPython.utils.capture import capture_output
 
         core, pictures, self.failed = self.checks.core, [], []
@@ -585,7 +587,8 @@ class Runner:
         said = None if error is None else self.words_of(error, head["seconds"])
         if said is None and self.failed:
             said = [f"!{self.failed[0]}"[:60], _NO_COMMAND]
-        return {"error": said, "pictures": pictures}, None
+        texts = enumerate(np.frombuffer(text.encode(), np.uint8) for text in pictures)
+        return {"error": said}, {f"picture {number}": text for number, text in texts}
 
     def words_of(self, error, seconds):
         """-> [name, text] of what a cell raised"""

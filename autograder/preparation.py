@@ -48,11 +48,15 @@ def prepare(data, name, release, withheld=()):
 
 @functools.cache
 def _reaching(withheld):
-    """What looks into code or objects that are not one's own, as a pattern. Words will do: it is a hint."""
+    """What looks into code or objects that are not one's own, as a pattern. Words will do: it is a hint.
+
+    What it finds is on the class page: none of it are the student's own words.
+    """
     return re.compile(
         rf"""(?<![.\w]) (?:exec|eval|compile|__import__) (?=\s*\() | \b(?: __(?:globals|code|closure|builtins
-            |loader|file|subclasses)__ | getsource\w* | _getframe | get_objects | get_referrers | FunctionType
-            | CodeType | importlib | ctypes | course_lib\s*[./]\s*check\s*[./\s]\s*\w+ | spare_renderer
+            |loader|file|subclasses)__ | getsource(?:file|lines)? | _getframe | get_objects | get_referrers
+            | FunctionType | CodeType | importlib | ctypes | spare_renderer
+            | course_lib\s{{0,9}}[./]\s{{0,9}}check(?=\s{{0,9}}[./\s]\s{{0,9}}\w)
             | {"|".join(withheld) or "(?!)"} )\b""",
         re.VERBOSE,
     )

@@ -242,7 +242,7 @@ def reason(record):
 
 
 def said_of_devices(record):
-    """What is said of code with a device written into it, "" without any."""
+    """What their notebook says of code with a device written into it, "" without any."""
     properties = (prop for exercise in record["exercises"].values() for prop in exercise["properties"])
     failed = (prop["text"] for prop in properties if prop["key"] == "device")
     return record.get("devices") or next(failed, "")

@@ -255,7 +255,7 @@ class Session:
                 self.pid = _pid_of(self.pidfd)
                 self.bounds = sandbox.bound(self)
                 sock.sendall(inside.GO)
-            answer = inside.receive(sock, 0, start)
+            answer = inside.receive(sock, 0, start, inside.MOST_ANSWER)
             if answer is None or "open" not in answer[0]:
                 raise Lost(answer[0].get("fault", "it did not open") if answer else "it ended at once")
         except BaseException:
@@ -294,12 +294,12 @@ class Session:
 
     def run(self, source, pictures=False):
         """Runs a cell. -> Cell"""
-        answer, _ = self.ask("run", self.limits.cell_seconds, source=source, pictures=pictures)
+        answer, shown = self.ask("run", self.limits.cell_seconds, source=source, pictures=pictures)
         error = answer.get("error")
         if error is not None:
             error = text_of(error, 0, 60), text_of(error, 1, 300)
-        found = answer.get("pictures")
-        found = [p for p in found if is_png(p, self.limits.picture_bytes)] if isinstance(found, list) else []
+        found = (picture.tobytes().decode("ascii", "replace") for picture in shown.values())
+        found = [picture for picture in found if is_png(picture, self.limits.picture_bytes)]
         return Cell(error, found[: self.limits.pictures])
 
     def take(self, exercise):
@@ -337,10 +337,10 @@ class Session:
         try:
             self.sock.settimeout(max(0.1, until - time.monotonic()))
             inside.send(self.sock, head, arrays)
-            answer = inside.receive(self.sock, self.limits.message_mb * 2**20, until)
+            answer = self.receive(until)
             while answer is not None and partner is not None and "asks" in answer[0]:
                 inside.send(self.sock, {}, _as_arrays(self.answer_of(partner, *answer)))
-                answer = inside.receive(self.sock, self.limits.message_mb * 2**20, until)
+                answer = self.receive(until)
         except inside.Violation as error:
             self.lose(f"it sent {error}")
         except TimeoutError:
@@ -355,6 +355,9 @@ class Session:
             self.lose("it answered what nobody asked")
         self.devices = text_of([answer[0].get("devices")], 0, 1200)
         return answer
+
+    def receive(self, until):
+        return inside.receive(self.sock, self.limits.message_mb * 2**20, until, inside.MOST_ANSWER)
 
     def answer_of(self, partner, head, arrays):
         """What a partner answers. -> {name: tensor}. Raises Lost where the question is none."""

@@ -110,11 +110,10 @@ def _canvas(where, at, download):
         return Claim(problem="an anonymous download; show the students' names in Canvas, then download again")
     for found in itertools.islice(CANVAS.finditer(part), MOST_FOUND + 2):
         name, number = part[: found.start()], found["user"]
-        if name:
-            claim = Claim(name, [(f"the number {number}", download.roster.numbered("canvas", number))], name)
-            claim.number, claim.late, claim.instead = number, bool(found["late"]), found["what"] or ""
-            claim.file_id = int(found["file"] or 0)
-            claims.append(claim)
+        claim = Claim(name, [(f"the number {number}", download.roster.numbered("canvas", number))], name)
+        claim.number, claim.late, claim.instead = number, bool(found["late"]), found["what"] or ""
+        claim.file_id = int(found["file"] or 0)
+        claims.append(claim)
     return _last_that_counts(claims, "canvas", download)
 
 
@@ -324,7 +323,7 @@ def survey(source, roster):
     source: its path; roster: a Roster. What students packed counts no more than what it is packed in.
     -> Download
     """
-    download, paths = Download(roster, re.sub(r"\.zip$", "", source.resolve().name)), []
+    download, paths, told = Download(roster, re.sub(r"\.zip$", "", source.resolve().name)), [], []
     for file in files(source, lambda name: False):
         where = tuple(file.where)
         paths.append(where)
@@ -333,8 +332,11 @@ def survey(source, roster):
         if where[-1] == "timestamp.txt":
             download.times[where[:-1]] = file.read_by(_utc, 100)
         elif where[-1] == "submission_metadata.yml":
+            told.append(file)
+    for file in sorted(told, key=lambda file: len(file.where)):
+        if not _is_somebodys(tuple(file.where), download):
             rows = file.read_by(_gradescope_rows, MOST_BYTES) or {}
-            download.gradescope |= {(*where[:-1], name): row for name, row in rows.items()}
+            download.gradescope |= {(*file.where[:-1], name): row for name, row in rows.items()}
     votes = set()
     for where in paths:
         if not any(JUNK.match(part) for part in where):
@@ -349,6 +351,12 @@ def survey(source, roster):
             votes.add((kind, where[: at + 1]) if named is None else ("folder", where[: named + 1]))
     download.kinds = Counter(kind for kind, _ in votes)
     return download
+
+
+def _is_somebodys(where, download):
+    """Whether a file lies in what names a student: then it is theirs, whatever it is called."""
+    of_system = system_of(where, download)[0] is not None
+    return of_system or any(download.roster.mentioned(stem(part))[0] for part in where[:-1])
 
 
 def _utc(data):

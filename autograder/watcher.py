@@ -44,7 +44,7 @@ class Watcher(threading.Thread):
         self.pid, self.limit, self.confined, self.end = pid, limits.memory_mb * 2**20, confined, end
         self.exceeded, self.closing = False, threading.Event()
         self.mappings = {}  # process -> how many it had when they were counted, the longest ago first
-        self.exact = None  # bytes of all processes when they were counted to the page, {process: its faults}
+        self.exact = None  # bytes of all processes when they were counted to the page, {process: its `_life`}
         folders = [f"/proc/{pid}/root{name}" for name in ("/tmp", "/dev/shm")] if confined else []
         self.folders = [os.open(folder, os.O_PATH) for folder in folders]
         self.cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -94,13 +94,13 @@ class Watcher(threading.Thread):
                 return float("inf")
             _send(signal.SIGSTOP, new)  # until none was born meanwhile
             pids += new
-        faults, total = {pid: _faults(pid) for pid in pids}, 0
+        lives, total = {pid: _life(pid) for pid in pids}, 0
         for pid in pids:
             exact = _own_bytes(pid, "smaps_rollup", ("Pss_Anon:", "SwapPss:"))
             total += exact + _own_bytes(pid, kinds=("VmPTE:",)) if exact else _own_bytes(pid)
             if total > self.limit or time.thread_time() > end:
                 return float("inf")
-        self.exact = total, faults
+        self.exact = total, lives
         _send(signal.SIGCONT, pids)
         return total
 
@@ -109,9 +109,12 @@ class Watcher(threading.Thread):
         if self.exact is None:
             return float("inf")
         total, before = self.exact
-        new = sum(size for pid, size in own.items() if pid not in before)
-        faults = sum(max(0, _faults(pid) - before[pid]) for pid in own if pid in before)
-        return total + new + 2 * PAGE * faults  # a page, and one of the tables
+        for pid, size in own.items():
+            began, faults = _life(pid)
+            same, earlier = before.get(pid, (None, 0))
+            # Of another process that has its number now, all counts. A fault: a page, and one of the tables.
+            total += 2 * PAGE * (faults - earlier) if began == same else size
+        return total
 
     def count_mappings(self, pids):
         """How many mappings the processes have. One that there was no time to count has as many as any."""
@@ -148,12 +151,15 @@ def _own_bytes(pid, file="status", kinds=("RssAnon:", "VmSwap:", "VmPTE:")):
     return sum(int(row[1]) for row in rows) * 1024
 
 
-def _faults(pid):
-    """How often a process touched a page that it did not have: each gives it one at most."""
+def _life(pid):
+    """When a process began, and how often it touched a page that it did not have: each gives it one at most.
+
+    (None, 0) where it has ended.
+    """
     with contextlib.suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return int(fields[7]) + int(fields[9])
-    return 0
+        return int(fields[19]), int(fields[7]) + int(fields[9])
+    return None, 0
 
 
 def _open_files(pid):

@@ -129,11 +129,16 @@ class Who:
         return self.claim.instead
 
 
-def whose(where, kind, download):
-    """Whose a file is. where: its path in parts; kind: of SYSTEMS; download: a systems.Download. -> Who"""
+def whose(where, kind, download, packed_in=()):
+    """Whose a file is. -> Who
+
+    where: its path in parts; kind: of SYSTEMS; download: a systems.Download; packed_in: the path of the zip
+    that a student packed it in, if one did: what is in it has only names that students gave.
+    """
     system = SYSTEMS[kind]
     if kind == "folder":
         return _in_folder(where, download)
+    where = packed_in or where
     for at in range(len(where)):
         claim = system.read(where, at, download)
         if claim is not None:

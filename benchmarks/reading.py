@@ -4,7 +4,6 @@ Each is read as the grader reads it, behind the boundary: prepared (repaired, it
 of its zip. The bound is the boundary's: so many seconds of the processor, then somebody looks at it by hand.
 """
 
-import io
 import json
 import tempfile
 import time
@@ -12,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 from autograder import boundary
-from autograder.downloads import _of_file
+from autograder.downloads import _inside
 from autograder.preparation import prepare
 from autograder.whose import lesson_of
 from lessons.build import STUDENT
@@ -30,6 +29,7 @@ SOURCES = {  # what the cells hold that a student adds, about n characters of th
     "cells as long as are parsed": lambda n: ["x = [" + "a," * 24_000 + "]"] * (n // 48_000),
     "copies of an exercise": lambda n: [f"def batch_rodrigues(theta): pass  # {i}" for i in range(n // 120)],
     "brackets in brackets": lambda n: ["(" * (n // 2) + ")" * (n // 2)],
+    "words of the course, and spaces": lambda n: ["course_lib.check" + " " * n + "!"],
 }
 KINDS = {"deflate": zipfile.ZIP_DEFLATED, "bzip2": zipfile.ZIP_BZIP2, "LZMA": zipfile.ZIP_LZMA}
 
@@ -65,13 +65,9 @@ def measure(sizes=(1, 4, 16)):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "work.zip"
         for kind, number in KINDS.items():
-            found[f"a zip of zeros, {kind}, unpacked"] = []
+            row = found[f"a zip of zeros, {kind}, unpacked"] = []
             for size in sizes:
-                target = io.BytesIO()
-                with zipfile.ZipFile(target, "w", number) as archive:
+                with zipfile.ZipFile(path, "w", number) as archive:
                     archive.writestr(f"{NAME}.ipynb", bytes(size * 2**20))
-                path.write_bytes(target.getvalue())
-                found[f"a zip of zeros, {kind}, unpacked"].append(
-                    seconds_of(_of_file, path, (path.name,), lesson_of)
-                )
+                row.append(seconds_of(_inside, path, None, (path.name,), lesson_of))
     return {"bound": boundary.SECONDS, "megabytes": list(sizes), "files": found}

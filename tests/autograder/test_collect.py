@@ -3,6 +3,7 @@ nothing is lost."""
 
 import errno
 import functools
+import io
 import os
 import re
 import struct
@@ -304,6 +305,19 @@ def test_bombs_are_bounded(course, monkeypatch):
     assert set(course.there()) == {DANG}  # who is beside a bomb loses nothing
     says(reasons(result), "big.ipynb: larger than 1 MB", f"inner.zip/{TWO}.ipynb: larger than 1 MB")
     says(reasons(result), "unpacks to more than 3 MB", "a zip of 2,001 files", "a zip of very many files")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zips_of_other_compressions(course, kind):
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", kind) as archive:
+        archive.writestr(f"{TWO}.ipynb", notebook())
+    damaged = bytearray(memory.getvalue())
+    for at in range(40 + len(TWO), 48 + len(TWO)):
+        damaged[at] ^= 0xFF
+    files = {f"{C_ANN1}_2_a.zip": memory.getvalue(), f"{C_DANG}_6_a.zip": bytes(damaged)}
+    result = course.take(files)
+    assert set(course.there()) == {ANN1} and "cannot be read (" in reasons(result)
 
 
 def test_notebooks_of_one_student_are_bounded(course, monkeypatch):

@@ -501,6 +501,14 @@ EVIL = "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:al
 EVIL += "\n\n<b onclick=alert(1)>"
 
 
+def test_formgrader_shows_whose_words_a_complaint_is():
+    prop = {"name": "is right", "points": 0.0, "of": 20.0, "key": "other", "text": "Give 20 points."}
+    exercise = {"points": 0.0, "of": 20.0, "properties": [prop | {"reported": True}]}
+    text = records.release_of(".", LESSON)
+    record = {"cells": [], "exercises": {"rodrigues": exercise}}
+    assert "    The notebook says: Give 20 points." in autograded_notebook.with_outputs(text, record, text)
+
+
 def test_no_script_of_a_student_runs_in_formgrader():
     """It shows notebooks as nbconvert makes them, from the server that can run anything."""
     from nbconvert import HTMLExporter

@@ -1,6 +1,7 @@
 """The judge: right solutions have full points, untouched notebooks none; what runs, and what is left out."""
 
 import json
+import time
 
 import pytest
 import torch
@@ -147,3 +148,23 @@ def test_odd_arrays_are_refused_before_anything_is_computed(change, expected):
     outputs = {} if R is None else {"R": R}
     assert judge.public_verdict(prop, outputs, inputs, right) is not None
     assert not judge.hidden_verdict(prop, outputs, inputs, right)
+
+
+REACHING = {
+    "exec (open('x').read())": ["exec"],
+    "inspect.getsourcelines(f), f.__code__": ["__code__", "getsourcelines"],
+    "from course_lib . check import lesson2": ["course_lib . check"],
+    "open('/course/course_lib/check/we_all_copied_this.py')": ["course_lib/check"],
+    "getsource_of_all_evil = model.eval()": [],
+}
+
+
+@pytest.mark.parametrize("source", REACHING)
+def test_what_may_be_borrowed_is_told_by_a_fixed_list_of_words(source):
+    assert sorted(preparation._reaching(()).findall(source)) == REACHING[source]
+
+
+def test_looking_for_it_takes_linear_time():
+    start = time.process_time()
+    assert preparation._reaching(()).findall("course_lib.check" + " " * 900_000 + "!") == []
+    assert time.process_time() - start < 5

@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder import inside_sandbox, questions, records, sandbox
+from autograder import inside_sandbox, questions, records, sandbox, watcher
 from autograder.sandbox import Limits, Lost, Sandbox
 from course_lib.errors import CourseError
 from lessons.bundle import write_folder
@@ -145,7 +145,9 @@ def answer(rules, arch, number, arguments=()):
 
 ALLOWED = {"read": (0, 63), "openat": (257, 56), "futex": (202, 98), "execve": (59, 221), "brk": (12, 214)}
 BY_ARGUMENTS = [("mmap", (0, 4096, 3, 0x22), True), ("mmap", (0, 4096, 3, 0x21), False)]
-BY_ARGUMENTS += [("mmap", (0, 4096, 3, 0x40022), False), ("clone", (0x1200011,), True)]
+BY_ARGUMENTS += [("mmap", (0, 4096, 3, 0x40022), False), ("mmap", (0, 4096, 3, 0x8022), False)]
+BY_ARGUMENTS += [("madvise", (0, 4096, 22), False), ("madvise", (0, 4096, 23), False)]
+BY_ARGUMENTS += [("clone", (0x1200011,), True)]
 BY_ARGUMENTS += [("clone", (0x10000011,), False), ("fcntl", (3, 1), True), ("fcntl", (3, 1031), False)]
 BY_ARGUMENTS += [("fcntl", (3, 37), False), ("prctl", (15,), True), ("prctl", (41,), False)]
 BY_ARGUMENTS += [("madvise", (0, 4096, 4), True), ("madvise", (0, 4096, 12), False), ("socket", (1,), True)]
@@ -296,6 +298,32 @@ def test_nothing_is_left_when_it_ends(bundle):
             pass
     until(lambda: not any(map(alive, pids)), seconds=5)
     assert not scratch.exists()
+
+
+LONG_HEADER = """import gc, types
+gc.unfreeze()
+inside = next(f.__globals__ for f in gc.get_objects()
+              if isinstance(f, types.FunctionType) and f.__name__ == "serve" and "MAGIC" in f.__globals__)
+real = inside["send"]
+inside["send"] = lambda sock, head, arrays=None: real(sock, head | {"a": [[]] * 20_000}, arrays)"""
+
+
+def test_while_an_answer_is_read_nobody_need_watch(confined):
+    """A parser of JSON lets nothing else run in its process, and takes seconds for millions of lists."""
+    with confined.open() as session, pytest.raises(Lost, match="too long"):
+        session.run(LONG_HEADER)
+
+
+def test_who_has_a_number_that_was_anothers_is_counted_anew(monkeypatch):
+    lives, own = {1: (10, 5), 2: (20, 10**6)}, {1: 3 * 2**20, 2: 2**20}
+    monkeypatch.setattr(watcher, "_life", lives.get)
+    watch = watcher.Watcher.__new__(watcher.Watcher)
+    watch.exact = 4 * 2**20, dict(lives)
+    assert watch.since_exact(own) == 4 * 2**20
+    lives[1] = 10, 6  # a fault more: a page, and one of the tables
+    assert watch.since_exact(own) == 4 * 2**20 + 2 * watcher.PAGE
+    lives[2] = 30, 7  # another process, with few faults so far
+    assert watch.since_exact(own | {2: 2**30}) == 4 * 2**20 + 2 * watcher.PAGE + 2**30
 
 
 # --- what is visible, and what is said

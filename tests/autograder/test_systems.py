@@ -79,6 +79,21 @@ def test_canvas_number_and_name_agree_or_it_is_nobodys(course, name, eve, whose)
         assert found == [] and whose in reasons(result)
 
 
+PACKED = [  # a zip whose name is nobody's of the system, what lies in it, who has it
+    ("_77_9001_work.zip", "lovelaceada_4001_9002_02.ipynb", ["eve"]),  # who is called ★
+    ("_work.zip", "lovelaceada_4001_9002_02.ipynb", []),
+    ("_77_x_work.zip", "deep.zip", []),
+]
+
+
+@pytest.mark.parametrize("name, inner, whose", PACKED)
+def test_what_a_student_packed_names_nobody(course, name, inner, whose):
+    data = notebook() if inner.endswith(".ipynb") else zipped({"lovelaceada_4001_9002_02.ipynb": notebook()})
+    files = {name: zipped({inner: data}), "hoppergrace_4002_5_a.ipynb": notebook("grace")}
+    course.take(files, "canvas", CANVAS.format(eve="★"))
+    assert sorted(course.there()) == sorted([*whose, "grace"])
+
+
 MOODLE_NAMES = [
     ("Ada Lovelace_77", ["S77"]),
     ("LOVELACE,ADA-S77_77", ["S77"]),
@@ -416,6 +431,18 @@ def test_gradescope(course):
 def test_a_gradescope_file_of_any_content(course, text):
     files = {"submission_1/a.ipynb": notebook(), "submission_metadata.yml": text.encode()}
     assert not course.take(files, "gradescope", CLASS).placed
+
+
+OWN = [("moodle", "Eve Smith_4001_assignsubmission_file", SHEET), ("folder", "ada", CLASS)]
+
+
+@pytest.mark.parametrize("kind, folder, csv", OWN)
+def test_a_gradescope_file_in_a_students_folder_is_not_read(course, kind, folder, csv, monkeypatch):
+    monkeypatch.setattr(systems, "_gradescope_rows", None)  # whoever called it would not come far
+    metadata = {f"{folder}/submission_metadata.yml": GRADESCOPE.encode()}
+    files = {f"{folder}/submission_1/a.ipynb": notebook(), **metadata}
+    download = systems.survey(zipped(files, course.tmp / "d.zip"), identity.Roster(course.students(csv)))
+    assert download.kind == kind and download.gradescope == {}
 
 
 def test_google_classroom(course):
