@@ -355,8 +355,11 @@ def survey(source, roster):
 
 def _is_somebodys(where, download):
     """Whether a file lies in what names a student: then it is theirs, whatever it is called."""
-    of_system = system_of(where, download)[0] is not None
-    return of_system or any(download.roster.mentioned(stem(part))[0] for part in where[:-1])
+    try:
+        of_system = system_of(where, download)[0] is not None
+        return of_system or any(download.roster.mentioned(stem(part))[0] for part in where[:-1])
+    except Exception:  # a name that cannot be read is no system's own
+        return True
 
 
 def _utc(data):

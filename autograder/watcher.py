@@ -19,6 +19,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from pathlib import Path
 
 from .inside_sandbox import MOST_FILES
@@ -27,9 +28,11 @@ LONGEST, SOONEST = 0.1, 0.002  # seconds from look to look
 FASTEST = 4 * 2**30  # bytes that a core can fill in a second; measured: 1.9 by writing, 2.5 by MAP_POPULATE
 WAITING = 2**19  # bytes: two socket buffers of Linux's default size, 208 KB
 MAPPING = 2048  # bytes: the mapping itself, and a link to each ancestor that it was forked from
-COUNTING, STILL = 0.005, 1.0  # seconds of this thread for counting mappings, and shared memory to the page
+COUNTING, STILL = 0.005, 1.0  # seconds for counting mappings; of this thread, shared memory to the page
+LATE = 0.25  # seconds after which a process is taken to keep those waiting who count its mappings
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MOST = 10_000  # processes that are looked for
+MOST_MAPPINGS = 2**16  # of a process: Linux's own default, vm.max_map_count
 
 
 class Watcher(threading.Thread):
@@ -44,6 +47,8 @@ class Watcher(threading.Thread):
         self.pid, self.limit, self.confined, self.end = pid, limits.memory_mb * 2**20, confined, end
         self.exceeded, self.closing = False, threading.Event()
         self.mappings = {}  # process -> how many it had when they were counted, the longest ago first
+        # A process that is busy with its mappings lets nobody read them meanwhile: others do the waiting.
+        self.readers, self.reading = ThreadPoolExecutor(4), {}  # process -> (what they count, since when)
         self.exact = None  # bytes of all processes when they were counted to the page, {process: its `_life`}
         folders = [f"/proc/{pid}/root{name}" for name in ("/tmp", "/dev/shm")] if confined else []
         self.folders = [os.open(folder, os.O_PATH) for folder in folders]
@@ -69,6 +74,7 @@ class Watcher(threading.Thread):
         for folder in self.folders:
             os.close(folder)
         self.folders = []
+        self.readers.shutdown(wait=False, cancel_futures=True)
 
     def used(self):
         """Bytes that the session uses, or more."""
@@ -117,17 +123,26 @@ class Watcher(threading.Thread):
         return total
 
     def count_mappings(self, pids):
-        """How many mappings the processes have. One that there was no time to count has as many as any."""
-        end = time.thread_time() + COUNTING
+        """How many mappings the processes have.
+
+        One that there was no time to count has as many as any, one that could not be counted as there can be.
+        """
+        end = time.monotonic() + COUNTING
         known = {pid: count for pid, count in self.mappings.items() if pid in pids}
+        self.reading = {pid: begun for pid, begun in self.reading.items() if pid in pids}
         for pid in [*(pid for pid in pids if pid not in known), *known]:
-            known.pop(pid, None)
-            with contextlib.suppress(OSError):
-                known[pid] = Path(f"/proc/{pid}/maps").read_bytes().count(b"\n")
-            if time.thread_time() > end:
+            if time.monotonic() > end:
                 break
+            known.pop(pid, None)
+            begun = self.reading.pop(pid, None) or (self.readers.submit(_mappings, pid), time.monotonic())
+            try:
+                known[pid] = begun[0].result(max(0.0, end - time.monotonic()))
+            except TimeoutError:
+                self.reading[pid] = begun
         self.mappings = known
-        return sum(known.values()) + max(known.values(), default=0) * (len(pids) - len(known))
+        late = sum(time.monotonic() - since > LATE for _, since in self.reading.values())
+        others = len(pids) - len(known) - late
+        return sum(known.values()) + max(known.values(), default=0) * others + MOST_MAPPINGS * late
 
 
 def family(pid):
@@ -170,6 +185,13 @@ def _open_files(pid):
         return 0
     except OSError:
         return MOST_FILES
+
+
+def _mappings(pid):
+    """How many mappings a process has; 0 where it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n")
+    return 0
 
 
 def _send(number, pids):

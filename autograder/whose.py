@@ -6,7 +6,8 @@ another's, or nobody's who can be the same person, it is nobody's until a person
 systems write for a group is for each of its members, as far as the roster names groups.
 
 In a folder the outermost part of a path that means somebody decides, and all that is in this part must mean
-the same student: what is inside a student's own folder or zip cannot make it another's.
+the same student: what is inside a student's own folder or zip cannot make it another's. A zip in a system's
+download is whose its own name says, or nobody's.
 
 **The lesson** is found by what is in the notebook (grade ids, `setup(lesson=2)`, checks, functions), else by
 the name of the file.

@@ -10,6 +10,8 @@ import shutil
 import socket
 import struct
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -324,6 +326,20 @@ def test_who_has_a_number_that_was_anothers_is_counted_anew(monkeypatch):
     assert watch.since_exact(own) == 4 * 2**20 + 2 * watcher.PAGE
     lives[2] = 30, 7  # another process, with few faults so far
     assert watch.since_exact(own | {2: 2**30}) == 4 * 2**20 + 2 * watcher.PAGE + 2**30
+
+
+def test_a_process_that_keeps_waiting_who_counts_its_mappings_delays_nothing(monkeypatch):
+    over = threading.Event()
+    monkeypatch.setattr(watcher, "_mappings", lambda pid: 100 if pid == 1 else over.wait(60) and 200)
+    monkeypatch.setattr(watcher, "LATE", 0.0)
+    watch = watcher.Watcher.__new__(watcher.Watcher)
+    watch.mappings, watch.readers, watch.reading = {}, watcher.ThreadPoolExecutor(4), {}
+    start = time.monotonic()
+    until(lambda: watch.count_mappings([1, 2]) == 100 + watcher.MOST_MAPPINGS)
+    assert time.monotonic() - start < 30
+    over.set()
+    until(lambda: watch.count_mappings([1, 2]) == 300)
+    watch.readers.shutdown()
 
 
 # --- what is visible, and what is said

@@ -445,6 +445,15 @@ def test_a_gradescope_file_in_a_students_folder_is_not_read(course, kind, folder
     assert download.kind == kind and download.gradescope == {}
 
 
+def test_a_gradescope_file_among_names_that_cannot_be_read_stops_nothing(course, monkeypatch):
+    def unreadable(where, download):
+        raise RecursionError
+
+    monkeypatch.setattr(systems, "system_of", unreadable)
+    source = zipped({"x/submission_metadata.yml": GRADESCOPE.encode()}, course.tmp / "d.zip")
+    assert systems.survey(source, identity.Roster([])).gradescope == {}
+
+
 def test_google_classroom(course):
     names = (f"Ada Lovelace - {TWO}.ipynb", f"Copy of {TWO} Grace Hopper (1).ipynb", f"{TWO}.ipynb")
     files = {f"Lesson 2/{name}": notebook(name) for name in names}
