@@ -150,10 +150,9 @@ class Lesson:
             self.look.append((student, f"What the notebook gave cannot be shown: {refused}."))
             note = "What your notebook gave cannot be shown here. Somebody looks at it by hand."
             return feedback.page_of(known, feedback.without_words(record, note))
-        for key, shingles in (
-            found.items() if student not in self.followers else ()
-        ):  # of a group one is compared
-            self.likeness[key].add(student, shingles)
+        if student not in self.followers:  # of a group one is compared
+            for key, shingles in found.items():
+                self.likeness[key].add(student, shingles)
         return page
 
     def add_exercise(self, key, record, given, comments):

@@ -21,6 +21,7 @@ from course_lib.file_kind import BEGINNING, told
 
 from .boundary import Refused, look
 from .identity import unmixed
+from .records import opened
 from .repair import MOST_BYTES, unreadable
 
 DEPTH = 3  # zips in zips
@@ -169,7 +170,7 @@ def _read_by(path, number, function, limit):
 def _opened(path):
     """A file to be read, but no link, and no pipe that would have to be waited for."""
     try:
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        file = opened(path)
     except OSError as error:
         linked = path.is_symlink()
         why = "a link, which is not followed" if linked else f"cannot be read ({error.strerror})"

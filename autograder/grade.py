@@ -217,16 +217,11 @@ def _require_gradebook():
 # --- a submitted file
 
 
-def _opened(path):
-    """Opens a file to be read, but no link, and no pipe that would have to be waited for."""
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
-
-
 def _sha256(path):
     """SHA-256 of a file, in hexadecimal; None where it is no readable file of its own."""
     digest = hashlib.sha256()
     try:
-        with _opened(path) as file:
+        with records.opened(path) as file:
             while block := file.read(2**20):
                 digest.update(block)
     except OSError:
@@ -243,7 +238,7 @@ def _read_submission(path):
         if size > MOST_BYTES:
             raise CourseError(f"""The notebook has {size / 2**20:.0f} MB; at most {MOST_BYTES / 2**20:.0f} MB
                 are read. Delete its outputs (Edit > Clear all outputs), save it, and hand it in again.""")
-        with _opened(path) as file:
+        with records.opened(path) as file:
             return file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise CourseError(f"There is no notebook {path.name} among what was handed in.") from None

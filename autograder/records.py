@@ -92,6 +92,11 @@ def in_a_sentence(course, kept, only=None):
             it, then run the same command again; it goes on where it stopped.""") from None
 
 
+def opened(path):
+    """Opens a file to be read, but no link, and no pipe that would have to be waited for. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+
+
 @dataclass(frozen=True)
 class Submission:
     """One notebook that was handed in, or should have been. path: of the notebook, which need not exist."""
