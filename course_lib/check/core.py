@@ -394,6 +394,7 @@ def _raised(error):
             return Complaint("not-implemented", "not solved yet")
     lines = [frame.line for frame in frames if theirs(frame.filename)]
     line = f" in the line `{lines[-1].strip()}`" if lines and lines[-1] else ""
+    line += getattr(error, "case", "")  # of the call that `same.Same` made
     text = _cut(" ".join(str(error).split()), 200, " ...")
     if "out of memory" in text.lower():
         return Complaint.of(f"""out-of-memory: The GPU's memory is full{line}. Restart the runtime, or choose

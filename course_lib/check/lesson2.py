@@ -1,72 +1,21 @@
 """Checks of lesson 2: rotations (exercise 2) and tracking (exercise 3)."""
 
+import itertools
 import time
+from functools import partial
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from ..rotations import quat_to_rotvec, rotvec_to_rotmat
+from ..rotations import quat_to_rotvec
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from .core import Complaint, Exercise, Problem, Property, close, probable, tensor
+from .difference import difference
 from .lesson1 import own_figures
+from .same import Same, SameGradient
 
-MISTAKES = {  # what is said of the usual ones
-    # of rotations
-    "batch-last": "The right numbers, in the wrong places: with several rotations at once, numbers of "
-    "different ones share a matrix. The batch must stay the first dimension: `torch.stack(entries, dim=-1)`, "
-    "then `.reshape(-1, 3, 3)`.",
-    "transposed": "These are the transposes of the right matrices: they turn the other way. Are the signs of "
-    "the terms with w (or sin) flipped, or rows and columns exchanged?",
-    "transposed, of a quaternion": "These are the transposes of the right matrices. Are the signs of the "
-    "terms with w flipped, or rows and columns exchanged?",
-    "angle-doubled": "These turn by twice the angle. In q = (cos a/2, sin a/2 · axis) it is half of the "
-    "angle that counts.",
-    "angle-halved": "These turn by half of the angle. In q = (cos a/2, sin a/2 · axis) it is half of the "
-    "angle that counts, but only once.",
-    "degrees": "These turn by the angle in degrees: theta is in radians already.",
-    "axis-not-normalised": "The axis in your formula does not have length 1: divide theta by its own length.",
-    "axis-not-normalised, in a quaternion": "The axis in your quaternion does not have length 1: divide "
-    "theta by its own length.",
-    "norm-over-batch": "All of the batch is divided by one length. Each rotation vector has its own: "
-    "`dim=-1, keepdim=True`.",
-    "quaternion-order": "The quaternion's numbers are taken in another order than they were put together in: "
-    "here it is (w, x, y, z).",
-    "quaternion-order, read": "Your code reads the quaternion as (x, y, z, w). Here it is (w, x, y, z).",
-    "euler-angles": "These are three rotations, about x, then y, then z (Euler angles). A rotation vector "
-    "means ONE rotation, about theta itself as the axis.",
-    "identity": "These are all the identity: theta does not reach the result.",
-    # of pixels
-    "y-flipped": "The picture is upside down: the camera's y goes up, an image's rows go down.",
-    "x-flipped": "Left and right are exchanged: x grows to the right, in the camera and in the image.",
-    "depth-sign": "Both axes are mirrored. Points in front of the camera have negative z: divide by -z.",
-    "xy-swapped": "x and y are exchanged: the first number is the column (x), the second the row (y).",
-    "normalised": "These are still normalised coordinates, from -1 to 1. The image is W pixels wide and H "
-    "high: scale them.",
-    "normalised, 0 to 1": "These are parts of the image's size, from 0 to 1. Multiply by W and H.",
-    "no-perspective-division": "Far things come out as large as near ones. After the projection matrix, "
-    "divide by the depth: -z, the fourth homogeneous coordinate.",
-    "world-coordinates": "The points are projected as they stand in the world. Bring them into the camera's "
-    "coordinates first (`cameras.extrinsics`); `cameras.transform` does all of it.",
-    "no-intrinsics": "Camera coordinates, in metres, are taken for normalised ones. The projection is "
-    "missing (`cameras.intrinsics`).",
-    "no-intrinsics, divided": "The focal length is missing: x / -z is not a normalised coordinate yet. The "
-    "projection matrix is in `cameras.intrinsics`.",
-    "size-swapped": "Width and height are exchanged: x goes with W, y with H.",
-    "doubled": "All is twice as large: from -1 to 1 there are two units for W pixels, so it is (x + 1) / 2 "
-    "that goes from 0 to 1.",
-    "not-centred": "The middle of the image comes out at pixel (0, 0). Normalised coordinates begin at -1: "
-    "add 1 first.",
-    "one-camera": "All points are seen by the first camera. The points i belong to camera i: the drone "
-    "moves.",
-    "rows-columns-swapped": "Rows and columns are exchanged: the pixel (x, y) is `image[y, x]`, row first.",
-    "image-y-flipped": "The image is upside down. The pixels count rows from the top, as the image does: "
-    "nothing is left to flip.",
-    "first-black": "The first point is drawn in black, on black. Begin with a brighter colour.",
-}
-
-
-# --- exercise 2
+# --- exercise 2: the formulas, right, and with steps of one's own
 
 
 def _random_rotvecs(rng, n):
@@ -74,196 +23,357 @@ def _random_rotvecs(rng, n):
     return (axis * torch.from_numpy(rng.uniform(0.3, 3.0, size=(n, 1)))).float()
 
 
-def _quat(angle, axis):
-    """Quaternions (B, 4) of angles (B, 1), or of one, and axes (B, 3), as a student may put them together."""
-    return torch.cat([(angle / 2).cos().expand(len(axis), 1), (angle / 2).sin() * axis], -1)
+def _length(x):
+    return x.norm(dim=-1, keepdim=True)
+
+
+def _never_zero(x):
+    return (x.square().sum(-1, keepdim=True) + 1e-30).sqrt()
+
+
+def _quat(theta, half=0.5, length=_length, axis=torch.div, cosine=torch.cos, sine=torch.sin):
+    """Quaternions (B, 4) of rotation vectors (B, 3): (cos a/2, sin a/2 · axis)."""
+    a = length(theta).expand(len(theta), 1)
+    return torch.cat([cosine(half * a), sine(half * a) * axis(theta, a)], -1)
+
+
+def _cross_matrix(v):
+    """K with K x = v × x. (B, 3) -> (B, 3, 3)"""
+    return torch.linalg.cross(v[:, None], torch.eye(3).to(v)[None]).mT
+
+
+def _exponential(theta):
+    """The matrix exponential of the cross matrix: the definition, and a way that nobody needs to write."""
+    return torch.linalg.matrix_exp(_cross_matrix(theta))
 
 
 def _quat_to_rotmat(quat):
-    """By the matrix exponential: a way that nobody needs to write."""
-    return rotvec_to_rotmat(quat_to_rotvec(normalize(quat)))
+    """By the matrix exponential as well."""
+    return _exponential(quat_to_rotvec(normalize(quat)))
 
 
-def _batch_guesses(right):
-    """Entries (B,), or rows (B, 3), stacked along a new first dimension and then cut into matrices."""
-    stacked = right.flatten(1).T, right.transpose(0, 1)
-    return [("batch-last", numbers.reshape(-1, 3, 3)) for numbers in stacked]
+def _by_formula(quat, one=1.0, turning=2.0, diagonal=2.0, beside=2.0):
+    """R = 1 + 2 w K + 2 K K, without normalisation. diagonal, beside: the factors of K K. (B, 4) -> (B, 3,
+    3)"""
+    K, eye = _cross_matrix(quat[:, 1:]), torch.eye(3).to(quat)
+    return one * eye + turning * quat[:, :1, None] * K + (beside + (diagonal - beside) * eye) * (K @ K)
 
 
-def _rotation_guesses(right, theta):
-    """What the usual mistakes make of batch_rodrigues."""
-    a, length_of_all = theta.norm(dim=-1, keepdim=True), theta.norm()
-    eye = torch.eye(3, dtype=theta.dtype)
-    K = torch.linalg.cross(theta[:, None], eye[None]).mT  # (B, 3, 3): K v = theta x v
-    unnormalised = eye + a[..., None].sin() * K + (1 - a[..., None].cos()) * K @ K
-    x, y, z = (rotvec_to_rotmat(theta * axis) for axis in eye)
-    quat = _quat(a, theta / a)
-    return [
-        *_batch_guesses(right),
-        ("transposed", right.mT),
-        ("angle-doubled", rotvec_to_rotmat(2 * theta)),
-        ("angle-halved", rotvec_to_rotmat(theta / 2)),
-        ("degrees", rotvec_to_rotmat(torch.deg2rad(theta))),
-        ("axis-not-normalised", unnormalised),
-        ("axis-not-normalised, in a quaternion", _quat_to_rotmat(_quat(a, theta))),
-        ("norm-over-batch", _quat_to_rotmat(_quat(length_of_all, theta / length_of_all))),
-        ("quaternion-order", _quat_to_rotmat(quat[:, [1, 2, 3, 0]])),
-        ("quaternion-order", _quat_to_rotmat(quat[:, [3, 0, 1, 2]])),
-        ("euler-angles", x @ y @ z),
-        ("euler-angles", z @ y @ x),
-        ("identity", eye.expand_as(right)),
-    ]
+def _by_angle(theta, one=1.0, sine=torch.sin, rest=lambda a: 1 - a.cos(), length=_length, axis=torch.div):
+    """Rodrigues' formula, R = 1 + sin a K + (1 - cos a) K K with K of the axis. (B, 3) -> (B, 3, 3)"""
+    a = length(theta).expand(len(theta), 1)
+    K = _cross_matrix(axis(theta, a))
+    return one * torch.eye(3).to(theta) + sine(a)[..., None] * K + rest(a)[..., None] * (K @ K)
 
 
-class QuaternionToMatrix(Property):
+def _crossed_along_the_batch(theta):
+    """By the cross product of rows along the first dimension of length 3: `torch.cross` without `dim`."""
+    q = normalize(_quat(theta))
+    u, eye = q[:, None, 1:].expand(-1, 3, 3), torch.eye(3).to(q).expand(len(q), 3, 3)
+    dim = 0 if len(q) == 3 else -1
+    once = torch.linalg.cross(u, eye, dim=dim)  # (B, 3, 3): u × e_k
+    return (eye + 2 * q[:, :1, None] * once + 2 * torch.linalg.cross(u, once, dim=dim)).mT
+
+
+def _with_w_of_one(quat):
+    """The quaternions with w = 1, without normalisation."""
+    return torch.cat([torch.ones_like(quat[:, :1]), quat[:, 1:]], -1)
+
+
+def _reordered(order, quat):
+    return _quat_to_rotmat(quat[:, order])
+
+
+def _exchanged(R, i, j):
+    """Two numbers of the diagonal exchanged."""
+    R = R.clone()
+    R[:, [i, j], [i, j]] = R[:, [j, i], [j, i]]
+    return R
+
+
+def _one_by_one(order, theta):
+    """A rotation about each axis of the world, by the numbers of theta."""
+    a, b, c = (_exponential(theta * torch.eye(3).to(theta)[k]) for k in order)
+    return a @ b @ c
+
+
+def _by_way_of(makes, theta):
+    """What a quat_to_rotmat makes of the right quaternions."""
+    return makes(_quat(theta))
+
+
+# --- exercise 2: what goes wrong
+
+
+def _read_as(order):
+    """What is said where `order` of a quaternion's numbers are taken for w, x, y and z."""
+    names = dict(zip(order, "wxyz"))
+    return f"""quaternion-order: The numbers of the quaternion are taken for
+        ({", ".join(names[k] for k in range(4))}). Here they are (w, x, y, z)."""
+
+
+ORDERS = [3, 0, 1, 2], [1, 2, 3, 0], *([0, *rest] for rest in itertools.permutations((1, 2, 3)))
+BATCH_LAST = """batch-last: The right numbers, in the wrong places: with several rotations at once, numbers
+    of different ones share a matrix. The batch must stay the first dimension: `torch.stack(entries,
+    dim=-1)`, then `.reshape(-1, 3, 3)`."""
+TRANSPOSED = """transposed: These are the transposes of the right matrices: they turn the other way. Are the
+    signs of the terms with w (or sin) flipped, or rows and columns exchanged?"""
+ONE_LENGTH = """norm-over-batch: All of the batch is divided by one length. Each row has its own: `dim=-1,
+    keepdim=True`."""
+ALONG_BATCH = """norm-along-batch: The length is taken along the batch (`dim=0`). Each row has its own:
+    `dim=-1, keepdim=True`."""
+OF_LENGTHS = {
+    """not-normalised: Right for quaternions of length 1, wrong for others. Divide each by its own length
+    first: `torch.nn.functional.normalize(quat, dim=-1)`.""": (
+        _by_formula,
+        lambda q: _quat_to_rotmat(q) * _length(q)[..., None] ** 2,
+    ),
+    ONE_LENGTH: lambda q: _by_formula(q / q.norm()),
+    ALONG_BATCH: lambda q: _by_formula(q / q.norm(dim=0)),
+    """squared-length: The quaternions are divided by the square of their length. Divide by the
+    length.""": lambda q: _by_formula(q / _length(q) ** 2),
+}
+OF_QUATERNIONS = {
+    BATCH_LAST: (
+        lambda q: _quat_to_rotmat(q).flatten(1).T.reshape(-1, 3, 3),
+        lambda q: _quat_to_rotmat(q).transpose(0, 1).reshape(-1, 3, 3),
+    ),
+    TRANSPOSED: lambda q: _quat_to_rotmat(q).mT,
+    **{_read_as(order): partial(_reordered, order) for order in ORDERS if order != [0, 1, 2, 3]},
+    ONE_LENGTH: lambda q: _by_formula(q / q.norm()),
+    ALONG_BATCH: lambda q: _by_formula(q / q.norm(dim=0)),
+    """factor-2: The factor 2 is missing on the diagonal: 1 - 2 (y² + z²), and so
+    on.""": lambda q: _by_formula(q, diagonal=1),
+    """factor-2: The factor 2 is missing beside the diagonal: 2 (x y - w z), and so
+    on.""": lambda q: _by_formula(q, turning=1, beside=1),
+    """factor-2: The factor 2 is missing: the rotation is v + 2 w (u × v) + 2 u × (u ×
+    v).""": lambda q: _by_formula(q, turning=1, diagonal=1, beside=1),
+    "factor-2: The factor 2 is missing in the terms with w: 2 w (u × v).": lambda q: _by_formula(
+        q, turning=1
+    ),
+    """factor-2: The factor 2 is missing in the terms without w: 2 u × (u ×
+    v).""": lambda q: _by_formula(q, diagonal=1, beside=1),
+    "no-w: The factor w is missing in the terms 2 w (u × v).": lambda q: _by_formula(_with_w_of_one(q)),
+    "no-identity: The 1 on the diagonal is missing: R v = v + ...": lambda q: _by_formula(q, one=0),
+    """sign: The terms without w have the wrong sign: it is v + ... + 2 u × (u × v), on the diagonal 1 - 2
+    (y² + z²).""": lambda q: _by_formula(q, diagonal=-2, beside=-2),
+    "sign: The diagonal has 1 + 2 (...) where 1 - 2 (...) belongs.": lambda q: _by_formula(q, diagonal=-2),
+    """diagonal-exchanged: On the diagonal two numbers are exchanged. The row of x has 1 - 2 (y² + z²), that
+    of y 1 - 2 (x² + z²), that of z 1 - 2 (x² + y²).""": (
+        lambda q: _exchanged(_quat_to_rotmat(q), 0, 1),
+        lambda q: _exchanged(_quat_to_rotmat(q), 0, 2),
+        lambda q: _exchanged(_quat_to_rotmat(q), 1, 2),
+    ),
+}
+DEGREES = "degrees: The angle is turned into degrees, or back. theta is in radians, as sin and cos take it."
+OF_VECTORS = {
+    BATCH_LAST: (
+        lambda t: _exponential(t).flatten(1).T.reshape(-1, 3, 3),
+        lambda t: _exponential(t).transpose(0, 1).reshape(-1, 3, 3),
+    ),
+    TRANSPOSED: lambda t: _exponential(-t),
+    """angle-doubled: These turn by twice the angle. In q = (cos a/2, sin a/2 · axis) it is half of the
+    angle that counts.""": lambda t: _exponential(2 * t),
+    """angle-halved: These turn by half of the angle. In q = (cos a/2, sin a/2 · axis) it is half of the angle
+    that counts, but only once.""": lambda t: _exponential(t / 2),
+    DEGREES: (lambda t: _exponential(torch.deg2rad(t)), lambda t: _exponential(torch.rad2deg(t))),
+    """axis-not-normalised: The axis in your formula does not have length 1: divide theta by its own
+        length.""": (
+        lambda t: _by_angle(t, axis=lambda t, a: t),
+        lambda t: _quat_to_rotmat(_quat(t, axis=lambda t, a: t)),
+        lambda t: _by_formula(_quat(t, axis=lambda t, a: t)),
+    ),
+    ONE_LENGTH: (
+        lambda t: _quat_to_rotmat(_quat(t, length=torch.norm)),
+        lambda t: _by_formula(_quat(t, length=torch.norm)),
+        lambda t: _by_formula(_quat(t, axis=lambda t, a: t / t.norm())),
+        lambda t: _quat_to_rotmat(_quat(t, axis=lambda t, a: t / t.norm())),
+        lambda t: _by_angle(t, axis=lambda t, a: t / t.norm()),
+        lambda t: _by_angle(t, length=torch.norm),
+    ),
+    ALONG_BATCH: (
+        lambda t: _quat_to_rotmat(_quat(t, axis=lambda t, a: t / t.norm(dim=0))),
+        lambda t: _by_formula(_quat(t, axis=lambda t, a: t / t.norm(dim=0))),
+        lambda t: _by_angle(t, axis=lambda t, a: t / t.norm(dim=0)),
+    ),
+    """half-once: Half of the angle belongs under cos and under sin: q = (cos a/2, sin a/2 ·
+    axis).""": (
+        lambda t: _quat_to_rotmat(_quat(t, half=1.0, sine=lambda a: (a / 2).sin())),
+        lambda t: _quat_to_rotmat(_quat(t, half=1.0, cosine=lambda a: (a / 2).cos())),
+    ),
+    "sine-for-cosine: sin and cos are exchanged.": (
+        lambda t: _quat_to_rotmat(_quat(t, cosine=torch.sin, sine=torch.cos)),
+        lambda t: _by_angle(t, sine=torch.cos, rest=lambda a: 1 - a.sin()),
+    ),
+    "no-identity: The identity is missing: R v = v + ...": lambda t: _by_angle(t, one=0),
+    "one-minus-cosine: The last term has cos a where 1 - cos a belongs.": lambda t: _by_angle(
+        t, rest=torch.cos
+    ),
+    """term-missing: The term with K K is missing: R = 1 + sin a K + (1 - cos a) K
+    K.""": lambda t: _by_angle(t, rest=torch.zeros_like),
+    """term-missing: The term with sin a is missing: R = 1 + sin a K + (1 - cos a) K
+    K.""": lambda t: _by_angle(t, sine=torch.zeros_like),
+    """euler-angles: These are three rotations, about x, y and z one after the other (Euler angles). A
+    rotation vector means ONE rotation, about theta itself as the axis.""": tuple(
+        partial(_one_by_one, order) for order in itertools.permutations(range(3))
+    ),
+    "identity: These are all the identity: theta does not reach the result.": lambda t: _by_formula(
+        0 * _quat(t)
+    ),
+    **{
+        said: tuple(partial(_by_way_of, one) for one in (makes if isinstance(makes, tuple) else (makes,)))
+        for said, makes in OF_QUATERNIONS.items()
+        if said not in (BATCH_LAST, TRANSPOSED, ONE_LENGTH, ALONG_BATCH)
+    },
+}
+SMALL = {
+    """small-angles: Small rotations come out as none. Near 0 the result should still depend on theta, to
+    first order R = 1 + [theta]x.""": lambda t: torch.eye(3).to(t).expand(len(t), 3, 3)
+}
+NO_GRADIENT_AT_ZERO = """gradient-at-zero: At theta = 0 the gradient is 0: no small change of theta changes
+    the result. Near 0 it should still depend on theta, to first order R = 1 + [theta]x. A constant there
+    stops the fit before it starts."""
+DETACHED = "wrong-gradient: No gradient flows through {}: is it detached, or computed from a number?"
+OF_GRADIENTS = {
+    NO_GRADIENT_AT_ZERO: lambda t: torch.eye(3).to(t) + 0 * t[..., None],
+    DETACHED.format("the axis, theta / a"): lambda t: _by_formula(
+        _quat(t, length=_never_zero, axis=lambda t, a: (t / a).detach())
+    ),
+    DETACHED.format("the angle, the length of theta"): (
+        lambda t: _by_formula(_quat(t, length=lambda t: _never_zero(t).detach())),
+        lambda t: _by_formula(_quat(t, length=_never_zero, axis=lambda t, a: t / a.detach())),
+    ),
+    DETACHED.format("cos a/2"): lambda t: _by_formula(
+        _quat(t, length=_never_zero, cosine=lambda a: a.cos().detach())
+    ),
+    DETACHED.format("sin a/2"): lambda t: _by_formula(
+        _quat(t, length=_never_zero, sine=lambda a: a.sin().detach())
+    ),
+}
+
+
+class OfQuaternions(Same):
+    function, shows = "quat_to_rotmat", "quat_to_rotmat(quat)"
+    right, otherwise = staticmethod(_quat_to_rotmat), "wrong-rotation"
+
+    def shape(self, quat):
+        return len(quat), 3, 3
+
+
+class QuaternionToMatrix(OfQuaternions):
     name = "quat_to_rotmat gives the rotation that a unit quaternion means"
     points = 5
+    mistakes = OF_QUATERNIONS
 
-    def inputs(self, rng):
+    def cases(self, rng):
         return {"quat": normalize(torch.from_numpy(rng.normal(size=(6, 4)))).float()}
 
-    def call(self, given, quat):
-        return {"R": tensor("quat_to_rotmat(quat)", given.quat_to_rotmat(quat), (len(quat), 3, 3), quat)}
 
-    def judge(self, outputs, quat):
-        R, right = outputs["R"], _quat_to_rotmat(quat)
-        if close(R, right):
-            return None
-        guesses = [
-            *_batch_guesses(right),
-            ("transposed, of a quaternion", right.mT),
-            ("quaternion-order, read", _quat_to_rotmat(quat[:, [3, 0, 1, 2]])),
-        ]
-        return probable(R, guesses, MISTAKES) or Complaint.of("""wrong-rotation: For the quaternion (cos 45°,
-            0, 0, sin 45°), a quarter turn about z, the matrix should be [[0, -1, 0], [1, 0, 0], [0, 0, 1]].
-            Compare yours entry by entry.""")
-
-
-class UnnormalisedQuaternion(QuaternionToMatrix):
+class UnnormalisedQuaternion(OfQuaternions):
     name = "quat_to_rotmat takes quaternions of any length"
     points = 2
     after = (QuaternionToMatrix,)  # else it would blame the length for other mistakes
+    mistakes, tolerance = OF_LENGTHS, 1e-3
 
-    def inputs(self, rng):
+    def cases(self, rng):
         return {"quat": torch.from_numpy(rng.normal(size=(5, 4)) * 3).float()}
 
-    def judge(self, outputs, quat):
-        if close(outputs["R"], _quat_to_rotmat(quat), 1e-3):
-            return None
-        return Complaint.of("""not-normalised: Right for quaternions of length 1, wrong for others. Divide
-            each by its own length first: `torch.nn.functional.normalize(quat, dim=-1)`.""")
+
+class OfVectors(Same):
+    function, shows = "batch_rodrigues", "batch_rodrigues(theta)"
+    right, otherwise = staticmethod(_exponential), "wrong-rotation"
+    finite = True
+
+    def shape(self, theta):
+        return len(theta), 3, 3
+
+    def taken(self, shows, value, theta):
+        return tensor(shows, value, self.shape(theta), theta, self.finite)
 
 
-def _call_rodrigues(given, theta, what="", finite=True):
-    R = given.batch_rodrigues(theta)
-    return tensor(f"batch_rodrigues(theta){what}", R, (len(theta), 3, 3), theta, finite)
-
-
-class Rotations(Property):
+class Rotations(OfVectors):
     name = "batch_rodrigues agrees with the matrix exponential"
     points = 5
+    mistakes = OF_VECTORS
 
-    def inputs(self, rng):
+    def cases(self, rng):
         return {"theta": _random_rotvecs(rng, 8)}
 
-    def call(self, given, theta):
-        return {"R": _call_rodrigues(given, theta)}
 
-    def judge(self, outputs, theta):
-        R, right = outputs["R"], rotvec_to_rotmat(theta)
-        if close(R, right):
-            return None
-        guesses = _rotation_guesses(right, theta)
-        return probable(R, guesses, MISTAKES) or Complaint.of(f"""wrong-rotation: For theta =
-            {_rounded(theta[0])} the matrix should begin with {_rounded(right[0, 0])}, yours with
-            {_rounded(R[0, 0])}.""")
-
-
-class AtZero(Property):
+class AtZero(OfVectors):
     name = "no rotation at theta = 0, and very small ones beside it"
     points = 3
     after = (Rotations,)
+    mistakes, finite, tolerance = SMALL, False, 1e-5
 
-    def inputs(self, rng):
+    def cases(self, rng):
         lengths = torch.tensor([1e-2, 1e-4, 1e-6, 1e-9])[:, None]
-        tiny = torch.from_numpy(rng.normal(size=(4, 3))).float() * lengths
-        return {"theta": torch.cat([torch.zeros(2, 3), tiny])}
+        return {
+            "zero": torch.zeros(2, 3),
+            "small": torch.from_numpy(rng.normal(size=(4, 3))).float() * lengths,
+        }
 
-    def call(self, given, theta):
-        return {"R": _call_rodrigues(given, theta, finite=False)}
+    def calls(self, zero, small):
+        return {" at theta = 0": (zero,), " of a small theta": (small,)}
 
-    def judge(self, outputs, theta):
-        R = outputs["R"]
-        if not torch.isfinite(R).all():
+    def judge(self, outputs, **inputs):
+        zero, small = outputs.values()
+        if not torch.isfinite(zero).all():
             return Complaint.of("""nan-at-zero: At theta = 0 it gives NaN: 0 / 0, where the length of theta
                 divides theta. All poses start there. sin(a/2) / a has a limit at a = 0: use it where a is
                 small.""")
-        if close(R, rotvec_to_rotmat(theta), 1e-5):
-            return None
-        if close(R[:2], torch.eye(3).expand(2, 3, 3), 1e-5):
-            return Complaint.of("""small-angles: At 0 it is right, but small rotations are wrong: is something
-                added to theta or cut off?""")
-        return Complaint.of("""not-identity-at-zero: theta = 0 means no rotation: the result should be the
-            identity matrix.""")
+        if not torch.isfinite(small).all():
+            return Complaint.of("""nan-near-zero: It gives NaN where theta is very small, 1e-9 long and
+                less: its square is 0 in floats. Use the limit of sin(a/2) / a wherever a is small.""")
+        if not close(zero, torch.eye(3).expand(2, 3, 3), self.tolerance):
+            text = difference(self.shows, zero, torch.eye(3).expand(2, 3, 3))
+            return Complaint.of(f"not-identity-at-zero: theta = 0 means no rotation, the identity. {text}")
+        return super().judge(outputs, **inputs)
 
 
-class GradientAtZero(Property):
+class GradientAtZero(SameGradient, OfVectors):
     name = "gradients at theta = 0 are finite, and right"
     points = 3
     after = (Rotations, AtZero)
+    mistakes, finite, tolerance, otherwise = OF_GRADIENTS, False, 1e-3, "wrong-gradient"
 
-    def inputs(self, rng):
-        theta = torch.cat([torch.zeros(1, 3), _random_rotvecs(rng, 2)])
-        return {"theta": theta, "weights": torch.from_numpy(rng.normal(size=(3, 3, 3))).float()}
+    def cases(self, rng):
+        weights = torch.from_numpy(rng.normal(size=(5, 3, 3))).float()
+        return {"zero": torch.zeros(1, 3), "theta": _random_rotvecs(rng, 4), "weights": weights}
 
-    def call(self, given, theta, weights):
-        theta = theta.clone().requires_grad_()
-        R = _call_rodrigues(given, theta, finite=False)
-        if not R.requires_grad:
-            raise Problem.of("""no-gradient: No gradient flows from the result back to theta. Is there a
-                `.detach()`, `.item()`, `.numpy()`, or a new tensor that is filled in?""")
-        (R * weights).sum().backward()
-        return {"grad": theta.grad}
+    def calls(self, zero, theta, weights):
+        return {" at theta = 0": (zero, weights[:1]), " elsewhere": (theta, weights[1:])}
 
-    def judge(self, outputs, theta, weights):
-        grad = outputs["grad"]
-        if not torch.isfinite(grad).all():
+    def judge(self, outputs, **inputs):
+        zero, elsewhere = outputs.values()
+        if not torch.isfinite(zero).all():
             return Complaint.of("""nan-gradient-at-zero: At theta = 0 the result is right, but its gradient is
                 NaN: a division by the length is 0 / 0 there, a square root has an infinite slope, and
                 `torch.where` passes on the NaN of the branch that it does not take. Keep the unused branch
                 finite too, or work with the square of the length.""")
-        exact = theta.clone().requires_grad_()
-        (rotvec_to_rotmat(exact) * weights).sum().backward()
-        if close(grad, exact.grad, 1e-3):
-            return None
-        if close(grad[1:], exact.grad[1:], 1e-3):
-            return Complaint.of("""gradient-at-zero: At theta = 0 the gradient is wrong: near 0 the result
-                should still depend on theta, to first order R = 1 + [theta]x. A constant there stops the fit
-                before it starts.""")
-        return Complaint.of("""wrong-gradient: The gradients differ from finite differences. Is a part of the
-            computation detached?""")
+        if not torch.isfinite(elsewhere).all():
+            return Complaint.of("nan-gradient: The result is right, but its gradient is NaN or infinite.")
+        return super().judge(outputs, **inputs)
 
 
-class Batches(Property):
+class Batches(OfVectors):
     name = "any batch size, float64 stays float64"
     points = 2
     after = (Rotations,)
+    tolerance, otherwise = 1e-3, "batch"
+    mistakes = {
+        """cross-along-batch: Right for other batches, wrong for three rotations: `torch.cross` without
+        `dim` takes the first dimension of length 3, and here that is the batch. `torch.linalg.cross`, or
+        `dim=-1`.""": _crossed_along_the_batch,
+        ONE_LENGTH: OF_VECTORS[ONE_LENGTH],
+    }
 
-    def inputs(self, rng):
-        return {"one": _random_rotvecs(rng, 1).double(), "many": _random_rotvecs(rng, 200)}
+    def cases(self, rng):
+        numbers = _random_rotvecs(rng, 1).double(), _random_rotvecs(rng, 3), _random_rotvecs(rng, 200)
+        return dict(zip(("one", "three", "many"), numbers))
 
-    def call(self, given, one, many):
-        return {
-            "one": _call_rodrigues(given, one),
-            "many": _call_rodrigues(given, many),
-            "none": _call_rodrigues(given, many[:0], " for an empty batch"),
-        }
-
-    def judge(self, outputs, **inputs):
-        if all(close(outputs[name], rotvec_to_rotmat(theta), 1e-3) for name, theta in inputs.items()):
-            return None
-        return Complaint.of("""batch: Within a larger batch the same vectors give other matrices. Does a sum
-            or a norm run over the batch?""")
+    def calls(self, one, three, many):
+        return {" of one, in float64": (one,), " of three": (three,), " of 200": (many,)}
 
 
 class Vectorised(Property):
@@ -310,6 +420,36 @@ rodrigues = Exercise(
 
 
 # --- exercise 3
+
+MISTAKES = {  # what is said of the usual ones
+    # of pixels
+    "y-flipped": "The picture is upside down: the camera's y goes up, an image's rows go down.",
+    "x-flipped": "Left and right are exchanged: x grows to the right, in the camera and in the image.",
+    "depth-sign": "Both axes are mirrored. Points in front of the camera have negative z: divide by -z.",
+    "xy-swapped": "x and y are exchanged: the first number is the column (x), the second the row (y).",
+    "normalised": "These are still normalised coordinates, from -1 to 1. The image is W pixels wide and H "
+    "high: scale them.",
+    "normalised, 0 to 1": "These are parts of the image's size, from 0 to 1. Multiply by W and H.",
+    "no-perspective-division": "Far things come out as large as near ones. After the projection matrix, "
+    "divide by the depth: -z, the fourth homogeneous coordinate.",
+    "world-coordinates": "The points are projected as they stand in the world. Bring them into the camera's "
+    "coordinates first (`cameras.extrinsics`); `cameras.transform` does all of it.",
+    "no-intrinsics": "Camera coordinates, in metres, are taken for normalised ones. The projection is "
+    "missing (`cameras.intrinsics`).",
+    "no-intrinsics, divided": "The focal length is missing: x / -z is not a normalised coordinate yet. The "
+    "projection matrix is in `cameras.intrinsics`.",
+    "size-swapped": "Width and height are exchanged: x goes with W, y with H.",
+    "doubled": "All is twice as large: from -1 to 1 there are two units for W pixels, so it is (x + 1) / 2 "
+    "that goes from 0 to 1.",
+    "not-centred": "The middle of the image comes out at pixel (0, 0). Normalised coordinates begin at -1: "
+    "add 1 first.",
+    "one-camera": "All points are seen by the first camera. The points i belong to camera i: the drone "
+    "moves.",
+    "rows-columns-swapped": "Rows and columns are exchanged: the pixel (x, y) is `image[y, x]`, row first.",
+    "image-y-flipped": "The image is upside down. The pixels count rows from the top, as the image does: "
+    "nothing is left to flip.",
+    "first-black": "The first point is drawn in black, on black. Begin with a brighter colour.",
+}
 
 WIDTH, HEIGHT = 64, 36  # of the check's images: small, and no square
 
