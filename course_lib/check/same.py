@@ -108,7 +108,7 @@ class Same(Property):
             if self.explains(self.made(makes, inputs), outputs, right):
                 return Complaint.of(said)
         said = wrong[0]
-        names = re.search(r"\((.*?)\)", self.shows)[1].split(", ")
+        names = re.search(r"\(([^()]*)\)", self.shows)[1].split(", ")
         shown = dict(zip(names, self.calls(**inputs)[said]))
         text = difference(self.shows, outputs[said], right[said], shown, self.tolerance, of=said)
         return Complaint(self.otherwise, text)
