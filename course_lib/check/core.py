@@ -39,7 +39,8 @@ from ..errors import fold
 from ..shapes import spell
 from .devices import OnCPU, is_of_devices, theirs
 
-SECONDS = 10.0  # that one property may take before it is stopped
+SECONDS = 10.0  # of the processor, that one property may take before it is stopped
+CLOCK = 5  # times as many it may take by the clock, where the machine is busy or the code waits
 SPARE = __name__.rpartition(".")[0] + ".spare_renderer"
 INDENT = " " * 6  # of what is said below a property
 
@@ -89,7 +90,7 @@ class Property:
     hidden = ()
     varying = ()
     kept, partner = (), None
-    seconds = SECONDS
+    seconds = SECONDS  # see `time_limit`
 
     def inputs(self, rng):
         return {}
@@ -331,10 +332,8 @@ def attempt(prop, given, inputs, seconds):
             outputs = _each(played(prop, given, mine), torch.Tensor.detach)
     except Problem as problem:
         complaint = problem.complaint
-    except TooLong:
-        complaint = Complaint.of(f"""too-long: It had not come to an end after {seconds:.0f} s. Is there a
-            loop that never ends, or one over pixels or frames where one operation on the whole tensor would
-            do?""")
+    except TooLong as stopped:
+        complaint = Complaint("too-long", str(stopped))
     except (Exception, SystemExit) as error:
         complaint = _raised(error)
     if complaint is None and (changed := [name for name in inputs if not _same(inputs[name], mine[name])]):
@@ -411,21 +410,42 @@ def _cut(text, length, end):
 
 
 class TooLong(BaseException):
-    """Not an Exception: a student's `except Exception` must not swallow it."""
+    """Not an Exception: a student's `except Exception` must not swallow it. Its text says what was passed."""
+
+    def __init__(self, seconds, computed):
+        text = f"""It had not come to an end after {seconds:g} s of computing. Is there a loop that never ends, or
+            one over pixels or frames where one operation on the whole tensor would do?"""
+        if computed is not None:  # the clock's limit was passed, not the processor's
+            text = f"""It had not come to an end after {CLOCK * seconds:g} s, and computed for {computed:.1f} s of
+                them. Does it wait for something, as `sleep` and `input` do? If not, this machine is busy with
+                other work: run this again."""
+        super().__init__(fold(text))
 
 
 @contextlib.contextmanager
 def time_limit(seconds):
-    """Raises TooLong in the main thread after `seconds`, where the system has timers (not on Windows)."""
+    """Raises TooLong in the main thread, once it has computed for `seconds` or CLOCK times as many went by.
+
+    What this thread computes is counted, not the clock: that goes on while a busy machine does other work.
+    Nor are helping threads counted, of which there are many on a large machine. Without timers (on Windows),
+    and outside of the main thread, there is no limit.
+    """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
+    own, whole, clock = time.thread_time(), time.process_time(), time.monotonic()
 
-    def stop(*_):
-        raise TooLong
+    def look(*_):
+        to_compute = seconds - (time.thread_time() - own)
+        left = min(to_compute, CLOCK * seconds - (time.monotonic() - clock))
+        # No thread computes for longer than the clock runs: it cannot be over before. And it is raised again
+        # each second, if the first one is swallowed.
+        signal.setitimer(signal.ITIMER_REAL, max(left, 0.05) if left > 0 else 1.0)
+        if left <= 0:
+            raise TooLong(seconds, None if to_compute <= 0 else time.process_time() - whole)
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second, if the first is swallowed
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
