@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from ..rotations import quat_to_rotvec
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
+from .card import Shown
 from .core import Complaint, Exercise, Problem, Property, close, probable, tensor
 from .difference import difference
 from .lesson1 import own_figures
@@ -252,9 +253,13 @@ OF_GRADIENTS = {
 }
 
 
+TURNED = "the dolphin, turned by a matrix", "rotation"
+
+
 class OfQuaternions(Same):
     function, shows = "quat_to_rotmat", "quat_to_rotmat(quat)"
     right, otherwise = staticmethod(_quat_to_rotmat), "wrong-rotation"
+    looks = TURNED
 
     def shape(self, quat):
         return len(quat), 3, 3
@@ -282,6 +287,7 @@ class UnnormalisedQuaternion(OfQuaternions):
 class OfVectors(Same):
     function, shows = "batch_rodrigues", "batch_rodrigues(theta)"
     right, otherwise = staticmethod(_exponential), "wrong-rotation"
+    looks = TURNED
     finite = True
 
     def shape(self, theta):
@@ -626,6 +632,16 @@ def _lit(image):
     return (image > 0.02).any(-1)
 
 
+def _picture_of(image, pixels, size):
+    """A student's image of a track, and one that is right."""
+    inside = ((pixels >= 0) & (pixels.round() < size)).all(-1)
+    columns, rows = pixels.round().long()[inside].unbind(-1)
+    colours = torch.tensor([[0.05, 0.03, 0.53], [0.94, 0.98, 0.13]])  # the ends of plasma
+    right = torch.zeros_like(image)
+    right[rows, columns] = torch.lerp(*colours, torch.linspace(0, 1, len(pixels))[inside, None]).to(image)
+    return Shown("the track (other colours may be right too)", image, right)
+
+
 def _stamped(pixels, size):
     """(H, W) bool: these pixels (N, 2); what is behind their points is cut off."""
     width, height = size.tolist()
@@ -670,6 +686,9 @@ class Image(Property):
             return Complaint.of("""not-black: Most of the image is not black. Begin with `torch.zeros`, and
                 colour the track's pixels alone.""")
         return None
+
+    def picture(self, outputs, pixels, size):
+        return _picture_of(next(iter(outputs.values())), pixels, size)
 
 
 class Places(Image):

@@ -12,6 +12,7 @@ is wrong, and where. The tests' bank of wrong attempts begins with these lists (
 
 import torch
 
+from .card import Shown
 from .core import Complaint, Problem, Property, close, tensor
 from .difference import difference
 
@@ -31,6 +32,7 @@ class Same(Property):
     function, shows, otherwise = "", "", "differs"
     right, mistakes = None, {}
     explained = 1e-3
+    looks = ()
 
     def cases(self, rng):
         """One case, by chance. -> dict of tensors"""
@@ -105,6 +107,14 @@ class Same(Property):
         text = difference(self.shows + said, outputs[said], right[said], shown, self.tolerance)
         return Complaint(self.otherwise, text)
 
+    def picture(self, outputs, **inputs):
+        if not self.looks:
+            return None
+        what, kind = self.looks
+        right = self.made(self.right, inputs)
+        call = next(call for call in right if not close(outputs[call], right[call], self.tolerance))
+        return Shown(what, outputs[call], right[call], kind)
+
     def shown(self, said, inputs):
         """What is shown of a call's arguments. -> {name: tensor}"""
         return dict(zip(inputs, self.calls(**inputs)[said]))
@@ -115,6 +125,8 @@ class SameGradient(Same):
 
     inputs: the function's argument, and the weights, of the value's shape. The mistakes are functions too.
     """
+
+    looks = ()
 
     def value(self, function, x, weights):
         x = x.clone().requires_grad_()
