@@ -81,7 +81,7 @@ def page_of(title, points, of, rows, note="", shown=lambda: None):
             parts += [_line(row), text, _pictures(shown)]
         else:
             parts.append(_folded(_line(row, "span"), text))
-    holds = f"{len(held)} hold{'s' * (len(held) == 1)}"
+    holds = f"{len(held)} hold{'s' * (len(held) == 1)}" if wrong else f"All {len(held)} hold"
     for sign, some, words in (("·", waiting, f"{len(waiting)} not tried yet"), ("✓", held, holds)):
         if some:
             lines = _block("".join(map(_line, some)), "margin-left:1.7em")

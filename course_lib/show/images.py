@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import CourseError
 from ..shapes import fits, spell
-from .values import as_array, to_uint8
+from .values import as_array, as_colour, as_points, to_uint8
 
 PAD = 90  # of 255: a third channel where an image has two
 BRIGHT = 50.0  # floats: highlights pass 1, they do not reach this; what was made for 0 to 255 does
@@ -20,12 +20,11 @@ def as_image(value, name, channels=(1, 3)):
     booleans, 0 and 1 or 0 to 255; floats from 0 to 1, what is beyond is clipped. Raises CourseError.
     """
     image = as_array(value, name)
-    image = image[..., None] if image.ndim == 2 else image
     layouts = ["H W", *(f"H W {n}" for n in channels)]
     if not any(fits(image.shape, layout) for layout in layouts) or 0 in image.shape:
-        raise CourseError(f"""{name} has shape {np.shape(image)}; expected an image,
+        raise CourseError(f"""{name} has shape {image.shape}; expected an image,
             {spell(*layouts)}.{_how(image.shape)}""")
-    return _as_bytes(image, name)
+    return _as_bytes(image[..., None] if image.ndim == 2 else image, name)
 
 
 def _how(shape):
@@ -53,14 +52,21 @@ def _as_bytes(image, name):
     return to_uint8(image)
 
 
-def as_rgb(value, name):
-    """An image (H, W), (H, W, 1), (H, W, 2) or (H, W, 3) in colour. -> (H, W, 3) uint8; see `as_image`"""
-    image = as_image(value, name, (1, 2, 3))
+def as_rgb(value, name, channels=(1, 2, 3)):
+    """An image in colour, also one of one or two channels. -> (H, W, 3) uint8; see `as_image`"""
+    image = as_image(value, name, channels)
     if image.shape[-1] == 1:
         return image.repeat(3, -1)
     if image.shape[-1] == 2:
         return np.concatenate([image, PAD * (image.max(-1, keepdims=True) > 0).astype(np.uint8)], -1)
     return image
+
+
+def as_colours(value, V, name="colour"):
+    """One colour for all, as "#rrggbb", or one for each of V vertices: (V, 3) uint8."""
+    if isinstance(value, str) or as_array(value, name).shape == (3,):
+        return as_colour(value, name)
+    return as_image(as_points(value, name, V)[None], name, (3,))[0]
 
 
 def enlarged(image, zoom):
