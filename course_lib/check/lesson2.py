@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from ..rotations import quat_to_rotvec
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
+from .card import Shown
 from .core import Complaint, Exercise, Problem, Property, close, tensor
 from .difference import apart, difference, in_words
 from .lesson1 import own_figures
@@ -257,9 +258,13 @@ OF_GRADIENTS = {
 }
 
 
+TURNED = "the dolphin, turned by a matrix", "rotation"
+
+
 class OfQuaternions(Same):
     function, shows = "quat_to_rotmat", "quat_to_rotmat(quat)"
     right, otherwise = staticmethod(_quat_to_rotmat), "wrong-rotation"
+    looks = TURNED
 
     def shape(self, quat):
         return len(quat), 3, 3
@@ -287,6 +292,7 @@ class UnnormalisedQuaternion(OfQuaternions):
 class OfVectors(Same):
     function, shows = "batch_rodrigues", "batch_rodrigues(theta)"
     right, otherwise = staticmethod(_exponential), "wrong-rotation"
+    looks = TURNED
     finite = True
 
     def shape(self, theta):
@@ -665,6 +671,16 @@ def _lit(image):
     return (image > 1e-3).any(-1)
 
 
+def _picture_of(image, pixels, size):
+    """A student's image of a track, and one that is right."""
+    inside = ((pixels >= 0) & (pixels.round() < size)).all(-1)
+    columns, rows = pixels.round().long()[inside].unbind(-1)
+    colours = torch.tensor([[0.05, 0.03, 0.53], [0.94, 0.98, 0.13]])  # the ends of plasma
+    right = torch.zeros_like(image)
+    right[rows, columns] = torch.lerp(*colours, torch.linspace(0, 1, len(pixels))[inside, None]).to(image)
+    return Shown("the track (other colours may be right too)", image, right)
+
+
 def _as_it_is(columns, rows, width, height):
     return columns, rows
 
@@ -803,6 +819,9 @@ class Image(Property):
                 `torch.zeros`, and colour the track's pixels alone.""")
         return None
 
+    def picture(self, outputs, pixels, size):
+        return _picture_of(next(iter(outputs.values())), pixels, size)
+
 
 class Places(Same):
     """What is compared is where the image is not black."""
@@ -826,6 +845,10 @@ class Places(Same):
 
     def taken(self, shows, value, *arguments):
         return value
+
+    def picture(self, outputs, pixels, size):
+        right = self.made(self.right, {"pixels": pixels, "size": size})[""]
+        return Shown("where the track is not black", outputs[""][..., None].float(), right[..., None].float())
 
     def judge(self, outputs, pixels, size):
         complaint = super().judge(outputs, pixels=pixels, size=size)
@@ -877,6 +900,9 @@ class Order(Property):
             return Complaint.of("""by-chance: Called twice with the same pixels, it gives two different
                 images. The colour of a point is to depend on its place in time alone.""")
         return self.of_order(forwards, backwards) or self.of_colours(forwards)
+
+    def picture(self, outputs, pixels, size):
+        return _picture_of(outputs["forwards"], pixels, size)
 
     def of_order(self, colours, backwards):
         """colours, backwards: of the points (T, 3), drawn in their order and in the opposite one."""

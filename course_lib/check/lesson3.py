@@ -22,6 +22,7 @@ from ..scene import PARAMETERS, DolphinScene
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from ..window import TUTORIAL_BAND, Band, window_camera
 from . import spare_renderer as spare
+from .card import Shown
 from .core import Complaint, Exercise, Problem, Property, close, items, named, probable, tensor
 
 FRAME, WINDOW = (640, 360), (96, 54)  # pixels: the whole frame, and the part of it that the checks render
@@ -488,6 +489,9 @@ class Silhouette(OfDibr):
             {int((mask > 0).sum())} pixels of two images, expected {int((right > 0).sum())}, or in other ones.
             Look at your hard mask: is it in the right place?""")
 
+    def picture(self, outputs, **inputs):
+        return Shown("the hard mask", outputs["hard_mask"], _view(**inputs).mask())
+
 
 class FrontFaces(OfDibr):
     name = "only faces that look at the camera are drawn"
@@ -501,6 +505,8 @@ class FrontFaces(OfDibr):
             closed animal its near side hides most of them, but they cost time, and where a mesh is open one
             sees them: pass `valid_faces`.""")
 
+    picture = Silhouette.picture
+
 
 class OfFeature(OfDibr):
     """A feature other than the hard mask: values at the corners of faces, interpolated over the nearest face.
@@ -511,6 +517,10 @@ class OfFeature(OfDibr):
 
     after = (Form, Silhouette)
     feature, otherwise, farther = "", "", None
+    what, range = (
+        "",
+        None,
+    )  # in the picture: its name; which values are black and white, None: the right ones'
 
     def values(self, view):
         """The right values at the corners (B, F, 3, K), and wrong ones: a list of (mistake, values)."""
@@ -530,11 +540,18 @@ class OfFeature(OfDibr):
         guesses += [(mistake, view.paint(wrong, *nearest)) for mistake, wrong in mistaken]
         return likely(got, guesses) or Complaint.of(self.otherwise.format(*_differing(got, right)))
 
+    def picture(self, outputs, **inputs):
+        view, got = self.view(outputs, **inputs), outputs[self.feature]
+        right = view.paint(self.values(view)[0], *view.cover())
+        low, high = self.range or (min(0.0, float(right.min())), max(0.0, float(right.max())))
+        return Shown(self.what, *((x - low) / (high - low) for x in (got, right)))
+
 
 class Normals(OfFeature):
     name = "normals of the nearest face, in the world"
     points = 3
     feature = "normal"
+    what, range = "the normals, x, y and z as red, green and blue", (-1, 1)
     otherwise = """normals: Where your normals should be {} they are {}: the second feature is the normal of
         the face, in the world, of length 1."""
     farther = Complaint("depth-sign", MISTAKES["depth-sign"])
@@ -553,6 +570,7 @@ class Height(OfFeature):
     name = "height over the sea"
     points = 3
     feature = "height"
+    what = "the height over the sea, the brighter the higher"
     otherwise = """height: Where the height should be {} m it is {}: y in the world, at the corners of the
         faces."""
 
@@ -572,6 +590,7 @@ class TextureCoordinates(OfFeature):
     name = "texture coordinates"
     points = 2
     feature = "uv"
+    what, range = "u and v as red and green", (0, 1)
     otherwise = "uv: Where (u, v) should be {} it is {}."
 
     def values(self, view):
@@ -616,6 +635,11 @@ class SoftMask(OfDibr):
         return likely(soft, guesses) or Complaint.of("""soft-mask: Beside the mesh the soft mask differs from
             1 - prod(1 - exp(-sigmainv d²)). It wants the corners in the image, the face index from
             `rasterize`, and then `*band.seen_by(cam)`.""")
+
+    def picture(self, outputs, band=None, **inputs):
+        view, band = self.view(outputs, **inputs), TUTORIAL_BAND if band is None else _band_of(band)
+        right = spare.soft_mask(view.on_image, view.cover()[0], view.size, *band.seen_by(view.cam))
+        return Shown("the soft mask", outputs["soft_mask"], right)
 
 
 def _another_band(rng):
@@ -663,6 +687,8 @@ class AnotherBand(OfDibr):
         return Complaint.of("""band-fixed: With another `band` the soft mask is not another one, or not all
             three of its numbers change: `*band.seen_by(cam)` is to be that of the argument, not of
             TUTORIAL_BAND.""")
+
+    picture = SoftMask.picture
 
 
 class Gradients(OfDibr):
@@ -748,6 +774,9 @@ class OfAbsorb(Property):
 
     def call(self, given, **inputs):
         return {"image": tensor(CALL, given.absorb(**inputs), inputs["image"].shape, inputs["image"])}
+
+    def picture(self, outputs, **inputs):
+        return Shown("the image, of random colours", outputs["image"], spare.absorb(**inputs))
 
 
 class UnderWater(OfAbsorb):
@@ -866,6 +895,9 @@ class AbsorbGradients(OfAbsorb):
                     key, what = "no-gradient", "is 0"
                 return Complaint.of(f"""{key}: The gradient with respect to `{name}` {what}: a part of the
                     computation is detached (`.detach()`, `.data`, `no_grad`, `.item()`).""")
+        return None
+
+    def picture(self, outputs, **inputs):
         return None
 
 
@@ -1088,6 +1120,13 @@ class Masks(OfRender):
         return Complaint.of(f"""masks: The {which} mask differs from what `dibr_rendering(scene.skin(t), cam,
             scene.model)` gives.""")
 
+    @torch.no_grad()
+    def picture(self, outputs, band=None, **inputs):
+        studio = self.studio(inputs, TUTORIAL_BAND if band is None else _band_of(band))
+        if alike(outputs["hard_mask"], studio.hard):
+            return Shown("the soft mask", outputs["soft_mask"], studio.soft)
+        return Shown("the hard mask", outputs["hard_mask"], studio.hard)
+
 
 class RenderBand(OfRender):
     name = "the outline is as wide as `band` says"
@@ -1109,6 +1148,8 @@ class RenderBand(OfRender):
             return None
         return Complaint.of("""band-fixed: With another `band` the soft mask is not another one: pass it on,
             `dibr_rendering(verts, cam, scene.model, band)`.""")
+
+    picture = Masks.picture
 
 
 class Picture(OfRender):
@@ -1133,6 +1174,10 @@ class Picture(OfRender):
         should, actually = _differing(image, right)
         return Complaint.of(f"""picture: Where the colour should be {should} it is {actually}. The steps:
             skin(t), dibr_rendering, texturing, lighting.""")
+
+    @torch.no_grad()
+    def picture(self, outputs, **inputs):
+        return Shown("the picture", outputs["image"], self.studio(inputs).right())
 
 
 class RenderGradients(OfRender):

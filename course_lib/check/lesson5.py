@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from ..errors import fold
 from ..metrics import rotation_steps
 from ..rotations import rotmat_to_rotvec, rotmat_to_steady_rotvec, rotvec_to_rotmat
+from .card import Shown
 from .core import Complaint, Exercise, Problem, Property, clone, close, describe, probable, shape_text, tensor
 
 TURN = 2 * math.pi
@@ -187,6 +188,12 @@ class OneFrame(Property):
 
     def call(self, given, **pictures):
         return {"frame": composed(given, **pictures)}
+
+    def picture(self, outputs, original, segmentation, render, soft_mask):
+        masks = (mask.expand_as(original) for mask in (segmentation, soft_mask))
+        above, below = original, laid_over(soft_mask > 0.5, render, original)
+        right = torch.cat([torch.cat(row, 1) for row in zip((above, below), masks)])
+        return Shown("the frame, of random pictures", outputs["frame"], right)
 
 
 class FourTiles(OneFrame):
@@ -434,6 +441,13 @@ class Vectors(Property):
         meant = close(rotvec_to_rotmat(out), rotmats, 1e-3)
         steady = _leaps(out).max() < math.pi / 2
         return None if meant and steady and out[0].norm() < math.pi + 1e-3 else mistake(out, rotmats)
+
+    def picture(self, outputs, rotmats):
+        meant, right = rotvec_to_rotmat(outputs["rotvecs"].double()), rotmats.double()
+        if not close(meant, right, 1e-3):
+            return Shown("the dolphin, turned by a vector", meant, right, "rotation")
+        steady = rotmat_to_steady_rotvec(right)
+        return Shown("x, y and z of the vectors over the frames", outputs["rotvecs"], steady, "curves")
 
 
 class SameRotations(Vectors):

@@ -14,6 +14,7 @@ import re
 
 import torch
 
+from .card import Shown
 from .core import Complaint, Problem, Property, close, tensor
 from .difference import apart, difference
 
@@ -33,6 +34,7 @@ class Same(Property):
     function, shows, otherwise = "", "", "differs"
     right, mistakes = None, {}
     explained = 1e-3
+    looks = ()
 
     def cases(self, rng):
         """One case, by chance. -> dict of tensors"""
@@ -113,12 +115,22 @@ class Same(Property):
         text = difference(self.shows, outputs[said], right[said], shown, self.tolerance, of=said)
         return Complaint(self.otherwise, text)
 
+    def picture(self, outputs, **inputs):
+        if not self.looks:
+            return None
+        what, kind = self.looks
+        right = self.made(self.right, inputs)
+        call = next(call for call in right if not close(outputs[call], right[call], self.tolerance))
+        return Shown(what, outputs[call], right[call], kind)
+
 
 class SameGradient(Same):
     """The gradient of a function's value, weighted and summed, is that of the right function.
 
     inputs: the function's argument, and the weights, of the value's shape. The mistakes are functions too.
     """
+
+    looks = ()
 
     def value(self, function, x, weights):
         x = x.clone().requires_grad_()

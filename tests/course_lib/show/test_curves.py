@@ -61,7 +61,7 @@ def test_series_are_stacked_and_the_truth_lies_under_the_fit():
 
 
 @pytest.mark.parametrize(
-    "panels, says", [({"IoU": np.ones(T), "other": np.ones(3)}, "3 values for 12"), ({}, "no panels")]
+    "panels, says", [({"IoU": np.ones(T), "other": np.ones(3)}, "3 values for 12"), ({}, "panels is dict")]
 )
 def test_series_that_do_not_fit_are_refused(panels, says):
     with pytest.raises(CourseError, match=says):
