@@ -274,14 +274,11 @@ for name, value in next(iter(loader)).items():
 # </details>
 
 # %% exercise="fitting"
-import torch
-
-from course_lib.errors import CourseError
 from course_lib.progress import tqdm
 from course_lib.video import to_device
 
 from solutions.fitting import fit
-# stub fit(scene, loader, render, compute_loss, optimizer, steps)
+# stub fit
 #     history = []
 #     passes = tqdm(range(steps), desc="fit")   # shows how far it is
 #     for step in passes:
@@ -451,27 +448,11 @@ curves(lengths, series, "length of the dolphin, m")
 #
 # Depth must be assumed: from 11 m above, a dolphin 1 % longer looks the same 11 cm deeper.
 #
-# Your loop knows nothing of schedules. So the loader tells the recipe when a pass begins: that is when it
-# narrows the reach and lowers the rates.
+# Your loop knows nothing of schedules. The recipe's loader tells the recipe when a pass begins; that is when
+# it narrows the reach and lowers the learning rates.
 
 # %%
 from solutions.recipes import RECIPES
-
-
-class Scheduled:
-    """A recipe's loader that tells the recipe about every pass before it begins."""
-
-    def __init__(self, recipe):
-        self.recipe, self.passes = recipe, 0
-
-    def __len__(self):
-        return len(self.recipe.loader)
-
-    def __iter__(self):
-        self.recipe.before_pass(self.passes)
-        self.passes += 1
-        yield from self.recipe.loader
-
 
 RECIPE = "default"  # or "tutorial"
 FRAMES, PASSES = (24, 6) if small() else (200, 50)  # for a first try: 50, 10
@@ -486,12 +467,11 @@ SEED = 123456789
 dataset = SegmentedVideo(pack, frames=FRAMES)
 scene = new_scene(FRAMES)
 recipe = RECIPES[RECIPE](scene, dataset, batch_size=7, steps=PASSES, seed=SEED)
-scheduled = Scheduled(recipe)
 history = []
 try:
-    history = fit(scene, scheduled, recipe.render, recipe.compute_loss, recipe.optimizer, PASSES)
+    history = fit(scene, recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer, PASSES)
 except KeyboardInterrupt:
-    print(f"Stopped in pass {scheduled.passes} of {PASSES}.")
+    print(f"Stopped in pass {recipe.loader.passes} of {PASSES}.")
 show.loss_curves(history, shown=DATA) if history else None
 
 # %% [markdown]
@@ -514,7 +494,7 @@ look(dataset, scene, [0, FRAMES // 2, FRAMES - 1])
 from pathlib import Path
 
 path = Path("my_work") / ("dolphin_fit.pth" if len(dataset) == len(clip) else "dolphin_fit_part.pth")
-if scheduled.passes == 0:
+if recipe.loader.passes == 0:
     print("Nothing is fitted yet: write fit in exercise 7, then run the cell with the whole clip again.")
 else:
     recipe.finish()
@@ -552,7 +532,7 @@ print(f"{'':34}IoU     length     height      turn   tutorial's loss")
 start = new_scene(FRAMES)
 RECIPES[RECIPE](start, dataset, batch_size=7, steps=PASSES, seed=SEED)  # a recipe puts its scene at its start
 measure(f"start of {RECIPE}, not fitted", dataset, start)
-if scheduled.passes:
+if recipe.loader.passes:
     measure("yours", dataset, scene)
 else:
     print("yours: nothing is fitted yet")

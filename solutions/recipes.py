@@ -40,9 +40,6 @@ class TutorialRecipe:
         ]
         self.optimizer = torch.optim.Adam(groups)
 
-    def before_pass(self, step):
-        """Nothing changes over time."""
-
     def finish(self):
         """Leaves the orientation as it was optimised, jumps and all: the epilogue looks at them."""
 
@@ -113,7 +110,8 @@ class DefaultRecipe:
         self.neighbours = face_neighbours(scene.model.F)
         self.targets = OutlineTargets(dataset.masks, self.REACH[0])
         margin = math.ceil(self.REACH[0]) + 2
-        self.loader = WindowLoader(dataset, scene, batch_size, margin, seed=seed, layers=[self.targets])
+        how = dict(seed=seed, layers=[self.targets], before_pass=self.before_pass)
+        self.loader = WindowLoader(dataset, scene, batch_size, margin, **how)
         groups = [
             {"params": [scene.translations], "name": "place"},
             {"params": [scene.global_poses, scene.joint_poses], "name": "turn"},
