@@ -17,9 +17,9 @@ stand in its header:
 
 An exercise imports its functions from `solutions`, so the lesson runs as it is. In the student's notebook
 each becomes a stub: signature, docstring, NotImplementedError, the lines that are given; in the solved one
-its source. All other lines stay. A picture beside the lesson, `![...](pictures/turns.png)`, goes into the
-notebook itself. After a check stands the exercise's solution, folded, for those who learn alone; what a class
-gets has none.
+its source. All other lines stay. In prose, `{points of rodrigues}` becomes what that check gives: "20
+points". A picture beside the lesson, `![...](pictures/turns.png)`, goes into the notebook itself. After a
+check stands the exercise's solution, folded, for those who learn alone; what a class gets has none.
 
 Nothing in a notebook depends on when or where it was made: cell ids come from grade ids or from the content,
 and there are no outputs.
@@ -58,6 +58,7 @@ ANSWER = """<details><summary>Solution (for when you have tried, or are stuck)</
 
 To go on with it, run `{imports}` in a new cell below this one.
 </details>"""
+POINTS = re.compile(r"\{points of (\w+)\}")
 PICTURE = re.compile(r"(!\[[^\]]*\]\()(pictures/[^)\s]+)\)")
 MIME = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".svg": "image/svg+xml"}
 
@@ -119,7 +120,8 @@ def _make_cell(cell, lesson, solved, there):
         raise CourseError(f"""{lesson.name}: a cell has the option {", ".join(sorted(unknown))}; there are
             {", ".join(OPTIONS)}.""")
     if cell.cell_type == "markdown":
-        prose = PICTURE.sub(lambda found: f"{found[1]}{_data_uri(lesson, found[2])})", cell.source)
+        prose = POINTS.sub(lambda found: f"{exercise_of(found[1], lesson).points:g} points", cell.source)
+        prose = PICTURE.sub(lambda found: f"{found[1]}{_data_uri(lesson, found[2])})", prose)
         return nbformat.v4.new_markdown_cell(prose)
     source, marks, metadata = cell.source, {}, {}
     if "setup" in cell.metadata:

@@ -15,8 +15,8 @@ def fit(scene, loader, render, compute_loss, optimizer, steps):
         terms; the loss is their sum.
     optimizer: over the scene's parameters.
     steps: how many passes to make.
-    -> history: a list of `steps` dicts, each with the mean over a pass of every term and
-        of the loss, called `loss`, as plain numbers.
+    -> history: a list of `steps` dicts, each with the mean over a pass of every term
+        and of the loss, called `loss`, as plain numbers.
     """
     history = []
     passes = tqdm(range(steps), desc="fit")
