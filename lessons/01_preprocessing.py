@@ -86,8 +86,10 @@ points, labels = np.array(clip.prompts["points"]), np.array(clip.prompts["labels
 figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
 axis.imshow(clip.read(first))
 on, beside = points[labels == 1].T, points[labels == 0].T
-axis.scatter(*on, c="white", edgecolors="black", s=40, label="on the dolphin (1)")
-axis.scatter(*beside, c="black", edgecolors="white", s=60, marker="X", label="beside it (0)")
+dots = dict(c="white", edgecolors="black", s=40, label="on the dolphin (1)")
+axis.scatter(*on, **dots)
+crosses = dict(c="black", edgecolors="white", s=60, marker="X", label="beside it (0)")
+axis.scatter(*beside, **crosses)
 axis.legend(loc="lower right")
 
 # %% [markdown]
@@ -194,7 +196,7 @@ from course_lib.video import SegmentedVideo
 
 if pack.truth_path:
     truth = metrics.load_truth(pack.truth_path, T).masks  # (T, H, W) bool
-    with_clip = SegmentedVideo(pack, frames=T).masks > 0  # those that come with the clip
+    with_clip = SegmentedVideo(pack, frames=T).masks > 0  # those of the clip
     grow = torch.nn.MaxPool2d(3, stride=1, padding=1)
     thicker = grow(truth[:, None].float())[:, 0] > 0
     candidates = {
@@ -251,7 +253,7 @@ sample = dataset[0]
 for key, value in sample.items():
     print(f"{key:12} {tuple(value.shape) if torch.is_tensor(value) else value}")
 x, y, z = sample["cam_eye"].tolist()
-print(f"\nThe camera of frame 0 is at ({x:.2f}, {y:.2f}, {z:.2f}); the sea level is y = 0.")
+print(f"\nThe camera of frame 0 is at ({x:.2f}, {y:.2f}, {z:.2f}); the sea at y = 0.")
 
 # %% [markdown]
 # The fit looks at a batch of frames at a time. `collate_batch` stacks samples and makes one object of all

@@ -229,7 +229,7 @@ keep(quat_to_rotmat, batch_rodrigues)
 
 # %%
 def to_world(R, joints, parents):
-    """From each bone to the world, G. R (J, 3, 3), joints at rest (J, 3) -> (J, 4, 4)"""
+    """From bones to the world, G. R (J, 3, 3), joints at rest (J, 3) -> (J, 4, 4)"""
     local = torch.eye(4).repeat(len(R), 1, 1)
     local[:, :3, :3] = R
     local[:, :3, 3] = joints
@@ -264,7 +264,8 @@ for j, parent in enumerate(model.parents.tolist()):
     part = model.LBS.seg_grouping[j]
     hangs_on = f"hangs on bone {parent}" if j else "is the root"
     moves = "" if model.bone_selection[j] else "  never turns by itself"
-    print(f"bone {j}: {bones[j]:17}  {hangs_on:15}  part {part}, {PARTS[part]:17}{moves}")
+    name = f"{bones[j]:17}  {hangs_on:15}"
+    print(f"bone {j}: {name}  part {part}, {PARTS[part]:17}{moves}")
 show.weights_figure(model, bone=7, name=bones[7])
 
 # %% [markdown]
@@ -341,8 +342,8 @@ meaning = {
     "water_absorption": "of red, green, blue, 1 / metre",
 }
 for name, parameter in scene.named_parameters():
-    shape, values = str(tuple(parameter.shape)), parameter.flatten().unique(sorted=False)
-    start = parameter.tolist() if parameter.dim() == 1 else values.tolist()
+    shape, values = str(tuple(parameter.shape)), parameter.flatten()
+    start = values.tolist() if parameter.dim() == 1 else values[:1].tolist()
     start = ", ".join(f"{value:.3g}" for value in start)
     print(f"{name:17} {shape:17} starts at {start:8} {meaning[name]}")
 count = sum(parameter.numel() for parameter in scene.parameters())
@@ -474,7 +475,8 @@ cameras = dataset.cameras(torch.arange(len(dataset)))
 pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]  # (T, 2)
 image = draw_track(pixels, dataset.data_resolution)  # (H, W, 3)
 off = (pixels - (dataset.segment_centers - 0.5)).norm(dim=-1)  # (T,)
-print(f"Projected back, the points are {off.min():.2f} to {off.max():.2f} pixels off (right: 0.00)")
+print(f"Projected back, they are off by {off.min():.2f} to {off.max():.2f} pixels")
+print("(with the half pixel it would be 0.00)")
 
 figure, (whole, near) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
 whole.imshow(image)

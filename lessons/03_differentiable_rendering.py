@@ -289,7 +289,7 @@ from solutions.rendering import dibr_rendering
 # stub dibr_rendering
 #     mesh = kal.rep.SurfaceMesh(verts, model.F)
 #     u, v = model.face_uvs.expand(len(verts), -1, -1, -1).unbind(-1)
-#     uv = torch.stack([u, 1 - v], dim=-1)        # (B, F, 3, 2), v counted from the bottom
+#     uv = torch.stack([u, 1 - v], dim=-1)        # (B, F, 3, 2), v from the bottom
 #
 #     in_camera = ...                             # (B, V, 3)
 #     on_image = ...                              # (B, V, 2)
@@ -373,7 +373,8 @@ scales = torch.linspace(0.9, 1.06, 33)
 middle = verts.mean(1, keepdim=True)
 narrow = Band(sigmainv=1600000, boxlen=0.0025)  # a quarter of the tutorial's width
 bands = {"the tutorial's band": TUTORIAL_BAND, "a quarter as wide": narrow}
-curves = {name: torch.zeros(len(scales)) for name in (*bands, "hard mask (no gradient)")}
+names = (*bands, "hard mask (no gradient)")
+curves = {name: torch.zeros(len(scales)) for name in names}
 with torch.no_grad():
     for k, s in enumerate(scales):
         sized = middle + s * (verts - middle)
@@ -476,7 +477,8 @@ show.tiles({"skin": skin[0], "in the sun": lit[0]})
 # %%
 tutorials = DolphinScene(model, len(dataset))
 tutorials.load(ready_fit("tutorial"))
-suns = {"start": DolphinScene(model, 1), "default fit": scene, "tutorial's fit": tutorials}
+suns = {"start": DolphinScene(model, 1), "default fit": scene}
+suns["tutorial's fit"] = tutorials
 for name, its in suns.items():
     azimuth, elevation = its.azimuth.item(), its.elevation.item()
     _, y, _ = kal.ops.coords.spherical2cartesian(its.azimuth, its.elevation)

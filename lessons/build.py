@@ -37,7 +37,7 @@ from pathlib import Path
 import nbformat
 
 from course_lib.environment import REPOSITORY
-from course_lib.errors import CourseError, fold
+from course_lib.errors import CourseError
 from course_lib.files import write
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -205,8 +205,9 @@ def take_stubs(source):
 def stub(function, exercise, given=""):
     """What the student starts from: the signature, the docstring, the error, the given lines."""
     head, _ = _split(function)
-    todo = fold(f"""    raise NotImplementedError("Exercise {exercise.number}: {function.__name__} is yours to
-        write; delete this line then")""")
+    name = function.__name__
+    todo = f"""    # Write your code, and delete the next line.
+    raise NotImplementedError("Exercise {exercise.number}: {name} is yours to write")"""
     return "\n".join(filter(None, [head, todo, given])) + "\n"
 
 

@@ -1,17 +1,17 @@
-# Finds the course, in a folder or in the zip beside this notebook. Run it as often as you like.
+# Finds the course, in a folder or in the zip beside this notebook. Run it at any time.
 import importlib.util, pathlib, sys, zipfile
 
 here = pathlib.Path.cwd()
 places = [here, *here.parents, here / "dolphins-in-3d"]
 for path in sorted(here.glob("dolphins*.zip"), key=lambda path: -path.stat().st_mtime):
-    if zipfile.is_zipfile(path):  # Python imports from it; then the course unpacks itself
+    if zipfile.is_zipfile(path):  # Python imports from it; then it unpacks itself
         places += [zipfile.Path(path), *zipfile.Path(path).iterdir()]
 courses = [str(p) for p in places if (p / "course_lib" / "__init__.py").is_file()]
 sys.path[:0] = courses[:1]
 if not importlib.util.find_spec("course_lib"):
     there = ", ".join(path.name for path in here.glob("dolphins*")) or "none yet"
-    where = f"put dolphins-in-3d.zip, whole, into {here}, beside this notebook (there: {there}"
-    how = "on Colab: click the folder sign on the left and drag it there), then run this cell again"
-    error = ModuleNotFoundError(f"The course is not ready: {where}; {how}.")
+    what = f"put dolphins-in-3d.zip, whole, into {here}, beside this notebook"
+    how = "on Colab: the folder sign on the left, drag it there), and run this cell again"
+    error = ModuleNotFoundError(f"The course is not ready: {what} (there: {there}; {how}.")
     error._render_traceback_ = lambda: [str(error)]  # a line instead of a traceback
     raise error

@@ -42,8 +42,8 @@ def dibr_rendering(verts, cam, model, band=TUTORIAL_BAND):
     verts: (B, V, 3) in the world; cam: a batch of B cameras; model: the DolphinModel;
     band: how wide the soft outline is. features: [uv (B, H, W, 2) for
     `texture_mapping`, normal (B, H, W, 3) in the world, height (B, H, W, 1) over the
-    sea in metres, hard_mask (B, H, W, 1)]; soft_mask: (B, H, W, 1). Source: Chen et al.,
-    NeurIPS 2019, arXiv 1908.01210.
+    sea in metres, hard_mask (B, H, W, 1)]; soft_mask: (B, H, W, 1). Source: Chen et
+    al., NeurIPS 2019, arXiv 1908.01210.
     """
     features, faces_image, face_idx = rasterize_features(verts, cam, model)
     width = band.seen_by(cam)  # sigmainv, boxlen, knum
