@@ -54,8 +54,8 @@ def _offset(name, value, camera):
 class Band:
     """How wide the soft outline is, in the coordinates of a full frame: the arguments of `dibr_soft_mask`.
 
-    sigmainv: sharpness, 1 / NDC^2; boxlen: how far a face's box is enlarged, NDC; knum: most faces that a
-    pixel hears. `focal`: focal length of the full frame over half its width (the projection matrix' first
+    sigmainv: sharpness, 1 / NDC^2; boxlen: how far a face's box is enlarged, NDC; knum: most faces that count
+    for a pixel. `focal`: focal length of the full frame over half its width (the projection matrix' first
     entry), by which a camera that shows only a window of the frame is recognised.
     """
 

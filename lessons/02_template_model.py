@@ -466,7 +466,8 @@ from solutions.tracking import project_to_pixels, draw_track
 # %% [markdown]
 # **Try it.** On the left the whole image; on the right the track on the first frame, enlarged. The dataset
 # turns pixels into coordinates by $2i/W - 1$, as the tutorial does: its (0, 0) is the upper left corner of a
-# pixel, not the centre. So in your pixels the masks' centres are half a pixel less.
+# pixel, not the centre. So in your pixels the masks' centres are half a pixel less, and there the
+# translations should end.
 
 # %%
 from matplotlib import pyplot as plt
@@ -475,8 +476,7 @@ cameras = dataset.cameras(torch.arange(len(dataset)))
 pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]  # (T, 2)
 image = draw_track(pixels, dataset.data_resolution)  # (H, W, 3)
 off = (pixels - (dataset.segment_centers - 0.5)).norm(dim=-1)  # (T,)
-print(f"Projected back, they are off by {off.min():.2f} to {off.max():.2f} pixels")
-print("(with the half pixel it would be 0.00)")
+print(f"They are off by {off.min():.2f} to {off.max():.2f} pixels (right: 0.00).")
 
 figure, (whole, near) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
 whole.imshow(image)

@@ -1,9 +1,9 @@
 # %% [markdown]
-# # Lesson 3 · A picture that can be pulled at
+# # Lesson 3 · A picture with gradients
 #
-# **You will be able to** take a mesh from the world into a camera's image, rasterise it and what it carries,
-# give its outline a soft edge through which pixels pull at vertices, light it under water, and put all of
-# this into one function that autograd can differentiate.
+# **You will be able to** project a mesh from the world into a camera's image, rasterise it, give its outline
+# a soft edge through which gradients flow to the vertices, light it under water, and put all of this into one
+# function that autograd can differentiate.
 #
 # **Minutes:** 100 to 150. **You need to know:** PyTorch broadcasting and autograd; what a mesh is (vertices,
 # faces; lesson 2).
@@ -482,7 +482,7 @@ suns["tutorial's fit"] = tutorials
 for name, its in suns.items():
     azimuth, elevation = its.azimuth.item(), its.elevation.item()
     _, y, _ = kal.ops.coords.spherical2cartesian(its.azimuth, its.elevation)
-    height = torch.rad2deg(torch.asin(y)).item()
+    height = round(torch.rad2deg(torch.asin(y)).item(), 1) + 0.0
     degrees = f"{elevation / torch.pi * 180:6.1f}°"
     print(f"{name:15} elevation {degrees}, height over the horizon {height:5.1f}°")
 

@@ -488,7 +488,7 @@ print(f"heading of the average of both vectors: {average:.1f}°")
 for which, matrices in ((NAME, rotmats), ("tutorial's fit", their_rotmats)):
     before = len(show.orientation_jumps(rotmat_to_rotvec(matrices)))
     now = len(show.orientation_jumps(continuous_rotvecs(matrices)))
-    print(f"{which}: the shortest vectors jump {before} times, yours {now} times")
+    print(f"{which}: jumps of the shortest vectors {before}, of yours {now}")
 
 # %% [markdown]
 # <details><summary>A question to think about: an animal circles on and on. How long does this work?</summary>

@@ -107,7 +107,7 @@ def test_whatever_cannot_be_kept_is_said_in_a_line(tmp_path):
         '''
         def stub(x):
             """What it should do."""
-            raise NotImplementedError("Exercise 2: stub is yours to write; delete this line then")
+            raise NotImplementedError("Exercise 2: stub is yours to write")
             y = ...
         ''',
         "with open('x', 'w') as handle:\n    total = 3\nfor step in range(3):\n    pass",
