@@ -6,12 +6,13 @@ places = [here, *here.parents, here / "dolphins-in-3d"]
 for path in sorted(here.glob("dolphins*.zip"), key=lambda path: -path.stat().st_mtime):
     if zipfile.is_zipfile(path):  # Python imports from it; then it unpacks itself
         places += [zipfile.Path(path), *zipfile.Path(path).iterdir()]
-courses = [str(p) for p in places if (p / "course_lib" / "__init__.py").is_file()]
-sys.path[:0] = courses[:1]
+sys.path[:0] = [str(p) for p in places if (p / "course_lib/__init__.py").is_file()][:1]
 if not importlib.util.find_spec("course_lib"):
     there = ", ".join(path.name for path in here.glob("dolphins*")) or "none yet"
-    what = f"put dolphins-in-3d.zip, whole, into {here}, beside this notebook"
-    how = "on Colab: the folder sign on the left, drag it there), and run this cell again"
-    error = ModuleNotFoundError(f"The course is not ready: {what} (there: {there}; {how}.")
+    error = ModuleNotFoundError(
+        f"The course is not ready: put dolphins-in-3d.zip, whole, into {here}, beside this "
+        f"notebook (found: {there}), and run this cell again. On Colab: click the folder "
+        "sign on the left, and drag the zip there."
+    )
     error._render_traceback_ = lambda: [str(error)]  # a line instead of a traceback
     raise error
