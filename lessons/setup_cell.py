@@ -10,9 +10,9 @@ sys.path[:0] = [str(p) for p in places if (p / "course_lib/__init__.py").is_file
 if not importlib.util.find_spec("course_lib"):
     there = ", ".join(path.name for path in here.glob("dolphins*")) or "none yet"
     error = ModuleNotFoundError(
-        f"The course is not ready: put dolphins-in-3d.zip, whole, into {here}, beside this "
-        f"notebook (found: {there}), and run this cell again. On Colab: click the folder "
-        "sign on the left, and drag the zip there."
+        f"The course is not ready: put dolphins-in-3d.zip, whole, into {here}, beside "
+        f"this notebook (found: {there}), and run this cell again. On Colab: click the "
+        "folder sign on the left, and drag the zip there."
     )
     error._render_traceback_ = lambda: [str(error)]  # a line instead of a traceback
     raise error
