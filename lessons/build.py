@@ -49,6 +49,7 @@ ON_COLAB = ROOT / "autograder" / "grade_on_colab.py"  # the instructors' noteboo
 SETUP_TITLE = "The course: run this cell first"
 SETUP_CELL, FETCH_CELL = LESSONS / "setup_cell.py", LESSONS / "fetch_cell.py"
 IMPORT = re.compile(r"^from (solutions\.\w+) import ([\w, ]+)$", re.MULTILINE)
+UNFORMATTED = "  # fmt: skip"
 DOCSTRING = '    """'  # how it begins
 ANSWER = """<details><summary>Solution (for when you have tried, or are stuck)</summary>
 
@@ -136,7 +137,7 @@ def _make_cell(cell, lesson, solved, there):
         marks = dict(grade_id=f"{name}-check", grade=True, locked=True, solution=False, points=points)
     if marks:
         metadata["nbgrader"] = dict(marks, schema_version=3, task=False)
-    return nbformat.v4.new_code_cell(source.replace("  # fmt: skip", ""), metadata=metadata)
+    return nbformat.v4.new_code_cell(source.replace(UNFORMATTED, ""), metadata=metadata)
 
 
 def finding_the_course(repository=REPOSITORY):
@@ -233,7 +234,8 @@ def _answer_cell(asked, there):
             head, body = _split(function)
             parts.append(f"{head[: head.index(DOCSTRING)].rstrip()}\n{body}")
         imports.append(f"from {module.__name__} import {', '.join(f.__name__ for f in functions)}")
-    return nbformat.v4.new_markdown_cell(ANSWER.format(code="\n\n\n".join(parts), imports="; ".join(imports)))
+    code = "\n\n\n".join(parts).replace(UNFORMATTED, "")
+    return nbformat.v4.new_markdown_cell(ANSWER.format(code=code, imports="; ".join(imports)))
 
 
 def _split(function):
