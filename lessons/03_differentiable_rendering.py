@@ -127,7 +127,7 @@ for name, values in spaces.items():
 # w_1 + w_2 = 1$: a point of the triangle is $w_0 v_0 + w_1 v_1 + w_2 v_2$, and its feature $w_0 f_0 + w_1 f_1
 # + w_2 f_2$. The weights are those of the triangle in the image. With perspective that is not quite the
 # triangle in space (perspective-correct interpolation would weigh the corners by 1/depth), but a face of a
-# few centimetres seen from 11 m has the same depth all over.
+# few centimetres seen from 11 m has nearly the same depth all over.
 #
 # You choose what the corners carry: colours, texture coordinates, normals, or the number 1. If it is 1 at all
 # corners, the picture is the **hard mask**: 1 where a face is seen, 0 elsewhere.
@@ -474,23 +474,25 @@ with torch.no_grad():
     lit = sunlight(scene, cam, hard_mask, skin, normals)  # (B, H, W, 3)
 show.tiles({"skin": skin[0], "in the sun": lit[0]})
 
+# %% [markdown]
+# **A trap.** Where does the sun of the scene stand? "Elevation" sounds like its height over the horizon. But
+# `spherical2cartesian`, as in kaolin, has z up, and our world has y up: $d = (\cos e \cos a,\; \cos e \sin
+# a,\; \sin e)$, so the height over the horizon is $\arcsin(\cos e \sin a)$. Compare the two:
+
 # %%
 tutorials = DolphinScene(model, len(dataset))
 tutorials.load(ready_fit("tutorial"))
-suns = {"start": DolphinScene(model, 1), "default fit": scene}
-suns["tutorial's fit"] = tutorials
+start = DolphinScene(model, 1)
+suns = {"start": start, "default fit": scene, "tutorial's fit": tutorials}
 for name, its in suns.items():
-    azimuth, elevation = its.azimuth.item(), its.elevation.item()
     _, y, _ = kal.ops.coords.spherical2cartesian(its.azimuth, its.elevation)
-    height = round(torch.rad2deg(torch.asin(y)).item(), 1) + 0.0
-    degrees = f"{elevation / torch.pi * 180:6.1f}°"
-    print(f"{name:15} elevation {degrees}, height over the horizon {height:5.1f}°")
+    elevation, height = torch.rad2deg(torch.cat([its.elevation, torch.asin(y)])).tolist()
+    print(f"{name:15} elevation {elevation:5.1f}°, over the horizon {abs(height):4.1f}°")
 
 # %% [markdown]
-# The start is a sun on the horizon, and so is the end of the tutorial's fit. The clip's sun stands 40° high;
-# the fits do not find it. For the fit it does not matter what the angles are called; but do not read the
-# height of the sun from a number because of its name. (Both fits also end with a strength near 1/2: light
-# from nearly everywhere.)
+# At the start the sun is on the horizon, and so it is at the end of the tutorial's fit. In truth it stood 40°
+# high; neither fit finds that. Both end with a strength near 1/2, that is with light from nearly everywhere.
+# Before you read a number, look up what it means: its name may mislead.
 
 # %% [markdown]
 # ## Exercise 5 · Light under water
