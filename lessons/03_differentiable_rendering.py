@@ -486,8 +486,9 @@ start = DolphinScene(model, 1)
 suns = {"start": start, "default fit": scene, "tutorial's fit": tutorials}
 for name, its in suns.items():
     _, y, _ = kal.ops.coords.spherical2cartesian(its.azimuth, its.elevation)
-    elevation, height = torch.rad2deg(torch.cat([its.elevation, torch.asin(y)])).tolist()
-    print(f"{name:15} elevation {elevation:5.1f}°, over the horizon {abs(height):4.1f}°")
+    angles = torch.cat([its.elevation, torch.asin(y).abs()])
+    elevation, height = torch.rad2deg(angles).tolist()
+    print(f"{name:15} elevation {elevation:5.1f}°, height {height:4.1f}°")
 
 # %% [markdown]
 # At the start the sun is on the horizon, and so it is at the end of the tutorial's fit. In truth it stood 40°
