@@ -172,6 +172,7 @@ beat = torch.linspace(0, 2 * torch.pi, 25)[:-1]  # (T,), one beat
 theta = torch.zeros(24, 10, 3)  # (T, J, 3)
 for bone, degrees, late in ((6, 10, 0.0), (7, 16, 0.7), (8, 22, 1.4), (9, 22, 1.4)):
     theta[:, bone, 0] = degrees / 180 * torch.pi * torch.sin(beat - late)
+mine = DolphinModel(pack, rodrigues=batch_rodrigues)
 swims = mine(theta[:, :1], theta[:, 1:], torch.zeros(24, 1, 3))["vertices"]  # (T, V, 3)
 show.mesh_viewer(swims, model.F, every=1, time_s=torch.arange(24) / 30, sea=False)
 
@@ -250,9 +251,10 @@ def skin(vertices, weights, R, joints, parents):
 
 rest = model.V[0] * model.global_scale  # (V, 3) metres
 joints = model.J_regressor[0] @ rest  # (J, 3)
-R = model.LBS.rodrigues(pose[0] * model.bone_selection[:, None])  # (J, 3, 3)
+theta = 0.3 * torch.randn(1, 10, 3)  # (1, J, 3), a random pose
+R = model.LBS.rodrigues(theta[0] * model.bone_selection[:, None])  # (J, 3, 3)
 ours = skin(rest, model.weights, R, joints, model.parents)
-theirs = model(*(x[:1] for x in placed))["vertices"][0]
+theirs = model(theta[:, :1], theta[:, 1:], torch.zeros(1, 1, 3))["vertices"][0]
 print(f"Largest difference of a vertex: {1000 * (ours - theirs).abs().max():.4f} mm")
 
 # %%
