@@ -38,7 +38,7 @@ import numpy as np
 import torch
 
 from .. import keep
-from ..errors import fold
+from ..errors import fold, of_a_stub
 from ..machine import get_ipython
 from ..shapes import spell
 from . import card
@@ -410,6 +410,9 @@ def _raised(error):
     lines = [frame.line for frame in frames if theirs(frame.filename)]
     line = f" in the line `{lines[-1].strip()}`" if lines and lines[-1] else ""
     line += getattr(error, "case", "")  # of the call that `same.Same` made
+    if of_a_stub(error):
+        return Complaint.of(f"""placeholder: A `...` of the stub is still there, and came to be used{line}.
+            Replace each `...` by your code.""")
     text = _cut(" ".join(str(error).split()), 200, " ...")
     if "out of memory" in text.lower():
         return Complaint.of(f"""out-of-memory: The GPU's memory is full{line}. Restart the runtime, or choose
@@ -517,6 +520,8 @@ def describe(value):
     if isinstance(value, np.ndarray):
         return f"a NumPy array of shape {shape_text(value.shape)}"
     kind = type(value).__name__
+    if value is ...:
+        return "the `...` of the stub, to be replaced by your code"
     if isinstance(value, (list, tuple)):
         return f"a {kind} of {len(value)}"
     return "None" if value is None else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -262,7 +262,7 @@ def _mark_leaps(figure, when, jumps, in_seconds):
         figure.add_shape(type="line", xref="x", yref="paper", **ends, **dashed)
         if leap == largest:  # a fit that leaps often would bury the panel in text
             at = f"at {middle:.2f} s" if in_seconds else f"from frame {t} to {t + 1}"
-            text = f"{at} the vector leaps by {leap:.0f}°, the dolphin turns by {turn:.1f}°"
+            text = f"{at} the vector jumps by {leap:.0f}°, the dolphin turns by {turn:.1f}°"
             # above the panel, at the right: no curve runs there
             place = dict(xref="paper", yref="y domain", x=1, y=1, xanchor="right", yanchor="bottom")
             figure.add_annotation(text=text, font=dict(size=12, color=red), showarrow=False, **place)

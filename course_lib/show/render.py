@@ -93,6 +93,26 @@ def lines(x, curves, x_title, y_title, mark=None, height=340):
     return figure
 
 
+def minima(x, curves, x_title, height=340):
+    """Curves over x, each scaled from its least to its most, with a dot at its least. -> plotly Figure
+
+    curves: {name: values, as many as x}; the pointer shows the values themselves.
+    """
+    look = dict(margin=dict(l=60, r=16, t=40, b=48), legend=legend_above(y=1.02))
+    figure = new_figure(height=height, **look)
+    figure.update_xaxes(title=dict(text=x_title))
+    figure.update_yaxes(title=dict(text="from least to most"))
+    x = as_array(list(x), "x")
+    for k, (name, values) in enumerate(curves.items()):
+        values, colour = as_array(list(values), name), SERIES[k % len(SERIES)]
+        scaled, least = (values - values.min()) / max(np.ptp(values), 1e-12), [int(values.argmin())]
+        words = dict(customdata=values, hovertemplate="%{customdata:.4f}")
+        add_line(figure, x, scaled, name, dict(color=colour, dash=DASHES[k % len(DASHES)]), **words)
+        dot = dict(mode="markers", marker=dict(color=colour, size=10), showlegend=False)
+        figure.add_scatter(x=x[least], y=scaled[least], hoverinfo="skip", **dot)
+    return figure
+
+
 def ball(size=96):
     """Normals (H, W, 3) of a ball, x right, y up, z towards us, and whether a pixel shows it (H, W)."""
     x = torch.linspace(-1.05, 1.05, as_number(size, "size", low=1, high=4096, whole=True))

@@ -118,6 +118,24 @@ def leaving(x):
     raise SystemExit(3)
 
 
+def unpacking_the_stub(x):
+    y, z = ...
+    return y
+
+
+def using_the_stub(x):
+    y = ...
+    return torch.zeros(2) + y.real
+
+
+def handing_the_stub_on(x):
+    return torch.stack([x, ...])
+
+
+def giving_the_stub(x):
+    return ...
+
+
 def dropping(x):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
@@ -497,3 +515,13 @@ def test_every_exercise_bears_every_kind_of_nonsense(exercise, capfd):
 def test_exercises_are_in_order_and_have_different_numbers():
     numbers = [exercise.number for exercise in EXERCISES]
     assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("function", [unpacking_the_stub, using_the_stub, handing_the_stub_on])
+def test_a_stub_of_which_only_raise_was_deleted(function):
+    complaint = first(check(function))
+    assert complaint.key == "placeholder" and "Replace each `...` by your code." in complaint.text
+
+
+def test_a_stub_whose_value_is_returned():
+    assert "`double(x)` gives the `...` of the stub, to be replaced" in first(check(giving_the_stub)).text

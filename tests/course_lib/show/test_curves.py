@@ -103,7 +103,7 @@ def test_orientation_figure_marks_the_jump_and_says_what_it_is():
     continuous, stored = turning(120, 240)
     known = dict(truth_heading_deg=np.linspace(120, 240, 50) - 360, time_s=np.arange(50) / 50)
     figure = show.orientation_figure(stored[:, None], continuous, **known)
-    [label] = [a for a in figure.layout.annotations if "leaps" in a.text]
+    [label] = [a for a in figure.layout.annotations if "jumps" in a.text]
     assert "turns by 2.4°" in label.text
     above_the_panel = ("y domain", 1, "bottom")  # not on the curves
     assert (label.yref, label.y, label.yanchor) == above_the_panel
