@@ -52,8 +52,8 @@ class Complaint(NamedTuple):
 
     @classmethod
     def of(cls, said):
-        """The complaint that is written "key: a sentence or two"; it is folded."""
-        key, _, text = fold(said).partition(": ")
+        """The complaint that is written "key: a sentence or two"; it is folded, however it is indented."""
+        key, _, text = re.sub(r"\n *", " ", said).partition(": ")
         return cls(key, text)
 
 
