@@ -11,129 +11,197 @@ score, and ask for the gradient, batch by batch. Notes (`Stage.log`) only tell w
 """
 
 import ast
+import functools
 import inspect
+import math
 import textwrap
 import traceback
 import types
-from functools import partial
 
 import torch
 
 from .. import losses
-from ..errors import fold
 from ..scene import DolphinScene
-from .core import Complaint, Exercise, Problem, Property, close, describe, named, probable, tensor
+from .core import Complaint, Exercise, Problem, Property, close, describe, tensor, theirs
+from .difference import in_digits
 
 START, ABSORPTION = 0.4, (0.3, 0.2, 0.1)  # where the two parameters begin
-WEIGHTS = {"photometric": 1.0, "mask": 0.5, "prior": 0.3}
+# The names are those of the lesson's loss. The colours weigh so much that clipping shows: the gradient of a
+# batch is some tens long.
+WEIGHTS = {"photometric": 30.0, "mask": 0.5, "pose": 5.0}
 NAMES = (*WEIGHTS, "loss")
 PARTS = 7
 RENDER, BACKWARD, STEP, CUT_OFF = range(4)  # what the stand-ins note, in the order in which it happens
 MOST_ASKED = 2000  # of a screen: no loop needs so much
+ASTRAY = {"dolphin_albedo": 1.5, "azimuth": 7.0, "elevation": 7.0, "angle": 7.0, "strength": -1.0}
+
+# --- what goes wrong
+
+CALL = "`compute_loss(scene, frames, image, hard_mask, silhouette)`"
 ALL_TERMS = "The loss is the sum of all terms: `sum(terms.values())`."
-
-# What is said of each named mistake. Where one mistake has several texts, a comma and more words tell them
-# apart.
-MISTAKES = {
-    # what Python or torch stop at
-    "losses-of-the-notebook": fold("""It calls `losses.compute_loss`. Call the argument, `compute_loss(scene,
-        frames, image, hard_mask, silhouette)`: another recipe has another loss, and so has this check."""),
-    "history-without-loss": fold("""The entries of the history have no `loss`: add the mean of the sum of all
-        terms under that name."""),
-    "old-graph": fold("""The second backward reaches back into a batch that is done: its loss is still in the
-        sum, or retain_graph keeps it. Each batch has a loss of its own. For the history add up numbers,
-        `loss.item()`."""),
-    "detached": fold("""No gradient leads from the loss back to the scene: a `.detach()`, `.item()`,
-        `torch.no_grad()` or `torch.tensor(...)` between render and backward has cut it off."""),
-    "loss-is-a-number, item": fold("""The loss is a plain number when backward is called: after `.item()` or
-        `float()` nothing is known of where it came from. Call `loss.backward()` on the tensor, and `.item()`
-        only for the history."""),
-    "loss-is-a-number, sum": fold("""The loss is a plain number when backward is called. It should be the sum
-        of the tensors in `terms.values()`."""),
-    "loss-is-a-dict": fold("""compute_loss gives a dict of terms. The loss is the sum of its values:
-        `sum(terms.values())`."""),
-    "sums-names": "`sum(terms)` adds up the names of the terms. Their values are in `terms.values()`.",
-    "in-place-parameter": fold("""A parameter is changed by hand, with `+=` or the like. The optimizer does
-        that: `optimizer.step()`."""),
-    "loss-not-a-scalar": fold("""backward needs one number: the loss is the sum of all values in `terms`, each
-        a tensor of shape ()."""),
-    # the steps
-    "no-zero-grad, ever": fold("""Gradients pile up: each batch adds its own to those of all before. Call
-        `optimizer.zero_grad()` for every batch."""),
-    "no-zero-grad, per pass": fold("""Gradients pile up within a pass: zero_grad is called once per pass, but
-        every batch needs it."""),
-    "step-before-backward": fold("""The optimizer steps before backward has computed this batch's gradients:
-        it uses none, or those of the batch before. First `loss.backward()`, then `optimizer.step()`."""),
-    "last-batch-only, both": fold("""There is one step per pass, with the gradient of its last batch alone:
-        backward and step must be indented to stand within the loop over the loader."""),
-    "last-batch-only, step": fold("""There is one step per pass, with the gradient of its last batch alone:
-        the step must be indented to stand within the loop over the loader."""),
-    "one-step-per-pass": fold("""There is one step per pass, with the gradients of all batches together. Let
-        every batch have its own: zero_grad, backward and step within the loop over the loader."""),
-    "image-detached, all": fold("""Only the priors move the parameters: what was rendered is cut off from the
-        scene, by `.detach()` or `torch.no_grad()`."""),
-    "image-detached, colour": fold("""The photometric term moves nothing: the image is cut off from the scene,
-        by `.detach()` or `.data`."""),
-    "silhouette-detached": fold("""The mask term moves nothing: the silhouette is cut off from the scene, by
-        `.detach()` or `.data`."""),
-    "mean-of-terms": fold("""The mean of the terms is minimised, not their sum: every step is too short by the
-        number of terms."""),
-    "two-steps": "The optimizer makes two steps for each batch.",
-    # the history
-    "history-last-batch, alone": fold("""These are the numbers of the last batch of each pass. Add up over the
-        batches, and divide by their number."""),
-    "history-sum": fold("""These are sums over the batches. Divide by their number, `len(loader)`, to make
-        means of them."""),
-    "history-running, sums": fold("""The sums go on from one pass to the next. Begin every pass at zero: `sums
-        = {}` within the outer loop."""),
-    "history-running, means": fold("""The means are taken over all passes so far. Begin every pass at zero:
-        `sums = {}` within the outer loop."""),
-    "history-last-batch, divided": fold("""Only the last batch of each pass is counted, yet divided by the
-        number of batches."""),
-    "history-same-dict": fold("""All passes show the numbers of the last one: the same dict is appended every
-        time. Make a new one for each pass."""),
-    "history-per-step": fold("""The sums over the batches are divided by 3, the number of passes here. Divide
-        by the number of batches, `len(loader)`."""),
-    "history-per-frame": fold("""The sums over the batches are divided by the number of frames; divide by the
-        number of batches, `len(loader)`."""),
-}
-for _name in WEIGHTS:
-    MISTAKES[f"one-term-only, {_name}"] = f"Only the term `{_name}` is minimised. {ALL_TERMS}"
-    left_out = f"The term `{_name}` moves nothing: it is left out of the sum. {ALL_TERMS}"
-    MISTAKES[f"term-left-out, {_name}"] = left_out
-
-# What torch says, and the mistake that it means.
-TORCH_SAYS = {
-    "'float' object has no attribute 'backward'": "loss-is-a-number, item",
-    "'int' object has no attribute 'backward'": "loss-is-a-number, sum",
-    "'dict' object has no attribute 'backward'": "loss-is-a-dict",
-    "unsupported operand type(s) for +: 'int' and 'str'": "sums-names",
-    "does not require grad": "detached",
-    "backward through the graph a second time": "old-graph",
-    "modified by an inplace operation": "old-graph",
-    "a leaf Variable that requires grad": "in-place-parameter",
-    "only for scalar outputs": "loss-not-a-scalar",
+NO_LOSS = """history-without-loss: The entries of the history have no `loss`: add the mean of the sum of all
+    terms under that name."""
+STEP_FIRST = """step-before-backward: The optimizer steps before backward has computed this batch's gradients:
+    it uses none, or those of the batch before. First `loss.backward()`, then `optimizer.step()`."""
+OF_TERMS = "The loss is a plain number when backward is called. It should be the sum of the tensors in"
+# What Python and torch say, and the mistake that it means.
+RAISES = {
+    "'float' object has no attribute 'backward'": """loss-is-a-number: The loss is a plain number when
+        backward is called: after `.item()` or `float()` nothing is known of where it came from. Call
+        `loss.backward()` on the tensor, and `.item()` only for the history.""",
+    "'int' object has no attribute 'backward'": f"loss-is-a-number: {OF_TERMS} `terms.values()`.",
+    "'dict' object has no attribute 'backward'": f"loss-is-a-dict: compute_loss gives a dict. {ALL_TERMS}",
+    "'dict_values' object has no attribute": f"loss-is-a-dict: A dict's values are no tensor. {ALL_TERMS}",
+    "'list' object has no attribute 'backward'": f"loss-not-a-scalar: The loss is a list. {ALL_TERMS}",
+    "'builtin_function_or_method' object is not iterable": f"""values-not-called: `values` is a method: it
+        wants its brackets. {ALL_TERMS}""",
+    "and 'str'": f"sums-names: Looping over `terms` gives the terms' names, not their values. {ALL_TERMS}",
+    "but got str": f"sums-names: Looping over `terms` gives the terms' names, not their values. {ALL_TERMS}",
+    "does not require grad": """detached: No gradient leads from the loss back to the scene: a `.detach()`,
+        `.item()`, `torch.no_grad()` or `torch.tensor(...)` between render and backward has cut it off.""",
+    "backward through the graph a second time": """old-graph: backward goes through the graph of a batch that
+        is done already. Call it once for each batch, on that batch's own loss. For the history add up
+        numbers, `loss.item()`.""",
+    "modified by an inplace operation": """old-graph: backward reaches back into a batch that is done: its
+        loss is still in the sum. Each batch has a loss of its own. For the history add up numbers,
+        `loss.item()`.""",
+    "a leaf Variable that requires grad": """in-place-parameter: A parameter is changed by hand, with `+=` or
+        the like. The optimizer does that: `optimizer.step()`.""",
+    "only for scalar outputs": """loss-not-a-scalar: backward needs one number: the loss is the sum of all
+        values in `terms`, each a tensor of shape ().""",
+    "'dict' object has no attribute": """no-attribute: What a dict holds is read with brackets:
+        `frames["t"]`.""",
+    "list index out of range": """history-empty: A list has no entry at that place. In the first pass the
+        history is empty.""",
+    "list assignment index out of range": """history-empty: A list has no entry at that place yet:
+        `history.append(...)` adds one.""",
 }
 
-# What each mistake does instead of the right steps, as `descend` takes it.
-WRONG_STEPS = (
-    ("no-zero-grad, ever", dict(each="rbsc")),
-    ("no-zero-grad, per pass", dict(each="rbsc", first="z")),
-    ("step-before-backward", dict(each="rszbc")),
-    ("step-before-backward", dict(each="rsbc")),
-    ("step-before-backward", dict(each="szrbc")),
-    ("last-batch-only, both", dict(each="r", last="zbsc")),
-    ("last-batch-only, step", dict(each="zrb", last="sc")),
-    ("one-step-per-pass", dict(each="rb", first="z", last="sc")),
-    ("one-step-per-pass", dict(each="rb", first="z", last="sc", share=1 / 3)),
-    ("image-detached, all", dict(seen=("prior",))),
-    ("image-detached, colour", dict(seen=("mask", "prior"))),
-    ("silhouette-detached", dict(seen=("photometric", "prior"))),
-    *((f"one-term-only, {name}", dict(seen=(name,))) for name in WEIGHTS),
-    *((f"term-left-out, {name}", dict(seen=tuple(n for n in WEIGHTS if n != name))) for name in WEIGHTS),
-    ("mean-of-terms", dict(share=1 / len(WEIGHTS))),
-    ("two-steps", dict(each="zrbssc")),
+# What is done instead of the right steps, by the argument of `descend` that it is, in the order in which they
+# are tried. A tuple has several ways to make one mistake.
+NOT = {name: dict.fromkeys(WEIGHTS, 1.0) | {name: 0.0} for name in WEIGHTS}
+CUT_IMAGE = (
+    "The photometric term moves nothing: the image is cut off from the scene, by `.detach()` or `.data`."
 )
+CUT_MASK = "The mask term moves nothing: the silhouette is cut off from the scene, by `.detach()` or `.data`."
+CUT = {
+    """image-detached: Only the priors move the parameters: what was rendered is cut off from the scene, by
+        `.detach()` or `torch.no_grad()`.""": {"pose": 1.0},
+    f"image-detached: {CUT_IMAGE}": NOT["photometric"],
+    f"silhouette-detached: {CUT_MASK}": NOT["mask"],
+}
+LEFT_OUT = {
+    **{f"one-term-only: Only the term `{n}` is minimised. {ALL_TERMS}": {n: 1.0} for n in WEIGHTS},
+    **{f"term-left-out: The term `{n}` is left out of the sum. {ALL_TERMS}": NOT[n] for n in WEIGHTS},
+    f"largest-term: Only the largest of the terms is minimised. {ALL_TERMS}": lambda terms: {
+        max(terms, key=terms.get): 1.0
+    },
+    f"product: The product of the terms is minimised. {ALL_TERMS}": lambda terms: {
+        name: math.prod(terms.values()) / term for name, term in terms.items()
+    },
+    f"weights-twice: The terms are multiplied by their weights again. They come weighted. {ALL_TERMS}": {
+        name: losses.LOSS_WEIGHTS[name] for name in WEIGHTS
+    },
+}
+ORDERS = {
+    """no-zero-grad: Gradients pile up: each batch adds its own to those of all before. Call
+        `optimizer.zero_grad()` for every batch.""": "|rbsc|",
+    """no-zero-grad: Gradients pile up within a pass: zero_grad is called once per pass, but every batch needs
+        it.""": ("z|rbsc|", "|rbsc|z"),
+    STEP_FIRST: ("|rszbc|", "|rsbc|", "|szrbc|"),
+    """last-batch-only: There is one step per pass, with the gradient of its last batch alone: backward and
+        step must be indented to stand within the loop over the loader.""": "|r|zbsc",
+    """last-batch-only: There is one step per pass, with the gradient of its last batch alone: the step must
+        be indented to stand within the loop over the loader.""": "|zrb|sc",
+    """one-step-per-pass: There is one step per pass, with the gradients of all batches together. Let every
+        batch have its own: zero_grad, backward and step within the loop over the loader.""": (
+        "z|rb|sc",
+        "z|rb|msc",
+    ),
+    """clamps-all: All parameters are brought into [0, 1], positions too. Each has a range of its own, or
+        none: `scene.clamp_()` knows them.""": ("|zrbsa|", "|zrbsac|"),
+}
+TOO_SHORT = f"every step is too short. The terms are weighted means already. {ALL_TERMS}"
+TWICE = (
+    """gradient-twice: backward is called twice for each batch, and gradients add up: call it once.""",
+    """gradient-twice: Every gradient is twice what it should be. Count each term once: was the loss put into
+        `terms` before they were summed?""",
+    "two-steps: The optimizer makes two steps for each batch.",
+)
+SHARES = {
+    """mean-of-terms: The mean of the terms is minimised, not their sum: every step is too short by the number
+        of terms.""": lambda loss, frames: 1 / len(WEIGHTS),
+    f"loss-divided: The loss is divided by the number of frames in a batch: {TOO_SHORT}": lambda *_: 1 / 2,
+    f"loss-divided: The loss is divided by the number of batches: {TOO_SHORT}": lambda loss, frames: (
+        2 / frames
+    ),
+    f"loss-divided: The loss is divided by the number of frames: {TOO_SHORT}": lambda loss, frames: (
+        1 / frames
+    ),
+    f"loss-divided: The loss is divided by the number of passes: {TOO_SHORT}": lambda *_: 1 / Descends.steps,
+    TWICE[1]: lambda *_: 2.0,
+    "sign: The loss is made larger, not smaller: backward is called on its negative.": lambda *_: -1.0,
+    f"loss-changed: The logarithm of the loss is minimised. {ALL_TERMS}": lambda loss, _: 1 / loss,
+    f"loss-changed: The square root of the loss is minimised. {ALL_TERMS}": lambda loss, _: loss**-0.5 / 2,
+}
+CLIPPED = """clipped: The gradients are clipped before the step: then their lengths, which say how far to go,
+    are lost. Nothing here asks for that: leave them as backward gives them."""
+RANGES = {
+    """clamp-before-step: clamp_ is called before the step: what the last step pushes out stays out. Call it
+        after `optimizer.step()`.""": ("|czrbs|", "|zrbcs|"),
+    """clamp-per-pass: clamp_ is called once per pass. Call it after every step, or batches are rendered with
+        colours and light that do not exist.""": ("|zrbs|c", "c|zrbs|"),
+}
+# What the history shows: of the terms of all batches, b (passes, batches, 4), it makes (passes, 4).
+AVERAGED = {
+    """history-last-batch: These are the numbers of the last batch of each pass. Add up over the batches, and
+        divide by their number.""": lambda b: b[:, -1],
+    """history-first-batch: These are the numbers of the first batch of each pass. Add up over all batches,
+        and divide by their number.""": lambda b: b[:, 0],
+    """history-sum: These are sums over the batches. Divide by their number, `len(loader)`, to make means of
+        them.""": lambda b: b.sum(1),
+    """history-running: The sums go on from one pass to the next. Begin every pass at zero: `sums = {}` within
+        the outer loop.""": (lambda b: b.mean(1).cumsum(0), lambda b: b.sum(1).cumsum(0)),
+    """history-running: The means are taken over all passes so far. Begin every pass at zero: `sums = {}`
+        within the outer loop.""": lambda b: b.mean(1).cumsum(0) / torch.arange(1, len(b) + 1)[:, None],
+    """history-last-batch: Only the last batch of each pass is counted, yet divided by the number of
+        batches.""": lambda b: b[:, -1] / b.shape[1],
+    """history-same-dict: All passes show the numbers of the last one: the same dict is appended every time.
+        Make a new one for each pass.""": lambda b: b.mean(1)[-1:].expand(len(b), -1),
+    "history-reversed: The last pass comes first. Append each at the end.": lambda b: b.mean(1).flip(0),
+    """history-per-step: The sums over the batches are divided by the number of passes. Divide by the number
+        of batches, `len(loader)`.""": lambda b: b.sum(1) / len(b),
+    """history-per-frame: The sums over the batches are divided by the number of frames; divide by the number
+        of batches, `len(loader)`.""": lambda b: b.mean(1) / 2,
+    """history-per-frame: The sums over the batches are divided by the number of frames in a batch; divide by
+        the number of batches, `len(loader)`.""": lambda b: b.sum(1) / 2,
+    """history-count: The sums are divided by one less than the number of batches. Does the count begin at
+        0?""": lambda b: b.sum(1) / (b.shape[1] - 1),
+    """history-count: The sums are divided by one more than the number of
+        batches.""": lambda b: b.sum(1) / (b.shape[1] + 1),
+    "history-count: The means are divided by the number of batches again.": lambda b: b.mean(1) / b.shape[1],
+    "history-extreme: These are the batches' largest numbers. Take their mean.": lambda b: b.amax(1),
+    "history-extreme: These are the batches' smallest numbers. Take their mean.": lambda b: b.amin(1),
+    "history-extreme: These are medians over the batches. Take the mean.": lambda b: b.median(1).values,
+    "history-zero: It is 0 everywhere: nothing is added up.": lambda b: 0 * b.mean(1),
+    """history-weighted: Each batch counts as much as all before it: (old + new) / 2. Add all up, and divide
+        by their number.""": lambda b: functools.reduce(lambda old, new: (old + new) / 2, b.unbind(1)),
+    "history-rounded: The numbers are rounded. Leave them whole, and round where they are printed.": (
+        *(lambda b, k=k: b.mean(1).round(decimals=k) for k in range(4)),
+        lambda b: b.mean(1).floor(),
+    ),
+    "history-loss: It is the mean of the terms. It should be their sum.": lambda b: b.mean(1) / len(WEIGHTS),
+    """history-loss: It is twice the sum of the terms. Was it among the terms when they were
+        summed?""": lambda b: 2 * b.mean(1),
+}
+
+
+def _told(**tables):
+    """The mistakes of tables one by one. -> pairs of what is said, and the argument that makes it"""
+    for argument, table in tables.items():
+        for said, values in table.items():
+            for value in values if isinstance(values, tuple) else (values,):
+                yield said, {argument: value}
 
 
 # --- what the loop is given
@@ -266,17 +334,22 @@ class Optimizer(torch.optim.SGD):
 class Stage:
     """A scene, and all else that `fit` takes. What should be seen are `colours`, and `goal` as silhouette.
 
-    ask: the screen, or the way to it; colours (T, 3), goal (), order (T,), rates (2,): as of `case`
+    ask: the screen, or the way to it; colours (T, 3), goal (), order (T,), rates (2,): as of `case`; factors:
+    of the loss in each pass; astray: the parameters that play no part begin beyond their ranges
     """
 
-    def __init__(self, ask, colours, goal, order, rates, to_be_moved=False, turning=False):
+    def __init__(
+        self, ask, colours, goal, order, rates, to_be_moved=False, turning=False, factors=(), astray=False
+    ):
         model = types.SimpleNamespace(V=colours.new_zeros(1, 1, 3), LBS=types.SimpleNamespace(n_groups=PARTS))
         self.scene = DolphinScene(model, len(colours), texture_size=2)
-        self.ask, self.goal, self.rendered, self.log = ask, goal, None, []
+        self.ask, self.goal, self.rendered, self.log, self.factors = ask, goal, None, [], factors
         self.scored, self.first = 0, colours.new_zeros(len(WEIGHTS))
         with torch.no_grad():
             self.scene.translations.fill_(START)
             self.scene.water_absorption.copy_(torch.tensor(ABSORPTION))
+            for name, value in ASTRAY.items() if astray else ():
+                getattr(self.scene, name).fill_(value)
         self.loader = Loader(colours.cpu(), order.cpu(), to_be_moved, turning)
         self.parameters = [self.scene.translations, self.scene.water_absorption]
         self.optimizer = Optimizer(self.parameters, rates, self.log)
@@ -285,8 +358,28 @@ class Stage:
     def values(self):
         return torch.cat([p.detach().flatten() for p in self.parameters])
 
+    def outputs(self):
+        """What is told of a loop that has come to its end. -> dict of tensors, as `OnStage.played` has it"""
+        rates = torch.tensor([group["lr"] for group in self.optimizer.param_groups])
+        strays = [bool((getattr(self.scene, name) == value).all()) for name, value in ASTRAY.items()]
+        return {
+            "end": tensor("the scene's parameters", self.values(), (self.loader.colours.numel() + 3,)),
+            "first": self.first,
+            "scored": torch.tensor(self.scored),
+            "final_rates": rates,
+            "astray": torch.tensor(strays),
+            "events": torch.tensor(self.log, dtype=torch.long),
+        }
+
+    def require_mine(self, scene, what):
+        """Raises a Problem where another scene comes in than the one that was handed over."""
+        if isinstance(scene, DolphinScene) and scene is not self.scene:
+            raise Problem.of(f"""another-scene: {what} gets another scene than `fit` was given. The optimizer
+                moves the parameters of that one: copy nothing, and hand on `scene` itself.""")
+
     def render(self, scene=None, t=None, cam=None):
         """Instead of `solutions.rendering.render`."""
+        self.require_mine(scene, "render")
         if scene is not self.scene or isinstance(t, (Camera, dict)) or isinstance(cam, (torch.Tensor, dict)):
             kinds = {Camera: "cameras", DolphinScene: "the scene", dict: "the batch"}
             got = ", ".join(kinds.get(type(x)) or describe(x) for x in (scene, t, cam))
@@ -298,7 +391,9 @@ class Stage:
         self.log.append(RENDER)
         t, shift = t.as_subclass(torch.Tensor), torch.tensor(cam.shift)
         image, silhouette = Shown.apply(scene.translations, scene.water_absorption, t, shift, self.ask)
-        self.rendered = image, torch.ones_like(silhouette), silhouette
+        hard_mask = torch.ones_like(silhouette)
+        hard_mask[:, 0] = 0.0
+        self.rendered = image, hard_mask, silhouette
         return self.rendered
 
     def compute_loss(
@@ -306,12 +401,12 @@ class Stage:
     ):
         """Instead of `losses.compute_loss`."""
         silhouette = soft_mask if silhouette is None else silhouette
-        call = "`compute_loss(scene, frames, image, hard_mask, silhouette)`"
+        self.require_mine(scene, "compute_loss")
         if self.rendered is None:
             raise Problem.of("not-rendered: compute_loss is called before render.")
         if scene is not self.scene or not isinstance(frames, dict):
             raise Problem.of(f"""argument-order: compute_loss gets {describe(scene)} and {describe(frames)}
-                first, expected the scene and the batch: {call}.""")
+                first, expected the scene and the batch: {CALL}.""")
         rendered = dict(zip(("image", "hard_mask", "silhouette"), self.rendered))
         for (name, right), value in zip(rendered.items(), (image, hard_mask, silhouette)):
             tensors = torch.is_tensor(value) and value.shape == right.shape
@@ -319,15 +414,18 @@ class Stage:
                 swapped = [f"the {other}" for other, it in rendered.items() if value is it]
                 given = swapped[0] if swapped else f"{describe(value)} that is not what render gave"
                 raise Problem.of(f"""argument-order: compute_loss gets {given} as its {name}. Hand on what
-                    render gives, in its order: {call}.""")
+                    render gives, in its order: {CALL}.""")
         if not (image.requires_grad and silhouette.requires_grad):
             self.log.append(CUT_OFF)
         original, segmented = (frames[name].as_subclass(torch.Tensor) for name in ("original", "segmented"))
         terms = {
             "photometric": WEIGHTS["photometric"] * (image - original).square().mean(),
             "mask": WEIGHTS["mask"] * (silhouette - self.goal * segmented).square().mean(),
-            "prior": WEIGHTS["prior"] * scene.translations.square().mean(),
+            "pose": WEIGHTS["pose"] * scene.translations.square().mean(),
         }
+        if self.factors:
+            factor = self.factors[min(self.loader.begun, len(self.factors)) - 1]
+            terms = {name: factor * term for name, term in terms.items()}
         self.scored += 1
         if self.scored == 1:
             self.first = torch.stack(list(terms.values())).detach()
@@ -336,30 +434,50 @@ class Stage:
     def run(self, fit, steps):
         """The student's loop on this stage. -> what it returns
 
-        What torch says about usual mistakes is said in other words.
+        What Python and torch say about usual mistakes is said in other words.
         """
         try:
             return fit(self.scene, self.loader, self.render, self.compute_loss, self.optimizer, steps)
-        except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             if complaint := self.meaning(error, fit):
                 raise Problem(*complaint) from None
             raise
 
     def meaning(self, error, fit):
         """What an exception means, where a usual mistake has caused it. -> Complaint or None"""
-        words, no_such_key = str(error), isinstance(error, KeyError)
-        calls = [(call.filename, call.name) for call in traceback.extract_tb(error.__traceback__)]
-        if (losses.__file__, "compute_loss") in calls:
-            return named("losses-of-the-notebook", MISTAKES)
-        if "ellipsis" in words or no_such_key and _blanks(fit):
+        words, calls = str(error), traceback.extract_tb(error.__traceback__)
+        line = next((call.line or "" for call in reversed(calls) if theirs(call.filename)), "")
+        if (losses.__file__, "compute_loss") in [(call.filename, call.name) for call in calls]:
+            return Complaint.of("""losses-of-the-notebook: It calls `losses.compute_loss`. Call the argument,
+                `compute_loss(scene, frames, image, hard_mask, silhouette)`: another recipe has another loss,
+                and so has this check.""")
+        if "ellipsis" in words or isinstance(error, KeyError) and _blanks(fit):
             return Complaint("blank-left", _still_blank(fit))
-        if no_such_key:
-            return named("history-without-loss", MISTAKES) if error.args == ("loss",) else None
+        if isinstance(error, KeyError):
+            return _no_such_key(error.args[0] if error.args else None, line)
+        if "values to unpack" in words and "render(" in line:
+            return Complaint.of("""three-things: render gives three things, in this order: `image, hard_mask,
+                silhouette = render(...)`.""")
+        if "values to unpack" in words and "in terms:" in line:
+            return Complaint.of(RAISES["and 'str'"])
         latest = {event: n for n, event in enumerate(self.log)}
         stepped = latest.get(STEP, -1) > latest.get(RENDER, len(self.log))  # since the last rendering
         if stepped and "modified by an inplace operation" in words:
-            return named("step-before-backward", MISTAKES)
-        return next((named(key, MISTAKES) for said, key in TORCH_SAYS.items() if said in words), None)
+            return Complaint.of(STEP_FIRST)
+        return next((Complaint.of(said) for heard, said in RAISES.items() if heard in words), None)
+
+
+def _no_such_key(key, line):
+    """What is said where a dict of the loop has no entry of this name. -> Complaint"""
+    where = f" in the line `{line.strip()}`" if line else ""
+    if key == "loss" and "history" in (line or "history"):
+        return Complaint.of(NO_LOSS)
+    if key in NAMES:
+        return Complaint.of(f"""no-entry-yet: There is no entry {key!r}{where}. A dict has an entry once it
+            was given one: begin with 0, `sums.get(name, 0.0)`.""")
+    return Complaint.of(f"""no-such-name: There is no entry {key!r}{where}. A batch holds `t`, `cam`,
+        `original` and `segmented`. The names of the terms are another recipe's or this check's own: take
+        them from the dict, `for name, value in terms.items()`.""")
 
 
 def _blanks(function):
@@ -384,46 +502,55 @@ def _still_blank(function):
 # --- what should come of it
 
 
-def descend(case, steps, each="zrbsc", first="", last="", seen=tuple(WEIGHTS), share=1.0):
+def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None):
     """Gradient descent on the stage of a case, by hand.
 
     -> values at each rendering and at the end (N + 1, P), terms (steps, batches, 4)
 
-    each: what is done for a batch, z zero_grad, r render, b backward, s step, c clamp; first, last: at the
-    beginning and the end of a pass, when the batch is the last one. seen: the terms whose gradient arrives.
-    share: of the gradient that arrives.
+    order: what is done at the beginning of a pass | for each batch | at the end of a pass: z zero_grad, r
+    render, b backward, s step, c clamp, a clamp all to [0, 1], m divide the gradients by the number of
+    batches. seen: {term: what its gradient is multiplied by}, or a function of the terms that gives it.
+    share(loss, frames): what all are multiplied by. clip: what becomes of the gradients before a step.
     """
-    y, goal, gains, shares, rates = (
-        case[name].double() for name in "colours goal gains shares rates".split()
-    )
+    names = ("colours", "goal", "gains", "shares", "rates")
+    y, goal, gains, shares, rates = (case[name].double() for name in names)
     parameters = torch.tensor([[START] * 3] * len(y) + [ABSORPTION], dtype=torch.float64)  # (T + 1, 3)
     rates = torch.cat([rates[:1].expand(len(y)), rates[1:]])[:, None]  # (T + 1, 1)
     grads = torch.zeros_like(parameters)
     (x, w), (x_grad, w_grad) = ((values[:-1], values[-1]) for values in (parameters, grads))
-    force = {name: share * WEIGHTS[name] * (name in seen) for name in WEIGHTS}
     snapshots, terms = [], []
-
-    def act(what, t=None):
-        for do in what:
-            if do == "z":
-                grads.zero_()
-            elif do == "r":
-                snapshots.append(parameters.flatten().clone())
-            elif do == "b":
-                difference = gains[t] * x[t] - y[t]
-                x_grad[t] += force["photometric"] * 2 * gains[t] * difference / difference.numel()
-                w_grad.add_(force["mask"] * 2 * (shares @ w - goal) * shares)
-                x_grad.add_(force["prior"] * 2 * x / x.numel())
-            elif do == "s":
-                parameters.sub_(rates * grads)
-            elif do == "c":
-                w.clamp_(0, 1)
 
     def loss(t):
         photometric = WEIGHTS["photometric"] * (gains[t] * x[t] - y[t]).square().mean()
-        mask, prior = WEIGHTS["mask"] * (shares @ w - goal).square(), WEIGHTS["prior"] * x.square().mean()
-        return torch.stack([photometric, mask, prior, photometric + mask + prior])
+        mask, pose = WEIGHTS["mask"] * (shares @ w - goal).square(), WEIGHTS["pose"] * x.square().mean()
+        return torch.stack([photometric, mask, pose, photometric + mask + pose])
 
+    def backward(t):
+        terms = dict(zip(NAMES, loss(t).tolist()))
+        whole = terms.pop("loss")
+        arrives = share(whole, len(y)) if share else 1.0
+        factor = seen(terms) if callable(seen) else seen or dict.fromkeys(WEIGHTS, 1.0)
+        force = {name: arrives * weight * factor.get(name, 0.0) for name, weight in WEIGHTS.items()}
+        difference = gains[t] * x[t] - y[t]
+        x_grad[t] += force["photometric"] * 2 * gains[t] * difference / difference.numel()
+        w_grad.add_(force["mask"] * 2 * (shares @ w - goal) * shares)
+        x_grad.add_(force["pose"] * 2 * x / x.numel())
+
+    does = {
+        "z": lambda t: grads.zero_(),
+        "r": lambda t: snapshots.append(parameters.flatten().clone()),
+        "b": backward,
+        "s": lambda t: parameters.sub_(rates * (clip(grads) if clip else grads)),
+        "c": lambda t: w.clamp_(0, 1),
+        "a": lambda t: parameters.clamp_(0, 1),
+        "m": lambda t: grads.div_(len(y) // 2),
+    }
+
+    def act(what, t=None):
+        for do in what:
+            does[do](t)
+
+    first, each, last = order.split("|")
     for _ in range(steps):
         act(first)
         for t in case["order"].split(2):
@@ -436,7 +563,7 @@ def descend(case, steps, each="zrbsc", first="", last="", seen=tuple(WEIGHTS), s
 
 def scores_at_start(case):
     """The losses of the batches, with the scene as it begins. -> (batches, 3)"""
-    return descend(case, 1, each="")[1][0, :, :3]
+    return descend(case, 1, order="||")[1][0, :, :3]
 
 
 def case(rng, goal, frames=6):
@@ -450,7 +577,7 @@ def case(rng, goal, frames=6):
         "goal": torch.tensor(goal),
         "gains": between(0.8, 1.2, frames, 3),
         "shares": between(0.27, 0.4, 3),
-        "rates": between(0.35, 0.45, 2),
+        "rates": torch.cat([between(0.03, 0.05, 1), between(0.35, 0.45, 1)]),
         "order": torch.from_numpy(rng.permutation(frames)),
     }
 
@@ -460,7 +587,7 @@ class OnStage(Property):
 
     steps, kind = 3, {}
     kept, partner = ("gains", "shares"), Screen
-    hidden = ("end", "first", "scored", "events", "values", "frames", "shifts")
+    hidden = ("end", "first", "scored", "final_rates", "astray", "events", "values", "frames", "shifts")
     varying = ("events", "values", "frames", "shifts")
 
     def inputs(self, rng):
@@ -470,12 +597,10 @@ class OnStage(Property):
         return self.played(given, ask, **inputs)[1]
 
     def played(self, given, ask, **inputs):
-        """-> what the loop returns, and outputs: end (P,), first (3,) terms, scored (), events (N,)"""
+        """What the loop returns, and what is told of it: end (P,), first (3,) terms, scored (), final_rates
+        (2,), astray (5,), events (N,)."""
         stage = Stage(ask, **inputs, **self.kind)
-        returned = stage.run(given.fit, self.steps)
-        end = tensor("the scene's parameters", stage.values(), (inputs["colours"].numel() + 3,))
-        outputs = {"end": end, "first": stage.first, "scored": torch.tensor(stage.scored)}
-        return returned, outputs | {"events": torch.tensor(stage.log, dtype=torch.long)}
+        return stage.run(given.fit, self.steps), stage.outputs()
 
     @staticmethod
     def path(outputs):
@@ -485,7 +610,7 @@ class OnStage(Property):
 
 class Arguments(OnStage):
     name = "renders every batch, and scores what it rendered"
-    points = 3
+    points = 2
     steps = 2
 
     def judge(self, outputs, **case):
@@ -507,38 +632,83 @@ class Passes(OnStage):
     after = (Arguments,)
     hidden = tuple(name for name in OnStage.hidden if name != "frames")
 
-    def judge(self, outputs, order, **_):
-        seen = torch.bincount(outputs["frames"] % len(order), minlength=len(order))[order]
-        if (seen == self.steps).all():
+    def judge(self, outputs, **case):
+        order, steps = case["order"], self.steps
+        frames, right = outputs["frames"] % len(order), order.repeat(steps)
+        seen = torch.bincount(frames, minlength=len(order))[order]
+        batches, most = seen[::2], int(seen.max())
+        if (seen == steps).all():
             return None
         if (seen == 1).all():
-            return Complaint.of(f"""one-pass: With steps = {self.steps} the clip is gone through once. Go
-                through the loader anew in every step, and return after the last one: is the `return` indented
-                too far, or the loader's iterator used up?""")
-        if (seen[:-2] == 0).all() and seen[-1] > 0:
+            return Complaint.of(f"""one-pass: With steps = {steps} the clip is gone through once. Go through
+                the loader anew in every step, and return after the last one: is the `return` indented too
+                far, or the loader's iterator used up?""")
+        if (batches[:-1] == 0).all():
             return Complaint.of("""last-batch-only: Only the last batch of each pass is rendered: what belongs
                 to a batch must be indented to stand within the loop over the loader.""")
-        if (seen[2:] == 0).all() and seen[0] > 0:
+        if (batches[1:] == 0).all():
             return Complaint.of("""first-batch-only: Only the first batch of each pass is rendered. Is there a
                 `break` or a `return` within the loop over the loader?""")
-        least, most = int(seen.min()), int(seen.max())
-        times = f"{most} times" if least == most else f"{least} to {most} times"
-        extra = " Is render called more than once for a batch?"
-        again = least == most and most % self.steps == 0 and most
-        return Complaint.of(f"""passes: With steps = {self.steps} every frame should be rendered {self.steps}
-            times, but they are rendered {times}.{extra if again else ""}""")
+        if most == steps and ((batches == 0) | (batches == most)).all():
+            left = " and ".join(str(n + 1) for n in (batches == 0).nonzero().flatten().tolist())
+            return Complaint.of(f"""batch-left-out: Of the {len(batches)} batches of each pass number {left}
+                is never rendered. Take all that the loader gives.""")
+        if ends := self.ends_early(frames, right, case):
+            return ends
+        times = f"{most} times" if (seen == most).all() else f"{int(seen.min())} to {most} times"
+        extra = (
+            " Is render called more than once for a batch?" if "to" not in times and most % steps == 0 else ""
+        )
+        return Complaint.of(f"""passes: With steps = {steps} every frame should be rendered {steps} times, but
+            they are rendered {times}.{extra}""")
+
+    def ends_early(self, frames, right, case):
+        """What is said where all is well up to a batch after which the loop, or the pass, ends. -> or None"""
+        apart = (frames[: len(right)] != right[: len(frames)]).nonzero()
+        n = int(apart[0]) if len(apart) else len(frames)  # frames that come as they should
+        scores = descend(case, self.steps)[1][..., -1]  # (steps, batches)
+        if factors := self.kind.get("factors"):
+            scores = scores * torch.tensor(factors)[:, None]
+        last, batch = divmod(n // 2, scores.shape[1])  # whole passes, and batches of the next
+        if n == len(frames) and batch == 0 and last < self.steps - 1:
+            now, before = scores[last - 1].sum(), scores[last - 2].sum()
+            loss = "higher than in" if now > before else "lower than in" if now < before else "the same as in"
+            return Complaint.of(f"""stops-early: The loop ends after pass {last} of {self.steps}, where the
+                loss is {loss} the pass before. Go through the clip as often as `steps` says, whatever the
+                loss does: in a fit it often rises for a while.""")
+        if batch and (n == len(frames) or len(frames) < len(right) and frames[n] == right[0]):
+            higher = batch > 1 and scores[last, batch - 1] > scores[last, batch - 2]
+            rises = ", whose loss is higher than that of the batch before" if higher else ""
+            return Complaint.of(f"""stops-early: Pass {last + 1} ends after batch {batch} of
+                {scores.shape[1]}{rises}. Take all batches that the loader gives, whatever the loss does.""")
+        return None
+
+
+class Persists(Passes):
+    """In each pass the loss is as many times as large as `factors` say; the rates are 0. So it stays the
+    same, rises, and is next to nothing: whoever stops then has not gone on as long as asked."""
+
+    name = "goes on whatever the loss does"
+    points = 1
+    after = (Arguments, Passes)
+    steps, kind = 8, {"factors": (1.0, 1.0, 1.5, 2.3, 3.4, 1e-9, 0.9e-9, 0.8e-9)}
+
+    def inputs(self, rng):
+        return super().inputs(rng) | {"rates": torch.zeros(2)}
 
 
 class Descends(OnStage):
     name = "each batch moves the parameters along its own gradient"
     points = 5
     after = (Arguments, Passes)
-    steps = 2
+    steps = 4  # not as many as there are batches, terms, or frames in a batch: each may be what divides
+
+    def inputs(self, rng):
+        return case(rng, 0.6, frames=10)
 
     def judge(self, outputs, **case):
         values, events = self.path(outputs), outputs["events"].tolist()
-        descended = partial(descend, case, self.steps)
-        right = descended()[0]
+        right = descend(case, self.steps)[0]
         if STEP not in events and not close(values[-1], values[0]):
             return Complaint.of("""not-the-optimizer: The parameters change, but the optimizer that was passed
                 is never asked for a step. A new one in every step has no memory, and changes by hand have no
@@ -547,14 +717,48 @@ class Descends(OnStage):
             return None
         if close(values[-1], values[0]):
             return self.stands_still(events)
-        whole = CUT_OFF not in events  # what came whole was left out later
-        known = [(key, how) for key, how in WRONG_STEPS if not (whole and "-detached" in key)]
-        if guessed := probable(values, ((key, descended(**how)[0]) for key, how in known), MISTAKES, 1e-4):
-            return guessed
+        if not close(outputs["final_rates"], case["rates"], 1e-6):
+            return Complaint.of("""rates-changed: The loop changes the optimizer's rates. They belong to the
+                recipe: leave the optimizer as it is handed over.""")
+        terms = CUT if CUT_OFF in events else LEFT_OUT  # what came whole to the loss was left out later
+        for said, how in _told(
+            order=ORDERS, seen=terms, share=SHARES, clip={CLIPPED: tuple(self.clips(values, case))}
+        ):
+            if close(values, descend(case, self.steps, **how)[0], 1e-4):
+                return Complaint.of(self.twice(events) if said in TWICE else said)
         wrong = next(n for n, pair in enumerate(zip(values, right)) if not close(*pair))
-        return Complaint.of(f"""wrong-steps: Up to batch {wrong - 1} the parameters are right, after batch
-            {wrong} they are not. For each batch, in this order: zero_grad, render, the loss of all terms,
-            backward, step, clamp.""")
+        before = f"Up to batch {wrong - 1} the parameters are right, after batch {wrong} they are not."
+        if wrong == 1:
+            before = "After the first batch the parameters are wrong."
+        return Complaint.of(f"""wrong-steps: {before} {self.length(values, right, wrong)}For each batch, in
+            this order: zero_grad, render, the loss of all terms, backward, step, clamp.""")
+
+    @staticmethod
+    def twice(events):
+        """What made every step twice as long."""
+        backward, step = (events.count(event) > events.count(RENDER) for event in (BACKWARD, STEP))
+        return TWICE[2 if step else 0 if backward else 1]
+
+    @staticmethod
+    def clips(values, case):
+        """What clipping would make of the gradients, by their norm or one by one, if it made the first
+        step."""
+        rates = torch.cat([case["rates"][:1].expand(len(case["order"]) * 3), case["rates"][1:].expand(3)])
+        first = (values[0] - values[1]) / rates  # (P,)
+        yield lambda g: g * min(1.0, first.norm() / g.norm())
+        yield lambda g: g.clamp(-first.abs().max(), first.abs().max())
+
+    @staticmethod
+    def length(values, right, n):
+        """How long the n-th step is, where it goes the right way. -> a sentence that ends in a space, or
+        ''"""
+        mine, should = values[n] - values[n - 1], right[n] - right[n - 1]
+        factor = float(mine @ should / (should @ should))
+        if close(mine, 0 * mine, 1e-6):
+            return "There they do not change. "
+        if abs(factor - 1) < 0.01 or not close(mine, factor * should, 1e-5):
+            return ""
+        return f"That step is {in_digits(factor)[0]} times the right one. "
 
     @staticmethod
     def stands_still(events):
@@ -566,7 +770,7 @@ class Descends(OnStage):
                 `loss.backward()` is missing, or a `.detach()`, `.item()` or `torch.tensor(...)` has cut the
                 loss off from the scene.""")
         if events.index(STEP) < events.index(BACKWARD):
-            return named("step-before-backward", MISTAKES)
+            return Complaint.of(STEP_FIRST)
         return Complaint.of("""zero-grad-after-backward: The parameters never change: zero_grad throws away
             the gradients after backward has computed them, before the step can use them. It belongs before
             backward, or after step.""")
@@ -576,7 +780,7 @@ class Clamps(OnStage):
     name = "brings the parameters back into range after every step"
     points = 2
     after = (Arguments, Passes, Descends)
-    steps = 5
+    steps, kind = 5, {"astray": True}
 
     def inputs(self, rng):
         return case(rng, float(rng.uniform(2.3, 2.8)))  # more than can be: it climbs to the end of its range
@@ -587,18 +791,19 @@ class Clamps(OnStage):
         def comes_out(**how):
             return close(mine, descend(case, self.steps, **how)[0][:, -3:])
 
+        left = [f"`{name}`" for name, astray in zip(ASTRAY, outputs["astray"]) if astray]
+        if comes_out() and left:
+            return Complaint.of(f"""clamps-some: Beyond its range stays {", ".join(left)}. `scene.clamp_()`
+                brings back all that have one.""")
         if comes_out():
             return None
-        if comes_out(each="zrbs"):
+        if comes_out(order="|zrbs|"):
             return Complaint.of(f"""no-clamp: The water absorption of 0 to 1 rises to {float(mine.max()):.2f}:
                 a step may leave the range in which a parameter has a meaning. Call `scene.clamp_()` after
                 every step.""")
-        if comes_out(each="czrbs") or comes_out(each="zrbcs"):
-            return Complaint.of("""clamp-before-step: clamp_ is called before the step: what the last step
-                pushes out stays out. Call it after `optimizer.step()`.""")
-        if comes_out(each="zrbs", last="c"):
-            return Complaint.of("""clamp-per-pass: clamp_ is called once per pass. Call it after every step,
-                or batches are rendered with colours and light that do not exist.""")
+        for said, how in _told(order=RANGES):
+            if comes_out(**how):
+                return Complaint.of(said)
         if mine.max() > 1 + 1e-6:
             return Complaint.of(f"""clamp: The water absorption reaches {float(mine.max()):.2f} while batches
                 are rendered; it should stay between 0 and 1.""")
@@ -610,9 +815,11 @@ class History(OnStage):
     name = "returns the history: for each pass the mean of every term, and loss"
     points = 2
     after = (Arguments, Passes, Descends)
+    steps = 4
 
     def inputs(self, rng):
-        return case(rng, 0.6, frames=int(rng.choice([8, 10, 14])))  # in other batches than there are steps
+        # The numbers of passes and of batches, also with one more or less, differ from each other.
+        return case(rng, 0.6, frames=int(rng.choice([14, 18])))
 
     def call(self, given, ask, **inputs):
         history, outputs = self.played(given, ask, **inputs)
@@ -621,26 +828,22 @@ class History(OnStage):
     def judge(self, outputs, **case):
         mine = outputs["history"]  # (steps, 4)
         batches = descend(case, self.steps)[1]  # (steps, batches, 4)
-        mean, total = batches.mean(1), batches.sum(1)
-        if close(mine, mean, 1e-4):
+        mean = batches.mean(1)
+        wrong = [k for k in range(len(NAMES)) if not close(mine[:, k], mean[:, k], 1e-4)]
+        if not wrong:
             return None
-        so_far = torch.arange(1, self.steps + 1).double()[:, None]
-        guesses = (
-            ("history-last-batch, alone", batches[:, -1]),
-            ("history-sum", total),
-            ("history-running, sums", total.cumsum(0) / batches.shape[1]),
-            ("history-running, means", mean.cumsum(0) / so_far),
-            ("history-last-batch, divided", batches[:, -1] / batches.shape[1]),
-            ("history-same-dict", mean[-1:].expand_as(mean)),
-            ("history-per-step", total / self.steps),
-            ("history-per-frame", total / len(case["order"])),
-        )
-        if guessed := probable(mine, guesses, MISTAKES, 1e-4):
-            return guessed
-        k = next(k for k, (a, b) in enumerate(zip(mine.T, mean.T)) if not close(a, b, 1e-4))
-        return Complaint.of(f"""history-wrong: `{NAMES[k]}` of the history should be the mean over the batches
-            of each pass, weights included, of the loss before the step: {float(mean[0, k]):.4f} for the first
-            pass, yours is {float(mine[0, k]):.4f}.""")
+        for said, how in _told(averaged=AVERAGED):
+            instead = how["averaged"](batches)
+            if all(close(mine[:, k], instead[:, k], 1e-4) for k in wrong):
+                alone = f"Of {', '.join(f'`{NAMES[k]}`' for k in wrong)}: " if len(wrong) < len(NAMES) else ""
+                key, text = Complaint.of(said)
+                return Complaint(key, alone + text)
+        k = wrong[0]
+        p = int((mine[:, k] - mean[:, k]).abs().argmax())
+        should, yours = in_digits(mean[p, k], mine[p, k])
+        return Complaint.of(f"""history-wrong: `history[{p}]["{NAMES[k]}"]` should be {should}, the mean
+            over the batches of that pass, weights included, of the loss before the step; yours is
+            {yours}.""")
 
 
 def history_table(history, steps, batches):
@@ -654,6 +857,8 @@ def history_table(history, steps, batches):
     if not isinstance(history, (list, tuple)):
         key = "history-dict" if isinstance(history, dict) else "history-not-a-list"
         raise Problem.of(f"{key}: fit gives {describe(history)}, expected a list with a dict for every pass.")
+    if isinstance(history, tuple) and any(isinstance(part, list) for part in history):
+        raise Problem.of(f"history-not-a-list: fit gives {len(history)} things. Return the history alone.")
     if len(history) != steps:
         if len(history) == steps * batches:
             raise Problem.of(f"""history-per-batch: The history has an entry for each of the {steps * batches}
@@ -665,7 +870,7 @@ def history_table(history, steps, batches):
             raise Problem.of(f"""history-not-dicts: An entry of the history is {describe(entry)}, expected a
                 dict: the mean of each term by its name, and `loss`.""")
         if "loss" not in entry:
-            raise Problem(*named("history-without-loss", MISTAKES))
+            raise Problem.of(NO_LOSS)
         if missing := ", ".join(f"`{name}`" for name in NAMES if name not in entry):
             raise Problem.of(f"""history-without-terms: The entries of the history lack {missing}: keep the
                 mean of every term, under its name.""")
@@ -688,7 +893,7 @@ class Moves(OnStage):
     name = "moves each batch to the scene's device"
     points = 1
     steps, kind = 1, {"to_be_moved": True}
-    after = (Arguments,)
+    after = (Arguments, Passes)
 
     def judge(self, outputs, **case):
         left = ["`t`"] * bool((outputs["frames"] < 0).any()) + ["`cam`"] * bool(outputs["shifts"].any())
@@ -722,5 +927,5 @@ class Anew(OnStage):
             the passes by it.""")
 
 
-PROPERTIES = (Arguments(), Passes(), Descends(), Clamps(), History(), Moves(), Anew())
+PROPERTIES = (Arguments(), Passes(), Persists(), Descends(), Clamps(), History(), Moves(), Anew())
 fitting = Exercise(7, "The optimisation loop", ("fit",), PROPERTIES)

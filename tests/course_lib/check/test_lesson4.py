@@ -1,5 +1,6 @@
 """The bank of exercise 7: loops with a mistake, each named rightly, and right ones written in other ways."""
 
+import linecache
 import time
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import torch
 
 from course_lib import check, losses
-from course_lib.check.core import grade, report, sides
-from course_lib.check.lesson4 import Stage, case, descend
+from course_lib.check import lesson4
+from course_lib.check.core import close, grade, report, sides
+from course_lib.check.lesson4 import CUT, LEFT_OUT, ORDERS, SHARES, Descends, Stage, case, descend
 from course_lib.video import to_device
 from solutions.fitting import fit
 
@@ -79,8 +81,12 @@ ONE_BATCH = "; ".join(RIGHT[name] for name in OF_A_BATCH)
 
 
 def loop(**otherwise):
+    """The loop, with its lines to be read as a notebook's are."""
     names = {"to_device": to_device, "torch": torch, "losses": losses}
-    exec(LOOP.format(**{**RIGHT, **otherwise}), names)
+    source = LOOP.format(**{**RIGHT, **otherwise})
+    cell = f"<cell of exercise 7, {hash(source)}>"
+    linecache.cache[cell] = len(source), None, source.splitlines(keepends=True), cell
+    exec(compile(source, cell, "exec"), names)
     return names["fit"]
 
 
@@ -116,6 +122,20 @@ SAME_DICT = "means.update({n: v / len(loader) for n, v in sums.items()}); histor
 MASKS_SWAPPED = RIGHT["render"].replace("hard_mask, silhouette", "silhouette, hard_mask")
 LOSSES_ALONE = dict(begin="losses = []", count="losses.append(loss.item())")
 
+COUNT_ALL = "for n, v in terms.items(): sums[n] = sums.get(n, 0.0) + v.item()"
+CLIPS = ["clip_grad_norm_(scene.parameters(), 1.0)", "clip_grad_value_(scene.parameters(), 0.3)"]
+LATEST, ONE_BEFORE = "history[-1]['loss']", "history[-2]['loss']"
+STOPS = [
+    f"{END}\n        if {condition}: break"
+    for condition in (
+        f"step and {LATEST} > {ONE_BEFORE}",
+        f"step and abs({LATEST} - {ONE_BEFORE}) < 1e-6",
+        f"{LATEST} < 1e-4",
+        f"step > 1 and {LATEST} > {ONE_BEFORE} > history[-3]['loss']",
+    )
+]
+STOP_IN_A_PASS = "\n            if loss > last: return history\n            last = loss.item()"
+
 MISTAKES = [
     # gradients
     wrong("no-zero-grad", zero="pass"),
@@ -137,14 +157,32 @@ MISTAKES = [
     wrong("image-detached", render="with torch.no_grad(): " + RIGHT["render"]),
     wrong("silhouette-detached", terms=scores("scene, frames, image, hard_mask, silhouette.detach()")),
     wrong("one-term-only", loss='loss = terms["photometric"]'),
-    wrong("one-term-only", loss='loss = terms["prior"]'),
+    wrong("one-term-only", loss='loss = terms["pose"]'),
     wrong("term-left-out", loss='loss = terms["photometric"] + terms["mask"]'),
-    wrong("term-left-out", loss='loss = terms["mask"] + terms["prior"]'),
-    wrong("term-left-out", loss='loss = terms["photometric"] + terms["prior"]'),
+    wrong("term-left-out", loss='loss = terms["mask"] + terms["pose"]'),
+    wrong("term-left-out", loss='loss = terms["photometric"] + terms["pose"]'),
     wrong("mean-of-terms", loss=f"loss = {SUM} / len(terms)"),
     wrong("old-graph", **RUNNING_TOTAL, backward="loss.backward(retain_graph=True)"),
     wrong("old-graph", **RUNNING_TOTAL),
+    wrong("old-graph", backward=f"{BACKWARD}; {BACKWARD}"),
+    wrong("gradient-twice", backward=f"loss.backward(retain_graph=True); {BACKWARD}"),
+    wrong("gradient-twice", loss=f"terms['loss'] = {SUM}; loss = sum(terms.values())", count=COUNT_ALL),
+    wrong("weights-twice", loss="loss = sum(losses.LOSS_WEIGHTS[n] * v for n, v in terms.items())"),
+    *(
+        wrong("loss-divided", loss=f"loss = {SUM} / {by}")
+        for by in ("len(frames['t'])", "len(loader)", "steps")
+    ),
+    *(wrong("clipped", backward=f"{BACKWARD}; torch.nn.utils.{clip}") for clip in CLIPS),
+    wrong("sign", backward="(-loss).backward()"),
+    *(wrong("loss-changed", backward=f"loss.{change}().backward()") for change in ("log", "sqrt")),
+    wrong("largest-term", loss="loss = max(terms.values())"),
+    wrong("product", loss="loss = torch.stack(list(terms.values())).prod()"),
+    wrong("values-not-called", loss="loss = sum(terms.values)"),
+    wrong("sums-names", count="for n, v in terms: sums[n] = v.item()"),
+    wrong("three-things", render="image, silhouette = render(scene, frames['t'], frames['cam'])"),
     # the optimiser
+    wrong("rates-changed", end=f"{END}; optimizer.param_groups[0]['lr'] *= 0.9"),
+    wrong("wrong-steps", step=f"if step % 2: {STEP}"),
     wrong("not-the-optimizer", zero=NEW_OPTIMIZER, before="mine = optimizer"),
     wrong("not-the-optimizer", step=f"with torch.no_grad(): {STEP_BY_HAND}"),
     wrong("not-the-optimizer", step=STEPS_BY_HAND),
@@ -159,6 +197,13 @@ MISTAKES = [
     ("loader-kept", kept_loader),
     wrong("loader-kept", before=CYCLE, begin="sums = {}; loader = [next(batches) for _ in range(many)]"),
     wrong("loader-order", begin="sums = {}; number = len(list(loader))"),
+    *(wrong("stops-early", before="worst = 1e9", count=COUNT, end=stop) for stop in STOPS),
+    wrong("stops-early", before="last = 1e9", count=f"{COUNT}{STOP_IN_A_PASS}"),
+    wrong(
+        "batch-left-out",
+        begin="sums, i = {}, 0",
+        count=f"{COUNT}\n            i += 1\n            if i == 2: break",
+    ),
     wrong("first-batch-only", count=f"{COUNT}\n            break"),
     wrong("last-batch-only", **without("zero", "backward", "step", "clamp"), end=ALL_AT_THE_END),
     wrong("last-batch-only", **without("step", "clamp"), end=STEP_AT_THE_END),
@@ -182,6 +227,8 @@ MISTAKES = [
     wrong("no-clamp", clamp="pass"),
     wrong("clamp-before-step", step=CLAMP, clamp=STEP),
     wrong("clamp-per-pass", clamp="pass", end=f"{END}; {CLAMP}"),
+    wrong("clamps-all", clamp="[p.data.clamp_(0, 1) for p in scene.parameters()]"),
+    wrong("clamps-some", clamp="scene.water_absorption.data.clamp_(0, 1)"),
     wrong("clamp", clamp="scene.water_absorption.data.clamp_(max=0.8)"),
     # history
     wrong("none", result="pass"),
@@ -190,9 +237,15 @@ MISTAKES = [
     wrong("history-sum", end="history.append(sums)"),
     wrong("history-running", before="sums = {}", begin="pass"),
     wrong("history-same-dict", before="sums, means = {}, {}", begin="sums.clear()", end=SAME_DICT),
+    wrong("history-reversed", end=END.replace("append(", "insert(0, ")),
+    wrong("history-count", end=divided("v / (len(loader) - 1)")),
+    wrong("history-loss", count=COUNT.replace('"loss": loss', '"loss": loss / len(terms)')),
+    wrong("history-zero", end=divided("0.0")),
+    wrong("history-rounded", end=divided("round(v / len(loader), 2)")),
+    wrong("history-not-a-list", result="return history, scene"),
     wrong("history-per-frame", end=divided("v / 2 / len(loader)")),
     wrong("history-per-step", end=divided("v / steps")),
-    wrong("history-per-step", end=divided("v / 3")),
+    wrong("history-per-step", end=divided("v / 4")),
     wrong("losses-of-the-notebook", terms=RIGHT["terms"].replace("compute_loss", "losses.compute_loss")),
     wrong("history-per-batch", count=f"history.append({NUMBERS})", end="pass"),
     wrong("history-length", end="history = [{n: v / len(loader) for n, v in sums.items()}]"),
@@ -203,13 +256,22 @@ MISTAKES = [
     wrong("history-not-a-list", result="return len(history)"),
     wrong("history-keeps-graph", count=COUNT.replace(".item()", "")),
     wrong("history-not-numbers", end=divided("[v / len(loader)]")),
-    wrong("history-wrong", end=divided('v / len(loader) if n == "loss" else 0.0')),
+    wrong("history-wrong", end=divided("v / len(loader) + 1")),
     # anything
     wrong("not-implemented", before="raise NotImplementedError('Exercise 7: fit is yours to write')"),
+    wrong("another-scene", before="import copy; scene = copy.deepcopy(scene)"),
+    wrong("argument-order", terms=scores("scene, frames, image * hard_mask, hard_mask, silhouette")),
     wrong("not-rendered", before="return []"),
     wrong("not-scored", terms='terms = {"loss": image.mean()}'),
     wrong("raised", render="image, hard_mask, silhouette = rendr(scene)"),
-    wrong("raised", begin="sums = {}; history[-1]['loss'] if history else {}['term']"),
+    wrong("no-such-name", loss="loss = terms['photometric'] + terms['iou']"),
+    wrong(
+        "no-such-name", render="image, hard_mask, silhouette = render(scene, frames['frame'], frames['cam'])"
+    ),
+    wrong("no-attribute", render="image, hard_mask, silhouette = render(scene, frames.t, frames.cam)"),
+    wrong("no-entry-yet", count="for n, v in terms.items(): sums[n] += v.item()"),
+    wrong("history-empty", begin="sums = {}; before = history[-1]['loss']"),
+    wrong("history-empty", end="history[step] = {n: v / len(loader) for n, v in sums.items()}"),
     # blanks that are left
     wrong("blank-left", render="image, hard_mask, silhouette = ..."),
     wrong("blank-left", loss="loss = ..."),
@@ -255,8 +317,18 @@ def test_rendering_twice_is_counted_in_plain_numbers():
     assert "rendered 6 times" in said and " to " not in said
 
 
-def test_whose_loader_is_kept_loses_one_point():
-    assert graded(kept_loader).points == 14
+@pytest.mark.parametrize(
+    "otherwise", [{"before": "loader = list(loader)"}, {"before": "worst = 1e9", "end": STOPS[0]}]
+)
+def test_what_matters_in_one_case_alone_costs_one_point(otherwise):
+    assert graded(loop(**otherwise)).points == 14
+
+
+def test_each_known_mistake_shows():
+    drawn = Descends().inputs(np.random.default_rng(2))
+    right = descend(drawn, Descends.steps)[0]
+    for said, how in lesson4._told(order=ORDERS, seen={**CUT, **LEFT_OUT}, share=SHARES):
+        assert not close(descend(drawn, Descends.steps, **how)[0], right, 1e-3), said
 
 
 def with_while_and_generators(scene, loader, render, compute_loss, optimizer, steps):
@@ -357,8 +429,8 @@ def test_a_loop_without_end_is_stopped(monkeypatch):
 
 
 def test_the_check_is_quick_and_quiet(capfd):
-    start = time.perf_counter()
+    start = time.process_time()
     printed = report(graded(fit))
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
     assert "Points: 15 of 15" in printed and "printed" not in printed
     assert capfd.readouterr().err == ""
