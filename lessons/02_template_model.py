@@ -338,9 +338,9 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 #
 # $$x = \frac{2i + 1 - W}{W}, \qquad y = \frac{H - 2j - 1}{H}$$
 #
-# Solve these for $i$ and $j$. Then draw: on a black image, colour the pixel nearest to each point by its
-# place in time, from a dark colour (the first point, not black) to a light one (the last). Which colours is
-# up to you.
+# Solve these for $i$ and $j$. Then draw: on a black image, colour the pixel nearest to each point, and no
+# other, by its place in time, from a dark colour (the first point, not black) to a light one (the last).
+# Which colours is up to you. Leave out points that lie outside of the image.
 
 # %% [markdown]
 # | | shape | what |

@@ -59,7 +59,7 @@ class Complaint(NamedTuple):
     @classmethod
     def of(cls, said):
         """The complaint that is written "key: a sentence or two"; it is folded."""
-        key, _, text = fold(said).partition(": ")
+        key, _, text = " ".join(said.split()).partition(": ")
         return cls(key, text)
 
 

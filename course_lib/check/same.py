@@ -6,15 +6,17 @@ said of it, "key: a sentence or two":
     mistakes = {"transposed: These are the transposes of the right matrices.": lambda theta: right(theta).mT}
 
 `Same` draws a case in which every mistake of its list differs visibly from what is right, compares, and names
-a mistake only where the student's code gave what the mistake gives. Where none does, `difference` says what
-is wrong, and where. The tests' bank of wrong attempts begins with these lists (`bank`).
+a mistake only where the student's code gave what the mistake gives, in every call. Where none does,
+`difference` says what is wrong, and where. The tests' bank of wrong attempts begins with these lists.
 """
+
+import re
 
 import torch
 
 from .card import Shown
 from .core import Complaint, Problem, Property, close, tensor
-from .difference import difference
+from .difference import apart, difference
 
 TRIES = 50  # cases that are drawn until one tells all mistakes from what is right
 VISIBLE = 10  # times the tolerance that a mistake must differ by
@@ -72,7 +74,7 @@ class Same(Property):
         for _ in range(TRIES):
             case = self.cases(rng)
             right, wrong = self.made(self.right, case), [makes for _, makes in self.named()]
-            seen = sum(self.apart(self.made(makes, case), right) for makes in wrong)
+            seen = sum(self.seen(self.made(makes, case), right) for makes in wrong)
             best, most = (case, seen) if seen > most else (best, most)
             if most == len(wrong):
                 break
@@ -88,9 +90,16 @@ class Same(Property):
         calls = self.calls(**inputs).items()
         return {said: self.value(function, *arguments).detach() for said, arguments in calls}
 
-    def apart(self, wrong, right):
+    def seen(self, wrong, right):
         """Whether what a mistake makes differs visibly from what is right, in one call at least."""
         return any(not close(wrong[said], right[said], VISIBLE * self.tolerance) for said in right)
+
+    def explains(self, made, outputs, right):
+        """Whether what a mistake makes is what came out, in every call, and not what is right as well."""
+        if not all(close(outputs[said], made[said], self.explained) for said in right):
+            return False
+        far, off = (sum(apart(values[said], outputs[said]) for said in right) for values in (right, made))
+        return off < 0.1 * far and self.seen(made, right)
 
     def judge(self, outputs, **inputs):
         right = self.made(self.right, inputs)
@@ -98,13 +107,12 @@ class Same(Property):
         if not wrong:
             return None
         for said, makes in self.named():
-            made = self.made(makes, inputs)
-            explains = all(close(outputs[call], made[call], self.explained) for call in wrong)
-            if explains and self.apart(made, right):
+            if self.explains(self.made(makes, inputs), outputs, right):
                 return Complaint.of(said)
         said = wrong[0]
-        shown = self.shown(said, inputs)
-        text = difference(self.shows + said, outputs[said], right[said], shown, self.tolerance)
+        names = re.search(r"\(([^()]*)\)", self.shows)[1].split(", ")
+        shown = dict(zip(names, self.calls(**inputs)[said]))
+        text = difference(self.shows, outputs[said], right[said], shown, self.tolerance, of=said)
         return Complaint(self.otherwise, text)
 
     def picture(self, outputs, **inputs):
@@ -114,10 +122,6 @@ class Same(Property):
         right = self.made(self.right, inputs)
         call = next(call for call in right if not close(outputs[call], right[call], self.tolerance))
         return Shown(what, outputs[call], right[call], kind)
-
-    def shown(self, said, inputs):
-        """What is shown of a call's arguments. -> {name: tensor}"""
-        return dict(zip(inputs, self.calls(**inputs)[said]))
 
 
 class SameGradient(Same):
