@@ -9,6 +9,7 @@ import contextlib
 import functools
 import html
 import re
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +130,8 @@ def _said(text):
 
 def _pictures(shown):
     """The pictures; none where there are none to be made of what is wrong."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return _drawn(shown())
     return ""
 
