@@ -9,6 +9,7 @@ import contextlib
 import functools
 import html
 import re
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -41,8 +42,8 @@ class Row(NamedTuple):
 class Shown(NamedTuple):
     """What a student's code gave, and the right one, for a picture of both.
 
-    what: in a few words; kind: "image", (H, W, C) in [0, 1]; "rotation", (3, 3); "curves", (T, C). Of a
-    batch, which has a dimension before these, the one is shown in which they differ most.
+    what: in a few words; kind: "image", (H, W) or (H, W, C) in [0, 1]; "rotation", (3, 3); "curves", (T, C).
+    Of a batch, which has a dimension before these, the one is shown in which they differ most.
     """
 
     what: str
@@ -129,7 +130,8 @@ def _said(text):
 
 def _pictures(shown):
     """The pictures; none where there are none to be made of what is wrong."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return _drawn(shown())
     return ""
 
@@ -142,6 +144,8 @@ def _drawn(shown):
     yours, right = (value.detach().double().cpu() for value in (shown.yours, shown.right))
     if yours.shape != right.shape or not right.numel():
         return ""
+    if shown.kind == "image" and yours.dim() == right.dim() == 2:
+        yours, right = yours[..., None], right[..., None]
     which = ""
     if yours.dim() == batch:
         worst = int((yours - right).abs().flatten(1).mean(1).nan_to_num(torch.inf).argmax())

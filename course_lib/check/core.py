@@ -161,9 +161,7 @@ class Outcome:
     seconds: float
     printed: str = ""  # the beginning of what the code printed
     lines: int = 0  # of all that it printed
-    case: tuple | None = field(
-        default=None, repr=False
-    )  # inputs and outputs, if its judge complained of them
+    case: tuple | None = field(default=None, repr=False)  # inputs and outputs that `judge` complained of
 
     @property
     def reached(self):
@@ -636,7 +634,9 @@ def _picture(result):
     """What is shown beside the first mistake: see `Property.picture`. -> card.Shown or None"""
     for prop, outcome in zip(result.exercise.properties, result.outcomes):
         if outcome.complaint and outcome.of:
-            return outcome.case and prop.picture(outcome.case[1], **clone(outcome.case[0]))
+            inputs, outputs = outcome.case or (None, None)
+            with OnCPU():  # as the case was tried
+                return outputs and prop.picture(outputs, **clone(inputs))
     return None
 
 
@@ -678,6 +678,5 @@ def _printed(result):
         return ""
     count = max(sum(outcome.lines for outcome in result.outcomes), 1)
     what = f"{count:,} line{'s' if count > 1 else ''}"
-    return (
-        f"Your code printed {what} during the check, the first: {_cut(printed.split(chr(10))[0], 80, '...')}"
-    )
+    first = _cut(printed.split("\n")[0], 80, "...")
+    return f"Your code printed {what} during the check, the first: {first}"

@@ -671,16 +671,6 @@ def _lit(image):
     return (image > 1e-3).any(-1)
 
 
-def _picture_of(image, pixels, size):
-    """A student's image of a track, and one that is right."""
-    inside = ((pixels >= 0) & (pixels.round() < size)).all(-1)
-    columns, rows = pixels.round().long()[inside].unbind(-1)
-    colours = torch.tensor([[0.05, 0.03, 0.53], [0.94, 0.98, 0.13]])  # the ends of plasma
-    right = torch.zeros_like(image)
-    right[rows, columns] = torch.lerp(*colours, torch.linspace(0, 1, len(pixels))[inside, None]).to(image)
-    return Shown("the track (other colours may be right too)", image, right)
-
-
 def _as_it_is(columns, rows, width, height):
     return columns, rows
 
@@ -820,7 +810,11 @@ class Image(Property):
         return None
 
     def picture(self, outputs, pixels, size):
-        return _picture_of(next(iter(outputs.values())), pixels, size)
+        image = next(iter(outputs.values()))
+        dark, light = torch.tensor([[0.05, 0.03, 0.53], [0.94, 0.98, 0.13]]).to(image)  # plasma's ends
+        (columns, rows), right = pixels.round().long().unbind(-1), torch.zeros_like(image)
+        right[rows, columns] = dark.lerp(light, torch.linspace(0, 1, len(pixels)).to(image)[:, None])
+        return Shown("the track (other colours may be right too)", image, right)
 
 
 class Places(Same):
@@ -831,6 +825,7 @@ class Places(Same):
     after = (Image,)
     function, shows = "draw_track", TRACK
     right, otherwise, mistakes = staticmethod(_drawn), "misplaced", OF_PLACES
+    looks = "where the image is not black", "image"
     count, whole = 20, True  # points, and whether they are the centres of pixels
 
     def cases(self, rng):
@@ -845,10 +840,6 @@ class Places(Same):
 
     def taken(self, shows, value, *arguments):
         return value
-
-    def picture(self, outputs, pixels, size):
-        right = self.made(self.right, {"pixels": pixels, "size": size})[""]
-        return Shown("where the track is not black", outputs[""][..., None].float(), right[..., None].float())
 
     def judge(self, outputs, pixels, size):
         complaint = super().judge(outputs, pixels=pixels, size=size)
@@ -884,6 +875,8 @@ class Order(Property):
     def inputs(self, rng):
         return {"pixels": _scattered(rng, self.count).round(), "size": torch.tensor([WIDTH, HEIGHT])}
 
+    picture = Image.picture
+
     def call(self, given, pixels, size):
         orders = {"forwards": pixels, "backwards": pixels.flip(0), "again": pixels}
         resolution = tuple(size.tolist())
@@ -900,9 +893,6 @@ class Order(Property):
             return Complaint.of("""by-chance: Called twice with the same pixels, it gives two different
                 images. The colour of a point is to depend on its place in time alone.""")
         return self.of_order(forwards, backwards) or self.of_colours(forwards)
-
-    def picture(self, outputs, pixels, size):
-        return _picture_of(outputs["forwards"], pixels, size)
 
     def of_order(self, colours, backwards):
         """colours, backwards: of the points (T, 3), drawn in their order and in the opposite one."""

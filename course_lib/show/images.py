@@ -75,9 +75,9 @@ def enlarged(image, zoom):
 
 
 def png_uri(image):
-    """An image (H, W, C) of bytes as a data: address."""
+    """An image (H, W, C) of bytes as a data: address; where it is transparent, a drawing, in 64 colours."""
     from PIL import Image
 
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", optimize=True)
+    file, picture = io.BytesIO(), Image.fromarray(image)
+    (picture.quantize(64) if image.shape[-1] == 4 else picture).save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -18,7 +18,8 @@ def tiles(images, columns=2, zoom=4, frame=False):
     """
     from PIL import Image
 
-    columns, zoom = (as_number(n, "columns or zoom", low=1, high=1000, whole=True) for n in (columns, zoom))
+    columns = as_number(columns, "columns", low=1, whole=True)
+    zoom = as_number(zoom, "zoom", low=1, high=1000, whole=True)
     shown = [enlarged(image, zoom) for image in _of_one_size(images).values()]
     names = list(images) + [""] * (-len(images) % columns)
     shown += [np.zeros_like(shown[0])] * (len(names) - len(shown))

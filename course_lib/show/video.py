@@ -156,4 +156,7 @@ def _find_ffmpeg():
 def _video_frame(frame, n):
     """One frame as (H, W, 3) uint8 with even sides."""
     frame = as_rgb(frame, f"frame {n}", (1, 3))
+    if frame.shape[1] <= 4:
+        raise CourseError(f"""frame {n} is {frame.shape[1]} pixels wide: is it a row of an image? Expected
+            images, one after the other: [image].""")
     return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")

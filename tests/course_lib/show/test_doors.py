@@ -86,9 +86,12 @@ def test_what_is_no_image_is_told_in_one_line_wherever_it_is_given(kind, shows, 
     assert "\n" not in str(told.value) and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("one", [torch.zeros(64, 64, 3), np.zeros((64, 64)), torch.zeros(8, 8, 1)])
+ONE = [torch.zeros(64, 64, 3), np.zeros((64, 64)), torch.zeros(8, 8, 1), list(torch.zeros(64, 64, 3))]
+
+
+@pytest.mark.parametrize("one", ONE)
 def test_one_image_is_no_video(one, tmp_path):
-    with pytest.raises(CourseError, match=r"one image.*\[image\]"):
+    with pytest.raises(CourseError, match=r"image.*\[image\]"):
         show.write_video(tmp_path / "it.mp4", one)
 
 
