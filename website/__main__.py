@@ -1,6 +1,6 @@
-"""Makes the site, out/site/: `make site`, or `python -m website`. What was made before is kept in out/.site/.
+"""Makes the site, out/site/: `make site`, or `python -m website`. out/.site/ keeps what it ran for the next.
 
-DOLPHINS_SMALL=1 makes it of the lessons' small sizes, with a demo of a few frames, in a minute or two: to try it.
+With DOLPHINS_SMALL=1 in two minutes, of the lessons' small sizes and a demo of a few frames: to try it.
 """
 
 import sys

@@ -29,12 +29,14 @@ def build(out, work, demo=()):
     shutil.copy(mathjax, static)
     texts.write_pages(pages)
     lessons.write_pages(pages / "lessons", cache)
-    report = lessons.cached(cache, "report.html", lessons.digest(*demo), lambda path: _demo(path.parent, demo))
+    report = lessons.cached(
+        cache, "report.html", lessons.digest(*demo), lambda path: _demo(path.parent, demo)
+    )
     print("Writes the pages ...", flush=True)
     fresh = work / "site"
     shutil.rmtree(fresh, ignore_errors=True)
     _sphinx(pages, fresh, work / "doctrees", static)
-    shutil.copy(report, fresh / "report.html")
+    write(fresh / "report.html", report.read_text(encoding="utf-8").replace(f"{ROOT}/", ""))
     shutil.rmtree(out, ignore_errors=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh.rename(out)

@@ -1,4 +1,4 @@
-"""Sphinx's settings for the site, whose pages `python -m website` makes; and docstrings as Sphinx reads them."""
+"""Sphinx's settings for the site, whose pages `python -m website` makes; how it reads docstrings."""
 
 import re
 
@@ -16,6 +16,7 @@ html_theme = "furo"
 html_title = "Dolphins in 3D"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sphinx = False
 pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-high-contrast-dark"
@@ -70,15 +71,17 @@ def _escaped(line):
 
 
 def add_to_page(app, pagename, templatename, context, doctree):
-    """What the templates need: where a page is edited, and Plotly where there are figures."""
+    """Gives a page what it needs: where it is edited, Plotly where there are figures, levels of headings."""
     source = source_of(pagename)
-    context["edit_address"] = f"https://github.com/{REPOSITORY}/edit/main/{source}" if REPOSITORY and source else None
+    address = f"https://github.com/{REPOSITORY}/edit/main/{source}"
+    context["edit_address"] = address if REPOSITORY and source else None
     if 'class="plotly"' in context.get("body", ""):
         app.add_js_file("plotly.min.js", loading_method="defer")
-        app.add_js_file("site.js", loading_method="defer")
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
 
 
 def setup(app):
     """Connects them."""
     app.connect("autodoc-process-docstring", plain_docstring)
-    app.connect("html-page-context", add_to_page)
+    app.connect("html-page-context", add_to_page, priority=900)  # after the theme

@@ -1,8 +1,8 @@
 """The lessons as pages: what students open, with the outputs that the solved notebooks give.
 
 A page shows an exercise as a student finds it, and below it all pictures, videos and checks as they are once
-it is solved. What stands in a notebook's outputs becomes what a page can carry: Plotly's figures are data that
-static/site.js draws, videos and pictures get descriptions, progress bars are left out.
+it is solved. What stands in a notebook's outputs becomes what a page can carry: Plotly's figures are data,
+which static/site.js draws; pictures get descriptions; progress bars are left out.
 """
 
 import hashlib
@@ -51,7 +51,9 @@ def write_pages(folder, cache):
     texts = build.build_all()
     for name in (f"{lesson}.ipynb" for lesson in build.lesson_names()):
         student, solved = texts[build.STUDENT / name], texts[build.SOLVED / name]
-        done = cached(cache, name, digest(solved), lambda path, text=solved: write(path, _executed(text, path)))
+        done = cached(
+            cache, name, digest(solved), lambda path, text=solved: write(path, _executed(text, path))
+        )
         page = page_of(nbformat.reads(student, as_version=4), nbformat.read(done, as_version=4), name)
         write(folder / name, nbformat.writes(page))
         write(folder / "download" / name, student)
@@ -84,6 +86,8 @@ def page_of(student, solved, name):
         cell.metadata["mystnb"] = {"image": {"alt": f"What this code draws. {said}"}}
         if cell.metadata.get("jupyter", {}).get("source_hidden"):
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
+    for cell in student.cells[1:]:  # a page has one title
+        cell.source = re.sub(r"\A# ", "## ", cell.source) if cell.cell_type == "markdown" else cell.source
     title, _, rest = student.cells[0].source.partition("\n")
     student.cells[0].source = f"{title}\n\n{_notice(name)}\n{rest}"
     return student
@@ -102,9 +106,10 @@ below it are those of the course's own solutions.
 
 
 def _last_words(prose):
-    """The last paragraph of prose as plain text of one line: what is said of a picture that follows."""
-    plain = re.sub(r"<details>.*?</details>|^#.*$|^\|.*$|!?\[[^\]]*\]\(data:[^)]*\)", "", prose, flags=re.M | re.S)
-    paragraphs = [" ".join(part.split()) for part in plain.split("\n\n") if part.strip()]
+    """The last paragraph of prose, as plain text of one line: what is said of a picture that follows."""
+    prose = re.sub(r"<details>.*?</details>", "", prose, flags=re.DOTALL)
+    prose = re.sub(r"^[#|].*$|!\[[^\]]*\]\(data:[^)]*\)", "", prose, flags=re.MULTILINE)
+    paragraphs = [" ".join(part.split()) for part in prose.split("\n\n") if part.strip()]
     return re.sub(r"[*`$]|\[([^\]]*)\]\([^)]*\)", r"\1", paragraphs[-1])[-300:] if paragraphs else ""
 
 
@@ -147,5 +152,5 @@ def figure(plotly, said):
     data = data.replace("</", "<\\/").replace("<!--", "<\\!--")
     height = plotly.get("layout", {}).get("height", 450)
     said = html.escape(f"Interactive figure. {said}")
-    return f"""<div class="plotly" role="img" aria-label="{said}" style="height:{height}px">
+    return f"""<div class="plotly" role="group" aria-label="{said}" style="height:{height}px">
 <script type="application/json">{data}</script></div>"""

@@ -1,11 +1,10 @@
-"""The project's own texts as pages: its Markdown files, whose links lead on within the site, and the reference.
+"""The project's own texts as pages: Markdown files, whose links lead on within the site, and the reference.
 
 A link to a file that is no page leads to the repository, where one is named in course_lib.environment;
 elsewhere its words stay, without a link.
 """
 
 import importlib
-import inspect
 import pkgutil
 import re
 import shutil
@@ -15,14 +14,21 @@ from course_lib.errors import CourseError
 from course_lib.files import write
 from lessons.build import ROOT
 
-# page: its title, and the texts it is made of: a Markdown file, and which of its sections (None: all of it)
+# page: its title, and the texts it is made of: a Markdown file, and which of its sections, by how it begins
+# ("": what stands before the first; None: the whole file)
 TEXTS = {
-    "begin": ("Begin", [("README.md", "For students")]),
-    "handbook": ("The instructor's handbook", [("README.md", "For instructors"), ("autograder/README.md", None)]),
+    "begin": ("Begin", [("README.md", ""), ("README.md", "For students")]),
+    "handbook": (
+        "The instructor's handbook",
+        [("README.md", "For instructors"), ("autograder/README.md", None)],
+    ),
     "how_well": ("How well does it work?", [("benchmarks/README.md", None)]),
     "dolphin": ("The dolphin and its clip", [("assets/README.md", None)]),
     "commands": ("The command line", [("README.md", "The command line")]),
-    "house": ("Where things are", [("README.md", "Where things are"), ("README.md", "What was tested where")]),
+    "house": (
+        "Where things are",
+        [("README.md", "Where things are"), ("README.md", "What was tested where")],
+    ),
     "contributing": ("How we write", [("CONTRIBUTING.md", None)]),
     "changes": ("Changes", [("CHANGELOG.md", None)]),
     "licence": ("Licence", [("README.md", "Licence")]),
@@ -31,7 +37,11 @@ TEXTS = {
 REFERENCE = {
     "course_lib": ("The provided code, in the alphabet's order.", "course_lib", ("kal", "check")),
     "kal": ("A twin of kaolin's API that needs no GPU.", "course_lib.kal", ()),
-    "check": ("The checks of the exercises: what a judge asks, and what is said of a mistake.", "course_lib.check", ()),
+    "check": (
+        "The checks of the exercises: what a judge asks, and what is said of a mistake.",
+        "course_lib.check",
+        (),
+    ),
     "solutions": ("The course's own solutions of the exercises.", "solutions", ()),
 }
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
@@ -60,13 +70,13 @@ def write_pages(folder):
 def _part(file, section):
     """The text of a section of a file, without its title; of the whole file where section is None."""
     text = (ROOT / file).read_text(encoding="utf-8")
-    title, *parts = re.split(r"^##? (?=\S)", text, flags=re.MULTILINE)[1:] if section else [text]
-    if section is None:
-        return re.sub(r"\A# .*\n", "", text)
+    beginning, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
+    if not section:
+        return re.sub(r"\A# .*\n", "", text if section is None else beginning)
     found = [part for part in parts if part.startswith(section)]
     if len(found) != 1:
-        raise CourseError(f"""{file} has {len(found)} sections that begin with {section!r}, expected 1: name it
-            in website/texts.py as it is called now.""")
+        raise CourseError(f"""{file} has {len(found)} sections that begin with {section!r}, expected 1: name
+            it in website/texts.py as it is called now.""")
     return found[0].partition("\n")[2]
 
 
@@ -84,23 +94,20 @@ def _linked(text, file, folder):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(there, folder / name)
             return f"{picture}[{words}]({name})"
-        address = _page(name, anchor) or (REPOSITORY and f"https://github.com/{REPOSITORY}/blob/main/{name}")
-        return f"[{words}]({address})" if address else words
+        if page := _page(name, anchor):
+            return f"[{TEXTS[page][0] if words.endswith('.md') else words}]({page}.md)"
+        return f"[{words}](https://github.com/{REPOSITORY}/blob/main/{name})" if REPOSITORY else words
 
     return LINK.sub(link, text)
 
 
 def _page(name, anchor):
-    """The page on which a file of the project stands, None where it is no page."""
+    """The page on which a file of the project stands, or its section `anchor`; None where it is on none."""
     for page, (_, parts) in TEXTS.items():
         for file, section in parts:
-            if name == file and (section is None or _slug(section) in anchor):
-                return f"{page}.md"
+            if name == file and anchor.startswith((section or "").lower().replace(" ", "-")):
+                return page
     return None
-
-
-def _slug(section):
-    return section.lower().replace(" ", "-")
 
 
 def reference(package, about, others):
@@ -111,7 +118,9 @@ def reference(package, about, others):
             names.append(module.name)
     parts = [f"# `{package}`\n\n{about}"]
     for name in names:
-        parts.append(f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```{_offered(name)}")
+        parts.append(
+            f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```{_offered(name)}"
+        )
     return "\n\n".join(parts) + "\n"
 
 
