@@ -2,7 +2,7 @@
 
 python -m benchmarks                    everything; about three quarters of an hour on two cores
 python -m benchmarks kernels import     only these sections; the others stay as they were measured before
-python -m benchmarks --tables           only make tables and pictures again, from results.json
+python -m benchmarks --tables           only draw up tables and pictures again, from results.json
 python -m benchmarks --quick fits       to try the programs: tiny sizes, prints its tables and writes nothing
 """
 

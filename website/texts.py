@@ -105,7 +105,10 @@ def _page(name, anchor):
     """The page on which a file of the project stands, or its section `anchor`; None where it is on none."""
     for page, (_, parts) in TEXTS.items():
         for file, section in parts:
-            if name == file and anchor.startswith((section or "").lower().replace(" ", "-")):
+            heading = (section or "").lower().replace(" ", "-")
+            if name == file and (
+                section is None or anchor == heading or heading and anchor.startswith(heading)
+            ):
                 return page
     return None
 

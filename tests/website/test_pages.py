@@ -86,6 +86,12 @@ def test_where_a_repository_is_named_links_lead_there(monkeypatch, tmp_path):
     )
 
 
+def test_a_link_to_a_section_leads_to_its_page(tmp_path):
+    links = "[a](README.md), [b](README.md#where-things-are), [README.md](assets/README.md#files)"
+    shown = "[a](begin.md), [b](house.md), [The dolphin and its clip](dolphin.md)"
+    assert texts._linked(links, "CONTRIBUTING.md", tmp_path) == shown
+
+
 def test_a_picture_comes_along(tmp_path):
     shown = texts._linked("![a dolphin](pictures/clip_frame.jpg)", "assets/README.md", tmp_path)
     assert shown == "![a dolphin](assets/pictures/clip_frame.jpg)" and (tmp_path / shown[13:-1]).is_file()
