@@ -22,7 +22,7 @@ from lessons import build
 from lessons.execute import execute
 
 PLOTLY = "application/vnd.plotly.v1+json"
-PROGRESS = re.compile(r"(?:[^\n]*\r)+[^\n]*\n?")  # lines that were written over
+PROGRESS = re.compile(r"[^\n\r]*\r[^\n]*\n?")  # lines that were written over
 BADGE = re.compile(r"\n*\[!\[Open in Colab\][^\n]*")
 SOURCES = ("course_lib", "solutions", "dolphins")  # what a page's pictures depend on, with the dolphin itself
 
