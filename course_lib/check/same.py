@@ -65,6 +65,8 @@ class Same(Property):
 
     # --- what follows is the judge's
 
+    near = staticmethod(close)  # whether two values agree, within a tolerance
+
     def inputs(self, rng):
         best, most = None, -1
         for _ in range(TRIES):
@@ -88,16 +90,16 @@ class Same(Property):
 
     def apart(self, wrong, right):
         """Whether what a mistake makes differs visibly from what is right, in one call at least."""
-        return any(not close(wrong[said], right[said], VISIBLE * self.tolerance) for said in right)
+        return any(not self.near(wrong[said], right[said], VISIBLE * self.tolerance) for said in right)
 
     def judge(self, outputs, **inputs):
         right = self.made(self.right, inputs)
-        wrong = [said for said in right if not close(outputs[said], right[said], self.tolerance)]
+        wrong = [said for said in right if not self.near(outputs[said], right[said], self.tolerance)]
         if not wrong:
             return None
         for said, makes in self.named():
             made = self.made(makes, inputs)
-            explains = all(close(outputs[call], made[call], self.explained) for call in wrong)
+            explains = all(self.near(outputs[call], made[call], self.explained) for call in wrong)
             if explains and self.apart(made, right):
                 return Complaint.of(said)
         said = wrong[0]

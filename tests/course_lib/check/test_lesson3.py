@@ -213,11 +213,11 @@ def test_mistakes_in_rendering_are_named(key, wrong):
 
 
 POINTS = [
-    (17, height_in_camera),
-    (17, band_of_a_frame),
+    (16, height_in_camera),  # its own three, and its gradient
+    (15, band_of_a_frame),
     (19, band_of_the_tutorial),
-    (15, back_faces),  # a picture that looks right: normals and all are judged
-    (12, write(facing=lambda s: None, height=lambda s: s.faces_camera[..., 1:2])),
+    (18, back_faces),
+    (14, write(facing=lambda s: None, height=lambda s: s.faces_camera[..., 1:2])),
 ]
 
 
@@ -344,7 +344,7 @@ ABSORB_MISTAKES = [
     ("above-water", everywhere),
     ("above-water", masked),
     ("factor-only", under_water(lambda i, l, w: (w * l).exp())),
-    ("unchanged", where(lambda l, m: l > 0)),
+    ("condition-reversed", where(lambda l, m: l > 0)),
     ("changed-input", in_place),
     ("in-place", in_place_where_it_matters),
     ("no-gradient", without_grad),
@@ -501,7 +501,7 @@ RENDER_MISTAKES = [
     ("detached", of_no_grad),
     ("detached", picture(lambda p: lit(p, p.skin).detach())),
     ("detached", lambda s, t, c: of_vertices(s.skin(t).detach(), s, c)),
-    ("masks", binary_soft),
+    ("soft-binary", binary_soft),
     ("not-a-tuple", picked(0, 1)),
     ("not-a-tuple", lambda s, t, c: plainly(s, t, c)[0]),
     ("none", lambda s, t, c: None),
