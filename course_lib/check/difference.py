@@ -190,6 +190,12 @@ def _where(yours, right, tolerance):
     items = apart.flatten(1).any(1)
     if not items.all():
         return f"{sentence}{_which(items)}."
+    channels = apart.flatten(0, -2).any(0)
+    if 2 <= len(channels) <= 4 and not channels.all():
+        bad, good = (
+            " and ".join(f"[..., {k}]" for k in flags.nonzero()[:, 0]) for flags in (channels, ~channels)
+        )
+        return f"{sentence}, all of them in {bad}; {good} is right."
     rest = apart.any(0)  # of all items together
     if rest.sum() < rest.numel() and int(rest.sum()) <= 3:
         places = " and ".join(f"[:, {', '.join(map(str, place))}]" for place in rest.nonzero().tolist())

@@ -25,6 +25,7 @@ from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from ..window import TUTORIAL_BAND, Band, window_camera
 from . import spare_renderer as spare
 from .core import Complaint, Exercise, Problem, close, items, tensor
+from .difference import in_digits
 from .same import Same
 
 FRAME, WINDOW = (640, 360), (96, 54)  # pixels: the whole frame, and the part of it that the checks render
@@ -149,6 +150,7 @@ class OfPictures(Same):
 
     images, reminder = (), ""
     tolerance = explained = 2e-3
+    visible = 3
     near = staticmethod(alike)
 
     def inputs(self, rng):
@@ -226,6 +228,8 @@ def _variables_of(function):
 
 
 def _is_variable(value):
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_variable, value))
     if isinstance(value, (torch.Tensor, int)):
         return not isinstance(value, bool)
     return all(hasattr(value, name) for name in ("F", "face_uvs")) or (
@@ -275,8 +279,6 @@ def _by_camera_normals(view):
     return spare.at_corners(spare.unit(spare.normals_of(view.corners)))
 
 
-FIRST_VERTICES = """first-vertices: All frames show the first mesh, `verts[0]`. Frame b shows `verts[b]` by
-    camera b."""
 OF_HARD_MASK = {
     """empty: The hard mask is 0 everywhere: no face is drawn at all. Print how many faces look at the camera,
         and the range of their corners in the image: what lies between -1 and 1 is seen. (Is the camera's pose
@@ -291,20 +293,30 @@ OF_HARD_MASK = {
         along -z,
         so take the faces whose normal in camera space has z >= 0.""": _drawn(facing=lambda v: ~v.facing),
     **{
-        f"""world-normals-for-facing: Which faces look at the camera is taken from {axis}. Facing is a
+        f"""world-normals-for-facing: Which faces look at the camera is taken from {axis} of the normals in
+        the world. Facing is a
         matter of camera space, wherever the camera stands: take the normals of the faces in camera
         space.""": _drawn(facing=lambda v, k=k: v.normal[..., 0, k] >= 0)
-        for k, axis in enumerate(
-            (
-                "x of the normals in the world",
-                "y of the normals in the world",
-                "z of the normals in the world, or from y of those in camera space, which is the same here",
-            )
-        )
+        for k, axis in enumerate("xyz")
     },
-    FIRST_VERTICES: _drawn(verts=lambda v: v.verts[:1].expand_as(v.verts)),
-    """first-camera: All meshes are seen by the first camera. Mesh
-        b belongs to camera b.""": _drawn(cam=lambda v: v.cam[torch.zeros(len(v.verts), dtype=torch.long)]),
+    """axis-for-facing: Which faces look at the camera is taken from x or y of their normals in camera
+        space. It looks along -z: take z.""": tuple(
+        _drawn(facing=lambda v, k=k: spare.normals_of(v.corners)[..., k] >= 0) for k in range(2)
+    ),
+    """unit-coordinates: The corners in the image are made to lie between 0 and 1. `rasterize` wants them
+        from -1 to 1, as `cam.intrinsics.transform` gives them.""": (
+        _drawn(projected=lambda v: (v.projected + 1) / 2),
+        _drawn(projected=lambda v: (_flipped(v, [1.0, -1]) + 1) / 2),
+    ),
+    """divided-again: The corners in the image are divided by the distance once more:
+        `cam.intrinsics.transform` has done
+        it.""": _drawn(projected=lambda v: v.projected / -v.in_camera[..., 2:]),
+    """first-vertices: All frames show the first mesh, `verts[0]`. Frame b shows `verts[b]` by camera
+        b.""": _drawn(verts=lambda v: v.verts[:1].expand_as(v.verts)),
+    """first-camera: All meshes are seen by the first camera. Mesh b belongs to camera b.""": (
+        _drawn(cam=lambda v: v.cam[torch.zeros(len(v.verts), dtype=torch.long)]),
+        _drawn(in_camera=lambda v: v.cam[:1].extrinsics.transform(v.verts.to(v.dtype)).double()),
+    ),
     """y-flipped: The picture is upside down: in the image plane y points up, and `rasterize` knows
         that.""": _drawn(projected=lambda v: _flipped(v, [1.0, -1])),
     """x-flipped: The picture
@@ -365,7 +377,7 @@ FARTHER = "Where two faces lie behind each other"
 DEPTHS = {
     f"""depth-sign: {FARTHER} you see the farther one. `rasterize` wants z of the corners in camera space as
         it is, negative in front of the camera, where larger is closer: not its negative, nor the distance,
-        nor z of the projected vertices.""": _drawn(depth=lambda v: -v.depth),
+        nor z of the projected vertices.""": (_drawn(depth=lambda v: -v.depth),),
     f"""depth-wrong: {FARTHER} it is not always the nearer one that is seen. The depth is z of the corners in
         camera space. (Another coordinate, or one of the world, may be right as long as the camera looks
         straight down.)""": (
@@ -436,6 +448,12 @@ OF_HEIGHT = {
         own.""": _drawn(height=lambda v: v.height.mean((1, 2, 3), keepdim=True).expand_as(v.height)),
     "one-frame: All frames have the heights of the first mesh.": _drawn(
         height=lambda v: v.height[:1].expand_as(v.height)
+    ),
+    """relative-height: The height is counted from the mesh's own middle, or its lowest point. It is counted
+        from the sea, y = 0.""": (
+        _drawn(height=lambda v: v.height - v.verts[..., 1].mean(1)[:, None, None, None]),
+        _drawn(height=lambda v: v.height - v.verts[..., 1].amin(1)[:, None, None, None]),
+        _drawn(height=lambda v: v.height - v.verts[..., 1].min()),
     ),
     """relative-height: The height is counted from the camera: eye's height minus y, or the reverse. It is
         counted from the sea, y = 0.""": (
@@ -725,7 +743,7 @@ class OfFeature(OfDibr):
     def judge(self, outputs, **inputs):
         complaint = super().judge(outputs, **inputs)
         if complaint and complaint.key == self.otherwise:
-            wrong = (self.made(makes, inputs) for makes in DEPTHS.values())
+            wrong = (self.made(makes, inputs) for makes in itertools.chain(*DEPTHS.values()))
             if any(alike(outputs[name], images[name]) for images in wrong for name in images):
                 return None  # right but for the face, and `Normals` says so
         return complaint
@@ -742,6 +760,7 @@ class TextureCoordinates(OfFeature):
     name = "texture coordinates"
     points = 2
     images, mistakes, otherwise = ("uv",), OF_UV, "uv"
+    reminder = "The first feature is (u, 1 - v) of `model.face_uvs`, at the corners of the faces."
 
 
 class SoftMask(OfDibr):
@@ -767,7 +786,7 @@ class OfGradient(OfDibr):
     """The gradient of a weighted sum of an image's pixels, with respect to the vertices."""
 
     images, otherwise = ("verts.grad",), "wrong-gradient"
-    tolerance, explained = 0.03, 0.03
+    tolerance, explained = 0.01, 0.03
     near = staticmethod(_alike_gradients)
     image = ""
 
@@ -835,16 +854,8 @@ UNDER_WATER = {
         f"{ONE_COLOUR}; you use that of {colour} for all.": _fading(lambda i, l, w, k=k: i * (w[k] * l).exp())
         for k, colour in enumerate(("red", "green", "blue"))
     },
-    **{
-        (
-            "colours-reversed: Red and blue are exchanged: the order is red, green, blue."
-            if order == (2, 1, 0)
-            else f"""colours-mixed: The colours are mixed up: red, green and blue fade by the numbers
-        {order[0]}, {order[1]} and {order[2]} of `water_absorption`."""
-        ): _fading(lambda i, l, w, order=list(order): i * (w[order] * l).exp())
-        for order in itertools.permutations(range(3))
-        if order != (0, 1, 2)
-    },
+    """colours-reversed: Red and blue
+        are exchanged: the order is red, green, blue.""": _fading(lambda i, l, w: i * (w.flip(0) * l).exp()),
     **{
         f"no-exponential: {what}. The law is exponential: each metre takes the same share of the rest.": makes
         for what, makes in (
@@ -874,7 +885,6 @@ UNDER_WATER = {
         _fading(lambda i, l, w: i * (-w * l * l).exp()),
         _fading(lambda i, l, w: i * (w * l * l).exp()),
     ),
-    "w-squared: The exponent has the square of w.": _fading(lambda i, l, w: i * (w * w * l).exp()),
     """sum-in-exponent: w and l
         are added in the exponent. They are multiplied: w · l.""": _fading(lambda i, l, w: i * (w + l).exp()),
     """quotient-in-exponent: l is divided
@@ -959,9 +969,13 @@ OFF_THE_DOLPHIN = {
 }
 REVERSED = {
     """condition-reversed: It is changed above the water and not below: the condition is height < 0, or
-        `.clamp(max=0)`.""": (_where(lambda l, m: l > 0), lambda i, l, m, w: i * (-w * l.clamp(min=0)).exp()),
+        `.clamp(max=0)`.""": (
+        *(_where(lambda l, m, least=least: (l > 0) & (m > least)) for least in (-1, 0.5)),
+        *(lambda i, l, m, w, sign=sign: i * (sign * w * l.clamp(min=0) * m).exp() for sign in (1, -1)),
+        *(lambda i, l, m, w, sign=sign: i * (sign * w * l.clamp(min=0)).exp() for sign in (1, -1)),
+    ),
     """mask-inverted: The image fades off the dolphin, and on it it stays as it is: the mask is used the other
-        way round.""": (_where(lambda l, m: m <= 0.5), lambda i, l, m, w: i * (w * l * (1 - m)).exp()),
+        way round.""": (_where(lambda l, m: m <= 0.5), lambda i, l, m, w: spare.absorb(i, l, 1 - m, w)),
 }
 GRADIENT_NAMES = ("image", "sea_level_height", "water_absorption")
 
@@ -1020,7 +1034,24 @@ class UnderWater(OfAbsorb):
             for said, makes in REVERSED.items():
                 if any(close(outputs[self.MIXED], one(*mixed), self.explained) for one in makes):
                     return Complaint.of(said)
+        if complaint and complaint.key == self.otherwise:
+            return _other_absorption(outputs[""], **inputs) or complaint
         return complaint
+
+
+def _other_absorption(got, image, sea_level_height, water_absorption, **_):
+    """What is said of a result that is right for another absorption. -> Complaint or None"""
+    rate = (got / image).log() / sea_level_height  # (B, H, W, 3)
+    rate = rate[(image > 0).all(-1)]
+    mean = rate.mean(0)
+    if not (rate - mean).abs().max() < 1e-3:  # NaN is not
+        return None
+    pairs = [in_digits(*pair) for pair in zip(mean.round(decimals=3), water_absorption.round(decimals=3))]
+    yours, should = (", ".join(numbers) for numbers in zip(*pairs))
+    if yours == should:
+        return None
+    return Complaint.of(f"""other-absorption: Red, green and blue fade by exp(w · l) with w = ({yours}) 1/m,
+        but `water_absorption` is ({should}).""")
 
 
 class AboveWater(OfAbsorb):
@@ -1062,14 +1093,10 @@ class AbsorbGradients(OfAbsorb):
         return _gradients_of(tensor(self.shows, result, image.shape, image), weights, leaves)
 
     def judge(self, outputs, **inputs):
-        image, bad = inputs["image"], {name: ~outputs[name].isfinite() for name in GRADIENT_NAMES}
-        for name, wrong in bad.items():
-            if wrong.any():
-                place = ""
-                if wrong.shape == image.shape and wrong[image == 0].all() and not wrong[image != 0].any():
-                    place = " where the image is black: a logarithm, a power or a division has no slope at 0"
+        for name, grad in outputs.items():
+            if not grad.isfinite().all():
                 return Complaint.of(f"""nan-gradient: The gradient with respect to `{name}` is NaN or
-                    infinite{place}.""")
+                    infinite{_place_of(~grad.isfinite(), **inputs)}.""")
         lost = [f"`{name}`" for name, grad in outputs.items() if not grad.any()]
         if lost:
             return Complaint.of(f"""no-gradient: No gradient flows to {" and ".join(lost)}: {
@@ -1080,6 +1107,15 @@ class AbsorbGradients(OfAbsorb):
 
     def shown(self, said, inputs):
         return {name: inputs[name] for name in GRADIENT_NAMES} if said == "image" else {}
+
+
+def _place_of(wrong, image, sea_level_height, hard_mask, **_):
+    """Which pixels those are where a gradient is wrong. -> text, or "" """
+    still = (sea_level_height > 0) | (hard_mask == 0)
+    for where, said in ((image == 0, "the image is black"), (still, "nothing is to change")):
+        if wrong.dim() == 4 and not (wrong & ~where).any():
+            return f" where {said}: a logarithm, a root, a power or a division has no finite slope at 0"
+    return ""
 
 
 _OF_ABSORB = (UnderWater(), AboveWater(), OffTheDolphin(), AbsorbGradients())
@@ -1191,6 +1227,11 @@ OF_MASKS = {
         b is seen by camera b.""": _filmed(cam=lambda s: s.cam[torch.zeros(len(s.t), dtype=torch.long)]),
     """hard-inverted: The hard
         mask is 0 on the dolphin and 1 beside it.""": _filmed(result=lambda s: (s.image, 1 - s.hard, s.soft)),
+    "upside-down: The masks are upside down.": _filmed(
+        result=lambda s: (s.image, s.hard.flip(1), s.soft.flip(1))
+    ),
+    """mirrored: The masks are mirrored:
+        left and right are exchanged.""": _filmed(result=lambda s: (s.image, s.hard.flip(2), s.soft.flip(2))),
     """masks-inverted: The masks
         are 0 on the dolphin and 1 beside it.""": _filmed(result=lambda s: (s.image, 1 - s.hard, 1 - s.soft)),
     "soft-binary: The soft mask has lost its soft edge: it has only zeros and ones.": (
@@ -1246,9 +1287,12 @@ OF_IMAGE = {
     "texture-mirrored: The texture is mirrored: u is flipped.": _picture(
         lambda s: s.watered(s.sunlit(_turned_uv(s, [-1.0, 1], [1.0, 0])))
     ),
-    "texture-turned: u and v of the texture are exchanged.": _picture(
-        lambda s: s.watered(s.sunlit(shading.texturing(s.features[0].flip(-1), s.hard, s.albedo)))
+    "texture-turned: u and v of the texture are exchanged.": (
+        _picture(lambda s: s.watered(s.sunlit(shading.texturing(s.features[0].flip(-1), s.hard, s.albedo)))),
+        _filmed(albedo=lambda s: s.scene.dolphin_albedo.mT),
     ),
+    """texture-turned: The texture is turned by half a turn: both
+        u and v are flipped.""": _picture(lambda s: s.watered(s.sunlit(_turned_uv(s, [-1.0, -1], [1.0, 1])))),
     "one-texel: All pixels have the same place in the texture.": _picture(
         lambda s: s.watered(s.sunlit(shading.texturing(0 * s.features[0], s.hard, s.albedo)))
     ),
@@ -1354,7 +1398,7 @@ class OfRender(OfPictures):
     """A property of render, for a scene of 5 frames of the stones, of which two are asked for."""
 
     function, right = "render", staticmethod(_right_render)
-    SUN = (("azimuth", [0.6]), ("elevation", [1.1]), ("strength", [6.0]), ("angle", [1.0]))
+    SUN = (("azimuth", [0.6]), ("elevation", [1.1]), ("strength", [3.0]), ("angle", [1.0]))
     LIGHT = (("water_absorption", [0.9, 0.5, 0.2]), *SUN)
 
     def cases(self, rng):
@@ -1470,8 +1514,8 @@ class Picture(OfRender):
         if alike(torch.where(on, image, 0), torch.where(on, right["image"], 0)):
             count = int(((image.abs() > 1e-3).any(-1) & ~on[..., 0]).sum())
             return Complaint.of(f"""coloured-beside: On the dolphin the picture is right, but {count} pixels
-                beside it are coloured too, and are to be black. Do `texturing` and `lighting` get the hard
-                mask, not the soft one?""")
+                beside it are coloured too, and are to be black. `texturing` and `lighting`
+                want the hard mask.""")
         return complaint
 
 
@@ -1479,7 +1523,7 @@ class OfRenderGradients(OfRender):
     """The gradients of a weighted sum of an image's pixels, with respect to parameters of the scene."""
 
     image = ""
-    tolerance, explained, otherwise = 0.03, 0.03, "wrong-gradient"
+    tolerance, explained, otherwise = 0.01, 0.03, "wrong-gradient"
     near = staticmethod(_alike_gradients)
 
     def cases(self, rng):
@@ -1494,12 +1538,14 @@ class OfRenderGradients(OfRender):
     def judge(self, outputs, **inputs):
         bad = [name for name, grad in outputs.items() if not grad.isfinite().all()]
         if bad:
-            return Complaint.of(f"nan-gradient: `{bad[0]}`, of the {self.image}, is NaN or infinite.")
+            return Complaint.of(
+                f"nan-gradient: `{bad[0]}`, of the {self.image.replace('_', ' ')}, is NaN or infinite."
+            )
         lost = [f"`{name.removesuffix('.grad')}`" for name, grad in outputs.items() if not grad.any()]
         if lost:
-            return Complaint.of(f"""detached: No gradient flows from the {self.image} to {", ".join(lost)},
-                so a fit could never change {"it" if len(lost) == 1 else "them"}. Is there a `.detach()`,
-                `.data`, `no_grad`, or a comparison in between?""")
+            return Complaint.of(f"""detached: No gradient flows from the {self.image.replace("_", " ")} to
+                {", ".join(lost)}, so a fit could never change {"it" if len(lost) == 1 else "them"}. Is
+                there a `.detach()`, `.data`, `no_grad`, or a comparison in between?""")
         return super().judge(outputs, **inputs)
 
 

@@ -16,7 +16,6 @@ from .core import Complaint, Problem, Property, close, tensor
 from .difference import difference
 
 TRIES = 50  # cases that are drawn until one tells all mistakes from what is right
-VISIBLE = 10  # times the tolerance that a mistake must differ by
 
 
 class Same(Property):
@@ -31,6 +30,7 @@ class Same(Property):
     function, shows, otherwise = "", "", "differs"
     right, mistakes = None, {}
     explained = 1e-3
+    visible = 10  # times the tolerance that a mistake must differ by
 
     def cases(self, rng):
         """One case, by chance. -> dict of tensors"""
@@ -90,7 +90,7 @@ class Same(Property):
 
     def apart(self, wrong, right):
         """Whether what a mistake makes differs visibly from what is right, in one call at least."""
-        return any(not self.near(wrong[said], right[said], VISIBLE * self.tolerance) for said in right)
+        return any(not self.near(wrong[said], right[said], self.visible * self.tolerance) for said in right)
 
     def judge(self, outputs, **inputs):
         right = self.made(self.right, inputs)

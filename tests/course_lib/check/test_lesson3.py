@@ -1,5 +1,6 @@
 """Banks of mistakes and of right solutions for exercises 4, 5 and 6."""
 
+import re
 import time
 import types
 from functools import partial
@@ -10,7 +11,7 @@ import torch
 
 from course_lib import check, kal
 from course_lib.assets import find_pack
-from course_lib.check import lesson3
+from course_lib.check import core, lesson3, same
 from course_lib.check import spare_renderer as spare
 from course_lib.check.core import grade, report
 from course_lib.dolphin_model import DolphinModel
@@ -26,6 +27,8 @@ rasterize, soft_mask_of = kal.render.mesh.rasterize, kal.render.mesh.dibr_soft_m
 by_faces, face_normals = kal.ops.mesh.index_vertices_by_faces, kal.ops.mesh.face_normals
 dibr_rendering, absorb = rendering.dibr_rendering, rendering.absorb
 OTHER_SEEDS = range(2, 8)
+# What is seen of the pose applied twice is nothing, and of depth that is the same everywhere, the farther face.
+ALSO = "empty", "depth-sign"
 
 
 def graded(exercise, function, seed=0, reference=None):
@@ -566,8 +569,8 @@ def test_the_place_that_differs_is_shown():
         return image + 0.3 * (image > image.median())
 
     complaint = graded(check.renderer, picture(spotted)).complaints[0]
-    should, actually = (part.split("(")[1] for part in complaint.text.split(" it is ")[:2])
-    assert complaint.key == "picture" and should[:4] != actually[:4], complaint.text
+    should, actually = re.search("should be ([^ ]+), yours is ([^ ]+)[.]", complaint.text).groups()
+    assert complaint.key == "picture" and should != actually, complaint.text
 
 
 def test_spare_parts_are_no_solution():
@@ -582,6 +585,20 @@ def test_a_broken_renderer_leaves_the_notebook_as_it_was():
 
 
 # --- all three
+
+
+@pytest.mark.parametrize("exercise", [check.dibr, check.absorption, check.renderer])
+def test_what_the_checks_know_of_is_named(exercise):
+    """In any case: nothing is named by what is said of another mistake."""
+    for prop in (prop for prop in exercise.properties if isinstance(prop, same.Same)):
+        inputs = prop.inputs(core.rng_of(exercise, 0, 5))
+        for said, makes in prop.named():
+            try:
+                complaint = core.verdict(prop, prop.made(makes, inputs), inputs)
+            except core.Problem as problem:
+                complaint = problem.complaint
+            assert complaint and complaint.key in (core.Complaint.of(said).key, *ALSO), (said, complaint)
+
 
 SOLVED = [
     (check.dibr, dibr_rendering, 20),
