@@ -27,7 +27,7 @@ rasterize, soft_mask_of = kal.render.mesh.rasterize, kal.render.mesh.dibr_soft_m
 by_faces, face_normals = kal.ops.mesh.index_vertices_by_faces, kal.ops.mesh.face_normals
 dibr_rendering, absorb = rendering.dibr_rendering, rendering.absorb
 OTHER_SEEDS = range(2, 8)
-# What is seen of the pose applied twice is nothing, and of depth that is the same everywhere, the farther face.
+# The pose applied twice shows nothing; the same depth everywhere shows the farther face.
 ALSO = "empty", "depth-sign"
 
 
