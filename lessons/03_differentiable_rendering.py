@@ -516,7 +516,7 @@ for name, its in suns.items():
 #
 # | | shape | what |
 # |---|---|---|
-# | `image` | (B, H, W, 3) | colours, lit |
+# | `image` | (B, H, W, 3) | colours, lit; a glint may be brighter than 1 |
 # | `sea_level_height` | (B, H, W, 1) | metres over the sea, negative under water |
 # | `hard_mask` | (B, H, W, 1) | 1 where the dolphin is seen, up to rounding: ask for > 0.5, not == 1 |
 # | `water_absorption` | (3,) | 1/m, for red, green, blue |

@@ -18,7 +18,7 @@ def difference(call, yours, right, arguments=None, tolerance=1e-4, of=""):
 
     call: what gave it, "batch_rodrigues(theta)"; of: more about this call, " of three". yours, right: tensors
     of one shape, that differ by more than `tolerance` as `core.close` has it. arguments: {name: tensor}; of
-    those with as many items as the value has, the one is shown that belongs to the entry named.
+    those that are as long as the value, that part is shown which belongs to the entry named.
     """
     index = _worst(yours, right)
     should, actually = in_digits(right[index], yours[index])
@@ -43,7 +43,7 @@ def in_digits(*values):
 def in_words(values):
     """Numbers (N,), or one, as they are shown: (0.31, -0.2, 1.1)."""
     texts = [in_digits(value)[0] for value in values.detach().reshape(-1)]
-    return texts[0] if values.dim() == 0 else f"({', '.join(texts)})"
+    return texts[0] if values.numel() == 1 else f"({', '.join(texts)})"
 
 
 def pattern(yours, right, tolerance=1e-4):
@@ -76,9 +76,15 @@ def _case(index, yours, arguments):
     for name, value in arguments.items():
         if not torch.is_tensor(value) or value.numel() == 0:
             continue
-        place = ""
-        if index and value.dim() and len(value) == len(yours) and value.numel() > MOST_SHOWN:
-            value, place = value[index[0]], f"[{index[0]}]"
+        place = []
+        while (
+            value.numel() > MOST_SHOWN
+            and len(place) < len(index)
+            and (value.shape[:1] == yours.shape[len(place) : len(place) + 1])
+        ):
+            place.append(index[len(place)])
+            value = value[place[-1]]
+        place = f"[{', '.join(map(str, place))}]" if place else ""
         if value.numel() <= MOST_SHOWN:
             shown.append(f"{name}{place} is {in_words(value)}")
     return f", where {' and '.join(shown)}" if shown else ""
@@ -174,6 +180,12 @@ def _where(yours, right, tolerance):
     items = wrong.flatten(1).any(1) if wrong.dim() > 1 else wrong
     if not items.all():
         return f"{sentence}{_which(items)}."
+    channels = wrong.flatten(0, -2).any(0)
+    if 2 <= len(channels) <= 4 and not channels.all():
+        bad, good = (
+            " and ".join(f"[..., {k}]" for k in flags.nonzero()[:, 0]) for flags in (channels, ~channels)
+        )
+        return f"{sentence}, all of them in {bad}; {good} is right."
     rest = wrong.any(0)  # of all items together
     if rest.sum() < rest.numel() and int(rest.sum()) <= 3:
         places = " and ".join(f"[:, {', '.join(map(str, place))}]" for place in rest.nonzero().tolist())

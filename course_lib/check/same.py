@@ -19,7 +19,6 @@ from .core import Complaint, Problem, Property, close, tensor
 from .difference import apart, difference
 
 TRIES = 50  # cases that are drawn until one tells all mistakes from what is right
-VISIBLE = 10  # times the tolerance that a mistake must differ by
 
 
 class Same(Property):
@@ -34,7 +33,8 @@ class Same(Property):
     function, shows, otherwise = "", "", "differs"
     right, mistakes = None, {}
     explained = 1e-3
-    looks = ()
+    visible = 10  # times the tolerance that a mistake must differ by
+    looks = ()  # what the value is, and its kind, where a card shows it: see `card.Shown`
 
     def cases(self, rng):
         """One case, by chance. -> dict of tensors"""
@@ -69,6 +69,8 @@ class Same(Property):
 
     # --- what follows is the judge's
 
+    near = staticmethod(close)  # whether two values agree, within a tolerance
+
     def inputs(self, rng):
         best, most = None, -1
         for _ in range(TRIES):
@@ -92,35 +94,39 @@ class Same(Property):
 
     def seen(self, wrong, right):
         """Whether what a mistake makes differs visibly from what is right, in one call at least."""
-        return any(not close(wrong[said], right[said], VISIBLE * self.tolerance) for said in right)
+        return any(not self.near(wrong[said], right[said], self.visible * self.tolerance) for said in right)
 
     def explains(self, made, outputs, right):
         """Whether what a mistake makes is what came out, in every call, and not what is right as well."""
-        if not all(close(outputs[said], made[said], self.explained) for said in right):
+        if not all(self.near(outputs[said], made[said], self.explained) for said in right):
             return False
         far, off = (sum(apart(values[said], outputs[said]) for said in right) for values in (right, made))
         return off < 0.1 * far and self.seen(made, right)
 
     def judge(self, outputs, **inputs):
-        right = self.made(self.right, inputs)
-        wrong = [said for said in right if not close(outputs[said], right[said], self.tolerance)]
+        right = {said: value for said, value in self.made(self.right, inputs).items() if said in outputs}
+        wrong = [said for said in right if not self.near(outputs[said], right[said], self.tolerance)]
         if not wrong:
             return None
         for said, makes in self.named():
             if self.explains(self.made(makes, inputs), outputs, right):
                 return Complaint.of(said)
         said = wrong[0]
-        names = re.search(r"\(([^()]*)\)", self.shows)[1].split(", ")
-        shown = dict(zip(names, self.calls(**inputs)[said]))
+        shown = self.shown(said, inputs)
         text = difference(self.shows, outputs[said], right[said], shown, self.tolerance, of=said)
         return Complaint(self.otherwise, text)
+
+    def shown(self, said, inputs):
+        """What is shown of a call's arguments. -> {name: tensor}"""
+        names = re.search(r"\(([^()]*)\)", self.shows)[1].split(", ")
+        return dict(zip(names, self.calls(**inputs)[said]))
 
     def picture(self, outputs, **inputs):
         if not self.looks:
             return None
         what, kind = self.looks
         right = self.made(self.right, inputs)
-        call = next(call for call in right if not close(outputs[call], right[call], self.tolerance))
+        call = next(call for call in right if not self.near(outputs[call], right[call], self.tolerance))
         return Shown(what, outputs[call], right[call], kind)
 
 
