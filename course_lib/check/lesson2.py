@@ -466,6 +466,13 @@ def _from(**steps):
     return partial(_pixels, xy=partial(_normalised, **steps))
 
 
+def _of_axis(k, makes, points, cameras):
+    """Right but for the columns (k = 0) or the rows (k = 1)."""
+    pixels = _pixels(points, cameras)
+    pixels[..., k] = makes(points, cameras)[..., k]
+    return pixels
+
+
 def _beside(minus):
     """What is said of halves of a pixel: by `minus`, (x, y), which is (1, 1) where it is right."""
     off = {-1: "a pixel too large", 0: "half a pixel too large", 1: "right", 2: "half a pixel too small"}
@@ -541,12 +548,38 @@ OF_PIXELS = {
         focal=lambda size: _focal_length(size)[[0, 0]]
     ),
     """clamped: Points outside of the image come out on its border. Leave them where they are; `draw_track`
-    leaves them out.""": lambda p, c: _pixels(p, c).clamp(min=torch.zeros(2), max=_size(c) - 1),
+    leaves them out.""": (
+        lambda p, c: _pixels(p, c).clamp(min=torch.zeros(2), max=_size(c) - 1),
+        lambda p, c: _pixels(p, c).clamp(min=0),
+    ),
+    """not-multiplied: x is not multiplied by W, nor y by H: from 2 i + 1 - W = x W follows i = (x W + W -
+    1) / 2.""": lambda p, c: (_normalised(p, c) * UP + _size(c) - 1) / 2,
+    "depth-for-y: The third number, the depth, is taken for y.": lambda p, c: _pixels(
+        p, c, xy=lambda p, c: c.transform(p)[..., [0, 2]]
+    ),
+    "one-coordinate: x is used for both axes.": _with(xy=lambda p, c: _normalised(p, c)[..., [0, 0]]),
+    "one-coordinate: y is used for both axes.": _with(xy=lambda p, c: _normalised(p, c)[..., [1, 1]]),
+    """stacked-first: The right numbers, in the wrong places: columns and rows share a pair. `torch.stack([i,
+    j], dim=-1)` makes pairs of them.""": lambda p, c: _pixels(p, c).movedim(-1, 0).reshape(*p.shape[:2], 2),
+    "one-point: All points of a camera come out where the first one is.": lambda p, c: _pixels(p, c)[
+        :, :1
+    ].expand(-1, p.shape[1], -1),
+    "one-filled: Only the points of the first camera come out; for the others it is 0.": lambda p, c: (
+        _pixels(p, c) * (torch.arange(len(p)) == 0)[:, None, None]
+    ),
     """one-camera: All points are seen by the first camera. The points i belong to camera i: the drone
     moves.""": lambda p, c: _pixels(p, c[:1]),
     "one-camera: All points are seen by the last camera. The points i belong to camera i.": (
         lambda p, c: _pixels(p, c[-1:])
     ),
+}
+OF_PIXELS |= {
+    said.replace(": ", f": Of {axis} alone: ", 1): tuple(
+        partial(_of_axis, k, one) for one in (makes if isinstance(makes, tuple) else (makes,))
+    )
+    for said, makes in OF_PIXELS.items()
+    for k, axis in enumerate(("the columns", "the rows"))
+    if said.startswith(("not-centred", "doubled", "half-added", "not-multiplied"))
 }
 OF_PARTS = {
     """rounded: The pixels are whole numbers. Keep the parts: rounding belongs to drawing, and what is cut off
@@ -566,8 +599,9 @@ OF_PARTS = {
         _with(size=lambda c: _size(c) - 1),
     ),
     """divided-twice: It is divided by the third number that `cameras.transform` gives. The division is done;
-    that number is a depth from -1 to 1, of which pixels need nothing.""": _with(
-        xy=lambda p, c: _normalised(p, c) / c.transform(p)[..., 2:]
+    that number is a depth from -1 to 1, of which pixels need nothing.""": (
+        _with(xy=lambda p, c: _normalised(p, c) / c.transform(p)[..., 2:]),
+        lambda p, c: _pixels(p, c) / c.transform(p)[..., 2:],
     ),
     f"""fixed-size: For an image of {WIDTH} x {HEIGHT} pixels it gives the pixels of one of 640 x 360. Take
     the size from `cameras.width` and `cameras.height`.""": tuple(
@@ -596,7 +630,7 @@ class Projection(Same):
         return {
             "eye": torch.tensor([0.0, 12.0, 0.0]) + between(1.0, 2.0, 1.0),
             "at": between(1.0, 0.0, 1.0),
-            "points": between(7.0, 1.0, 4.0, count=(self.points_each,)),
+            "points": between(9.0, 1.0, 5.0, count=(self.points_each,)),
             "size": torch.tensor(self.size),
         }
 
@@ -628,7 +662,7 @@ class OneCamera(Projection):
     points = 2
     after = (Projection,)
     hidden, mistakes, otherwise = (" of 20 cameras", " of one camera"), {}, "batch"
-    cameras, points_each = 20, 1
+    cameras, points_each, tolerance = 20, 1, 6e-3
 
     def calls(self, points, **rest):
         [(points, cameras)] = super().calls(points=points, **rest).values()
@@ -715,6 +749,10 @@ OF_PLACES = {
         for x, y in itertools.product((0, -1, 1), repeat=2)
         if x or y
     ),
+    """half-added: Half a pixel is added before it is rounded. `pixels.round()` alone gives the
+    nearest.""": partial(_drawn, to=lambda p: (p + 0.5).round()),
+    """half-subtracted: Half a pixel is subtracted before it is rounded. `pixels.round()` alone gives the
+    nearest.""": partial(_drawn, to=lambda p: (p - 0.5).round()),
     """first-black: At the first point the image is black: its colour is black, or it is not drawn. Begin with
     a brighter colour.""": partial(_drawn_of, slice(1, None)),
     "last-black: At the last point the image is black: its colour is black, or it is not drawn.": partial(
@@ -912,12 +950,12 @@ class Order(Property):
                 gradually.""")
         if named := _of_colour_map(colours):
             return named
-        if far < 0.45 and abs(gain) < 0.3:
+        if far < 0.25 and abs(gain) < 0.2:
             back = far < 0.2 < apart(colours, colours[:1].expand_as(colours)) - far
             key, how = ("cyclic", "nearly the same") if back else ("narrow", "not far apart")
             return Complaint.of(f"""{key}: {ends}: these are {how}. Take colours whose ends differ, as those
                 of plasma and viridis, and go from one end to the other: k / (T - 1) from 0 to 1.""")
-        if gain <= 0:
+        if gain < -0.15:
             return Complaint.of(f"""reversed: {ends}, which is darker. Let the colours go from a dark one to a
                 light one.""")
         return None

@@ -252,6 +252,11 @@ def in_doubles(pixels, resolution):
     return torch.from_numpy(image)
 
 
+def in_turbo(pixels, resolution):
+    """A map that is neither dark nor light at its ends."""
+    return draw(colour=lambda k, count, pixel: colormaps["turbo"](k / (count - 1)))(pixels, resolution)
+
+
 def in_viridis(pixels, resolution):
     image = np.zeros((resolution[1], resolution[0], 3), np.float32)
     for i, (x, y) in enumerate(pixels.tolist()):
@@ -286,6 +291,7 @@ def with_a_figure(pixels, resolution):
         (by_matrices, at_once),
         (by_focal_length, in_viridis),
         (camera_by_camera, in_grey),
+        (RIGHT_PROJECTION, in_turbo),
         (RIGHT_PROJECTION, with_a_figure),
         (then(torch.Tensor.double, RIGHT_PROJECTION), in_doubles),
     ],
