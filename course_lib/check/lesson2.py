@@ -59,11 +59,21 @@ def _by_formula(quat, one=1.0, turning=2.0, diagonal=2.0, beside=2.0):
     return one * eye + turning * quat[:, :1, None] * K + (beside + (diagonal - beside) * eye) * (K @ K)
 
 
-def _by_angle(theta, one=1.0, sine=torch.sin, rest=lambda a: 1 - a.cos(), length=_length, axis=torch.div):
+def _squared(K):
+    return K @ K
+
+
+def _one_minus_cosine(a):
+    return 1 - a.cos()
+
+
+def _by_angle(
+    theta, one=1.0, sine=torch.sin, rest=_one_minus_cosine, length=_length, axis=torch.div, square=_squared
+):
     """Rodrigues' formula, R = 1 + sin a K + (1 - cos a) K K with K of the axis. (B, 3) -> (B, 3, 3)"""
     a = length(theta).expand(len(theta), 1)
     K = _cross_matrix(axis(theta, a))
-    return one * torch.eye(3).to(theta) + sine(a)[..., None] * K + rest(a)[..., None] * (K @ K)
+    return one * torch.eye(3).to(theta) + sine(a)[..., None] * K + rest(a)[..., None] * square(K)
 
 
 def _crossed_along_the_batch(theta):
@@ -91,6 +101,13 @@ def _exchanged(R, i, j):
     return R
 
 
+def _with_entry_of_transpose(i, j, quat):
+    """The right matrices but for an entry, in which w has the wrong sign."""
+    R = _quat_to_rotmat(quat)
+    R[:, i, j] = _quat_to_rotmat(quat)[:, j, i]
+    return R
+
+
 def _one_by_one(order, theta):
     """A rotation about each axis of the world, by the numbers of theta."""
     a, b, c = (_exponential(theta * torch.eye(3).to(theta)[k]) for k in order)
@@ -115,6 +132,14 @@ def _read_as(order):
     names = dict(zip(order, "wxyz"))
     return f"""quaternion-order: The numbers of the quaternion are taken for
         ({", ".join(names[k] for k in range(4))}). Here they are (w, x, y, z)."""
+
+
+def _put_together(order):
+    """What is said where a rotation vector's quaternion has its numbers in another order."""
+    read = _read_as(order).partition("taken for")[2].partition(".")[0].strip()
+    return f"""quaternion-order: The numbers of the quaternion are in another order: it is put together as
+        ({", ".join("wxyz"[k] for k in order)}), or read as {" ".join(read.split())}. Here it is (w, x, y,
+        z)."""
 
 
 ORDERS = [3, 0, 1, 2], [1, 2, 3, 0], *([0, *rest] for rest in itertools.permutations((1, 2, 3)))
@@ -163,6 +188,16 @@ OF_QUATERNIONS = {
     """sign: The terms without w have the wrong sign: it is v + ... + 2 u × (u × v), on the diagonal 1 - 2
     (y² + z²).""": lambda q: _by_formula(q, diagonal=-2, beside=-2),
     "sign: The diagonal has 1 + 2 (...) where 1 - 2 (...) belongs.": lambda q: _by_formula(q, diagonal=-2),
+    **{
+        f"""sign: In row {i}, column {j}, counted from 0, the sign of the term with w is
+        wrong.""": partial(_with_entry_of_transpose, i, j)
+        for i, j in itertools.permutations(range(3), 2)
+    },
+    """brackets: On the diagonal 2 y² + z² stands where 2 (y² + z²) belongs: both squares are doubled and
+    subtracted.""": (
+        lambda q: _quat_to_rotmat(q) + torch.diag_embed(3 * q[:, [3, 3, 2]] ** 2),
+        lambda q: _quat_to_rotmat(q) + torch.diag_embed(q[:, [3, 3, 2]] ** 2),
+    ),
     """diagonal-exchanged: On the diagonal two numbers are exchanged. The row of x has 1 - 2 (y² + z²), that
     of y 1 - 2 (x² + z²), that of z 1 - 2 (x² + y²).""": (
         lambda q: _exchanged(_quat_to_rotmat(q), 0, 1),
@@ -206,9 +241,42 @@ OF_VECTORS = {
         lambda t: _quat_to_rotmat(_quat(t, half=1.0, sine=lambda a: (a / 2).sin())),
         lambda t: _quat_to_rotmat(_quat(t, half=1.0, cosine=lambda a: (a / 2).cos())),
     ),
-    "sine-for-cosine: sin and cos are exchanged.": (
-        lambda t: _quat_to_rotmat(_quat(t, cosine=torch.sin, sine=torch.cos)),
-        lambda t: _by_angle(t, sine=torch.cos, rest=lambda a: 1 - a.sin()),
+    """sine-for-cosine: In the quaternion sin a/2 and cos a/2 are exchanged; or, if you use the formula with K
+    K, it has 1 + cos a where 1 - cos a belongs.""": lambda t: _quat_to_rotmat(
+        _quat(t, cosine=torch.sin, sine=torch.cos)
+    ),
+    "sine-for-cosine: sin and cos are exchanged.": lambda t: _by_angle(
+        t, sine=torch.cos, rest=lambda a: 1 - a.sin()
+    ),
+    "squared-angle: The square of the length of theta is taken for the angle: the root is missing.": (
+        lambda t: _quat_to_rotmat(_quat(t, length=lambda t: _length(t) ** 2)),
+        lambda t: _quat_to_rotmat(_quat(t, length=lambda t: _length(t) ** 2, axis=lambda t, a: t / a.sqrt())),
+        lambda t: _by_angle(t, length=lambda t: _length(t) ** 2),
+    ),
+    """sum-for-length: The sum of the numbers of theta, without their signs, is taken for its length. The
+    length is the root of the sum of squares.""": lambda t: _quat_to_rotmat(
+        _quat(t, length=lambda t: t.abs().sum(-1, keepdim=True))
+    ),
+    """eps: A number is added to the length of theta that is so large that all rotations change. 1e-8 is
+    enough.""": tuple(
+        (
+            lambda t, eps=eps, axis=axis: _quat_to_rotmat(
+                _quat(t, length=lambda t: _length(t) + eps, axis=axis)
+            )
+        )
+        for eps in (0.1, 0.01)
+        for axis in (torch.div, lambda t, a: t / _length(t))
+    )
+    + tuple(
+        (lambda t, eps=eps: _quat_to_rotmat(_quat(t, axis=lambda t, a: t / (a + eps)))) for eps in (0.1, 0.01)
+    ),
+    """first-order: 1 + [theta]x alone is right for small rotations only.""": lambda t: (
+        torch.eye(3).to(t) + _cross_matrix(t)
+    ),
+    """elementwise: K is multiplied by itself number by number, `K * K`. The formula means the product of
+    matrices, `K @ K`.""": lambda t: _by_angle(t, square=torch.square),
+    "K-once: The last term has K where K K belongs: R = 1 + sin a K + (1 - cos a) K K.": lambda t: _by_angle(
+        t, square=lambda K: K
     ),
     "no-identity: The identity is missing: R v = v + ...": lambda t: _by_angle(t, one=0),
     "one-minus-cosine: The last term has cos a where 1 - cos a belongs.": lambda t: _by_angle(
@@ -229,11 +297,26 @@ OF_VECTORS = {
         said: tuple(partial(_by_way_of, one) for one in (makes if isinstance(makes, tuple) else (makes,)))
         for said, makes in OF_QUATERNIONS.items()
         if said not in (BATCH_LAST, TRANSPOSED, ONE_LENGTH, ALONG_BATCH)
+        and not said.startswith("quaternion-order")
+    },
+    **{
+        _put_together(order): lambda t, order=order: _reordered(order, _quat(t))
+        for order in ORDERS
+        if order != [0, 1, 2, 3]
     },
 }
 SMALL = {
+    """limit: Small rotations turn twice as far as they should: where a is small, sin(a/2) / a is
+    1/2.""": tuple(
+        (
+            lambda t, limit=limit: torch.where(
+                _length(t)[..., None] < limit, _exponential(2 * t), _exponential(t)
+            )
+        )
+        for limit in (0.1, 5e-3)
+    ),
     """small-angles: Small rotations come out as none. Near 0 the result should still depend on theta, to
-    first order R = 1 + [theta]x.""": tuple(partial(_none_below, limit) for limit in (0.1, 5e-3))
+    first order R = 1 + [theta]x.""": tuple(partial(_none_below, limit) for limit in (0.1, 5e-3)),
 }
 NO_GRADIENT_AT_ZERO = """gradient-at-zero: At theta = 0 the gradient is 0: no small change of theta changes
     the result. Near 0 it should still depend on theta, to first order R = 1 + [theta]x. A constant there
