@@ -205,7 +205,8 @@ class _Source:
         node = copy.deepcopy(self.defined[name])
         value = getattr(importlib.import_module(f"{check.__name__}.{self.module}"), name)
         if isinstance(value, type) and issubclass(value, core.Property):
-            node.body = [part for part in node.body if _is_asked_for(part, members)]
+            parts = itertools.chain.from_iterable(map(_one_by_one, node.body))
+            node.body = [part for part in parts if _is_asked_for(part, members)]
         for part in ast.walk(node):
             if isinstance(part, (ast.FunctionDef, ast.ClassDef)):
                 if part.body and ast.get_docstring(part) is not None:
@@ -244,6 +245,14 @@ def _asked_of_classes(node):
             case ast.Attribute(value=ast.Name(id=name)) if name == "self" or name[:1].isupper():
                 found.add(part.attr)
     return found
+
+
+def _one_by_one(part):
+    """`a, b = 1, 2` as two assignments: who asks for `a` gets no `b`. -> list of statements"""
+    match part:
+        case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+            return [ast.Assign([name], value, lineno=part.lineno) for name, value in zip(names, values)]
+    return [part]
 
 
 def _is_asked_for(part, members):

@@ -173,7 +173,8 @@ WRONG_RODRIGUES = {
 WRONG_QUATS = {  # used by batch_rodrigues, too
     "transposed": lambda quat: RIGHT_QUAT(quat).mT,
     "quaternion-order": lambda quat: RIGHT_QUAT(quat[:, [3, 0, 1, 2]]),
-    "wrong-rotation": one_sign_wrong,
+    "sign": one_sign_wrong,
+    "wrong-rotation": lambda quat: RIGHT_QUAT(quat.clamp(min=0)),
     # Nine entries, each (B,), stacked along a new first dimension, and cut into matrices there.
     "batch-last": lambda quat: RIGHT_QUAT(quat).flatten(1).T.reshape(-1, 3, 3),
     "batch-last, rows": lambda quat: torch.stack(RIGHT_QUAT(quat).unbind(1)).reshape(-1, 3, 3),
