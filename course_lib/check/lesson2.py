@@ -668,7 +668,7 @@ OF_PARTS = {
     """rounded: The pixels are whole numbers. Keep the parts: rounding belongs to drawing, and what is cut off
     here is lost to everything else.""": tuple(
         (lambda p, c, to=to, minus=minus: to(_pixels(p, c, minus=minus)))
-        for to in (torch.round, torch.floor, torch.ceil)
+        for to in (torch.round, torch.floor, torch.trunc, torch.ceil)
         for minus in (1.0, 0.0)
     ),
     **{
