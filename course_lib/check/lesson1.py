@@ -1,6 +1,7 @@
 """Check of lesson 1: look at the data (exercise 1)."""
 
 import contextlib
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -8,21 +9,51 @@ import torch
 
 from ..video import SegmentedVideo
 from .core import Complaint, Exercise, Problem, Property, describe
+from .difference import apart, difference
 
 CALL = "show_samples(dataset, indices)"
-MISTAKES = {  # what is said of a picture that is not as it should be
-    "bgr": "The frames' red and blue are exchanged. The dataset gives RGB, which is what `imshow` takes: "
-    "show it as it is.",
-    "grey": 'The frames have lost their colour. Show `sample["original"]`, all three channels of it.',
-    "upside-down": "A picture stands on its head or is mirrored. Row 0 is the top row: leave `origin` of "
-    "`imshow` as it is.",
-    "mask-hidden": "A mask can hardly be told from nothing: its 0 and 1 get nearly the same colour. For "
-    'values from 0 to 1, `cmap="gray", vmin=0, vmax=1`.',
-    "black": "A picture is of one colour all over. The values are floats from 0 to 1: do not make them "
-    "integers, and let the colours run from 0 to 1.",
-    "not-the-data": 'A picture is neither a frame nor a mask of the dataset. Show `sample["original"]` and '
-    '`sample["segmented"]` as they are.',
+UPSIDE_DOWN = """upside-down: A picture stands on its head. Row 0 is the top row: leave `origin` of `imshow`
+    as it is."""
+MIRRORED = "mirrored: A picture is mirrored: left and right are exchanged."
+TURNED = "turned: A picture is turned by 180 degrees."
+TURNS = {UPSIDE_DOWN: (0,), MIRRORED: (1,), TURNED: (0, 1)}
+# What a picture shows instead of a frame: of frame (H, W, 3) and mask (H, W, 1), from 0 to 1.
+OF_FRAMES = {
+    """bgr: The frames' red and blue are exchanged. The dataset gives RGB, which is what `imshow` takes: show
+    it as it is.""": lambda f, m: f.flip(-1),
+    **{
+        f"""channels: The frames' colours are exchanged: as red, green and blue you show the channels
+        {order}.""": lambda f, m, order=order: f[..., order]
+        for order in itertools.permutations(range(3))
+        if order not in ((0, 1, 2), (2, 1, 0))
+    },
+    **{said: lambda f, m, dims=dims: f.flip(dims) for said, dims in TURNS.items()},
+    """times-255: The frames are multiplied by 255, and `imshow` cuts off all floats above 1. The dataset's
+    values go from 0 to 1: show them as they are.""": lambda f, m: (255 * f).clamp(0, 1),
+    """divided-again: The frames are divided by 255 once more: they are nearly black. The dataset's values go
+    from 0 to 1: show them as they are.""": lambda f, m: f / 255,
+    """black: The frames' values are cut off to whole numbers, so all below 1 are black. They are floats from
+    0 to 1: show them as they are.""": (lambda f, m: f.floor() / 255, lambda f, m: f.floor()),
+    "rounded: The frames' values are rounded to 0 and 1. Show them as they are.": lambda f, m: f.round(),
+    "negative: The frames are shown as negatives, 1 - x.": lambda f, m: 1 - f,
+    """masked: The frames are multiplied by their masks: nothing is left but the dolphin. Show
+    `sample["original"]` whole.""": lambda f, m: f * m,
+    """masked: The frames have lost the dolphin: they are multiplied by 1 - mask. Show `sample["original"]`
+    whole.""": lambda f, m: f * (1 - m),
+    **{
+        f"one-channel: The frames have only their {name}. Show all three channels.": lambda f, m, k=k: (
+            f * torch.eye(3).to(f)[k]
+        )
+        for k, name in enumerate(("red", "green", "blue"))
+    },
+    "mixed: The frame is mixed with its mask. Show them one above the other.": lambda f, m: (f + m) / 2,
 }
+GREY = """grey: The frames have lost their colour: one channel is shown, or a mean of them. Show
+    `sample["original"]`, all three channels of it."""
+INVERTED = """inverted: The mask is inverted: its values are 1 beside the dolphin and 0 on it. Show
+    `sample["segmented"]` as it is."""
+HIDDEN = """mask-hidden: A mask can hardly be told from nothing: its 0 and 1 get nearly the same colour. For
+    values from 0 to 1, `cmap="gray", vmin=0, vmax=1`."""
 
 
 # --- from a figure to arrays
@@ -45,8 +76,20 @@ def _shown(given, frames, masks, indices):
     """What the student's figure shows, as `_tiles_of` gives it."""
     from matplotlib.figure import Figure
 
+    dataset = _dataset_of(frames.cpu(), masks.cpu())
     with own_figures() as opened:
-        figure = given.show_samples(_dataset_of(frames.cpu(), masks.cpu()), indices.tolist())
+        try:
+            figure = given.show_samples(dataset, indices.tolist())
+        except KeyError as error:
+            if error.args[0] in dataset[0]:
+                raise
+            raise Problem.of(f"""no-such-key: {error} is asked of a sample, which has
+                {", ".join(dataset[0])}.""") from None
+        except TypeError as error:
+            if "Invalid shape" not in str(error):
+                raise
+            raise Problem.of(f"""picture-shape: `imshow` takes (H, W, 3), channels last, as colours, and (H,
+                W) as numbers. It says: {error}.""") from None
         if isinstance(figure, Figure):
             return _tiles_of(figure, masks.shape[1:])
         if figure is None and opened():
@@ -65,43 +108,76 @@ def _shown(given, frames, masks, indices):
 
 
 def _tiles_of(figure, size):
-    """The pictures of a figure, as they look and where they are.
+    """The pictures of a figure, what they are made of, how they look, and where they are.
 
-    -> tiles (N, H, W, 3), colours; boxes (N, 4): left, top, right, bottom, in pixels. A picture that was put
-    together from several is cut up again.
+    -> values and looks (N, H, W, 3), colours; mapped (N,) bool: whether a colour map makes colours of the
+    values; boxes (N, 4): left, top, right, bottom, in pixels. A picture that was put together from several is
+    cut up again.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)  # computes layout and aspect, whatever the notebook's backend
     figure.draw_without_rendering()
-    H, W = size
-    tiles, boxes = [torch.zeros(0, H, W, 3, dtype=torch.float64)], []
-    pictures = [(ax, picture) for ax in figure.axes if ax.get_visible() for picture in ax.images]
-    for ax, picture in pictures:
-        if not picture.get_visible():
-            continue
-        look = np.asarray(picture.to_rgba(picture.get_array()), float)  # (h, w, 4)
-        look = look[..., :3] * look[..., 3:] + (1 - look[..., 3:])
-        left, right, bottom, top = picture.get_extent()
-        first, last = (top, bottom) if picture.origin == "upper" else (bottom, top)  # row 0 and the last one
-        (x0, y0), (x1, y1) = ax.transData.transform([(left, first), (right, last)])
-        look = look[:, ::-1] if x0 > x1 else look
-        look = look[::-1] if y0 < y1 else look  # matplotlib's y goes up
-        h, w = look.shape[:2]
-        if h % H or w % W:
-            raise Problem.of(f"""resized: A picture of {w} x {h} pixels is shown, where frames and masks are
-                {W} x {H}. Show them whole and unchanged, with channels last: (H, W, 3), and (H, W) for the
-                mask.""")
-        rows, columns = h // H, w // W
-        parts = torch.from_numpy(look.copy()).reshape(rows, H, columns, W, 3)
-        tiles.append(parts.transpose(1, 2).flatten(0, 1))
-        x = np.linspace(min(x0, x1), max(x0, x1), columns + 1)
-        y = np.linspace(-max(y0, y1), -min(y0, y1), rows + 1)
-        boxes += [(x[j], y[i], x[j + 1], y[i + 1]) for i in range(rows) for j in range(columns)]
-    if len(boxes) > 100:
-        raise Problem.of(f"""too-many: {len(boxes)} pictures are shown. One frame and one mask for each index,
-            and no others.""")
-    return {"tiles": torch.cat(tiles), "boxes": torch.tensor(boxes, dtype=torch.float64).reshape(-1, 4)}
+    found = {"values": [], "looks": [], "mapped": [], "boxes": []}
+    shown = [(ax, picture) for ax in figure.axes if ax.get_visible() for picture in ax.images]
+    for ax, picture in shown:
+        if picture.get_visible():
+            for name, value in _parts_of(ax, picture, size).items():
+                found[name].append(value)
+    if (count := sum(map(len, found["boxes"]))) > 100:
+        raise Problem.of(f"""too-many: {count} pictures are shown. One frame and one mask for each index, and
+            no others.""")
+    if not count:
+        raise Problem.of("""empty-figure: The figure shows no picture. `axis.imshow(...)` puts one into an
+            axis.""")
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def _parts_of(ax, picture, size):
+    """What `_tiles_of` gives, of one picture."""
+    (H, W), array = size, np.ma.filled(picture.get_array(), 0)
+    look = np.asarray(picture.to_rgba(picture.get_array()), float)  # (h, w, 4)
+    look = look[..., :3] * look[..., 3:] + (1 - look[..., 3:])
+    mapped, scale = array.ndim == 2, 255 if array.ndim == 3 and array.dtype == np.uint8 else 1
+    values = np.repeat(array[..., None], 3, -1) if mapped else array[..., :3]
+    left, right, bottom, top = picture.get_extent()
+    first, last = (top, bottom) if picture.origin == "upper" else (bottom, top)  # row 0 and the last one
+    (x0, y0), (x1, y1) = ax.transData.transform([(left, first), (right, last)])
+    h, w = look.shape[:2]
+    if (h, w) == (W, H):
+        raise Problem.of(f"""transposed: A picture has its rows and columns exchanged: it is {w} pixels wide
+            and {h} high, the dataset's are {W} x {H}.""")
+    if h % H or w % W:
+        raise Problem.of(f"""resized: A picture of {w} x {h} pixels is shown, where frames and masks are {W} x
+            {H}. Show them whole and unchanged, with channels last: (H, W, 3), and (H, W) for the mask.""")
+    rows, columns = h // H, w // W
+
+    def cut(pixels):
+        pixels = pixels[:, ::-1] if x0 > x1 else pixels
+        pixels = pixels[::-1] if y0 < y1 else pixels  # matplotlib's y goes up
+        parts = torch.from_numpy(np.array(pixels, float)).reshape(rows, H, columns, W, 3)
+        return parts.transpose(1, 2).flatten(0, 1)
+
+    x = np.linspace(min(x0, x1), max(x0, x1), columns + 1)
+    y = np.linspace(-max(y0, y1), -min(y0, y1), rows + 1)
+    boxes = [(x[j], y[i], x[j + 1], y[i + 1]) for i in range(rows) for j in range(columns)]
+    boxes = torch.tensor(boxes, dtype=torch.float64)
+    mapped = torch.full((len(boxes),), mapped)
+    return {"values": cut(values / scale), "looks": cut(look), "mapped": mapped, "boxes": boxes}
+
+
+def _works_unsqueezed(given, *case):
+    """Whether it works where `subplots` gives a two-dimensional array of axes, always."""
+    from matplotlib.figure import Figure
+
+    subplots = Figure.subplots
+    Figure.subplots = lambda *args, **options: subplots(*args, **{**options, "squeeze": False})
+    try:
+        return bool(_shown(given, *case))
+    except Exception:
+        return False
+    finally:
+        Figure.subplots = subplots
 
 
 @contextlib.contextmanager
@@ -125,87 +201,123 @@ def own_figures():
 # --- what the arrays are
 
 
-def _near(tile, look):
-    return float((tile - look).abs().max()) < 0.02
+def _near(tile, picture):
+    return apart(tile, picture.expand_as(tile)) <= 0.02 * float(picture.abs().max())
 
 
-def _recognise(tile, frames, masks):
-    """Which picture of the dataset a tile is: ("frame", t), ("mask", t), or (what is wrong with it, None)."""
-    if _near(tile, tile[:1, :1]):
-        return "black", None
-    flips = ("upside-down", (0,)), ("upside-down", (1,)), ("upside-down", (0, 1))
-    for t, frame in enumerate(frames.double() / 255):
-        for kind, dims in (("frame", ()), ("bgr", (2,)), *flips):
-            if _near(tile, frame.flip(dims)):
-                return kind, t
-    for t, mask in enumerate(masks > 0):
-        for kind, dims in (("mask", ()), *flips[:2]):
-            inside, outside = tile[mask.flip(dims)], tile[~mask.flip(dims)]
-            if _near(inside, inside[:1]) and _near(outside, outside[:1]):
-                contrast = float((inside[0] - outside[0]).norm())
-                return ("mask-hidden" if contrast < 0.4 else kind), t
-    return ("grey" if _near(tile, tile.mean(-1, keepdim=True)) else "not-the-data"), None
+def _recognise(values, look, mapped, frames, masks):
+    """Which picture of the dataset a tile is. -> ("frame" or "mask", t), or (what is said of it, None)"""
+    if _near(values, values[:1, :1]):
+        return f"one-colour: A picture is {float(values[0, 0, 0]):.3g} all over.", None
+    for t, mask in enumerate(masks):
+        if kind := _as_mask(values, look, mapped, mask > 0):
+            return kind, t
+    for t, (frame, mask) in enumerate(zip(frames, masks[..., None] / 255.0)):
+        if not mapped and _near(values, frame):
+            return "frame", t
+        if any(_near(values[..., k], _mix(values[..., k], frame)) for k in range(3)) and _near(
+            values, values[..., :1]
+        ):
+            return GREY, t
+        for said, makes in OF_FRAMES.items():
+            for one in makes if isinstance(makes, tuple) else (makes,):
+                if not mapped and _near(values, one(frame, mask)):
+                    return said, t
+    by = [float((values - frame).abs().mean()) for frame in frames]
+    t = int(np.argmin(by))
+    text = difference("picture", values, frames[t], tolerance=0.02)
+    return f"not-the-data: A picture is no frame and no mask of the dataset. Of frame {t}, {text}", None
+
+
+def _as_mask(values, look, mapped, mask):
+    """The kind of a tile that shows a mask (H, W), or what is said of it; None if it does not."""
+    for said, dims in {"mask": (), **TURNS}.items():
+        inside = mask.flip(dims)
+        on, beside = values[inside], values[~inside]
+        if _near(on, on[:1]) and _near(beside, beside[:1]) and not _near(on[:1], beside[:1]):
+            contrast = float((look[inside][0] - look[~inside][0]).norm())
+            inverted = on[0, 0] < beside[0, 0] if mapped else _near(values, 1.0 - inside[..., None].double())
+            return HIDDEN if contrast < 0.4 else INVERTED if inverted else said
+    return None
+
+
+def _mix(values, frame):
+    """The mix of a frame's channels, and a constant, that is nearest to values (H, W)."""
+    columns = torch.cat([frame.flatten(0, 1), torch.ones(len(frame) * frame.shape[1], 1).to(frame)], 1)
+    weights = torch.linalg.lstsq(columns, values.reshape(-1, 1)).solution
+    return (columns @ weights).reshape(values.shape)
 
 
 def _complaint_on(outputs, frames, masks, indices):
     """What is wrong with what is shown, the gravest first. -> Complaint or None"""
-    if len(outputs["tiles"]) == 0:
-        return Complaint.of("""empty-figure: The figure shows no picture. `axis.imshow(...)` puts one into an
-            axis.""")
-    kinds = [_recognise(tile, frames, masks) for tile in outputs["tiles"]]
-    wrong = [kind for kind, _ in kinds if kind in MISTAKES]
-    if wrong:
-        # Black pictures beside right frames are masks whose 0 and 1 get one colour.
-        hidden = set(wrong) == {"black"} and any(kind == "frame" for kind, _ in kinds)
-        key = "mask-hidden" if hidden else wrong[0]
-        return Complaint(key, MISTAKES[key])
-    found = {"mask": [], "frame": []}
+    frames, pictures = frames.double() / 255, (outputs[name] for name in ("values", "looks", "mapped"))
+    kinds = [_recognise(*picture, frames, masks) for picture in zip(*pictures)]
+    found, wanted = {"frame": [], "mask": []}, indices.tolist()
     for (kind, t), box in zip(kinds, outputs["boxes"].tolist()):
+        if kind not in found:
+            return Complaint.of(kind)
         found[kind].append((t, box))
     for kind, name in (("mask", "segmented"), ("frame", "original")):
         if not found[kind]:
             return Complaint(f"{kind}s-missing", f'The {kind}s are not shown: `sample["{name}"]`.')
-    wanted = indices.tolist()
-    return _wrong_choice(found, wanted) or _wrong_places(found, wanted)
+    for kind in found:
+        if wrong := _wrong_choice([t for t, _ in found[kind]], wanted, kind):
+            return wrong
+    return _wrong_places(found, wanted)
 
 
-def _wrong_choice(found, wanted):
+def _wrong_choice(shown, wanted, kind):
     """Whether other frames or masks are shown than those that are wanted. -> Complaint or None"""
-    frames, masks = ([t for t, _ in found[kind]] for kind in ("frame", "mask"))
-    if Counter(frames) != Counter(wanted):
-        if set(frames) == {wanted[0]} and len(wanted) > 1:
-            return Complaint.of(f"""only-first: Only frame {wanted[0]} is shown, the first of the indices.
-                Each of them gets a column.""")
-        if sorted(frames) == list(range(len(frames))):
-            return Complaint.of(f"""indices-ignored: Frames {_listed(sorted(frames))} are shown, whatever the
-                indices are. For each column k, ask for `dataset[indices[k]]`, not `dataset[k]`.""")
-        return Complaint.of(f"wrong-frames: Frames {_listed(frames)} are shown, expected {_listed(wanted)}.")
-    if Counter(masks) != Counter(frames):
-        return Complaint.of(f"""mask-of-another: The masks shown are of frames {_listed(masks)}, the
-            frames are {_listed(frames)}. Take both from one `sample = dataset[index]`.""")
-    return None
+    if Counter(shown) == Counter(wanted):
+        return None
+    steps = {t - index for t, index in zip(shown, wanted)} if len(shown) == len(wanted) else {}
+    these, those = f"{kind}s {_listed(shown)} are shown", f"expected {_listed(wanted)}"
+    if set(shown) == {wanted[0]} and len(set(wanted)) > 1:
+        return Complaint.of(f"""only-first: Only {kind} {wanted[0]} is shown, the first of the indices. Each
+            of them gets a column.""")
+    if sorted(shown) == list(range(len(wanted))):
+        return Complaint.of(f"""indices-ignored: {these.capitalize()}, whatever the indices are. For each
+            column k, ask for `dataset[indices[k]]`, not `dataset[k]`.""")
+    if len(steps) == 1:
+        [step] = steps
+        return Complaint.of(f"""shifted: {these.capitalize()}, {those}: each is {abs(step)} too
+            {"late" if step > 0 else "early"}.""")
+    if Counter(shown) == Counter(2 * wanted):
+        return Complaint.of(f"twice: {these.capitalize()}, each of them twice.")
+    if Counter(shown) == Counter(set(wanted)):
+        return Complaint.of(f"""once-each: {these.capitalize()}, {those}: an index that is there twice gets
+            two columns.""")
+    if shown in (wanted[1:], wanted[:-1]):
+        which = "first" if shown == wanted[1:] else "last"
+        return Complaint.of(f"{which}-missing: {these.capitalize()}, {those}: the {which} one is missing.")
+    return Complaint.of(f"wrong-{kind}s: {these.capitalize()}, {those}.")
 
 
 def _wrong_places(found, wanted):
     """Whether a frame or mask stands elsewhere than in the column of its index. -> Complaint or None"""
-    boxes = [box for items in found.values() for _, box in items]  # left, top, right, bottom
-    height = sum(bottom - top for _, top, _, bottom in boxes) / len(boxes)
-    above, below = ([box[1] for _, box in found[kind]] for kind in ("frame", "mask"))
-    uneven = any(max(row) - min(row) > height / 2 for row in (above, below))
-    if uneven or abs(min(above) - min(below)) < height / 2:
+    rows = [sorted(found[kind], key=lambda item: item[1][0] + item[1][2]) for kind in ("frame", "mask")]
+    (frames, masks), boxes = ([t for t, _ in row] for row in rows), [[box for _, box in row] for row in rows]
+    boxes = torch.tensor(boxes, dtype=torch.float64)  # (2, n, 4): left, top, right, bottom
+    middles, sizes = (boxes[..., 2:] + boxes[..., :2]) / 2, boxes[..., 2:] - boxes[..., :2]  # (2, n, 2)
+    if len(boxes.flatten(0, 1).round().unique(dim=0)) < boxes[..., 0].numel():
+        return Complaint.of("""on-one-another: Pictures lie on one another: each needs an axis of its own,
+            `axes[row, k].imshow(...)`.""")
+    half_wide, half_high = sizes.mean((0, 1)) / 2
+    off = (middles[0] - middles[1]).abs()  # (n, 2): of a mask from its frame
+    uneven = (middles[..., 1] - middles[:, :1, 1]).abs() > half_high
+    if uneven.any() or (off[:, 0] > half_wide).any() or (off[:, 1] < half_high).any():
         return Complaint.of("""side-by-side: Frame and mask of an index do not stand one above the other in a
             column of their own: 2 rows, and as many columns as there are indices.""")
-    if min(above) > min(below):
+    if middles[0, 0, 1] > middles[1, 0, 1]:
         return Complaint.of("""masks-above: The masks stand above the frames. The frames go into the first
             row.""")
-    rows = (sorted(found[kind], key=lambda item: item[1][0]) for kind in ("frame", "mask"))  # by their left
-    frames, masks = ([t for t, _ in row] for row in rows)
     if frames != wanted:
         return Complaint.of(f"""wrong-order: From left to right these are frames {_listed(frames)}, expected
             {_listed(wanted)}, as the indices say.""")
     if masks != wanted:
-        return Complaint.of("""mask-of-another: Below a frame stands the mask of another one. Take both from
-            one `sample = dataset[index]`.""")
+        return Complaint.of(f"""mask-of-another: From left to right these are the masks of frames
+            {_listed(masks)}, below the frames {_listed(frames)}. Take both from one `sample =
+            dataset[index]`.""")
     return None
 
 
@@ -215,17 +327,20 @@ def _listed(numbers):
 
 # --- the properties
 
+SHOWN = ("values", "looks", "mapped", "boxes")
+
 
 class FrameAboveMask(Property):
     name = "each index has a column: its frame above its mask"
     points = 3
-    hidden = ("tiles", "boxes")  # colours of the mask and sizes are the student's to choose
+    hidden = SHOWN  # colours of the mask and sizes are the student's to choose
     indices = (4, 7, 2)
 
     def inputs(self, rng):
         """Random frames; masks are boxes, each of another size and place."""
         T, H, W = 9, 12, 20
         frames = torch.from_numpy(rng.integers(0, 256, size=(T, H, W, 3), dtype=np.uint8))
+        frames[:, 0, 0], frames[:, 0, 1] = 255, 0
         masks = torch.zeros(T, H, W, dtype=torch.uint8)
         for t in range(T):
             top, left = 1 + t % 4, 1 + t
@@ -243,21 +358,23 @@ class AnyNumber(FrameAboveMask):
     name = "one index, or five of them, the same twice"
     points = 1
     after = (FrameAboveMask,)
-    hidden = ("tiles", "boxes", "tiles_of_one", "boxes_of_one")
+    hidden = (*SHOWN, *(f"{name}_of_one" for name in SHOWN))
     indices = (8, 3, 3, 0, 5)
 
     def call(self, given, frames, masks, indices):
         try:
             one = _shown(given, frames, masks, indices[:1])
         except (TypeError, IndexError, AttributeError, ValueError) as error:
-            raise Problem.of(f"""one-index: For one index your code raises {type(error).__name__}
-                ({" ".join(str(error).split())[:80]}). `plt.subplots(2, n)` gives an array of another shape
-                where n is 1; with `squeeze=False` it is always (2, n).""") from None
+            text = f"For one index your code raises {type(error).__name__} ({str(error)[:80]})."
+            if _works_unsqueezed(given, frames, masks, indices[:1]):
+                text += """ `subplots(2, n)` gives an array of another shape where n is 1; with
+                    `squeeze=False` it is always (2, n)."""
+            raise Problem.of(f"one-index: {text}") from None
         one = {f"{name}_of_one": value for name, value in one.items()}
         return _shown(given, frames, masks, indices) | one
 
     def judge(self, outputs, frames, masks, indices):
-        one = {name: outputs[f"{name}_of_one"] for name in ("tiles", "boxes")}
+        one = {name: outputs[f"{name}_of_one"] for name in SHOWN}
         wrong = _complaint_on(one, frames, masks, indices[:1])
         if wrong:
             return Complaint("one-index", f"For one index: {wrong.text}")
@@ -278,8 +395,10 @@ class Undistorted(FrameAboveMask):
         stretch = ((right - left) / W) / ((bottom - top) / H)  # 1: pixels are square
         if len(stretch) and float((stretch - 1).abs().max()) < 0.05:
             return _complaint_on(outputs, **inputs)  # proportions of the right pictures
-        return Complaint.of("""stretched: The pictures are stretched: pixels are not square. Leave `aspect` of
-            `imshow` as it is ("equal"): a stretched dolphin has the wrong shape.""")
+        worst = float(stretch[(stretch.log()).abs().argmax()])
+        return Complaint.of(f"""stretched: The pictures are stretched: a pixel is {worst:.3g} times as wide as
+            high. Leave `aspect` and `extent` of `imshow` as they are: a stretched dolphin has the wrong
+            shape.""")
 
 
 samples = Exercise(1, "Look at the data", ("show_samples",), (FrameAboveMask(), AnyNumber(), Undistorted()))

@@ -60,11 +60,21 @@ def _by_formula(quat, one=1.0, turning=2.0, diagonal=2.0, beside=2.0):
     return one * eye + turning * quat[:, :1, None] * K + (beside + (diagonal - beside) * eye) * (K @ K)
 
 
-def _by_angle(theta, one=1.0, sine=torch.sin, rest=lambda a: 1 - a.cos(), length=_length, axis=torch.div):
+def _squared(K):
+    return K @ K
+
+
+def _one_minus_cosine(a):
+    return 1 - a.cos()
+
+
+def _by_angle(
+    theta, one=1.0, sine=torch.sin, rest=_one_minus_cosine, length=_length, axis=torch.div, square=_squared
+):
     """Rodrigues' formula, R = 1 + sin a K + (1 - cos a) K K with K of the axis. (B, 3) -> (B, 3, 3)"""
     a = length(theta).expand(len(theta), 1)
     K = _cross_matrix(axis(theta, a))
-    return one * torch.eye(3).to(theta) + sine(a)[..., None] * K + rest(a)[..., None] * (K @ K)
+    return one * torch.eye(3).to(theta) + sine(a)[..., None] * K + rest(a)[..., None] * square(K)
 
 
 def _crossed_along_the_batch(theta):
@@ -92,6 +102,13 @@ def _exchanged(R, i, j):
     return R
 
 
+def _with_entry_of_transpose(i, j, quat):
+    """The right matrices but for an entry, in which w has the wrong sign."""
+    R = _quat_to_rotmat(quat)
+    R[:, i, j] = _quat_to_rotmat(quat)[:, j, i]
+    return R
+
+
 def _one_by_one(order, theta):
     """A rotation about each axis of the world, by the numbers of theta."""
     a, b, c = (_exponential(theta * torch.eye(3).to(theta)[k]) for k in order)
@@ -116,6 +133,14 @@ def _read_as(order):
     names = dict(zip(order, "wxyz"))
     return f"""quaternion-order: The numbers of the quaternion are taken for
         ({", ".join(names[k] for k in range(4))}). Here they are (w, x, y, z)."""
+
+
+def _put_together(order):
+    """What is said where a rotation vector's quaternion has its numbers in another order."""
+    read = _read_as(order).partition("taken for")[2].partition(".")[0].strip()
+    return f"""quaternion-order: The numbers of the quaternion are in another order: it is put together as
+        ({", ".join("wxyz"[k] for k in order)}), or read as {" ".join(read.split())}. Here it is (w, x, y,
+        z)."""
 
 
 ORDERS = [3, 0, 1, 2], [1, 2, 3, 0], *([0, *rest] for rest in itertools.permutations((1, 2, 3)))
@@ -164,6 +189,16 @@ OF_QUATERNIONS = {
     """sign: The terms without w have the wrong sign: it is v + ... + 2 u × (u × v), on the diagonal 1 - 2
     (y² + z²).""": lambda q: _by_formula(q, diagonal=-2, beside=-2),
     "sign: The diagonal has 1 + 2 (...) where 1 - 2 (...) belongs.": lambda q: _by_formula(q, diagonal=-2),
+    **{
+        f"""sign: In row {i}, column {j}, counted from 0, the sign of the term with w is
+        wrong.""": partial(_with_entry_of_transpose, i, j)
+        for i, j in itertools.permutations(range(3), 2)
+    },
+    """brackets: On the diagonal 2 y² + z² stands where 2 (y² + z²) belongs: both squares are doubled and
+    subtracted.""": (
+        lambda q: _quat_to_rotmat(q) + torch.diag_embed(3 * q[:, [3, 3, 2]] ** 2),
+        lambda q: _quat_to_rotmat(q) + torch.diag_embed(q[:, [3, 3, 2]] ** 2),
+    ),
     """diagonal-exchanged: On the diagonal two numbers are exchanged. The row of x has 1 - 2 (y² + z²), that
     of y 1 - 2 (x² + z²), that of z 1 - 2 (x² + y²).""": (
         lambda q: _exchanged(_quat_to_rotmat(q), 0, 1),
@@ -207,9 +242,42 @@ OF_VECTORS = {
         lambda t: _quat_to_rotmat(_quat(t, half=1.0, sine=lambda a: (a / 2).sin())),
         lambda t: _quat_to_rotmat(_quat(t, half=1.0, cosine=lambda a: (a / 2).cos())),
     ),
-    "sine-for-cosine: sin and cos are exchanged.": (
-        lambda t: _quat_to_rotmat(_quat(t, cosine=torch.sin, sine=torch.cos)),
-        lambda t: _by_angle(t, sine=torch.cos, rest=lambda a: 1 - a.sin()),
+    """sine-for-cosine: In the quaternion sin a/2 and cos a/2 are exchanged; or, if you use the formula with K
+    K, it has 1 + cos a where 1 - cos a belongs.""": lambda t: _quat_to_rotmat(
+        _quat(t, cosine=torch.sin, sine=torch.cos)
+    ),
+    "sine-for-cosine: sin and cos are exchanged.": lambda t: _by_angle(
+        t, sine=torch.cos, rest=lambda a: 1 - a.sin()
+    ),
+    "squared-angle: The square of the length of theta is taken for the angle: the root is missing.": (
+        lambda t: _quat_to_rotmat(_quat(t, length=lambda t: _length(t) ** 2)),
+        lambda t: _quat_to_rotmat(_quat(t, length=lambda t: _length(t) ** 2, axis=lambda t, a: t / a.sqrt())),
+        lambda t: _by_angle(t, length=lambda t: _length(t) ** 2),
+    ),
+    """sum-for-length: The sum of the numbers of theta, without their signs, is taken for its length. The
+    length is the root of the sum of squares.""": lambda t: _quat_to_rotmat(
+        _quat(t, length=lambda t: t.abs().sum(-1, keepdim=True))
+    ),
+    """eps: A number is added to the length of theta that is so large that all rotations change. 1e-8 is
+    enough.""": tuple(
+        (
+            lambda t, eps=eps, axis=axis: _quat_to_rotmat(
+                _quat(t, length=lambda t: _length(t) + eps, axis=axis)
+            )
+        )
+        for eps in (0.1, 0.01)
+        for axis in (torch.div, lambda t, a: t / _length(t))
+    )
+    + tuple(
+        (lambda t, eps=eps: _quat_to_rotmat(_quat(t, axis=lambda t, a: t / (a + eps)))) for eps in (0.1, 0.01)
+    ),
+    """first-order: 1 + [theta]x alone is right for small rotations only.""": lambda t: (
+        torch.eye(3).to(t) + _cross_matrix(t)
+    ),
+    """elementwise: K is multiplied by itself number by number, `K * K`. The formula means the product of
+    matrices, `K @ K`.""": lambda t: _by_angle(t, square=torch.square),
+    "K-once: The last term has K where K K belongs: R = 1 + sin a K + (1 - cos a) K K.": lambda t: _by_angle(
+        t, square=lambda K: K
     ),
     "no-identity: The identity is missing: R v = v + ...": lambda t: _by_angle(t, one=0),
     "one-minus-cosine: The last term has cos a where 1 - cos a belongs.": lambda t: _by_angle(
@@ -230,11 +298,26 @@ OF_VECTORS = {
         said: tuple(partial(_by_way_of, one) for one in (makes if isinstance(makes, tuple) else (makes,)))
         for said, makes in OF_QUATERNIONS.items()
         if said not in (BATCH_LAST, TRANSPOSED, ONE_LENGTH, ALONG_BATCH)
+        and not said.startswith("quaternion-order")
+    },
+    **{
+        _put_together(order): lambda t, order=order: _reordered(order, _quat(t))
+        for order in ORDERS
+        if order != [0, 1, 2, 3]
     },
 }
 SMALL = {
+    """limit: Small rotations turn twice as far as they should: where a is small, sin(a/2) / a is
+    1/2.""": tuple(
+        (
+            lambda t, limit=limit: torch.where(
+                _length(t)[..., None] < limit, _exponential(2 * t), _exponential(t)
+            )
+        )
+        for limit in (0.1, 5e-3)
+    ),
     """small-angles: Small rotations come out as none. Near 0 the result should still depend on theta, to
-    first order R = 1 + [theta]x.""": tuple(partial(_none_below, limit) for limit in (0.1, 5e-3))
+    first order R = 1 + [theta]x.""": tuple(partial(_none_below, limit) for limit in (0.1, 5e-3)),
 }
 NO_GRADIENT_AT_ZERO = """gradient-at-zero: At theta = 0 the gradient is 0: no small change of theta changes
     the result. Near 0 it should still depend on theta, to first order R = 1 + [theta]x. A constant there
@@ -472,6 +555,13 @@ def _from(**steps):
     return partial(_pixels, xy=partial(_normalised, **steps))
 
 
+def _of_axis(k, makes, points, cameras):
+    """Right but for the columns (k = 0) or the rows (k = 1)."""
+    pixels = _pixels(points, cameras)
+    pixels[..., k] = makes(points, cameras)[..., k]
+    return pixels
+
+
 def _beside(minus):
     """What is said of halves of a pixel: by `minus`, (x, y), which is (1, 1) where it is right."""
     off = {-1: "a pixel too large", 0: "half a pixel too large", 1: "right", 2: "half a pixel too small"}
@@ -547,18 +637,44 @@ OF_PIXELS = {
         focal=lambda size: _focal_length(size)[[0, 0]]
     ),
     """clamped: Points outside of the image come out on its border. Leave them where they are; `draw_track`
-    leaves them out.""": lambda p, c: _pixels(p, c).clamp(min=torch.zeros(2), max=_size(c) - 1),
+    leaves them out.""": (
+        lambda p, c: _pixels(p, c).clamp(min=torch.zeros(2), max=_size(c) - 1),
+        lambda p, c: _pixels(p, c).clamp(min=0),
+    ),
+    """not-multiplied: x is not multiplied by W, nor y by H: from 2 i + 1 - W = x W follows i = (x W + W -
+    1) / 2.""": lambda p, c: (_normalised(p, c) * UP + _size(c) - 1) / 2,
+    "depth-for-y: The third number, the depth, is taken for y.": lambda p, c: _pixels(
+        p, c, xy=lambda p, c: c.transform(p)[..., [0, 2]]
+    ),
+    "one-coordinate: x is used for both axes.": _with(xy=lambda p, c: _normalised(p, c)[..., [0, 0]]),
+    "one-coordinate: y is used for both axes.": _with(xy=lambda p, c: _normalised(p, c)[..., [1, 1]]),
+    """stacked-first: The right numbers, in the wrong places: columns and rows share a pair. `torch.stack([i,
+    j], dim=-1)` makes pairs of them.""": lambda p, c: _pixels(p, c).movedim(-1, 0).reshape(*p.shape[:2], 2),
+    "one-point: All points of a camera come out where the first one is.": lambda p, c: _pixels(p, c)[
+        :, :1
+    ].expand(-1, p.shape[1], -1),
+    "one-filled: Only the points of the first camera come out; for the others it is 0.": lambda p, c: (
+        _pixels(p, c) * (torch.arange(len(p)) == 0)[:, None, None]
+    ),
     """one-camera: All points are seen by the first camera. The points i belong to camera i: the drone
     moves.""": lambda p, c: _pixels(p, c[:1]),
     "one-camera: All points are seen by the last camera. The points i belong to camera i.": (
         lambda p, c: _pixels(p, c[-1:])
     ),
 }
+OF_PIXELS |= {
+    said.replace(": ", f": Of {axis} alone: ", 1): tuple(
+        partial(_of_axis, k, one) for one in (makes if isinstance(makes, tuple) else (makes,))
+    )
+    for said, makes in OF_PIXELS.items()
+    for k, axis in enumerate(("the columns", "the rows"))
+    if said.startswith(("not-centred", "doubled", "half-added", "not-multiplied"))
+}
 OF_PARTS = {
     """rounded: The pixels are whole numbers. Keep the parts: rounding belongs to drawing, and what is cut off
     here is lost to everything else.""": tuple(
         (lambda p, c, to=to, minus=minus: to(_pixels(p, c, minus=minus)))
-        for to in (torch.round, torch.floor, torch.ceil)
+        for to in (torch.round, torch.floor, torch.trunc, torch.ceil)
         for minus in (1.0, 0.0)
     ),
     **{
@@ -572,8 +688,9 @@ OF_PARTS = {
         _with(size=lambda c: _size(c) - 1),
     ),
     """divided-twice: It is divided by the third number that `cameras.transform` gives. The division is done;
-    that number is a depth from -1 to 1, of which pixels need nothing.""": _with(
-        xy=lambda p, c: _normalised(p, c) / c.transform(p)[..., 2:]
+    that number is a depth from -1 to 1, of which pixels need nothing.""": (
+        _with(xy=lambda p, c: _normalised(p, c) / c.transform(p)[..., 2:]),
+        lambda p, c: _pixels(p, c) / c.transform(p)[..., 2:],
     ),
     f"""fixed-size: For an image of {WIDTH} x {HEIGHT} pixels it gives the pixels of one of 640 x 360. Take
     the size from `cameras.width` and `cameras.height`.""": tuple(
@@ -602,7 +719,7 @@ class Projection(Same):
         return {
             "eye": torch.tensor([0.0, 12.0, 0.0]) + between(1.0, 2.0, 1.0),
             "at": between(1.0, 0.0, 1.0),
-            "points": between(7.0, 1.0, 4.0, count=(self.points_each,)),
+            "points": between(9.0, 1.0, 5.0, count=(self.points_each,)),
             "size": torch.tensor(self.size),
         }
 
@@ -634,7 +751,7 @@ class OneCamera(Projection):
     points = 2
     after = (Projection,)
     hidden, mistakes, otherwise = (" of 20 cameras", " of one camera"), {}, "batch"
-    cameras, points_each = 20, 1
+    cameras, points_each, tolerance = 20, 1, 6e-3
 
     def calls(self, points, **rest):
         [(points, cameras)] = super().calls(points=points, **rest).values()
@@ -721,6 +838,10 @@ OF_PLACES = {
         for x, y in itertools.product((0, -1, 1), repeat=2)
         if x or y
     ),
+    """half-added: Half a pixel is added before it is rounded. `pixels.round()` alone gives the
+    nearest.""": partial(_drawn, to=lambda p: (p + 0.5).round()),
+    """half-subtracted: Half a pixel is subtracted before it is rounded. `pixels.round()` alone gives the
+    nearest.""": partial(_drawn, to=lambda p: (p - 0.5).round()),
     """first-black: At the first point the image is black: its colour is black, or it is not drawn. Begin with
     a brighter colour.""": partial(_drawn_of, slice(1, None)),
     "last-black: At the last point the image is black: its colour is black, or it is not drawn.": partial(
@@ -928,12 +1049,12 @@ class Order(Property):
                 gradually.""")
         if named := _of_colour_map(colours):
             return named
-        if far < 0.45 and abs(gain) < 0.3:
+        if far < 0.25 and abs(gain) < 0.2:
             back = far < 0.2 < apart(colours, colours[:1].expand_as(colours)) - far
             key, how = ("cyclic", "nearly the same") if back else ("narrow", "not far apart")
             return Complaint.of(f"""{key}: {ends}: these are {how}. Take colours whose ends differ, as those
                 of plasma and viridis, and go from one end to the other: k / (T - 1) from 0 to 1.""")
-        if gain <= 0:
+        if gain < -0.15:
             return Complaint.of(f"""reversed: {ends}, which is darker. Let the colours go from a dark one to a
                 light one.""")
         return None

@@ -10,10 +10,11 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from course_lib import check
-from course_lib.check.core import grade, report
+from course_lib.check import lesson1
+from course_lib.check.core import Complaint, grade, report
 from solutions.preprocessing import show_samples
 
-from .bank import assert_named, assert_right, given
+from .bank import assert_named, assert_right, given, mistakes
 
 matplotlib.use("Agg")
 exercise = check.samples
@@ -70,7 +71,20 @@ def in_subfigures(dataset, indices):
     return figure
 
 
-@pytest.mark.parametrize("right", [show_samples, with_pyplot, by_number, one_big_picture, in_subfigures])
+def on_a_grid(dataset, indices):
+    """By GridSpec, rows of different heights, and a colour bar beside each mask."""
+    figure = plt.figure(figsize=(4 * len(indices), 8))
+    grid = figure.add_gridspec(2, len(indices), height_ratios=[2, 1], hspace=0)
+    for k, index in enumerate(indices):
+        figure.add_subplot(grid[0, k]).matshow(dataset[index]["original"])
+        axis = figure.add_subplot(grid[1, k])
+        figure.colorbar(axis.imshow(dataset.masks[index] > 0, cmap="gray_r"), ax=axis)
+    return figure
+
+
+@pytest.mark.parametrize(
+    "right", [show_samples, with_pyplot, by_number, one_big_picture, in_subfigures, on_a_grid]
+)
 def test_right_solutions_get_full_points(right):
     before = plt.get_fignums()
     assert_right(exercise, right)
@@ -85,16 +99,23 @@ def figure_alone(figure, axes):
 
 
 def write(
-    mask_of=getitem, rows=(0, 1), frame=torch.clone, colours=GRAY, squeeze=False, end=figure_alone, **more
+    mask_of=getitem,
+    rows=(0, 1),
+    frame=torch.clone,
+    mask=torch.clone,
+    colours=GRAY,
+    squeeze=False,
+    end=figure_alone,
+    **more,
 ):
     """A show_samples with some of its parts changed."""
 
     def show_samples(dataset, indices):
         figure, axes = plt.subplots(2, len(indices), squeeze=squeeze)
         for k, index in enumerate(indices):
-            mask = dataset[mask_of(indices, k)]["segmented"]
+            shown = mask(dataset[mask_of(indices, k)]["segmented"])
             axes[rows[0], k].imshow(frame(dataset[index]["original"]), **more)
-            axes[rows[1], k].imshow(mask[..., 0], **colours, **more)
+            axes[rows[1], k].imshow(shown[..., 0], **colours, **more)
         return end(figure, axes)
 
     return show_samples
@@ -132,17 +153,69 @@ def darkens_the_clip(dataset, indices):
     return figure
 
 
+def all_in_one_axis(dataset, indices):
+    for index in indices:
+        plt.imshow(dataset[index]["original"])
+        plt.imshow(dataset[index]["segmented"][..., 0])
+    return plt.gcf()
+
+
+def one_special_case(dataset, indices):
+    if len(indices) == 1:
+        raise ValueError("too few")
+    return show_samples(dataset, indices)
+
+
+def as_picture(frame=torch.clone, mask=torch.clone):
+    """A show_samples whose pictures are all colours, (H, W, 3)."""
+
+    def show_samples(dataset, indices):
+        figure, axes = plt.subplots(2, len(indices), squeeze=False)
+        for k, index in enumerate(indices):
+            axes[0, k].imshow(frame(dataset[index]["original"]))
+            axes[1, k].imshow(mask(dataset[index]["segmented"]).expand(-1, -1, 3))
+        return figure
+
+    return show_samples
+
+
+def shows_instead(picture):
+    """A show_samples that makes something else of a frame, and its mask, than the frame."""
+
+    def show_samples(dataset, indices):
+        figure, axes = plt.subplots(2, len(indices), squeeze=False)
+        for k, sample in enumerate(dataset[index] for index in indices):
+            axes[0, k].imshow(picture(sample["original"], sample["segmented"]))
+            axes[1, k].imshow(sample["segmented"], **GRAY)
+        return figure
+
+    return show_samples
+
+
 MISTAKES = {
     "masks-above": write(rows=(1, 0)),
     "only-first": shows(lambda indices: indices[:1]),
     "only-first, in every column": shows(lambda indices: indices[:1] * len(indices)),
+    "first-missing": shows(lambda indices: indices[1:] or indices),
+    "last-missing": shows(lambda indices: indices[:-1] or indices),
     "indices-ignored": shows(lambda indices: range(len(indices))),
-    "wrong-frames": shows(lambda indices: [index + 1 for index in indices]),
-    "bgr": write(frame=lambda x: x.flip(-1)),
+    "shifted": shows(lambda indices: [index - 1 for index in indices]),
+    "wrong-frames": shows(lambda indices: [8 - index for index in indices]),
+    "twice": shows(lambda indices: indices * 2),
+    "five-indices": shows(lambda indices: list(dict.fromkeys(indices))),
     "grey": write(frame=lambda x: x[..., :1].expand(-1, -1, 3)),
+    "grey, by a colour map": write(frame=lambda x: x[..., 1]),
+    "grey, as it looks": write(frame=lambda x: x @ torch.tensor([0.299, 0.587, 0.114])),
+    "inverted": write(mask=lambda x: 1 - x),
+    "inverted, as where it is 0": write(mask=lambda x: x == 0),
+    "inverted, in colours": as_picture(mask=lambda x: 1 - x),
     "mask-hidden": write(colours=dict(cmap="gray", vmin=0, vmax=255)),
     "mask-hidden, by a colour map without difference": write(colours=dict(cmap="gray", vmin=-9, vmax=1)),
+    "mask-hidden, as bytes": as_picture(mask=torch.Tensor.byte),
+    "times-255": write(frame=lambda x: x * 255),
+    "one-colour": write(mask=torch.zeros_like),
     "black": write(frame=lambda x: x.byte()),
+    "black, as whole numbers": write(frame=lambda x: x.numpy().astype(int)),
     "not-a-figure, but axes": write(end=lambda figure, axes: axes),
     "not-a-figure, but figure and axes": write(end=lambda figure, axes: (figure, axes)),
     "shown-not-returned": write(end=lambda figure, axes: plt.show()),
@@ -151,19 +224,36 @@ MISTAKES = {
     "stretched": write(aspect="auto"),
     "wrong-order": shows(sorted),
     "mask-of-another": write(lambda indices, k: indices[(k + 1) % len(indices)]),
-    "mask-of-another, frame k": write(lambda indices, k: k),
+    "indices-ignored, by the mask": write(lambda indices, k: k),
+    "only-first, by the mask": write(lambda indices, k: indices[0]),
     "one-index": write(squeeze=True),
+    "one-index, another reason": one_special_case,
     "upside-down": write(origin="lower"),
-    "upside-down, or mirrored": write(frame=lambda x: x.flip(1)),
+    "mirrored": write(frame=lambda x: x.flip(1)),
+    "upside-down, the mask": write(mask=lambda x: x.flip(0)),
+    "transposed": write(frame=lambda x: x.transpose(0, 1)),
     "resized": write(frame=lambda x: x[:-1]),
+    "picture-shape": write(frame=lambda x: x.permute(2, 0, 1)),
+    "no-such-key": lambda dataset, indices: plt.imshow(dataset[indices[0]]["image"]),
     "masks-missing": in_one_row(lambda sample: sample["original"]),
     "frames-missing": in_one_row(lambda sample: sample["segmented"][..., 0]),
     "side-by-side": side_by_side,
+    "on-one-another": all_in_one_axis,
     "not-the-data": in_one_row(lambda sample: sample["original"] * (0.3 + 0.7 * sample["segmented"])),
     "raised": lambda dataset, indices: dataset(indices),
     "changed-input": darkens_the_clip,
 }
 POINTS = {"masks-above": 0, "stretched": 4, "one-index": 4}  # only what is wrong costs points
+OF_FRAMES = [
+    (Complaint.of(said).key, shows_instead(one))
+    for said, makes in lesson1.OF_FRAMES.items()
+    for one in (makes if isinstance(makes, tuple) else (makes,))
+]
+
+
+@mistakes(OF_FRAMES)
+def test_frames_that_are_not_as_they_are_are_named(key, wrong):
+    assert grade(exercise, given(exercise, wrong)).complaints[0].key == key
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -173,7 +173,8 @@ WRONG_RODRIGUES = {
 WRONG_QUATS = {  # used by batch_rodrigues, too
     "transposed": lambda quat: RIGHT_QUAT(quat).mT,
     "quaternion-order": lambda quat: RIGHT_QUAT(quat[:, [3, 0, 1, 2]]),
-    "wrong-rotation": one_sign_wrong,
+    "sign": one_sign_wrong,
+    "wrong-rotation": lambda quat: RIGHT_QUAT(quat.clamp(min=0)),
     # Nine entries, each (B,), stacked along a new first dimension, and cut into matrices there.
     "batch-last": lambda quat: RIGHT_QUAT(quat).flatten(1).T.reshape(-1, 3, 3),
     "batch-last, rows": lambda quat: torch.stack(RIGHT_QUAT(quat).unbind(1)).reshape(-1, 3, 3),
@@ -252,6 +253,11 @@ def in_doubles(pixels, resolution):
     return torch.from_numpy(image)
 
 
+def in_turbo(pixels, resolution):
+    """A map that is neither dark nor light at its ends."""
+    return draw(colour=lambda k, count, pixel: colormaps["turbo"](k / (count - 1)))(pixels, resolution)
+
+
 def in_viridis(pixels, resolution):
     image = np.zeros((resolution[1], resolution[0], 3), np.float32)
     for i, (x, y) in enumerate(pixels.tolist()):
@@ -286,6 +292,7 @@ def with_a_figure(pixels, resolution):
         (by_matrices, at_once),
         (by_focal_length, in_viridis),
         (camera_by_camera, in_grey),
+        (RIGHT_PROJECTION, in_turbo),
         (RIGHT_PROJECTION, with_a_figure),
         (then(torch.Tensor.double, RIGHT_PROJECTION), in_doubles),
     ],
