@@ -97,12 +97,14 @@ class Same(Property):
             return None
         for said, makes in self.named():
             made = self.made(makes, inputs)
-            explains = all(close(outputs[call], made[call], self.explained) for call in wrong)
+            explains = all(close(outputs[call], made[call], self.explained) for call in right)
             if explains and self.apart(made, right):
                 return Complaint.of(said)
-        said = wrong[0]
-        shown = self.shown(said, inputs)
-        text = difference(self.shows + said, outputs[said], right[said], shown, self.tolerance)
+        return self.unexplained(wrong[0], outputs[wrong[0]], right[wrong[0]], inputs)
+
+    def unexplained(self, said, yours, right, inputs):
+        """What is said of a call whose value no mistake gives. -> Complaint"""
+        text = difference(self.shows + said, yours, right, self.shown(said, inputs), self.tolerance)
         return Complaint(self.otherwise, text)
 
     def shown(self, said, inputs):
@@ -118,7 +120,12 @@ class SameGradient(Same):
 
     def value(self, function, x, weights):
         x = x.clone().requires_grad_()
-        value = function(x)
+        try:
+            value = function(x)
+        except RuntimeError as error:
+            if "requires grad" not in str(error):
+                raise
+            value = None  # numpy() of a tensor that requires grad
         if not torch.is_tensor(value) or not value.requires_grad:
             raise Problem.of(f"""no-gradient: No gradient flows from `{self.shows}` back to its argument. Is
                 there a `.detach()`, `.item()`, `.numpy()`, or a new tensor made from numbers?""")
