@@ -261,7 +261,7 @@ class Frames(Same):
     """Frames that are composed of random pictures, tile by tile."""
 
     function, shows, otherwise = "compose_frame", FRAME, "wrong-tile"
-    right = staticmethod(_frame)
+    right, whole = staticmethod(_frame), True
     places = ("top left", "top right", None, "bottom right")  # of the tiles that are judged
 
     def cases(self, rng):

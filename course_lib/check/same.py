@@ -25,12 +25,13 @@ class Same(Property):
     function: the name of the student's function; shows: how its call is written, "batch_rodrigues(theta)".
     right: the right function, of the same arguments. mistakes: {"key: what is said": function, or a tuple of
     functions, of the same arguments -> the wrong value}, the likeliest first. otherwise: the key of what none
-    of them explains. explained: how near to what a mistake gives a value must be, as `core.close` has it.
+    of them explains. explained: how near to what a mistake gives a value must be, as `core.close` has it;
+    whole: in all calls, also in those where the value is right.
     """
 
     function, shows, otherwise = "", "", "differs"
     right, mistakes = None, {}
-    explained = 1e-3
+    explained, whole = 1e-3, False
 
     def cases(self, rng):
         """One case, by chance. -> dict of tensors"""
@@ -97,7 +98,8 @@ class Same(Property):
             return None
         for said, makes in self.named():
             made = self.made(makes, inputs)
-            explains = all(close(outputs[call], made[call], self.explained) for call in right)
+            looked_at = right if self.whole else wrong
+            explains = all(close(outputs[call], made[call], self.explained) for call in looked_at)
             if explains and self.apart(made, right):
                 return Complaint.of(said)
         return self.unexplained(wrong[0], outputs[wrong[0]], right[wrong[0]], inputs)
