@@ -7,6 +7,7 @@
 #   make notebooks      make the notebooks from their lessons again
 #   make walkthrough    run every solved notebook at its full size: seconds and memory of each
 #   make grade    grade a sample class, and open the page that shows it
+#   make site     the course as a site to read, out/site/, without a network
 #   make bundle   the course as a zip, dist/dolphins-in-3d.zip, to put beside a notebook
 #   make colab    run every solved notebook with Colab's versions, in a Python of its own (a few minutes)
 #   make bench    measure again what benchmarks/README.md states
@@ -21,9 +22,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 # What students get has no autograder, and needs no more than JupyterLab.
-EXTRAS := $(if $(wildcard autograder/judge.py),dev$(COMMA)assets$(COMMA)lab$(COMMA)grade,lab)
+EXTRAS := $(if $(wildcard autograder/judge.py),dev$(COMMA)assets$(COMMA)lab$(COMMA)grade$(COMMA)site,lab)
 
-.PHONY: setup demo doctor test check style lab notebooks walkthrough grade bundle colab bench assets clean
+.PHONY: setup demo doctor test check style lab notebooks walkthrough grade site bundle colab bench assets clean
 
 setup: $(VENV)/.ready
 
@@ -69,6 +70,9 @@ walkthrough: setup
 
 grade: setup
 	@$(BIN)/python -m autograder.sample_class $(ARGS)
+
+site: setup
+	@$(BIN)/python -m website $(ARGS)
 
 bundle: setup
 	@$(BIN)/python -m lessons.bundle $(ARGS)

@@ -21,9 +21,11 @@
 # %% setup=0
 import importlib.util
 
+from course_lib.errors import CourseError
+
 if importlib.util.find_spec("autograder.judge") is None:
-    raise Stop(
-        "this zip of the course is one for students. Delete the folder dolphins-in-3d and its zip, and put "
+    raise CourseError(
+        "This zip of the course is one for students. Delete the folder dolphins-in-3d and its zip, and put "
         "the one that `make bundle` makes beside this notebook."
     )
 print("The course is here, with its solutions and its judge.")

@@ -584,16 +584,14 @@ class Runner:
             pyplot.close("all")
         if error is not None:
             self.here.note_error(error)
-        said = None if error is None else self.words_of(error, head["seconds"])
+        said = None if error is None else self.words_of(error)
         if said is None and self.failed:
             said = [f"!{self.failed[0]}"[:60], _NO_COMMAND]
         texts = enumerate(np.frombuffer(text.encode(), np.uint8) for text in pictures)
         return {"error": said}, {f"picture {number}": text for number, text in texts}
 
-    def words_of(self, error, seconds):
+    def words_of(self, error):
         """-> [name, text] of what a cell raised"""
-        if isinstance(error, self.checks.core.TooLong):
-            return ["TooLong", f"stopped after {seconds:g} s"]
         text = ""
         with contextlib.suppress(Exception):
             text = " ".join(str(error).split())[:200]

@@ -153,7 +153,7 @@ class Performance:
         self.sandbox, self.steps = sandbox, steps
         self.session, self.poisoned, self.lost = None, set(), 0
         self.errors, self.pictures, self.notes, self.devices = {}, [], [], ""
-        self.until = time.monotonic() + sandbox.limits.total_seconds  # of all sessions together
+        self.until = sandbox.limits.until  # of all sessions together
 
     def __enter__(self):
         while self.session is None and not self.over():

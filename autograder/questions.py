@@ -205,7 +205,7 @@ class _Source:
         node = copy.deepcopy(self.defined[name])
         value = getattr(importlib.import_module(f"{check.__name__}.{self.module}"), name)
         if isinstance(value, type) and issubclass(value, core.Property):
-            node.body = [part for part in node.body if _is_asked_for(part, members)]
+            node.body = [part for part in _one_by_one(node.body) if _is_asked_for(part, members)]
         for part in ast.walk(node):
             if isinstance(part, (ast.FunctionDef, ast.ClassDef)):
                 if part.body and ast.get_docstring(part) is not None:
@@ -232,6 +232,16 @@ class _Source:
 def _bound_by(node):
     """The names that an assignment binds."""
     return [part.id for target in node.targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+
+
+def _one_by_one(body):
+    """Statements, of which `a, b = x, y` is two: one name may be asked for, and the other an answer."""
+    for part in body:
+        match part:
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                yield from (ast.Assign([name], value, lineno=0) for name, value in zip(names, values))
+            case _:
+                yield part
 
 
 def _asked_of_classes(node):

@@ -319,7 +319,7 @@ c.CourseDirectory.course_id = {NAME!r}
 # Students get the stubs of the lessons, not empty ones.
 c.GenerateAssignment.preprocessors = nbgrader_preprocessors()
 c.ExecutePreprocessor.kernel_name = "python3"  # whatever kernel a submission names
-c.Execute.timeout = 120  # seconds of a cell; the longest takes 10
+c.Execute.timeout = 600  # seconds of a cell, by the clock; the longest takes 10 on a machine that is free
 c.Execute.interrupt_on_timeout = True
 c.Execute.raise_on_iopub_timeout = False
 c.OverwriteCells.add_missing_cells = True  # a test cell that was deleted is put back

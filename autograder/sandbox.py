@@ -56,7 +56,8 @@ OUR_PACKAGES = ("autograder", "course_lib", "dolphins", "lessons", "solutions")
 class Limits:
     """What one submission may use.
 
-    Seconds are wall time; total_seconds also bounds each process's CPU time.
+    Seconds are of the processor, as `core.time_limit` counts them: a busy machine costs nobody points. By the
+    clock they may be CLOCK times as many.
     """
 
     memory_mb: int = 3000
@@ -64,12 +65,17 @@ class Limits:
     file_mb: int = 200
     disk_mb: int = 500
     cell_seconds: float = 30.0
-    call_seconds: float = 10.0  # of a property's case, at most
-    total_seconds: float = 300.0
-    grace_seconds: float = 5.0  # after its time, for an answer before the session is ended
+    call_seconds: float = core.SECONDS  # of a property's case, at most
+    total_seconds: float = 300.0  # of each process
+    grace_seconds: float = 5.0  # by the clock, after its time, for an answer before the session is ended
     message_mb: int = 64
     pictures: int = 4  # of a cell
     picture_bytes: int = MOST_PICTURE
+
+    @property
+    def until(self):
+        """time.monotonic() at which a submission that begins now is ended."""
+        return time.monotonic() + core.CLOCK * self.total_seconds
 
 
 class Lost(Exception):
@@ -261,7 +267,7 @@ class Session:
         except BaseException:
             self.close()
             raise
-        self.until = min(until or float("inf"), time.monotonic() + self.limits.total_seconds)
+        self.until = min(until or float("inf"), self.limits.until)
 
     def __enter__(self):
         return self
@@ -333,7 +339,7 @@ class Session:
             raise Lost("it has ended already")
         ticket = secrets.token_hex(8)  # an answer that was sent before the question does not have it
         head = {"act": act, "seconds": seconds, "ticket": ticket, **details}
-        until = min(self.until, time.monotonic() + seconds + self.limits.grace_seconds)
+        until = min(self.until, time.monotonic() + core.CLOCK * seconds + self.limits.grace_seconds)
         try:
             self.sock.settimeout(max(0.1, until - time.monotonic()))
             inside.send(self.sock, head, arrays)
@@ -345,7 +351,7 @@ class Session:
             self.lose(f"it sent {error}")
         except TimeoutError:
             if until == self.until:
-                self.lose(f"all of it took more than {self.limits.total_seconds:g} s")
+                self.lose(f"all of it took more than {core.CLOCK * self.limits.total_seconds:g} s")
             self.lose("it did not stop when its time was over")
         except OSError:
             self.lose("its process had ended")

@@ -23,7 +23,7 @@ from .preparation import prepare
 from .records import checksum_of, lost_record
 from .sandbox import Sandbox
 
-DEADLINE = 1200  # seconds of one submission, after which its worker ends itself; the judge stops far earlier
+DEADLINE = 2400  # seconds of one submission, after which its worker ends itself; the judge stops far earlier
 
 
 class Unready(CourseError):

@@ -2,7 +2,7 @@
 
 python -m benchmarks                    everything; about three quarters of an hour on two cores
 python -m benchmarks kernels import     only these sections; the others stay as they were measured before
-python -m benchmarks --tables           only write the tables again, from results.json
+python -m benchmarks --tables           only draw up tables and pictures again, from results.json
 python -m benchmarks --quick fits       to try the programs: tiny sizes, prints its tables and writes nothing
 """
 
@@ -23,7 +23,7 @@ import torch
 from course_lib.assets import find_pack
 from course_lib.machine import version_of
 
-from . import fits, grading, kernels, reading, steps, tables
+from . import fits, grading, kernels, pictures, reading, steps, tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -140,6 +140,7 @@ def main(arguments=None):
         print(f"\n{tables.TABLES[name](results[name])}\n", flush=True)
         tables.write(results)
     tables.write(results)
+    pictures.write(results, ROOT / "benchmarks" / "pictures")
     if old := [name for name, section in results.items() if section["clip"] != clip_fingerprint()]:
         names = ", ".join(old)
         print(f"Measured on another template or clip than the present one: {names}. Measure these again.")

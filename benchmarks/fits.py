@@ -96,7 +96,7 @@ def seconds_of_fit(scene, way, epochs):
     """Fits a scene in the way of a recipe, from its start to its end. -> seconds"""
     start = time.perf_counter()
     parts = way.loader, way.render, way.compute_loss, way.optimizer
-    fit(scene, *parts, epochs, before_pass=way.before_pass, progress=False)
+    fit(scene, *parts, epochs)
     return time.perf_counter() - start
 
 

@@ -22,7 +22,7 @@ class Timed:
     """Loader, renderer, loss and optimiser of a recipe, for `fit`: they note the time, the loop is no copy.
 
     steps: for each step of the loop a dict of the seconds of each stage. `backward` is all between loss and
-    optimiser, the check for NaN included; `rest` is clamping, bookkeeping and setting gradients to zero.
+    optimiser; `rest` is clamping, bookkeeping and setting gradients to zero.
     """
 
     def __init__(self, scene, recipe):
@@ -31,8 +31,8 @@ class Timed:
     def fit(self, start, stop):
         """Passes start .. stop - 1 of the recipe's schedule."""
         parts = self, self.render, self.compute_loss, self
-        way = dict(start=start, before_pass=self.recipe.before_pass, progress=False)
-        fit(self.scene, *parts, stop, **way)
+        self.recipe.loader.passes = start
+        fit(self.scene, *parts, stop - start)
 
     def lap(self, stage):
         now = time.perf_counter()

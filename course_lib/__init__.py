@@ -2,6 +2,7 @@
 
 The modules in the order in which data flows through them:
 
+    unpack                                  out of the zip beside a notebook, where that is all there is
     machine, install, environment           what is here, what is missing, and how every notebook begins
     file_kind                               what a file is that is not what it is called
     assets                                  a pack, template and clip in one folder: find, verify, import
@@ -28,3 +29,9 @@ import os
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 __version__ = "0.1.0"
+
+if not os.path.exists(__file__):  # imported from the course's zip: what follows comes from what is in it
+    from .unpack import unpack
+
+    __path__ = [str(unpack(__file__))]
+    __file__ = os.path.join(__path__[0], "__init__.py")

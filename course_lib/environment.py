@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from .errors import CourseError, fold
+from .errors import CourseError, fold, of_a_stub
 from .install import PACKAGES, install, kaolin_wheel
 from .keep import bring_back, kept
 from .machine import MIN_PYTHON, choose_device, get_ipython, has_module, on_colab, small, too_old, version_of
@@ -54,15 +54,20 @@ def setup(lesson):
 
 
 def _show_stubs_in_a_line():
-    """Has IPython show an exercise stub's error as one line; other errors keep their traceback."""
+    """Has IPython show as one line what an exercise's stub raises; other errors keep their traceback."""
 
     def shown(shell, kind, error, trace, tb_offset=None):
-        if re.match(r"Exercise \d+: ", str(error)):
-            error._render_traceback_ = lambda: [f"{kind.__name__}: {error}"]
+        said = f"{kind.__name__}: {error}"
+        if of_a_stub(error):
+            said += ". A `...` of the exercise's stub is still there: replace it by your code."
+        elif not re.match(r"NotImplementedError: Exercise \d+: ", said):
+            said = None
+        if said:
+            error._render_traceback_ = lambda: [said]
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
     if get_ipython():
-        get_ipython().set_custom_exc((NotImplementedError,), shown)
+        get_ipython().set_custom_exc((NotImplementedError, TypeError, AttributeError), shown)
 
 
 def _packages_lines():

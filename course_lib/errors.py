@@ -8,6 +8,11 @@ def fold(text):
     return re.sub(r"\n {8,}", " ", text)
 
 
+def of_a_stub(error):
+    """Whether an exception comes of a `...` that stands for code still to be written."""
+    return bool(re.search(r"\bellipsis\b(?! \()", str(error)))  # not "a single ellipsis ('...')", of an index
+
+
 class CourseError(Exception):
     """A mistake that the person at the keyboard can mend.
 

@@ -167,7 +167,7 @@ def _keep(function, folder):
         raise _Cannot(f"""this {name} is the course's, from {function.__module__}. Run the cell in which you
             write yours first.""")
     if home == FOLDER:
-        return f"{name} is the one that is kept already."
+        return f"{name} is the one that you kept already."
     text = _program(function)
     if _is_stub(text, name):
         raise _Cannot(f"{name} is still to be written (there is a `raise NotImplementedError` in it).")
@@ -235,8 +235,8 @@ def _program(function):
                 continue
             seen.add(used)
             if used not in made:
-                raise _Cannot(f"""{name}: it uses `{used}`, which no single line at the top of a cell makes.
-                    Give it to the function as an argument.""")
+                raise _Cannot(f"""{name}: it uses `{used}`, which is not made by a single line at the top of a
+                    cell. Pass it to the function as an argument.""")
             visit(made[used])
             if made[used] not in sources:  # a line that makes two names is written once
                 sources.append(made[used])

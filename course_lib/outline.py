@@ -1,6 +1,6 @@
 """The default fit's silhouette loss, without bias: how far every pixel is from the two outlines.
 
-`dibr_soft_mask` multiplies the claims of all faces near a pixel. Beside a fine mesh dozens of faces claim
+`dibr_soft_mask` multiplies the shares of all faces near a pixel. Beside a fine mesh dozens of faces are near
 each pixel, the product saturates, and the soft mask is larger than the animal even at its true pose: whoever
 minimises the IoU loss shrinks the animal. The distance to the nearest face does not depend on their number.
 

@@ -35,7 +35,9 @@ def yours(module, name, asked, released):
             raise NotKept(f"""{name} is exercise {number}, which is yours to write{why}: solve it, run
                 keep({name}) there, and run this cell again. If {FOLDER} lies elsewhere, put it beside this
                 notebook.""") from None
-        print(f"{name} is exercise {number}, which you have not kept yet{why}; {spare} does for this lesson.")
+        print(
+            f"{name} is exercise {number}, which you have not kept yet{why}; {spare} is used in this lesson."
+        )
         return _course_function(spare)
     if points is not None and points >= of:
         print(f"{name}: your own, from {FOLDER}.")
@@ -48,7 +50,7 @@ def yours(module, name, asked, released):
         return found
     advice = fold(f"""For yours, run its check and keep({name}) again; to take it as it is, USE_MY_WORK =
         True.""")
-    print(f"{name}: the one that you kept {what}, so {spare} does for this lesson. {advice}")
+    print(f"{name}: the one that you kept {what}, so {spare} is used in this lesson. {advice}")
     return _course_function(spare)
 
 

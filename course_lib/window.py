@@ -54,8 +54,8 @@ def _offset(name, value, camera):
 class Band:
     """How wide the soft outline is, in the coordinates of a full frame: the arguments of `dibr_soft_mask`.
 
-    sigmainv: sharpness, 1 / NDC^2; boxlen: how far a face's box is enlarged, NDC; knum: most faces that a
-    pixel hears. `focal`: focal length of the full frame over half its width (the projection matrix' first
+    sigmainv: sharpness, 1 / NDC^2; boxlen: how far a face's box is enlarged, NDC; knum: most faces that count
+    for a pixel. `focal`: focal length of the full frame over half its width (the projection matrix' first
     entry), by which a camera that shows only a window of the frame is recognised.
     """
 
@@ -100,18 +100,24 @@ class WindowLoader:
 
     dataset: SegmentedVideo; scene: DolphinScene; margin: pixels around the dolphin, at least the reach of the
     soft outline; layers: more things to crop, each a function (t, left, top, width, height) -> dict of
-    tensors. The order of pass k depends on `seed` and k alone; set `passes` to go on after an interruption.
+    tensors; before_pass(k): called before pass k, 0 for the first, for schedules. The order of pass k depends
+    on `seed` and k alone; set `passes`, how many were begun, to go on after an interruption.
     """
 
-    def __init__(self, dataset, scene, batch_size, margin=5, shuffle=True, seed=0, layers=()):
+    def __init__(
+        self, dataset, scene, batch_size, margin=5, shuffle=True, seed=0, layers=(), before_pass=None
+    ):
         self.dataset, self.scene, self.batch_size, self.margin = dataset, scene, batch_size, margin
-        self.shuffle, self.seed, self.layers, self.passes = shuffle, seed, layers, 0
+        self.shuffle, self.seed, self.layers = shuffle, seed, layers
+        self.before_pass, self.passes = before_pass, 0
         self.mask_area = torch.stack([(mask / 255.0).sum() for mask in dataset.masks])  # (T,) pixels
 
     def __len__(self):
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self):
+        if self.before_pass is not None:
+            self.before_pass(self.passes)
         order = torch.arange(len(self.dataset))
         if self.shuffle:
             chance = torch.Generator().manual_seed(self.seed + self.passes)

@@ -1,5 +1,5 @@
 """The command line: the one place that knows all the packages and puts them together.
 
 In the order of a first look: `cli` (every command), `doctor` (what this machine has), `demo` (clip to report)
-with `fit_report` (the page that shows a fit).
+with `guard` (stops it before a NaN) and `fit_report` (the page that shows a fit).
 """

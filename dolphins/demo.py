@@ -5,6 +5,8 @@ there when it is finished. Every file is written under another name and renamed,
 whole files only.
 """
 
+import contextlib
+import io
 import json
 import os
 import platform
@@ -13,7 +15,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from course_lib import metrics, show
 from course_lib.assets import find_pack
@@ -22,6 +23,7 @@ from course_lib.errors import CourseError
 from course_lib.files import write
 from course_lib.kal import dibr
 from course_lib.machine import choose_device, peak_rss_mb
+from course_lib.progress import tqdm
 from course_lib.rotations import rotmat_to_rotvec
 from course_lib.scene import DolphinScene, load_tensors, save_atomically
 from course_lib.video import SegmentedVideo
@@ -33,6 +35,7 @@ from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import batch_rodrigues, continuous_rotvecs
 
 from .fit_report import FitReport, build_report
+from .guard import Guard
 
 SETTINGS, CHECKPOINT, METRICS = "settings.json", "checkpoint.pth", "metrics.json"
 RESULTS = ("dolphin_fit.mp4", "report.html", "dolphin_fit.pth", METRICS)
@@ -154,19 +157,20 @@ def fit_with_checkpoints(scene, recipe, epochs, out):
         scene.load_parameters(saved["scene"])
         recipe.optimizer.load_state_dict(saved["optimizer"])
         history, seconds, start = saved["history"], saved["seconds"], saved["passes"]
-        recipe.loader.passes = start  # the order of frames depends on the pass alone
+        recipe.loader.passes = start  # order of frames and schedule depend on the pass alone
         print(f"Resuming in {out} after pass {start} of {epochs}.")
     began = time.perf_counter()
-
-    def checkpoint(step, terms):
-        history.append(terms)
-        took = seconds + time.perf_counter() - began
-        state = {"scene": scene.parameter_dict(), "optimizer": recipe.optimizer.state_dict()}
-        save_atomically(state | {"history": history, "seconds": took, "passes": step + 1}, path)
-
-    parts = recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer
+    guard = Guard(scene, recipe)
+    parts = recipe.loader, recipe.render, guard.compute_loss, guard
+    bar = tqdm(range(start, epochs), desc="fit", initial=start, total=epochs)
     try:
-        fit(scene, *parts, epochs, start=start, before_pass=recipe.before_pass, after_pass=checkpoint)
+        for step in bar:
+            with contextlib.redirect_stdout(io.StringIO()):  # a pass alone would have a bar of its own
+                history += fit(scene, *parts, steps=1)
+            bar.set_postfix(loss=f"{history[-1]['loss']:.4f}")
+            took = seconds + time.perf_counter() - began
+            state = {"scene": scene.parameter_dict(), "optimizer": recipe.optimizer.state_dict()}
+            save_atomically(state | {"history": history, "seconds": took, "passes": step + 1}, path)
     except CourseError as error:
         kept = f"The last good state, after pass {len(history)}, is in {path}."
         raise CourseError(f"{error}\n{kept}") from error

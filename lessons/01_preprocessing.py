@@ -5,7 +5,10 @@
 # each of its frames from a few points on one of them, measure how good the masks are, and look at data before
 # you compute with it.
 #
-# **Minutes:** 35. **You need to know:** Python and NumPy; what a PyTorch tensor and its shape are.
+# **Minutes:** 30 to 45. **You need to know:** Python and NumPy; what a PyTorch tensor and its shape are.
+#
+# Each exercise says how hard it is (difficulty) and how much the rest of the course needs it (importance), of
+# three dots each. Its hints and, at the end, its solution are folded: click to open them.
 #
 # ![The path of the course: segment, template, render, fit, results; you are at segment.](pictures/path_1.png)
 
@@ -17,16 +20,19 @@ setup(lesson=1)
 # %% [markdown]
 # ## What the data is
 #
-# A drone hovers over the sea, its camera looks straight down, and a dolphin swims a loop: 200 frames, 50 in a
-# second. With each frame the drone wrote down its altitude. That is all we have: no second camera, no marks
-# on the animal.
+# A drone hovers over the sea, its camera looks straight down, and a dolphin swims a loop: 200 frames, 50 per
+# second. With each frame the drone recorded its altitude. That is all we have: no second camera, no marks on
+# the animal. This is **monocular** reconstruction, from one view.
 #
-# The clip that comes with the course was made by a computer, with a sea, a sun and an animal that no later
-# lesson knows exactly. The advantage: the truth is known, so we can measure how good our methods are. Clips
-# of real animals have the same files, without the truth.
+# The clip that comes with the course is synthetic: a program drew the sea, the sun and an animal that the
+# model of the later lessons cannot match exactly. The advantage is that the truth is known, so we can measure
+# how good our methods are. Clips of real animals have the same files, without the truth.
 #
-# The course follows, in its own words and code, a tutorial by S. Zuffi, S. Melzi and D. Baieri on dolphins
-# filmed by drones; where a text says *the tutorial*, it means that one.
+# The course follows, in its own words and code, the *3D Reconstruction Lab* of STAG 2025, by D. Baieri,
+# S. Zuffi and S. Melzi. Where a text says *the tutorial*, it means that one. The full method behind it:
+# D. Baieri, R. Cicciarella, M. Krützen, E. Rodolà and S. Zuffi, *Model-based Metric 3D Shape and Motion
+# Reconstruction of Wild Bottlenose Dolphins in Drone-Shot Videos*, CV4Animals workshop at CVPR 2025, arXiv
+# 2504.15782.
 
 # %%
 from matplotlib import pyplot as plt
@@ -44,13 +50,14 @@ for axis, t in zip(axes, (0, 100, 199)):
 # %% [markdown]
 # ## How large is a pixel?
 #
-# A pinhole camera maps lengths in the proportion of focal length to distance. With the altitude $h$, the
-# sensor's width $s$, the focal length $f$ and an image $W$ pixels wide, the camera sees a strip of the sea of
-# width $h\,s/f$, so one pixel is
+# In a **pinhole camera** an object is as much larger than its image on the sensor as its distance is longer
+# than the focal length. With the altitude $h$, the sensor's width $s$, the focal length $f$ and an image $W$
+# pixels wide, the camera sees a strip of the sea that is $h\,s/f$ wide. So one pixel, the **ground sampling
+# distance**, is
 #
 # $$g = \frac{h}{W}\,\frac{s}{f}\quad\text{metres of sea surface.}$$
 #
-# An error of one per cent in the altitude is an error of one per cent in every length that we will measure.
+# If the altitude is wrong by one per cent, every length that we measure is wrong by one per cent.
 
 # %%
 from course_lib.assets.clip_files import load_altitudes
@@ -58,18 +65,18 @@ from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH
 
 altitudes = load_altitudes(pack.altitude_path, len(clip))  # (T,) metres
 W, H = clip.size_wh
-pixel = altitudes.mean() / W * SENSOR_WIDTH / CAMERA_FOCAL
-print(f"focal length {CAMERA_FOCAL} mm, sensor {SENSOR_WIDTH} mm wide, {W} x {H} pixels")
-dolphin = f"a dolphin of 2.6 m is about {2.6 / pixel:.0f} pixels long"
-low, high = altitudes.min(), altitudes.max()
-print(f"altitude {low:.1f} to {high:.1f} m: a pixel is {100 * pixel:.1f} cm of the surface, {dolphin}")
+pixel = altitudes.mean() / W * SENSOR_WIDTH / CAMERA_FOCAL  # metres
+print(f"focal length {CAMERA_FOCAL} mm, sensor {SENSOR_WIDTH} mm, {W} x {H} pixels")
+print(f"altitude {altitudes.min():.1f} to {altitudes.max():.1f} m")
+print(f"a pixel is {100 * pixel:.1f} cm of the sea's surface")
+print(f"a dolphin of 2.6 m is about {2.6 / pixel:.0f} pixels long")
 
 # %% [markdown]
 # ## Prompts: telling the computer what we mean
 #
-# Which of all these things do we want? We say so with a few **points on one frame**: some on the animal
-# (label 1), some beside it (label 0). They are in the clip's `metadata/prompts.json`. For a clip of your own,
-# open a frame in any image viewer, note some pixels, and write such a file.
+# We say what we want with a few **points on one frame**: some on the animal (label 1), some beside it (label
+# 0). They are in the clip's `metadata/prompts.json`. For a clip of your own, open a frame in any image
+# viewer, note some pixels, and write such a file.
 
 # %%
 import numpy as np
@@ -78,8 +85,11 @@ first = clip.prompts["frame"]
 points, labels = np.array(clip.prompts["points"]), np.array(clip.prompts["labels"])
 figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
 axis.imshow(clip.read(first))
-axis.scatter(*points[labels == 1].T, c="white", edgecolors="black", s=40, label="on the dolphin (1)")
-axis.scatter(*points[labels == 0].T, c="black", edgecolors="white", s=60, marker="X", label="beside it (0)")
+on, beside = points[labels == 1].T, points[labels == 0].T
+dots = dict(c="white", edgecolors="black", s=40, label="on the dolphin (1)")
+axis.scatter(*on, **dots)
+crosses = dict(c="black", edgecolors="white", s=60, marker="X", label="beside it (0)")
+axis.scatter(*beside, **crosses)
 axis.legend(loc="lower right")
 
 # %% [markdown]
@@ -89,19 +99,19 @@ axis.legend(loc="lower right")
 # two ways here.
 #
 # - **SAM-2**, a network trained on many videos. From the points it finds the object's outline, remembers what
-#   the object looks like, and carries the mask from frame to frame. It works on nearly anything, and wants a
-#   GPU.
-# - **A tracker** without a network, which runs anywhere. It asks of each pixel how unlike the water beside it
-#   is. It works because a grey animal on blue-green water is a simple case.
+#   the object looks like, and carries the mask from frame to frame. It works on nearly anything, and is slow
+#   without a GPU.
+# - **A tracker** without a network, which runs anywhere. For each pixel it measures how much its colour
+#   differs from the water's. That is enough here: a grey animal on blue-green water is a simple case.
 #
-# First the tracker. Its measure is the **Mahalanobis distance** of a pixel's colour $c$ from the water's mean
-# $\mu$, $\sqrt{(c - \mu)^\top \Sigma^{-1} (c - \mu)}$: a difference counted in standard deviations, where
-# $\Sigma$ is the covariance of the water's colours.
+# First the tracker. It measures the **Mahalanobis distance** of a pixel's colour $c$ from the water's mean
+# colour $\mu$, $\sqrt{(c - \mu)^\top \Sigma^{-1} (c - \mu)}$, where $\Sigma$ is the covariance of the water's
+# colours. It counts the difference in standard deviations.
 
 # %%
 from course_lib.tracker import first_mask, smooth, stand_out, window
 
-mask = first_mask(clip.read(first), points, labels)  # (H, W) bool, grown from the points
+mask = first_mask(clip.read(first), points, labels)  # (H, W) bool, from the points
 box = window(points, 30, mask.shape)  # rows and columns around the points
 crop = smooth(clip.read(first)[box])
 contrast = stand_out(crop, ~mask[box])  # (h, w), in standard deviations of the water
@@ -115,12 +125,12 @@ axes[2].imshow(mask[box], cmap="gray")
 axes[2].set_title("the mask that the tracker makes of it")
 
 # %% [markdown]
-# The tips of the fins are thin and pale, and stand out little: the mask lacks a part of a fluke here. No
-# segmenter is perfect; what a mask is worth is measured below.
+# The tips of the fins are thin and pale, and differ little from the water: the mask lacks a part of a fluke
+# here. No segmenter is perfect. How good a mask is, we measure below.
 #
-# For the next frame the tracker slides the mask to the place where it covers most of the pixels that stand
-# out there. Then it moves the outline to where pixels stand out half as much as the animal close by: there a
-# pixel is half animal and half water. Then comes the next frame, and so on.
+# For the next frame the tracker slides the mask to where it covers most of the pixels that differ from water.
+# Then it moves the outline to where pixels differ half as much as the animal nearby: such a pixel is half
+# animal and half water. Then it does the same for the frame after.
 #
 # This makes all 200 masks, in about a quarter of a minute:
 
@@ -136,20 +146,21 @@ tracker = Tracker(clip.read, T, clip.prompts)
 begun = time.perf_counter()
 tracked = dict(tqdm(tracker.propagate({}), total=T))  # {t: (H, W) bool}
 tracked = np.stack([tracked[t] for t in range(T)])  # (T, H, W)
-print(f"{T} masks in {time.perf_counter() - begun:.0f} s; the dolphin was lost in {len(tracker.held)} frames")
+seconds, lost = time.perf_counter() - begun, len(tracker.held)
+print(f"{T} masks in {seconds:.0f} s; the dolphin was lost in {lost} frames")
 
 # %% [markdown]
-# ## SAM-2, where it is there
+# ## SAM-2, if you like
 #
-# `segment_clip` does the same with SAM-2 and writes the masks as files. It is made for GPUs; on two CPU
-# cores, expect half a minute for each frame. It downloads 0.9 GB of weights the first time (0.2 GB without a
-# GPU), so nothing happens until you set the switch. The package must be there too; in a terminal, with the
-# course's Python: `pip install hydra-core iopath huggingface_hub`, then `SAM2_BUILD_CUDA=0 pip install
-# --no-deps --no-build-isolation sam2==1.1.0`.
+# **You do not need it.** The clip comes with masks like those of a good segmenter: what is visible of the
+# animal, with small errors along the outline. All that follows, in every lesson, uses these and not the
+# tracker's.
 #
-# **You do not need it.** The clip comes with masks, as a good segmenter would make them (they were computed
-# with the clip: what is visible, with small errors added along the outline). All that follows, in every
-# lesson, uses these, not the tracker's.
+# `segment_clip` makes masks with SAM-2 and writes them as files. It is made for GPUs; on two CPU cores,
+# expect half a minute for each frame. It downloads 0.9 GB of weights the first time (0.2 GB without a GPU),
+# so nothing happens until you set the switch. It also needs the package. In a terminal, with the course's
+# Python: `pip install hydra-core iopath huggingface_hub`, then `SAM2_BUILD_CUDA=0 pip install --no-deps
+# --no-build-isolation sam2==1.1.0`.
 
 # %%
 RUN_SAM2 = False
@@ -171,8 +182,8 @@ else:
 #
 # $$\mathrm{IoU}(A, B) = \frac{|A \cap B|}{|A \cup B|}$$
 #
-# It is 1 where they are equal and 0 where they do not touch. Why not count the pixels that are right? More
-# than 99 % of a frame is water: a mask that is black all over would be right there, and has IoU 0.
+# It is 1 if they are equal and 0 if they have no pixel in common. Why not count the pixels that are right?
+# More than 99 % of a frame is water: a mask that is black all over is right there, and its IoU is 0.
 #
 # ![Two overlapping outlines of dolphins. On the left the pixels that both have are coloured, the
 # intersection; on the right the pixels that at least one has, the union.](pictures/iou.png)
@@ -184,9 +195,10 @@ from course_lib import metrics, show
 from course_lib.video import SegmentedVideo
 
 if pack.truth_path:
-    truth = torch.from_numpy(metrics.load_truth(pack.truth_path, T).masks.numpy())  # (T, H, W) bool
-    with_clip = SegmentedVideo(pack, frames=T).masks > 0  # the masks that come with the clip
-    thicker = torch.nn.functional.max_pool2d(truth[:, None].float(), 3, stride=1, padding=1)[:, 0] > 0
+    truth = metrics.load_truth(pack.truth_path, T).masks  # (T, H, W) bool
+    with_clip = SegmentedVideo(pack, frames=T).masks > 0  # those of the clip
+    grow = torch.nn.MaxPool2d(3, stride=1, padding=1)
+    thicker = grow(truth[:, None].float())[:, 0] > 0
     candidates = {
         "the tracker's masks": torch.from_numpy(tracked),
         "the masks in the clip's folder": with_clip,
@@ -195,18 +207,20 @@ if pack.truth_path:
     }
     for name, masks in candidates.items():
         overlap = metrics.mask_iou(masks, truth)  # (T,)
+        right = 100 * (masks == truth).float().mean()
         ious = f"mean IoU {overlap.mean():.3f}, worst {overlap.min():.3f}"
-        print(f"{name:31} {ious}, pixels right {100 * (masks == truth).float().mean():.2f} %")
+        print(f"{name:31} {ious}, pixels right {right:.2f} %")
 else:
-    print("The truth of this clip is not known: look at the masks with your own eyes, in exercise 1.")
+    print("The truth of this clip is not known: look at the masks, in exercise 1.")
 
 # %% [markdown]
-# Read the third line: **one pixel** too much all along the outline costs a fifth of the IoU, for the dolphin
-# is small. An IoU of 0.84 says that the outline is, on average, off by less than a pixel. A part of that is
-# no fault of the tracker: waves bend the light, and the dolphin is not quite where it appears.
+# Read the third line: **one pixel** too much all along the outline costs a fifth of the IoU, because the
+# dolphin is small. An IoU of 0.84 means that the outline is off by less than a pixel on average. A part of
+# that is not the tracker's fault: waves bend the light (refraction), so the dolphin is not quite where it
+# appears.
 #
-# The fourth line is why pixels that are right are not counted: all black is 99.4 % right. And the first three
-# differ by a tenth of a per cent there, where the IoU tells them apart.
+# The fourth line shows why we do not count right pixels: all black is 99.4 % right. The first three differ
+# there by a tenth of a per cent; their IoU tells them apart.
 
 # %%
 if pack.truth_path:
@@ -221,8 +235,8 @@ if pack.truth_path:
 # ## The clip as a dataset
 #
 # `SegmentedVideo` reads frames, altitudes and the masks that came with the clip (not those that you have just
-# made), and gives one frame at a time as a dictionary, as datasets of PyTorch do. It checks the files on the
-# way: what is missing or does not fit is named.
+# made). Like other datasets of PyTorch it gives one sample at a time, here one frame as a dictionary. It
+# checks the files, and says which is missing or does not fit.
 #
 # | key | shape | what |
 # |---|---|---|
@@ -238,18 +252,20 @@ dataset = SegmentedVideo(pack)
 sample = dataset[0]
 for key, value in sample.items():
     print(f"{key:12} {tuple(value.shape) if torch.is_tensor(value) else value}")
-print(f"\nthe camera of frame 0 is at {sample['cam_eye'].tolist()}, the sea level is y = 0")
+x, y, z = sample["cam_eye"].tolist()
+print(f"\nThe camera of frame 0 is at ({x:.2f}, {y:.2f}, {z:.2f}); the sea at y = 0.")
 
 # %% [markdown]
-# The fit looks at several frames at a time. `collate_batch` stacks samples and makes one camera object for
-# all of them; a `DataLoader` calls it for random batches.
+# The fit looks at a batch of frames at a time. `collate_batch` stacks samples and makes one object of all
+# their cameras; a `DataLoader` calls it for random batches.
 
 # %%
 from torch.utils.data import DataLoader
 
 from course_lib.video import collate_batch
 
-batch = next(iter(DataLoader(dataset, batch_size=7, shuffle=True, collate_fn=collate_batch)))
+loader = DataLoader(dataset, batch_size=7, shuffle=True, collate_fn=collate_batch)
+batch = next(iter(loader))
 shapes = [f"{name} {tuple(batch[name].shape)}" for name in ("original", "segmented")]
 print(f"frames {batch['t'].tolist()}")
 print(*shapes, f"{len(batch['cam'])} cameras", sep=", ")
@@ -257,19 +273,22 @@ print(*shapes, f"{len(batch['cam'])} cameras", sep=", ")
 # %% [markdown]
 # ## Exercise 1 · Look at the data
 #
-# *10 minutes, 5 points.*
+# *{points of samples} · 10 to 15 minutes · difficulty ●○○ · importance ●●○*
 #
-# **Why.** A mask that belongs to another frame, colours exchanged, an axis flipped: none of these raises an
-# error, and every one of them spoils the fit an hour later. Whoever looks first finds them in a minute.
+# **Why.** A mask of the wrong frame, two colours swapped, an axis flipped: none of these raises an error, and
+# each of them spoils the fit an hour later. Look at the data first, and you find them in a minute.
 #
-# **The task.** Show frames of the dataset above their masks: the column $k$ of the figure has
-# `dataset[indices[k]]`, its frame in row 0, its mask in row 1.
+# **The task.** Show frames of the dataset above their masks. Column $k$ of the figure shows
+# `dataset[indices[k]]`: the frame in row 0, the mask in row 1.
 #
 # | | what |
 # |---|---|
 # | `dataset` | a `SegmentedVideo`, as above; pixels, values from 0 to 1 |
 # | `indices` | a list of $n$ frame numbers, $n \ge 1$, in any order |
-# | result | a matplotlib `Figure` with 2 rows and $n$ columns |
+# | result | a matplotlib `Figure`: 2 rows and $n$ columns of pictures, shown by `imshow` |
+#
+# The mask's colours are up to you, as long as 0 and 1 can be told apart; its values stay 1 on the dolphin and
+# 0 beside it.
 
 # %% [markdown]
 # **What you should see** when you try it below:
@@ -286,8 +305,8 @@ print(*shapes, f"{len(batch['cam'])} cameras", sep=", ")
 # <details><summary>Hint 2: shapes, and colours of a mask</summary>
 #
 # `imshow` takes (H, W, 3) as colours and (H, W) as numbers that it colours itself. The mask has shape (H, W,
-# 1): take its only channel. Without more ado numbers become purple and yellow; name a grey `cmap` if you want
-# black and white, and tell it with `vmin` and `vmax` where black and white lie.
+# 1): take its only channel. By default numbers are shown from purple to yellow. For black and white choose
+# `cmap="gray"`, and say with `vmin` and `vmax` which numbers are black and white.
 # </details>
 # <details><summary>Hint 3: one index</summary>
 #
@@ -311,7 +330,7 @@ from solutions.preprocessing import show_samples
 
 # %%
 figure = show_samples(dataset, [0, 100, 199])
-plt.close("all")  # else Jupyter shows a figure of pyplot once more
+plt.close("all")  # otherwise Jupyter shows a figure of pyplot a second time
 display(figure)
 
 # %% check="samples"
@@ -325,12 +344,11 @@ from course_lib.keep import keep
 keep(show_samples)
 
 # %% [markdown]
-# <details><summary>A question to think about: in which frames would you look first?</summary>
+# <details><summary>A question to think about: which frames would you look at first?</summary>
 #
-# The first and the last, where counting goes wrong; the one with the largest and the one with the smallest
-# mask, and those where the mask's area or centre leaps from one frame to the next, because an animal does
-# not; and some at random, because you do not know what you did not think of. Numbers choose the frames, eyes
-# judge them.
+# The first and the last, because counting goes wrong there. Those with the largest and the smallest mask.
+# Those where the mask's area or centre jumps, because an animal does not jump. And some at random, to find
+# what you did not think of. Let numbers choose the frames, and judge them with your eyes.
 # </details>
 #
 # *References: Ravi et al., SAM 2: Segment Anything in Images and Videos, 2024, arXiv 2408.00714; Everingham

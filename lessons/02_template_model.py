@@ -5,7 +5,8 @@
 # how linear blend skinning poses a template mesh, name every number that the fit will change, and follow the
 # animal from pixels to metres and back.
 #
-# **Minutes:** 95. **You need to know:** PyTorch tensors and broadcasting; what a matrix does to a vector.
+# **Minutes:** 90 to 130. **You need to know:** PyTorch tensors and broadcasting; what a matrix does to a
+# vector.
 #
 # ![The path of the course: segment, template, render, fit, results; you are at
 # template.](pictures/path_2.png)
@@ -18,13 +19,13 @@ setup(lesson=2)
 # %% [markdown]
 # ## The template
 #
-# One drone, far above, sees a dolphin as a hundred pixels. That is too little to find the animal's shape from
-# nothing, so we begin with a **template**: a mesh of a dolphin at rest that knows how dolphins bend. The fit
-# then asks only how *this* one differs.
+# To a drone far above, a dolphin is a hundred pixels long. That is too little to find its shape from scratch:
+# many shapes fit one picture, the problem is **ill-posed**. So we begin with a **template**, a mesh of a
+# dolphin at rest that knows how dolphins bend. The fit only asks how *this* dolphin differs from it.
 #
-# Two things are known beforehand: an adult Indo-Pacific bottlenose dolphin is about 2.6 m long, and the
-# template has ten bones. Some bones share one rotation (left and right flipper, for example), so there are
-# seven **parts**. Five of them bend; trunk and dorsal fin go with the whole animal.
+# An adult Indo-Pacific bottlenose dolphin is about 2.6 m long; so is the template. It has ten bones. Some
+# share one rotation (left and right flipper, for example), so there are seven **parts**. Five of them bend;
+# trunk and dorsal fin move with the whole animal.
 
 # %%
 import torch
@@ -34,17 +35,19 @@ from course_lib.assets import find_pack
 from course_lib.dolphin_model import BASE_DOLPHIN_SIZE, DolphinModel
 
 # of the course's dolphin
-PARTS = ["trunk", "head", "tail stock, front", "tail stock, rear", "dorsal fin", "flippers", "flukes"]
+PARTS = ["trunk", "head", "tail stock, front", "tail stock, rear"]
+PARTS += ["dorsal fin", "flippers", "flukes"]
 
 pack = find_pack()
 model = DolphinModel(pack)
 V, F, J, P = model.V.shape[1], len(model.F), model.LBS.n_joints, model.LBS.n_groups
-print(f"{V} vertices, {F} faces, {J} bones, {P} parts, {BASE_DOLPHIN_SIZE} m from beak to flukes")
+size = f"{BASE_DOLPHIN_SIZE} m from beak to flukes"
+print(f"{V} vertices, {F} faces, {J} bones, {P} parts, {size}")
 show.parts_figure(model, PARTS)
 
 # %% [markdown]
-# Turn it with the mouse. The body lies along z with the head ahead, y goes up, and x to the dolphin's left;
-# this holds in the whole course.
+# Turn it with the mouse. In the whole course z runs along the body towards the head, y up, and x to the
+# dolphin's left.
 #
 # | in the model's file | shape | what |
 # |---|---|---|
@@ -55,8 +58,10 @@ show.parts_figure(model, PARTS)
 # | `weights` | (V, J) | how much each vertex follows each bone |
 # | `shapedirs` | (V, 3, 4) | `model.LBS.shapedirs`: where scaling takes a vertex: overall, in x, y, z |
 #
-# This is the format of SMPL, the model of human bodies. Such files are pickles, which may run code when they
-# are opened; the course reads them without running any.
+# This is the format of **SMPL**, a model of human bodies. The file also holds SMPL's pose blend shapes
+# (`posedirs`), which correct the skin where a joint bends; the tutorial's skinning does not use them, and
+# neither does ours. Such files are pickles, which can run code when they are opened; the course reads them
+# without running any.
 
 # %% [markdown]
 # ## Rotations, written as three numbers
@@ -67,7 +72,8 @@ show.parts_figure(model, PARTS)
 # and its length is the angle in radians. Any three numbers are a rotation.
 #
 # Move the slider. The vector $v$ (grey) is turned about the dashed axis; $\theta$ (blue) grows along it. At
-# 360° all is as it was, although $\theta$ is not: one rotation has many names. Remember that for lesson 5.
+# 360° the vector is back where it was, but $\theta$ is not: many rotation vectors mean the same rotation.
+# Remember that for lesson 5.
 
 # %%
 show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
@@ -75,10 +81,10 @@ show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 # %% [markdown]
 # ## Exercise 2 · Rodrigues
 #
-# *40 minutes, 20 points.*
+# *{points of rodrigues} · 30 to 50 minutes · difficulty ●●● · importance ●●●*
 #
-# **Why.** Every bone of the dolphin is turned by a function like this. If its gradient is wrong, nothing can
-# be fitted.
+# **Why.** A function like this turns every bone of the dolphin. If its gradient is wrong, nothing can be
+# fitted.
 #
 # **The formula.** With $a = |\theta|$ the angle (radians) and $n = \theta / a$ the axis, the same rotation is
 # the unit quaternion
@@ -95,11 +101,11 @@ show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 # | `theta` | (B, 3) | rotation vectors, radians; zero is allowed, and so is its gradient |
 # | result | (B, 3, 3) | rotation matrices; dtype and device of the input |
 #
-# B counts rotations: all bones of all frames at once, thousands. Let torch do the loop.
+# B is the number of rotations: all bones of all frames at once, thousands. So write no loop over them.
 #
-# Write no device into your code, no `torch.device("cuda")` and no `.cuda()`: what you make, make where the
-# input lies, `torch.eye(3, device=theta.device)`. Then it works with a GPU and without. Checks and grading
-# use the CPU, whatever the machine has.
+# Do not name a device (`torch.device("cuda")`, `.cuda()`). Make new tensors on the input's device, for
+# example `torch.eye(3, device=theta.device)`. Then your code runs with and without a GPU. Checks and grading
+# always use the CPU.
 
 # %% [markdown]
 # **What you should see** when you try it below: the dolphin at rest, then turned by 40° about x, y and z,
@@ -112,8 +118,8 @@ show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 # %% [markdown]
 # <details><summary>Hint 1: the matrix of a quaternion</summary>
 #
-# The columns of a matrix are what it makes of $e_x, e_y, e_z$. Put them into the formula for $R\,v$ in place
-# of $v$, one by one. For example, $u \times e_x = (0, z, -y)$, and $u \times (u \times e_x) = (-y^2 - z^2,\;
+# The columns of a matrix are the images of $e_x, e_y, e_z$. Put these into the formula for $R\,v$ in place of
+# $v$, one by one. For example, $u \times e_x = (0, z, -y)$, and $u \times (u \times e_x) = (-y^2 - z^2,\;
 # xy,\; xz)$.
 # </details>
 # <details><summary>Hint 2: theta = 0</summary>
@@ -144,17 +150,31 @@ from solutions.rotations import quat_to_rotmat, batch_rodrigues
 #     return quat_to_rotmat(quat)
 
 # %% [markdown]
-# **Try it.** The dolphin is turned by your function; then it swims with your function in all its bones,
-# beside the course's own way (the matrix exponential, `torch.linalg.matrix_exp`).
+# **Try it.** Your function turns the dolphin. The number compares it in all bones with the course's own way,
+# the matrix exponential (`torch.linalg.matrix_exp`).
 
 # %%
 mine = DolphinModel(pack, rodrigues=batch_rodrigues)
-pose = 0.3 * torch.randn(5, 10, 3, generator=torch.Generator().manual_seed(0))  # (B, J, 3), radians
+chance = torch.Generator().manual_seed(0)
+pose = 0.3 * torch.randn(5, 10, 3, generator=chance)  # (B, J, 3), radians
 placed = pose[:, :1], pose[:, 1:], torch.zeros(5, 1, 3)
 error_mm = 1000 * (mine(*placed)["vertices"] - model(*placed)["vertices"]).abs().max()
 good = "(good: below 0.01 mm; nan: see hint 2)"
 print(f"Largest difference of a vertex in five random poses: {error_mm:.4f} mm {good}")
 show.turns_figure(model, batch_rodrigues)
+
+# %% [markdown]
+# And now it swims, with your function in all its bones: the tail stock beats up and down, and the flukes
+# follow a little later. Press Play.
+
+# %%
+beat = torch.linspace(0, 2 * torch.pi, 25)[:-1]  # (T,), one beat
+theta = torch.zeros(24, 10, 3)  # (T, J, 3)
+for bone, degrees, late in ((6, 10, 0.0), (7, 16, 0.7), (8, 22, 1.4), (9, 22, 1.4)):
+    theta[:, bone, 0] = degrees / 180 * torch.pi * torch.sin(beat - late)
+mine = DolphinModel(pack, rodrigues=batch_rodrigues)
+swims = mine(theta[:, :1], theta[:, 1:], torch.zeros(24, 1, 3))["vertices"]  # (T, V, 3)
+show.mesh_viewer(swims, model.F, every=1, time_s=torch.arange(24) / 30, sea=False)
 
 # %% check="rodrigues"
 from course_lib import check
@@ -173,8 +193,8 @@ keep(quat_to_rotmat, batch_rodrigues)
 # <details><summary>A question to think about: why does the sign of a quaternion not matter?</summary>
 #
 # Every entry of the matrix is a sum of products of two of its numbers, so q and -q give the same rotation.
-# Quaternions have two names for each rotation, and rotation vectors have infinitely many: add a whole turn to
-# the angle. Lesson 5 meets the consequence.
+# Each rotation has two unit quaternions, and infinitely many rotation vectors: add a whole turn to the angle.
+# Lesson 5 shows what follows from that.
 # </details>
 #
 # *Reference: G. Gallego and A. Yezzi, A compact formula for the derivative of a 3-D rotation in exponential
@@ -183,8 +203,8 @@ keep(quat_to_rotmat, batch_rodrigues)
 # %% [markdown]
 # ## Linear blend skinning
 #
-# A bone carries the vertices around it. Near a joint a vertex belongs to several bones, and lands at the
-# weighted mean of where each would take it:
+# A bone carries the vertices around it. Near a joint a vertex belongs to several bones: its place is the
+# weighted mean of where each of them would take it. This is **linear blend skinning** (LBS):
 #
 # $$v' = \sum_{j=1}^{J} w_j \, A_j \begin{pmatrix} v \\ 1 \end{pmatrix}, \qquad
 # A_j = G_j \, \bar G_j^{-1}, \qquad
@@ -199,8 +219,43 @@ keep(quat_to_rotmat, batch_rodrigues)
 # | $G_{p(j)}$ | that of the parent; the root has none, there it is the identity |
 # | $G_j,\ \bar G_j$ | 4 × 4: from the bone to the world, posed and at rest (all $R = 1$) |
 #
-# $\bar G_j^{-1}$ brings the vertex to the joint; there the bone turns it; $G_j$ brings it to where the joint
-# has gone. A bone moves all that hangs on it, because $G_{p(j)}$ stands first.
+# The 1 below $v$ makes **homogeneous coordinates** of it: with it one 4 × 4 matrix can turn a point and move
+# it. $\bar G_j^{-1}$ takes the vertex from the world to the joint at rest; $G_j$ takes it to where the joint
+# is now, and turns it there. The bones form a **kinematic tree**: a bone moves all that hangs on it, because
+# $G_j$ contains $G_{p(j)}$.
+#
+# Here it is in a dozen lines. Read them beside the formula, then compare with the course's own
+# (`course_lib/dolphin_model/skinning.py`), which does the same for a batch, faster.
+
+
+# %%
+def to_world(R, joints, parents):
+    """From bones to the world, G. R (J, 3, 3), joints at rest (J, 3) -> (J, 4, 4)"""
+    local = torch.eye(4).repeat(len(R), 1, 1)
+    local[:, :3, :3] = R
+    local[:, :3, 3] = joints
+    local[1:, :3, 3] -= joints[parents[1:]]  # b: from the parent's joint
+    G = [local[0]]
+    for j in range(1, len(R)):
+        G.append(G[parents[j]] @ local[j])
+    return torch.stack(G)
+
+
+def skin(vertices, weights, R, joints, parents):
+    """The vertices (V, 3), posed; weights (V, J). -> (V, 3)"""
+    at_rest = to_world(torch.eye(3).expand_as(R), joints, parents)
+    A = to_world(R, joints, parents) @ torch.linalg.inv(at_rest)  # (J, 4, 4)
+    points = torch.nn.functional.pad(vertices, (0, 1), value=1.0)  # (V, 4), homogeneous
+    return torch.einsum("vj,jab,vb->va", weights, A, points)[:, :3]
+
+
+rest = model.V[0] * model.global_scale  # (V, 3) metres
+joints = model.J_regressor[0] @ rest  # (J, 3)
+theta = 0.3 * torch.randn(1, 10, 3)  # (1, J, 3), a random pose
+R = model.LBS.rodrigues(theta[0] * model.bone_selection[:, None])  # (J, 3, 3)
+ours = skin(rest, model.weights, R, joints, model.parents)
+theirs = model(theta[:, :1], theta[:, 1:], torch.zeros(1, 1, 3))["vertices"][0]
+print(f"Largest difference of a vertex: {1000 * (ours - theirs).abs().max():.4f} mm")
 
 # %%
 sums = model.weights.sum(dim=1)  # (V,)
@@ -208,30 +263,40 @@ print(f"Weights sum to {sums.min():.6f} ... {sums.max():.6f}")
 bones = ["trunk", "head", "dorsal fin", "chest", "left flipper", "right flipper"]
 bones += ["tail stock, front", "tail stock, rear", "left fluke", "right fluke"]
 for j, parent in enumerate(model.parents.tolist()):
-    hangs_on, part = f"hangs on bone {parent}" if j else "is the root", model.LBS.seg_grouping[j]
-    moves = "" if model.bone_selection[j] else "  never rotates by itself"
-    print(f"bone {j}: {bones[j]:17}  {hangs_on:15}  part {part}, {PARTS[part]:17}{moves}")
+    part = model.LBS.seg_grouping[j]
+    hangs_on = f"hangs on bone {parent}" if j else "is the root"
+    moves = "" if model.bone_selection[j] else "  never turns by itself"
+    name = f"{bones[j]:17}  {hangs_on:15}"
+    print(f"bone {j}: {name}  part {part}, {PARTS[part]:17}{moves}")
 show.weights_figure(model, bone=7, name=bones[7])
 
 # %% [markdown]
 # Between the tail stock's two bones the weight fades smoothly: there the skin bends, and does not break. Now
-# move the bones. Choose a part in the menu, then the slider; `axis="y"` turns it sideways, `axis="z"` twists
-# it. Watch the flukes when the front of the tail stock turns: they come along.
+# move the bones. Choose a part in the menu, then move the slider; `axis="y"` turns it sideways, `axis="z"`
+# twists it. Watch the flukes when the front of the tail stock turns: they follow.
 #
-# Two bones, the chest and the dorsal fin, never rotate by themselves: from above nothing could tell how they
-# do. The root is turned with the whole animal. So of seven parts five bend, and trunk and dorsal fin are not
-# in the menu.
+# Two bones never turn by themselves: no dolphin can move its dorsal fin, and ribs keep the chest stiff. The
+# root turns with the whole animal. So five of the seven parts bend; trunk and dorsal fin are not in the menu.
 
 # %%
 show.bend_figure(model, PARTS, axis="x")
 
 # %% [markdown]
-# <details><summary>A question to think about: what becomes of a joint that turns by 180° in this
-# model?</summary>
+# <details><summary>A question to think about: what happens in this model to the skin at a joint that twists
+# by 180°?</summary>
 #
-# A vertex with two weights of 1/2 lands half-way between where two opposite rotations take it: on the axis.
-# The skin collapses to a line there, like a twisted sweet wrapper. The mean of two rotation matrices is no
-# rotation matrix; for the small angles of a dolphin that hardly matters.
+# A vertex with two weights of 1/2 is put half-way between two opposite places: on the axis. The skin
+# collapses to a line there, like a twisted sweet wrapper. The mean of two rotation matrices is not a rotation
+# matrix. For the small angles of a dolphin that hardly matters.
+# </details>
+#
+# <details><summary>Another question: both flippers share one rotation vector. About which axes do they then
+# move as mirror images of each other?</summary>
+#
+# About x only. The mirror at the middle of the body (x becomes -x) makes the rotation vector (a, -b, -c) of
+# (a, b, c). With the same vector for both, a turn about y moves one flipper forwards and the other backwards,
+# and a turn about z one up and the other down. For mirror symmetry one of them would need the signs of y and
+# z changed. Try it above, with the part "flippers" and the other axes.
 # </details>
 #
 # *Reference: M. Loper et al., SMPL: a skinned multi-person linear model, ACM Trans. Graph. 34(6), 2015, DOI
@@ -241,21 +306,24 @@ show.bend_figure(model, PARTS, axis="x")
 # ## Shape: four numbers a part
 #
 # Dolphins differ in length, girth and the size of their fins. Each part has four numbers, `part_scales` (P,
-# 4): global, x, y, z. They are 0 for the template; 0.1 makes the part a tenth larger. A part that grows takes
-# along the parts that hang on it, so that they still meet at the joint.
+# 4): global, x, y, z. They are 0 for the template; 0.1 makes the part a tenth larger. When a part grows, the
+# parts that hang on it move along, so that they still meet at the joint.
 #
-# The shape is one for the whole clip: an animal does not grow while it swims.
+# There is one shape for the whole clip: an animal does not grow while it swims.
 
 # %%
 show.scale_figure(model, PARTS)
 
 # %% [markdown]
+# *Reference: shapes per part that are then made to meet are the idea of GLoSS, in S. Zuffi et al., 3D
+# Menagerie: modeling the 3D shape and pose of animals, CVPR 2017, arXiv 1611.07700.*
+#
 # ## All that the fit will change
 #
-# `DolphinScene` holds every unknown of the clip as a parameter of a torch module. Poses and places are there
-# once for each of the T frames; shape, skin, sun and water are there once. All start from plain values: a
-# straight dolphin, grey all over. (`init_rot_up` and `init_rot_fwd` turn the start about y and z, in degrees;
-# here it is not turned.)
+# `DolphinScene` holds every unknown of the clip as a parameter of a torch module. There is a pose and a place
+# for each of the T frames, but only one shape, skin, sun and water. All start from simple values: a straight
+# dolphin, grey all over. (`init_rot_up` and `init_rot_fwd` turn the start about y and z, in degrees; here it
+# is not turned.)
 
 # %%
 from course_lib.scene import DolphinScene, init_translations
@@ -268,25 +336,28 @@ meaning = {
     "joint_poses": "that of each part (five bend)",
     "translations": "place, metres",
     "part_scales": "shape: global, x, y, z",
-    "azimuth": "the sun's direction, radians",
-    "elevation": "the sun's height, radians",
-    "strength": "brightness",
+    "azimuth": "direction of the sun: an angle about z, radians",
+    "elevation": "the other angle (not the sun's height: lesson 3)",
+    "strength": "of the sun: brightness",
     "angle": "spread of its light, radians",
     "dolphin_albedo": "grey of the skin, a texture",
-    "water_absorption": "red, green, blue, 1 / metre",
+    "water_absorption": "of red, green, blue, 1 / metre",
 }
 for name, parameter in scene.named_parameters():
-    shape, start = str(tuple(parameter.shape)), parameter.flatten()[0].item()
-    print(f"{name:17} {shape:17} starts at {start:<6.3g} {meaning[name]}")
+    shape, values = str(tuple(parameter.shape)), parameter.flatten()
+    start = values.tolist() if parameter.dim() == 1 else values[:1].tolist()
+    start = ", ".join(f"{value:.3g}" for value in start)
+    print(f"{name:17} {shape:17} starts at {start:8} {meaning[name]}")
 count = sum(parameter.numel() for parameter in scene.parameters())
 print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the skin")
 
 # %% [markdown]
 # ## Where to start: the projection, backwards
 #
-# Gradient descent on a picture needs an overlap: a dolphin drawn where the video has none is pulled nowhere.
-# So each frame starts with the dolphin at the middle of its mask. The camera turns a point into a place in
-# the image in three steps; we know the result and undo them.
+# Gradient descent needs a good **initialisation**. A dolphin that does not overlap with the one in the video
+# gets no gradient from the masks, and from a bad start the fit ends in a **local minimum**: every small step
+# makes it worse, but it is not the best. So each frame starts with the dolphin at the middle of its mask. The
+# camera turns a point into a place in the image in three steps; we know the result and undo them.
 #
 # | | forwards | backwards |
 # |---|---|---|
@@ -297,8 +368,12 @@ print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the 
 # $f_x, f_y$ are the focal length, in units of half the image's width and height: the first two numbers on the
 # diagonal of the camera's projection matrix `P`.
 #
-# The last step cannot be undone from the image: it has forgotten $d$. But the drone knows its altitude $h$,
-# and looks straight down at an animal near the surface, $y = 0$. So $d = h$.
+# The last step cannot be undone from the image alone: the depth $d$ is lost. But the drone knows its altitude
+# $h$, and looks straight down at an animal near the surface, $y = 0$. So $d = h$.
+#
+# All this takes light to travel in straight lines. In truth water bends it: by **refraction** (index 1.34)
+# whatever lies under water seems less deep when seen from straight above, at 1/1.34 of its true depth. The
+# course leaves refraction out. Its depths are *apparent* depths, and its clip was rendered in the same way.
 #
 # The camera's $p_x$ points right. The world's +x points to the **left** in the image, for +z points up in it:
 # a mask left of the middle has a positive $x$ in the world. $R$ sees to that.
@@ -314,9 +389,10 @@ c = dataset.normalized_centers(frame)  # (1, 2), x right, y up
 P = camera.intrinsics.projection_matrix()  # (1, 4, 4)
 f_x, f_y = P[:, 0, 0], P[:, 1, 1]  # (1,) each
 depth = dataset.cam_eye[frame, 1]  # (1,), the altitude
-p = torch.stack([c[:, 0] * depth / f_x, c[:, 1] * depth / f_y, -depth], dim=-1)  # (1, 3), camera
+p = [c[:, 0] * depth / f_x, c[:, 1] * depth / f_y, -depth]
+p = torch.stack(p, dim=-1)  # (1, 3), camera space
 moved = (p - camera.extrinsics.t[..., 0])[:, None]  # (1, 1, 3)
-X = moved @ camera.extrinsics.R  # (1, 1, 3), world; a row times R is R^T times the column
+X = moved @ camera.extrinsics.R  # (1, 1, 3), world; row times R = R^T times column
 mask, dolphin = c[0].numpy().round(3), X[0, 0].numpy().round(3)
 print(f"Frame 0: mask at {mask}, drone at {depth.item():.2f} m, dolphin at {dolphin} m")
 
@@ -327,10 +403,10 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 # %% [markdown]
 # ## Exercise 3 · Tracking
 #
-# *25 minutes, 15 points.*
+# *{points of tracking} · 20 to 35 minutes · difficulty ●●○ · importance ●●○*
 #
-# **Why.** If the way back to the image ends where it began, the translations are right. You will need the way
-# from metres to pixels whenever you draw on a frame.
+# **Why.** Project the translations back into the image: if they end where they came from, they are right. You
+# need this projection from metres to pixels whenever you draw on a frame.
 #
 # **The formula.** `cameras.transform(points)` gives normalised coordinates: x to the right, y **up**, both in
 # [-1, 1], and a depth. In an image of W × H pixels, column $i$ and row $j$ count from the **upper** left
@@ -338,9 +414,9 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 #
 # $$x = \frac{2i + 1 - W}{W}, \qquad y = \frac{H - 2j - 1}{H}$$
 #
-# Solve these for $i$ and $j$. Then draw: on a black image, colour the pixel nearest to each point by its
-# place in time, from a dark colour (the first point, not black) to a light one (the last). Which colours is
-# up to you.
+# Solve these for $i$ and $j$. Then draw: on a black image, colour the pixel nearest to each point, and no
+# other, by its place in time, from a dark colour (the first point, not black) to a light one (the last).
+# Which colours is up to you. Leave out points that lie outside of the image.
 
 # %% [markdown]
 # | | shape | what |
@@ -362,7 +438,7 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 # <details><summary>Hint 1: which way is up</summary>
 #
 # Try the corners on paper. The upper left pixel is $(i, j) = (0, 0)$: its $x$ is close to -1, and its $y$
-# close to +1. So one of the two axes is turned over.
+# close to +1. So one of the two axes is flipped.
 # </details>
 # <details><summary>Hint 2: half a pixel</summary>
 #
@@ -372,7 +448,7 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 # <details><summary>Hint 3: drawing</summary>
 #
 # The image is `torch.zeros(H, W, 3)`, and the pixel $(i, j)$ is `image[j, i]`. `pixels.round().long()` gives
-# the nearest one. Points may lie outside of the image: keep those with $0 \le i < W$ and $0 \le j < H$.
+# the nearest one. Points may lie outside the image: keep those with $0 \le i < W$ and $0 \le j < H$.
 # `matplotlib.colormaps["plasma"](k / (T - 1))[:3]` is the colour of point $k$.
 # </details>
 
@@ -381,8 +457,8 @@ import torch
 
 from solutions.tracking import project_to_pixels, draw_track
 # stub project_to_pixels
-#     x, y = ...                                      # (B, N) each, normalised coordinates
-#     return ...                                      # (B, N, 2)
+#     x, y = ...                                  # (B, N) each, normalised coordinates
+#     return ...                                  # (B, N, 2)
 # stub draw_track
 #     width, height = resolution
 #     image = ...                                     # black
@@ -390,10 +466,10 @@ from solutions.tracking import project_to_pixels, draw_track
 #     return image
 
 # %% [markdown]
-# **Try it.** Left the whole image; right the track on top of the first frame, enlarged. The dataset, as in
-# the tutorial that this course follows (S. Zuffi, S. Melzi, D. Baieri), turns pixels into coordinates by
-# $2i/W - 1$: its (0, 0) is the pixel's upper left corner. So its centres, in your pixels, are half a pixel
-# less.
+# **Try it.** On the left the whole image; on the right the track on the first frame, enlarged. The dataset
+# turns pixels into coordinates by $2i/W - 1$, as the tutorial does: its (0, 0) is the upper left corner of a
+# pixel, not the centre. So in your pixels the masks' centres are half a pixel less, and there the
+# translations should end.
 
 # %%
 from matplotlib import pyplot as plt
@@ -402,7 +478,7 @@ cameras = dataset.cameras(torch.arange(len(dataset)))
 pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]  # (T, 2)
 image = draw_track(pixels, dataset.data_resolution)  # (H, W, 3)
 off = (pixels - (dataset.segment_centers - 0.5)).norm(dim=-1)  # (T,)
-print(f"The way back ends {off.min():.2f} to {off.max():.2f} pixels from where it began (right: 0.00)")
+print(f"They are off by {off.min():.2f} to {off.max():.2f} pixels (right: 0.00).")
 
 figure, (whole, near) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
 whole.imshow(image)
@@ -423,18 +499,18 @@ from course_lib.keep import keep
 keep(project_to_pixels, draw_track)
 
 # %% [markdown]
-# The way back is right, but the start is not quite: without the half pixel each frame starts 0.71 pixels, the
-# diagonal of half a pixel, beside the middle of its mask. From 11 m that is less than 2 cm on the sea, far
-# less than the fit will move the dolphin; but such halves add up where nobody watches them.
+# So the projection is right, but the start is not quite. Without the half pixel each frame starts 0.71 pixels
+# beside the middle of its mask: half a pixel in each direction. From 11 m up that is less than 2 cm on the
+# sea, far less than the fit will move the dolphin. Other programs are not so lucky with half pixels.
 #
 # <details><summary>A question to think about: the dolphin is 1 m below the surface. How wrong is
 # its starting point?</summary>
 #
-# The true point lies further along the same ray, at depth $h + 1$ instead of $h$. So besides the metre of
-# depth, it lies further from the point below the drone, by $1/h$ of the distance to it: with $h$ = 11 m and
-# the dolphin 1.7 m from that point, by 15 cm. In the image nothing is off except the dolphin's size, which is
-# 1/12 less than it would be at the surface. That is all that the fit can find the depth from, and a smaller
-# dolphin nearer to the drone looks the same.
+# The true point lies further along the same ray, at depth $h + 1$ instead of $h$. So it is a metre deeper,
+# and it is also further from the point below the drone, by $1/h$ of its distance to that point: with $h$ = 11
+# m and a distance of 1.7 m, by 15 cm. In the image the dolphin is at the right place, but 1/12 smaller than
+# at the surface. Its size is the only thing that tells the depth, and a smaller dolphin nearer to the drone
+# looks the same.
 # </details>
 #
 # *Reference: R. Hartley and A. Zisserman, Multiple View Geometry in Computer Vision, 2nd ed. 2004, ch. 6, DOI
@@ -442,4 +518,4 @@ keep(project_to_pixels, draw_track)
 
 # %% [markdown]
 # **What you have now:** a dolphin that bends (`DolphinModel`), all its unknowns (`DolphinScene`), and a start
-# for each frame. In lesson 3 you take its picture, in a way that tells it how to move.
+# for each frame. In lesson 3 you render it, so that the picture can tell the dolphin how to move.

@@ -1,12 +1,12 @@
 # %% [markdown]
-# # Lesson 3 · A picture that can be pulled at
+# # Lesson 3 · A picture with gradients
 #
-# **You will be able to** take a mesh from the world into a camera's image, rasterise it and what it carries,
-# give its outline a soft edge through which pixels pull at vertices, light it under water, and put all of
-# this into one function that autograd can differentiate.
+# **You will be able to** project a mesh from the world into a camera's image, rasterise it, give its outline
+# a soft edge through which gradients flow to the vertices, light it under water, and put all of this into one
+# function that autograd can differentiate.
 #
-# **Minutes:** 105. **You need to know:** PyTorch broadcasting and autograd; what a mesh is (vertices, faces;
-# lesson 2).
+# **Minutes:** 100 to 150. **You need to know:** PyTorch broadcasting and autograd; what a mesh is (vertices,
+# faces; lesson 2).
 #
 # ![The path of the course: segment, template, render, fit, results; you are at render.](pictures/path_3.png)
 
@@ -16,10 +16,10 @@ from course_lib.environment import setup
 setup(lesson=3)
 
 # %% [markdown]
-# `batch_rodrigues` of lesson 2 comes from the course. `USE_MY_WORK = True` takes the one that you kept, as it
-# is; the folder `my_work` must then lie beside this notebook. (If lessons 2 and 3 were handed out together,
-# `False` takes yours too, but only if it had all points in its check when you kept it. The cell says which
-# one it took.)
+# `batch_rodrigues` of lesson 2 comes from the course. With `USE_MY_WORK = True` it is the one that you kept;
+# the folder `my_work` must then lie beside this notebook. (If lessons 2 and 3 were handed out together, yours
+# is taken with `False` as well, but only if it had all points in its check when you kept it. The cell says
+# which one it took.)
 
 # %%
 USE_MY_WORK = False
@@ -32,10 +32,10 @@ if USE_MY_WORK:
 # %% [markdown]
 # ## Something worth rendering
 #
-# The scene below is one that was already fitted to the clip (you will make your own in lesson 4), so that you
-# see at once whether your renderer is right. We look at one frame, through a **window**: the dolphin covers
-# 0.6 per cent of the drone's picture, so to save time we render only 160 x 90 of its 640 x 360 pixels. The
-# perspective stays the same.
+# The scene below is already fitted to the clip (you will fit your own in lesson 4), so that you see at once
+# whether your renderer is right. We look at one frame, through a **window**: the dolphin covers 0.6 per cent
+# of the drone's picture, so to save time we render only 160 x 90 of its 640 x 360 pixels. The perspective
+# stays the same.
 
 # %%
 import torch
@@ -56,7 +56,8 @@ scene.load(ready_fit("default"))
 
 t = torch.tensor([100])  # (B,) one frame
 W, H = 160, 90
-left, top = (dataset.segment_centers[t] - torch.tensor([W / 2, H / 2])).round().long().unbind(-1)
+corner = dataset.segment_centers[t] - torch.tensor([W / 2, H / 2])  # (B, 2)
+left, top = corner.round().long().unbind(-1)
 cam = window_camera(dataset.cameras(t), left, top, W, H)
 original = cut(dataset.frames, t, left, top, W, H) / 255  # (B, H, W, 3)
 segmented = cut(dataset.masks, t, left, top, W, H)[..., None] / 255  # (B, H, W, 1)
@@ -69,7 +70,7 @@ show.tiles({"what the drone saw": original[0], "where the dolphin is": segmented
 # %% [markdown]
 # ## Four spaces
 #
-# A vertex goes through four sets of coordinates. Most bugs of renderers are a mix-up of two of them.
+# A vertex goes through four coordinate systems. Most bugs of renderers are a mix-up of two of them.
 #
 # | space | coordinates | unit |
 # |---|---|---|
@@ -85,120 +86,131 @@ show.tiles({"what the drone saw": original[0], "where the dolphin is": segmented
 # in the image, from -1 to 1 in x and in y with y up, drawn as wide as the image is; in pixels, with rows
 # counted from the top.](pictures/spaces.png)
 #
-# With the camera's rotation $R$ and shift $t$, the focal lengths $f_x, f_y$ in half images (as in lesson 2),
-# and $o$ the principal point: where the camera's axis meets the image, (0, 0) for the whole frame, elsewhere
-# in a window:
+# With the camera's rotation $R$ and translation $t$, the focal lengths $f_x, f_y$ in half images (as in
+# lesson 2), and the **principal point** $o$, where the camera's axis meets the image: (0, 0) for the whole
+# frame, somewhere else in a window:
 #
 # $$p_\text{cam} = R\,p + t, \qquad x = -f_x\,\frac{x_\text{cam}}{z_\text{cam}} + o_x, \qquad
 # y = -f_y\,\frac{y_\text{cam}}{z_\text{cam}} + o_y$$
 #
-# `cam.extrinsics` does the first step, `cam.intrinsics` the second. The division is the perspective: twice as
-# far, half as large.
+# `cam.extrinsics` does the first step, `cam.intrinsics` the second. The division is the perspective: at twice
+# the distance things look half as large.
 #
-# `kal` is a twin of NVIDIA's *kaolin* that needs no GPU: the same names, the same numbers. Here are four
-# points: the dolphin's middle, the origin, and two that are 1 m away from it. Which world axis runs to the
-# left in the image? Why do two of the points fall together?
+# `kal` has the same functions as NVIDIA's *kaolin*, with the same results, but needs no GPU. Here are four
+# points: the dolphin's middle, the origin, and two that are 1 m away from the origin. Which axis of the world
+# points to the left in the image? Why do two of the points have the same place there?
 
 # %%
 middle = verts.mean(1, keepdim=True)  # (B, 1, 3), of the dolphin
-points = torch.cat([middle, torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]])], dim=1)  # (B, 4, 3)
+others = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]])
+points = torch.cat([middle, others], dim=1)  # (B, 4, 3)
 whole = dataset.cameras(t)  # of the whole frame
 in_camera_space = whole.extrinsics.transform(points)  # (B, 4, 3)
-in_image = whole.intrinsics.transform(in_camera_space)  # (B, 4, 3): x, y are the place in the image
-for name, values in (("world", points), ("camera", in_camera_space), ("image", in_image[..., :2])):
-    print(f"{name:8}", *(f"({', '.join(f'{x:6.2f}' for x in point)})" for point in values[0].tolist()))
+in_image = whole.intrinsics.transform(in_camera_space)[..., :2]  # (B, 4, 2)
+spaces = {"world": points, "camera": in_camera_space, "image": in_image}
+for name, values in spaces.items():
+    texts = [", ".join(f"{x:6.2f}" for x in point) for point in values[0].tolist()]
+    print(f"{name:8}", *(f"({text})" for text in texts))
 
 # %% [markdown]
 # <details><summary>The answers</summary>
 #
-# The world's x: the point (1, 0, 0) has a negative x in the image. The second and the fourth point fall
-# together, (0, 0, 0) and (0, 1, 0): the drone is straight above both and looks down, so they lie on one ray,
-# and the image has no depth.
+# The world's x: the point (1, 0, 0) has a negative x in the image. The second and the fourth point, (0, 0, 0)
+# and (0, 1, 0), have the same place: the drone is straight above both and looks down, so they lie on one ray,
+# and the image knows no depth.
 # </details>
 #
 # ## Rasterisation, and why it has no gradient
 #
-# `rasterize` asks of every pixel which face covers its centre, and of those the nearest one. Within a face it
-# mixes what the three corners carry, by **barycentric weights** $w_0 + w_1 + w_2 = 1$: a point of the
-# triangle is $w_0 v_0 + w_1 v_1 + w_2 v_2$, and its feature $w_0 f_0 + w_1 f_1 + w_2 f_2$.
+# `rasterize` finds, for every pixel, the faces that cover its centre, and keeps the nearest, as a
+# **z-buffer** does. Within a face it mixes the values at the three corners by **barycentric weights** $w_0 +
+# w_1 + w_2 = 1$: a point of the triangle is $w_0 v_0 + w_1 v_1 + w_2 v_2$, and its feature $w_0 f_0 + w_1 f_1
+# + w_2 f_2$. The weights are those of the triangle in the image. With perspective that is not quite the
+# triangle in space (perspective-correct interpolation would weigh the corners by 1/depth), but a face of a
+# few centimetres seen from 11 m has nearly the same depth all over.
 #
-# What the corners carry is up to you: colours, texture coordinates, normals, or the number 1. Of a feature of
-# ones the picture is the **hard mask**: 1 where a face is seen, 0 elsewhere.
+# You choose what the corners carry: colours, texture coordinates, normals, or the number 1. If it is 1 at all
+# corners, the picture is the **hard mask**: 1 where a face is seen, 0 elsewhere.
 
 # %%
-triangle = torch.tensor([[[[-0.5, -0.6], [0.6, -0.3], [-0.1, 0.7]]]])  # (B, F, 3, 2), in the image
+corners = [[-0.5, -0.6], [0.6, -0.3], [-0.1, 0.7]]
+triangle = torch.tensor([[corners]])  # (B, F, 3, 2), in the image
 depth = torch.full((1, 1, 3), -1.0)  # (B, F, 3), z in camera space
 colours = torch.eye(3)[None, None]  # (B, F, 3, 3): red, green, blue at the corners
 ones = torch.ones(1, 1, 3, 1)
-(colour, hard), face_idx = kal.render.mesh.rasterize(27, 48, depth, triangle, [colours, ones])
+rasterize = kal.render.mesh.rasterize
+(colour, hard), face_idx = rasterize(27, 48, depth, triangle, [colours, ones])
 show.tiles({"colours of the corners, mixed": colour[0], "hard mask": hard[0]}, zoom=8)
 
 # %% [markdown]
 # Move the triangle by a tenth of a pixel: of the 1,296 pixels a few jump from 0 to 1 or back, and all others
-# do not change at all. Each pixel is a staircase. Its derivative is zero almost everywhere and does not exist
-# on the steps, so a loss that compares hard masks may be smaller at the right place, but its gradient does
-# not say where that is.
+# do not change at all. Each pixel is a step function of the triangle's place. Its derivative is zero almost
+# everywhere, and does not exist at the steps. So a loss that compares hard masks is smaller at the right
+# place, but its gradient does not tell where that is.
 #
 # ## The soft mask
 #
-# The answer of DIB-R (a "differentiable interpolation-based renderer", reference below): beside the mesh, let
-# every face claim a pixel the more, the nearer it is. With $d_k$ the distance from the pixel's centre to the
-# outline of face $k$, in NDC, and $\sigma^{-1}$ the sharpness (`sigmainv`),
+# The answer of DIB-R (a "differentiable interpolation-based renderer", reference below): a pixel beside the
+# mesh belongs to each face a little, and more to a face that is nearer. With $d_k$ the distance from the
+# pixel's centre to the outline of face $k$, in NDC, and $\sigma^{-1}$ the sharpness (`sigmainv`),
 #
 # $$m = 1 \text{ where a face is seen}, \qquad
 # m = 1 - \prod_k \left(1 - e^{-\sigma^{-1} d_k^2}\right) \text{ elsewhere.}$$
 #
-# Only the first `knum` faces whose box, enlarged by `boxlen`, holds the pixel are heard: without that limit
-# every pixel would have to ask every face. (The paper writes $e^{-d/\delta}$; kaolin, and so the course,
-# takes $d_k^2$ with $d_k$ the distance.) Move the slider: what does a large sigmainv do, what a small one?
+# Only the first `knum` faces count whose bounding box, enlarged by `boxlen`, holds the pixel: without that
+# limit each pixel would have to look at every face. (The paper writes $e^{-d/\delta}$; kaolin, and so the
+# course, takes $d_k^2$ with $d_k$ the distance.) Move the slider: what does a large sigmainv do, and a small
+# one?
 
 # %%
 soft = {}
 for s in (10, 30, 100, 300, 1000, 10000):
-    soft[f"{s:,}"] = kal.render.mesh.dibr_soft_mask(triangle, face_idx, sigmainv=s, boxlen=1.0)[0]
+    mask = kal.render.mesh.dibr_soft_mask(triangle, face_idx, sigmainv=s, boxlen=1.0)
+    soft[f"{s:,}"] = mask[0]
 show.image_slider(soft, prefix="sigmainv ", outline=triangle[0, 0], start=2)
 
 # %% [markdown]
 # <details><summary>The answer</summary>
 #
-# A large sigmainv gives a sharp edge: the hard mask, nearly. A small one gives a wide halo: a pixel far away
-# still feels the triangle, but nobody can tell any more where its outline is.
+# A large sigmainv gives a sharp edge: nearly the hard mask. A small one gives a wide blur: a pixel far away
+# still depends on the triangle, but one cannot see any more where its outline is.
 # </details>
 #
-# Now slide the triangle sideways, away from where it should be (0), and compare the masks by the loss that
-# the course uses for outlines: 1 - intersection / union. The values of both fall towards the middle. But a
-# fit does not see the values all around: it asks autograd for the slope where it stands. That is the second
-# picture: nothing for the hard mask, wherever it is.
+# Now move the triangle sideways, away from where it should be (0), and compare the masks by the loss that the
+# course uses for masks: 1 - intersection / union. Both losses fall towards the middle. But a fit does not see
+# the losses of other places: it only has the slope where it is, from autograd. The second picture shows the
+# slopes: for the hard mask there is none, at any place.
 
 # %%
 shifts = torch.linspace(-0.2, 0.2, 201)
 names = ("hard mask", "soft mask, sigmainv 300")
 losses, slopes = ({name: torch.zeros(len(shifts)) for name in names} for _ in range(2))
-(small,), _ = kal.render.mesh.rasterize(14, 24, depth, triangle, [ones])  # few pixels: large steps
+(small,), _ = rasterize(14, 24, depth, triangle, [ones])  # few pixels: large steps
 for k, shift in enumerate(shifts):
     shift = shift.clone().requires_grad_()
     moved = triangle + torch.stack([shift, torch.zeros(())])
-    (mask,), seen = kal.render.mesh.rasterize(14, 24, depth, moved, [ones])
-    soft_mask = kal.render.mesh.dibr_soft_mask(moved, seen, sigmainv=300, boxlen=0.3)[..., None]
-    for name, image in zip(names, (mask, soft_mask)):
+    (mask,), seen = rasterize(14, 24, depth, moved, [ones])
+    soft_mask = kal.render.mesh.dibr_soft_mask(moved, seen, sigmainv=300, boxlen=0.3)
+    for name, image in zip(names, (mask, soft_mask[..., None])):
         loss = iou_loss(image, small)
         losses[name][k] = loss.detach()
         slopes[name][k] = torch.autograd.grad(loss, shift, retain_graph=True)[0]
-show.lines(shifts, losses, "shift (half images)", "1 - IoU", height=280).show()
-show.lines(shifts, slopes, "shift (half images)", "its slope, by autograd", height=280).show()
+x = "shift (half images)"
+show.lines(shifts, losses, x, "1 - IoU", height=280).show()
+show.lines(shifts, slopes, x, "its slope, by autograd", height=280).show()
 
 # %% [markdown]
 # Left of the middle the soft mask's slope is negative, right of it positive: downhill is towards the middle
-# from both sides. It is 0 a little beside the middle, and the loss is not 0 there: the soft mask has a bias,
-# the subject of a section below.
+# from both sides. The slope is 0 a little beside the middle, and the loss is not 0 there: the soft mask has a
+# **bias**, of which more below.
 
 # %% [markdown]
-# The width of the edge is a choice: too narrow, and a dolphin that is off by more is not felt; too wide, and
-# the outline is blurred. The tutorial that this course follows (S. Zuffi, S. Melzi, D. Baieri) takes sigmainv
-# = 100,000 for the whole frame: a claim falls to 1/e at a distance of $1/\sqrt{100000} = 0.0032$, which is
-# one pixel of its 640 columns. `TUTORIAL_BAND` holds its three numbers, and `TUTORIAL_BAND.seen_by(cam)`
-# gives them for a camera that shows a part of the frame: in a window of a quarter of the width all distances
-# are four times as long.
+# You choose the width of the edge. If it is too narrow, a dolphin that is further off gets no gradient; if it
+# is too wide, the outline is blurred. The tutorial takes sigmainv = 100,000 for the whole frame: the edge
+# falls to 1/e at a distance of $1/\sqrt{100000} = 0.0032$. In its image of 640 x 360 that is 1.0 pixel in x,
+# but only 0.57 pixels in y, because in NDC the height is 2 as well as the width. `TUTORIAL_BAND` holds its
+# three numbers, and `TUTORIAL_BAND.seen_by(cam)` gives them for a camera that shows a part of the frame: in a
+# window of a quarter of the width all distances are four times as long.
 
 # %%
 print("whole frame: sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(whole))
@@ -207,9 +219,9 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # %% [markdown]
 # ## Exercise 4 · Basic rendering
 #
-# *45 minutes, 20 points.*
+# *{points of dibr} · 40 to 60 minutes · difficulty ●●● · importance ●●●*
 #
-# **Why.** This function is the core. All that the fit knows of the picture comes through it.
+# **Why.** This function is the core of the course. All that the fit knows of the picture comes through it.
 #
 # **The steps.** (`mesh`, in the first line that is given, is a `SurfaceMesh`: the vertices in the world, with
 # the faces.)
@@ -218,8 +230,8 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # 2. Gather both at the corners of the faces: `kal.ops.mesh.index_vertices_by_faces(values, model.F)`.
 # 3. Which faces look at the camera? Take their normals $n = (v_1 - v_0) \times (v_2 - v_0)$ in **camera
 #    space**: the function `kal.ops.mesh.face_normals(faces)` makes one per face, (B, F, 3). The camera looks
-#    along -z: we take $n_z \ge 0$, as the tutorial does. That would be exact without perspective, and nearly
-#    is for a small animal far away.
+#    along -z: keep the faces with $n_z \ge 0$, as the tutorial does. This is **back-face culling**; it is
+#    exact without perspective, and nearly exact for a small animal far away.
 # 4. What the corners carry, in this order: **texture coordinates** (given: where on the skin's picture a
 #    corner lies), normals in the **world** (the attribute `mesh.face_normals`, (B, F, 3, 3), one per corner;
 #    the sun stands in the world), **height over the sea** (y in the world, at each corner), and ones, for the
@@ -240,7 +252,7 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # | `band` | | passed on to step 6: `*band.seen_by(cam)` gives sigmainv, boxlen, knum |
 # | result: soft mask | (B, H, W, 1) | |
 #
-# As in lesson 2, name no device, no `"cuda"`: what you make, make on `verts.device`.
+# As in lesson 2, do not name a device: make new tensors on `verts.device`.
 #
 # ![What you should see: six pictures of the dolphin from above. Texture coordinates as colours that change
 # along and around the body; normals as colours, greener where the skin faces up; the height, light at the
@@ -249,9 +261,9 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 #
 # <details><summary>Hint 1: which space?</summary>
 #
-# Write down for each argument of `rasterize` which of the four spaces it lives in. The camera's are for
-# *where* things are in the picture and *what hides what*. The world's are for what light and water ask: which
-# way does the skin face, how deep is it?
+# Write down for each argument of `rasterize` which of the four spaces it is in. Camera and image say *where*
+# things are in the picture and *what hides what*. Light and water need the world: which way does the skin
+# face, how deep is it?
 # </details>
 # <details><summary>Hint 2: one value per corner</summary>
 #
@@ -263,8 +275,8 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 #
 # `in_camera = cam.extrinsics.transform(verts)`, and `cam.intrinsics.transform(in_camera)` has three
 # coordinates, of which `[..., :2]` are wanted. `index_vertices_by_faces` is called twice, for these two.
-# Facing is `face_normals(...)[..., 2] >= 0` of the first of its results, the depth is `[..., 2]` of the same,
-# and the second one goes into both `rasterize` and `dibr_soft_mask`.
+# The faces that look at us have `face_normals(...)[..., 2] >= 0`, of the first of its results; the depth is
+# `[..., 2]` of the same, and the second result goes into both `rasterize` and `dibr_soft_mask`.
 # </details>
 
 # %% exercise="dibr"
@@ -276,19 +288,20 @@ from course_lib.window import TUTORIAL_BAND
 from solutions.rendering import dibr_rendering
 # stub dibr_rendering
 #     mesh = kal.rep.SurfaceMesh(verts, model.F)
-#     uv = model.face_uvs.expand(len(verts), -1, -1, -1)      # (B, F, 3, 2), v counted from the texture's top
-#     uv = torch.stack([uv[..., 0], 1 - uv[..., 1]], dim=-1)  # texture_mapping counts it from the bottom
+#     u, v = model.face_uvs.expand(len(verts), -1, -1, -1).unbind(-1)
+#     uv = torch.stack([u, 1 - v], dim=-1)        # (B, F, 3, 2), v from the bottom
 #
-#     in_camera = ...                                         # (B, V, 3)
-#     on_image = ...                                          # (B, V, 2)
-#     faces_camera = ...                                      # (B, F, 3, 3)
-#     faces_image = ...                                       # (B, F, 3, 2)
-#     looks_at_us = ...                                       # (B, F) bool
-#     height = ...                                            # (B, F, 3, 1)
-#     ones = torch.ones_like(uv[..., :1])                     # (B, F, 3, 1)
+#     in_camera = ...                             # (B, V, 3)
+#     on_image = ...                              # (B, V, 2)
+#     faces_camera = ...                          # (B, F, 3, 3)
+#     faces_image = ...                           # (B, F, 3, 2)
+#     looks_at_us = ...                           # (B, F) bool
+#     height = ...                                # (B, F, 3, 1)
+#     ones = torch.ones_like(uv[..., :1])         # (B, F, 3, 1)
+#     at_corners = [uv, mesh.face_normals, height, ones]
 #
 #     features, face_idx = kal.render.mesh.rasterize(
-#         cam.height, cam.width, ..., ..., [uv, mesh.face_normals, ..., ones], valid_faces=...)
+#         cam.height, cam.width, ..., ..., at_corners, valid_faces=...)
 #     soft_mask = kal.render.mesh.dibr_soft_mask(..., face_idx, *band.seen_by(cam))
 #     return features, soft_mask[..., None]
 
@@ -319,8 +332,8 @@ from course_lib.keep import keep
 keep(dibr_rendering)
 
 # %% [markdown]
-# **Stuck?** Set `SPARE_RENDERING = True`: the rest of the lesson then goes on with a spare part of the
-# course. To come back to yours, run the cell of the exercise again.
+# **Stuck?** Set `SPARE_RENDERING = True`: the rest of the lesson then works with a function of the course. To
+# come back to yours, run the cell of the exercise again.
 
 # %%
 SPARE_RENDERING = False
@@ -332,9 +345,9 @@ if SPARE_RENDERING:
 # <details><summary>A question to think about: z decides what hides what, but no gradient flows to
 # it. What can the fit therefore not learn?</summary>
 #
-# Which of two faces is in front is a yes or no: it has no slope. If a flipper is hidden behind the body,
-# nothing in the picture pulls it to the front. (Depth does get gradients by another way: the perspective
-# makes what is nearer larger, a little.)
+# Which of two faces is in front is a yes or no, and that has no slope. If a flipper is hidden behind the
+# body, nothing in the picture pulls it to the front. (Depth does get a gradient in another way: what is
+# nearer looks a little larger.)
 # </details>
 #
 # *Reference: W. Chen et al., Learning to predict 3D objects with an interpolation-based differentiable
@@ -344,54 +357,56 @@ if SPARE_RENDERING:
 # %% [markdown]
 # ## The soft mask is larger than the dolphin
 #
-# Outside the outline the soft mask is above 0, and nowhere below the hard mask: it is larger than the animal,
-# even where the animal is right. With one triangle that is a thin seam. Beside a fine mesh dozens of faces
-# claim the same pixel, each a little, and the product of all the $1 - e^{-\sigma^{-1}d^2}$ goes to 0: the
-# mask **saturates** to 1 before it falls.
+# Outside the outline the soft mask is above 0, and it is nowhere below the hard mask: it is larger than the
+# animal, even if the animal is right. With one triangle that is a thin rim. Beside a fine mesh dozens of
+# faces are near the same pixel, and the product of all the $1 - e^{-\sigma^{-1}d^2}$ goes to 0: the mask
+# **saturates** to 1 before it falls.
 #
 # What does that do to a fit? Take the mesh's own hard mask as the truth, shrink and grow the dolphin, and see
-# where the loss is lowest. An honest loss would be lowest at 1.
+# where the loss is lowest. A loss without bias would be lowest at 1.
 
 # %%
 from course_lib.window import Band
 
-hard_mask = dibr_rendering(verts, cam, model)[0][3]  # (B, H, W, 1) of the mesh as it is: the truth here
+hard_mask = dibr_rendering(verts, cam, model)[0][3]  # (B, H, W, 1): the truth here
 scales = torch.linspace(0.9, 1.06, 33)
 middle = verts.mean(1, keepdim=True)
 narrow = Band(sigmainv=1600000, boxlen=0.0025)  # a quarter of the tutorial's width
-curves = {"the tutorial's band": [], "a quarter as wide": [], "hard mask (no gradient)": []}
+bands = {"the tutorial's band": TUTORIAL_BAND, "a quarter as wide": narrow}
+names = (*bands, "hard mask (no gradient)")
+curves = {name: torch.zeros(len(scales)) for name in names}
 with torch.no_grad():
-    for s in scales:
+    for k, s in enumerate(scales):
         sized = middle + s * (verts - middle)
-        for name, edge in (("the tutorial's band", TUTORIAL_BAND), ("a quarter as wide", narrow)):
-            features_s, soft_s = dibr_rendering(sized, cam, model, edge)
-            curves[name].append(float(iou_loss(soft_s, hard_mask)))
-        curves["hard mask (no gradient)"].append(float(iou_loss(features_s[3], hard_mask)))
-curves = {name: torch.tensor(values) for name, values in curves.items()}
+        for name, band in bands.items():
+            features, soft_mask = dibr_rendering(sized, cam, model, band)
+            curves[name][k] = iou_loss(soft_mask, hard_mask)
+        curves["hard mask (no gradient)"][k] = iou_loss(features[3], hard_mask)
 for name, values in curves.items():
     print(f"{name}: lowest at {float(scales[values.argmin()]):.3f} of the true size")
-show.lines(scales, curves, "size of the dolphin, 1 is the truth", "1 - IoU", mark=(1.0, "truth"))
+size = "size of the dolphin, 1 is the truth"
+show.lines(scales, curves, size, "1 - IoU", mark=(1.0, "truth"))
 
 # %% [markdown]
-# The lowest loss lies below 1: who minimises it makes the animal too small, and *measures* it too short. A
-# narrower band is less biased, but pulls from less far. That trade is the renderer's, not the fit's, and it
-# is easy to miss, because the loss goes down nicely. Lesson 4 comes back to it: `course_lib/outline.py` has a
-# term made from distances that has no such bias.
+# The loss is lowest below 1: minimising it makes the animal too small, and *measures* it too short. A
+# narrower band is less biased, but gives no gradient from further away. This trade-off is in the renderer,
+# not in the fit, and it is easy to miss, because the loss falls nicely. Lesson 4 comes back to it:
+# `course_lib/outline.py` has a loss made from distances without that bias.
 
 # %% [markdown]
 # ## Texture
 #
-# Which colour has the skin at a pixel? The texture coordinates (u, v) say where to look in the texture image,
-# the **albedo**: the share of light that the skin reflects. Between four texels (pixels of the texture)
-# `texture_mapping` mixes, so gradients flow to the texture. Ours has one channel: dolphins are grey.
-# `texturing` shows it in three.
+# What colour is the skin at a pixel? The texture coordinates (u, v) say where to look in the texture image,
+# the **albedo**: the share of the light that the skin reflects. `texture_mapping` mixes the four nearest
+# texels (pixels of the texture; **bilinear interpolation**), so gradients flow to the texture. Ours has one
+# channel, because dolphins are grey; `texturing` repeats it for red, green and blue.
 #
-# Here it is on the dolphin, and beside it a chequered one, which shows how the skin is laid out.
+# Here it is on the dolphin. The chequered one beside it shows how the texture is laid around the body.
 
 # %%
 from course_lib.shading import texturing
 
-uv, normals, height, hard_mask = dibr_rendering(verts, cam, model)[0]  # yours, of exercise 4
+uv, normals, height, hard_mask = dibr_rendering(verts, cam, model)[0]  # of exercise 4
 tile = torch.arange(512) // 16 % 2
 chequered = (tile[:, None] ^ tile[None]).float()[None, None] * 0.6 + 0.3  # (1, 1, S, S)
 with torch.no_grad():
@@ -403,22 +418,32 @@ show.tiles({"fitted skin": skin[0], "chequered": squares[0]})
 # ## Sun
 #
 # The sun and the sky around it are one **spherical Gaussian**: from the direction $x$ comes the light $a\,
-# e^{\,s\,(x \cdot d - 1)}$, most from the direction $d$ of the sun, less around it. How much of it a surface
-# reflects follows from formulas, with smooth gradients. The scene has `azimuth` and `elevation` for $d$,
-# `strength` for $a$, and `angle`, how wide the light is, for $s$. Change the angle on this ball: what becomes
-# of the border of light and shadow?
+# e^{\,s\,(x \cdot d - 1)}$, most from the direction $d$ of the sun, less around it. Formulas give how much of
+# it a surface reflects, with smooth gradients. The scene has `azimuth` and `elevation` for $d$, and
+# `strength` for the amplitude $a$. The sharpness $s$ comes from the strength **and** from `angle`, the width
+# of the light:
+#
+# $$s = \frac{\ln(2a)}{1 - \cos(\text{angle}/2)}$$
+#
+# so that the light is 1/2 at the rim of the sun. (Then at $a = 1/2$ it is the same from everywhere, and below
+# that $s$ is negative: the lobe is inside out, darkest towards the sun. Nothing in the fit forbids it: the
+# strength is only kept above 0.)
+#
+# Change the angle on this ball: what happens to the border between light and shadow?
 
 # %%
 from course_lib.kal.render.lighting import SgLightingParameters, sg_diffuse_fitted
 
 normal, inside = show.ball()
 grey = torch.full_like(normal[inside], 0.8)
-direction = torch.nn.functional.normalize(torch.tensor([[0.6, 0.6, 0.5]]), dim=-1)  # (1, 3)
+direction = torch.tensor([[0.6, 0.6, 0.5]])
+direction = direction / direction.norm()  # (1, 3)
 balls = {}
 for degrees in (5, 15, 30, 60, 90, 120):
     angle = torch.deg2rad(torch.tensor([float(degrees)]))  # (1,)
     sun = SgLightingParameters.from_sun(direction, torch.ones(1), angle)
-    light = sg_diffuse_fitted(sun.amplitude, direction, sun.sharpness, normal[inside], grey)
+    lobe = sun.amplitude, direction, sun.sharpness
+    light = sg_diffuse_fitted(*lobe, normal[inside], grey)
     image = torch.zeros_like(normal)
     image[inside] = light / light.max()  # the brightest spot is white
     balls[f"{degrees}°"] = image
@@ -427,14 +452,18 @@ show.image_slider(balls, prefix="angle ", start=2)
 # %% [markdown]
 # <details><summary>The answer</summary>
 #
-# A small sun leaves a sharp border between light and shadow; a wide one reaches round the ball, and the
-# border becomes soft, as under clouds.
+# A small sun leaves a sharp border between light and shadow. The light of a wide one reaches round the ball,
+# and the border becomes soft, as under clouds.
 # </details>
 #
 # *Reference: J. Wang et al., All-frequency rendering of dynamic, spatially-varying reflectance, ACM TOG
 # 28(5), 2009, doi 10.1145/1618452.1618479.*
 #
 # `sunlight` in `course_lib/shading.py` does this for the pixels that show the dolphin.
+#
+# **A trap.** Where does the sun of the scene stand? "Elevation" sounds like its height over the horizon. But
+# `spherical2cartesian`, as in kaolin, has z up, and our world has y up: $d = (\cos e \cos a,\; \cos e \sin
+# a,\; \sin e)$, and the height over the horizon is $\arcsin(\cos e \sin a)$. Compare the two:
 
 # %%
 from course_lib.shading import sunlight
@@ -446,15 +475,38 @@ with torch.no_grad():
 show.tiles({"skin": skin[0], "in the sun": lit[0]})
 
 # %% [markdown]
+# **A trap.** Where does the sun of the scene stand? "Elevation" sounds like its height over the horizon. But
+# `spherical2cartesian`, as in kaolin, has z up, and our world has y up: $d = (\cos e \cos a,\; \cos e \sin
+# a,\; \sin e)$, so the height over the horizon is $\arcsin(\cos e \sin a)$. Compare the two:
+
+# %%
+tutorials = DolphinScene(model, len(dataset))
+tutorials.load(ready_fit("tutorial"))
+start = DolphinScene(model, 1)
+suns = {"start": start, "default fit": scene, "tutorial's fit": tutorials}
+for name, its in suns.items():
+    _, y, _ = kal.ops.coords.spherical2cartesian(its.azimuth, its.elevation)
+    angles = torch.cat([its.elevation, torch.asin(y).abs()])
+    elevation, height = torch.rad2deg(angles).tolist()
+    print(f"{name:15} elevation {elevation:5.1f}°, height {height:4.1f}°")
+
+# %% [markdown]
+# At the start the sun is on the horizon, and so it is at the end of the tutorial's fit. In truth it stood 40°
+# high; neither fit finds that. Both end with a strength near 1/2, that is with light from nearly everywhere.
+# Before you read a number, look up what it means: its name may mislead.
+
+# %% [markdown]
 # ## Exercise 5 · Light under water
 #
-# *12 minutes, 10 points.*
+# *{points of absorption} · 10 to 20 minutes · difficulty ●○○ · importance ●●○*
 #
-# **Why.** Water swallows red within metres, blue hardly at all. Seen from a drone, a dolphin's colour tells
-# how deep it is; a renderer that does not know would darken its skin instead.
+# **Why.** Water absorbs red light within metres, blue light hardly at all. So the colour of a dolphin depends
+# on its depth, and a renderer without water would make its skin dark instead. (Does the colour then *tell*
+# the depth? Lesson 5 shows why that does not work here.)
 #
-# **The formula** (Lambert and Beer). Each metre takes the same share of what is left, another share of each
-# colour. Where a pixel $ij$ shows the dolphin and its height $l_{ij}$ over the sea is below 0,
+# **The formula** (Lambert and Beer). Each metre of water absorbs the same share of the light that is left;
+# the share differs between colours. Where a pixel $ij$ shows the dolphin and its height $l_{ij}$ over the sea
+# is below 0,
 #
 # $$I_{ij} \leftarrow I_{ij} \cdot e^{\,w\, l_{ij}}$$
 #
@@ -464,14 +516,14 @@ show.tiles({"skin": skin[0], "in the sun": lit[0]})
 #
 # | | shape | what |
 # |---|---|---|
-# | `image` | (B, H, W, 3) | colours, lit |
+# | `image` | (B, H, W, 3) | colours, lit; a glint may be brighter than 1 |
 # | `sea_level_height` | (B, H, W, 1) | metres over the sea, negative under water |
 # | `hard_mask` | (B, H, W, 1) | 1 where the dolphin is seen, up to rounding: ask for > 0.5, not == 1 |
 # | `water_absorption` | (3,) | 1/m, for red, green, blue |
 # | result | (B, H, W, 3) | a new image |
 #
-# Give back a **new** image: do not write into the one that you got. Autograd still needs it to differentiate
-# what made it.
+# Return a **new** image, and do not write into the one that you get: autograd still needs that one for the
+# gradients of the steps before.
 #
 # ![What you should see: a white plank that dips into water from left to right. Above the water it stays
 # white; below it turns first cyan, then blue. On top the same plank without water.](pictures/water.png)
@@ -496,17 +548,19 @@ import torch
 
 from solutions.rendering import absorb
 # stub absorb
-#     return ...                                                        # (B, H, W, 3)
+#     return ...                                  # (B, H, W, 3)
 
 # %% [markdown]
-# Try it: a white plank that dips from half a metre above the water to 3 m under it. The water is made up,
-# with about the red that was fitted to the clip.
+# Try it: a white plank that dips from half a metre above the water to 3 m under it. The absorption is made
+# up; that of red is about the one fitted to the clip.
 
 # %%
 plank = torch.ones(1, 24, 140, 3)
 plank_height = torch.linspace(0.5, -3, 140).expand(1, 24, 140)[..., None]
-wet = absorb(plank, plank_height, torch.ones(1, 24, 140, 1), torch.tensor([0.9, 0.3, 0.1]))
-show.tiles({"a white plank": plank[0], "dipped into the water": wet[0]}, columns=1, frame=True)
+water = torch.tensor([0.9, 0.3, 0.1])  # 1/m, for red, green, blue
+wet = absorb(plank, plank_height, torch.ones(1, 24, 140, 1), water)
+pictures = {"a white plank": plank[0], "dipped into the water": wet[0]}
+show.tiles(pictures, columns=1, frame=True)
 
 # %% check="absorption"
 from course_lib import check
@@ -519,7 +573,7 @@ from course_lib.keep import keep
 keep(absorb)
 
 # %% [markdown]
-# **Stuck?** `SPARE_WATER = True` goes on with a spare `absorb`.
+# **Stuck?** With `SPARE_WATER = True` the rest of the lesson works with the course's `absorb`.
 
 # %%
 SPARE_WATER = False
@@ -528,12 +582,12 @@ if SPARE_WATER:
     from course_lib.check.spare_renderer import absorb
 
 # %% [markdown]
-# <details><summary>A question to think about: light goes down to the dolphin and up to the drone.
+# <details><summary>A question to think about: light goes down to the dolphin and then up to the drone.
 # Is the formula then wrong?</summary>
 #
-# On its way down and up it goes through about twice the depth of water, so $w$ as fitted is nearer to twice
-# the water's own absorption, and more where the sun is low. The law keeps its form; what changes is what $w$
-# means. Do not read it as the water's.
+# On its way down and up the light goes through at least twice the depth of water, so the fitted $w$ is at
+# least twice the water's own absorption, and more if the sun is low. The formula keeps its form, but $w$ has
+# another meaning: it is not the absorption of the water.
 # </details>
 #
 # *Reference: R. M. Pope and E. S. Fry, Absorption spectrum (380-700 nm) of pure water. II, Applied Optics
@@ -543,10 +597,10 @@ if SPARE_WATER:
 # %% [markdown]
 # ## Exercise 6 · The renderer
 #
-# *15 minutes, 10 points.*
+# *{points of renderer} · 10 to 20 minutes · difficulty ●○○ · importance ●●●*
 #
-# **Why.** The fit asks one question again and again: what would the drone see, if the scene were like this?
-# This function answers.
+# **Why.** The fit asks again and again: what would the drone see if the scene were like this? This function
+# gives the answer.
 #
 # **The steps.** Pose the mesh as it is in the frames $t$; render its features and soft mask; look up the
 # skin; light it under water.
@@ -565,12 +619,14 @@ if SPARE_WATER:
 # light back; its hard mask; its soft mask.](pictures/renderer.png)
 #
 # **Stuck at exercise 4 or 5?** Go on without: the switches `SPARE_RENDERING` and `SPARE_WATER` are below
-# their checks. The check of this exercise uses spare parts anyway and judges your `render` alone.
+# their checks. The check of this exercise calls the course's functions in their place, and judges your
+# `render` alone.
 
 # %% [markdown]
 # <details><summary>Hint 1: the order of things</summary>
 #
-# Skin first, then light: a glint of the sun is not coloured by the skin, so it cannot be multiplied by it.
+# Skin first, then light. The light needs the skin: what is reflected diffusely is multiplied by the albedo,
+# and the glint of the sun is then added to it.
 # </details>
 # <details><summary>Hint 2: the frames</summary>
 #
@@ -578,8 +634,8 @@ if SPARE_WATER:
 # </details>
 # <details><summary>Hint 3: nearly the answer</summary>
 #
-# Four lines, one for each row of the table, and the features unpacked into four names in between. `absorb` is
-# handed to `lighting` as a function: without parentheses.
+# Four lines, one for each row of the table, and one that unpacks the features into four names. Pass `absorb`
+# to `lighting` as a function: without parentheses.
 # </details>
 
 # %% exercise="renderer"
@@ -588,11 +644,11 @@ from course_lib.window import TUTORIAL_BAND
 
 from solutions.rendering import render
 # stub render
-#     verts = ...                                                       # (B, V, 3)
+#     verts = ...                                 # (B, V, 3)
 #     features, soft_mask = ...
 #     uv, normals, height, hard_mask = features
-#     image = ...                                                       # (B, H, W, 3), the skin
-#     image = ...                                                       # (B, H, W, 3), lit, under water
+#     image = ...                                 # (B, H, W, 3), the skin
+#     image = ...                                 # (B, H, W, 3), lit, under water
 #     return image, hard_mask, soft_mask
 
 # %% [markdown]
@@ -601,7 +657,8 @@ from solutions.rendering import render
 # %%
 with torch.no_grad():
     image, hard_mask, soft_mask = render(scene, t, cam)
-pictures = {"original": original, "render": image, "hard mask": hard_mask, "soft mask": soft_mask}
+pictures = {"original": original, "render": image}
+pictures |= {"hard mask": hard_mask, "soft mask": soft_mask}
 show.tiles({name: picture[0] for name, picture in pictures.items()})
 
 # %% check="renderer"
@@ -617,8 +674,8 @@ keep(render)
 # %% [markdown]
 # ## Does the gradient point home?
 #
-# Push the dolphin 8 cm aside, render, compare its soft mask with the segmentation, and ask autograd in which
-# direction the loss falls. With that arrow known for every parameter, fitting is walking downhill: lesson 4.
+# Push the dolphin 8 cm aside, render it, compare its soft mask with the segmentation, and let autograd tell
+# in which direction the loss falls. Lesson 4 does this for all parameters at once: **gradient descent**.
 
 # %%
 push = torch.tensor([0.0, 0.0, -0.08])  # metres in the world
@@ -628,16 +685,16 @@ pushed = verts + (place - home)[:, None]
 loss = iou_loss(dibr_rendering(pushed, cam, model)[1], segmented)
 (gradient,) = torch.autograd.grad(loss, place)
 downhill = -gradient[0] / gradient[0].norm()
-pushed_by, arrow = ([round(x, 2) for x in vector.tolist()] for vector in (push, downhill))
-print(f"pushed by {pushed_by} metres; downhill is {arrow}")
+for name, vector in {"pushed by (metres)": push, "downhill": downhill}.items():
+    print(f"{name:18}", [round(x, 2) for x in vector.tolist()])
 
 # %% [markdown]
-# <details><summary>A question to think about: the mask is a picture of the outline alone. Which
-# movements of the dolphin leave it nearly as it was, and what could tell them apart?</summary>
+# <details><summary>A question to think about: the mask shows the outline alone. Which movements of the
+# dolphin leave it nearly unchanged, and what could tell them apart?</summary>
 #
-# Deeper and larger at once; rolling about its long axis, as long as fins stay where they are; anything within
-# the outline, such as a flipper under the belly. Colour helps a little (depth by absorption, roll by shading
-# and marks of the skin), what is known about dolphins helps more: the priors of lesson 4.
+# Deeper and larger at once; a small roll about its long axis; whatever stays within the outline, such as a
+# flipper under the belly. Colour helps a little (roll changes the shading and shows other marks of the skin).
+# What is known about dolphins helps more: the priors of lesson 4.
 # </details>
 #
 # *Reference: M. M. Loper and M. J. Black, OpenDR: an approximate differentiable renderer, ECCV 2014,

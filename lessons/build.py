@@ -3,7 +3,7 @@
 A lesson is a Python file in percent format (jupytext): prose, provided code, exercises. Options of a cell
 stand in its header:
 
-    # %% setup=2                 the first cell: setup_cell.py, which gets the course, is put before it
+    # %% setup=2                 the first cell, folded; setup_cell.py, which finds the course, goes before it
     setup(lesson=2)
 
     # %% exercise="rodrigues"    the student writes this cell
@@ -17,9 +17,9 @@ stand in its header:
 
 An exercise imports its functions from `solutions`, so the lesson runs as it is. In the student's notebook
 each becomes a stub: signature, docstring, NotImplementedError, the lines that are given; in the solved one
-its source. All other lines stay. `# stub fit(scene, loader)` gives the student's signature, where the
-reference takes more than the student needs to. A picture beside the lesson, `![...](pictures/turns.png)`,
-goes into the notebook itself.
+its source. All other lines stay. In prose, `{points of rodrigues}` becomes what that check gives: "20
+points". A picture beside the lesson, `![...](pictures/turns.png)`, goes into the notebook itself. After a
+check stands the exercise's solution, folded, for those who learn alone; what a class gets has none.
 
 Nothing in a notebook depends on when or where it was made: cell ids come from grade ids or from the content,
 and there are no outputs.
@@ -37,7 +37,7 @@ from pathlib import Path
 import nbformat
 
 from course_lib.environment import REPOSITORY
-from course_lib.errors import CourseError, fold
+from course_lib.errors import CourseError
 from course_lib.files import write
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,8 +45,21 @@ LESSONS = ROOT / "lessons"
 STUDENT, SOLVED = ROOT / "notebooks", ROOT / "solutions" / "notebooks"
 OPTIONS = ("exercise", "check", "setup")
 ON_COLAB = ROOT / "autograder" / "grade_on_colab.py"  # the instructors' notebook; made as a lesson is
-SETUP_CELL = LESSONS / "setup_cell.py"  # what every notebook begins with, before the course can be imported
+# What every notebook begins with, before the course can be imported.
+SETUP_TITLE = "The course: run this cell first"
+SETUP_CELL, FETCH_CELL = LESSONS / "setup_cell.py", LESSONS / "fetch_cell.py"
 IMPORT = re.compile(r"^from (solutions\.\w+) import ([\w, ]+)$", re.MULTILINE)
+UNFORMATTED = "  # fmt: skip"
+DOCSTRING = '    """'  # how it begins
+ANSWER = """<details><summary>Solution (for when you have tried, or are stuck)</summary>
+
+```python
+{code}
+```
+
+To go on with it, run `{imports}` in a new cell below this one.
+</details>"""
+POINTS = re.compile(r"\{points of (\w+)\}")
 PICTURE = re.compile(r"(!\[[^\]]*\]\()(pictures/[^)\s]+)\)")
 MIME = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".svg": "image/svg+xml"}
 
@@ -61,22 +74,31 @@ def build_all():
     pages = {ON_COLAB.with_suffix(".ipynb"): notebook_text(ON_COLAB, solved=True)}
     for lesson in sorted(LESSONS.glob("[0-9][0-9]_*.py")):
         for folder, solved in ((STUDENT, False), (SOLVED, True)):
-            pages[folder / f"{lesson.stem}.ipynb"] = notebook_text(lesson, solved)
+            pages[folder / f"{lesson.stem}.ipynb"] = notebook_text(lesson, solved, answers=not solved)
     return pages
 
 
-def notebook_text(lesson, solved):
+def notebook_text(lesson, solved, answers=False):
     """The notebook of a lesson, as the text of its file."""
-    return nbformat.writes(build(lesson, solved), version=4) + "\n"
+    return nbformat.writes(build(lesson, solved, answers), version=4) + "\n"
 
 
-def build(lesson, solved):
-    """Makes the notebook of a lesson: the student's, or the solved one. -> nbformat notebook"""
+def build(lesson, solved, answers=False):
+    """Makes the notebook of a lesson: the student's, or the solved one. -> nbformat notebook
+
+    answers: whether each check is followed by the solution, folded, for those who learn alone.
+    """
     import jupytext
 
     source = jupytext.reads(lesson.read_text(encoding="utf-8"), fmt="py:percent")
-    helpers = set()  # names of the solutions' helpers that an earlier cell defines already
-    cells = [_make_cell(cell, lesson, solved, helpers) for cell in source.cells]
+    there = set()  # names of `solutions` that an earlier cell defines or shows already
+    cells, asked = [], []
+    for cell in source.cells:
+        cells.append(_make_cell(cell, lesson, solved, there))
+        if "exercise" in cell.metadata:
+            asked = _asked(cell.source)
+        elif "check" in cell.metadata and answers:
+            cells.append(_answer_cell(asked, there))
     if REPOSITORY and cells:
         cells[0].source += f"\n\n{_badge(ON_COLAB.parent if lesson == ON_COLAB else STUDENT, lesson.stem)}"
     taken = set()
@@ -92,29 +114,39 @@ def build(lesson, solved):
     return notebook
 
 
-def _make_cell(cell, lesson, solved, helpers):
-    """A notebook's cell from a lesson's; `helpers` grows by the names of those that it defines."""
+def _make_cell(cell, lesson, solved, there):
+    """A notebook's cell from a lesson's; `there` grows by the names of `solutions` that it defines."""
     unknown = set(cell.metadata) - set(OPTIONS) - {"tags", "title", "lines_to_next_cell"}
     if unknown:
         raise CourseError(f"""{lesson.name}: a cell has the option {", ".join(sorted(unknown))}; there are
             {", ".join(OPTIONS)}.""")
     if cell.cell_type == "markdown":
-        prose = PICTURE.sub(lambda found: f"{found[1]}{_data_uri(lesson, found[2])})", cell.source)
+        prose = POINTS.sub(lambda found: f"{exercise_of(found[1], lesson).points:g} points", cell.source)
+        prose = PICTURE.sub(lambda found: f"{found[1]}{_data_uri(lesson, found[2])})", prose)
         return nbformat.v4.new_markdown_cell(prose)
-    source, marks = cell.source, {}
+    source, marks, metadata = cell.source, {}, {}
     if "setup" in cell.metadata:
-        first = SETUP_CELL.read_text(encoding="utf-8").strip()
-        first = first.replace('REPOSITORY = ""', f'REPOSITORY = "{REPOSITORY}"')
-        source = f"{first}\n\n{source}"
+        source = f"# @title {SETUP_TITLE}\n{finding_the_course(REPOSITORY)}\n\n{source}"
+        metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}  # folded in Colab, in JupyterLab
     elif name := cell.metadata.get("exercise"):
-        source = _exercise_source(source, exercise_of(name, lesson), lesson, solved, helpers)
+        source = _exercise_source(source, exercise_of(name, lesson), lesson, solved, there)
         marks = dict(grade_id=name, grade=False, locked=False, solution=True)
     elif name := cell.metadata.get("check"):
         points = exercise_of(name, lesson).points
         points = int(points) if points.is_integer() else points
         marks = dict(grade_id=f"{name}-check", grade=True, locked=True, solution=False, points=points)
-    metadata = {"nbgrader": dict(marks, schema_version=3, task=False)} if marks else {}
-    return nbformat.v4.new_code_cell(source.replace("  # fmt: skip", ""), metadata=metadata)
+    if marks:
+        metadata["nbgrader"] = dict(marks, schema_version=3, task=False)
+    return nbformat.v4.new_code_cell(source.replace(UNFORMATTED, ""), metadata=metadata)
+
+
+def finding_the_course(repository=REPOSITORY):
+    """The program with which every notebook begins: it finds the course, or gets it. -> source"""
+    find = SETUP_CELL.read_text(encoding="utf-8").strip()
+    if not repository:
+        return find
+    fetch = FETCH_CELL.read_text(encoding="utf-8").strip()
+    return "\n\n".join([fetch.replace('REPOSITORY = ""', f'REPOSITORY = "{repository}"'), find])
 
 
 def exercise_of(name, lesson):
@@ -127,11 +159,17 @@ def exercise_of(name, lesson):
     return found
 
 
-def _exercise_source(source, exercise, lesson, solved, helpers):
+def _asked(source):
+    """What the cell of an exercise imports from `solutions`. -> list of (module, its functions)"""
+    found = [(importlib.import_module(module), names.split(",")) for module, names in IMPORT.findall(source)]
+    return [(module, [getattr(module, name.strip()) for name in names]) for module, names in found]
+
+
+def _exercise_source(source, exercise, lesson, solved, there):
     """The cell of an exercise: every `from solutions... import` becomes stubs, or the functions' sources."""
     source, given = take_stubs(source)
-    imports = IMPORT.findall(source)
-    names = [name.strip() for _, names in imports for name in names.split(",")]
+    asked = _asked(source)
+    names = [function.__name__ for _, functions in asked for function in functions]
     if set(names) != set(exercise.functions):
         raise CourseError(f"""{lesson.name}: the cell of exercise {exercise.number} imports {names} from
             solutions, but its check is of {list(exercise.functions)}.""")
@@ -139,60 +177,65 @@ def _exercise_source(source, exercise, lesson, solved, helpers):
     if strangers:
         raise CourseError(f"""{lesson.name}: a stub is given for {strangers}, which is not imported there.""")
 
-    def functions(found):
-        module = importlib.import_module(found[1])
-        wanted = [getattr(module, name.strip()) for name in found[2].split(",")]
+    def text(module, functions):
         if solved:
-            return _solved_source(module, wanted, helpers)
-        stubs = [stub(function, exercise, *given.get(function.__name__, ())) for function in wanted]
+            return _solved_source(module, functions, there)
+        stubs = [stub(function, exercise, given.get(function.__name__, "")) for function in functions]
         return "\n\n".join(stubs)
 
     # two blank lines around definitions, one cell-wide import block above them
-    return re.sub(r"\n{4,}", "\n\n\n", IMPORT.sub(lambda found: "\n\n" + functions(found), source)).strip()
+    texts = iter([text(*one) for one in asked])
+    return re.sub(r"\n{4,}", "\n\n\n", IMPORT.sub(lambda _: "\n\n" + next(texts), source)).strip()
 
 
 def take_stubs(source):
-    """Takes the blocks `# stub NAME`, `#     line`, ... out of a cell. -> source, {name: (lines, signature)}
-
-    The source is without them; a signature is None where the function's own stands.
-    """
-    kept, given, signatures, name = [], {}, {}, None
+    """Takes the blocks `# stub NAME`, `#     line`, ... out of a cell. -> source, {name: lines}"""
+    kept, given, name = [], {}, None
     for line in source.splitlines():
-        start = re.match(r"# stub (\w+)(\(.*\))?$", line)
-        if start:
-            name, signatures[start[1]] = start[1], start[2]
+        if start := re.match(r"# stub (\w+)$", line):
+            name = start[1]
             given[name] = []
         elif name is not None and (line.startswith("#     ") or line == "#"):
             given[name].append(line[2:])
         else:
             name = None
             kept.append(line)
-    return "\n".join(kept), {name: ("\n".join(lines), signatures[name]) for name, lines in given.items()}
+    return "\n".join(kept), {name: "\n".join(lines) for name, lines in given.items()}
 
 
-def stub(function, exercise, given="", signature=None):
-    """What the student starts from: a signature, the docstring, the error, the given lines."""
+def stub(function, exercise, given=""):
+    """What the student starts from: the signature, the docstring, the error, the given lines."""
     head, _ = _split(function)
-    if signature is not None:
-        docstring = head.splitlines()[ast.parse(head + "\n    pass").body[0].body[0].lineno - 1 :]
-        head = "\n".join([f"def {function.__name__}{signature}:", *docstring])
-    todo = fold(f"""    raise NotImplementedError("Exercise {exercise.number}: {function.__name__} is yours to
-        write; delete this line then")""")
+    name = function.__name__
+    todo = f"""    # Write your code, and delete the next line.
+    raise NotImplementedError("Exercise {exercise.number}: {name} is yours to write")"""
     return "\n".join(filter(None, [head, todo, given])) + "\n"
 
 
 def _solved_source(module, functions, there):
     """The functions' sources, with the helpers of their module that they call, in nbgrader's solution marks.
 
-    there: names of helpers that earlier cells define; it grows by those of this one.
+    there: names that earlier cells define; it grows by those of this one.
     """
-    helpers = {name: source for name, source in _helpers_of(module, functions).items() if name not in there}
-    there |= set(helpers)
-    parts = ["\n\n".join(["### BEGIN SOLUTION", *helpers.values(), "### END SOLUTION"])] if helpers else []
+    helpers = _helpers_of(module, functions, there)
+    parts = ["\n\n".join(["### BEGIN SOLUTION", *helpers, "### END SOLUTION"])] if helpers else []
     for function in functions:
         head, body = _split(function)
         parts.append(f"{head}\n    ### BEGIN SOLUTION\n{body}\n    ### END SOLUTION\n")
     return "\n\n".join(parts)
+
+
+def _answer_cell(asked, there):
+    """The solution of an exercise, folded. asked: as of `_asked`; there: as in `_solved_source`."""
+    parts, imports = [], []
+    for module, functions in asked:
+        parts += _helpers_of(module, functions, there)
+        for function in functions:
+            head, body = _split(function)
+            parts.append(f"{head[: head.index(DOCSTRING)].rstrip()}\n{body}")
+        imports.append(f"from {module.__name__} import {', '.join(f.__name__ for f in functions)}")
+    code = "\n\n\n".join(parts).replace(UNFORMATTED, "")
+    return nbformat.v4.new_markdown_cell(ANSWER.format(code=code, imports="; ".join(imports)))
 
 
 def _split(function):
@@ -205,8 +248,11 @@ def _split(function):
     return "\n".join(lines[:end]), "\n".join(lines[end:])
 
 
-def _helpers_of(module, functions):
-    """What functions use of their module: other functions and constants, in its order. -> {name: source}"""
+def _helpers_of(module, functions, there):
+    """What functions use of their module: other functions and constants, in its order. -> their sources
+
+    there: names that need not be told again; it grows by these, and by the functions'.
+    """
     source = inspect.getsource(module)
     lines, defined = source.splitlines(), {}
     for node in ast.parse(source).body:
@@ -221,8 +267,9 @@ def _helpers_of(module, functions):
             if isinstance(node, ast.Name) and node.id in defined and node.id not in wanted | given:
                 wanted.add(node.id)
                 queue.append(node.id)
-    sources = {name: "\n".join(lines[node.lineno - 1 : node.end_lineno]) for name, node in defined.items()}
-    return {name: source for name, source in sources.items() if name in wanted}
+    told = [node for name, node in defined.items() if name in wanted - there]
+    there |= wanted | given
+    return ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in told]
 
 
 def _data_uri(lesson, picture):

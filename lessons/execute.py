@@ -67,8 +67,10 @@ def errors(cell):
 
 
 def text(cell, stream="stdout"):
-    """What a cell wrote to a stream."""
-    return "".join(output["text"] for output in cell["outputs"] if output.get("name") == stream)
+    """What a cell wrote to a stream; to stdout, as a terminal would, also the text of what it displayed."""
+    shown = [output for output in cell["outputs"] if output["output_type"] == "display_data"]
+    displayed = [output["data"].get("text/plain", "") for output in shown if stream == "stdout"]
+    return "".join([output["text"] for output in cell["outputs"] if output.get("name") == stream] + displayed)
 
 
 def value(cell):

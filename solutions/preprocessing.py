@@ -4,7 +4,8 @@
 def show_samples(dataset, indices):
     """Shows frames above their masks, a column for each index. -> matplotlib Figure
 
-    dataset: a SegmentedVideo; indices: frame numbers. The figure has 2 rows and len(indices) columns.
+    dataset: a SegmentedVideo; indices: frame numbers. The figure has 2 rows and
+    len(indices) columns.
     """
     from matplotlib.figure import Figure
 
@@ -14,7 +15,8 @@ def show_samples(dataset, indices):
         sample = dataset[index]
         column[0].imshow(sample["original"])  # (H, W, 3)
         column[0].set_title(f"frame {index}")
-        column[1].imshow(sample["segmented"][..., 0], cmap="gray", vmin=0, vmax=1)  # (H, W)
+        mask = sample["segmented"][..., 0]  # (H, W)
+        column[1].imshow(mask, cmap="gray", vmin=0, vmax=1)
         for axis in column:
             axis.set_axis_off()
     return figure

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LINES = (ROOT / "constraints.txt").read_text().splitlines()
 CONSTRAINTS = [Requirement(line) for line in LINES if line and not line.startswith("#")]
-EXTRAS = ("dev", "assets", "lab", "grade")
+EXTRAS = ("dev", "assets", "lab", "grade", "site")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
@@ -94,7 +94,7 @@ def test_importing_the_course_does_no_heavy_work():
 
 ROOMS = ("course_lib", "solutions", "lessons", "autograder", "dolphins")  # each may import those before it
 MAY_IMPORT = {room: ROOMS[:n] for n, room in enumerate(ROOMS)} | {"assets": ("course_lib",)}
-FOLDERS = (*MAY_IMPORT, "benchmarks", "tests")
+FOLDERS = (*MAY_IMPORT, "benchmarks", "website", "tests")
 SOURCES = {path: path.read_text() for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
 TREES = {path: ast.parse(source) for path, source in SOURCES.items()}
 

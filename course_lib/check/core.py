@@ -6,6 +6,8 @@ A `Property` has three parts, and only arrays pass between them:
     call(given, **inputs)  ->  what the student's functions make of it: a dict of tensors
     judge(outputs, **inputs)  ->  None, or a `Complaint`: what is wrong, and which mistake it most probably is
 
+A fourth one is for the notebook alone: `picture`, what came out and what is right (see `card`).
+
 So the same property runs where the student is, with fixed cases (`grade`), and with fresh ones whose expected
 outputs are those of the reference: `call` is simply called with the reference's functions as well
 (`grade(..., reference=...)`). A judge that does not trust the student's machine runs `call` there and the
@@ -29,17 +31,21 @@ import traceback
 import types
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from .. import keep
-from ..errors import fold
+from ..errors import fold, of_a_stub
+from ..machine import get_ipython
 from ..shapes import spell
+from . import card
 from .devices import OnCPU, is_of_devices, theirs
 
-SECONDS = 10.0  # that one property may take before it is stopped
+SECONDS = 10.0  # of the processor, that one property may take before it is stopped
+CLOCK = 5  # times as many it may take by the clock, where the machine is busy or the code waits
 SPARE = __name__.rpartition(".")[0] + ".spare_renderer"
 INDENT = " " * 6  # of what is said below a property
 
@@ -52,8 +58,8 @@ class Complaint(NamedTuple):
 
     @classmethod
     def of(cls, said):
-        """The complaint that is written "key: a sentence or two"; it is folded, however it is indented."""
-        key, _, text = re.sub(r"\n *", " ", said).partition(": ")
+        """The complaint that is written "key: a sentence or two"; it is folded."""
+        key, _, text = " ".join(said.split()).partition(": ")
         return cls(key, text)
 
 
@@ -89,7 +95,7 @@ class Property:
     hidden = ()
     varying = ()
     kept, partner = (), None
-    seconds = SECONDS
+    seconds = SECONDS  # see `time_limit`
 
     def inputs(self, rng):
         return {}
@@ -98,6 +104,13 @@ class Property:
         raise NotImplementedError
 
     def judge(self, outputs, **inputs):
+        return None
+
+    def picture(self, outputs, **inputs):
+        """What a card shows of outputs of which `judge` complained. -> card.Shown or None
+
+        Only the student sees it, of the public case.
+        """
         return None
 
 
@@ -121,12 +134,11 @@ class Exercise:
         return float(sum(p.points for p in self.properties))
 
     def __call__(self, *functions):
-        """Checks the functions, or the notebook's of these names, and prints what holds. -> points earned"""
+        """Checks the functions, or the notebook's of these names, and shows what holds. -> points earned"""
         given = self.find(functions, sys._getframe(1).f_globals)
         result = judge()(self, given)
         keep.remember(vars(given).values(), result.points, self.points)
-        print(report(result))
-        return result.points
+        return show(result)
 
     def find(self, functions, names):
         """The functions by name: as they were passed, else from the dict `names`. Missing ones are None."""
@@ -149,6 +161,7 @@ class Outcome:
     seconds: float
     printed: str = ""  # the beginning of what the code printed
     lines: int = 0  # of all that it printed
+    case: tuple | None = field(default=None, repr=False)  # inputs and outputs that `judge` complained of
 
     @property
     def reached(self):
@@ -196,11 +209,13 @@ def grade(exercise, given, seed=0, reference=None):
         with withheld(exercise):
             outputs, complaint, printed = attempt(prop, given, inputs, seconds)
         took = time.perf_counter() - start
-        complaint = complaint or verdict(prop, outputs, inputs)
+        case = None
+        if complaint is None and (complaint := verdict(prop, outputs, inputs)):
+            case = inputs, outputs
         if complaint is None and reference is not None:
             complaint = compare(outputs, played(prop, reference, clone(inputs)), prop)
         points = 0.0 if complaint else prop.points
-        return Outcome(prop.name, points, prop.points, complaint, took, printed.kept, printed.lines)
+        return Outcome(prop.name, points, prop.points, complaint, took, printed.kept, printed.lines, case)
 
     threads = torch.get_num_threads()
     # The cases are small, and threads that wait for busy cores cost more than they give.
@@ -331,10 +346,8 @@ def attempt(prop, given, inputs, seconds):
             outputs = _each(played(prop, given, mine), torch.Tensor.detach)
     except Problem as problem:
         complaint = problem.complaint
-    except TooLong:
-        complaint = Complaint.of(f"""too-long: It had not come to an end after {seconds:.0f} s. Is there a
-            loop that never ends, or one over pixels or frames where one operation on the whole tensor would
-            do?""")
+    except TooLong as stopped:
+        complaint = Complaint("too-long", str(stopped))
     except (Exception, SystemExit) as error:
         complaint = _raised(error)
     if complaint is None and (changed := [name for name in inputs if not _same(inputs[name], mine[name])]):
@@ -395,6 +408,9 @@ def _raised(error):
     lines = [frame.line for frame in frames if theirs(frame.filename)]
     line = f" in the line `{lines[-1].strip()}`" if lines and lines[-1] else ""
     line += getattr(error, "case", "")  # of the call that `same.Same` made
+    if of_a_stub(error):
+        return Complaint.of(f"""placeholder: A `...` of the stub is still there, and came to be used{line}.
+            Replace each `...` by your code.""")
     text = _cut(" ".join(str(error).split()), 200, " ...")
     if "out of memory" in text.lower():
         return Complaint.of(f"""out-of-memory: The GPU's memory is full{line}. Restart the runtime, or choose
@@ -411,21 +427,42 @@ def _cut(text, length, end):
 
 
 class TooLong(BaseException):
-    """Not an Exception: a student's `except Exception` must not swallow it."""
+    """Not an Exception: a student's `except Exception` must not swallow it. Its text says what was passed."""
+
+    def __init__(self, seconds, computed):
+        text = f"""It had not come to an end after {seconds:g} s of computing. Is there a loop that never
+            ends, or one over pixels or frames where one operation on the whole tensor would do?"""
+        if computed is not None:  # the clock's limit was passed, not the processor's
+            text = f"""It had not come to an end after {CLOCK * seconds:g} s, and computed for {computed:.1f}
+                s of them. Does it wait for something, as `sleep` and `input` do? If not, this machine is busy
+                with other work: run this again."""
+        super().__init__(fold(text))
 
 
 @contextlib.contextmanager
 def time_limit(seconds):
-    """Raises TooLong in the main thread after `seconds`, where the system has timers (not on Windows)."""
+    """Raises TooLong in the main thread, once it has computed for `seconds` or CLOCK times as many went by.
+
+    What this thread computes is counted, not the clock: that goes on while a busy machine does other work.
+    Nor are helping threads counted, of which there are many on a large machine. Without timers (on Windows),
+    and outside of the main thread, there is no limit.
+    """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
+    own, whole, clock = time.thread_time(), time.process_time(), time.monotonic()
 
-    def stop(*_):
-        raise TooLong
+    def look(*_):
+        to_compute = seconds - (time.thread_time() - own)
+        left = min(to_compute, CLOCK * seconds - (time.monotonic() - clock))
+        # No thread computes for longer than the clock runs: it cannot be over before. And it is raised again
+        # each second, if the first one is swallowed.
+        signal.setitimer(signal.ITIMER_REAL, max(left, 0.05) if left > 0 else 1.0)
+        if left <= 0:
+            raise TooLong(seconds, None if to_compute <= 0 else time.process_time() - whole)
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second, if the first is swallowed
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
@@ -481,6 +518,8 @@ def describe(value):
     if isinstance(value, np.ndarray):
         return f"a NumPy array of shape {shape_text(value.shape)}"
     kind = type(value).__name__
+    if value is ...:
+        return "the `...` of the stub, to be replaced by your code"
     if isinstance(value, (list, tuple)):
         return f"a {kind} of {len(value)}"
     return "None" if value is None else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
@@ -498,7 +537,8 @@ def close(a, b, tolerance=1e-4):
     if a.numel() == 0:
         return True
     a, b = a.detach().double().cpu(), b.detach().double().cpu()
-    return bool((a - b).abs().max() <= tolerance * max(1.0, float(b.abs().max())))
+    # Nothing agrees with what is infinite.
+    return float((a - b).abs().max()) <= tolerance * max(1.0, float(b.abs().max())) < torch.inf
 
 
 def probable(outputs, guesses, texts, tolerance=1e-3):
@@ -553,39 +593,91 @@ def _same(a, b):
 # --- what the student reads
 
 
+def show(result):
+    """Shows a result: in a notebook as a card, elsewhere in lines. -> points earned, a number
+
+    Where DOLPHINS_JUDGE judges, it is in lines too.
+    """
+    text = report(result)
+    if get_ipython() is None or "DOLPHINS_JUDGE" in os.environ:
+        print(text)
+    else:
+        from IPython.display import display
+
+        display({"text/plain": text, "text/html": _page(result)}, raw=True)
+    return card.Points(result.points)
+
+
 def report(result):
     """The result in lines: a sign, the property, its points, and under it what is wrong. -> text"""
-    exercise, complaints = result.exercise, result.complaints
-    title = f"Exercise {exercise.number} · {exercise.title}"
+    if note := _unready(result):
+        return f"{_title(result)}: {note}"
+    rows = _rows(result)
+    width = max(len(row.name) for row in rows) + 2
+    lines = [_title(result)]
+    for row in rows:
+        lines.append(f"  {row.sign} {row.name:{width}} {row.value}")
+        lines += textwrap.wrap(row.text, 96, initial_indent=INDENT, subsequent_indent=INDENT)
+    done = " All of it holds." if result.points == result.exercise.points else ""
+    lines += [f"  {note}" for note in [_printed(result)] if note]
+    return "\n".join([*lines, f"  Points: {result.points:g} of {result.exercise.points:g}.{done}"])
+
+
+def _page(result):
+    """The result as a card. -> HTML"""
+    of, note = result.exercise.points, _unready(result)
+    rows = [] if note else _rows(result)
+    shown = partial(_picture, result)
+    return card.page_of(_title(result), result.points, of, rows, note or _printed(result), shown)
+
+
+def _picture(result):
+    """What is shown beside the first mistake: see `Property.picture`. -> card.Shown or None"""
+    for prop, outcome in zip(result.exercise.properties, result.outcomes):
+        if outcome.complaint and outcome.of:
+            inputs, outputs = outcome.case or (None, None)
+            with OnCPU():  # as the case was tried
+                return outputs and prop.picture(outputs, **clone(inputs))
+    return None
+
+
+def _title(result):
+    return f"Exercise {result.exercise.number} · {result.exercise.title}"
+
+
+def _unready(result):
+    """What is said of an exercise of which nothing can be judged. -> text, "" where it can"""
+    first = next(iter(result.complaints), None)
     if result.untouched:
-        names = " and ".join(exercise.functions)
-        return f"{title}: not solved yet. Write {names} above, run that cell, then this one again."
-    if complaints and complaints[0].key in ("not-defined", "spare-part"):
-        return f"{title}: {complaints[0].text}"
+        names = " and ".join(result.exercise.functions)
+        return f"not solved yet. Write {names} above, run that cell, then this one again."
+    return first.text if first and first.key in ("not-defined", "spare-part") else ""
+
+
+def _rows(result):
+    """What became of each property. -> list of card.Row"""
     # Advice is shown where it is needed.
     shown = [*(o for o in result.outcomes if o.of or o.complaint and o.reached), *result.advice]
-    width = max(len(o.name) for o in [*result.outcomes, *result.advice]) + 2
-    lines, said = [title], set()
+    rows, said = [], set()
     for outcome in shown:
         wrong = "i" if not outcome.of else "·" if not outcome.reached else "✗"
-        sign = wrong if outcome.complaint else "✓"
         value = f"{outcome.points:g} / {outcome.of:g}" if outcome.of else "advice"
-        lines.append(f"  {sign} {outcome.name:{width}} {value}")
-        if outcome.complaint is None:
-            continue
-        text = outcome.complaint.text
+        text = outcome.complaint.text if outcome.complaint else ""
         # The same mistake with another case has other shapes in it.
         gist = re.sub(r"\(.*?\)|\d+", "", text)
-        if gist not in said:
-            lines += textwrap.wrap(text, 96, initial_indent=INDENT, subsequent_indent=INDENT)
-        elif outcome.reached:
-            lines.append(f"{INDENT}(the same as above)")
+        if gist and gist in said:
+            text = "(the same as above)" if outcome.reached else ""
         said.add(gist)
+        rows.append(card.Row(wrong if outcome.complaint else "✓", outcome.name, value, text))
+    return rows
+
+
+def _printed(result):
+    """What is said of the student's prints. -> text, "" without any"""
     printed = "".join(outcome.printed for outcome in result.outcomes)
-    if printed:
-        count = max(sum(outcome.lines for outcome in result.outcomes), 1)
-        what = f"{count:,} line{'s' if count > 1 else ''}"
-        first = _cut(printed.split("\n")[0], 80, "...")
-        lines.append(f"  Your code printed {what} during the check, the first: {first}")
-    done = " All of it holds." if result.points == exercise.points else ""
-    return "\n".join([*lines, f"  Points: {result.points:g} of {exercise.points:g}.{done}"])
+    if not printed:
+        return ""
+    count = max(sum(outcome.lines for outcome in result.outcomes), 1)
+    what = f"{count:,} line{'s' if count > 1 else ''}"
+    first = _cut(printed.split("\n")[0], 80, "...")
+    return f"Your code printed {what} during the check, the first: {first}"

@@ -1,6 +1,6 @@
 """How a value differs from the right one, in words that are true of them: the entry, the digits, the pattern.
 
-All that is said here is computed from the two values. It guesses at no cause: `same.Mistake` names causes.
+All that is said here is computed from the two values. It guesses at no cause: `same.Same` names causes.
 """
 
 import itertools
@@ -10,21 +10,21 @@ import torch
 from ..errors import fold
 
 MOST_SHOWN = 9  # numbers of an argument that are shown whole
-TOLERANCE = 1e-3  # of a pattern: largest error against the largest entry
+TOLERANCE = 1e-3  # of a pattern: its largest error against the largest entry
 
 
-def difference(call, yours, right, arguments=None, tolerance=1e-4):
+def difference(call, yours, right, arguments=None, tolerance=1e-4, of=""):
     """What a student reads of a value that is not the right one. -> text, one to three sentences
 
-    call: what gave it, "batch_rodrigues(theta)". yours, right: tensors of one shape, that differ by more than
-    `tolerance` as `core.close` has it. arguments: {name: tensor}; of those with as many items as the value
-    has, the one is shown that belongs to the entry named.
+    call: what gave it, "batch_rodrigues(theta)"; of: more about this call, " of three". yours, right: tensors
+    of one shape, that differ by more than `tolerance` as `core.close` has it. arguments: {name: tensor}; of
+    those that are as long as the value, that part is shown which belongs to the entry named.
     """
     index = _worst(yours, right)
     should, actually = in_digits(right[index], yours[index])
     place = f"[{', '.join(map(str, index))}]" if index else ""
     case = _case(index, yours, arguments or {})
-    said = f"`{call}{place}` should be {should}, yours is {actually}{case}."
+    said = f"`{call}{place}`{of} should be {should}, yours is {actually}{case}."
     return fold(" ".join(filter(None, [said, pattern(yours, right, tolerance)])))
 
 
@@ -43,7 +43,7 @@ def in_digits(*values):
 def in_words(values):
     """Numbers (N,), or one, as they are shown: (0.31, -0.2, 1.1)."""
     texts = [in_digits(value)[0] for value in values.detach().reshape(-1)]
-    return texts[0] if values.dim() == 0 else f"({', '.join(texts)})"
+    return texts[0] if values.numel() == 1 else f"({', '.join(texts)})"
 
 
 def pattern(yours, right, tolerance=1e-4):
@@ -51,22 +51,23 @@ def pattern(yours, right, tolerance=1e-4):
     yours, right = yours.detach().double().cpu(), right.detach().double().cpu()
     if yours.numel() == 0 or not torch.isfinite(yours).all():
         return ""
-    if yours.numel() == 1:
-        return _proportion(yours, right) or ""
-    return next(filter(None, (found(yours, right) for found in PATTERNS)), "") or _where(
-        yours, right, tolerance
-    )
+    of_one = _proportions, _differences
+    of_all = _constants, *of_one, _other_orders, _turned_round, _one_for_all
+    found = _first(of_one[:1] if yours.numel() == 1 else of_all, yours, right)
+    return found or _by_channel(yours, right, tolerance) or _where(yours, right, tolerance)
 
 
-def _near(a, b, tolerance=TOLERANCE):
-    return a.shape == b.shape and bool((a - b).abs().max() <= tolerance * max(float(b.abs().max()), 1e-12))
+def apart(a, b):
+    """The largest difference of two tensors of one shape. -> float"""
+    a, b = a.detach().double().cpu(), b.detach().double().cpu()
+    return float((a - b).abs().max()) if a.numel() else 0.0
 
 
 def _worst(yours, right):
     """The index of the entry that differs most; what is not finite differs more than all that is."""
-    apart = (yours.detach().double().cpu() - right.detach().double().cpu()).abs()
-    flat = int(torch.nan_to_num(apart, nan=torch.inf).argmax())
-    return tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), apart.shape))
+    by = (yours.detach().double() - right.detach().double()).abs().cpu()
+    flat = int(torch.nan_to_num(by, nan=torch.inf).argmax())
+    return tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), by.shape))
 
 
 def _case(index, yours, arguments):
@@ -75,116 +76,117 @@ def _case(index, yours, arguments):
     for name, value in arguments.items():
         if not torch.is_tensor(value) or value.numel() == 0:
             continue
-        place = ""
-        if index and value.dim() and len(value) == len(yours) and value.numel() > MOST_SHOWN:
-            value, place = value[index[0]], f"[{index[0]}]"
+        place = []
+        while (
+            value.numel() > MOST_SHOWN
+            and len(place) < len(index)
+            and (value.shape[:1] == yours.shape[len(place) : len(place) + 1])
+        ):
+            place.append(index[len(place)])
+            value = value[place[-1]]
+        place = f"[{', '.join(map(str, place))}]" if place else ""
         if value.numel() <= MOST_SHOWN:
             shown.append(f"{name}{place} is {in_words(value)}")
     return f", where {' and '.join(shown)}" if shown else ""
 
 
-# --- patterns: each is one fact that holds of all entries
+# --- patterns: each gives pairs, what would be in the place of yours if it held, and what is said then
 
 
-def _constant(yours, right):
+def _first(patterns, yours, right):
+    """What is said of the first that explains yours, and the difference. -> a sentence, or ''"""
+    limit = min(TOLERANCE * float(yours.abs().max()), 0.01 * apart(yours, right))
+    pairs = itertools.chain.from_iterable(found(yours, right) for found in patterns)
+    return next((said for made, said in pairs if apart(yours, made) <= limit), "")
+
+
+def _constants(yours, right):
     value = yours.flatten()[0]
-    return f"Yours is {in_digits(value)[0]} everywhere." if _near(yours, value.expand_as(yours)) else None
+    yield value.expand_as(yours), f"Yours is {in_digits(value)[0]} everywhere."
 
 
-def _proportion(yours, right):
-    """One factor, or one difference, between all entries of yours and the right ones."""
+def _proportions(yours, right):
     square = float((right * right).sum())
     factor = float((yours * right).sum()) / square if square else 0.0
-    if abs(factor) > 1e-6 and abs(factor - 1) > TOLERANCE and _near(yours, factor * right):
-        each = "Each entry of yours is" if yours.numel() > 1 else "Yours is"
-        if abs(factor + 1) < TOLERANCE:
-            return f"{each} the right one with the opposite sign."
-        return f"{each} {_factor(factor)} times the right one."
-    if yours.numel() == 1:
-        return None
-    gap = float((yours - right).mean())
-    if abs(gap) > 1e-6 and float((yours - right - gap).abs().max()) <= TOLERANCE * abs(gap):
-        more = "larger" if gap > 0 else "smaller"
-        return f"Each entry of yours is {more} than the right one by {in_digits(abs(gap))[0]}."
-    return None
+    if factor:
+        times = f"{_factor(factor)} times the right one"
+        times = "the right one with the opposite sign" if abs(factor + 1) < TOLERANCE else times
+        yield factor * right, f"{'Each entry of yours' if yours.numel() > 1 else 'Yours'} is {times}."
 
 
 def _factor(factor):
-    inverse = round(1 / factor)
-    if abs(factor) < 0.9 and abs(factor * inverse - 1) < TOLERANCE:
+    inverse = round(1 / factor) if abs(factor) < 0.9 else 0
+    if inverse and abs(factor * inverse - 1) < TOLERANCE:
         return f"1/{inverse}" if inverse > 0 else f"-1/{-inverse}"
-    return in_digits(float(f"{factor:.4g}"))[0]
+    return in_digits(factor, 1.0)[0]
 
 
-def _another_order(yours, right):
-    """Entries of the last dimension, where there are few, in another order or with other signs."""
+def _differences(yours, right):
+    by = float((yours - right).mean())
+    more = "larger" if by > 0 else "smaller"
+    yield right + by, f"Each entry of yours is {more} than the right one by {in_digits(abs(by))[0]}."
+
+
+def _other_orders(yours, right):
+    """The few entries of the last dimension in another order."""
     K = right.shape[-1]
-    if not 2 <= K <= 4:
-        return None
-    for order in itertools.permutations(range(K)):
-        if order != tuple(range(K)) and _near(yours, right[..., list(order)]):
-            return f"Yours are the right numbers in another order: those of [..., {list(order)}]."
-    return None
+    for order in itertools.permutations(range(K)) if 2 <= K <= 4 else ():
+        said = f"Yours are the right numbers in another order: those of [..., {list(order)}]."
+        yield right[..., list(order)], said
 
 
 def _turned_round(yours, right):
-    """Whole dimensions backwards, or two of them exchanged."""
+    """A whole dimension backwards, or two of them exchanged."""
+    said = "Yours is right but for its order: dimension"
     for d in range(yours.dim()):
-        if yours.shape[d] > 1 and _near(yours, right.flip(d)):
-            return f"Yours is right but for its order: dimension {d} runs backwards."
+        yield right.flip(d), f"{said} {d} runs backwards."
     for a, b in itertools.combinations(range(yours.dim()), 2):
-        if yours.shape[a] == yours.shape[b] > 1 and _near(yours, right.transpose(a, b)):
-            return f"Yours is right but for its order: dimensions {a} and {b} are exchanged."
-    return None
+        if yours.shape[a] == yours.shape[b]:
+            yield right.transpose(a, b), f"{said}s {a} and {b} are exchanged."
 
 
 def _one_for_all(yours, right):
     """The first dimension's items, different in what is right, are all the same in yours."""
-    if (
-        len(yours) < 2
-        or not _near(yours, yours[:1].expand_as(yours))
-        or _near(right, right[:1].expand_as(right))
-    ):
-        return None
-    which = next((i for i, item in enumerate(right) if _near(yours[0], item)), None)
-    return f"All {len(yours)} items of yours are the same" + (
-        "." if which is None else f": the right one for [{which}]."
-    )
+    if len(yours) > 1 and apart(right, right[:1]) > TOLERANCE * float(right.abs().max()):
+        said = f"All {len(yours)} items of yours are the same"
+        for i, item in enumerate(right):
+            yield item.expand_as(right), f"{said}: the right one for [{i}]."
+        yield yours[0].expand_as(yours), f"{said}."
 
 
-def _by_channel(yours, right):
-    """For each entry of the last dimension a fact of its own."""
-    K = right.shape[-1]
-    if yours.dim() < 2 or not 2 <= K <= 4 or yours[..., 0].numel() < 2:
-        return None
-    facts = []
-    for k in range(K):
+def _by_channel(yours, right, tolerance):
+    """For each entry of the last dimension a fact of its own. -> a sentence, or ''"""
+    K = right.shape[-1] if right.dim() > 1 and right[..., 0].numel() > 1 else 0
+    facts, limit = [], tolerance * max(1.0, float(right.abs().max()))
+    for k in range(K) if K <= 4 else ():
         mine, should = yours[..., k], right[..., k]
-        if _near(mine, should, 1e-4):
-            facts.append(f"[..., {k}] is right")
-        elif fact := _constant(mine, should) or _proportion(mine, should):
-            facts.append(f"of [..., {k}]: {fact[0].lower()}{fact[1:-1]}")
-        else:
-            return None
-    return "In the last dimension, " + "; ".join(facts) + "."
+        fact = "is right" if apart(mine, should) <= limit else ""
+        fact = fact or _first((_constants, _proportions, _differences), mine, should)
+        facts.append(f"[..., {k}] {fact}" if fact == "is right" else fact and _of(k, fact))
+    return f"In the last dimension, {'; '.join(facts)}." if len(facts) > 1 and all(facts) else ""
 
 
-PATTERNS = (_constant, _proportion, _another_order, _turned_round, _one_for_all, _by_channel)
+def _of(k, fact):
+    return f"of [..., {k}]: {fact[0].lower()}{fact[1:-1]}"
 
 
 def _where(yours, right, tolerance):
     """Which items of the first dimension, or entries of the others, are right. -> a sentence"""
-    apart = (yours - right).abs() > tolerance * max(1.0, float(right.abs().max()))
-    count = int(apart.sum())
-    if count in (0, apart.numel()):
+    wrong = (yours - right).abs() > tolerance * max(1.0, float(right.abs().max()))
+    count = int(wrong.sum())
+    if count in (0, wrong.numel()):
         return ""
-    sentence = f"{count:,} of {apart.numel():,} numbers differ"
-    if yours.dim() == 1:
-        return f"{sentence}{_which(apart)}."
-    items = apart.flatten(1).any(1)
+    sentence = f"{count:,} of {wrong.numel():,} numbers differ"
+    items = wrong.flatten(1).any(1) if wrong.dim() > 1 else wrong
     if not items.all():
         return f"{sentence}{_which(items)}."
-    rest = apart.any(0)  # of all items together
+    channels = wrong.flatten(0, -2).any(0)
+    if 2 <= len(channels) <= 4 and not channels.all():
+        bad, good = (
+            " and ".join(f"[..., {k}]" for k in flags.nonzero()[:, 0]) for flags in (channels, ~channels)
+        )
+        return f"{sentence}, all of them in {bad}; {good} is right."
+    rest = wrong.any(0)  # of all items together
     if rest.sum() < rest.numel() and int(rest.sum()) <= 3:
         places = " and ".join(f"[:, {', '.join(map(str, place))}]" for place in rest.nonzero().tolist())
         return f"{sentence}, all of them in {places}."

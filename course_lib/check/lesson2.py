@@ -10,8 +10,9 @@ from torch.nn.functional import normalize
 
 from ..rotations import quat_to_rotvec
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
-from .core import Complaint, Exercise, Problem, Property, close, probable, tensor
-from .difference import difference
+from .card import Shown
+from .core import Complaint, Exercise, Problem, Property, close, tensor
+from .difference import apart, difference, in_words
 from .lesson1 import own_figures
 from .same import Same, SameGradient
 
@@ -95,6 +96,11 @@ def _one_by_one(order, theta):
     """A rotation about each axis of the world, by the numbers of theta."""
     a, b, c = (_exponential(theta * torch.eye(3).to(theta)[k]) for k in order)
     return a @ b @ c
+
+
+def _none_below(limit, theta):
+    """Right but for small rotations, which come out as the identity."""
+    return torch.where(_length(theta)[..., None] < limit, torch.eye(3).to(theta), _exponential(theta))
 
 
 def _by_way_of(makes, theta):
@@ -228,14 +234,14 @@ OF_VECTORS = {
 }
 SMALL = {
     """small-angles: Small rotations come out as none. Near 0 the result should still depend on theta, to
-    first order R = 1 + [theta]x.""": lambda t: torch.eye(3).to(t).expand(len(t), 3, 3)
+    first order R = 1 + [theta]x.""": tuple(partial(_none_below, limit) for limit in (0.1, 5e-3))
 }
 NO_GRADIENT_AT_ZERO = """gradient-at-zero: At theta = 0 the gradient is 0: no small change of theta changes
     the result. Near 0 it should still depend on theta, to first order R = 1 + [theta]x. A constant there
     stops the fit before it starts."""
 DETACHED = "wrong-gradient: No gradient flows through {}: is it detached, or computed from a number?"
 OF_GRADIENTS = {
-    NO_GRADIENT_AT_ZERO: lambda t: torch.eye(3).to(t) + 0 * t[..., None],
+    NO_GRADIENT_AT_ZERO: partial(_none_below, 0.1),
     DETACHED.format("the axis, theta / a"): lambda t: _by_formula(
         _quat(t, length=_never_zero, axis=lambda t, a: (t / a).detach())
     ),
@@ -252,9 +258,13 @@ OF_GRADIENTS = {
 }
 
 
+TURNED = "the dolphin, turned by a matrix", "rotation"
+
+
 class OfQuaternions(Same):
     function, shows = "quat_to_rotmat", "quat_to_rotmat(quat)"
     right, otherwise = staticmethod(_quat_to_rotmat), "wrong-rotation"
+    looks = TURNED
 
     def shape(self, quat):
         return len(quat), 3, 3
@@ -282,6 +292,7 @@ class UnnormalisedQuaternion(OfQuaternions):
 class OfVectors(Same):
     function, shows = "batch_rodrigues", "batch_rodrigues(theta)"
     right, otherwise = staticmethod(_exponential), "wrong-rotation"
+    looks = TURNED
     finite = True
 
     def shape(self, theta):
@@ -307,10 +318,10 @@ class AtZero(OfVectors):
     mistakes, finite, tolerance = SMALL, False, 1e-5
 
     def cases(self, rng):
-        lengths = torch.tensor([1e-2, 1e-4, 1e-6, 1e-9])[:, None]
+        lengths = torch.tensor([1e-2, 1e-3, 1e-4, 1e-6, 1e-9])[:, None]
         return {
             "zero": torch.zeros(2, 3),
-            "small": torch.from_numpy(rng.normal(size=(4, 3))).float() * lengths,
+            "small": torch.from_numpy(rng.normal(size=(5, 3))).float() * lengths,
         }
 
     def calls(self, zero, small):
@@ -402,10 +413,6 @@ class Vectorised(Property):
             the loop.""")
 
 
-def _rounded(v):
-    return "(" + ", ".join(f"{float(x):.2f}" for x in v) + ")"
-
-
 QUATERNIONS = QuaternionToMatrix(), UnnormalisedQuaternion()
 VECTORS = Rotations(), AtZero(), GradientAtZero(), Batches(), Vectorised()
 GIVEN = ("course_lib.rotations.rotvec_to_rotmat",)
@@ -419,104 +426,174 @@ rodrigues = Exercise(
 )
 
 
-# --- exercise 3
-
-MISTAKES = {  # what is said of the usual ones
-    # of pixels
-    "y-flipped": "The picture is upside down: the camera's y goes up, an image's rows go down.",
-    "x-flipped": "Left and right are exchanged: x grows to the right, in the camera and in the image.",
-    "depth-sign": "Both axes are mirrored. Points in front of the camera have negative z: divide by -z.",
-    "xy-swapped": "x and y are exchanged: the first number is the column (x), the second the row (y).",
-    "normalised": "These are still normalised coordinates, from -1 to 1. The image is W pixels wide and H "
-    "high: scale them.",
-    "normalised, 0 to 1": "These are parts of the image's size, from 0 to 1. Multiply by W and H.",
-    "no-perspective-division": "Far things come out as large as near ones. After the projection matrix, "
-    "divide by the depth: -z, the fourth homogeneous coordinate.",
-    "world-coordinates": "The points are projected as they stand in the world. Bring them into the camera's "
-    "coordinates first (`cameras.extrinsics`); `cameras.transform` does all of it.",
-    "no-intrinsics": "Camera coordinates, in metres, are taken for normalised ones. The projection is "
-    "missing (`cameras.intrinsics`).",
-    "no-intrinsics, divided": "The focal length is missing: x / -z is not a normalised coordinate yet. The "
-    "projection matrix is in `cameras.intrinsics`.",
-    "size-swapped": "Width and height are exchanged: x goes with W, y with H.",
-    "doubled": "All is twice as large: from -1 to 1 there are two units for W pixels, so it is (x + 1) / 2 "
-    "that goes from 0 to 1.",
-    "not-centred": "The middle of the image comes out at pixel (0, 0). Normalised coordinates begin at -1: "
-    "add 1 first.",
-    "one-camera": "All points are seen by the first camera. The points i belong to camera i: the drone "
-    "moves.",
-    "rows-columns-swapped": "Rows and columns are exchanged: the pixel (x, y) is `image[y, x]`, row first.",
-    "image-y-flipped": "The image is upside down. The pixels count rows from the top, as the image does: "
-    "nothing is left to flip.",
-    "first-black": "The first point is drawn in black, on black. Begin with a brighter colour.",
-}
+# --- exercise 3: from metres to pixels, right, and with steps of one's own
 
 WIDTH, HEIGHT = 64, 36  # of the check's images: small, and no square
-
-
-def _look_at(eye, at, size):
-    """The drone's cameras at `eye` (B, 3), looking at `at` (B, 3), the world's +z up in the image."""
-    return drone_cameras(eye, at, torch.tensor([0.0, 0.0, 1.0]).expand_as(eye), *size.tolist())
+CLIP = torch.tensor([640, 360])  # pixels of the clip that comes with the course, W and H
+UP = torch.tensor([1.0, -1.0])  # normalised coordinates have y up, rows go down
 
 
 def _in_camera(points, cameras):
     """World to camera: R p + t. (B, N, 3) -> (B, N, 3)"""
-    return points @ cameras.extrinsics.R.transpose(1, 2) + cameras.extrinsics.t.transpose(1, 2)
+    return points @ cameras.extrinsics.R.mT + cameras.extrinsics.t.mT
 
 
-def _seen_at(points, size):
-    """Pixels (..., 2) of points (..., 3) in camera coordinates, by the focal length: not normalised first."""
-    width, height = size.tolist()
-    focal = width * CAMERA_FOCAL / SENSOR_WIDTH
-    x, y, z = points.unbind(-1)
-    return torch.stack([(width - 1) / 2 - focal * x / z, (height - 1) / 2 + focal * y / z], -1)
+def _depth(local):
+    return -local[..., 2:]
 
 
-def _call_projection(given, points, eye, at, size):
-    """What project_to_pixels gives, as floats: `PartsOfPixels` says that whole numbers are too few."""
-    pixels = given.project_to_pixels(points, _look_at(eye, at, size))
-    whole = torch.is_tensor(pixels) and not (pixels.is_floating_point() or pixels.is_complex())
-    like = None if whole else points
-    return tensor("project_to_pixels(points, cameras)", pixels, (*points.shape[:2], 2), like).to(points)
+def _focal_length(size):
+    """In units of half the image's width and height."""
+    return 2 * CAMERA_FOCAL / SENSOR_WIDTH * torch.stack([torch.ones(()), size[0] / size[1]])
 
 
-def _projection_guesses(points, cameras, size):
-    """What the usual mistakes make of project_to_pixels. They may be half a pixel off."""
-    local = _in_camera(points, cameras)
-    depth = -local[..., 2:]  # (B, N, 1)
-    right = _seen_at(local, size)
-    up = torch.tensor([1.0, -1.0])  # normalised coordinates have y up
-    normalised = ((2 * right + 1) / size - 1) * up
-
-    def to_pixels(normalised, size=size):
-        return ((normalised * up + 1) * size - 1) / 2
-
-    return [
-        ("y-flipped", to_pixels(normalised * up)),
-        ("x-flipped", to_pixels(-normalised * up)),
-        ("depth-sign", to_pixels(-normalised)),
-        ("xy-swapped", right.flip(-1)),
-        ("normalised", normalised),
-        ("normalised, 0 to 1", (normalised * up + 1) / 2),
-        ("no-perspective-division", to_pixels(normalised * depth)),
-        ("world-coordinates", _seen_at(points, size)),
-        ("no-intrinsics", to_pixels(local[..., :2])),
-        ("no-intrinsics, divided", to_pixels(local[..., :2] / depth)),
-        ("size-swapped", to_pixels(normalised, size.flip(0))),
-        ("doubled", to_pixels(2 * normalised + up)),
-        ("not-centred", right - size / 2),
-        ("one-camera", _seen_at(_in_camera(points, cameras[0]), size)),
-    ]
+def _normalised(points, cameras, local=_in_camera, focal=_focal_length, depth=_depth):
+    """Normalised coordinates (B, N, 2) of points in the world (B, N, 3)."""
+    local = local(points, cameras)
+    return focal(_size(cameras)) * local[..., :2] / depth(local)
 
 
-class Projection(Property):
+def _size(cameras):
+    return torch.tensor([cameras.width, cameras.height])
+
+
+def _pixels(points, cameras, xy=_normalised, size=_size, up=UP, one=1.0, minus=1.0, by=2.0):
+    """Columns and rows (B, N, 2): ((x + 1) W - 1) / 2 and ((1 - y) H - 1) / 2."""
+    return ((xy(points, cameras) * up + one) * size(cameras) - torch.as_tensor(minus)) / by
+
+
+def _with(**steps):
+    """`_pixels` with a step of one's own."""
+    return partial(_pixels, **steps)
+
+
+def _from(**steps):
+    """`_pixels` with a step on the way to normalised coordinates of one's own."""
+    return partial(_pixels, xy=partial(_normalised, **steps))
+
+
+def _beside(minus):
+    """What is said of halves of a pixel: by `minus`, (x, y), which is (1, 1) where it is right."""
+    off = {-1: "a pixel too large", 0: "half a pixel too large", 1: "right", 2: "half a pixel too small"}
+    return f"""half-pixel: The columns are {off[minus[0]]}, the rows {off[minus[1]]}. Pixel (0, 0) is the
+        CENTRE of the upper left pixel, and that lies at x = (1 - W) / W, not at -1."""
+
+
+# --- exercise 3: what goes wrong
+
+OF_PIXELS = {
+    "y-flipped: The picture is upside down: the camera's y goes up, an image's rows go down.": _with(
+        up=UP.abs()
+    ),
+    "x-flipped: Left and right are exchanged: x grows to the right, in the camera and in the image.": _with(
+        up=-UP.abs()
+    ),
+    """depth-sign: Both axes are mirrored. Points in front of the camera have negative z: divide by
+    -z.""": _with(up=-UP),
+    """xy-swapped: x and y are exchanged: the first number is the column (x), the second the row
+    (y).""": lambda p, c: _pixels(p, c).flip(-1),
+    """xy-swapped: x and y are exchanged before they become pixels: x makes the column, y the
+    row.""": _with(xy=lambda p, c: _normalised(p, c).flip(-1)),
+    "size-swapped: Width and height are exchanged: x goes with W, y with H.": _with(
+        size=lambda c: _size(c).flip(0)
+    ),
+    "size-of-one: The width is used for both axes: y goes with the height, H.": _with(
+        size=lambda c: _size(c)[[0, 0]]
+    ),
+    "size-of-one: The height is used for both axes: x goes with the width, W.": _with(
+        size=lambda c: _size(c)[[1, 1]]
+    ),
+    """normalised: These are still normalised coordinates, from -1 to 1. The image is W pixels wide and H
+    high: scale them.""": (_normalised, lambda p, c: _normalised(p, c) * UP),
+    "normalised: These are parts of the image's size, from 0 to 1. Multiply by W and H.": (
+        lambda p, c: (_normalised(p, c) * UP + 1) / 2,
+        lambda p, c: (_normalised(p, c) + 1) / 2,
+    ),
+    """not-solved: The formula is used as it stands, with x for i. It gives x and y of a pixel: solve it for i
+    and j.""": lambda p, c: (UP * (2 * _normalised(p, c) + 1 - _size(c))) / _size(c),
+    """not-centred: The middle of the image comes out at pixel (0, 0). Normalised coordinates begin at -1: add
+    1 first.""": (
+        _with(one=0.0),
+        _with(one=0.0, by=1.0),
+        _with(one=0.0, up=UP.abs()),
+        _with(one=0.0, by=1.0, up=UP.abs()),
+    ),
+    """doubled: All is twice as large: from -1 to 1 there are two units for W pixels, so it is (x + 1) / 2
+    that goes from 0 to 1.""": _with(by=1.0),
+    """half-added: A half is added where 1 belongs: x goes from -1 to 1, not from -0.5 to 0.5, so it is (x +
+    1) / 2 that goes from 0 to 1.""": _with(one=0.5, by=1.0),
+    """no-perspective-division: Far things come out as large as near ones. After the projection matrix, divide
+    by the depth: -z, the fourth homogeneous coordinate.""": _from(depth=lambda p: 1.0),
+    """divided-twice: It is divided by the depth once more than needed: `cameras.transform` has done
+    it.""": _from(depth=lambda p: _depth(p) ** 2),
+    """world-coordinates: The points are projected as they stand in the world. Bring them into the camera's
+    coordinates first (`cameras.extrinsics`); `cameras.transform` does all of it.""": (
+        _from(local=lambda p, c: p),
+        _with(xy=lambda p, c: p[..., :2]),
+        _with(xy=lambda p, c: p[..., [0, 2]]),
+    ),
+    """rotation-missing: The camera's place is subtracted from the points, but they are not turned into its
+    axes: R p + t (`cameras.extrinsics`).""": _from(local=lambda p, c: p - c.extrinsics.cam_pos().mT),
+    """rotation-transposed: The camera's rotation is used the wrong way round. A row of coordinates is turned
+    by the transpose: `points @ R.mT`.""": _from(local=lambda p, c: p @ c.extrinsics.R + c.extrinsics.t.mT),
+    "translation-missing: The translation t of the camera is missing: R p + t.": _from(
+        local=lambda p, c: p @ c.extrinsics.R.mT
+    ),
+    """no-intrinsics: Camera coordinates, in metres, are taken for normalised ones. The projection is missing
+    (`cameras.intrinsics`).""": _with(xy=lambda p, c: _in_camera(p, c)[..., :2]),
+    """no-intrinsics: The focal length is missing: x / -z is not a normalised coordinate yet. The projection
+    matrix is in `cameras.intrinsics`.""": _from(focal=torch.ones_like),
+    "focal-length: The focal length of x is used for y too: in units of half the height it is larger.": _from(
+        focal=lambda size: _focal_length(size)[[0, 0]]
+    ),
+    """clamped: Points outside of the image come out on its border. Leave them where they are; `draw_track`
+    leaves them out.""": lambda p, c: _pixels(p, c).clamp(min=torch.zeros(2), max=_size(c) - 1),
+    """one-camera: All points are seen by the first camera. The points i belong to camera i: the drone
+    moves.""": lambda p, c: _pixels(p, c[:1]),
+    "one-camera: All points are seen by the last camera. The points i belong to camera i.": (
+        lambda p, c: _pixels(p, c[-1:])
+    ),
+}
+OF_PARTS = {
+    """rounded: The pixels are whole numbers. Keep the parts: rounding belongs to drawing, and what is cut off
+    here is lost to everything else.""": tuple(
+        (lambda p, c, to=to, minus=minus: to(_pixels(p, c, minus=minus)))
+        for to in (torch.round, torch.floor, torch.ceil)
+        for minus in (1.0, 0.0)
+    ),
+    **{
+        _beside(minus): _with(minus=minus)
+        for minus in itertools.product((1, 0, 2, -1), repeat=2)
+        if minus != (1, 1)
+    },
+    """pixel-scale: The scale is (W - 1) / 2 where W / 2 belongs: -1 and 1 are the outer EDGES of the image, W
+    pixels apart, not the centres of its first and last pixel.""": (
+        _with(size=lambda c: _size(c) - 1, minus=0.0),
+        _with(size=lambda c: _size(c) - 1),
+    ),
+    """divided-twice: It is divided by the third number that `cameras.transform` gives. The division is done;
+    that number is a depth from -1 to 1, of which pixels need nothing.""": _with(
+        xy=lambda p, c: _normalised(p, c) / c.transform(p)[..., 2:]
+    ),
+    f"""fixed-size: For an image of {WIDTH} x {HEIGHT} pixels it gives the pixels of one of 640 x 360. Take
+    the size from `cameras.width` and `cameras.height`.""": tuple(
+        _with(size=lambda c: CLIP, minus=minus) for minus in (1.0, 0.0)
+    ),
+}
+
+
+class Projection(Same):
     name = "project_to_pixels gives the right pixel"
     points = 4
-    hidden = ("pixels",)  # the parts of a pixel are for the next property
+    hidden = ("",)  # the parts of a pixel are for the next property
+    function, shows = "project_to_pixels", "project_to_pixels(points, cameras)"
+    right, otherwise, mistakes = staticmethod(_pixels), "wrong-pixel", OF_PIXELS
     cameras, points_each, size = 3, 5, (640, 360)
+    tolerance = explained = 2.6e-3  # a pixel and a half
 
-    def inputs(self, rng):
-        """Cameras somewhere above the sea, a little tilted, and points near the surface that they see."""
+    def cases(self, rng):
+        """Cameras somewhere above the sea, a little tilted, and points near the surface, most of them
+        seen."""
 
         def between(*scale, count=()):
             numbers = rng.uniform(-1, 1, size=(self.cameras, *count, 3))
@@ -525,114 +602,177 @@ class Projection(Property):
         return {
             "eye": torch.tensor([0.0, 12.0, 0.0]) + between(1.0, 2.0, 1.0),
             "at": between(1.0, 0.0, 1.0),
-            "points": between(3.0, 1.0, 2.0, count=(self.points_each,)),
+            "points": between(7.0, 1.0, 4.0, count=(self.points_each,)),
             "size": torch.tensor(self.size),
         }
 
-    def call(self, given, **inputs):
-        return {"pixels": _call_projection(given, **inputs)}
+    def calls(self, eye, at, points, size):
+        up = torch.tensor([0.0, 0.0, 1.0]).to(eye).expand_as(eye)
+        return {"": (points, drone_cameras(eye, at, up, *size.tolist()))}
 
-    def judge(self, outputs, points, eye, at, size):
-        pixels, cameras = outputs["pixels"], _look_at(eye, at, size)
-        right = _seen_at(_in_camera(points, cameras), size)
-        if _within(pixels, right, 1.01):  # parts of a pixel are the next property's
-            return None
-        for key, wrong in _projection_guesses(points, cameras, size):
-            name = key.partition(",")[0]
-            if _within(pixels, wrong, 0.05 if name == "normalised" else 1.01):
-                return Complaint(name, MISTAKES[key])
-        return Complaint.of(f"""wrong-pixel: The camera at {_rounded(eye[0])}, looking at {_rounded(at[0])},
-            sees the point {_rounded(points[0, 0])} at pixel {_rounded(right[0, 0])}; yours is
-            {_rounded(pixels[0, 0])}. Print each step: camera coordinates, normalised coordinates (here all
-            within -1 to 1), pixels.""")
+    def shape(self, points, cameras):
+        return *points.shape[:2], 2
+
+    def taken(self, shows, value, points, cameras):
+        """Of any dtype: a double is as right, and that whole numbers are too few is said of their values."""
+        return super().taken(
+            shows, value.to(points.dtype) if torch.is_tensor(value) else value, points, cameras
+        )
 
 
 class PartsOfPixels(Projection):
     name = "... to a part of a pixel"
     points = 2
     after = (Projection,)
-    hidden = ()
+    hidden, mistakes = (), OF_PARTS
     size = WIDTH, HEIGHT
-
-    def judge(self, outputs, points, eye, at, size):
-        pixels, (width, height) = outputs["pixels"], size.tolist()
-        right = _seen_at(_in_camera(points, _look_at(eye, at, size)), size)
-        if _within(pixels, right, 0.02):
-            return None
-        if _within(pixels, pixels.round(), 1e-6) and _within(pixels, right, 1.51):
-            return Complaint.of("""rounded: The pixels are whole numbers. Keep the parts: rounding belongs to
-                drawing, and what is cut off here is lost to everything else.""")
-        if _within(pixels - 0.5, right, 0.02) or _within(pixels + 0.5, right, 0.02):
-            return Complaint.of("""half-pixel: All pixels are half a pixel off. Pixel (0, 0) is the CENTRE of
-                the upper left pixel, and that lies at x = (1 - W) / W, not at -1.""")
-        if _within(pixels, (right + 0.5) * (1 - 1 / size), 0.02):
-            return Complaint.of("""pixel-scale: The scale is (W - 1) / 2 where W / 2 belongs: -1 and 1 are the
-                outer EDGES of the image, W pixels apart, not the centres of its first and last pixel.""")
-        if _within(pixels, ((right * 2 + 1) / size * torch.tensor(Projection.size) - 1) / 2, 0.6):
-            return Complaint.of("""fixed-size: For an image of 64 x 36 pixels it gives the pixels of one of
-                640 x 360. Take the size from `cameras.width` and `cameras.height`.""")
-        return Complaint.of(f"""wrong-pixel: For an image of {width} x {height} pixels the first point belongs
-            to {_rounded(right[0, 0])}, yours is {_rounded(pixels[0, 0])}.""")
+    tolerance, explained = 3e-5, 1e-3
 
 
 class OneCamera(Projection):
     name = "... for one camera, for many, for one point each"
     points = 2
     after = (Projection,)
-    hidden = ("many", "one")
+    hidden, mistakes, otherwise = (" of 20 cameras", " of one camera"), {}, "batch"
     cameras, points_each = 20, 1
 
-    def call(self, given, points, eye, at, size):
+    def calls(self, points, **rest):
+        [(points, cameras)] = super().calls(points=points, **rest).values()
         four = points[:1].expand(1, 4, 3).clone()
-        return {
-            "many": _call_projection(given, points, eye, at, size),
-            "one": _call_projection(given, four, eye[:1], at[:1], size),
-        }
-
-    def judge(self, outputs, points, eye, at, size):
-        right = _seen_at(_in_camera(points, _look_at(eye, at, size)), size)
-        if _within(outputs["many"], right, 1.51) and _within(outputs["one"], right[:1], 1.51):
-            return None
-        return Complaint.of("""batch: With 20 cameras and a point each, or one camera, the same points land
-            elsewhere. Does a sum, a mean or a reshape mix them?""")
+        return {" of 20 cameras": (points, cameras), " of one camera": (four, cameras[:1])}
 
 
-def _within(a, b, pixels):
-    return bool(((a - b).abs() <= pixels).all())
+# --- exercise 3: the track
+
+TRACK = "draw_track(pixels, resolution)"
 
 
-def _call_track(given, pixels, size):
+def _image_of(draw_track, pixels, resolution):
     """The image that draw_track gives. Mix-ups of its axes have names of their own."""
-    width, height = size.tolist()
-    name = "draw_track(pixels, resolution)"
+    width, height = resolution
     with own_figures():  # what is drawn on the side does not appear below the check
-        image = given.draw_track(pixels, (width, height))
+        image = draw_track(pixels, resolution)
     if torch.is_tensor(image):
         shape = tuple(image.shape)
         if shape == (width, height, 3):
-            raise Problem.of(f"""resolution-swapped: `{name}` gives shape {shape}. resolution is (W, H), but
+            raise Problem.of(f"""resolution-swapped: `{TRACK}` gives shape {shape}. resolution is (W, H), but
                 an image has its rows first: (H, W, 3), here ({height}, {width}, 3).""")
         if shape == (3, height, width):
-            raise Problem.of(f"""channels-first: `{name}` gives shape {shape}; here colours come last, as
+            raise Problem.of(f"""channels-first: `{TRACK}` gives shape {shape}; here colours come last, as
                 `plt.imshow` takes them: ({height}, {width}, 3).""")
         if not image.is_floating_point():
-            raise Problem.of(f"""not-floats: `{name}` gives {image.dtype}, expected floats in [0, 1]. Whole
+            raise Problem.of(f"""not-floats: `{TRACK}` gives {image.dtype}, expected floats in [0, 1]. Whole
                 numbers cannot hold these colours.""")
-    return tensor(name, image, (height, width, 3)).detach()
+    return tensor(TRACK, image, (height, width, 3)).detach().float()
 
 
 def _lit(image):
     """(H, W, 3) -> (H, W) bool: what is not black."""
-    return (image > 0.02).any(-1)
+    return (image > 1e-3).any(-1)
 
 
-def _stamped(pixels, size):
-    """(H, W) bool: these pixels (N, 2); what is behind their points is cut off."""
-    width, height = size.tolist()
-    columns, rows = pixels.long().unbind(-1)
-    image = torch.zeros(height, width, dtype=torch.bool)
-    image[rows, columns] = True
+def _as_it_is(columns, rows, width, height):
+    return columns, rows
+
+
+def _drawn(pixels, resolution, to=torch.round, at=_as_it_is):
+    """The track (H, W, 3) in white. at: columns, rows, W, H -> columns and rows where a point is drawn."""
+    (width, height), whole = resolution, to(pixels).long()
+    columns, rows = at(*whole.unbind(-1), width, height)
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    image = torch.zeros(height, width, 3)
+    image[rows[inside], columns[inside]] = 1.0
     return image
+
+
+def _at(place):
+    """`_drawn` at other places."""
+    return partial(_drawn, at=place)
+
+
+def _drawn_of(which, pixels, resolution):
+    """The track of some of the points."""
+    return _drawn(pixels[which], resolution)
+
+
+def _up_to_the_first_outside(pixels, resolution):
+    outside = (pixels < 0).any(-1) | (pixels >= torch.tensor(resolution)).any(-1)
+    return _drawn(pixels[: int(outside.int().argmax())] if outside.any() else pixels, resolution)
+
+
+def _rounded_by(x, y, pixels):
+    return torch.stack([x(pixels[..., 0]), y(pixels[..., 1])], -1)
+
+
+OF_PLACES = {
+    "rows-columns-swapped: Rows and columns are exchanged: the pixel (x, y) is `image[y, x]`, row first.": (
+        _at(lambda c, r, W, H: (r, c)),
+    ),
+    """image-y-flipped: The image is upside down. The pixels count rows from the top, as the image does:
+    nothing is left to flip.""": (_at(lambda c, r, W, H: (c, H - 1 - r)), _at(lambda c, r, W, H: (c, H - r))),
+    """image-x-flipped: Left and right are exchanged. The pixels count columns from the left, as the image
+    does.""": (_at(lambda c, r, W, H: (W - 1 - c, r)), _at(lambda c, r, W, H: (W - c, r))),
+    "image-turned: The image stands on its head: left and right are exchanged, top and bottom too.": (
+        _at(lambda c, r, W, H: (W - 1 - c, H - 1 - r))
+    ),
+    """beside: Each point is drawn a pixel beside its own. The pixel (x, y) is `image[y, x]`, and both count
+    from 0.""": tuple(
+        _at(lambda c, r, W, H, x=x, y=y: (c + x, r + y))
+        for x, y in itertools.product((0, -1, 1), repeat=2)
+        if x or y
+    ),
+    """first-black: At the first point the image is black: its colour is black, or it is not drawn. Begin with
+    a brighter colour.""": partial(_drawn_of, slice(1, None)),
+    "last-black: At the last point the image is black: its colour is black, or it is not drawn.": partial(
+        _drawn_of, slice(-1)
+    ),
+    "ends-black: At the first and the last point the image is black.": partial(_drawn_of, slice(1, -1)),
+    "one-point: Only the first point is drawn: does the loop end after one?": partial(_drawn_of, slice(1)),
+    "one-point: Only the last point is drawn.": partial(_drawn_of, slice(-1, None)),
+    "every-second: Only every second point is drawn.": (
+        partial(_drawn_of, slice(None, None, 2)),
+        partial(_drawn_of, slice(1, None, 2)),
+    ),
+}
+FLOORED = """floored: Points are rounded down, so 2.9 becomes 2, as `.long()` and `.int()` do. (0, 0) is the
+    centre of a pixel, and the nearest one is that of `pixels.round()`."""
+OF_ROUNDING = {
+    FLOORED: partial(_drawn, to=torch.floor),
+    "not-nearest: Points are rounded up, so 2.1 becomes 3. The nearest pixel is that of `pixels.round()`.": (
+        partial(_drawn, to=torch.ceil)
+    ),
+    "not-nearest: The rows are rounded down, the columns are not. Round both: `pixels.round()`.": partial(
+        _drawn, to=partial(_rounded_by, torch.round, torch.floor)
+    ),
+    "not-nearest: The columns are rounded down, the rows are not. Round both: `pixels.round()`.": partial(
+        _drawn, to=partial(_rounded_by, torch.floor, torch.round)
+    ),
+}
+OF_OUTSIDE = {
+    """outside-clamped: Points outside are drawn on the image's border, where no dolphin was. Leave them
+    out.""": _at(lambda c, r, W, H: (c.clamp(0, W - 1), r.clamp(0, H - 1))),
+    """outside-wraps: Points beyond one border appear at the opposite one: in Python a negative index counts
+    from the end. Leave out points whose row or column is below 0, too.""": (
+        _at(lambda c, r, W, H: (c + W * (c < 0), r + H * (r < 0))),
+        _at(lambda c, r, W, H: (c + W * (c < 0), r)),
+        _at(lambda c, r, W, H: (c, r + H * (r < 0))),
+    ),
+    "outside-wraps: Points beyond one border appear at the opposite one, as `%` does. Leave them out.": (
+        _at(lambda c, r, W, H: (c % W, r % H))
+    ),
+    "outside-mirrored: Points beyond the left or the upper border appear mirrored at it. Leave them out.": (
+        _at(lambda c, r, W, H: (c.abs(), r.abs()))
+    ),
+    """lost: The track ends at the first point that lies outside. Go on with the next: `continue`, not `break`
+    or `return`.""": _up_to_the_first_outside,
+    "border-lost: Points in row 0 or column 0 are left out: they are inside, 0 <= column and 0 <= row.": (
+        _at(lambda c, r, W, H: (c - W * ((c == 0) | (r == 0)), r))
+    ),
+    """border-lost: Points in the last row or column are left out: the last column inside is W - 1, the last
+    row H - 1.""": _at(lambda c, r, W, H: (c - W * ((c == W - 1) | (r == H - 1)), r)),
+    """border-lost: Points in the first and the last rows and columns are left out: 0 and W - 1, 0 and H - 1
+    are inside.""": _at(lambda c, r, W, H: (c - W * ((c % (W - 1) == 0) | (r % (H - 1) == 0)), r)),
+}
 
 
 def _scattered(rng, count):
@@ -649,153 +789,205 @@ class Image(Property):
     name = "draw_track gives a black image (H, W, 3) with something on it"
     points = 1
     hidden = ("image",)  # the colours are the student's choice
-    count, whole = 20, False  # points, and whether they are the centres of pixels
 
     def inputs(self, rng):
-        pixels = _scattered(rng, self.count)
-        return {"pixels": pixels.round() if self.whole else pixels, "size": torch.tensor([WIDTH, HEIGHT])}
+        return {"pixels": _scattered(rng, 20), "size": torch.tensor([WIDTH, HEIGHT])}
 
     def call(self, given, pixels, size):
-        return {"image": _call_track(given, pixels, size)}
+        return {"image": _image_of(given.draw_track, pixels, tuple(size.tolist()))}
 
     def judge(self, outputs, pixels, size):
         image = outputs["image"]
-        if image.min() < 0 or image.max() > 1:
-            return Complaint.of(f"""range: Colours go from {float(image.min()):.3g} to
-                {float(image.max()):.3g}, expected 0 to 1: outside of that `plt.imshow` clips them. Divide by
-                255?""")
-        if not _lit(image).any():
+        low, high, lit = float(image.min()), float(image.max()), float(_lit(image).float().mean())
+        if low < -1e-3 or high > 1 + 1e-3:
+            return Complaint.of(f"""range: Colours go from {low:.4g} to {high:.4g}, expected 0 to 1: what is
+                outside of that `plt.imshow` cuts off.""")
+        if not lit:
             return Complaint.of("empty: All is black: none of the pixels is coloured.")
-        if _lit(image).float().mean() > 0.5:
-            return Complaint.of("""not-black: Most of the image is not black. Begin with `torch.zeros`, and
-                colour the track's pixels alone.""")
+        if lit > 0.5:
+            return Complaint.of(f"""not-black: {100 * lit:.0f} % of the image is not black. Begin with
+                `torch.zeros`, and colour the track's pixels alone.""")
         return None
 
+    def picture(self, outputs, pixels, size):
+        image = next(iter(outputs.values()))
+        dark, light = torch.tensor([[0.05, 0.03, 0.53], [0.94, 0.98, 0.13]]).to(image)  # plasma's ends
+        (columns, rows), right = pixels.round().long().unbind(-1), torch.zeros_like(image)
+        right[rows, columns] = dark.lerp(light, torch.linspace(0, 1, len(pixels)).to(image)[:, None])
+        return Shown("the track (other colours may be right too)", image, right)
 
-class Places(Image):
+
+class Places(Same):
+    """What is compared is where the image is not black."""
+
     name = "each point colours its pixel"
+    points = 1
     after = (Image,)
-    whole = True
+    function, shows = "draw_track", TRACK
+    right, otherwise, mistakes = staticmethod(_drawn), "misplaced", OF_PLACES
+    looks = "where the image is not black", "image"
+    count, whole = 20, True  # points, and whether they are the centres of pixels
+
+    def cases(self, rng):
+        pixels = _scattered(rng, self.count)
+        return {"pixels": pixels.round() if self.whole else pixels, "size": torch.tensor([WIDTH, HEIGHT])}
+
+    def calls(self, pixels, size):
+        return {"": (pixels, tuple(size.tolist()))}
+
+    def value(self, function, pixels, resolution):
+        return _lit(_image_of(function, pixels, resolution))
+
+    def taken(self, shows, value, *arguments):
+        return value
 
     def judge(self, outputs, pixels, size):
-        got, right = _lit(outputs["image"]), _stamped(pixels, size)
-        if torch.equal(got, right):
-            return None
-        guesses = [
-            ("rows-columns-swapped", _stamped(pixels.flip(-1), size)),
-            ("image-y-flipped", right.flip(0)),
-            ("first-black", right & ~_stamped(pixels[:1], size)),
-        ]
-        if named := probable(got, guesses, MISTAKES):
-            return named
-        if (got & right).sum() == right.sum():
-            return Complaint.of(f"""extra-pixels: {int(got.sum())} pixels are coloured for {len(pixels)}
-                points: one for each, please, and nothing else.""")
-        return Complaint.of(f"""misplaced: {int((right & ~got).sum())} of {len(pixels)} points are missing,
-            and {int((got & ~right).sum())} pixels are coloured where no point is.""")
+        complaint = super().judge(outputs, pixels=pixels, size=size)
+        if complaint is None or complaint.key != self.otherwise:
+            return complaint
+        got, right = outputs[""], self.made(self.right, {"pixels": pixels, "size": size})[""]
+        missing, extra = right & ~got, got & ~right
+        row, column = (missing if missing.any() else extra).nonzero()[0].tolist()
+        here = f"For example, `image[{row}, {column}]` is {'black' if missing.any() else 'coloured'}"
+        [nearest] = pixels[(pixels - torch.tensor([column, row])).norm(dim=-1).argmin()][None]
+        if not missing.any():
+            return Complaint.of(f"""extra-pixels: {int(got.sum())} pixels are coloured where
+                {int(right.sum())} should be: one for each point inside of the image, and nothing else.
+                {here}; the nearest point is {in_words(nearest)}.""")
+        return Complaint.of(f"""misplaced: {int(missing.sum())} of {int(right.sum())} points are missing, and
+            {int(extra.sum())} pixels are coloured where no point is. {here}; the point {in_words(nearest)}
+            belongs there.""")
 
 
-class Nearest(Image):
+class Nearest(Places):
     name = "... the nearest one, where a point lies between pixels"
     after = (Image, Places)
-
-    def judge(self, outputs, pixels, size):
-        got = _lit(outputs["image"])
-        if torch.equal(got, _stamped(pixels.round(), size)):
-            return None
-        if torch.equal(got, _stamped(pixels, size)):
-            return Complaint.of("""floored: `.long()` cuts off what is behind the point, so 2.9 becomes 2. (0,
-                0) is the centre of a pixel, and the nearest one is that of `pixels.round()`.""")
-        return Complaint.of("""not-nearest: Points between pixels land on others than the nearest:
-            `pixels.round()` gives that one.""")
+    whole, mistakes = False, OF_ROUNDING
 
 
-class Order(Image):
+class Order(Property):
     name = "colours follow the order in time"
     points = 2
     after = (Image, Places)
-    hidden = ("forwards", "backwards")
-    count, whole = 40, True
+    hidden = ("forwards", "backwards", "again")
+    count = 40
+
+    def inputs(self, rng):
+        return {"pixels": _scattered(rng, self.count).round(), "size": torch.tensor([WIDTH, HEIGHT])}
+
+    picture = Image.picture
 
     def call(self, given, pixels, size):
-        orders = {"forwards": pixels, "backwards": pixels.flip(0)}
-        return {name: _call_track(given, order, size) for name, order in orders.items()}
+        orders = {"forwards": pixels, "backwards": pixels.flip(0), "again": pixels}
+        resolution = tuple(size.tolist())
+        return {name: _image_of(given.draw_track, order, resolution) for name, order in orders.items()}
 
     def judge(self, outputs, pixels, size):
         for image in outputs.values():
-            image = {"image": image}
-            if wrong := Image().judge(image, pixels, size) or Places().judge(image, pixels, size):
+            wrong = Places().judge({"": _lit(image)}, pixels, size)
+            if wrong := wrong or Image().judge({"image": image}, pixels, size):
                 return wrong
         columns, rows = pixels.long().unbind(-1)
-        forwards = outputs["forwards"][rows, columns]  # (T, 3): the colour of each time
-        backwards = outputs["backwards"][rows, columns].flip(0)
-        steps = (forwards[1:] - forwards[:-1]).abs().amax(-1)  # (T - 1,)
-        from_end_to_end = (forwards[0] - forwards[-1]).abs().amax()
-        if steps.max() < 1e-4:
+        forwards, backwards, again = (image[rows, columns] for image in outputs.values())  # (T, 3) each
+        if not close(forwards, again, 1e-2):
+            return Complaint.of("""by-chance: Called twice with the same pixels, it gives two different
+                images. The colour of a point is to depend on its place in time alone.""")
+        return self.of_order(forwards, backwards) or self.of_colours(forwards)
+
+    def of_order(self, colours, backwards):
+        """colours, backwards: of the points (T, 3), drawn in their order and in the opposite one."""
+        steps = apart(colours[1:], colours[:-1])
+        if steps < 1e-4:
             return Complaint.of("""one-colour: All points have one colour. Give each its own by its place in
-                time: i / (T - 1) through a colour map.""")
-        if not close(forwards, backwards, 1e-2):
-            return Complaint.of("""colour-by-place: With the points in the opposite order, the colours are not
-                the opposite: they depend on something else than time. The first point has the first colour,
-                wherever it lies.""")
-        if steps.max() > 0.4:
-            return Complaint.of("""no-order: Colours leap from one point to the next, so nobody can read the
-                order. Let them change gradually.""")
-        if from_end_to_end < 0.2:
-            return Complaint.of("""cyclic: The first and the last point have nearly the same colour. Take a
-                map whose ends differ, as plasma or viridis do.""")
+                time: k / (T - 1) through a colour map.""")
+        if close(colours, backwards.flip(0), 1e-2):
+            return None
+        if close(colours, backwards, 1e-2):
+            return Complaint.of("""colour-by-place: With the points in the opposite order, each pixel keeps
+                its colour: it depends on where a point lies. The first point has the first colour, wherever
+                it lies.""")
+        first, last = in_words(colours[0]), in_words(backwards[-1])
+        return Complaint.of(f"""not-by-time: The colours depend on more than the order: the first of the
+            {len(colours)} points is {first}; drawn in the opposite order, the first one is {last}. The first
+            point has the first colour, wherever it lies.""")
+
+    def of_colours(self, colours):
+        """colours: of the points, in their order (T, 3)."""
+        T, steps = len(colours), (colours[1:] - colours[:-1]).abs().amax(-1)  # (T - 1,)
+        light = colours @ torch.tensor([0.299, 0.587, 0.114])  # (T,), as bright as it looks
+        ends = f"The first point is {in_words(colours[0])}, the last {in_words(colours[-1])}"
+        far, gain = apart(colours[0], colours[-1]), float(light[-1] - light[0])
         if (steps < 1e-4).float().mean() > 0.5:
-            return Complaint.of("""few-colours: Most points have the colour of the one before. Is i / T
-                rounded to whole numbers?""")
-        if from_end_to_end < 0.45:
-            return Complaint.of("""narrow: The first and the last point have much the same colour. A colour
-                map takes the place in time from 0 to 1, k / (T - 1); of a whole number k it takes the k-th of
-                its 256 colours.""")
-        light = forwards @ torch.tensor([0.299, 0.587, 0.114])  # (T,), as bright as it looks
-        if light[-1] <= light[0]:
-            return Complaint.of("""reversed: The last point is darker than the first. Let the colours go from
-                dark to light: k / (T - 1), not 1 - k / (T - 1), through plasma or viridis.""")
+            count = len(colours.mul(1000).round().unique(dim=0))
+            return Complaint.of(f"""few-colours: The {T} points have only {count} colours; most points have
+                that of the one before. Give each its own, by k / (T - 1).""")
+        if steps.max() > 0.4:
+            k = int(steps.argmax())
+            return Complaint.of(f"""no-order: Colours leap, so nobody can read the order: point {k} is
+                {in_words(colours[k])}, point {k + 1} {in_words(colours[k + 1])}. Let them change
+                gradually.""")
+        if named := _of_colour_map(colours):
+            return named
+        if far < 0.45 and abs(gain) < 0.3:
+            back = far < 0.2 < apart(colours, colours[:1].expand_as(colours)) - far
+            key, how = ("cyclic", "nearly the same") if back else ("narrow", "not far apart")
+            return Complaint.of(f"""{key}: {ends}: these are {how}. Take colours whose ends differ, as those
+                of plasma and viridis, and go from one end to the other: k / (T - 1) from 0 to 1.""")
+        if gain <= 0:
+            return Complaint.of(f"""reversed: {ends}, which is darker. Let the colours go from a dark one to a
+                light one.""")
         return None
 
 
-class Outside(Image):
+def _of_colour_map(colours):
+    """The colours (T, 3) are those of a colour map, but not from its one end to the other. -> Complaint or
+    None"""
+    from matplotlib import colormaps
+
+    T = len(colours)
+    asked = {
+        f"""narrow: These are the first {T} of the 256 colours of {{}}. Of a whole number k a colour map takes
+        its k-th colour; of a float the place from 0 to 1, k / (T - 1).""": (np.arange(T),),
+        f"""fixed-length: These are colours of {{}} for a track of 200 points, here there are {T}. The last
+        point has the last colour: k / (T - 1), with T = len(pixels).""": (
+            np.arange(T) / 199,
+            np.arange(T) / 200,
+        ),
+    }
+    for name in colormaps:
+        for said, places in asked.items():
+            for place in places:
+                made = torch.from_numpy(colormaps[name](place)[:, :3])
+                if apart(made, made[:1].expand_as(made)) > 0.05 and apart(made, colours) < 2e-3:
+                    return Complaint.of(said.format(name))
+    return None
+
+
+class Outside(Places):
     name = "points outside of the image are left out"
     points = 2
     after = (Image, Places)
+    mistakes = OF_OUTSIDE
 
-    def inputs(self, rng):
+    def cases(self, rng):
         W, H = WIDTH, HEIGHT
         beyond = [[-3, 10], [10, -3], [W + 5, 20], [20, H + 5], [-1000, 5000], [W, 3], [3, H]]
+        # Points on the border, and beside them some that round to what is outside: whoever looks at them
+        # before rounding has an index too large. Rounded down, they are those on the border.
+        border = [[0, 5], [5, 0], [W - 1, 8], [8, H - 1], [W - 0.4, 8], [8, H - 0.4]]
         inside = _scattered(rng, 8).round()
-        pixels = torch.cat([inside[:4], torch.tensor(beyond).float(), inside[4:]])
+        pixels = torch.cat([inside[:4], torch.tensor([*beyond, *border]).float(), inside[4:]])
         return {"pixels": pixels, "size": torch.tensor([W, H])}
 
     def call(self, given, pixels, size):
         try:
-            return super().call(given, pixels, size)
-        except IndexError:
-            raise Problem.of("""outside-crashes: A point outside of the image ends in an IndexError. The
-                dolphin may leave the picture: skip such points, keep those with 0 <= column < W and 0 <= row
-                < H.""") from None
-
-    def judge(self, outputs, pixels, size):
-        got = _lit(outputs["image"])
-        inside = (pixels >= 0).all(-1) & (pixels < size).all(-1)
-        right = _stamped(pixels[inside], size)
-        if torch.equal(got, right):
-            return None
-        extra = got & ~right
-        if not extra.any():
-            return Complaint.of("""lost: With points outside of the image, some of those inside are missing
-                too.""")
-        clamped = _stamped(torch.minimum(pixels.clamp(min=0), size - 1), size)
-        if not (extra & ~clamped).any():
-            return Complaint.of("""outside-clamped: Points outside are drawn on the image's border, where no
-                dolphin was. Leave them out.""")
-        return Complaint.of("""outside-wraps: Points beyond one border appear at the opposite one: in Python a
-            negative index counts from the end. Leave out points whose row or column is below 0, too.""")
+            return super().call(given, pixels=pixels, size=size)
+        except IndexError as error:
+            raise Problem.of(f"""outside-crashes: With points outside of the image it ends in an IndexError
+                ({error}). The dolphin may leave the picture: round first, skip such points, and keep those
+                with 0 <= column < W and 0 <= row < H.""") from None
 
 
 PIXELS = Projection(), PartsOfPixels(), OneCamera()
-TRACK = Image(), Places(), Nearest(), Order(), Outside()
-tracking = Exercise(3, "Tracking", ("project_to_pixels", "draw_track"), (*PIXELS, *TRACK))
+TRACKS = Image(), Places(), Nearest(), Order(), Outside()
+tracking = Exercise(3, "Tracking", ("project_to_pixels", "draw_track"), (*PIXELS, *TRACKS))

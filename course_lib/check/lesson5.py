@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from ..metrics import rotation_steps
 from ..rotations import rotmat_to_quat, rotmat_to_rotvec, rotvec_to_rotmat
+from .card import Shown
 from .core import Complaint, Exercise, Problem, clone, close, describe, shape_text, tensor
 from .difference import difference, in_words
 from .same import Same, SameGradient
@@ -261,7 +262,7 @@ class Frames(Same):
     """Frames that are composed of random pictures, tile by tile."""
 
     function, shows, otherwise = "compose_frame", FRAME, "wrong-tile"
-    right, whole = staticmethod(_frame), True
+    right = staticmethod(_frame)
     places = ("top left", "top right", None, "bottom right")  # of the tiles that are judged
 
     def cases(self, rng):
@@ -365,6 +366,10 @@ class Public(Frames):
             if found.key != self.otherwise
             else super().judge({**right, **{said: outputs[said] for said in self.own}}, **pictures)
         )
+
+    def picture(self, outputs, **pictures):
+        right = self.made(self.right, pictures)
+        return Shown("the frame, of random pictures", _joined(outputs.values()), _joined(right.values()))
 
 
 class FourTiles(Public):
@@ -693,6 +698,14 @@ class Vectors(Same):
         if not close(out[:1], right[:1], self.tolerance):
             return Complaint.of(LONGER_FIRST)
         return super().unexplained(said, yours, right, inputs)
+
+    def picture(self, outputs, **inputs):
+        right = self.made(self.right, inputs)
+        said = next(call for call in right if not close(outputs[call], right[call], self.tolerance))
+        meant, rotmats = (rotvec_to_rotmat(vectors[said].double()) for vectors in (outputs, right))
+        if not close(meant, rotmats, 1e-3):
+            return Shown("the dolphin, turned by a vector", meant, rotmats, "rotation")
+        return Shown("x, y and z of the vectors over the frames", outputs[said], right[said], "curves")
 
 
 class SameRotations(Vectors):
@@ -1191,8 +1204,8 @@ class VolumeGradient(SameGradient, Solid):
 class Mass(Measure):
     name = "body_mass is volume times density"
     points = 2
-    function, shows, otherwise = "body_mass", "body_mass(volume", "wrong-mass"
-    hidden = (")",)  # published densities differ
+    function, shows, otherwise = "body_mass", "body_mass(volume, density)", "wrong-mass"
+    hidden = (" without a density",)  # published densities differ
     mistakes = OF_MASSES
 
     def right(self, volume, density=1025.0):
@@ -1203,7 +1216,7 @@ class Mass(Measure):
         return {"volume": torch.tensor(volume), "density": torch.tensor(density)}
 
     def calls(self, volume, density):
-        return {")": (volume,), ", density)": (volume, float(density))}
+        return {" without a density": (volume,), "": (volume, float(density))}
 
     def judge(self, outputs, volume, density):
         default, given = outputs.values()
@@ -1222,7 +1235,7 @@ class Mass(Measure):
         return found
 
     def shown(self, said, inputs):
-        return inputs if "density" in said else {"volume": inputs["volume"]}
+        return {"volume": inputs["volume"]} if said else inputs
 
 
 FUNCTIONS = ("body_length", "mesh_volume", "body_mass")

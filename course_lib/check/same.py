@@ -6,17 +6,19 @@ said of it, "key: a sentence or two":
     mistakes = {"transposed: These are the transposes of the right matrices.": lambda theta: right(theta).mT}
 
 `Same` draws a case in which every mistake of its list differs visibly from what is right, compares, and names
-a mistake only where the student's code gave what the mistake gives. Where none does, `difference` says what
-is wrong, and where. The tests' bank of wrong attempts begins with these lists (`bank`).
+a mistake only where the student's code gave what the mistake gives, in every call. Where none does,
+`difference` says what is wrong, and where. The tests' bank of wrong attempts begins with these lists.
 """
+
+import re
 
 import torch
 
+from .card import Shown
 from .core import Complaint, Problem, Property, close, tensor
-from .difference import difference
+from .difference import apart, difference
 
 TRIES = 50  # cases that are drawn until one tells all mistakes from what is right
-VISIBLE = 10  # times the tolerance that a mistake must differ by
 
 
 class Same(Property):
@@ -25,13 +27,14 @@ class Same(Property):
     function: the name of the student's function; shows: how its call is written, "batch_rodrigues(theta)".
     right: the right function, of the same arguments. mistakes: {"key: what is said": function, or a tuple of
     functions, of the same arguments -> the wrong value}, the likeliest first. otherwise: the key of what none
-    of them explains. explained: how near to what a mistake gives a value must be, as `core.close` has it;
-    whole: in all calls, also in those where the value is right.
+    of them explains. explained: how near to what a mistake gives a value must be, as `core.close` has it.
     """
 
     function, shows, otherwise = "", "", "differs"
     right, mistakes = None, {}
-    explained, whole = 1e-3, False
+    explained = 1e-3
+    visible = 10  # times the tolerance that a mistake must differ by
+    looks = ()  # what the value is, and its kind, where a card shows it: see `card.Shown`
 
     def cases(self, rng):
         """One case, by chance. -> dict of tensors"""
@@ -66,12 +69,14 @@ class Same(Property):
 
     # --- what follows is the judge's
 
+    near = staticmethod(close)  # whether two values agree, within a tolerance
+
     def inputs(self, rng):
         best, most = None, -1
         for _ in range(TRIES):
             case = self.cases(rng)
             right, wrong = self.made(self.right, case), [makes for _, makes in self.named()]
-            seen = sum(self.apart(self.made(makes, case), right) for makes in wrong)
+            seen = sum(self.seen(self.made(makes, case), right) for makes in wrong)
             best, most = (case, seen) if seen > most else (best, most)
             if most == len(wrong):
                 break
@@ -87,31 +92,44 @@ class Same(Property):
         calls = self.calls(**inputs).items()
         return {said: self.value(function, *arguments).detach() for said, arguments in calls}
 
-    def apart(self, wrong, right):
+    def seen(self, wrong, right):
         """Whether what a mistake makes differs visibly from what is right, in one call at least."""
-        return any(not close(wrong[said], right[said], VISIBLE * self.tolerance) for said in right)
+        return any(not self.near(wrong[said], right[said], self.visible * self.tolerance) for said in right)
+
+    def explains(self, made, outputs, right):
+        """Whether what a mistake makes is what came out, in every call, and not what is right as well."""
+        if not all(self.near(outputs[said], made[said], self.explained) for said in right):
+            return False
+        far, off = (sum(apart(values[said], outputs[said]) for said in right) for values in (right, made))
+        return off < 0.1 * far and self.seen(made, right)
 
     def judge(self, outputs, **inputs):
-        right = self.made(self.right, inputs)
-        wrong = [said for said in right if not close(outputs[said], right[said], self.tolerance)]
+        right = {said: value for said, value in self.made(self.right, inputs).items() if said in outputs}
+        wrong = [said for said in right if not self.near(outputs[said], right[said], self.tolerance)]
         if not wrong:
             return None
         for said, makes in self.named():
-            made = self.made(makes, inputs)
-            looked_at = right if self.whole else wrong
-            explains = all(close(outputs[call], made[call], self.explained) for call in looked_at)
-            if explains and self.apart(made, right):
+            if self.explains(self.made(makes, inputs), outputs, right):
                 return Complaint.of(said)
         return self.unexplained(wrong[0], outputs[wrong[0]], right[wrong[0]], inputs)
 
     def unexplained(self, said, yours, right, inputs):
         """What is said of a call whose value no mistake gives. -> Complaint"""
-        text = difference(self.shows + said, yours, right, self.shown(said, inputs), self.tolerance)
-        return Complaint(self.otherwise, text)
+        shown = self.shown(said, inputs)
+        return Complaint(self.otherwise, difference(self.shows, yours, right, shown, self.tolerance, of=said))
 
     def shown(self, said, inputs):
         """What is shown of a call's arguments. -> {name: tensor}"""
-        return dict(zip(inputs, self.calls(**inputs)[said]))
+        names = re.search(r"\(([^()]*)\)", self.shows)[1].split(", ")
+        return dict(zip(names, self.calls(**inputs)[said]))
+
+    def picture(self, outputs, **inputs):
+        if not self.looks:
+            return None
+        what, kind = self.looks
+        right = self.made(self.right, inputs)
+        call = next(call for call in right if not self.near(outputs[call], right[call], self.tolerance))
+        return Shown(what, outputs[call], right[call], kind)
 
 
 class SameGradient(Same):
@@ -119,6 +137,8 @@ class SameGradient(Same):
 
     inputs: the function's argument, and the weights, of the value's shape. The mistakes are functions too.
     """
+
+    looks = ()
 
     def value(self, function, x, weights):
         x = x.clone().requires_grad_()

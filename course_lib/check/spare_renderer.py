@@ -5,6 +5,8 @@ own. They list pairs of a face and a pixel in its box, and use neither kaolin no
 times slower.
 """
 
+from functools import cached_property
+
 import torch
 
 from ..window import TUTORIAL_BAND
@@ -15,11 +17,7 @@ def dibr_rendering(verts, cam, model, band=TUTORIAL_BAND):
 
     -> features [uv, normal, height, hard_mask], (B, H, W, 2, 3, 1, 1), and soft_mask (B, H, W, 1)
     """
-    view = View(verts, cam, model.F, model.face_uvs)
-    seen = view.cover()
-    features = [view.paint(values, *seen) for values in (view.uv, view.normals, view.height, view.inside)]
-    soft = soft_mask(view.on_image, seen[0], view.size, *band.seen_by(cam))
-    return [feature.to(verts.dtype) for feature in features], soft.to(verts.dtype)
+    return View(verts, cam, model, band).result
 
 
 def absorb(image, sea_level_height, hard_mask, water_absorption):
@@ -50,52 +48,117 @@ class Misfit(ValueError):
 
 
 class View:
-    """Meshes before their cameras, in float64: corners in image, camera and world, and their features.
+    """Meshes before their cameras, in float64: the steps of exercise 4, each computed when it is asked for.
 
-    verts (B, V, 3), faces (F, 3), face_uvs (1, F, 3, 2). What mistakes would make of it can be had by
-    changing its attributes.
+    verts (B, V, 3), model with `F` (F, 3) and `face_uvs` (1, F, 3, 2). changes: {step: function of the view};
+    what that gives takes the step's place, and all later steps follow it.
     """
 
-    def __init__(self, verts, cam, faces, face_uvs):
+    def __init__(self, verts, cam, model, band, changes=()):
         if len(verts) != len(cam):
             raise Misfit(f"There are {len(verts)} meshes for {len(cam)} cameras")
-        self.verts, self.cam, self.faces, self.size = verts.double(), cam, faces, (cam.width, cam.height)
-        R, t = cam.extrinsics.R.double(), cam.extrinsics.t.double()  # (B, 3, 3), (B, 3, 1)
-        self.in_camera = self.verts @ R.mT + t.mT  # (B, V, 3)
-        params = cam.intrinsics.params  # (B, 4): x0, y0, focal_x, focal_y in pixels
+        self.verts, self.dtype, self.size = verts.double(), verts.dtype, (cam.width, cam.height)
+        self.cam, self.model, self.band = cam, model, band
+        for step, change in dict(changes).items():
+            setattr(self, step, change(self))
+
+    def posed(self, points):
+        """From the world to camera space, (B, N, 3)."""
+        R, t = self.cam.extrinsics.R.double(), self.cam.extrinsics.t.double()  # (B, 3, 3), (B, 3, 1)
+        return points @ R.mT + t.mT
+
+    def lens(self, ratio):
+        """From x / -z and y / -z to the image, (B, N, 2)."""
+        params = self.cam.intrinsics.params  # (B, 4): x0, y0, focal_x, focal_y in pixels
         half = params.new_tensor(self.size) / 2
         shift, scale = (params / half.repeat(2)).double()[:, None].split(2, -1)  # (B, 1, 2)
-        self.projected = self.in_camera[..., :2] / -self.in_camera[..., 2:] * scale + shift  # (B, V, 2)
-        self.world = self.verts[:, faces]  # (B, F, 3, 3)
-        self.on_image = self.projected[:, faces]  # (B, F, 3, 2)
-        corners = self.in_camera[:, faces]  # (B, F, 3, 3)
-        self.depth = corners[..., 2]  # (B, F, 3)
-        self.camera_normals, self.world_normals = normals_of(corners), normals_of(self.world)  # (B, F, 3)
-        self.facing = self.camera_normals[..., 2] >= 0  # (B, F)
-        uv = torch.stack([face_uvs[..., 0], 1 - face_uvs[..., 1]], -1)
-        self.uv = uv.double().expand(len(verts), -1, -1, -1)  # (B, F, 3, 2)
-        self.normals = at_corners(unit(self.world_normals))  # (B, F, 3, 3)
-        self.height = self.world[..., 1:2]  # (B, F, 3, 1)
-        self.inside = torch.ones_like(self.height)
+        return ratio * scale + shift
 
-    def cover(self, **changed):
-        """The face that each pixel sees (B, H W), or -1, and its barycentric weights there (B, H W, 3).
+    def project(self, points):
+        """From camera space to the image, (B, N, 2)."""
+        return self.lens(points[..., :2] / -points[..., 2:])
 
-        changed: `on_image`, `depth` or `facing` other than the view's own.
-        """
-        names = ("on_image", "depth", "facing")
-        frames = zip(*(changed.get(name, getattr(self, name)) for name in names))
+    def at_faces(self, values):
+        """Values of vertices (B, V, K) at the corners of the faces, (B, F, 3, K)."""
+        return values[:, self.model.F]
+
+    @cached_property
+    def in_camera(self):
+        return self.posed(self.verts)  # (B, V, 3)
+
+    @cached_property
+    def projected(self):
+        return self.project(self.in_camera)  # (B, V, 2)
+
+    @cached_property
+    def world(self):
+        return self.at_faces(self.verts)  # (B, F, 3, 3)
+
+    @cached_property
+    def corners(self):
+        return self.at_faces(self.in_camera)  # (B, F, 3, 3)
+
+    @cached_property
+    def on_image(self):
+        return self.at_faces(self.projected)  # (B, F, 3, 2)
+
+    @cached_property
+    def on_soft(self):
+        return self.on_image  # the corners of which the soft mask is made
+
+    @cached_property
+    def depth(self):
+        return self.corners[..., 2]  # (B, F, 3)
+
+    @cached_property
+    def facing(self):
+        return normals_of(self.corners)[..., 2] >= 0  # (B, F)
+
+    @cached_property
+    def uv(self):
+        uv = self.model.face_uvs.double()
+        return torch.stack([uv[..., 0], 1 - uv[..., 1]], -1).expand(len(self.verts), -1, -1, -1)
+
+    @cached_property
+    def normal(self):
+        return at_corners(unit(normals_of(self.world)))  # (B, F, 3, 3)
+
+    @cached_property
+    def height(self):
+        return self.world[..., 1:2]  # (B, F, 3, 1)
+
+    @cached_property
+    def ones(self):
+        return torch.ones_like(self.world[..., :1])
+
+    @cached_property
+    def cover(self):
+        """The face that each pixel sees (B, H W), or -1, and its barycentric weights there (B, H W, 3)."""
+        frames = zip(self.on_image, self.depth, self.facing)
         return [torch.stack(parts) for parts in zip(*(_cover(*frame, *self.size) for frame in frames))]
 
-    def paint(self, values, seen, weights):
+    def paint(self, values):
         """Values at corners (B, F, 3, K), interpolated: (B, H, W, K), 0 where no face is."""
+        seen, weights = self.cover
         batch = torch.arange(len(seen), device=seen.device)[:, None]
         image = (values[batch, seen.clamp(min=0)] * weights[..., None]).sum(2)  # (B, H W, K)
         return image.unflatten(1, (self.size[1], self.size[0]))
 
-    def mask(self, **changed):
-        """The hard mask (B, H, W, 1), with other corners, depths or facing."""
-        return self.paint(self.inside, *self.cover(**changed))
+    @cached_property
+    def features(self):
+        return [self.paint(values) for values in (self.uv, self.normal, self.height, self.ones)]
+
+    @cached_property
+    def numbers(self):
+        return self.band.seen_by(self.cam)  # sigmainv, boxlen, knum
+
+    @cached_property
+    def soft_mask(self):
+        return soft_mask(self.on_soft, self.cover[0], self.size, *self.numbers)
+
+    @property
+    def result(self):
+        return [feature.to(self.dtype) for feature in self.features], self.soft_mask.to(self.dtype)
 
 
 def _centres(width, height, like):

@@ -6,9 +6,10 @@ and stand out from white and from black paper; text and grid are a grey that bot
 """
 
 from .curves import loss_curves, orientation_figure, orientation_jumps, series_over_time, track_figure
+from .depth import nearness_figure
 from .labels import draw_labels
 from .mesh import mesh_viewer
 from .model import bend_figure, parts_figure, rotation_figure, scale_figure, turns_figure, weights_figure
-from .render import ball, image_slider, lines, tiles
+from .render import ball, image_slider, lines, minima, tiles
 from .style import GRID, INK, SERIES
 from .video import inline_video, video_data_uri, write_video

@@ -10,7 +10,17 @@ from ..errors import CourseError
 from ..rotations import rotvec_to_rotmat
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH
 from .style import DASHES, INK, SERIES, TRUTH, add_line, button_row, legend_above, new_figure, stacked_figure
-from .values import as_array, as_column, as_points, as_times, compact, significant
+from .values import (
+    as_array,
+    as_column,
+    as_named,
+    as_names,
+    as_number,
+    as_points,
+    as_times,
+    compact,
+    significant,
+)
 
 SEA = "#10394a"  # the chart of the track is drawn on sea, whatever the paper
 SEA_INK = "#c4dbe2"
@@ -36,8 +46,9 @@ def track_figure(
     look = dict(plot_bgcolor=SEA, hovermode="closest", legend=legend)
     figure = new_figure(height=460, margin=dict(l=56, r=16, t=44, b=48), **look)
     if altitude_m is not None:
-        half_w = 0.5 * SENSOR_WIDTH / CAMERA_FOCAL * float(np.median(as_array(altitude_m, "altitude_m")))
-        half = np.array([half_w, half_w * resolution[1] / resolution[0]])
+        half_w = 0.5 * SENSOR_WIDTH / CAMERA_FOCAL * _middle(altitude_m)
+        width, height = as_column(resolution, 2, "resolution", frames=False)
+        half = np.array([half_w, half_w * height / width])
         seen.append(half * [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])
         x, z = seen[-1].T.tolist()
         dotted = dict(color=SEA_INK, width=1, dash="dot")
@@ -50,12 +61,18 @@ def track_figure(
     if heading_deg is not None:
         _add_arrows(figure, path, as_column(heading_deg, T, "heading_deg"))
     seen = np.concatenate(seen)
-    (right, low), (left, high) = seen.min(axis=0), seen.max(axis=0)
+    (right, low), (left, high) = np.nanmin(seen, axis=0), np.nanmax(seen, axis=0)
     margin = 0.05 * max(left - right, high - low, 1.0)  # the x axis runs from high to low, as in the picture
     grid = dict(gridcolor="rgba(255,255,255,0.09)", zeroline=False)
     figure.update_xaxes(title=dict(text="x (m)"), range=[left + margin, right - margin], **grid)
     figure.update_yaxes(title=dict(text="z (m)"), range=[low - margin, high + margin], **grid)
     return figure.update_yaxes(scaleanchor="x", scaleratio=1)
+
+
+def _middle(altitude_m):
+    """The median of the altitudes, metres."""
+    heights = as_array(altitude_m, "altitude_m")
+    return as_number(np.median(heights) if heights.size else np.nan, "altitude_m's median", low=0)
 
 
 def _add_timed_path(figure, path, when, clock):
@@ -103,7 +120,7 @@ def loss_curves(history, *, shown=None, log=True):
     figure.update_yaxes(type=scale, title=dict(text="loss"), tickformat="~g", nticks=5)
     totals = [name for name in curves if name in ("total", "loss")]
     terms = [name for name in curves if name not in totals]
-    wanted = terms if shown is None else [name for name in shown if name in terms]
+    wanted = terms if shown is None else [name for name in as_names(shown, "shown") if name in terms]
     terms = wanted + [name for name in terms if name not in wanted]
     looks = dict.fromkeys(totals, dict(color=INK, width=3.5, dash="solid"))
     for n, name in enumerate(terms):
@@ -119,16 +136,24 @@ def loss_curves(history, *, shown=None, log=True):
 def _loss_series(history):
     """A history as {name: (steps,) float array}; a term that a step lacks is NaN there."""
     if isinstance(history, dict):
-        curves = {name: as_array(y, name).astype(np.float64).reshape(-1) for name, y in history.items()}
+        curves = {
+            str(name): as_array(y, str(name)).astype(np.float64).reshape(-1) for name, y in history.items()
+        }
     else:
-        rows = list(history)
-        names = dict.fromkeys(name for row in rows for name in row)
-        curves = {name: np.array([float(row.get(name, np.nan)) for row in rows]) for name in names}
+        rows = list(history) if isinstance(history, (list, tuple)) else [history]
+        names = dict.fromkeys(
+            name for row in rows for name in as_named(row, "a row of the history", "number")
+        )
+        curves = {str(name): np.array([_term(row, name) for row in rows]) for name in names}
     lengths = {name: len(values) for name, values in curves.items()}
     if not curves or 0 in lengths.values() or len(set(lengths.values())) > 1:
         raise CourseError(f"""the history of the loss has series of lengths {lengths}; expected one or more of
             equal length.""")
     return curves
+
+
+def _term(row, name):
+    return as_array(row[name], str(name)).astype(np.float64).reshape(-1)[0] if name in row else np.nan
 
 
 def series_over_time(panels, time_s=None, *, panel_height=150):
@@ -137,10 +162,10 @@ def series_over_time(panels, time_s=None, *, panel_height=150):
     panels: {panel title: (T,) values, or {series name: (T,) values}}. A series named "truth" is drawn broad
     and pale, underneath. time_s: (T,) seconds (default: frame numbers). Raises CourseError on wrong shapes.
     """
-    if not panels:
-        raise CourseError("series_over_time got no panels; expected {title: values per frame}.")
-    first = next(iter(panels.values()))
-    T = len(next(iter(first.values())) if isinstance(first, dict) else first)
+    first = next(iter(as_named(panels, "panels", "values per frame").values()))
+    first = next(iter(as_named(first, "a panel", "values").values())) if isinstance(first, dict) else first
+    T = as_array(first, "values").size
+    panel_height = as_number(panel_height, "panel_height", low=50, high=2000)
     when, clock = as_times(time_s, T)
     legend = any(isinstance(values, dict) for values in panels.values())
     figure = stacked_figure(list(panels), clock, panel_height, legend)
@@ -237,7 +262,7 @@ def _mark_leaps(figure, when, jumps, in_seconds):
         figure.add_shape(type="line", xref="x", yref="paper", **ends, **dashed)
         if leap == largest:  # a fit that leaps often would bury the panel in text
             at = f"at {middle:.2f} s" if in_seconds else f"from frame {t} to {t + 1}"
-            text = f"{at} the vector leaps by {leap:.0f}°, the dolphin turns by {turn:.1f}°"
+            text = f"{at} the vector jumps by {leap:.0f}°, the dolphin turns by {turn:.1f}°"
             # above the panel, at the right: no curve runs there
             place = dict(xref="paper", yref="y domain", x=1, y=1, xanchor="right", yanchor="bottom")
             figure.add_annotation(text=text, font=dict(size=12, color=red), showarrow=False, **place)

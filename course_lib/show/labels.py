@@ -5,20 +5,24 @@ import functools
 import numpy as np
 
 from ..errors import CourseError
-from ..shapes import fits
-from .values import as_array
+from .images import as_rgb
+from .values import as_array, as_number
 
 
 def draw_labels(frame, labels, *, columns=2):
     """Write a label into the upper left corner of each tile of a frame that is put together from tiles.
 
-    frame: (H, W, 3) uint8, or floats in [0, 1]; a copy of the same kind is returned. labels: one text per
+    frame: an image (see `images.as_image`). -> a copy with the labels, (H, W, 3), floats where it has floats
+    for three channels, else uint8. labels: one text per
     tile, row by row ("" for none); columns: tiles per row. Raises CourseError on other shapes and numbers.
     """
-    frame, labels = as_array(frame, "frame"), tuple(labels)
-    if not fits(frame.shape, "H W 3") or not labels or len(labels) % columns:
-        raise CourseError(f"""draw_labels got a frame of shape {frame.shape} and {len(labels)} labels for
-            {columns} columns; expected (H, W, 3) and as many labels as tiles.""")
+    checked, frame = as_rgb(frame, "frame", (1, 3)), as_array(frame, "frame")
+    frame = frame if frame.shape == checked.shape and frame.dtype.kind == "f" else checked
+    labels = tuple(map(str, labels)) if isinstance(labels, (list, tuple)) else (str(labels),)
+    columns = as_number(columns, "columns", low=1, whole=True)
+    if not labels or len(labels) % columns:
+        raise CourseError(f"""draw_labels got {len(labels)} labels for {columns} columns; expected as many as
+            there are tiles.""")
     out = frame.copy()
     scale = 255.0 if frame.dtype == np.uint8 else 1.0
     for place, white, shade in _label_patches(frame.shape[:2], labels, columns):

@@ -4,8 +4,9 @@ import numpy as np
 
 from ..errors import CourseError
 from ..shapes import fits
+from .images import as_colours
 from .style import AT_ONCE, AXIS_3D, ERROR_SCALE, SKIN, button_row, new_figure, slider
-from .values import as_array, as_column, as_points, compact, to_uint8, upright
+from .values import as_array, as_column, as_number, as_points, compact, upright
 
 WATER = "#3aa6c8"
 LIGHT = dict(flatshading=False, lightposition=dict(x=2000, y=1500, z=6000))
@@ -40,9 +41,11 @@ def mesh_viewer(
     stage). track: (T, 3) a path, drawn on the sea. controls: False leaves out slider and play button. The
     frames are named by their numbers. Raises CourseError on wrong shapes, faces or vertices.
     """
-    vertices, faces = _checked_mesh(vertices, faces)  # (T, V, 3), (F, 3)
+    vertices, faces = checked_mesh(vertices, faces)  # (T, V, 3), (F, 3)
     T, V = vertices.shape[:2]
-    shown = list(range(0, T, every or -(-T // 50)))
+    every = -(-T // 50) if every is None else as_number(every, "every", low=1, whole=True)
+    height = as_number(height, "height", low=100, high=10_000)
+    shown = list(range(0, T, every))
     times = None if time_s is None else as_column(time_s, T, "time_s")
     if intensity is None:
         skin = _skin(colour, V)
@@ -74,7 +77,7 @@ def mesh_viewer(
     return figure
 
 
-def _checked_mesh(vertices, faces):
+def checked_mesh(vertices, faces):
     """Vertices as (T, V, 3) finite numbers, and faces as (F, 3) triangles of existing vertices."""
     vertices, faces = as_array(vertices, "vertices"), as_array(faces, "faces")
     vertices = vertices[None] if vertices.ndim == 2 else vertices
@@ -93,28 +96,30 @@ def _checked_mesh(vertices, faces):
 
 
 def _checked_intensity(intensity, colour, T, V):
-    if not isinstance(colour, str):
+    if colour is not SKIN:
         raise CourseError("mesh_viewer got colours per vertex and an intensity; give one of the two.")
     intensity = as_array(intensity, "intensity")
     if intensity.shape not in ((V,), (T, V)):
         raise CourseError(f"""intensity has shape {intensity.shape}; expected (V,) = ({V},) or (T, V) =
             ({T}, {V}).""")
+    if not np.isfinite(intensity).all():
+        raise CourseError("intensity holds values that are not finite numbers (NaN or infinity).")
     return np.broadcast_to(intensity, (T, V))
 
 
 def _skin(colour, V):
     """What colours the mesh: one colour, or one for each of V vertices."""
     hover = dict(hovertemplate="x %{y:.2f} m, height %{z:.2f} m, z %{x:.2f} m<extra></extra>")
-    if isinstance(colour, str):
-        return dict(color=colour, **hover)
-    colours = to_uint8(as_points(colour, "colour", V))
+    colours = as_colours(colour, V)
+    if isinstance(colours, str):
+        return dict(color=colours, **hover)
     return dict(vertexcolor=[f"rgb({r},{g},{b})" for r, g, b in colours], **hover)
 
 
 def _intensity_scale(intensity, most, title):
     """What colours the mesh by its intensity, from 0 to `most`, or to the 99th percentile."""
-    most = most or float(np.percentile(intensity, 99)) or 1.0
-    bar = dict(title=dict(text=title, side="right"), thickness=10, len=0.6)
+    most = as_number(most or np.percentile(intensity, 99), "intensity_max") or 1.0
+    bar = dict(title=dict(text=str(title), side="right"), thickness=10, len=0.6)
     scale = dict(colorscale=ERROR_SCALE, cmin=0.0, cmax=most, showscale=True, colorbar=bar)
     return dict(hovertemplate=f"{title} %{{intensity:.1f}}<extra></extra>", **scale)
 
@@ -127,6 +132,7 @@ def _stage(vertices, sea, follow):
     if not follow:
         centre = np.broadcast_to(0.5 * (bottom + top), low.shape)
         reach = 1.06 * 0.5 * (top - bottom)[[0, 2]].max()
+    reach = max(reach, 1e-3)  # metres: it may be flat, or a point
     floor, ceiling = float(bottom[1]) - 0.1 * reach, float(top[1]) + 0.1 * reach
     ceiling = max(ceiling, 0.25 * reach) if sea and floor < 0.0 else ceiling
 
@@ -154,7 +160,7 @@ def _add_sea(figure, far):
 
 def _add_track(figure, track):
     """A path (T, 3), drawn on the sea."""
-    path = as_array(track, "track").reshape(-1, 3) * [1, 0, 1]
+    path = as_points(track, "track") * [1, 0, 1]
     line = dict(color=WATER, width=4)
     figure.add_scatter3d(**upright(path), mode="lines", line=line, hoverinfo="skip", name="track")
 

@@ -3,10 +3,13 @@
 import numpy as np
 import torch
 
+from ..errors import CourseError
 from ..rotations import rotvec_to_rotmat
-from .mesh import mesh_viewer
+from ..shapes import describe
+from .images import as_colours
+from .mesh import checked_mesh, mesh_viewer
 from .style import AXIS_3D, BUTTON, INK, SERIES, SKIN, legend_above, new_figure, slider
-from .values import upright
+from .values import as_array, as_column, as_model, as_names, as_number, as_points, upright
 
 # Seven colours that colour-blind eyes tell apart (Okabe and Ito 2008; grey for black).
 PART_COLOURS = ("#a7b1ba", "#e69f00", "#56b4e9", "#0072b2", "#f0e442", "#009e73", "#d55e00")
@@ -19,12 +22,15 @@ WIDE = dict(x=0.03, len=0.94, pad=dict(t=22, b=6))  # a slider with no button be
 
 def part_colours(model):
     """A colour per vertex by its part: (V, 3) in [0, 1]."""
+    labels = as_model(model).LBS.v_labels_coarse
     palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in PART_COLOURS]) / 255
-    return palette[model.LBS.v_labels_coarse.cpu().numpy() % len(palette)]
+    return palette[labels.cpu().numpy() % len(palette)]
 
 
-def _part_names(model):
-    return [f"part {p}" for p in range(model.LBS.n_groups)]
+def _names_of(names, model):
+    """Names of the model's parts: those given, or their numbers."""
+    P = as_model(model).LBS.n_groups
+    return [f"part {p}" for p in range(P)] if names is None else as_names(names, "names", P)
 
 
 def parts_figure(model, names=None):
@@ -32,10 +38,11 @@ def parts_figure(model, names=None):
 
     names: of the P parts, by default their numbers.
     """
+    names = _names_of(names, model)
     vertices = model.V * model.global_scale
     figure = mesh_viewer(vertices, model.F, colour=part_colours(model), sea=False, height=460)
     # a mesh with many colours has no entry of its own in a legend
-    for name, colour in zip(names or _part_names(model), PART_COLOURS):
+    for name, colour in zip(names, PART_COLOURS):
         nowhere = dict(x=[None], y=[None], z=[None], mode="markers")
         figure.add_scatter3d(**nowhere, name=name, marker=dict(color=colour, size=8))
     legend = legend_above(y=1.02, itemsizing="constant", itemclick=False)
@@ -44,10 +51,11 @@ def parts_figure(model, names=None):
 
 def weights_figure(model, bone, name=""):
     """How much each vertex follows one bone: its skinning weight, 0 to 1, as colour. -> plotly Figure"""
+    bone = as_number(bone, "bone", low=0, high=as_model(model).weights.shape[1] - 1, whole=True)
     colour = dict(intensity=model.weights[:, bone], intensity_title="weight", intensity_max=1.0)
     figure = mesh_viewer(model.V * model.global_scale, model.F, sea=False, height=420, **colour)
     figure.layout.updatemenus = ()
-    text = f"weight of bone {bone}, {name}" if name else f"weight of bone {bone}"
+    text = f"weight of bone {bone}, {name}" if str(name) else f"weight of bone {bone}"
     title = dict(text=text, font=dict(size=15))
     return figure.update_layout(scene_camera_eye=NEAR, margin=dict(t=40), title=title)
 
@@ -88,18 +96,22 @@ def bend_figure(model, names=None, axis="x", degrees=40.0, steps=9):
     names: of the P parts; parts whose bones never rotate are left out. axis: "x" (across the body), "y" (up)
     or "z" (along it). -> plotly Figure
     """
+    names = _names_of(names, model)
     J, device = model.LBS.n_joints, model.device
+    if str(axis) not in ("x", "y", "z"):
+        raise CourseError(f"axis is {describe(axis)}; expected 'x', 'y' or 'z'.")
+    degrees, steps = as_number(degrees, "degrees"), as_number(steps, "steps", low=2, high=200, whole=True)
     angles = torch.linspace(-degrees, degrees, steps, device=device)
     labels = [f"{angle:.0f}°" for angle in angles.tolist()]
     origin = torch.zeros(steps, 1, 3, device=device)
     part_of_bone, moves = model.LBS.seg_grouping, model.bone_selection > 0
     groups = {}
-    for p, name in enumerate(names or _part_names(model)):
+    for p, name in enumerate(names):
         bones = [j for j in range(1, J) if part_of_bone[j] == p and moves[j]]
         if not bones:
             continue
         theta = torch.zeros(steps, J, 3, device=device)  # (N, J, 3)
-        theta[:, bones, "xyz".index(axis)] = torch.deg2rad(angles)[:, None]
+        theta[:, bones, "xyz".index(str(axis))] = torch.deg2rad(angles)[:, None]
         shapes = model(theta[:, :1], theta[:, 1:], origin)["vertices"].detach()
         groups[f"{name}, about {axis}"] = (labels, shapes)
     return slider_figure(groups, model.F, colour=part_colours(model))
@@ -111,7 +123,11 @@ def scale_figure(model, names=None, parts=(1, 4, 5, 6), largest=0.3, steps=5):
     The menu has the four directions of scale (global, x, y, z) for all parts at once, and the global one for
     each of `parts` alone. names: of the P parts.
     """
-    names, device = names or _part_names(model), model.device
+    names, device = _names_of(names, model), model.device
+    largest, steps = as_number(largest, "largest"), as_number(steps, "steps", low=2, high=200, whole=True)
+    parts = [
+        as_number(p, "parts", low=0, high=len(names) - 1, whole=True) for p in as_array(parts, "parts").flat
+    ]
     values = torch.linspace(-largest, largest, steps).tolist()
     labels = [f"{value:+.2f}" for value in values]
     rest, origin = torch.zeros(1, model.LBS.n_joints, 3, device=device), torch.zeros(1, 1, 3, device=device)
@@ -133,8 +149,9 @@ def rotation_figure(axis=(1.0, 2.0, 2.0), vector=(1.0, 0.0, 0.0), rodrigues=rotv
     axis, vector: three numbers each, the axis of any length. rodrigues: the function (N, 3) -> (N, 3, 3) to
     look at, yours if you like. -> plotly Figure with a slider for the angle, 0 to 360 degrees
     """
-    axis = torch.nn.functional.normalize(torch.as_tensor(axis, dtype=torch.float32), dim=0)
-    vector = torch.as_tensor(vector, dtype=torch.float32)
+    axis, vector = (_direction(*given) for given in ((axis, "axis"), (vector, "vector")))
+    axis = torch.nn.functional.normalize(axis, dim=0)
+    steps = as_number(steps, "steps", low=2, high=500, whole=True)
     angles = torch.linspace(0, 2 * torch.pi, steps)  # (N,), radians
     thetas = angles[:, None] * axis  # (N, 3)
     turned = (rodrigues(thetas) @ vector).detach()  # (N, 3)
@@ -167,6 +184,14 @@ def rotation_figure(axis=(1.0, 2.0, 2.0), vector=(1.0, 0.0, 0.0), rodrigues=rotv
     return figure
 
 
+def _direction(value, name):
+    """Three finite numbers, not all 0. -> (3,) float32"""
+    numbers = as_array(value, name)
+    if numbers.shape != (3,) or not np.isfinite(numbers).all() or not numbers.any():
+        raise CourseError(f"{name} is {describe(value)}; expected three numbers, not all of them 0.")
+    return torch.tensor(numbers, dtype=torch.float32)
+
+
 def _line(points, name, **look):
     """A line through points (N, 3) in 3D, as a trace."""
     more = dict(mode="lines", name=name, hoverinfo="skip", line=look)
@@ -191,8 +216,9 @@ def draw_mesh(
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgb
 
-    vertices, faces = np.asarray(vertices, float), np.asarray(faces)
-    right, up = (np.asarray(a, float) / np.linalg.norm(a) for a in (right, up))
+    (vertices,), faces = checked_mesh(as_points(vertices, "vertices"), faces)
+    right, up = (_direction(*given).double().numpy() for given in ((right, "right"), (up, "up")))
+    right, up = (a / np.linalg.norm(a) for a in (right, up))
     seen = vertices @ np.stack([right, up, np.cross(right, up)], 1)  # (V, 3): right, up, towards the eye
     corners = seen[faces]  # (F, 3, 3)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -200,13 +226,15 @@ def draw_mesh(
     order = corners[..., 2].mean(1).argsort()
     order = order[normals[order, 2] > 0]  # front faces, from far to near
     light = 0.55 + 0.45 * (normals[order] @ (np.array([-0.35, 0.5, 0.8]) / 1.01)).clip(0, 1)
-    if isinstance(colour, str):
-        shade = np.broadcast_to(to_rgb(colour), (len(order), 3))
+    colours = as_colours(colour, len(vertices))
+    if isinstance(colours, str):
+        shade = np.broadcast_to(to_rgb(colours), (len(order), 3))
     else:
-        shade = np.asarray(colour, float)[faces[order]].mean(1)
+        shade = colours[faces[order]].mean(1) / 255
     shade = (shade * light[:, None]).clip(0, 1)
+    place = as_column(place, 2, "place", frames=False)
     style = {"facecolors": shade, "edgecolors": shade, "linewidths": 0.3, **style}
-    ax.add_collection(PolyCollection(corners[order, :, :2] + np.asarray(place), **style))
+    ax.add_collection(PolyCollection(corners[order, :, :2] + place, **style))
 
 
 def turns_figure(model, rodrigues=rotvec_to_rotmat, size=(9.0, 2.4)):
@@ -217,12 +245,13 @@ def turns_figure(model, rodrigues=rotvec_to_rotmat, size=(9.0, 2.4)):
     """
     from matplotlib import pyplot
 
+    vertices = (as_model(model).V[0] * model.global_scale).cpu()
+    size = [as_number(side, "size", low=0.5, high=100) for side in as_column(size, 2, "size", False)]
     figure = pyplot.figure(figsize=size, facecolor=CARD, layout="constrained")
     pyplot.close(figure)  # a notebook shows what a cell gives: once, not twice
     axes = np.eye(3)
     thetas = torch.deg2rad(torch.tensor(40.0)) * torch.cat([torch.zeros(1, 3), torch.eye(3)])  # (4, 3)
     R = rodrigues(thetas).detach().cpu()  # (4, 3, 3)
-    vertices = (model.V[0] * model.global_scale).cpu()
     towards = np.array([0.75, 0.5, 0.6]) / np.linalg.norm([0.75, 0.5, 0.6])  # the eye: left, above, ahead
     right = np.cross([0.0, 1.0, 0.0], towards)
     right /= np.linalg.norm(right)

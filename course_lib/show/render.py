@@ -1,37 +1,13 @@
 """Look at what a renderer makes: tiles of images, a slider through images, curves, light on a ball."""
 
-import base64
-import io
-
 import numpy as np
 import torch
 
 from ..errors import CourseError
-from ..shapes import fits
+from .images import as_rgb, enlarged, png_uri
 from .labels import draw_labels
 from .style import DASHES, INK, SERIES, add_line, legend_above, new_figure, slider
-from .values import as_array
-
-PAD = 0.35  # of a third channel where an image has two
-
-
-def _to_rgb(image):
-    """An image (H, W), (H, W, 1), (H, W, 2) or (H, W, 3) in [0, 1] as bytes (H, W, 3)."""
-    image = as_array(image, "an image").astype(np.float64)
-    image = image[..., None] if image.ndim == 2 else image
-    if not any(fits(image.shape, f"H W {channels}") for channels in (1, 2, 3)):
-        raise CourseError(f"""An image has shape {image.shape}; expected (H, W) or (H, W, 1), 2 or 3. Of a
-            batch, take one: images[0].""")
-    if image.shape[-1] == 1:
-        image = image.repeat(3, -1)
-    elif image.shape[-1] == 2:
-        third = PAD * (image.max(-1, keepdims=True) > 0)
-        image = np.concatenate([image, third], -1)
-    return (np.nan_to_num(image).clip(0, 1) * 255).round().astype(np.uint8)
-
-
-def _enlarged(image, zoom):
-    return image.repeat(zoom, 0).repeat(zoom, 1)
+from .values import as_array, as_column, as_named, as_number
 
 
 def tiles(images, columns=2, zoom=4, frame=False):
@@ -42,8 +18,10 @@ def tiles(images, columns=2, zoom=4, frame=False):
     """
     from PIL import Image
 
+    columns = as_number(columns, "columns", low=1, whole=True)
+    zoom = as_number(zoom, "zoom", low=1, high=1000, whole=True)
+    shown = [enlarged(image, zoom) for image in _of_one_size(images).values()]
     names = list(images) + [""] * (-len(images) % columns)
-    shown = [_enlarged(_to_rgb(image), zoom) for image in images.values()]
     shown += [np.zeros_like(shown[0])] * (len(names) - len(shown))
     if frame:
         shown = [np.pad(image[1:-1, 1:-1], ((1, 1), (1, 1), (0, 0)), constant_values=128) for image in shown]
@@ -57,20 +35,23 @@ def image_slider(images, prefix="", outline=None, start=0):
     images: {label of the slider's step: image as for `tiles`}; prefix: stands before the label; outline:
     (N, 2) points in NDC that are drawn as a closed line over all of them; start: which image is shown first.
     """
-    shown = {label: _to_rgb(image) for label, image in images.items()}
+    shown = {str(label): image for label, image in _of_one_size(images).items()}
     labels = list(shown)
+    start = as_number(start, "start", low=-len(labels), high=len(labels) - 1, whole=True) % len(labels)
     rows, columns = shown[labels[start]].shape[:2]
     zoom = max(1, round(480 / columns))  # browsers blur small images; large pixels stay sharp
     first = (1 / zoom - 1) / 2  # centre of the first of the small pixels
     place = dict(type="image", dx=1 / zoom, dy=1 / zoom, x0=first, y0=first, hoverinfo="skip")
-    traces = {label: dict(source=_png_uri(_enlarged(image, zoom)), **place) for label, image in shown.items()}
-    now = dict(prefix=prefix, xanchor="left", font=dict(size=14))
+    traces = {label: dict(source=png_uri(enlarged(image, zoom)), **place) for label, image in shown.items()}
+    now = dict(prefix=str(prefix), xanchor="left", font=dict(size=14))
     look = dict(x=0.05, len=0.9, pad=dict(t=16, b=6), currentvalue=now)
     sliders = [slider(labels, labels, active=start, **look)]
     figure = new_figure(height=420, margin=dict(l=10, r=10, t=10, b=90), showlegend=False, sliders=sliders)
     figure.add_traces([traces[labels[start]]])
     if outline is not None:
         points = as_array(outline, "outline")
+        if points.ndim != 2 or points.shape[1:] != (2,) or not len(points):
+            raise CourseError(f"outline has shape {points.shape}; expected (N, 2).")
         closed = points[[*range(len(points)), 0]]
         x, y = (closed[:, 0] * columns + columns - 1) / 2, (rows - 1 - closed[:, 1] * rows) / 2
         add_line(figure, x, y, None, dict(color=SERIES[1], width=2), hoverinfo="skip")
@@ -80,13 +61,15 @@ def image_slider(images, prefix="", outline=None, start=0):
     return figure
 
 
-def _png_uri(image):
-    """An image (H, W, 3) of bytes as a data: address."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+def _of_one_size(images):
+    """Named images, in colour and of one size. -> {name: (H, W, 3) uint8}"""
+    named = as_named(images, "images", "image")
+    shown = {name: as_rgb(image, f"the image {name!r}") for name, image in named.items()}
+    sizes = {name: image.shape[1::-1] for name, image in shown.items()}
+    if len(set(sizes.values())) > 1:
+        each = ", ".join(f"{name!r} {w} x {h}" for name, (w, h) in sizes.items())
+        raise CourseError(f"The images have several sizes: {each}. Here they are to have one.")
+    return shown
 
 
 def lines(x, curves, x_title, y_title, mark=None, height=340):
@@ -94,24 +77,47 @@ def lines(x, curves, x_title, y_title, mark=None, height=340):
 
     curves: {name: values, as many as x}; mark: (x, text), where a dotted line stands.
     """
+    x = as_array(x, "x").reshape(-1)
     look = dict(margin=dict(l=60, r=16, t=40, b=48), hovermode="x unified", legend=legend_above(y=1.02))
+    figure = new_figure(height=as_number(height, "height", low=10), **look)
+    figure.update_xaxes(title=dict(text=str(x_title)))
+    figure.update_yaxes(title=dict(text=str(y_title)))
+    dashes = (*DASHES, "dashdot")
+    for k, (name, values) in enumerate(as_named(curves, "curves", "values").items()):
+        line = dict(width=2.5, color=SERIES[k % len(SERIES)], dash=dashes[k % len(dashes)])
+        add_line(figure, x, as_column(values, len(x), str(name), frames=False), str(name), line)
+    if mark is not None:
+        if not isinstance(mark, (list, tuple)) or len(mark) != 2:
+            raise CourseError('mark is to be where a line stands and what it says: (1.0, "truth").')
+        where, text = as_number(mark[0], "mark"), dict(text=str(mark[1]), font=dict(color=INK))
+        figure.add_vline(where, line=dict(color=INK, dash="dot", width=1.5), annotation=text)
+    return figure
+
+
+def minima(x, curves, x_title, height=340):
+    """Curves over x, each scaled from its least to its most, with a dot at its least. -> plotly Figure
+
+    curves: {name: values, as many as x}; the pointer shows the values themselves.
+    """
+    look = dict(margin=dict(l=60, r=16, t=40, b=48), legend=legend_above(y=1.02))
     figure = new_figure(height=height, **look)
     figure.update_xaxes(title=dict(text=x_title))
-    figure.update_yaxes(title=dict(text=y_title))
-    dashes = (*DASHES, "dashdot")
+    figure.update_yaxes(title=dict(text="from least to most"))
+    x = as_array(list(x), "x")
     for k, (name, values) in enumerate(curves.items()):
-        line = dict(width=2.5, color=SERIES[k % len(SERIES)], dash=dashes[k % len(dashes)])
-        add_line(figure, as_array(x, "x"), as_array(values, name), name, line)
-    if mark is not None:
-        dotted = dict(color=INK, dash="dot", width=1.5)
-        figure.add_vline(mark[0], line=dotted, annotation=dict(text=mark[1], font=dict(color=INK)))
+        values, colour = as_array(list(values), name), SERIES[k % len(SERIES)]
+        scaled, least = (values - values.min()) / max(np.ptp(values), 1e-12), [int(values.argmin())]
+        words = dict(customdata=values, hovertemplate="%{customdata:.4f}")
+        add_line(figure, x, scaled, name, dict(color=colour, dash=DASHES[k % len(DASHES)]), **words)
+        dot = dict(mode="markers", marker=dict(color=colour, size=10), showlegend=False)
+        figure.add_scatter(x=x[least], y=scaled[least], hoverinfo="skip", **dot)
     return figure
 
 
 def ball(size=96):
     """Normals (H, W, 3) of a ball, x right, y up, z towards us, and whether a pixel shows it (H, W)."""
-    x = torch.linspace(-1.05, 1.05, size)
-    x, y = x[None].expand(size, -1), -x[:, None].expand(-1, size)
+    x = torch.linspace(-1.05, 1.05, as_number(size, "size", low=1, high=4096, whole=True))
+    x, y = x.expand(len(x), -1), -x[:, None].expand(-1, len(x))
     inside = x * x + y * y < 1
     z = (1 - x * x - y * y).clamp(min=0).sqrt()
     return torch.stack([x, y, z], -1), inside

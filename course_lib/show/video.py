@@ -4,6 +4,7 @@ import base64
 import contextlib
 import html
 import itertools
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,24 +15,26 @@ import numpy as np
 from ..errors import CourseError
 from ..file_kind import check
 from ..files import replacing
-from ..shapes import fits
-from .values import as_array, to_uint8
+from ..shapes import describe
+from .images import as_rgb
+from .values import as_array, as_number
 
 
 def write_video(path, frames, fps=50.0, *, crf=23):
     """Write frames as an H.264 video that plays in every browser (yuv420p, index at the start). -> path
 
-    frames: iterable of (H, W, 3), (H, W, 1) or (H, W) images of one size, arrays or tensors; uint8, or floats
-    in [0, 1] (what is beyond is clipped). Odd sizes are padded by repeating the last row or column. crf: 18
-    is fine and big, 28 coarse and small. The file appears under its name only when it is complete. Raises
-    CourseError when ffmpeg is missing or fails (its own words are quoted: no space left, no H.264 encoder)
-    and on bad frames.
+    frames: iterable of images of one size, (H, W, 3), (H, W, 1) or (H, W); see `images.as_image`. A tensor or
+    an array has all of them, (T, H, W, 3) or the like. Odd sizes are padded by repeating the last row or
+    column. fps: frames a second. crf: 18 is fine and big, 28 coarse and small. The file appears under its
+    name only when it is complete. Raises CourseError when ffmpeg is missing or fails (its own words are
+    quoted: no space left, no H.264 encoder) and on bad frames.
     """
-    path = Path(path)
+    path, fps = _as_path(path), as_number(fps, "fps", low=0.01, high=1000)
+    crf = as_number(crf, "crf", low=0, high=51, whole=True)
     if path.suffix.lower() != ".mp4":
         raise CourseError(f"write_video writes .mp4 files; got the name {path.name}.")
     ffmpeg = _find_ffmpeg()
-    frames = (_video_frame(frame, n) for n, frame in enumerate(frames))
+    frames = (_video_frame(frame, n) for n, frame in enumerate(_several(frames)))
     first = next(frames, None)
     if first is None:
         raise CourseError(f"there are no frames to write to {path}.")
@@ -85,16 +88,19 @@ class InlineVideo:
 
 
 def inline_video(path, *, width="100%", description="video of the fit"):
-    """Make a notebook show an mp4 that travels inside it; `description` is what a screen reader says."""
-    description, source = html.escape(description), video_data_uri(path)
-    style = f"max-width:100%;width:{html.escape(str(width))}"
+    """Make a notebook show an mp4 that travels inside it; `description` is what a screen reader says.
+
+    width: in pixels, or a length of CSS, such as "50%".
+    """
+    description, source = html.escape(str(description)), video_data_uri(path)
+    style = f"max-width:100%;width:{_css_width(width)}"
     look = f'controls loop muted playsinline style="{style}" aria-label="{description}"'
     return InlineVideo(f'<video {look} src="{source}">{description}</video>')
 
 
 def video_data_uri(path):
     """A video file as a data: address. Raises CourseError when it is not there or is no mp4."""
-    path = Path(path)
+    path = _as_path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -104,6 +110,33 @@ def video_data_uri(path):
         raise CourseError(f"""{path} is not an mp4 video ({len(data)} bytes); write it with
             course_lib.show.write_video.""")
     return "data:video/mp4;base64," + base64.b64encode(data).decode("ascii")
+
+
+def _css_width(width):
+    if isinstance(width, str) and re.fullmatch(r"\d+(\.\d+)?(px|%|r?em|v[wh])", width.strip()):
+        return width.strip()
+    return f"{as_number(width, 'width', low=1, high=100_000):g}px"
+
+
+def _as_path(path):
+    """The path of a video. Raises CourseError for what is none, such as the frames."""
+    try:
+        return Path(path)
+    except TypeError:
+        raise CourseError(f"""The path of a video is to be a name such as "dolphin.mp4", and is
+            {describe(path)}.""") from None
+
+
+def _several(frames):
+    """Frames one by one. Raises CourseError for one image, whose rows would be taken for frames."""
+    if hasattr(frames, "shape"):
+        frames = as_array(frames, "frames")
+        if frames.ndim < 3 or frames.ndim == 3 and frames.shape[-1] in (1, 3, 4):
+            raise CourseError(f"""frames is one image of shape {frames.shape}; expected several, (T, H, W, 3),
+                or a list: [image].""")
+    if isinstance(frames, (str, bytes, dict)) or not hasattr(frames, "__iter__"):
+        raise CourseError(f"frames is {describe(frames)}; expected images: a list, or a function's `yield`s.")
+    return frames
 
 
 def _find_ffmpeg():
@@ -122,16 +155,8 @@ def _find_ffmpeg():
 
 def _video_frame(frame, n):
     """One frame as (H, W, 3) uint8 with even sides."""
-    frame = as_array(frame, f"frame {n}")
-    frame = frame[..., None] if frame.ndim == 2 else frame
-    if not any(fits(frame.shape, f"H W {channels}") for channels in (1, 3)) or 0 in frame.shape:
-        raise CourseError(f"frame {n} has shape {frame.shape}; expected (H, W, 3), (H, W, 1) or (H, W).")
-    if frame.dtype not in (np.uint8, bool):
-        low, high = frame.min(), frame.max()
-        if not np.isfinite(low) or not np.isfinite(high):
-            raise CourseError(f"frame {n} holds values that are not finite numbers (NaN or infinity).")
-        if high > 50:  # bright highlights pass 1, they do not reach 50
-            raise CourseError(f"""frame {n} is {frame.dtype} with values up to {high:g}; expected uint8 in [0,
-                255] or floats in [0, 1] (divide by 255?).""")
-    frame = np.broadcast_to(to_uint8(frame), (*frame.shape[:2], 3))
+    frame = as_rgb(frame, f"frame {n}", (1, 3))
+    if frame.shape[1] <= 4:
+        raise CourseError(f"""frame {n} is {frame.shape[1]} pixels wide: is it a row of an image? Expected
+            images, one after the other: [image].""")
     return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")

@@ -200,7 +200,7 @@ def fitting(dataset, scene):
     for t, frames in shown.items():
         overlay(axes[f"b{t}"], trial, t, frames, f"frame {t}, before")
     parts = recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer
-    history = fit(trial, *parts, PASSES, progress=False)
+    history = fit(trial, *parts, PASSES)
     for t, frames in shown.items():
         overlay(axes[f"a{t}"], trial, t, frames, f"after {PASSES} passes")
     curves, steps = axes["curves"], range(1, PASSES + 1)

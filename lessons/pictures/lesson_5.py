@@ -40,8 +40,8 @@ def draw_orientation(rotmats, fps):
     figure = Figure(figsize=(7, 4.2), facecolor=CARD, layout="constrained")
     panels = figure.subplots(2, 1, sharex=True)
     curves = {
-        "each frame by itself: the shortest vector": rotmat_to_rotvec(rotmats),
-        "each frame's name nearest to the one before": continuous_rotvecs(rotmats),
+        "the shortest rotation vector of each frame": rotmat_to_rotvec(rotmats),
+        "the vector nearest to that of the frame before": continuous_rotvecs(rotmats),
     }
     for panel, (title, vectors) in zip(panels, curves.items()):
         panel.set_facecolor(CARD)

@@ -212,7 +212,7 @@ def test_a_notebook_alone_with_the_zip_starts_and_goes_on_with_what_was_kept(tmp
     assert "unpacked from dolphins-in-3d-lessons-1-3.zip" in done.stdout
     assert "every file is whole" in done.stdout
     told = "batch_rodrigues is exercise 2, which you have not kept yet; "
-    assert f"{told}course_lib.dolphin_model.rotvec_to_rotmat does for this lesson." in done.stdout
+    assert f"{told}course_lib.dolphin_model.rotvec_to_rotmat is used in this lesson." in done.stdout
     assert done.stdout.endswith(SPARE)
 
     (tmp_path / "my_work").mkdir()

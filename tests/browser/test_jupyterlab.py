@@ -8,6 +8,7 @@ waits.
 import io
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -151,6 +152,13 @@ class Notebook:
             shown = cell.locator(".jp-OutputArea-output").all_inner_texts()
             raise AssertionError(f"expected {text!r} under a cell, but there is {shown}") from None
 
+    def choose_theme(self, name):
+        """Settings > Theme > a theme's name."""
+        self.page.get_by_role("menuitem", name="Settings", exact=True).click()
+        for item in ("Theme", name):
+            self.page.locator(".lm-Menu-item", has_text=item).first.click()
+        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+
     def picture(self, name, cell):
         """A picture of a cell's end, where its output is."""
         cell.locator(".jp-OutputArea-output").last.scroll_into_view_if_needed()
@@ -172,22 +180,35 @@ def test_a_student_solves_an_exercise_of_lesson_2(page, lab):
 
     notebook.run(exercise)
     notebook.run(check)
-    notebook.wait_for(check, "Exercise 2 · Rodrigues: not solved yet")
-    notebook.wait_for(check, "0.0")
+    notebook.wait_for(check, "Not solved yet")
     notebook.run(own)
     notebook.wait_for(own, "NotImplementedError: Exercise 2: batch_rodrigues is yours to write")
     notebook.picture("lesson2_stub", own)
 
     for name, source, said, points in (
-        ("transposed", TRANSPOSED, "These are the transposes of the right matrices", "0.0"),
-        ("right", RIGHT, "Points: 20 of 20. All of it holds.", "20.0"),
+        ("transposed", TRANSPOSED, "These are the transposes of the right matrices", "0 of 20 points"),
+        ("right", RIGHT, "All 6 hold", "20 of 20 points"),
     ):
         notebook.write(exercise, source)
         notebook.run(exercise)
         notebook.run(check)
         notebook.wait_for(check, said)
         notebook.wait_for(check, points)
-        notebook.picture(f"lesson2_{name}", check)
+        shown = "\n".join(check.locator(".jp-OutputArea-output").all_inner_texts())
+        assert not re.search(r"(?m)^\d+\.0$", shown), "the number for nbgrader is in sight"
+        for theme in ("Dark", "Light"):
+            notebook.choose_theme(f"JupyterLab {theme}")
+            notebook.picture(f"lesson2_{name}_{theme}", check)
+    notebook.write(exercise, TRANSPOSED)
+    notebook.run(exercise)
+    notebook.run(check)
+    notebook.wait_for(check, "transposes")
+    image = check.locator("img").first
+    loaded = "image => image.complete && image.naturalWidth > 0"
+    page.wait_for_function(loaded, arg=image.element_handle())
+    check.locator("summary").last.click()
+    check.locator("details[open]").first.wait_for()
+    notebook.picture("lesson2_unfolded", check)
 
 
 def test_lesson_5_shows_the_dolphin_in_3d_and_its_video(page, lab):

@@ -1,5 +1,6 @@
 """What a notebook begins with: the first cell, `setup`, what it installs, and what this machine is."""
 
+import ast
 import importlib.metadata
 import re
 import shutil
@@ -16,9 +17,14 @@ from course_lib import environment
 from course_lib import install as installing
 from course_lib.errors import CourseError
 from course_lib.machine import choose_device, peak_rss_mb
+from lessons import build
 
 ROOT = Path(__file__).resolve().parents[2]
-BOOTSTRAP = ROOT / "lessons" / "setup_cell.py"
+COURSE = {
+    f"course_lib/{name}.py": (ROOT / "course_lib" / f"{name}.py").read_text() for name in ("unpack", "errors")
+}
+COURSE["course_lib/__init__.py"] = (ROOT / "course_lib" / "__init__.py").read_text() + "\nNAME = 'unpacked'\n"
+LESSON = "import course_lib; print(course_lib.__file__, course_lib.NAME)"  # what goes on below the first cell
 
 
 def test_auto_takes_cuda_where_it_is():
@@ -62,9 +68,9 @@ def python(code, *options, cwd=ROOT, **settings):
 
 
 def first_cell(folder, code="", repository=""):
-    """Runs the bootstrap in a folder, as a Python does in which nothing is installed."""
-    program = BOOTSTRAP.read_text().replace('REPOSITORY = ""', f"REPOSITORY = {repository!r}")
-    return python(f"{code}\n{program}\nprint(sys.path[0])", "-S", "-E", cwd=folder)
+    """Runs the first cell in a folder, as a Python does in which nothing is installed."""
+    program = build.finding_the_course(repository)
+    return python(f"{code}\n{program}\n{LESSON}", "-S", "-E", cwd=folder)
 
 
 def zip_of(path, **files):
@@ -77,14 +83,21 @@ def zip_of(path, **files):
 
 
 def course_zip(path, prefix="dolphins-in-3d/"):
-    return zip_of(path, **{f"{prefix}course_lib/__init__.py": "NAME = 'unpacked'", f"{prefix}README.md": "x"})
+    return zip_of(
+        path, **{f"{prefix}{name}": text for name, text in {**COURSE, "README.md": "a readme"}.items()}
+    )
+
+
+def from_folder(folder):
+    """What the lesson prints where the course is in a folder."""
+    return f"{folder / 'course_lib' / '__init__.py'} unpacked\n"
 
 
 def test_the_course_is_found_in_a_folder_above(tmp_path):
     (tmp_path / "course_lib").mkdir()
-    (tmp_path / "course_lib" / "__init__.py").touch()
+    (tmp_path / "course_lib" / "__init__.py").write_text("NAME = 'unpacked'")
     (tmp_path / "a" / "b").mkdir(parents=True)
-    assert first_cell(tmp_path / "a" / "b") == (0, f"{tmp_path}\n")
+    assert first_cell(tmp_path / "a" / "b") == (0, from_folder(tmp_path))
 
 
 @pytest.mark.parametrize("prefix", ["", "dolphins-in-3d/", "dolphins-in-3d-0a1b2c3/"])
@@ -92,14 +105,16 @@ def test_a_zip_beside_the_notebook_is_unpacked_once(tmp_path, prefix):
     course_zip(tmp_path / "dolphins-in-3d (1).zip", prefix)
     (tmp_path / "dolphins-in-3d.part").mkdir()  # an earlier try was interrupted
     code, said = first_cell(tmp_path)
-    assert code == 0 and "was unpacked from dolphins-in-3d (1).zip" in said
-    assert first_cell(tmp_path) == (0, f"{tmp_path / 'dolphins-in-3d'}\n")
+    told = "The course was unpacked from dolphins-in-3d (1).zip.\n"
+    assert (code, said) == (0, told + from_folder(tmp_path / "dolphins-in-3d"))
+    assert first_cell(tmp_path) == (0, from_folder(tmp_path / "dolphins-in-3d"))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["dolphins-in-3d", "dolphins-in-3d (1).zip"]
 
 
 def test_without_a_zip_it_says_what_to_do(tmp_path):
     code, said = first_cell(tmp_path)
-    assert code != 0 and f"put dolphins-in-3d.zip into {tmp_path}, beside this notebook" in said
+    assert code != 0 and f"put dolphins-in-3d.zip, whole, into {tmp_path}, beside this notebook" in said
+    assert "(found: none yet)" in said
 
 
 def test_a_broken_zip_or_one_of_something_else_is_said(tmp_path):
@@ -107,10 +122,18 @@ def test_a_broken_zip_or_one_of_something_else_is_said(tmp_path):
     whole = course_zip(path).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     code, said = first_cell(tmp_path)
-    assert code != 0 and "cannot be unpacked" in said and "Get it again" in said
+    assert (
+        code != 0 and "put dolphins-in-3d.zip, whole, into" in said and "(found: dolphins-in-3d.zip)" in said
+    )
     zip_of(path, **{"photo.jpg": "x"})
     code, said = first_cell(tmp_path)
-    assert code != 0 and "a zip of something else" in said and not folder.exists()
+    assert code != 0 and "(found: dolphins-in-3d.zip)" in said and not folder.exists()
+    path.write_bytes(whole.replace(b"a readme", b"a README"))  # it is not what its checksum says
+    code, said = first_cell(tmp_path)
+    assert (
+        code != 0 and "dolphins-in-3d.zip cannot be unpacked (Bad CRC-32" in said and "Get it again" in said
+    )
+    assert not folder.exists() and sorted(p.name for p in tmp_path.iterdir()) == [path.name]
     course_zip(path)
     folder.mkdir()
     (folder / "notes.txt").touch()
@@ -125,7 +148,8 @@ def test_a_zip_cannot_write_elsewhere(tmp_path):
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(path, "a") as packed:
         packed.writestr(link, "/etc/passwd")
-        packed.writestr("course_lib/__init__.py", "")
+        for name, text in COURSE.items():
+            packed.writestr(name, text)
     assert first_cell(inside)[0] == 0
     assert not (tmp_path / "evil.py").exists() and not Path("/evil2.py").exists()
     assert not any(path.is_symlink() for path in inside.rglob("*"))
@@ -136,23 +160,26 @@ def test_a_zip_cannot_fill_the_disk(tmp_path):
         with packed.open("course_lib/zeros", "w") as out:
             for _ in range(501):
                 out.write(bytes(10**6))
+        for name, text in COURSE.items():
+            packed.writestr(name, text)
     code, said = first_cell(tmp_path)
-    assert code != 0 and "unpacks to more than 500 MB" in said
+    assert code != 0 and "it unpacks to more than 500 MB" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["dolphins.zip"]
 
 
 FAKE_GITHUB = """
-import io, urllib.request
-def opened(url, timeout):
+import shutil, urllib.request
+def retrieved(url, path):
     assert url == "https://github.com/someone/dolphins/archive/HEAD.zip", url
     {act}
-urllib.request.urlopen = opened
+urllib.request.urlretrieve = retrieved
 """
 
 
 def test_it_is_fetched_where_a_repository_is_named(tmp_path):
     source, folder = course_zip(tmp_path / "there.zip", "dolphins-abc/"), tmp_path / "colab"
     folder.mkdir()
-    there = FAKE_GITHUB.format(act=f"return open({str(source)!r}, 'rb')")
+    there = FAKE_GITHUB.format(act=f"return shutil.copy({str(source)!r}, path), None")
     code, said = first_cell(folder, there, "someone/dolphins")
     assert code == 0 and "was unpacked from dolphins-in-3d.zip" in said
     shutil.rmtree(folder / "dolphins-in-3d")
@@ -169,10 +196,17 @@ def test_a_notebook_shows_a_line_instead_of_a_traceback(tmp_path):
     """In IPython, as a notebook does."""
     # The site-packages without what is installed for development, so that the course itself is not found.
     packages = str(Path(torch.__file__).parents[1])
-    program = f"import sys; sys.path.append({packages!r})\n{SHELL}shell.run_cell({BOOTSTRAP.read_text()!r})"
+    program = (
+        f"import sys; sys.path.append({packages!r})\n{SHELL}shell.run_cell({build.finding_the_course('')!r})"
+    )
     _, said = python(program, "-S", cwd=tmp_path, env={"HOME": str(tmp_path), "PATH": ""})
-    assert "The course is not ready: put dolphins-in-3d.zip into" in said and "beside this notebook" in said
-    assert "File" not in said.split("The course is not ready")[0] and "unpack(" not in said
+    assert said.startswith("The course is not ready: put dolphins-in-3d.zip") and said.count("\n") == 1, said
+
+
+def test_the_first_cell_is_short_enough_to_read():
+    lines = [line for line in build.finding_the_course("").splitlines() if line and not line.startswith("#")]
+    code = ast.unparse(ast.parse("\n".join(lines))).splitlines()
+    assert len(code) <= 12
 
 
 @pytest.mark.parametrize(
@@ -183,6 +217,15 @@ def test_a_mistake_that_can_be_mended_is_one_line_in_a_notebook(home, error, sai
     cell = f"from course_lib.{home} import {error}; raise {error}('no dolphin')"
     _, shown = python(f"{SHELL}shell.run_cell({cell!r})")
     assert shown == f"{said}no dolphin\n"
+
+
+@pytest.mark.parametrize("line", ["w, x = ...", "y = ...; y.shape"])
+def test_a_stub_of_which_only_raise_was_deleted_is_one_line(line):
+    program = "from course_lib.environment import _show_stubs_in_a_line as show; show()"
+    _, shown = python(f"{SHELL}shell.run_cell({program!r}); shell.run_cell({line!r})")
+    assert shown.count("\n") == 1 and "stub is still there: replace it by your code." in shown
+    _, shown = python(f"{SHELL}shell.run_cell({program!r}); shell.run_cell('1 + None')")
+    assert "Traceback" in shown and "unsupported operand" in shown and "stub" not in shown
 
 
 # --- setup --------------------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def test_whatever_cannot_be_kept_is_said_in_a_line(tmp_path):
         '''
         def stub(x):
             """What it should do."""
-            raise NotImplementedError("Exercise 2: stub is yours to write; delete this line then")
+            raise NotImplementedError("Exercise 2: stub is yours to write")
             y = ...
         ''',
         "with open('x', 'w') as handle:\n    total = 3\nfor step in range(3):\n    pass",
@@ -125,7 +125,7 @@ def test_whatever_cannot_be_kept_is_said_in_a_line(tmp_path):
         "stub is still to be written (there is a `raise NotImplementedError` in it).",
         "a lambda has no name to keep it by. Write it as `def name(...): return ...`.",
         "this is of the type int, not a function. Name the function itself, without calling it: keep(",
-        "uses_total: it uses `total`, which no single line at the top of a cell makes. Give it to the",
+        "uses_total: it uses `total`, which is not made by a single line at the top of a cell. Pass it to",
         "needs does not work on its own: NameError: name 'missing' is not defined. Give it what it needs",
         "inner: it uses n of a function around it. Define it at the top of a cell.",
         "this batch_rodrigues is the course's, from solutions.rotations. Run the cell in which you write",
@@ -157,7 +157,7 @@ def test_it_says_so_where_the_check_has_found_a_mistake(tmp_path):
 
 
 SPARE = "json.dumps"  # stands for a function of the course, and is quick to import
-INSTEAD = f"so {SPARE} does for this lesson."
+INSTEAD = f"so {SPARE} is used in this lesson."
 
 
 @pytest.mark.parametrize(

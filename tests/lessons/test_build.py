@@ -26,6 +26,7 @@ ROOT = build.ROOT
 LESSONS = sorted(build.LESSONS.glob("[0-9][0-9]_*.py"))
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
 LARGEST = 300_000  # bytes of a student's notebook
+WIDEST = 88  # columns of code on a notebook's page
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
 
 built = functools.cache(build.build)
@@ -64,7 +65,7 @@ def test_building_again_gives_the_same():
 @each_lesson
 @pytest.mark.parametrize("solved", [False, True], ids=["student", "solved"])
 def test_it_is_a_valid_notebook_without_outputs(lesson, solved):
-    text = build.notebook_text(lesson, solved)
+    text = build.notebook_text(lesson, solved, answers=not solved)
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
     ids = [cell.id for cell in notebook.cells]
@@ -74,6 +75,18 @@ def test_it_is_a_valid_notebook_without_outputs(lesson, solved):
     assert notebook.metadata.colab.name == f"{lesson.stem}.ipynb"
     assert notebook.metadata.kernelspec.name == "python3"
     assert len(text.encode()) <= LARGEST
+
+
+@each_lesson
+@pytest.mark.parametrize("solved", [False, True], ids=["student", "solved"])
+def test_no_line_of_code_runs_out_of_the_page(lesson, solved):
+    cells = build.build(lesson, solved, answers=not solved).cells
+    programs = [cell.source for cell in cells if cell.cell_type == "code"]
+    programs += [
+        code for cell in cells for code in re.findall(r"```python\n(.*?)```", cell.source, re.DOTALL)
+    ]
+    wide = [line for program in programs for line in program.splitlines() if len(line) > WIDEST]
+    assert not wide, "\n".join(wide)
 
 
 @each_lesson
@@ -121,7 +134,7 @@ def test_no_line_of_a_solution_is_in_the_students_notebook(lesson):
     assert secret
     for name in exercises:
         _, given = build.take_stubs(lesson_cell(lesson, name))
-        for lines, _ in given.values():
+        for lines in given.values():
             secret -= code_lines(lines)
     shown = set().union(*(code_lines(cell.source) for cell in cells_of(lesson, "code")))
     assert not secret & shown, "\n".join(sorted(secret & shown))
@@ -142,6 +155,29 @@ def test_nothing_marks_solutions_in_the_students_notebook(lesson):
     assert "SOLUTION" not in build.notebook_text(lesson, solved=False)
     for cell in exercises_of(lesson).values():
         assert "solutions" not in cell.source and 'raise NotImplementedError("Exercise ' in cell.source
+
+
+@each_lesson
+def test_who_learns_alone_finds_each_solution_folded_below_its_check(lesson):
+    """As in `notebooks/`: it is the reference, runs by itself, and can be taken over by one line."""
+    cells = build.build(lesson, solved=False, answers=True).cells
+    assert len(cells) == len(built(lesson, False).cells) + len(exercises_of(lesson))
+    known = {}
+    for cell, answer in zip(cells, cells[1:]):
+        if marks(cell).get("solution"):
+            found = [
+                node for node in ast.parse(cell.source).body if isinstance(node, (ast.ImportFrom, ast.Import))
+            ]
+            exec(ast.unparse(ast.Module(found, [])), known)  # what the exercise's cell imports
+        if not marks(cell).get("grade"):
+            continue
+        exercise = getattr(course_checks, marks(cell)["grade_id"].removesuffix("-check"))
+        assert answer.source.startswith("<details><summary>Solution") and "</details>" in answer.source
+        program = re.search(r"```python\n(.*?)```", answer.source, re.DOTALL)[1]
+        exec(program, known)
+        assert set(exercise.functions) <= set(known)
+        exec(re.search(r"run `(from .*?)`", answer.source)[1], taken := {})
+        assert set(exercise.functions) <= set(taken)
 
 
 # --- links
@@ -174,8 +210,10 @@ def test_badges_are_there_only_for_a_repository_that_is_named(monkeypatch):
     address = r"\(https://colab\.research\.google\.com/github/someone/dolphins/blob/main/([^)]+)\)"
     path = ROOT / re.search(address, cells[0].source)[1]
     assert path.parent == build.STUDENT and path.name == f"{LESSONS[0].stem}.ipynb"
-    first = next(cell.source for cell in cells if cell.cell_type == "code")
-    assert 'REPOSITORY = "someone/dolphins"' in first
+    first = next(cell for cell in cells if cell.cell_type == "code")
+    assert 'REPOSITORY = "someone/dolphins"' in first.source
+    assert first.source.startswith("# @title ") and first.metadata["cellView"] == "form"
+    assert first.metadata["jupyter"] == {"source_hidden": True}
 
 
 # --- nbgrader

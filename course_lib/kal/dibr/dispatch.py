@@ -157,7 +157,7 @@ def dibr_soft_mask(
 def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect=1.0, backend=None):
     """A silhouette whose soft edge depends on the distance to the outline, not on the number of faces there.
 
-    In `dibr_soft_mask` each nearby face adds its claim, so that beside a fine mesh the mask saturates. Here
+    In `dibr_soft_mask` each nearby face adds its share, so that beside a fine mesh the mask saturates. Here
     only the nearest face counts: exp(-sigmainv d^2), d the distance to the union of all faces.
 
     face_vertices_image (B, F, 3, 2), selected_face_idx (B, H, W) int64, sigmainv, boxlen, backend: as in

@@ -4,7 +4,7 @@ Chen et al., "Learning to Predict 3D Objects with an Interpolation-based Differe
 2019, arXiv 1908.01210). Three images come from the same 2D triangles:
 
 - `rasterize`: which face does a pixel see, and what do its features look like there? (equations 1 and 2)
-- `dibr_soft_mask`: how much do the faces near a pixel that sees none claim it? (equations 5 and 6)
+- `dibr_soft_mask`: how much does a pixel that sees no face belong to those near it? (equations 5 and 6)
 - `nearest_soft_mask`: the same question, asked of the nearest face alone (ours)
 
 All of them begin alike. A face can only matter to the pixels inside its bounding box (enlarged by a margin
@@ -236,7 +236,7 @@ class SoftMask(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, corners, selected_face_idx, sigmainv, boxlen, knum, multiplier):
-        # prod_k (1 - exp(-sigmainv d_k^2)), that no face claims the pixel:
+        # prod_k (1 - exp(-sigmainv d_k^2)), that the pixel belongs to no face:
         missed = (selected_face_idx < 0).reshape(-1).to(corners.dtype)  # (B * H * W,)
         counted = torch.zeros_like(missed, dtype=torch.long)
         last = torch.full_like(counted, -1)  # the last face that was counted

@@ -1,5 +1,6 @@
 """Banks of mistakes and of right solutions for exercises 4, 5 and 6."""
 
+import re
 import time
 import types
 from functools import partial
@@ -10,7 +11,7 @@ import torch
 
 from course_lib import check, kal
 from course_lib.assets import find_pack
-from course_lib.check import lesson3
+from course_lib.check import core, lesson3, same
 from course_lib.check import spare_renderer as spare
 from course_lib.check.core import grade, report
 from course_lib.dolphin_model import DolphinModel
@@ -26,6 +27,8 @@ rasterize, soft_mask_of = kal.render.mesh.rasterize, kal.render.mesh.dibr_soft_m
 by_faces, face_normals = kal.ops.mesh.index_vertices_by_faces, kal.ops.mesh.face_normals
 dibr_rendering, absorb = rendering.dibr_rendering, rendering.absorb
 OTHER_SEEDS = range(2, 8)
+# The pose applied twice shows nothing; the same depth everywhere shows the farther face.
+ALSO = "empty", "depth-sign"
 
 
 def graded(exercise, function, seed=0, reference=None):
@@ -213,11 +216,11 @@ def test_mistakes_in_rendering_are_named(key, wrong):
 
 
 POINTS = [
-    (17, height_in_camera),
-    (17, band_of_a_frame),
+    (16, height_in_camera),  # its own three, and its gradient
+    (15, band_of_a_frame),
     (19, band_of_the_tutorial),
-    (15, back_faces),  # a picture that looks right: normals and all are judged
-    (12, write(facing=lambda s: None, height=lambda s: s.faces_camera[..., 1:2])),
+    (18, back_faces),
+    (14, write(facing=lambda s: None, height=lambda s: s.faces_camera[..., 1:2])),
 ]
 
 
@@ -344,7 +347,7 @@ ABSORB_MISTAKES = [
     ("above-water", everywhere),
     ("above-water", masked),
     ("factor-only", under_water(lambda i, l, w: (w * l).exp())),
-    ("unchanged", where(lambda l, m: l > 0)),
+    ("condition-reversed", where(lambda l, m: l > 0)),
     ("changed-input", in_place),
     ("in-place", in_place_where_it_matters),
     ("no-gradient", without_grad),
@@ -501,7 +504,7 @@ RENDER_MISTAKES = [
     ("detached", of_no_grad),
     ("detached", picture(lambda p: lit(p, p.skin).detach())),
     ("detached", lambda s, t, c: of_vertices(s.skin(t).detach(), s, c)),
-    ("masks", binary_soft),
+    ("soft-binary", binary_soft),
     ("not-a-tuple", picked(0, 1)),
     ("not-a-tuple", lambda s, t, c: plainly(s, t, c)[0]),
     ("none", lambda s, t, c: None),
@@ -532,7 +535,7 @@ def render(scene, t, cam, band=None):
 
 
 def unsolved(*_, **__):
-    raise NotImplementedError("Exercise 4: dibr_rendering is yours to write; delete this line then")
+    raise NotImplementedError("Exercise 4: dibr_rendering is yours to write")
 
 
 BOTH = {"`dibr_rendering` (exercise 4)", "`absorb` (exercise 5)"}
@@ -566,8 +569,8 @@ def test_the_place_that_differs_is_shown():
         return image + 0.3 * (image > image.median())
 
     complaint = graded(check.renderer, picture(spotted)).complaints[0]
-    should, actually = (part.split("(")[1] for part in complaint.text.split(" it is ")[:2])
-    assert complaint.key == "picture" and should[:4] != actually[:4], complaint.text
+    should, actually = re.search("should be ([^ ]+), yours is ([^ ]+)[.]", complaint.text).groups()
+    assert complaint.key == "picture" and should != actually, complaint.text
 
 
 def test_spare_parts_are_no_solution():
@@ -582,6 +585,20 @@ def test_a_broken_renderer_leaves_the_notebook_as_it_was():
 
 
 # --- all three
+
+
+@pytest.mark.parametrize("exercise", [check.dibr, check.absorption, check.renderer])
+def test_what_the_checks_know_of_is_named(exercise):
+    """In any case: nothing is named by what is said of another mistake."""
+    for prop in (prop for prop in exercise.properties if isinstance(prop, same.Same)):
+        inputs = prop.inputs(core.rng_of(exercise, 0, 5))
+        for said, makes in prop.named():
+            try:
+                complaint = core.verdict(prop, prop.made(makes, inputs), inputs)
+            except core.Problem as problem:
+                complaint = problem.complaint
+            assert complaint and complaint.key in (core.Complaint.of(said).key, *ALSO), (said, complaint)
+
 
 SOLVED = [
     (check.dibr, dibr_rendering, 20),

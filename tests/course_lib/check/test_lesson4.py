@@ -1,6 +1,5 @@
 """The bank of exercise 7: loops with a mistake, each named rightly, and right ones written in other ways."""
 
-import ast
 import linecache
 import time
 
@@ -13,7 +12,6 @@ from course_lib.check import lesson4
 from course_lib.check.core import close, grade, report, sides
 from course_lib.check.lesson4 import CUT, LEFT_OUT, ORDERS, SHARES, Descends, Stage, case, descend
 from course_lib.video import to_device
-from lessons.build import stub, take_stubs
 from solutions.fitting import fit
 
 from .bank import assert_named, assert_right, given, mistakes
@@ -436,14 +434,3 @@ def test_the_check_is_quick_and_quiet(capfd):
     assert time.process_time() - start < 2.0
     assert "Points: 15 of 15" in printed and "printed" not in printed
     assert capfd.readouterr().err == ""
-
-
-def test_the_stub_asks_for_no_more_than_the_student_needs():
-    """The reference takes more than the exercise does; the stub has the exercise's signature, and
-    compiles."""
-    arguments = "scene, loader, render, compute_loss, optimizer, steps"
-    _, given_lines = take_stubs(f"# stub fit({arguments})\n#     history = ...\n")
-    text = stub(fit, check.fitting, *given_lines["fit"])
-    asked_for = [argument.arg for argument in ast.parse(text).body[0].args.args]
-    assert ", ".join(asked_for) == arguments
-    assert text.count('"""') == 2 and text.rstrip().endswith("history = ...") and "before_pass" not in text

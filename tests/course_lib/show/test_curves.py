@@ -61,7 +61,7 @@ def test_series_are_stacked_and_the_truth_lies_under_the_fit():
 
 
 @pytest.mark.parametrize(
-    "panels, says", [({"IoU": np.ones(T), "other": np.ones(3)}, "3 values for 12"), ({}, "no panels")]
+    "panels, says", [({"IoU": np.ones(T), "other": np.ones(3)}, "3 values for 12"), ({}, "panels is dict")]
 )
 def test_series_that_do_not_fit_are_refused(panels, says):
     with pytest.raises(CourseError, match=says):
@@ -103,7 +103,7 @@ def test_orientation_figure_marks_the_jump_and_says_what_it_is():
     continuous, stored = turning(120, 240)
     known = dict(truth_heading_deg=np.linspace(120, 240, 50) - 360, time_s=np.arange(50) / 50)
     figure = show.orientation_figure(stored[:, None], continuous, **known)
-    [label] = [a for a in figure.layout.annotations if "leaps" in a.text]
+    [label] = [a for a in figure.layout.annotations if "jumps" in a.text]
     assert "turns by 2.4°" in label.text
     above_the_panel = ("y domain", 1, "bottom")  # not on the curves
     assert (label.yref, label.y, label.yanchor) == above_the_panel

@@ -1,0 +1,244 @@
+"""What a check says of a wrong value is true, for any value; every mistake of the lists gets its name."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from autograder.questions import exercises
+from course_lib.check import core, same
+from course_lib.check.difference import difference, pattern
+
+SAME = [
+    prop for exercise in exercises().values() for prop in exercise.properties if isinstance(prop, same.Same)
+]
+SHAPES = (), (1,), (7,), (40,), (5, 3), (1, 4), (6, 3, 3), (3, 4, 4), (2, 5, 6, 3), (9, 1), (3, 3)
+
+
+def numbers(rng, shape):
+    """Random numbers of any size, some of them equal, some zero."""
+    values = rng.normal(size=shape) * 10.0 ** rng.integers(-3, 4)
+    match rng.integers(6):
+        case 0:
+            values = np.round(values)
+        case 1:
+            values = np.zeros(shape) + rng.normal()
+        case 2 if shape:
+            values = np.broadcast_to(values[:1], shape)
+    return torch.from_numpy(np.array(values)).to(torch.float64 if rng.integers(3) == 0 else torch.float32)
+
+
+def one(value, rng, change):
+    """The value in which one number is changed."""
+    value = value.clone(memory_format=torch.contiguous_format)
+    flat = value.view(-1)
+    n = int(rng.integers(len(flat)))
+    flat[n] = change(flat[n])
+    return value
+
+
+def first_items(value, rng):
+    kept = value.clone(memory_format=torch.contiguous_format)
+    kept.view(-1)[int(rng.integers(value.numel())) :] = 0
+    return kept
+
+
+def along(rng, value):
+    return int(rng.integers(value.dim()))
+
+
+WRONG = {
+    "a factor": lambda x, rng: x * float(rng.choice([-1, 2, 0.5, 1 / 3, 1.0012, 0.9988, 255, -0.1, 1e-3])),
+    "a difference": lambda x, rng: x + float(rng.choice([0.5, -1, 1.0012, 1e-3, -255, 3e-4])),
+    "a sign of one number": lambda x, rng: one(x, rng, torch.neg),
+    "a little more in one": lambda x, rng: one(
+        x, rng, lambda y: y + 2e-4 + y * float(rng.choice([1e-3, 1e-2]))
+    ),
+    "only the first": first_items,
+    "a constant": lambda x, rng: torch.full_like(x, float(rng.choice([0, 1, 0.3]))),
+    "an eps too large": lambda x, rng: x / (1 + float(rng.choice([1e-2, 1e-3, 3e-4]))),
+    "another order": lambda x, rng: x.flatten()[torch.from_numpy(rng.permutation(x.numel()))].reshape(
+        x.shape
+    ),
+    "turned round": lambda x, rng: x.flip(along(rng, x)) if x.dim() else -x,
+    "items in another order": lambda x, rng: x.roll(1, along(rng, x)) if x.dim() else 2 * x,
+    "the last dimension in another order": lambda x, rng: x.roll(1, -1) if x.dim() else x + 1,
+    "one for all": lambda x, rng: x[-1:].expand_as(x) if x.dim() else 0 * x,
+    "its mean": lambda x, rng: x.mean().expand_as(x),
+    "one channel": lambda x, rng: torch.cat([x[..., :1] * 2, x[..., 1:]], -1) if x.dim() else x - 1,
+    "noise": lambda x, rng: (
+        x + torch.from_numpy(rng.normal(size=x.shape)).to(x) * 10.0 ** rng.integers(-3, 2)
+    ),
+    "not finite": lambda x, rng: one(x, rng, lambda y: y * float(rng.choice([np.nan, np.inf]))),
+    "whole": lambda x, rng: x.round(),
+    "cut off": lambda x, rng: x.clamp(0, 1),
+    "exchanged": lambda x, rng: x.mT.reshape(x.shape) if x.dim() > 1 else x.sin(),
+}
+
+
+def cases(count):
+    """Wrong values beside right ones: by the change, right, yours, arguments, the tolerance."""
+    rng = np.random.default_rng(12)
+    for _ in range(count):
+        for how, change in WRONG.items():
+            right = numbers(rng, SHAPES[rng.integers(len(SHAPES))])
+            yours = change(right, rng)
+            tolerance = float(rng.choice([1e-4, 1e-3, 1e-5]))
+            if not core.close(yours, right, tolerance):
+                shape = (len(right), 3) if right.dim() else (3,)
+                yield how, right, yours, {"x": torch.from_numpy(rng.normal(size=shape))}, tolerance
+
+
+def holds(said, yours, right, tolerance):
+    """Whether a sentence about all entries is true: what it says is computed from its own words."""
+    yours, right = yours.double(), right.double()
+    limit = max(6e-3 * float(yours.abs().max()), 1e-12)
+    number = r"(-?1/\d+|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
+
+    def near(made, yours=yours):
+        return float((yours - made).abs().max()) <= limit
+
+    def value(text):
+        return (
+            1 / float(text.partition("/")[2]) * (-1) ** text.startswith("-") if "/" in text else float(text)
+        )
+
+    def of_one(said, yours, right):
+        if found := re.search(f"is {number} everywhere", said):
+            return near(value(found[1]), yours)
+        if "opposite sign" in said:
+            return near(-right, yours)
+        if found := re.search(f"is {number} times the right one", said):
+            return value(found[1]) != 1 and near(value(found[1]) * right, yours)
+        found = re.search(f"is (larger|smaller) than the right one by {number}", said)
+        step = value(found[2]) * (1 if found[1] == "larger" else -1)
+        return step != 0 and float((yours - right - step).abs().max()) <= max(0.02 * abs(step), 1e-6 * limit)
+
+    wrong = (yours - right).abs() > tolerance * max(1.0, float(right.abs().max()))
+    items = wrong.flatten(1).any(1) if wrong.dim() > 1 else wrong
+    if said.startswith(("Yours is", "Each entry")) and "order" not in said:
+        return of_one(said, yours, right)
+    if said.startswith("In the last dimension"):
+        for k, fact in re.findall(r"\[\.\.\., (\d)\]:? (.*?)[;.](?= |$)", said):
+            mine, should = yours[..., int(k)], right[..., int(k)]
+            told = not wrong[..., int(k)].any() if fact == "is right" else of_one(fact, mine, should)
+            if not told:
+                return False
+        return True
+    if found := re.search(r"those of \[\.\.\., \[(.*)\]\]", said):
+        return near(right[..., list(map(int, found[1].split(", ")))])
+    if found := re.search(r"dimension (\d) runs backwards", said):
+        return near(right.flip(int(found[1])))
+    if found := re.search(r"dimensions (\d) and (\d) are exchanged", said):
+        return near(right.transpose(int(found[1]), int(found[2])))
+    if found := re.search(r"items of yours are the same(?:: the right one for \[(\d+)\])?", said):
+        return near((right[int(found[1])] if found[1] else yours[0]).expand_as(yours))
+    count, of = (
+        int(x.replace(",", "")) for x in re.match(r"([\d,]+) of ([\d,]+) numbers differ", said).groups()
+    )
+    told = count == wrong.sum() and of == wrong.numel()
+    if found := re.search(r"first (\d+) items are right", said):
+        told = told and not items[: int(found[1])].any() and items[int(found[1]) :].all()
+    elif "; [0] is right" in said:
+        told = told and not items[0] and items[1:].all()
+    elif found := re.search(r"all of them in the first (\d+) items", said):
+        told = told and items[: int(found[1])].all() and not items[int(found[1]) :].any()
+    elif found := re.search(r"right are (\d+) of (\d+) items", said):
+        told = told and (~items).sum() == int(found[1])
+    elif "all of them in" in said:
+        places = re.findall(r"\[(:, )?([\d, ]+)\]", said)
+        inside = torch.zeros_like(wrong)
+        for every, place in places:
+            index = tuple(map(int, place.split(", ")))
+            inside[(slice(None), *index) if every else index] = True
+        told = told and not (wrong & ~inside).any()
+    return bool(told)
+
+
+def test_what_is_said_of_any_wrong_value_is_true():
+    said_of = set()
+    for how, right, yours, arguments, tolerance in cases(40):
+        text = difference("f(x)", yours, right, arguments, tolerance, of=" of three")
+        place, should, actually = re.match(
+            r"`f\(x\)(?:\[(.*?)\])?` of three should be (\S+), yours is (\S+?)[,.](?: |$)", text
+        ).groups()
+        index = tuple(map(int, place.split(", "))) if place else ()
+        assert should != actually, (how, text)
+        assert not core.close(yours[index], right[index], 1e-9), (how, text)
+        for shown, entry in ((should, right[index]), (actually, yours[index])):
+            assert np.isclose(float(shown), float(entry), rtol=6e-3, atol=0, equal_nan=True), (how, text)
+        if found := re.search(r"where x\[(\d+)\] is", text):
+            assert int(found[1]) == index[0], text
+        told = pattern(yours, right, tolerance)
+        assert text.endswith(told)
+        assert not told or holds(told, yours, right, tolerance), (how, told, yours, right)
+        said_of.add(re.sub(r"[-\d.,e/]+", "#", told).partition(";")[0])
+    assert len(said_of) > 15, said_of
+
+
+def turned(x):
+    return torch.stack([x[:, 1], -x[:, 0]], -1)
+
+
+class Turned(same.Same):
+    """A plain exercise: vectors are turned by a right angle."""
+
+    function, shows, right = "turn", "turn(x)", staticmethod(turned)
+    mistakes = {
+        "other-way: It turns the other way.": lambda x: -turned(x),
+        "not-turned: It does not turn.": lambda x: x,
+    }
+
+    def cases(self, rng):
+        return {name: torch.from_numpy(rng.normal(size=(n, 2))) for name, n in (("few", 2), ("many", 50))}
+
+    def calls(self, few, many):
+        return {" of two": (few,), " of 50": (many,)}
+
+    def shape(self, x):
+        return x.shape
+
+
+def said_of(turn, seed=0):
+    prop = Turned()
+    inputs = prop.inputs(np.random.default_rng(seed))
+    outputs = prop.call(core.types.SimpleNamespace(turn=turn), **inputs)
+    return core.verdict(prop, outputs, inputs)
+
+
+def test_a_mistake_is_named_where_it_is_what_came_out_in_every_call():
+    assert said_of(turned) is None
+    assert said_of(lambda x: -turned(x)) == ("other-way", "It turns the other way.")
+    assert said_of(lambda x: x).key == "not-turned"
+    half = said_of(lambda x: x if len(x) == 50 else turned(x))  # right where the mistake is not
+    assert half.key == "differs" and "`turn(x)[" in half.text and "` of 50 should be" in half.text
+    assert said_of(lambda x: -1.1 * turned(x)).key == "differs"
+
+
+def test_the_argument_that_is_shown_has_the_name_that_the_student_knows():
+    text = said_of(lambda x: torch.cat([turned(x)[:-1], x[-1:]])).text
+    assert "` of two should be" in text and re.search(r"where x is \(", text)
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_no_wrong_function_ends_in_a_traceback(how):
+    prop, rng = Turned(), np.random.default_rng(3)
+    functions = core.types.SimpleNamespace(turn=lambda x: WRONG[how](turned(x), rng))
+    for seed in range(5):
+        inputs = prop.inputs(np.random.default_rng(seed))
+        outputs, complaint, _ = core.attempt(prop, functions, inputs, 5)
+        complaint = complaint or core.verdict(prop, outputs, inputs)
+        assert complaint is None or complaint.key in ("not-finite", "differs", "other-way"), complaint
+
+
+@pytest.mark.parametrize("prop", SAME, ids=lambda prop: type(prop).__name__)
+def test_every_mistake_of_the_lists_is_seen_and_named(prop):
+    for seed in range(3):
+        inputs = prop.inputs(np.random.default_rng([seed, 7]))
+        assert core.verdict(prop, prop.made(prop.right, inputs), inputs) is None
+        for said, makes in prop.named():
+            complaint = core.verdict(prop, prop.made(makes, inputs), inputs)
+            assert (
+                complaint and "\n" not in complaint.text and complaint.key == core.Complaint.of(said).key
+            ), (said, complaint)
