@@ -519,7 +519,8 @@ for which, matrices in ((NAME, rotmats), ("tutorial's fit", their_rotmats)):
 #
 # The sum runs over all triangles; $a, b, c$ are the corners of one, counter-clockwise seen from outside. Each
 # spans with the origin a tetrahedron, whose volume counts **with its sign**. $\rho$ is the mean density,
-# about that of sea water: 1,025 kg/m³.
+# about that of sea water: 1,025 kg/m³. Gradients must flow from length and volume back to the vertices: then
+# a fit could ask for a known length.
 #
 # | | shape | what |
 # |---|---|---|

@@ -8,165 +8,333 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from ..errors import fold
 from ..metrics import rotation_steps
-from ..rotations import rotmat_to_rotvec, rotmat_to_steady_rotvec, rotvec_to_rotmat
+from ..rotations import rotmat_to_quat, rotmat_to_rotvec, rotvec_to_rotmat
 from .card import Shown
-from .core import Complaint, Exercise, Problem, Property, clone, close, describe, probable, shape_text, tensor
+from .core import Complaint, Exercise, Problem, clone, close, describe, shape_text, tensor
+from .difference import difference, in_words
+from .same import Same, SameGradient
 
 TURN = 2 * math.pi
 
-# What is said of a mistake whose wrong result is known. Where one mistake has several texts, a comma and more
-# words tell them apart.
-MISTAKES = {
-    # exercise 8: the frame
-    "bgr, frame": "Red and blue are exchanged. OpenCV's writer wants BGR; `write_video` takes RGB as it is.",
-    "bytes, frame": fold("""The frame goes up to 255. Leave it in [0, 1] as the inputs are; `write_video`
-        makes bytes of it."""),
-    "upside-down": "The frame is upside down: row 0 is the top.",
-    "mirrored": "The frame is mirrored: column 0 is on the left.",
-    "overflow": fold("""White has become black: a byte ends at 255, and 256 begins again at 0. Leave the frame
-        in [0, 1]."""),
-    "bgr, original": fold("""In the original red and blue are exchanged. OpenCV's writer wants BGR;
-        `write_video` takes RGB."""),
-    "composite-above": "The original's tile shows the render: was it painted into it in place? Copy before.",
-    "tiles-swapped, render": "The render stands where the original belongs.",
-    "bytes, original": "The original goes up to 255. Leave it in [0, 1].",
-    # its masks
-    "tiles-swapped, mask": "Top right stands the {other}, which is another tile.",
-    "mask-255, multiplied": "The {name} is multiplied by 255: it is in [0, 1] already, as the pictures are.",
-    "mask-255, divided": "The {name} is divided by 255: it is in [0, 1] already, as the pictures are.",
-    "hardened": "The {name} is shown as 0 or 1. Show it as it is: its grey rim is what the fit follows.",
-    "mask-reversed": "The {name} is shown as its negative.",
-    "masked-picture": "The tile of the {name} shows a picture cut out by it. Show the mask itself.",
-    # its composite
-    "black-background, all": fold("""The render stands on its own black. Copy the original and replace the
-        pixels where the soft mask is above 1/2."""),
-    "black-background, around": "Around the dolphin it is black: keep the original's pixels there.",
-    "threshold-reversed": fold("""It is the other way round: the sea is rendered and the dolphin is original.
-        Where the soft mask is *above* 1/2 the render goes."""),
-    "blended": fold("""Render and original are mixed by the soft mask. Here an edge is asked for: one or the
-        other, by `soft_mask > 0.5`."""),
-    "not-composited": fold("""It is the original alone: nothing is replaced. The soft mask is in [0, 1]: is
-        the threshold one for 0 to 255? Is the result of the replacement thrown away?"""),
-    "wrong-mask": fold("""The render is cut out by the segmentation. Take the soft mask: what we look at is
-        how well the *fit* covers the animal."""),
-    "threshold": fold("""The render is laid over wherever the soft mask is above 0: the whole soft rim. The
-        threshold is 1/2."""),
-    "added": "The render is added to the original, so both shine through. Replace the pixels.",
-    "bgr, composite": "In the composite red and blue of the render are exchanged.",
-    # exercise 9
-    "transposed": fold("""These turn the other way: they are the vectors of the transposed matrices, or have
-        the wrong sign."""),
-    "degrees": "These are in degrees. Leave them in radians.",
-    "still-shortest": fold("""These are the shortest vectors, which leap from frame {before} to {t}. Their
-        lengths never jump: what jumps is the axis, which turns round as the length reaches pi. So add whole
-        turns along the axis."""),
-    "per-component": fold("""Each component is unwrapped by itself. One that leaps by less than pi then stays
-        as it is, and the three together mean another rotation: whole turns must be added along the axis of
-        the frame."""),
-    "compares-with-raw": fold("""Frame {t} is right, the next ones leap back: each is compared with the
-        shortest vector of the frame before. Compare with the vector that you chose for it."""),
-    "stays-flipped": fold("""After the first leap every vector gets another turn, also where the shortest is
-        the nearest again. Decide anew in each frame."""),
-    "longest": fold("""Each frame takes the longer of its two shortest names, by itself. Compare it with the
-        frame before."""),
-    # exercise 10: the length
-    "wrong-axis, x": "That is the extent along x. The body axis is z, the third coordinate.",
-    "wrong-axis, y": "That is the extent along y. The body axis is z, the third coordinate.",
-    "diagonal": "That is the diagonal of the bounding box, longer than the animal. Only z counts.",
-    "farthest-pair": fold("""That is the distance of the two vertices farthest apart, which goes aslant to a
-        fluke's tip. Only z counts."""),
-    "one-end": fold("""That is where one end lies. The length is the difference of both ends: it must not
-        change when the dolphin moves."""),
-    "one-end, twice": fold("""That is twice the distance of one end from the origin, which need not lie in the
-        middle. Take the difference of both ends."""),
-    "one-end, from the origin": fold("""That is how far the farthest vertex is from the origin. Take the
-        difference of both ends along z."""),
-    "mixed-axes": fold("""That is the largest of all coordinates minus the smallest, here an x minus a z. Take
-        the third column alone, `vertices[:, 2]`."""),
-    "sign": "That is the length with a minus: largest z minus smallest.",
-    "centimetres": "That is in centimetres. The vertices are in metres, and so is the length.",
-    "half-length": "That is half of it.",
-    # the volume
-    "negative": fold("""It comes out negative: the order of a, b, c is reversed. Seen from outside the corners
-        go counter-clockwise; a · (b × c)."""),
-    "unsigned": fold("""Every tetrahedron is counted as positive. Leave the signs: those outside of the body
-        must cancel."""),
-    "norms-multiplied": fold("""The lengths of a and of b × c are multiplied, as if they had one direction. a
-        · (b × c) is the dot product: `(a * torch.linalg.cross(b, c)).sum(-1)`."""),
-    "bounding-box": "That is the volume of the bounding box.",
-    "surface-area": "That is the area of the surface, in square metres.",
-    "missing-sixth": "It is six times too large: a tetrahedron is a sixth of the box that its edges span.",
-    "missing-sixth, twice": fold("""It is twice too large: 1/3 is a pyramid's share, and the triangle at its
-        foot is half of a parallelogram: 1/6."""),
-    "missing-sixth, thrice": fold("""It is three times too large: 1/2 is the triangle's share, a pyramid is a
-        third of a prism: 1/6."""),
-    "litres": "That is in litres. The vertices are in metres, so the volume is in cubic metres.",
-    "convex-hull": fold("""That is the volume of the convex hull: what lies between flukes and fins is counted
-        as dolphin."""),
-    "unsigned, bent": fold("""Every tetrahedron is counted as positive. From no point is all of a bent body
-        seen: leave the signs."""),
-}
-
-
-# --- exercise 8: the output video
+# --- exercise 8: the frame, right, and with tiles of one's own
 
 PICTURES = ("original", "segmentation", "render", "soft_mask")
 FRAME = f"compose_frame({', '.join(PICTURES)})"
-PLACES = ("top left", "top right", "bottom left", "bottom right")
+TILES = {
+    "top left": "original",
+    "top right": "segmentation",
+    "bottom left": "composite",
+    "bottom right": "soft mask",
+}
 
 
-def composed(given, **pictures):
-    """The student's frame (2 H, 2 W, 3). Raises a Problem that says how another one is put together."""
-    original, before = pictures["original"], clone(pictures)
-    height, width = original.shape[:2]
-    try:
-        frame = given.compose_frame(*(pictures[name] for name in PICTURES))
-    except (RuntimeError, ValueError) as error:
-        if "expanded size" in str(error) or "could not broadcast input array" in str(error):
-            raise Problem.of(f"""fixed-size: Your code does not take frames of {width} x {height}. Read the
-                size from the input: `H, W = original.shape[:2]`.""") from None
-        if "must match" in str(error):
-            raise Problem.of("""mask-channels: Tiles that do not fit together are joined. The masks have one
-                channel, the pictures three: repeat the masks' channel first (`mask.expand(-1, -1, 3)`), and
-                join rows of tiles of one height.""") from None
-        raise
-    for name in PICTURES:
-        if not torch.equal(pictures[name], before[name]):
-            raise Problem.of(f"""changed-input: Your code writes into its input `{name}`. Whoever called it
-                needs that still: write into a copy, `{name}.clone()`, or choose with `torch.where`, which
-                makes a new picture.""")
-    if isinstance(frame, np.ndarray):
-        raise Problem.of(f"""not-a-tensor: `{FRAME}` gives {describe(frame)}, expected a tensor, as the inputs
-            are: `torch.from_numpy(frame)` makes one of it.""")
-    if torch.is_tensor(frame):
-        shape = tuple(frame.shape)
-        if shape in ((4 * height, width, 3), (height, 4 * width, 3)):
-            raise Problem.of(f"""stacked-wrong-way: The four tiles stand in one
-                {"column" if shape[1] == width else "row"}. Two and two: join two tiles side by side (dim=1),
-                twice, then one pair above the other (dim=0).""")
-        if shape == (3, 2 * height, 2 * width):
-            raise Problem.of("""channels-first: The channels come first. A frame has them last, as the inputs
-                have: (2 H, 2 W, 3).""")
-        if shape in ((2 * height, 2 * width), (2 * height, 2 * width, 1)):
-            raise Problem.of("""one-channel: The frame has one channel. Repeat the masks' three times; the
-                pictures stay in colour.""")
-        if frame.dtype == torch.uint8:
-            raise Problem.of("""bytes: The frame is in bytes, 0 to 255. Leave it in [0, 1] as the inputs are;
-                `write_video` makes bytes of it.""")
-    return tensor(FRAME, frame, (2 * height, 2 * width, 3), original)
+def _joined(tiles):
+    a, b, c, d = tiles
+    return torch.cat([torch.cat([a, b], 1), torch.cat([c, d], 1)], 0)
 
 
-def tiles_of(frame):
-    """The four tiles, in the order of PLACES: each (H, W, 3)."""
-    height, width = frame.shape[0] // 2, frame.shape[1] // 2
-    return [frame[:height, :width], frame[:height, width:], frame[height:, :width], frame[height:, width:]]
+def _over(sharp, render, original):
+    """The render where `sharp` holds, else the original."""
+    return torch.where(sharp.expand_as(render), render, original)
 
 
-def laid_over(hard, render, original):
-    """The render where `hard` holds, else the original."""
-    return torch.where(hard.expand_as(render), render, original)
+def _tiles(o, m, r, s):
+    """The tiles by name, each (H, W, 3)."""
+    return dict(zip(TILES.values(), (o, m.expand_as(o), _over(s > 0.5, r, o), s.expand_as(o))))
+
+
+def _with(**other):
+    """A frame of which some tiles are others: functions of the pictures, by name, `soft_mask` for the soft
+    mask's."""
+    changed = {name.replace("_", " "): makes for name, makes in other.items()}
+
+    def frame(o, m, r, s):
+        tiles = _tiles(o, m, r, s) | {name: makes(o, m, r, s).expand_as(o) for name, makes in changed.items()}
+        return _joined(tiles.values())
+
+    return frame
+
+
+_frame = _with()
+
+
+def _each_tile(change):
+    """A frame whose tiles are all changed."""
+    return lambda *pictures: _joined(change(tile) for tile in _tiles(*pictures).values())
+
+
+def _whole(change):
+    """The right frame, changed."""
+    return lambda *pictures: change(_frame(*pictures))
+
+
+def _reordered(order):
+    return lambda *pictures: _joined([list(_tiles(*pictures).values())[k] for k in order])
+
+
+# --- exercise 8: what goes wrong
+
+
+def _places(order):
+    """What is said where the tiles stand in another order."""
+    names = list(TILES.values())
+    places = ", ".join(f"{place}: {names[k]}" for place, k in zip(TILES, order))
+    return f"""tiles-swapped: All tiles are there, in other places ({places}). Above belong original and
+        segmentation, below composite and soft mask."""
+
+
+def _of_mask(tile, mask, other):
+    """What goes wrong with a mask's tile. mask: the function that gives it; other: the other mask's tile,
+    and it."""
+    name = tile.replace("_", " ")
+
+    def shown(change):
+        return _with(**{tile: lambda *pictures: change(mask(*pictures), *pictures)})
+
+    return {
+        f"tiles-swapped: In place of the {name} stands the {other[0]}.": _with(**{tile: other[1]}),
+        f"""mask-255: The {name} is multiplied by 255. It is in [0, 1] already, as the pictures
+            are.""": shown(lambda mask, *_: 255 * mask),
+        f"""mask-255: The {name} is divided by 255. It is in [0, 1] already, as the pictures
+            are.""": shown(lambda mask, *_: mask / 255),
+        f"mask-reversed: The {name} is shown as its negative.": shown(lambda mask, *_: 1 - mask),
+        f"masked-picture: The tile of the {name} shows a picture cut out by it. Show the mask itself.": (
+            shown(lambda mask, o, m, r, s: mask * o),
+            shown(lambda mask, o, m, r, s: mask * r),
+            shown(lambda mask, o, m, r, s: (mask > 0.5) * o),
+            shown(lambda mask, o, m, r, s: (mask > 0.5) * r),
+        ),
+        f"""one-channel: The {name} is in one of three channels only, so it is coloured. Repeat it:
+            `mask.expand(-1, -1, 3)`.""": tuple(
+            shown(lambda mask, *_, k=k: mask * torch.eye(3).to(mask)[k]) for k in range(3)
+        ),
+        f"empty-tile: The {name} is missing: its tile is black.": shown(lambda mask, *_: 0 * mask),
+        f"empty-tile: The {name} is missing: its tile is white.": shown(lambda mask, *_: 0 * mask + 1),
+    }
+
+
+OF_FRAMES = {
+    **{
+        _places(order): _reordered(order)
+        for order in itertools.permutations(range(4))
+        if order != (0, 1, 2, 3)
+    },
+    """bgr: Red and blue are exchanged. OpenCV's writer wants BGR; `write_video` takes RGB as it
+        is.""": _whole(lambda frame: frame.flip(-1)),
+    """bytes: The frame goes up to 255. Leave it in [0, 1] as the inputs are; `write_video` makes bytes of
+        it.""": _whole(lambda frame: 255 * frame),
+    "bytes: The frame is divided by 255. The inputs are in [0, 1] already.": _whole(
+        lambda frame: frame / 255
+    ),
+    "upside-down: The frame is upside down: row 0 is the top.": _whole(lambda frame: frame.flip(0)),
+    "upside-down: Each tile is upside down: row 0 is the top.": _each_tile(lambda tile: tile.flip(0)),
+    "mirrored: The frame is mirrored: column 0 is on the left.": _whole(lambda frame: frame.flip(1)),
+    "mirrored: Each tile is mirrored: column 0 is on the left.": _each_tile(lambda tile: tile.flip(1)),
+    "turned: The frame is turned by half a turn: row 0 is the top.": _whole(lambda frame: frame.flip(0, 1)),
+    "negative: The frame is shown as its negative.": _whole(lambda frame: 1 - frame),
+    "grey: The frame is grey. The pictures stay in colour.": _whole(
+        lambda frame: frame.mean(-1, keepdim=True).expand_as(frame)
+    ),
+    """rounded: The numbers are rounded to bytes, 0 to 255. Leave them as they are; `write_video` makes bytes
+        of them.""": (
+        _whole(lambda frame: (frame * 255).round() / 255),
+        _whole(lambda frame: (frame * 255).floor() / 255),
+    ),
+    """overflow: White has become black: a byte ends at 255, and 256 begins again at 0. Leave the frame in
+        [0, 1].""": tuple(_whole(lambda frame, n=n: (frame * 256).floor() % 256 / n) for n in (255, 256)),
+    """bgr: In the original red and blue are exchanged. OpenCV's writer wants BGR; `write_video` takes
+        RGB.""": _with(original=lambda o, m, r, s: o.flip(-1)),
+    """composite-above: The original's tile shows the composite: was the render painted into it in place?
+        Copy before.""": _with(original=lambda o, m, r, s: _over(s > 0.5, r, o)),
+    "tiles-swapped: The bare render stands where the original belongs.": _with(original=lambda o, m, r, s: r),
+    "bytes: The original goes up to 255. Leave it in [0, 1].": _with(original=lambda o, m, r, s: 255 * o),
+    "grey: The original is grey. It stays in colour.": _with(
+        original=lambda o, m, r, s: o.mean(-1, keepdim=True)
+    ),
+    "masked-picture: The original is cut out by the segmentation.": _with(original=lambda o, m, r, s: o * m),
+    "empty-tile: The original is missing: its tile is black.": _with(original=lambda o, m, r, s: 0 * o),
+    **_of_mask("segmentation", lambda o, m, r, s: m, ("soft mask", lambda o, m, r, s: s)),
+    **_of_mask("soft_mask", lambda o, m, r, s: s, ("segmentation", lambda o, m, r, s: m)),
+    """hardened: The soft mask is shown as 0 or 1. Show it as it is: its grey rim is what the fit
+        follows.""": (
+        _with(soft_mask=lambda o, m, r, s: (s > 0.5).to(s)),
+        _with(soft_mask=lambda o, m, r, s: (s > 0).to(s)),
+    ),
+}
+
+
+OF_COMPOSITES = {
+    """render-alone: It is the render alone: nothing of the original is left. Keep the original's pixels where
+        the soft mask is not above 1/2.""": _with(composite=lambda o, m, r, s: r),
+    """black-background: Around the dolphin it is black: keep the original's pixels
+        there.""": (
+        _with(composite=lambda o, m, r, s: r * (s > 0.5)),
+        _with(composite=lambda o, m, r, s: r * s),
+    ),
+    """threshold-reversed: It is the other way round: the sea is rendered and the dolphin is original. Where
+        the soft mask is *above* 1/2 the render
+        goes.""": _with(composite=lambda o, m, r, s: _over(s > 0.5, o, r)),
+    """blended: Render and original are mixed by the soft mask. Here an edge is asked for: one or the other,
+        by `soft_mask > 0.5`.""": (
+        _with(composite=lambda o, m, r, s: s * r + (1 - s) * o),
+        _with(composite=lambda o, m, r, s: (1 - s) * r + s * o),
+    ),
+    "averaged: It is the mean of render and original. Replace the pixels.": (
+        _with(composite=lambda o, m, r, s: (o + r) / 2),
+        _with(composite=lambda o, m, r, s: _over(s > 0.5, (o + r) / 2, o)),
+    ),
+    """not-composited: It is the original alone: nothing is replaced. The soft mask is in [0, 1]: is the
+        threshold one for 0 to 255? Is the result of the replacement thrown
+        away?""": _with(composite=lambda o, m, r, s: o),
+    """wrong-mask: The render is cut out by the segmentation. Take the soft mask: what we look at is how well
+        the *fit* covers the animal.""": (
+        _with(composite=lambda o, m, r, s: _over(m > 0.5, r, o)),
+        _with(composite=lambda o, m, r, s: _over((m > 0.5) & (s > 0.5), r, o)),
+        _with(composite=lambda o, m, r, s: _over((m > 0.5) | (s > 0.5), r, o)),
+    ),
+    **{
+        f"threshold: The render lies where the mask is above {limit}. The threshold is 1/2.": _with(
+            composite=lambda o, m, r, s, limit=limit: _over(s > limit, r, o)
+        )
+        for limit in (0, 0.1, 0.2, 0.25, 0.3, 0.7, 0.75, 0.8, 0.9)
+    },
+    "threshold: The render is laid over only where the soft mask is 1. The threshold is 1/2.": _with(
+        composite=lambda o, m, r, s: _over(s >= 1, r, o)
+    ),
+    "added: The render is added to the original, so both shine through. Replace the pixels.": (
+        _with(composite=lambda o, m, r, s: o + r),
+        _with(composite=lambda o, m, r, s: (o + r).clamp(max=1)),
+        _with(composite=lambda o, m, r, s: o + r * (s > 0.5)),
+        _with(composite=lambda o, m, r, s: (o + r * (s > 0.5)).clamp(max=1)),
+        _with(composite=lambda o, m, r, s: o + r * s),
+        _with(composite=lambda o, m, r, s: (o + r * s).clamp(max=1)),
+        _with(composite=lambda o, m, r, s: r + o * (s <= 0.5)),
+        _with(composite=lambda o, m, r, s: (r + o * (s <= 0.5)).clamp(max=1)),
+    ),
+    """background-removed: The sea is black where the render is laid over, and the dolphin is missing: put the
+        render's pixels there.""": _with(composite=lambda o, m, r, s: o * (s <= 0.5)),
+    "original-cut-out: It is the original, cut out by the soft mask.": _with(
+        composite=lambda o, m, r, s: o * (s > 0.5)
+    ),
+    """one-channel-replaced: Only one of the three channels is replaced. Replace whole
+        pixels.""": tuple(
+        _with(composite=lambda o, m, r, s, k=k: _over((s > 0.5) & (torch.arange(3) == k), r, o))
+        for k in range(3)
+    ),
+    "bgr: In the composite red and blue of the render are exchanged.": _with(
+        composite=lambda o, m, r, s: _over(s > 0.5, r.flip(-1), o)
+    ),
+    "mask-shown: The soft mask itself is laid over the original. Lay the render over it.": _with(
+        composite=lambda o, m, r, s: _over(s > 0.5, s.expand_as(o), o)
+    ),
+    "white-shown: The dolphin is white: put the render's pixels there.": _with(
+        composite=lambda o, m, r, s: _over(s > 0.5, torch.ones_like(o), o)
+    ),
+    "empty-tile: The composite is missing: its tile is black.": _with(composite=lambda o, m, r, s: 0 * o),
+}
+# What is said of frames of another shape, (rows, columns, channels) as functions of H and W.
+SHAPES = {
+    "stacked-wrong-way: The four tiles stand in one column.": lambda H, W: (4 * H, W, 3),
+    "stacked-wrong-way: The four tiles stand in one row.": lambda H, W: (H, 4 * W, 3),
+    """stacked-wrong-way: The tiles are a dimension of their own: `torch.stack` makes one. Join them with
+        `torch.cat`.""": lambda H, W: (4, H, W, 3),
+    "stacked-wrong-way: The channels of the tiles are joined.": lambda H, W: (H, W, 12),
+    "half-a-frame: It is one row of two tiles.": lambda H, W: (H, 2 * W, 3),
+    "half-a-frame: It is one column of two tiles.": lambda H, W: (2 * H, W, 3),
+    "one-tile: It is a single tile.": lambda H, W: (H, W, 3),
+    "channels-first: The channels come first. A frame has them last, as the inputs have.": lambda H, W: (
+        3,
+        2 * H,
+        2 * W,
+    ),
+    "transposed: Rows and columns are exchanged.": lambda H, W: (2 * W, 2 * H, 3),
+    "batch: It has a batch's dimension in front. One frame is asked for.": lambda H, W: (1, 2 * H, 2 * W, 3),
+    """one-channel: The frame has one channel. Repeat the masks' three times; the pictures stay in
+        colour.""": lambda H, W: (2 * H, 2 * W, 1),
+    "one-channel: The frame has no channels. The pictures stay in colour.": lambda H, W: (2 * H, 2 * W),
+}
+TWO_AND_TWO = """Two and two: join two tiles side by side (dim=1), twice, then one pair above the other
+    (dim=0), to (2 H, 2 W, 3)."""
+
+
+class Frames(Same):
+    """Frames that are composed of random pictures, tile by tile."""
+
+    function, shows, otherwise = "compose_frame", FRAME, "wrong-tile"
+    right = staticmethod(_frame)
+    places = ("top left", "top right", None, "bottom right")  # of the tiles that are judged
+
+    def cases(self, rng):
+        return video_case(rng)
+
+    def value(self, function, *pictures):
+        before = clone(dict(zip(PICTURES, pictures)))
+        height, width = pictures[0].shape[:2]
+        try:
+            frame = function(*pictures)
+        except (RuntimeError, ValueError) as error:
+            if "expanded size" in str(error) or "could not broadcast input array" in str(error):
+                raise Problem.of(f"""fixed-size: Your code does not take frames of {width} x {height}. Read
+                    the size from the input: `H, W = original.shape[:2]`.""") from None
+            if "must match" in str(error):
+                raise Problem.of("""mask-channels: Tiles that do not fit together are joined. The masks have
+                    one channel, the pictures three: repeat the masks' channel first (`mask.expand(-1, -1,
+                    3)`), and join rows of tiles of one height.""") from None
+            raise
+        for name, picture in zip(PICTURES, pictures):
+            if not torch.equal(picture, before[name]):
+                raise Problem.of(f"""changed-input: Your code writes into its input `{name}`. Whoever called
+                    it needs that still: write into a copy, `{name}.clone()`, or choose with `torch.where`,
+                    which makes a new picture.""")
+        return frame
+
+    def taken(self, shows, value, *pictures):
+        height, width = pictures[0].shape[:2]
+        if isinstance(value, np.ndarray):
+            raise Problem.of(f"""not-a-tensor: `{FRAME}` gives {describe(value)}, expected a tensor, as the
+                inputs are: `torch.from_numpy(frame)` makes one of it.""")
+        if isinstance(value, (list, tuple)):
+            raise Problem.of(
+                f"not-a-tensor: `{FRAME}` gives {describe(value)}, expected one frame. {TWO_AND_TWO}"
+            )
+        if torch.is_tensor(value):
+            for said, shape in SHAPES.items():
+                if tuple(value.shape) == shape(height, width):
+                    raise Problem.of(f"{said} {TWO_AND_TWO}")
+            if not value.is_floating_point():
+                raise Problem.of(f"""bytes: The frame is of {value.dtype}. Leave it in floats in [0, 1] as the
+                    inputs are; `write_video` makes bytes of it.""")
+            value = value.to(pictures[0].dtype)  # a picture is as good in any floats
+        return tensor(shows, value, (2 * height, 2 * width, 3), pictures[0])
+
+    def call(self, given, **inputs):
+        return self.split(super().call(given, **inputs))
+
+    def made(self, function, inputs):
+        return self.split(super().made(function, inputs))
+
+    def split(self, frames):
+        """The tiles of frames by call. -> {what is said of a call and a tile: (H, W, 3)}"""
+        tiles = {}
+        for said, frame in frames.items():
+            height, width = frame.shape[0] // 2, frame.shape[1] // 2
+            rows = [row.split(width, dim=1) for row in frame.split(height)]
+            tiles |= {
+                f"{said}, {place},": tile for place, tile in zip(self.places, itertools.chain(*rows)) if place
+            }
+        return tiles
+
+    def judge(self, outputs, **pictures):
+        found = super().judge(outputs, **pictures)
+        if found is None or found.key != self.otherwise:
+            return found
+        right = self.made(self.right, pictures)
+        first = next(said for said in right if not close(outputs[said], right[said], self.tolerance))
+        return super().judge({**right, first: outputs[first]}, **pictures)  # for itself
+
+    def shown(self, said, inputs):
+        return {}
 
 
 def video_case(rng, height=6, width=8):
@@ -180,161 +348,123 @@ def video_case(rng, height=6, width=8):
     return {name: torch.from_numpy(picture).float() for name, picture in pictures}
 
 
-class OneFrame(Property):
-    """A property of a frame that is composed of random pictures."""
+class Public(Frames):
+    """Of all four tiles; those that `own` names are judged, the others tell one mistake from another."""
 
-    def inputs(self, rng):
-        return video_case(rng)
+    places = tuple(TILES)
+    hidden = tuple(f", {place}," for place in TILES)
+    own = ()
 
-    def call(self, given, **pictures):
-        return {"frame": composed(given, **pictures)}
-
-    def picture(self, outputs, original, segmentation, render, soft_mask):
-        masks = (mask.expand_as(original) for mask in (segmentation, soft_mask))
-        above, below = original, laid_over(soft_mask > 0.5, render, original)
-        right = torch.cat([torch.cat(row, 1) for row in zip((above, below), masks)])
-        return Shown("the frame, of random pictures", outputs["frame"], right)
-
-
-class FourTiles(OneFrame):
-    name = "each tile is in its place"
-    points = 2
-    hidden = ("frame",)  # what the composite looks like is for the next property
-
-    def judge(self, outputs, original, segmentation, render, soft_mask):
-        frame = outputs["frame"]
-        mask, soft = segmentation.expand_as(original), soft_mask.expand_as(original)
-        tiles, wanted = tiles_of(frame), {0: original, 1: mask, 3: soft}
-        wrong = [place for place in wanted if not close(tiles[place], wanted[place])]
+    def judge(self, outputs, **pictures):
+        right = self.made(self.right, pictures)
+        wrong = [said for said in self.own if not close(outputs[said], right[said], self.tolerance)]
         if not wrong:
             return None
-        composite = laid_over(soft_mask > 0.5, render, original)
-        known = {
-            "the original": original,
-            "the segmentation": mask,
-            "the render over the original": composite,
-            "the soft mask": soft,
-            "the bare render": render,
-        }
-        found = [next((name for name, tile in known.items() if close(tile, there)), None) for there in tiles]
-        if all(found) and len(set(found)) == 4:
-            places = ", ".join(f"{place}: {what}" for place, what in zip(PLACES, found))
-            return Complaint.of(f"""tiles-swapped: All tiles are there, in other places: {places}. Above:
-                original, segmentation; below: render, soft mask.""")
-        right = torch.cat([torch.cat([original, mask], 1), torch.cat([composite, soft], 1)], 0)
-        if whole := whole_frame(frame, right):
-            return whole
-        if wrong[0] == 0:
-            guesses = [
-                ("bgr, original", original.flip(-1)),
-                ("composite-above", composite),
-                ("tiles-swapped, render", render),
-                ("bytes, original", 255 * original),
-            ]
-            missing = Complaint.of("wrong-tile: The tile top left is not the original as it came in.")
-            return probable(tiles[0], guesses, MISTAKES) or missing
-        masks = {"segmentation": mask, "soft mask": soft}
-        return mask_tile(tiles[wrong[0]], PLACES[wrong[0]], masks, wrong[0] == 1, original, render)
+        found = super().judge(outputs, **pictures)
+        return (
+            found
+            if found.key != self.otherwise
+            else super().judge({**right, **{said: outputs[said] for said in self.own}}, **pictures)
+        )
+
+    def picture(self, outputs, **pictures):
+        right = self.made(self.right, pictures)
+        return Shown("the frame, of random pictures", _joined(outputs.values()), _joined(right.values()))
 
 
-def whole_frame(frame, right):
-    """What is wrong with all tiles alike. -> Complaint or None"""
-    guesses = [
-        ("bgr, frame", right.flip(-1)),
-        ("bytes, frame", 255 * right),
-        ("upside-down", right.flip(0)),
-        ("mirrored", right.flip(1)),
-    ]
-    byte = (right * 256).floor() % 256
-    overflow = [("overflow", byte / 255), ("overflow", byte / 256)]
-    return probable(frame, guesses, MISTAKES) or probable(frame, overflow, MISTAKES, tolerance=0.005)
+class FourTiles(Public):
+    name = "each tile is in its place"
+    points = 2
+    own = (", top left,", ", top right,", ", bottom right,")
+    mistakes = OF_FRAMES
 
 
-def mask_tile(tile, place, masks, above, original, render):
-    """What is wrong with a mask's tile: above the segmentation's, else the soft mask's. -> Complaint"""
-    name, other = ("segmentation", "soft mask") if above else ("soft mask", "segmentation")
-    mask = masks[name]
-    if any(close(tile[..., c], mask[..., c]) and tile.sum() < mask.sum() * 0.4 for c in range(3)):
-        return Complaint.of(f"""one-channel: The {name} is in one of three channels only, so it is coloured.
-            Repeat it: `mask.expand(-1, -1, 3)`.""")
-    guesses = [
-        ("tiles-swapped, mask", masks[other]),
-        ("mask-255, multiplied", 255 * mask),
-        ("mask-255, divided", mask / 255),
-        ("hardened", (mask > 0.5).float()),
-        ("mask-reversed", 1 - mask),
-        ("masked-picture", mask * original),
-        ("masked-picture", mask * render),
-    ]
-    texts = {key: MISTAKES[key].format(name=name, other=other) for key, _ in guesses}
-    missing = Complaint.of(f"wrong-tile: The tile {place} is not the {name} in three equal channels.")
-    return probable(tile, guesses, texts) or missing
-
-
-class Composite(OneFrame):
+class Composite(Public):
     name = "the render lies over the original, where the soft mask is above 1/2"
     points = 2
+    own, otherwise = (", bottom left,",), "wrong-composite"
+    mistakes = OF_COMPOSITES
 
-    def judge(self, outputs, original, segmentation, render, soft_mask):
-        frame = outputs["frame"]
-        sharp, both = soft_mask > 0.5, original + render
-        right = laid_over(sharp, render, original)
-        kinds = [frame, frame.flip(-1), frame / 255]  # those were said above
-        if any(close(there, right) for kind in kinds for there in tiles_of(kind)):
-            return None
-        guesses = [
-            ("black-background, all", render),
-            ("black-background, around", render * sharp),
-            ("threshold-reversed", laid_over(sharp, original, render)),
-            ("blended", soft_mask * render + (1 - soft_mask) * original),
-            ("not-composited", original),
-            ("wrong-mask", laid_over(segmentation > 0.5, render, original)),
-            ("threshold", laid_over(soft_mask > 0, render, original)),
-            ("added", both),
-            ("added", original + render * sharp),
-            ("added", (original + render * sharp).clamp(max=1)),
-            ("added", both.clamp(max=1)),
-            ("bgr, composite", laid_over(sharp, render.flip(-1), original)),
-        ]
-        missing = Complaint.of("""wrong-composite: Bottom left there should be the render where the soft mask
-            is above 1/2, and the original elsewhere.""")
-        return probable(tiles_of(frame)[2], guesses, MISTAKES) or missing
+    def judge(self, outputs, **pictures):
+        right = self.made(self.right, pictures)[self.own[0]]
+        # In another place, in BGR or bytes: that was said of all tiles.
+        kinds = [kind for tile in outputs.values() for kind in (tile, tile.flip(-1), tile / 255)]
+        return None if any(close(kind, right) for kind in kinds) else super().judge(outputs, **pictures)
 
 
-class AnySize(Property):
-    name = "frames of any size, and float64 stays float64"
+class AnySize(Frames):
+    name = "frames of any size"
     points = 1
     after = (FourTiles,)
-    hidden = ("small", "tall")
+    otherwise = "size"
 
-    def inputs(self, rng):
+    def cases(self, rng):
         cases = {"small": video_case(rng, 3, 4), "tall": video_case(rng, 7, 2)}
-        cases["small"] = {name: picture.double() for name, picture in cases["small"].items()}
         return {f"{size}_{name}": picture for size, case in cases.items() for name, picture in case.items()}
 
-    def call(self, given, **inputs):
-        return {size: composed(given, **self.case(size, inputs)) for size in ("small", "tall")}
-
-    def judge(self, outputs, **inputs):
-        for size, frame in outputs.items():
-            case = self.case(size, inputs)
-            if FourTiles().judge({"frame": frame}, **case) is not None:
-                height, width = case["original"].shape[:2]
-                return Complaint.of(f"""size: With frames of {height} x {width} pixels the tiles are not in
-                    their places. Is a size written into your code?""")
-        return None
-
-    @staticmethod
-    def case(size, inputs):
-        return {name: inputs[f"{size}_{name}"] for name in PICTURES}
+    def calls(self, **pictures):
+        pictures = tuple(pictures.values())
+        return {" of 4 x 3 pixels": pictures[:4], " of 2 x 7 pixels": pictures[4:]}
 
 
 video = Exercise(8, "Output video", ("compose_frame",), (FourTiles(), Composite(), AnySize()))
 
 
-# --- exercise 9: an orientation without jumps
+# --- exercise 9: the formula, right, and with steps of one's own
 
 VECTORS = "continuous_rotvecs(rotmats)"
+
+
+def _axes(names):
+    return normalize(names, dim=-1)
+
+
+def _rounded(before, name, axis):
+    return round(float((before - name) @ axis) / TURN)
+
+
+def _one_by_one(step, first=lambda names: names[:1]):
+    """Vectors that are chosen frame by frame: step(the vector before, the shortest, its axis) -> the
+    vector."""
+
+    def chosen(rotmats):
+        names = rotmat_to_rotvec(rotmats.double())
+        out = [first(names)[0].numpy()]
+        for name, axis in zip(names[1:].numpy(), _axes(names)[1:].numpy()):
+            out.append(step(out[-1], name, axis))
+        return torch.from_numpy(np.stack(out))
+
+    return chosen
+
+
+def _added(before, name, axis, turn=TURN, k=_rounded):
+    """The formula: whole turns are added along the axis, as many as bring it nearest to the vector before."""
+    return name + turn * k(before, name, axis) * axis
+
+
+_continuous = _one_by_one(_added)
+
+
+def _among(candidates, far=np.linalg.norm):
+    """A step that takes the nearest of candidates(before, name, axis)."""
+    return _one_by_one(lambda *given: min(candidates(*given), key=lambda v: far(v - given[0])))
+
+
+def _turns(*numbers):
+    return _among(lambda before, name, axis: [name + TURN * k * axis for k in numbers])
+
+
+def _of_names(change):
+    """What is made of the shortest vectors."""
+    return lambda rotmats: change(rotmat_to_rotvec(rotmats.double()))
+
+
+def _of_right(change):
+    return lambda rotmats: change(_continuous(rotmats))
+
+
+def _longer(names):
+    return names - TURN * _axes(names)
 
 
 def _leaps(vectors):
@@ -342,78 +472,312 @@ def _leaps(vectors):
     return torch.diff(vectors, dim=0, prepend=vectors[:1]).norm(dim=-1)
 
 
-def mistake(out, rotmats):
-    """Which mistake made the vectors `out` (T, 3), float64, of `rotmats` (T, 3, 3). -> Complaint"""
-    rotmats = rotmats.double()
-    want = rotmat_to_steady_rotvec(rotmats)  # another way than the exercise's; right below a whole turn
-    short = rotmat_to_rotvec(rotmats)
-    if known := known_vectors(out, want, short):
-        return known
-    if len(want) > 1 and close(out[1:], want[1:], 2e-3):
-        return Complaint.of("""first-frame: Only frame 0 is wrong. It has no frame before it: it takes the
-            shortest vector, `rotmat_to_rotvec(rotmats)[0]`.""")
-    added, axes = out - short, normalize(short, dim=-1)
-    along = (added * axes).sum(-1, keepdim=True)
-    halves = along / math.pi
-    whole = (halves - halves.round()).abs().max() < 1e-2 and (added - along * axes).norm(dim=-1).max() < 1e-2
-    if whole and (halves.round() % 2 != 0).any():
-        return Complaint.of("""half-turns: Multiples of pi are added. A rotation is the same again after a
-            whole turn, 2 pi.""")
-    if is_euler(out, rotmats):
-        return Complaint.of("""euler: These are Euler angles: three turns one after the other. Asked for is
-            one rotation vector, axis times angle; `rotmat_to_rotvec` gives the shortest.""")
-    wrong = (rotvec_to_rotmat(out) - rotmats).flatten(1).norm(dim=-1) > 1e-2
-    if wrong.any():
-        t = int(wrong.nonzero()[0])
-        size = torch.linalg.svdvals(out)
-        if len(size) > 1 and size[1] < 1e-3 * size[0]:
-            return Complaint.of("""frozen-axis: All vectors lie along one axis. The axis changes from frame to
-                frame as well: use that of each frame.""")
-        vector = ", ".join(f"{x:.2f}" for x in out[t].tolist())
-        return Complaint.of(f"""changes-rotation: In frame {t} your vector ({vector}) means another rotation
-            than its matrix. Only whole turns, 2 pi, along the axis of that frame may be added to what
-            `rotmat_to_rotvec` gives.""")
-    leap, t = (largest.item() for largest in _leaps(out).max(0))
-    if leap > math.pi / 2:
-        turn = float(rotation_steps(rotmats)[t - 1])
-        return Complaint.of(f"""jumps: Between frames {t - 1} and {t} your vector leaps by
-            {math.degrees(leap):.0f}°, while the animal turns by {turn:.0f}°. Of all vectors that mean the
-            rotation, take the one nearest to the frame before.""")
-    return Complaint.of("""not-shortest-first: It is continuous, but begins with another name: frame 0 takes
-        the shortest vector.""")
+def _flipped(where):
+    """The longer name after some of the leaps: where(how many there were, (T, 1))."""
+
+    def change(names):
+        leaps = (_leaps(names) > math.pi).cumsum(0)[:, None]
+        return torch.where(where(leaps), _longer(names), names)
+
+    return _of_names(change)
 
 
-def known_vectors(out, want, short):
-    """Which mistake it is whose vectors are known. -> Complaint or None
-
-    out, want, short: (T, 3), the student's vectors, the right ones, the shortest ones.
-    """
-    other = short - TURN * normalize(short, dim=-1)
-    leaps = (_leaps(short) > math.pi)[:, None]  # (T, 1)
-    t = int(leaps.int().argmax())  # the first of them
-    guesses = [("transposed", -want), ("transposed", -short)]
-    guesses += [("degrees", torch.rad2deg(want)), ("degrees", torch.rad2deg(short))]
-    if leaps.any():
-        guesses += [
-            ("still-shortest", short),
-            ("per-component", torch.from_numpy(np.unwrap(short.numpy(), axis=0))),
-            ("compares-with-raw", torch.where(leaps, other, short)),
-            ("stays-flipped", torch.where(leaps.cumsum(0) > 0, other, short)),
-            ("longest", other),
-        ]
-    texts = {key: MISTAKES[key].format(t=t, before=t - 1) for key, _ in guesses}
-    return probable(out, guesses, texts, 2e-3)
+def _by_raw(rotmats):
+    """Compared with the shortest vector of the frame before."""
+    names = rotmat_to_rotvec(rotmats.double())
+    axes = _axes(names)
+    before = torch.cat([names[:1], names[:-1]])
+    return names + TURN * (((before - names) * axes).sum(-1, keepdim=True) / TURN).round() * axes
 
 
-def is_euler(out, rotmats):
+def _sines(rotmats):
+    """sin a times the axis, from what is not symmetric about a matrix."""
+    R = (rotmats - rotmats.mT).double() / 2
+    return torch.stack([R[:, 2, 1], R[:, 0, 2], R[:, 1, 0]], -1)
+
+
+def _rolled(before, name, axis):
+    """Whole turns along the axis of the frame before."""
+    other = before / max(np.linalg.norm(before), 1e-12)
+    return name + TURN * _rounded(before, name, other) * other
+
+
+# --- exercise 9: what goes wrong
+
+LONGER_FIRST = """not-shortest-first: It is continuous, but begins with another name: frame 0 takes the
+    shortest vector."""
+OF_TURNS = {
+    """transposed: These turn the other way: they are the vectors of the transposed matrices, or have the
+        wrong sign.""": (_of_right(torch.neg), _of_names(torch.neg)),
+    "degrees: These are in degrees. Leave them in radians.": (
+        _of_right(torch.rad2deg),
+        _of_names(torch.rad2deg),
+    ),
+    """first-frame: Only frame 0 is wrong. It has no frame before it: it takes the shortest vector,
+        `rotmat_to_rotvec(rotmats)[0]`.""": _of_right(lambda v: torch.cat([0 * v[:1], v[1:]])),
+    LONGER_FIRST: (_one_by_one(_added, _longer), _of_names(_longer)),
+    "zero: These are all zero: no rotation.": _of_names(lambda v: 0 * v),
+    "unit: These are the axes alone, of length 1. The vector is the angle times the axis.": (
+        _of_names(_axes),
+        _of_right(_axes),
+    ),
+    "halved: These are half as long: half of the angle is a quaternion's.": (
+        _of_right(lambda v: v / 2),
+        _of_names(lambda v: v / 2),
+    ),
+    """quaternion-part: These are the last three numbers of the quaternion, sin a/2 times the
+        axis.""": lambda R: rotmat_to_quat(R.double())[:, 1:],
+    "sine: These are as long as the sine of the angle: sin a times the axis.": _sines,
+    """frozen-axis: All vectors lie along the axis of frame 0. The axis changes from frame to frame as
+        well.""": _of_right(lambda v: v.norm(dim=-1, keepdim=True) * _axes(v[:1])),
+    "frozen: All frames have the vector of frame 0.": _of_names(lambda v: v[:1].expand_as(v)),
+    "differences: These are the changes from frame to frame, not the vectors.": _of_right(
+        lambda v: torch.diff(v, dim=0, prepend=0 * v[:1])
+    ),
+    "differences: These are the changes from frame to frame, after the first vector.": _of_right(
+        lambda v: torch.diff(v, dim=0, prepend=0 * v[:1]).index_copy(0, torch.tensor([0]), v[:1])
+    ),
+    "relative: The vector of frame 0 is subtracted from all.": _of_right(lambda v: v - v[:1]),
+    """relative: These are the turns since frame 0. The rotation of each frame is asked
+        for.""": lambda R: _continuous(R[:1].mT @ R),
+    "running-sum: The vectors are added up over the frames.": (
+        _of_right(lambda v: v.cumsum(0)),
+        _of_names(lambda v: v.cumsum(0)),
+    ),
+    "backwards: The frames stand in reverse order.": (
+        _of_right(lambda v: v.flip(0)),
+        _of_names(lambda v: v.flip(0)),
+    ),
+    "shifted: Each frame has the vector of the frame before.": _of_right(
+        lambda v: torch.cat([v[:1], v[:-1]])
+    ),
+    "order: The three numbers stand in reverse order.": _of_right(lambda v: v.flip(-1)),
+    "absolute: The numbers have lost their signs.": (_of_right(torch.abs), _of_names(torch.abs)),
+    "wrapped: Each number is brought into [0, 2 pi) by itself: that is another rotation.": _of_names(
+        lambda v: v % TURN
+    ),
+    """longest: Each frame takes the longer of its two shortest names, by itself. Compare it with the frame
+        before.""": _of_names(lambda v: torch.cat([v[:1], _longer(v[1:])])),
+    "farthest: The farthest of the names is taken, not the nearest.": tuple(
+        _among(
+            lambda before, name, axis, most=most: [name + TURN * k * axis for k in range(-most, most + 1)],
+            far=lambda v: -np.linalg.norm(v),
+        )
+        for most in (1, 2, 3)
+    ),
+    "not-rounded: The number of turns is rounded down. Round to the nearest whole number.": _one_by_one(
+        partial(_added, k=lambda b, n, a: math.floor(float((b - n) @ a) / TURN))
+    ),
+    "not-rounded: The number of turns is not rounded. Only whole turns keep the rotation.": _one_by_one(
+        partial(_added, k=lambda b, n, a: float((b - n) @ a) / TURN)
+    ),
+}
+STILL_SHORTEST = """still-shortest: These are the shortest vectors still: they leap where the turn passes
+    180 degrees. Their lengths never jump; it is the axis that turns round as the length reaches pi. So
+    whole turns must be added along the axis: 2 pi, in radians."""
+PER_COMPONENT = """per-component: Each component is unwrapped by itself. One that leaps by less than pi then
+    stays as it is, and the three together mean another rotation: whole turns must be added along the axis of
+    the frame."""
+HALF_TURNS = """half-turns: Multiples of pi are added. A rotation is the same again after a whole turn, 2
+    pi."""
+OF_LEAPS = {
+    STILL_SHORTEST: _of_names(lambda v: v),
+    PER_COMPONENT: (
+        _of_names(lambda v: torch.from_numpy(np.unwrap(v.numpy(), axis=0))),
+        _one_by_one(lambda before, name, axis: name + TURN * np.round((before - name) / TURN)),
+    ),
+    HALF_TURNS: tuple(
+        _one_by_one(
+            lambda before, name, axis, far=far: (
+                name - math.pi * axis if np.linalg.norm(name - before) > far else name
+            )
+        )
+        for far in (math.pi / 2, math.pi)
+    ),
+    """smoothed: The vectors are averaged over frames: that changes the rotations. Only names are to be
+        chosen.""": _of_names(lambda v: torch.cat([v[:1], (v[:-2] + v[1:-1] + v[2:]) / 3, v[-1:]])),
+    """compares-with-raw: It leaps back one frame later: each frame is compared with the shortest vector of
+        the frame before. Compare with the vector that you chose for it.""": _by_raw,
+    """sign-flipped: Where it leaps the vector is turned round: -v means the inverse rotation. Add whole turns
+        along the axis.""": _among(lambda before, name, axis: [name, -name]),
+    "wrong-way: The turns are subtracted where they should be added, and the other way round.": _one_by_one(
+        partial(_added, k=lambda *given: -_rounded(*given))
+    ),
+    """axis-not-normalised: 2 pi is multiplied by the vector. The axis has length 1: divide the vector by its
+        length.""": (
+        _one_by_one(lambda before, name, axis: name + TURN * _rounded(before, name, axis) * name),
+        _one_by_one(lambda before, name, axis: name + TURN * _rounded(before, name, name) * name),
+    ),
+    """axis-of-before: The turns are added along the vector of the frame before. Each frame has an axis of its
+        own.""": _one_by_one(_rolled),
+    """compares-with-first: Each frame is compared with frame 0. Compare with the vector chosen for the frame
+        before.""": lambda R: _of_names(
+        lambda v: v + TURN * (((v[:1] - v) * _axes(v)).sum(-1, keepdim=True) / TURN).round() * _axes(v)
+    )(R),
+    "not-divided: The way along the axis is rounded, but not divided by 2 pi before.": _one_by_one(
+        partial(_added, k=lambda b, n, a: round(float((b - n) @ a)))
+    ),
+    """turn-missing: k is added along the axis, not k times 2 pi.""": _one_by_one(partial(_added, turn=1.0)),
+    "degrees: A whole turn is taken for 360. The vectors are in radians: 2 pi.": _one_by_one(
+        partial(_added, turn=360.0)
+    ),
+    "two-turns: Two whole turns are added at once, 4 pi. One is enough: 2 pi.": _one_by_one(
+        partial(_added, turn=2 * TURN)
+    ),
+}
+OF_MANY_LEAPS = OF_LEAPS | {
+    """stays-flipped: After the first leap every vector gets another turn, also where the shortest is the
+        nearest again. Decide anew in each frame.""": _flipped(lambda count: count > 0)
+}
+OF_MANY_TURNS = {
+    """one-turn: Beyond a whole turn it leaps. A rotation has more than two names: (a + 2 pi k) n for every
+        whole k: work out k, or add turns until the nearest is reached.""": (
+        _turns(-1, 0),
+        _turns(-1, 0, 1),
+        _flipped(lambda count: count % 2 > 0),
+    )
+}
+
+
+def _is_euler(out, rotmats):
     """Whether three turns about x, y and z, in any order, by these angles give the rotations."""
     axes = torch.eye(3, dtype=out.dtype)
     for order in itertools.permutations(range(3)):
-        for angles in (out, out[:, np.argsort(order)]):  # named by axis, or in the order of turning
+        back = list(np.argsort(order))
+        for angles in (out, out[:, back], out.flip(-1)[:, back]):  # by axis, or in the order of turning
             first, second, third = (rotvec_to_rotmat(angles[:, i, None] * axes[i]) for i in order)
             if close(first @ second @ third, rotmats, 1e-3):
                 return True
     return False
+
+
+def _adds_half_turns(out, rotmats):
+    """Whether odd multiples of pi, and nothing else, were added along the axes of the shortest vectors."""
+    short = rotmat_to_rotvec(rotmats)
+    along = ((out - short) * _axes(short)).sum(-1, keepdim=True)
+    halves = along / math.pi
+    exact = close(halves, halves.round(), 1e-2) and close(out, short + along * _axes(short), 1e-2)
+    return exact and bool((halves.round() % 2 != 0).any())
+
+
+class Vectors(Same):
+    """A turn by small steps, `rotmats` (T, 3, 3)."""
+
+    function, shows, otherwise = "continuous_rotvecs", VECTORS, "differs"
+    right = staticmethod(_continuous)
+    tolerance, finite = 1e-3, True
+
+    def shape(self, rotmats):
+        return len(rotmats), 3
+
+    def taken(self, shows, value, rotmats):
+        if torch.is_tensor(value) and value.is_floating_point():
+            value = value.to(rotmats.dtype)
+        return tensor(shows, value, self.shape(rotmats), rotmats, self.finite)
+
+    def unexplained(self, said, yours, right, inputs):
+        rotmats, out = self.calls(**inputs)[said][0].double(), yours.double()
+        if _adds_half_turns(out, rotmats):
+            return Complaint.of(HALF_TURNS)
+        for angles in (out, torch.deg2rad(out)):
+            if _is_euler(angles, rotmats):
+                return Complaint.of("""euler: These are Euler angles: three turns one after the other. Asked
+                    for is one rotation vector, axis times angle; `rotmat_to_rotvec` gives the shortest.""")
+        wrong = (rotvec_to_rotmat(out) - rotmats).flatten(1).norm(dim=-1) > 1e-2
+        if wrong.any():
+            t = int(wrong.nonzero()[0])
+            return Complaint.of(f"""changes-rotation: In frame {t} your vector {in_words(out[t])} means
+                another rotation than its matrix; right is {in_words(right[t])}. Only whole turns, 2 pi,
+                along the axis of that frame may be added to what `rotmat_to_rotvec` gives.""")
+        leap, t = (largest.item() for largest in _leaps(out).max(0))
+        if leap > math.pi / 2:
+            turn = float(rotation_steps(rotmats)[t - 1])
+            return Complaint.of(f"""jumps: Between frames {t - 1} and {t} your vector leaps by
+                {math.degrees(leap):.0f}°, while the animal turns by {turn:.0f}°. Of all vectors that mean the
+                rotation, take the one nearest to the frame before.""")
+        if not close(out[:1], right[:1], self.tolerance):
+            return Complaint.of(LONGER_FIRST)
+        return super().unexplained(said, yours, right, inputs)
+
+    def picture(self, outputs, **inputs):
+        right = self.made(self.right, inputs)
+        said = next(call for call in right if not close(outputs[call], right[call], self.tolerance))
+        meant, rotmats = (rotvec_to_rotmat(vectors[said].double()) for vectors in (outputs, right))
+        if not close(meant, rotmats, 1e-3):
+            return Shown("the dolphin, turned by a vector", meant, rotmats, "rotation")
+        return Shown("x, y and z of the vectors over the frames", outputs[said], right[said], "curves")
+
+
+class SameRotations(Vectors):
+    name = "a gentle turn: each vector means the rotation of its matrix"
+    points = 2
+    mistakes = OF_TURNS
+
+    def cases(self, rng):
+        s = torch.linspace(0, 1, 12).double()[:, None]
+        start, end = _directions(rng, 2)
+        return {"rotmats": rotvec_to_rotmat(0.8 * start + s * 1.5 * end).float()}
+
+
+class PastHalfATurn(Vectors):
+    name = "no jump where the dolphin turns past 180°"
+    points = 4
+    mistakes = OF_LEAPS | OF_TURNS
+
+    def cases(self, rng):
+        s = torch.linspace(0, 1, 40).double()
+        roll, pitch = torch.from_numpy(rng.uniform(0.1, 0.3, size=2))
+        heading = torch.deg2rad(60 + 180 * s)
+        vectors = torch.stack([pitch * torch.cos(3 * s), heading, roll * (1 + torch.sin(5 * s))], -1)
+        return {"rotmats": rotvec_to_rotmat(vectors).float()}
+
+
+class ThereAndBack(Vectors):
+    name = "past 180° to one side, back, and to the other"
+    points = 2
+    after = (SameRotations, PastHalfATurn)
+    mistakes = OF_MANY_LEAPS
+
+    def cases(self, rng):
+        s = torch.linspace(0, 1, 121).double()[:, None]
+        start, drift = _directions(rng, 2)
+        return {
+            "rotmats": rotvec_to_rotmat(4.3 * torch.sin(TURN * s + 0.017) * _axes(start + 0.4 * s * drift))
+        }
+
+
+class AtRest(Vectors):
+    name = "no rotation at all, and a single frame"
+    points = 1
+    after = (SameRotations,)
+    finite = False
+    mistakes = {"alone: A single frame takes its shortest vector.": lambda R: _continuous(R) * (len(R) > 1)}
+
+    def cases(self, rng):
+        axis = _directions(rng)
+        angle = torch.cat([torch.zeros(3), torch.linspace(0, 1, 6), torch.zeros(2)]).double()
+        rotmats, one = (rotvec_to_rotmat(a[:, None] * axis).float() for a in (angle, torch.tensor([2.0])))
+        return {"rotmats": rotmats, "one": one}
+
+    def calls(self, rotmats, one):
+        return {"": (rotmats,), " of one frame": (one,)}
+
+    def judge(self, outputs, **inputs):
+        if not all(torch.isfinite(vectors).all() for vectors in outputs.values()):
+            return Complaint.of("""nan-at-zero: It gives NaN where the matrix is the identity: the vector is
+                zero, and v / |v| is 0 / 0. No rotation has no axis; leave such a vector as it is.""")
+        return super().judge(outputs, **inputs)
+
+
+class RoundAndRound(Vectors):
+    name = "more than two whole turns about one axis"
+    points = 1
+    after = (SameRotations, PastHalfATurn)
+    mistakes = OF_MANY_TURNS
+
+    def cases(self, rng):
+        axis = _directions(rng)
+        return {"rotmats": rotvec_to_rotmat(torch.linspace(0.3, 14.5, 61).double()[:, None] * axis).float()}
 
 
 def _directions(rng, *shape):
@@ -426,140 +790,19 @@ def _any_turn(rng):
     return rotvec_to_rotmat(torch.from_numpy(rng.normal(size=(1, 3))))[0]
 
 
-class Vectors(Property):
-    """A turn by small steps, `rotmats` (T, 3, 3).
-
-    What the vectors mean, their steps and their beginning make them unique.
-    """
-
-    def call(self, given, rotmats):
-        vectors = given.continuous_rotvecs(rotmats)
-        return {"rotvecs": tensor(VECTORS, vectors, (len(rotmats), 3), rotmats).detach()}
-
-    def judge(self, outputs, rotmats):
-        out = outputs["rotvecs"].double()
-        meant = close(rotvec_to_rotmat(out), rotmats, 1e-3)
-        steady = _leaps(out).max() < math.pi / 2
-        return None if meant and steady and out[0].norm() < math.pi + 1e-3 else mistake(out, rotmats)
-
-    def picture(self, outputs, rotmats):
-        meant, right = rotvec_to_rotmat(outputs["rotvecs"].double()), rotmats.double()
-        if not close(meant, right, 1e-3):
-            return Shown("the dolphin, turned by a vector", meant, right, "rotation")
-        steady = rotmat_to_steady_rotvec(right)
-        return Shown("x, y and z of the vectors over the frames", outputs["rotvecs"], steady, "curves")
-
-
-class SameRotations(Vectors):
-    name = "a gentle turn: each vector means the rotation of its matrix"
-    points = 2
-
-    def inputs(self, rng):
-        s = torch.linspace(0, 1, 12).double()[:, None]
-        start, end = _directions(rng, 2)
-        return {"rotmats": rotvec_to_rotmat(0.8 * start + s * 1.5 * end).float()}
-
-
-class PastHalfATurn(Vectors):
-    name = "no jump where the dolphin turns past 180°"
-    points = 4
-
-    def inputs(self, rng):
-        s = torch.linspace(0, 1, 40).double()
-        roll, pitch = torch.from_numpy(rng.uniform(0.1, 0.3, size=2))
-        heading = torch.deg2rad(60 + 180 * s)
-        vectors = torch.stack([pitch * torch.cos(3 * s), heading, roll * (1 + torch.sin(5 * s))], -1)
-        return {"rotmats": rotvec_to_rotmat(vectors).float()}
-
-
-class ThereAndBack(Vectors):
-    name = "past 180° to one side, back, and to the other; float64"
-    points = 2
-    after = (SameRotations, PastHalfATurn)
-
-    def inputs(self, rng):
-        s = torch.linspace(0, 1, 121).double()[:, None]
-        start, drift = _directions(rng, 2)
-        vectors = 4.3 * torch.sin(TURN * s + 0.017) * normalize(start + 0.4 * s * drift, dim=-1)
-        return {"rotmats": rotvec_to_rotmat(vectors)}
-
-
-class AtRest(Vectors):
-    name = "no rotation at all, and a single frame"
-    points = 1
-    after = (SameRotations,)
-
-    def inputs(self, rng):
-        axis = _directions(rng)
-        angle = torch.cat([torch.zeros(3), torch.linspace(0, 1, 6), torch.zeros(2)]).double()
-        rotmats, one = (rotvec_to_rotmat(a[:, None] * axis).float() for a in (angle, torch.tensor([2.0])))
-        return {"rotmats": rotmats, "one": one}
-
-    def call(self, given, rotmats, one):
-        vectors = tensor(VECTORS, given.continuous_rotvecs(rotmats), (len(rotmats), 3), rotmats, finite=False)
-        single = tensor(VECTORS + " of one frame", given.continuous_rotvecs(one), (1, 3), one)
-        return {"rotvecs": vectors.detach(), "one": single.detach()}
-
-    def judge(self, outputs, rotmats, one):
-        if not torch.isfinite(outputs["rotvecs"]).all():
-            return Complaint.of("""nan-at-zero: It gives NaN where the matrix is the identity: the vector is
-                zero, and v / |v| is 0 / 0. No rotation has no axis; leave such a vector as it is.""")
-        return super().judge(outputs, rotmats) or super().judge({"rotvecs": outputs["one"]}, one)
-
-
-class RoundAndRound(Vectors):
-    name = "more than two whole turns about one axis"
-    points = 1
-    after = (SameRotations, PastHalfATurn)
-
-    def inputs(self, rng):
-        axis = _directions(rng)
-        return {"rotmats": rotvec_to_rotmat(torch.linspace(0.3, 14.5, 61).double()[:, None] * axis).float()}
-
-    def judge(self, outputs, rotmats):
-        out = outputs["rotvecs"].double()
-        if not close(rotvec_to_rotmat(out), rotmats, 1e-3):
-            return mistake(out, rotmats)
-        far = _leaps(out) >= math.pi / 2
-        if not far.any():
-            return None
-        last = math.degrees(out[int(far.nonzero()[0]) - 1].norm())
-        return Complaint.of(f"""one-turn: It goes well up to {last:.0f}°, then the vector leaps. A
-            rotation has more than two names: (a + 2 pi k) n for every whole k: work out k, or add turns until
-            the nearest is reached.""")
-
-
 STEPS = (SameRotations(), PastHalfATurn(), ThereAndBack(), AtRest(), RoundAndRound())
 GIVEN = ("course_lib.rotations.rotmat_to_steady_rotvec",)
 orientation = Exercise(9, "An orientation without jumps", ("continuous_rotvecs",), STEPS, withheld=GIVEN)
 
 
-# --- exercise 10: measure the dolphin
+# --- exercise 10: the formulas, right, and with steps of one's own
 
-LENGTH, VOLUME, MASS = "body_length(vertices)", "mesh_volume(vertices, faces)", "body_mass(volume)"
 CUBE = torch.tensor([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]).double()
 CUBE_FACES = torch.tensor([
     [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
     [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3],
 ])  # fmt: skip
 U_CAP = ((0, 1, 4), (0, 4, 5), (0, 5, 7), (5, 6, 7), (1, 2, 3), (1, 3, 4))
-
-
-def number(name, value):
-    """The value as a tensor of shape (), float64, if it is one number; else a Problem."""
-    if value is None:
-        raise Problem.of(f"none: `{name}` gives None, expected one number. Is the `return` missing?")
-    numeric = torch.is_tensor(value) or isinstance(value, (int, float, np.number, np.ndarray))
-    if not numeric or isinstance(value, bool):
-        raise Problem.of(f"""not-a-number: `{name}` gives {describe(value)}, expected one number, a tensor of
-            shape ().""")
-    found = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
-    if found.numel() != 1:
-        raise Problem.of(f"""shape: `{name}` gives shape {shape_text(found.shape)}, expected one number, a
-            tensor of shape ().""")
-    if not torch.isfinite(found).all():
-        raise Problem.of(f"not-finite: `{name}` gives {float(found)}.")
-    return found.reshape(())
 
 
 def u_shape(width, height, thickness, depth):
@@ -574,202 +817,427 @@ def u_shape(width, height, thickness, depth):
     return vertices, torch.tensor(caps + sides)
 
 
-def _signed_parts(vertices, faces):
-    a, b, c = vertices[faces].unbind(1)
-    return (a * torch.linalg.cross(b, c)).sum(-1) / 6
+def _size(v):
+    return v.amax(0) - v.amin(0)
 
 
-class Length(Property):
+def _length(v):
+    return _size(v)[2]
+
+
+def _corners(v, f):
+    return v.double()[f].unbind(1)
+
+
+def _parts(v, f, cross=torch.linalg.cross):
+    """The signed volumes of the tetrahedra over the faces. -> (F,)"""
+    a, b, c = _corners(v, f)
+    return (a * cross(b, c)).sum(-1) / 6
+
+
+def _volume(v, f):
+    return _parts(v, f).sum()
+
+
+def _areas(v, f):
+    a, b, c = _corners(v, f)
+    return torch.linalg.cross(b - a, c - a).norm(dim=-1) / 2
+
+
+def _crossed(signs, b, c):
+    """A cross product by hand: the signs of its second terms, and of the whole, for each of the three."""
+    first = b.roll(-1, -1) * c.roll(1, -1)
+    second = b.roll(1, -1) * c.roll(-1, -1)
+    inner, outer = (torch.tensor(each).to(b) for each in signs)
+    return outer * (first + inner * second)
+
+
+def _of_triples(step):
+    """The sum over vertices as they come, three at a time."""
+
+    def volume(v, f):
+        first = torch.arange(0, len(v) - 2, step)
+        return _volume(v, torch.stack([first, first + 1, first + 2], -1))
+
+    return volume
+
+
+def _norms_multiplied(v, f):
+    a, b, c = _corners(v, f)
+    return (a.norm(dim=-1) * torch.linalg.cross(b, c).norm(dim=-1)).sum() / 6
+
+
+def _sums_first(v, f):
+    a, b, c = _corners(v, f)
+    return a.sum(0) @ torch.linalg.cross(b, c).sum(0) / 6
+
+
+def _without_dot(v, f):
+    a, b, c = _corners(v, f)
+    return torch.linalg.cross(b, c).sum() / 6
+
+
+def _hull(v, f):
+    from scipy.spatial import ConvexHull
+
+    return torch.tensor(ConvexHull(v.numpy()).volume)
+
+
+# --- exercise 10: what goes wrong
+
+ONE_END = """one-end: That is where one end lies. The length is the difference of both ends: it must not
+    change when the dolphin moves."""
+OF_LENGTHS = {
+    "wrong-axis: That is the extent along x. The body axis is z, the third coordinate.": lambda v: _size(v)[
+        0
+    ],
+    "wrong-axis: That is the extent along y. The body axis is z, the third coordinate.": lambda v: _size(v)[
+        1
+    ],
+    """row-for-column: That is taken of the third vertex. z is the third column, `vertices[:,
+        2]`.""": lambda v: v[2].max() - v[2].min(),
+    """diagonal: That is the diagonal of the bounding box, longer than the animal. Only z
+        counts.""": lambda v: _size(v).norm(),
+    """farthest-pair: That is the distance of the two vertices farthest apart, which goes aslant to a fluke's
+        tip. Only z counts.""": lambda v: torch.cdist(v, v).max(),
+    """end-to-end: That is the distance of the two end vertices in space. Only z
+        counts.""": lambda v: (v[v[:, 2].argmax()] - v[v[:, 2].argmin()]).norm(),
+    ONE_END: (
+        lambda v: v[:, 2].max(),
+        lambda v: -v[:, 2].min(),
+        lambda v: v[:, 2].min(),
+        lambda v: v[:, 2].abs().max(),
+    ),
+    """one-end: That is twice the distance of one end from the origin, which need not lie in the middle. Take
+        the difference of both ends.""": lambda v: 2 * v[:, 2].abs().max(),
+    """one-end: That is how far the farthest vertex is from the origin. Take the difference of both ends along
+        z.""": lambda v: v.norm(dim=-1).max(),
+    """one-end: That is how far one end lies from the mean of all vertices. Take the difference of both
+        ends.""": (
+        lambda v: v[:, 2].max() - v[:, 2].mean(),
+        lambda v: v[:, 2].mean() - v[:, 2].min(),
+        lambda v: 2 * (v[:, 2] - v[:, 2].mean()).abs().max(),
+    ),
+    "one-vertex: That is the length of one vertex's vector. Take the difference of both ends along z.": (
+        lambda v: v[0].norm(),
+        lambda v: v[-1].norm(),
+    ),
+    "one-vertex: That is one vertex's z. Take the difference of both ends.": (
+        lambda v: v[0, 2],
+        lambda v: v[-1, 2],
+    ),
+    """file-order: That is the last vertex minus the first, in the order of the file. The ends are the largest
+        and the smallest z.""": (
+        lambda v: v[-1, 2] - v[0, 2],
+        lambda v: v[0, 2] - v[-1, 2],
+        lambda v: (v[-1] - v[0]).norm(),
+    ),
+    "numbers: That is the difference of two vertices' numbers. `max` gives the z.": lambda v: (
+        v[:, 2].argmax() - v[:, 2].argmin()
+    ).to(v),
+    "count: That is the number of vertices.": lambda v: torch.tensor(float(len(v))),
+    "plus: That is the largest z plus the smallest. Take the difference.": lambda v: (
+        v[:, 2].max() + v[:, 2].min()
+    ),
+    """mixed-axes: That is the largest of all coordinates minus the smallest, here an x minus a z. Take the
+        third column alone, `vertices[:, 2]`.""": lambda v: v.max() - v.min(),
+    "mixed-axes: That is the sum of the extents along x, y and z. Only z counts.": lambda v: _size(v).sum(),
+    "sign: That is the length with a minus: largest z minus smallest.": lambda v: -_length(v),
+    "centimetres: That is in centimetres. The vertices are in metres, and so is the length.": lambda v: (
+        100 * _length(v)
+    ),
+    "millimetres: That is in millimetres. The vertices are in metres, and so is the length.": lambda v: (
+        1000 * _length(v)
+    ),
+    "half-length: That is half of it.": lambda v: _length(v) / 2,
+    "twice: That is twice the length.": lambda v: 2 * _length(v),
+    "mean: That is the mean of z. Take the largest minus the smallest.": lambda v: v[:, 2].mean(),
+    "spread: That is the standard deviation of z. Take the largest minus the smallest.": (
+        lambda v: v[:, 2].std(),
+        lambda v: v[:, 2].std(correction=0),
+    ),
+    "rounded: It is rounded. Leave all digits.": tuple(
+        lambda v, k=k: torch.round(_length(v), decimals=k) for k in range(3)
+    ),
+    "rounded: It is cut off to whole metres. Leave all digits.": lambda v: _length(v).floor(),
+}
+OF_VOLUMES = {
+    """negative: It comes out negative: the order of a, b, c is reversed. Seen from outside the corners go
+        counter-clockwise; a · (b × c).""": lambda v, f: -_volume(v, f),
+    """norms-multiplied: The lengths of a and of b × c are multiplied, as if they had one direction. a · (b
+        × c) is the dot product: `(a * torch.linalg.cross(b, c)).sum(-1)`.""": _norms_multiplied,
+    "bounding-box: That is the volume of the bounding box.": lambda v, f: _size(v).prod(),
+    """convex-hull: That is the volume of the convex hull: what lies between flukes and fins is counted as
+        dolphin.""": _hull,
+    "ellipsoid: That is the volume of an ellipsoid as large as the bounding box.": lambda v, f: (
+        math.pi / 6 * _size(v).prod()
+    ),
+    "surface-area: That is the area of the surface, in square metres.": lambda v, f: _areas(v, f).sum(),
+    """missing-sixth: It is six times too large: a tetrahedron is a sixth of the box that its edges
+        span.""": lambda v, f: 6 * _volume(v, f),
+    """missing-sixth: It is twice too large: 1/3 is a pyramid's share, and the triangle at its foot is half
+        of a parallelogram: 1/6.""": lambda v, f: 2 * _volume(v, f),
+    """missing-sixth: It is three times too large: 1/2 is the triangle's share, a pyramid is a third of a
+        prism: 1/6.""": lambda v, f: 3 * _volume(v, f),
+    "sixth-twice: It is six times too small: the sixth is taken twice.": lambda v, f: _volume(v, f) / 6,
+    "litres: That is in litres. The vertices are in metres, so the volume is in cubic metres.": lambda v, f: (
+        1000 * _volume(v, f)
+    ),
+    "centimetres: That is in cubic centimetres. The vertices are in metres.": lambda v, f: (
+        1e6 * _volume(v, f)
+    ),
+    "mean: That is the mean over the faces. Take the sum.": (
+        lambda v, f: _parts(v, f).mean(),
+        lambda v, f: 6 * _parts(v, f).mean(),
+    ),
+    """sums-first: The corners are added up before they are multiplied. First the dot product of each face,
+        then the sum over all.""": _sums_first,
+    "no-dot-product: a is missing: these are the components of b × c, added up.": _without_dot,
+    "one-face: That is the tetrahedron of one face. Add up all of them.": (
+        lambda v, f: _parts(v, f)[0],
+        lambda v, f: _parts(v, f)[-1],
+    ),
+    "face-left-out: The last face is left out.": lambda v, f: _parts(v, f)[:-1].sum(),
+    "face-left-out: The first face is left out.": lambda v, f: _parts(v, f)[1:].sum(),
+    """file-order: The triangles are made of the vertices as they come. `faces` says which three belong
+        together: `vertices[faces]`.""": (_of_triples(1), _of_triples(3)),
+    "one-based: The faces' numbers count from 0: nothing is to be subtracted.": lambda v, f: _volume(
+        v, f - 1
+    ),
+    "cross-product: In the cross product a sign is wrong: (b₂c₃ - b₃c₂, b₃c₁ - b₁c₃, b₁c₂ - b₂c₁).": tuple(
+        lambda v, f, signs=signs: _parts(v, f, partial(_crossed, signs)).sum()
+        for signs in (
+            ((1, 1, 1), (1, 1, 1)),
+            ((-1, -1, -1), (1, -1, 1)),
+            ((-1, -1, -1), (-1, 1, 1)),
+            ((-1, -1, -1), (1, 1, -1)),
+            ((-1, 1, -1), (1, 1, 1)),
+            ((1, -1, -1), (1, 1, 1)),
+            ((-1, -1, 1), (1, 1, 1)),
+        )
+    ),
+    "zero: It is 0. Is a corner used twice, as in a · (a × c), or is nothing added up?": lambda v, f: (
+        0 * _volume(v, f)
+    ),
+    "rounded: It is rounded. Leave all digits.": tuple(
+        lambda v, f, k=k: torch.round(_volume(v, f), decimals=k) for k in range(2)
+    ),
+}
+OF_BENT_VOLUMES = OF_VOLUMES | {
+    """unsigned: Every tetrahedron is counted as positive. Leave the signs: those outside of the body must
+        cancel.""": (lambda v, f: _parts(v, f).abs().sum(), lambda v, f: _parts(v - v.mean(0), f).abs().sum())
+}
+NO_DENSITY = "no-density: That is the volume: it is not multiplied by the density."
+OF_MASSES = {
+    NO_DENSITY: lambda volume, density=1025.0: volume,
+    "no-volume: That is the density: it is not multiplied by the volume.": lambda volume, density=1025.0: (
+        0 * volume + density
+    ),
+    """grams-per-cm3: That is a density in g/cm³ with a volume in m³: sea water has 1,025
+        kg/m³.""": (
+        lambda volume, density=1.025: volume * density,
+        lambda volume, density=1025.0: volume * density / 1000,
+    ),
+    "grams: That is in grams. Cubic metres times kg/m³ are kilograms.": lambda volume, density=1025.0: (
+        1000 * volume * density
+    ),
+    "divides: It divides. Mass is volume times density.": (
+        lambda volume, density=1025.0: volume / density,
+        lambda volume, density=1025.0: density / volume,
+    ),
+    "adds: It adds. Mass is volume times density.": lambda volume, density=1025.0: volume + density,
+    "subtracts: It subtracts. Mass is volume times density.": (
+        lambda volume, density=1025.0: density - volume,
+        lambda volume, density=1025.0: volume - density,
+    ),
+    "rounded: It is rounded to whole kilograms. Leave all digits.": (
+        lambda volume, density=1025.0: (volume * density).floor(),
+        lambda volume, density=1025.0: (volume * density).round(),
+    ),
+    "weight: That is the weight in newtons. The mass is asked for, in kg.": tuple(
+        lambda volume, density=1025.0, g=g: g * volume * density for g in (9.81, 9.8, 10.0)
+    ),
+    "negative: That is the mass with a minus.": lambda volume, density=1025.0: -volume * density,
+    "squared: The volume is squared.": lambda volume, density=1025.0: volume**2 * density,
+}
+IN_LENGTH = "wrong-gradient: No gradient flows through the {} z: is it detached, or taken as a number?"
+OF_LENGTH_GRADIENTS = {
+    IN_LENGTH.format("largest"): lambda v: v[:, 2].max().detach() - v[:, 2].min(),
+    IN_LENGTH.format("smallest"): lambda v: v[:, 2].max() - v[:, 2].min().detach(),
+}
+
+
+def _detached(which):
+    """The volume with corners detached."""
+
+    def volume(v, f):
+        a, b, c = (x.detach() if k in which else x for k, x in enumerate(_corners(v, f)))
+        return (a * torch.linalg.cross(b, c)).sum() / 6
+
+    return volume
+
+
+OF_VOLUME_GRADIENTS = {
+    "wrong-gradient: No gradient flows through b × c: is it detached, or taken as a number?": _detached(
+        (1, 2)
+    ),
+    "wrong-gradient: No gradient flows through some of the corners a, b, c: are they detached?": tuple(
+        map(_detached, ((0,), (1,), (2,), (0, 1), (0, 2)))
+    ),
+}
+
+
+class Measure(Same):
+    """What is one number."""
+
+    explained = 1e-5
+
+    def taken(self, shows, value, *arguments):
+        if value is None:
+            raise Problem.of(f"none: `{shows}` gives None, expected one number. Is the `return` missing?")
+        numeric = torch.is_tensor(value) or isinstance(value, (int, float, np.number, np.ndarray))
+        if not numeric or isinstance(value, bool):
+            raise Problem.of(f"""not-a-number: `{shows}` gives {describe(value)}, expected one number, a
+                tensor of shape ().""")
+        found = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
+        if found.numel() != 1:
+            raise Problem.of(f"""shape: `{shows}` gives shape {shape_text(found.shape)}, expected one number,
+                a tensor of shape ().{self.hint(found, *arguments)}""")
+        if not torch.isfinite(found).all():
+            raise Problem.of(f"not-finite: `{shows}` gives {float(found)}.")
+        return found.reshape(())
+
+    def hint(self, found, *arguments):
+        """What is said of a value of another shape, begun with a space. -> text"""
+        return ""
+
+
+class Length(Measure):
     name = "body_length is measured along the body axis, z"
     points = 2
+    function, shows, otherwise = "body_length", "body_length(vertices)", "wrong-length"
+    right, mistakes = staticmethod(_length), OF_LENGTHS
 
-    def inputs(self, rng):
+    def cases(self, rng):
         bulk = torch.from_numpy(rng.uniform(-1, 1, size=(40, 3))) * torch.tensor([0.3, 0.25, 1.0])
-        ends = torch.tensor([[0.1, 0.0, 1.2 + float(rng.uniform(0, 0.2))], [-0.25, 0.2, -1.2]])
-        # So far along x that the largest of all coordinates is an x, and the smallest a z.
-        return {"vertices": (torch.cat([bulk, ends]) + torch.tensor([2.4, -0.3, 0.5])).float()}
+        ends = torch.tensor(
+            [[0.1, 0.0, 1.2 + float(rng.uniform(0, 0.2))], [-0.25, 0.2, -1.2], [-0.8, 0.4, -1.1]]
+        )
+        vertices = torch.cat([bulk[:20], ends, bulk[20:]])
+        # So far along x that the largest of all coordinates is an x, and the smallest a z; the vertices
+        # farthest apart are not those at the ends.
+        return {"vertices": (vertices + torch.tensor([2.4, -0.3, 0.5])).float()}
 
-    def call(self, given, vertices):
-        return {"length": number(LENGTH, given.body_length(vertices))}
+    def hint(self, found, vertices):
+        return " Take the third coordinate alone." if found.shape == (3,) else ""
 
-    def judge(self, outputs, vertices):
-        v = vertices.double()
-        size = v.amax(0) - v.amin(0)
-        if close(outputs["length"], size[2]):
-            return None
-        guesses = [
-            ("wrong-axis, x", size[0]),
-            ("wrong-axis, y", size[1]),
-            ("diagonal", size.norm()),
-            ("farthest-pair", torch.cdist(v, v).max()),
-            ("one-end", v[:, 2].max()),
-            ("one-end, twice", 2 * v[:, 2].abs().max()),
-            ("one-end, from the origin", v.norm(dim=-1).max()),
-            ("mixed-axes", v.max() - v.min()),
-            ("sign", -size[2]),
-            ("centimetres", 100 * size[2]),
-            ("half-length", size[2] / 2),
-        ]
-        low, high = v[:, 2].min(), v[:, 2].max()
-        missing = Complaint.of(f"""wrong-length: For a body from z = {low:.2f} m to z = {high:.2f} m it should
-            be {size[2]:.2f} m; yours is {outputs["length"]:.2f}.""")
-        return probable(outputs["length"], guesses, MISTAKES, 1e-5) or missing
+    def shown(self, said, inputs):
+        z = inputs["vertices"][:, 2]
+        return {"the smallest z": z.min(), "the largest": z.max()}
 
 
-class Volume(Property):
-    """A body, vertices and faces, whose volume its edges tell: `known(vertices)`."""
-
-    def call(self, given, vertices, faces):
-        return {"volume": number(VOLUME, given.mesh_volume(vertices, faces))}
-
-    def judge(self, outputs, vertices, faces):
-        v = vertices.double()
-        got, volume = outputs["volume"], self.known(v)
-        if close(got / volume, torch.ones(()), 1e-3):
-            return None
-        a, b, c = v[faces].unbind(1)
-        parts = _signed_parts(v, faces)
-        areas = torch.linalg.cross(b - a, c - a).norm(dim=-1) / 2
-        guesses = [
-            ("negative", -volume),
-            ("unsigned", parts.abs().sum()),
-            ("norms-multiplied", (a.norm(dim=-1) * torch.linalg.cross(b, c).norm(dim=-1)).sum() / 6),
-            ("bounding-box", (v.amax(0) - v.amin(0)).prod()),
-            ("surface-area", areas.sum()),
-            # Whole-number factors are tested last: two of the ways above may come near one.
-            ("missing-sixth", 6 * volume),
-            ("missing-sixth, twice", 2 * volume),
-            ("missing-sixth, thrice", 3 * volume),
-            ("litres", 1000 * volume),
-        ]
-        guesses = [(key, wrong / volume) for key, wrong in guesses]
-        return probable(got / volume, guesses, MISTAKES, 1e-3) or self.otherwise(got, v, faces, volume)
-
-    def otherwise(self, got, vertices, faces, volume):
-        return Complaint.of(f"wrong-volume: For a body of {volume:.3f} m³ it gives {got:.3f}.")
-
-
-class Solid(Volume):
-    name = "mesh_volume of a slanted box about the origin"
+class Solid(Measure):
+    name = "mesh_volume of an uneven box about the origin"
     points = 2
+    function, shows, otherwise = "mesh_volume", "mesh_volume(vertices, faces)", "wrong-volume"
+    right, mistakes, tolerance = staticmethod(_volume), OF_VOLUMES, 1e-3
 
-    def inputs(self, rng):
-        turn = _any_turn(rng)
-        shape = turn @ torch.diag(torch.tensor([0.5, 0.7, 1.2]).double())
-        shape = shape + 0.05 * torch.from_numpy(rng.normal(size=(3, 3)))
-        return {"vertices": (CUBE @ shape.T).float(), "faces": CUBE_FACES.clone()}
+    def cases(self, rng):
+        # Uneven: each tetrahedron has a volume of its own.
+        uneven = CUBE + 0.2 * torch.from_numpy(rng.uniform(-1, 1, size=(8, 3)))
+        box = uneven * torch.tensor([0.5, 0.7, 1.2])
+        return {"vertices": (box @ _any_turn(rng).T).float(), "faces": CUBE_FACES.clone()}
 
-    def known(self, vertices):
-        return torch.linalg.det(vertices[[1, 2, 4]] - vertices[0]).abs()  # three edges that meet in a corner
+    def hint(self, found, vertices, faces):
+        if len(found) == len(faces):
+            return " Add up over the faces."
+        return " Add up over the coordinates too." if found.shape == (3,) else ""
 
 
-class BentAway(Volume):
+class BentAway(Solid):
     name = "mesh_volume of a body that is not convex, far from the origin"
-    points = 2
     after = (Solid,)
+    explained = 1e-4  # far from the origin floats are coarse
+    mistakes = OF_BENT_VOLUMES
 
-    def inputs(self, rng):
+    def cases(self, rng):
         vertices, faces = u_shape(float(rng.uniform(1.3, 1.5)), 1.7, 0.25, 0.6)
-        turn = _any_turn(rng)
         away = 3 * _directions(rng)
-        return {"vertices": (vertices @ turn.T + away).float(), "faces": faces}
+        return {"vertices": (vertices @ _any_turn(rng).T + away).float(), "faces": faces}
 
-    def known(self, vertices):
-        # the hull without its gap
-        gap = edge(vertices, 4, 5) * edge(vertices, 5, 6)
-        return edge(vertices, 0, 8) * (edge(vertices, 0, 1) * edge(vertices, 0, 7) - gap)
-
-    def otherwise(self, got, vertices, faces, volume):
-        hull = edge(vertices, 0, 1) * edge(vertices, 0, 7) * edge(vertices, 0, 8)
-        about_middle = _signed_parts(vertices - vertices.mean(0), faces).abs().sum()
-        guesses = [("convex-hull", hull / volume), ("unsigned, bent", about_middle / volume)]
-        missing = Complaint.of(f"""origin: The box about the origin was right, this body, moved away, is not:
-            the result must not depend on where the body lies. It should be {volume:.3f} m³, yours is
-            {got:.3f}.""")
-        return probable(got / volume, guesses, MISTAKES, 1e-3) or missing
+    def unexplained(self, said, yours, right, inputs):
+        text = difference(self.shows, yours, right, {}, self.tolerance)
+        return Complaint.of(f"""origin: The box about the origin was right. This body is not convex, and lies
+            beside the origin: the result must not depend on where a body lies. {text}""")
 
 
-def edge(vertices, i, j):
-    """The distance of two vertices."""
-    return (vertices[i] - vertices[j]).norm()
+class LengthGradient(SameGradient, Length):
+    name = "the length can be differentiated"
+    points = 1
+    after = (Length,)
+    mistakes, tolerance, otherwise = OF_LENGTH_GRADIENTS, 1e-3, "wrong-gradient"
+
+    def cases(self, rng):
+        return {"vertices": super().cases(rng)["vertices"].double(), "weights": torch.ones(())}
+
+    def shown(self, said, inputs):
+        return {}
 
 
-class Differentiable(Property):
-    name = "length and volume can be differentiated"
-    points = 2
-    after = (Length, Solid, BentAway)  # where a volume is wrong, its gradient is too
+class VolumeGradient(SameGradient, Solid):
+    name = "the volume can be differentiated"
+    points = 1
+    after = (Solid, BentAway)  # where a volume is wrong, its gradient is too
+    mistakes, tolerance, otherwise = OF_VOLUME_GRADIENTS, 1e-3, "wrong-gradient"
 
-    def inputs(self, rng):
+    def cases(self, rng):
         vertices, faces = u_shape(0.8, 0.5, 0.2, 1.9)
-        slanted = torch.eye(3).double() + 0.05 * torch.from_numpy(rng.normal(size=(3, 3)))
-        vertices = vertices @ slanted.T + torch.from_numpy(rng.uniform(0.5, 1, size=3))
-        return {"vertices": vertices, "faces": faces}
+        return {"vertices": vertices + torch.from_numpy(rng.uniform(0.5, 1, size=3)), "faces": faces}
 
-    def call(self, given, vertices, faces):
-        out = {}
-        measures = {"length": given.body_length, "volume": lambda v: given.mesh_volume(v, faces)}
-        for name, measure in measures.items():
-            v = vertices.clone().requires_grad_()
-            try:
-                value = measure(v)
-            except RuntimeError as error:
-                if "requires grad" not in str(error):
-                    raise
-                value = None  # numpy() of a tensor that requires grad
-            if not torch.is_tensor(value) or not value.requires_grad:
-                raise Problem.of(f"""no-gradient: No gradient flows from the {name} back to the vertices. Stay
-                    in torch: no `.item()`, `float()`, `.numpy()` or `.detach()`. Then a known length, or
-                    mass, could be asked for in a loss.""")
-            value.reshape(()).backward()
-            out[name] = v.grad
-        return out
+    def value(self, function, vertices, faces):
+        return super().value(lambda v: function(v, faces), vertices, torch.ones(()))
 
-    def judge(self, outputs, vertices, faces):
-        v = vertices.clone().requires_grad_()
-        [length] = torch.autograd.grad(v[:, 2].max() - v[:, 2].min(), v)
-        [volume] = torch.autograd.grad(_signed_parts(v, faces).sum(), v)
-        if close(outputs["length"], length, 1e-3) and close(outputs["volume"], volume, 1e-3):
-            return None
-        return Complaint.of("""wrong-gradient: The values are right, their gradients are not. Is a part of the
-            computation detached?""")
+    def shown(self, said, inputs):
+        return {}
 
 
-class Mass(Property):
+class Mass(Measure):
     name = "body_mass is volume times density"
     points = 2
-    hidden = ("default",)  # published densities differ
+    function, shows, otherwise = "body_mass", "body_mass(volume, density)", "wrong-mass"
+    hidden = (" without a density",)  # published densities differ
+    mistakes = OF_MASSES
 
-    def inputs(self, rng):
-        volume, density = float(rng.uniform(0.15, 0.3)), float(rng.uniform(850, 950))
+    def right(self, volume, density=1025.0):
+        return volume * density
+
+    def cases(self, rng):
+        volume, density = rng.uniform(0.15, 0.3), rng.uniform(850, 950)
         return {"volume": torch.tensor(volume), "density": torch.tensor(density)}
 
-    def call(self, given, volume, density):
-        with_density = given.body_mass(volume, float(density))
-        default = number(MASS, given.body_mass(volume))
-        return {"default": default, "given": number("body_mass(volume, density)", with_density)}
+    def calls(self, volume, density):
+        return {" without a density": (volume,), "": (volume, float(density))}
 
     def judge(self, outputs, volume, density):
-        volume, density, mass = float(volume), float(density), float(outputs["given"])
-        default, given = float(outputs["default"]) / volume, mass / volume
-        in_range, equal = 1000 <= default <= 1060, partial(math.isclose, rel_tol=1e-4)
-        if in_range and equal(given, density):
-            return None
-        if math.isclose(default, 1, rel_tol=1e-3) and math.isclose(given, 1, rel_tol=1e-3):
-            return Complaint.of("no-density: That is the volume: it is not multiplied by the density.")
-        if 1.0 <= default <= 1.06 or equal(given * 1000, density):
-            return Complaint.of("""grams-per-cm3: That is a density in g/cm³ with a volume in m³: sea water
-                has 1,025 kg/m³.""")
-        if 1.0e6 <= default <= 1.06e6:
-            return Complaint.of("grams: That is in grams. Cubic metres times kg/m³ are kilograms.")
-        if math.isclose(mass, volume / density, abs_tol=1e-6) or equal(mass, density / volume):
-            return Complaint.of("divides: It divides. Mass is volume times density.")
-        if in_range:
-            return Complaint.of(f"""density-ignored: The argument `density` is not used: with
-                {density:.0f} kg/m³ the mass should be {density * volume:.0f} kg.""")
-        return Complaint.of(f"""wrong-mass: {volume:.3f} m³ of 1,025 kg/m³ are {1025 * volume:.0f} kg; yours
-            is {float(outputs["default"]):.4g}.""")
+        default, given = outputs.values()
+        inputs = {"volume": volume, "density": density}
+        if 1000 <= default / volume <= 1060:
+            if close(given, self.right(volume, density)):
+                return None
+            if close(given, default, 1e-6):
+                return Complaint.of(f"""density-ignored: The argument `density` is not used: with
+                    {density:.0f} kg/m³ the mass should be {density * volume:.1f} kg, yours is
+                    {given:.1f}.""")
+        found = super().judge(outputs, **inputs)
+        if found and found.key == self.otherwise and close(given, self.right(volume, density)):
+            return Complaint.of(f"""default-density: With a density it is right; without one it takes
+                {default / volume:.4g} kg/m³. Sea water's is asked for, about 1,025.""")
+        return found
+
+    def shown(self, said, inputs):
+        return {"volume": inputs["volume"]} if said else inputs
 
 
 FUNCTIONS = ("body_length", "mesh_volume", "body_mass")
-MEASURES = (Length(), Solid(), BentAway(), Differentiable(), Mass())
+MEASURES = (Length(), Solid(), BentAway(), LengthGradient(), VolumeGradient(), Mass())
 measures = Exercise(10, "Measure the dolphin", FUNCTIONS, MEASURES, on_gpu=(Length, Solid, Mass))

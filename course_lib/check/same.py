@@ -111,10 +111,12 @@ class Same(Property):
         for said, makes in self.named():
             if self.explains(self.made(makes, inputs), outputs, right):
                 return Complaint.of(said)
-        said = wrong[0]
+        return self.unexplained(wrong[0], outputs[wrong[0]], right[wrong[0]], inputs)
+
+    def unexplained(self, said, yours, right, inputs):
+        """What is said of a call whose value no mistake gives. -> Complaint"""
         shown = self.shown(said, inputs)
-        text = difference(self.shows, outputs[said], right[said], shown, self.tolerance, of=said)
-        return Complaint(self.otherwise, text)
+        return Complaint(self.otherwise, difference(self.shows, yours, right, shown, self.tolerance, of=said))
 
     def shown(self, said, inputs):
         """What is shown of a call's arguments. -> {name: tensor}"""
@@ -140,7 +142,12 @@ class SameGradient(Same):
 
     def value(self, function, x, weights):
         x = x.clone().requires_grad_()
-        value = function(x)
+        try:
+            value = function(x)
+        except RuntimeError as error:
+            if "requires grad" not in str(error):
+                raise
+            value = None  # numpy() of a tensor that requires grad
         if not torch.is_tensor(value) or not value.requires_grad:
             raise Problem.of(f"""no-gradient: No gradient flows from `{self.shows}` back to its argument. Is
                 there a `.detach()`, `.item()`, `.numpy()`, or a new tensor made from numbers?""")
