@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..errors import CourseError
 from .style import GRID, INK, SERIES, SKIN, new_figure, slider
-from .values import as_array, compact
+from .values import as_array, as_column, as_named, compact
 
 SEA = "#3a8fb0"
 TITLES = {"the world, from the side": 0.0, "what the drone sees": 0.52, "terms of the loss": 0.52}
@@ -17,12 +18,26 @@ def nearness_figure(dolphins, vertices, eye, pixels, terms):
     of them; vertices: (N, V, 3) metres, y up; eye: (3,), the camera; pixels: (N, V, 2), their places in the
     image, x right and y down; terms: {name: N numbers}, from top to bottom.
     """
-    pixels, eye = as_array(pixels, "pixels"), as_array(eye, "eye")
-    world = as_array(vertices, "vertices") - eye * [1, 0, 1]  # the camera is above the origin
+    names, notes = (
+        list(as_named(terms, "terms", "numbers"))[::-1],
+        as_named(dolphins, "dolphins", "what it is"),
+    )
+    N, eye = len(notes), as_column(eye, 3, "eye", frames=False)
+    terms = {name: as_column(terms[name], N, str(name), frames=False) for name in terms}
+    pixels, vertices = as_array(pixels, "pixels"), as_array(vertices, "vertices")
+    fitting = vertices.ndim == 3 and vertices.shape == (N, vertices.shape[1], 3) and vertices.size
+    if (
+        not fitting
+        or pixels.shape != (*vertices.shape[:2], 2)
+        or not (np.isfinite(vertices).all() and np.isfinite(pixels).all())
+    ):
+        raise CourseError(f"""vertices have shape {vertices.shape} and pixels {pixels.shape}; expected finite
+            numbers ({N}, V, 3) and ({N}, V, 2), for {N} dolphins.""")
+    world = vertices - eye * [1, 0, 1]  # the camera is above the origin
     level = world[0][:, [0, 2]]
     axis = np.linalg.svd(level - level.mean(0), full_matrices=False)[2][0]  # the body's, seen from above
     side = np.stack([world[..., [0, 2]] @ axis, world[..., 1]], -1)  # (N, V, 2)
-    names, notes = list(terms)[::-1], list(dolphins.values())
+    notes = [str(note) for note in notes.values()]
     some = slice(None, None, 3)  # a third of the dots is plenty
 
     def moving(n):

@@ -44,21 +44,19 @@ def mesh_viewer(
     vertices, faces = checked_mesh(vertices, faces)  # (T, V, 3), (F, 3)
     T, V = vertices.shape[:2]
     every = -(-T // 50) if every is None else as_number(every, "every", low=1, whole=True)
-    height = as_number(height, "height", low=100, high=10_000)
     shown = list(range(0, T, every))
     times = None if time_s is None else as_column(time_s, T, "time_s")
-    if intensity is None:
-        skin = _skin(colour, V)
-    else:
-        intensity = _checked_intensity(intensity, colour, T, V)  # (T, V)
-        skin = _intensity_scale(intensity[shown], intensity_max, intensity_title)
+    intensity = None if intensity is None else _checked_intensity(intensity, colour, T, V)  # (T, V)
+    scale = intensity_max, intensity_title
+    skin = _skin(colour, V) if intensity is None else _intensity_scale(intensity[shown], *scale)
 
     def moving(t):
         more = {} if intensity is None else dict(intensity=compact(intensity[t], 2))
-        return dict(**upright(vertices[t]), **more)
+        return upright(vertices[t]) | more
 
     scene, stages, reach = _stage(vertices[shown], sea, follow)
-    figure = new_figure(height=height, margin=dict(l=0, r=0, t=0, b=0), showlegend=False, scene=scene)
+    look = dict(margin=dict(l=0, r=0, t=0, b=0), showlegend=False, scene=scene)
+    figure = new_figure(height=as_number(height, "height", low=100, high=10_000), **look)
     corners = dict(zip("ijk", faces.astype(np.uint16 if faces.max() < 2**16 else np.int32).T))
     figure.add_mesh3d(**moving(0), **corners, **skin, **LIGHT, name="mesh")
     if sea:

@@ -21,6 +21,7 @@ def tiles(images, columns=2, zoom=4, frame=False):
     columns = as_number(columns, "columns", low=1, whole=True)
     zoom = as_number(zoom, "zoom", low=1, high=1000, whole=True)
     shown = [enlarged(image, zoom) for image in _of_one_size(images).values()]
+    columns = min(columns, len(shown))
     names = list(images) + [""] * (-len(images) % columns)
     shown += [np.zeros_like(shown[0])] * (len(names) - len(shown))
     if frame:
@@ -94,19 +95,28 @@ def lines(x, curves, x_title, y_title, mark=None, height=340):
     return figure
 
 
+def _from_least_to_most(values):
+    low, high = np.nanmin(values), np.nanmax(values)
+    return (values - low) / max(high - low, 1e-12)
+
+
 def minima(x, curves, x_title, height=340):
     """Curves over x, each scaled from its least to its most, with a dot at its least. -> plotly Figure
 
     curves: {name: values, as many as x}; the pointer shows the values themselves.
     """
     look = dict(margin=dict(l=60, r=16, t=40, b=48), legend=legend_above(y=1.02))
-    figure = new_figure(height=height, **look)
-    figure.update_xaxes(title=dict(text=x_title))
+    figure = new_figure(height=as_number(height, "height", low=100, high=10_000), **look)
+    figure.update_xaxes(title=dict(text=str(x_title)))
     figure.update_yaxes(title=dict(text="from least to most"))
-    x = as_array(list(x), "x")
-    for k, (name, values) in enumerate(curves.items()):
-        values, colour = as_array(list(values), name), SERIES[k % len(SERIES)]
-        scaled, least = (values - values.min()) / max(np.ptp(values), 1e-12), [int(values.argmin())]
+    x = as_array(x, "x").reshape(-1)
+    for k, (name, values) in enumerate(as_named(curves, "curves", "values").items()):
+        name, colour = str(name), SERIES[k % len(SERIES)]
+        values = as_column(values, len(x), name, frames=False)
+        if not np.isfinite(values).any():
+            raise CourseError(f"{name} has no finite number; expected {len(x)} of them.")
+        values = np.where(np.isfinite(values), values, np.nan)
+        scaled, least = _from_least_to_most(values), [int(np.nanargmin(values))]
         words = dict(customdata=values, hovertemplate="%{customdata:.4f}")
         add_line(figure, x, scaled, name, dict(color=colour, dash=DASHES[k % len(DASHES)]), **words)
         dot = dict(mode="markers", marker=dict(color=colour, size=10), showlegend=False)

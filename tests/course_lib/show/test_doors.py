@@ -207,6 +207,14 @@ RIGHT = {
     "scale_figure": dict(model=MODEL, names=list("abcdefg"), parts=(1,), largest=0.2, steps=2),
     "rotation_figure": dict(axis=(1, 2, 2), vector=(1, 0, 0), steps=5),
     "turns_figure": dict(model=MODEL, size=(3, 1)),
+    "nearness_figure": dict(
+        dolphins={"1": "here", "0.9": "nearer"},
+        vertices=torch.rand(2, 6, 3),
+        eye=(0, 9, 0),
+        pixels=torch.rand(2, 6, 2),
+        terms={"mask": [0.2, 0.1], "sum": [0.3, 0.2]},
+    ),
+    "minima": dict(x=TIMES, curves={"a": TIMES}, x_title="g", height=340),
     "draw_mesh": dict(ax=axes(), **MESH, right=(1, 0, 0), up=(0, 1, 0), colour="red", place=(0, 0)),
 }
 FUNCTIONS = {name: getattr(show, name, draw_mesh) for name in RIGHT}
