@@ -600,8 +600,21 @@ OF_LEAPS = {
         the frame before. Compare with the vector that you chose for it.""": _by_raw,
     """sign-flipped: Where it leaps the vector is turned round: -v means the inverse rotation. Add whole turns
         along the axis.""": _among(lambda before, name, axis: [name, -name]),
-    "wrong-way: The turns are subtracted where they should be added, and the other way round.": _one_by_one(
-        partial(_added, k=lambda *given: -_rounded(*given))
+    "wrong-way: A turn is added where it should be subtracted: the vector leaps twice as far.": (
+        _one_by_one(partial(_added, k=lambda *given: -_rounded(*given))),
+        _one_by_one(partial(_added, k=lambda *given: abs(_rounded(*given)))),
+        _one_by_one(
+            lambda before, name, axis: name + TURN * (np.linalg.norm(name - before) > math.pi) * axis
+        ),
+    ),
+    "axis-missing: 2 pi is added to each of the three numbers. Add it along the axis.": _one_by_one(
+        lambda before, name, axis: name + TURN * _rounded(before, name, axis)
+    ),
+    "kept: Where it leaps the vector of the frame before is kept. Choose another name.": _one_by_one(
+        lambda before, name, axis: before if np.linalg.norm(name - before) > math.pi else name
+    ),
+    "not-rounded: The number of turns is rounded up. Round to the nearest whole number.": _one_by_one(
+        partial(_added, k=lambda b, n, a: math.ceil(float((b - n) @ a) / TURN))
     ),
     """axis-not-normalised: 2 pi is multiplied by the vector. The axis has length 1: divide the vector by its
         length.""": (
@@ -1024,8 +1037,14 @@ OF_VOLUMES = {
     ),
 }
 OF_BENT_VOLUMES = OF_VOLUMES | {
+    "unsigned: Only the positive tetrahedra are counted. The negative ones must cancel what lies outside.": (
+        lambda v, f: _parts(v, f).clamp(min=0).sum()
+    ),
     """unsigned: Every tetrahedron is counted as positive. Leave the signs: those outside of the body must
-        cancel.""": (lambda v, f: _parts(v, f).abs().sum(), lambda v, f: _parts(v - v.mean(0), f).abs().sum())
+        cancel.""": (
+        lambda v, f: _parts(v, f).abs().sum(),
+        lambda v, f: _parts(v - v.mean(0), f).abs().sum(),
+    ),
 }
 NO_DENSITY = "no-density: That is the volume: it is not multiplied by the density."
 OF_MASSES = {
