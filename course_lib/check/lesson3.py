@@ -722,7 +722,7 @@ class Form(OfDibr):
 
 class Silhouette(OfDibr):
     name = "the hard mask: where the mesh is seen"
-    points = 2
+    points = 3
     after = (Form,)
     images, mistakes, otherwise = ("hard_mask", "uv"), OF_HARD_MASK, "silhouette"
     reminder = "It is 1 where a face that looks at the camera is seen, else 0."
@@ -754,7 +754,7 @@ class FrontFaces(OfDibr):
 
 class Normals(OfDibr):
     name = "normals of the nearest face, in the world"
-    points = 3
+    points = 4
     after = (Form, Silhouette)
     images, mistakes, otherwise = ("normal",), OF_NORMALS, "normals"
     reminder = "The second feature is the normal of the nearest face, in the world, of length 1."
@@ -776,7 +776,7 @@ class OfFeature(OfDibr):
 
 class Height(OfFeature):
     name = "height over the sea"
-    points = 3
+    points = 4
     images, mistakes, otherwise = ("height",), OF_HEIGHT, "height"
     reminder = "The third feature is y in the world, at the corners of the faces, in metres."
 
@@ -790,7 +790,7 @@ class TextureCoordinates(OfFeature):
 
 class SoftMask(OfDibr):
     name = "the soft mask"
-    points = 2
+    points = 3
     after = (Form, Silhouette)
     images, mistakes, otherwise = ("soft_mask",), OF_SOFT_MASK, "soft-mask"
     reminder = """Where a face is seen it is 1, else 1 - prod(1 - exp(-sigmainv d²)) of the corners in the
@@ -827,7 +827,7 @@ class OfGradient(OfDibr):
 
 class SoftGradient(OfGradient):
     name = "gradients of the soft mask reach the vertices, and are right"
-    points = 2
+    points = 3
     after = (Form, Silhouette, SoftMask)
     image, mistakes = "soft_mask", OF_SOFT_GRADIENT
     reminder = """That is the gradient of a weighted sum of the soft mask. The mask is right: is a part of

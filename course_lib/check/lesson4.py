@@ -610,7 +610,7 @@ class OnStage(Property):
 
 class Arguments(OnStage):
     name = "renders every batch, and scores what it rendered"
-    points = 2
+    points = 1
     steps = 2
 
     def judge(self, outputs, **case):
@@ -699,7 +699,7 @@ class Persists(Passes):
 
 class Descends(OnStage):
     name = "each batch moves the parameters along its own gradient"
-    points = 5
+    points = 3
     after = (Arguments, Passes)
     steps = 4  # not as many as there are batches, terms, or frames in a batch: each may be what divides
 
@@ -778,7 +778,7 @@ class Descends(OnStage):
 
 class Clamps(OnStage):
     name = "brings the parameters back into range after every step"
-    points = 2
+    points = 1
     after = (Arguments, Passes, Descends)
     steps, kind = 5, {"astray": True}
 
@@ -813,7 +813,7 @@ class Clamps(OnStage):
 
 class History(OnStage):
     name = "returns the history: for each pass the mean of every term, and loss"
-    points = 2
+    points = 1
     after = (Arguments, Passes, Descends)
     steps = 4
 
