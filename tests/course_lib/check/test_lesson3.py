@@ -216,11 +216,11 @@ def test_mistakes_in_rendering_are_named(key, wrong):
 
 
 POINTS = [
-    (16, height_in_camera),  # its own three, and its gradient
-    (15, band_of_a_frame),
-    (19, band_of_the_tutorial),
-    (18, back_faces),
-    (14, write(facing=lambda s: None, height=lambda s: s.faces_camera[..., 1:2])),
+    (20, height_in_camera),  # its own three, and its gradient
+    (18, band_of_a_frame),
+    (24, band_of_the_tutorial),
+    (23, back_faces),
+    (18, write(facing=lambda s: None, height=lambda s: s.faces_camera[..., 1:2])),
 ]
 
 
@@ -230,7 +230,7 @@ def test_one_mistake_costs_its_own_points_only(points, wrong):
 
 
 def test_one_mistake_costs_few_points():
-    assert graded(check.dibr, depth_negated).points >= 14
+    assert graded(check.dibr, depth_negated).points >= 18
 
 
 def test_one_mistake_costs_its_own_points_only_beside_a_reference_too():
@@ -243,14 +243,14 @@ def test_one_mistake_costs_its_own_points_only_beside_a_reference_too():
 
 @pytest.mark.parametrize("seed", OTHER_SEEDS)
 def test_other_cases_do_not_trouble_the_right_solution(seed):
-    assert graded(check.dibr, dibr_rendering, seed).points == 20
+    assert graded(check.dibr, dibr_rendering, seed).points == 25
     assert graded(check.renderer, rendering.render, seed).points == 10
 
 
 @pytest.mark.parametrize("wrong", [facing_by_world_y, depth_of_the_world])
 @pytest.mark.parametrize("seed", OTHER_SEEDS)
 def test_other_cases_show_what_is_right_only_from_straight_above(seed, wrong):
-    assert graded(check.dibr, wrong, seed).points <= 17
+    assert graded(check.dibr, wrong, seed).points <= 22
 
 
 # --- exercise 5: light under water
@@ -601,7 +601,7 @@ def test_what_the_checks_know_of_is_named(exercise):
 
 
 SOLVED = [
-    (check.dibr, dibr_rendering, 20),
+    (check.dibr, dibr_rendering, 25),
     (check.absorption, absorb, 10),
     (check.renderer, rendering.render, 10),
 ]
