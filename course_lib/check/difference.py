@@ -182,10 +182,8 @@ def _where(yours, right, tolerance):
         return f"{sentence}{_which(items)}."
     channels = wrong.flatten(0, -2).any(0)
     if 2 <= len(channels) <= 4 and not channels.all():
-        bad, good = (
-            " and ".join(f"[..., {k}]" for k in flags.nonzero()[:, 0]) for flags in (channels, ~channels)
-        )
-        return f"{sentence}, all of them in {bad}; {good} is right."
+        bad = " and ".join(f"[..., {k}]" for k in channels.nonzero()[:, 0])
+        return f"{sentence}, all of them in {bad}."
     rest = wrong.any(0)  # of all items together
     if rest.sum() < rest.numel() and int(rest.sum()) <= 3:
         places = " and ".join(f"[:, {', '.join(map(str, place))}]" for place in rest.nonzero().tolist())

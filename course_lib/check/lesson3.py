@@ -377,9 +377,6 @@ OF_HARD_MASK = {
     """extrinsics-missing: The intrinsics are applied to points in the world. First
         `cam.extrinsics.transform`, then
         `cam.intrinsics.transform`.""": _drawn(projected=lambda v: v.project(v.verts)),
-    """transformed-twice: The camera's pose is applied twice. `cam.extrinsics.transform` takes points of the
-        world, and `cam.transform`
-        does both steps by itself.""": _drawn(projected=lambda v: v.project(v.posed(v.in_camera))),
     """transformed-twice: The intrinsics are applied twice: what `cam.intrinsics.transform` gives is in the
         image already.""": _drawn(
         projected=lambda v: v.cam.intrinsics.transform(v.cam.intrinsics.transform(v.in_camera.to(v.dtype)))[
@@ -400,16 +397,15 @@ OF_HARD_MASK = {
 }
 FARTHER = "Where two faces lie behind each other"
 DEPTHS = {
-    f"""depth-sign: {FARTHER} you see the farther one. `rasterize` wants z of the corners in camera space as
-        it is, negative in front of the camera, where larger is closer: not its negative, nor the distance,
-        nor z of the projected vertices.""": (_drawn(depth=lambda v: -v.depth),),
-    f"""depth-wrong: {FARTHER} it is not always the nearer one that is seen. The depth is z of the corners in
-        camera space. (Another coordinate, or one of the world, may be right as long as the camera looks
-        straight down.)""": (
+    f"""depth-sign: {FARTHER} it is not always the nearer one that is seen. `rasterize` wants z of the
+        corners in camera space as it is, negative in front of the camera, where larger is closer: not its
+        negative, nor the distance, nor z of the projected vertices, nor a coordinate of the world, which is
+        right only as long as the camera looks straight down.""": (
+        _drawn(depth=lambda v: -v.depth),
         *(_drawn(depth=lambda v, k=k: v.world[..., k]) for k in range(3)),
-        *(_drawn(depth=lambda v, k=k: v.corners[..., k]) for k in range(2)),
+        _drawn(depth=lambda v: v.corners[..., 0]),
         _drawn(depth=lambda v: torch.zeros_like(v.depth)),
-    ),
+    )
 }
 OF_NORMALS = DEPTHS | {
     """camera-normals: The normals are those of camera space. The sun stands in the world: as a feature the

@@ -168,7 +168,7 @@ DIBR_MISTAKES = [
     ("normals-flipped", write(normal=lambda s: -s.mesh.face_normals)),
     ("depth-sign", depth_negated),
     ("depth-sign", write(depth=lambda s: by_faces(s.projected, s.model.F)[..., 2])),
-    ("depth-wrong", depth_of_the_world),
+    ("depth-sign", depth_of_the_world),
     ("depth-shape", write(depth=lambda s: s.faces_camera)),
     ("camera-height", height_in_camera),
     ("camera-height", write(height=lambda s: s.faces_camera[..., 2:])),
