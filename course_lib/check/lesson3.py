@@ -317,16 +317,12 @@ OF_HARD_MASK = {
     """facing-sign: Only faces that look away are drawn: you see the far side from within. The camera looks
         along -z,
         so take the faces whose normal in camera space has z >= 0.""": _drawn(facing=lambda v: ~v.facing),
-    **{
-        f"""world-normals-for-facing: Which faces look at the camera is taken from {axis} of the normals in
-        the world. Facing is a
-        matter of camera space, wherever the camera stands: take the normals of the faces in camera
-        space.""": _drawn(facing=lambda v, k=k: v.normal[..., 0, k] >= 0)
-        for k, axis in enumerate("xyz")
-    },
-    """axis-for-facing: Which faces look at the camera is taken from x or y of their normals in camera
-        space. It looks along -z: take z.""": tuple(
-        _drawn(facing=lambda v, k=k: spare.normals_of(v.corners)[..., k] >= 0) for k in range(2)
+    """world-normals-for-facing: Which faces look at the camera is told from another number than z of their
+        normals in camera space: from a coordinate of the normals in the world, or from x or y. The camera
+        looks along -z, wherever it stands: take the normals of the faces in camera space, and of them z >=
+        0.""": (
+        *(_drawn(facing=lambda v, k=k: v.normal[..., 0, k] >= 0) for k in range(3)),
+        *(_drawn(facing=lambda v, k=k: spare.normals_of(v.corners)[..., k] >= 0) for k in range(2)),
     ),
     """unit-coordinates: The corners in the image are made to lie between 0 and 1. `rasterize` wants them
         from -1 to 1, as `cam.intrinsics.transform` gives them.""": (
