@@ -63,16 +63,16 @@ def _security():
 
 
 @contextlib.contextmanager
-def cluster_of(scheduler, workers, jobs, scratch, show):
+def cluster_of(scheduler, workers, jobs, scratch, show, lost=None):
     """The Dask cluster at an address, else one of processes on this machine. -> client
 
     scheduler: the address, or None; workers: how many processes, None for one per core, and never more than
-    jobs; scratch: folder for their files; show: prints.
+    jobs; scratch: folder for their files; show: prints; lost: an Event that is set when a worker was lost.
     """
     if importlib.util.find_spec("distributed") is None:
         raise CourseError("""Grading needs Dask: pip install -c constraints.txt -e '.[grade]', or `make
             setup`.""")
-    found = _here(workers, jobs, scratch, show) if scheduler is None else _elsewhere(scheduler, show)
+    found = _here(workers, jobs, scratch, show) if scheduler is None else _elsewhere(scheduler, show, lost)
     with _quiet(), found as client:
         yield client
 
@@ -98,7 +98,7 @@ def _here(workers, jobs, scratch, show):
 
 
 @contextlib.contextmanager
-def _elsewhere(scheduler, show):
+def _elsewhere(scheduler, show, lost):
     from distributed import Client
 
     _knock(scheduler)
@@ -107,14 +107,15 @@ def _elsewhere(scheduler, show):
             you, and read and change grades. `dolphins cluster` makes keys that prevent it."""
         show(fold(text))
     client = Client(scheduler, timeout=20, set_as_default=False)
-    over = threading.Event()
+    over, lost = threading.Event(), lost or threading.Event()
+    words = client, scheduler, show, lost, over
     with client:
-        watch = threading.Thread(target=_say_when_alone, args=(client, scheduler, show, over), daemon=True)
-        watch.start()
+        threading.Thread(target=_say_when_alone, args=words, daemon=True).start()
         try:
             yield client
         finally:  # its workers go on; their sandboxes need not
             over.set()
+            lost.set()
             with contextlib.suppress(Exception):
                 client.run(close_warm, on_error="ignore")
 
@@ -137,7 +138,7 @@ def _knock(scheduler):
             DASK_CONFIG names the file of `dolphins cluster`, else like tcp://HOST:8786.""") from None
 
 
-def _say_when_alone(client, scheduler, show, over):
+def _say_when_alone(client, scheduler, show, lost, over):
     """Says whenever a scheduler has no worker, since then grading waits for one."""
     alone = False
     with contextlib.suppress(Exception):  # of a scheduler that has gone, the submissions tell
@@ -146,7 +147,9 @@ def _say_when_alone(client, scheduler, show, over):
             if alone and not before:
                 how = f"dask worker {scheduler} --nthreads 1"
                 show(f"The scheduler {scheduler} has no worker: waiting for one ({how}).")
-            over.wait(LOOK)
+            if lost.wait(LOOK):  # then one was there, even if it came and went between two looks
+                lost.clear()
+                alone = False
 
 
 @contextlib.contextmanager

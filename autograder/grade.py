@@ -22,6 +22,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import threading
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -173,7 +174,7 @@ def grade(
                 _require_gradebook()
             with (
                 _scratch(lock) as scratch,
-                cluster_of(scheduler, workers, batch.total, scratch, show) as client,
+                cluster_of(scheduler, workers, batch.total, scratch, show, batch.lost) as client,
             ):
                 batch.run(client, grade_one, itertools.chain([first], jobs))
         if gradebook:
@@ -258,6 +259,7 @@ class Batch:
     def __init__(self, course, releases, seed, sandbox, summary, show):
         self.course, self.releases, self.seed, self.sandbox = course, releases, seed, sandbox
         self.summary, self.show = summary, show
+        self.lost = threading.Event()  # set whenever a worker was lost: see `cluster_of`
         self.checksums = {name: records.checksum_of(release) for name, release in releases.items()}
         self.total = sum(1 for name in releases for _ in records.submissions_of(course, name))
 
@@ -320,6 +322,7 @@ class Batch:
                 future = next(done)
                 submission, digest, attempt = under_way.pop(future.key)
                 if not self.take(future, submission, digest, attempt):
+                    self.lost.set()
                     self.show(f"{submission.student}: the worker that graded this is lost; once more.")
                     again.append((submission, attempt + 1))
                 future.release()

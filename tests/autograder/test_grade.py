@@ -479,7 +479,10 @@ def test_workers_that_cannot_grade_stop_the_run_in_a_sentence(elsewhere, tmp_pat
     assert not grades(course)
 
 
-def test_when_the_last_worker_has_gone_it_says_so_and_goes_on_with_another(elsewhere, tmp_path):
+def test_when_the_last_worker_has_gone_it_says_so_and_goes_on_with_another(elsewhere, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        cluster, "LOOK", 300.0
+    )  # a worker that comes and goes between two looks is missed too
     course, said = a_class(tmp_path / "course", 3), []
     hand_in(course, "s01", kill=str(tmp_path / "killed"), once=True)
     elsewhere("scheduler")
