@@ -795,11 +795,9 @@ def _as_it_is(columns, rows, width, height):
 def _drawn(pixels, resolution, to=torch.round, at=_as_it_is):
     """The track (H, W, 3) in white. at: columns, rows, W, H -> columns and rows where a point is drawn."""
     (width, height), whole = resolution, to(pixels).long()
-    columns, rows = at(*whole.unbind(-1), width, height)
-    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    image = torch.zeros(height, width, 3)
-    image[rows[inside], columns[inside]] = 1.0
-    return image
+    place = torch.stack(at(*whole.unbind(-1), width, height), -1)
+    place = place[((place >= 0) & (place < torch.tensor(resolution))).all(-1)]
+    return torch.zeros(height, width, 3).index_put((place[:, 1], place[:, 0]), torch.tensor(1.0))
 
 
 def _at(place):

@@ -1091,7 +1091,7 @@ def _detached(which):
 
     def volume(v, f):
         a, b, c = (x.detach() if k in which else x for k, x in enumerate(_corners(v, f)))
-        return (a * torch.linalg.cross(b, c)).sum() / 6
+        return torch.linalg.det(torch.stack([a, b, c], -2)).sum() / 6
 
     return volume
 

@@ -64,7 +64,8 @@ def in_notebook(notebook):
             last = [shell.run_cell(cell.source) for cell in notebook.cells][-1]
     finally:
         sys.modules["__main__"] = before
-    return last.result, " ".join(captured.stdout.split())
+    shown = [captured.stdout, *(output.data["text/plain"] for output in captured.outputs)]
+    return last.result, " ".join(" ".join(shown).split())
 
 
 def graded(place, solutions):
