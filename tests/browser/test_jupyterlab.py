@@ -98,7 +98,9 @@ class Notebook:
         self.sources = [cell.source for cell in cells if cell.cell_type == "code"]
         # JupyterLab puts the cells into the page bit by bit, and runs nothing before all of them are there.
         enough = "([cells, n]) => document.querySelectorAll(cells).length >= n"
-        wanted = [f"{SHOWN} .jp-CodeCell .cm-content", len(self.sources)]
+        # A cell whose source is folded, as the first one's is, has a placeholder for it.
+        parts = ", ".join(f"{SHOWN} .jp-CodeCell {part}" for part in (".cm-content", ".jp-Placeholder"))
+        wanted = [parts, len(self.sources)]
         page.wait_for_function(enough, arg=wanted, timeout=3 * MINUTE)
         page.wait_for_selector(IDLE, timeout=3 * MINUTE)  # the kernel is there
 
