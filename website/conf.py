@@ -75,7 +75,9 @@ def add_to_page(app, pagename, templatename, context, doctree):
     source = source_of(pagename)
     address = f"https://github.com/{REPOSITORY}/edit/main/{source}"
     context["edit_address"] = address if REPOSITORY and source else None
-    if 'class="plotly"' in context.get("body", ""):
+    body = context.get("body", "")
+    context["body"] = body.replace(' aria-label="Toggle hidden content"', "")  # its text says what it folds
+    if 'class="plotly"' in body:
         app.add_js_file("plotly.min.js", loading_method="defer")
     tree = context.get("furo_navigation_tree", "")
     context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')

@@ -117,7 +117,7 @@ class Notebook:
         """
         from playwright.sync_api import TimeoutError
 
-        first = self.page.locator(f"{SHOWN} .jp-CodeCell .jp-InputPrompt").first.element_handle()
+        first = self.page.locator(f"{SHOWN} .jp-CodeCell .jp-InputArea-prompt").first.element_handle()
         for again in (True, True, False):
             self.page.get_by_role("menuitem", name="Run", exact=True).click()
             self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
