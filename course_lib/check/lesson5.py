@@ -1142,7 +1142,8 @@ class Length(Measure):
         ends = torch.tensor(
             [[0.1, 0.0, 1.2 + float(rng.uniform(0, 0.2))], [-0.25, 0.2, -1.2], [-0.8, 0.4, -1.1]]
         )
-        vertices = torch.cat([bulk[:20], ends, bulk[20:]])
+        inner = torch.cat([bulk[1:-1], ends])[torch.from_numpy(rng.permutation(41))]
+        vertices = torch.cat([bulk[:1], inner, bulk[-1:]])
         # So far along x that the largest of all coordinates is an x, and the smallest a z; the vertices
         # farthest apart are not those at the ends.
         return {"vertices": (vertices + torch.tensor([2.4, -0.3, 0.5])).float()}
@@ -1211,7 +1212,8 @@ class VolumeGradient(SameGradient, Solid):
 
     def cases(self, rng):
         vertices, faces = u_shape(0.8, 0.5, 0.2, 1.9)
-        return {"vertices": vertices + torch.from_numpy(rng.uniform(0.5, 1, size=3)), "faces": faces}
+        away = torch.from_numpy(rng.uniform(0.5, 1, size=3))
+        return {"vertices": vertices @ _any_turn(rng).T + away, "faces": faces}
 
     def value(self, function, vertices, faces):
         return super().value(lambda v: function(v, faces), vertices, torch.ones(()))

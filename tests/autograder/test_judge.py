@@ -144,8 +144,9 @@ CHANGES = (
 def test_odd_arrays_are_refused_before_anything_is_computed(change, expected):
     prop = check.rodrigues.properties[0]
     inputs, right = expected.case(check.rodrigues, 0, 5)
-    R = change(right["R"])
-    outputs = {} if R is None else {"R": R}
+    (name, R), *_ = right.items()
+    R = change(R)
+    outputs = {} if R is None else {name: R}
     assert judge.public_verdict(prop, outputs, inputs, right) is not None
     assert not judge.hidden_verdict(prop, outputs, inputs, right)
 
