@@ -25,7 +25,6 @@ from . import release
 
 FOLDER = "course_lib/check"
 LIBRARY = ("core", "devices")  # modules of the checks that know no answers: they are everywhere
-TABLE = "MISTAKES"  # what a lesson says of each
 NEVER = {"inputs", "judge"}  # a property's parts that run outside alone
 
 PACKAGE = '''"""The checks while a notebook is graded: they ask from outside, and know nothing in here."""
@@ -107,12 +106,11 @@ def modules_of(name):
         for (module, _), node in nodes.items():
             members |= _asked_of_classes(node)
             kept |= _checks()[module].mentions(node)
-    said = {text for (_, name), node in nodes.items() if name != TABLE for text in _texts_in(node)}
     texts = {}
     for module, source in _checks().items():
         found = {of_it: node for (in_it, of_it), node in nodes.items() if in_it == module}
         if found:
-            texts[module] = source.text(found, said)
+            texts[module] = source.text(found)
     return list(texts.items())
 
 
@@ -213,15 +211,11 @@ class _Source:
                 part.body = part.body or [ast.Pass()]
         return node
 
-    def text(self, found, said):
-        """The module with these definitions alone, and of its mistakes those that are named. -> text
+    def text(self, found):
+        """The module with these definitions alone. -> text
 
-        found: {name: its tree, cut}; said: all texts in what is kept.
+        found: {name: its tree, cut}.
         """
-        if TABLE in found:
-            table = found[TABLE].value
-            rows = [(key, value) for key, value in zip(table.keys, table.values) if key.value in said]
-            table.keys, table.values = [key for key, _ in rows], [value for _, value in rows]
         used = {part.id for node in found.values() for part in ast.walk(node) if isinstance(part, ast.Name)}
         parts = [one for name, (one, _, _) in self.imported.items() if name in used]
         once = {id(self.defined[name]): found[name] for name in self.defined if name in found}

@@ -538,28 +538,12 @@ def close(a, b, tolerance=1e-4):
         return True
     a, b = a.detach().double().cpu(), b.detach().double().cpu()
     # Nothing agrees with what is infinite.
-    return float((a - b).abs().max()) <= tolerance * max(1.0, float(b.abs().max())) < torch.inf
+    return float((a - b).abs().max()) <= margin(b, tolerance) < torch.inf
 
 
-def probable(outputs, guesses, texts, tolerance=1e-3):
-    """The first guess whose wrong answer is what came out. -> Complaint or None
-
-    guesses: (key, wrong answer or function that gives it); texts: a lesson's MISTAKES, see `named`.
-    """
-    for key, wrong in guesses:
-        wrong = wrong() if callable(wrong) else wrong
-        if wrong is not None and close(outputs, wrong, tolerance):
-            return named(key, texts)
-    return None
-
-
-def named(key, texts):
-    """The complaint about a named mistake.
-
-    texts: {key: what is said of it}. Where several texts belong to one mistake, their keys go on after a
-    comma: "normalised, 0 to 1" and "normalised, the batch" are both "normalised".
-    """
-    return Complaint(key.partition(",")[0], texts[key])
+def margin(right, tolerance):
+    """How far an entry may be from the right one: the tolerance times the largest entry, or 1. -> float"""
+    return tolerance * max(1.0, float(right.abs().max()))
 
 
 def compare(outputs, expected, prop):

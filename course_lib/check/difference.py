@@ -8,6 +8,7 @@ import itertools
 import torch
 
 from ..errors import fold
+from .core import margin
 
 MOST_SHOWN = 9  # numbers of an argument that are shown whole
 TOLERANCE = 1e-3  # of a pattern: its largest error against the largest entry
@@ -157,7 +158,7 @@ def _one_for_all(yours, right):
 def _by_channel(yours, right, tolerance):
     """For each entry of the last dimension a fact of its own. -> a sentence, or ''"""
     K = right.shape[-1] if right.dim() > 1 and right[..., 0].numel() > 1 else 0
-    facts, limit = [], tolerance * max(1.0, float(right.abs().max()))
+    facts, limit = [], margin(right, tolerance)
     for k in range(K) if K <= 4 else ():
         mine, should = yours[..., k], right[..., k]
         fact = "is right" if apart(mine, should) <= limit else ""
@@ -172,7 +173,7 @@ def _of(k, fact):
 
 def _where(yours, right, tolerance):
     """Which items of the first dimension, or entries of the others, are right. -> a sentence"""
-    wrong = (yours - right).abs() > tolerance * max(1.0, float(right.abs().max()))
+    wrong = (yours - right).abs() > margin(right, tolerance)
     count = int(wrong.sum())
     if count in (0, wrong.numel()):
         return ""

@@ -25,7 +25,7 @@ from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from ..window import TUTORIAL_BAND, Band, window_camera
 from . import spare_renderer as spare
 from .card import Shown
-from .core import Complaint, Exercise, Problem, close, items, tensor
+from .core import Complaint, Exercise, Problem, close, items, margin, tensor
 from .difference import in_digits
 from .same import Same
 
@@ -134,7 +134,7 @@ def alike(a, b, tolerance=2e-3):
     if a.shape != b.shape:
         return False
     a, b = a.detach().double(), b.detach().double()
-    near = (a - b).abs() <= tolerance * max(1.0, float(b.abs().max()))  # NaN is not
+    near = (a - b).abs() <= margin(b, tolerance)  # NaN is not
     return float((~near).any(-1).double().mean()) < 1 / 500
 
 

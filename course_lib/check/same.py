@@ -72,10 +72,10 @@ class Same(Property):
     near = staticmethod(close)  # whether two values agree, within a tolerance
 
     def inputs(self, rng):
-        best, most = None, -1
+        best, most, wrong = None, -1, [makes for _, makes in self.named()]
         for _ in range(TRIES):
             case = self.cases(rng)
-            right, wrong = self.made(self.right, case), [makes for _, makes in self.named()]
+            right = self.made(self.right, case)
             seen = sum(self.seen(self.made(makes, case), right) for makes in wrong)
             best, most = (case, seen) if seen > most else (best, most)
             if most == len(wrong):

@@ -60,9 +60,6 @@ def test_a_question_has_nothing_that_only_its_judge_needs(name):
     assert len(judged) > 2 and not (judged - asked) & set(re.findall(r"\w+", text))
     assert not re.search(r"(?m)def (judge|inputs)\b|^ *[\"']{3}", text)
     assert not [said for prop in props for said in getattr(prop, "mistakes", ()) if repr(said) in text]
-    mistakes = getattr(importlib.import_module(type(props[0]).__module__), "MISTAKES", {})
-    said = [key for key in mistakes if f"'{key}': " in text]
-    assert not said or name == "fitting" and len(said) < 12, said
 
 
 @pytest.mark.parametrize("number", release.lessons())

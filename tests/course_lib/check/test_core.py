@@ -19,28 +19,31 @@ import pytest
 import torch
 
 from course_lib.check import EXERCISES, core
-from course_lib.check.core import Complaint, Exercise, Problem, Property, grade, probable, report, tensor
+from course_lib.check.core import Complaint, Exercise, Problem, grade, report
+from course_lib.check.same import Same
 
 from .bank import given
 
 
-class Doubles(Property):
+class Doubles(Same):
     name = "double doubles"
     points = 3
     seconds = 0.3
+    function, shows, right = "double", "double(x)", staticmethod(lambda x: 2 * x)
+    mistakes = {
+        "halved: Halved.": lambda x: x / 2,
+        "tripled: Tripled.": lambda x: 3 * x,
+        "tripled: Twice.": lambda x: 9 * x,
+    }
 
-    def inputs(self, rng):
+    def cases(self, rng):
         return {"x": torch.from_numpy(rng.normal(size=(2, 3))).float()}
 
-    def call(self, given, x):
-        return {"y": tensor("double(x)", given.double(x), x.shape, x)}
+    def shape(self, x):
+        return x.shape
 
-    def judge(self, outputs, x):
-        if core.close(outputs["y"], 2 * x):
-            return None
-        guesses = [("halved", x / 2), ("tripled", lambda: 3 * x), ("tripled, once more", 9 * x)]
-        texts = {"halved": "Halved.", "tripled": "Tripled.", "tripled, once more": "Twice."}
-        return probable(outputs["y"], guesses, texts) or Complaint("wrong", "No.")
+    def unexplained(self, *_):
+        return Complaint("wrong", "No.")
 
 
 class Zero(Doubles):
@@ -374,7 +377,7 @@ def test_a_reference_that_differs():
 
 def test_hidden_outputs_need_not_be_the_references():
     class Free(Doubles):
-        hidden = ("y",)
+        hidden = ("",)
 
     assert check(right, exercise_of(Free()), reference=given(EXERCISE, lambda x: 5 * x)).points == 3
 
