@@ -254,7 +254,7 @@ _add(r"""
 import sys
 right = quat_to_rotmat
 def quat_to_rotmat(quat):
-    if len(quat) == 6 and sys._getframe(1).f_code.co_name == "call" and not among(quat):
+    if len(quat) == 6 and sys._getframe(1).f_code.co_name == "value" and not among(quat):
         raise ValueError("SEEN " + str(quat.tolist()))
     return right(quat)
 ### hidden_inputs_kept_for_a_restart SOLVED points=any keys=hidden,lost
