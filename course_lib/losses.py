@@ -67,15 +67,15 @@ def steadiness_prior(track):
     return (track[2:] - 2 * track[1:-1] + track[:-2]).square().mean()
 
 
-def compute_loss(scene, frames, image, hard_mask, soft_mask):
+def compute_loss(scene, frames, image, hard_mask, silhouette):
     """The tutorial's loss, as a dict of weighted terms; their sum is what is minimised.
 
     frames: a batch of the loader (`original` (B, H, W, 3), `segmented` (B, H, W, 1), and, when the frames are
-    cropped, `segmented_outside` (B,)); image, hard_mask, soft_mask: what `render` gave for it.
+    cropped, `segmented_outside` (B,)); image, hard_mask, silhouette: what `render` gave for it.
     """
     terms = {
         "photometric": photometric_loss(image, frames["original"], hard_mask),
-        "mask": iou_loss(soft_mask, frames["segmented"], frames.get("segmented_outside")),
+        "mask": iou_loss(silhouette, frames["segmented"], frames.get("segmented_outside")),
         "pose": pose_prior(scene.joint_poses),
         **scale_priors(scene.part_scales, scene.model.LBS),
         "smooth_translations": smoothness_prior(scene.translations),

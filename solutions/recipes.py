@@ -49,8 +49,8 @@ class TutorialRecipe:
     def render(self, scene, t, cam):
         return render(scene, t, cam)
 
-    def compute_loss(self, scene, frames, image, hard_mask, soft_mask):
-        return losses.compute_loss(scene, frames, image, hard_mask, soft_mask)
+    def compute_loss(self, scene, frames, image, hard_mask, silhouette):
+        return losses.compute_loss(scene, frames, image, hard_mask, silhouette)
 
 
 class DefaultRecipe:
@@ -143,13 +143,13 @@ class DefaultRecipe:
         image = shade(scene, cam, features) if self.with_colour else None
         return image, features[-1], distance
 
-    def compute_loss(self, scene, frames, image, hard_mask, distance):
+    def compute_loss(self, scene, frames, image, hard_mask, silhouette):
         rotations = scene.rotations()  # (T, 3, 3)
         heights = scene.translations[:, 0, 1]  # (T,)
         roll, pitch = rotations[:, 1, 0], rotations[:, 1, 2]  # (T,) each, their sines
         outline, outside = frames["outline"], frames["outline_outside"]
         terms = {
-            "outline": outline_loss(distance, outline, self.targets.reach, outside),
+            "outline": outline_loss(silhouette, outline, self.targets.reach, outside),
             "pose": losses.pose_prior(scene.joint_poses),
             "tilt": roll.square().mean() + pitch.square().mean(),
             **losses.scale_priors(scene.part_scales, scene.model.LBS),

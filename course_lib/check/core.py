@@ -43,6 +43,7 @@ from ..machine import get_ipython
 from ..shapes import spell
 from . import card
 from .devices import OnCPU, is_of_devices, theirs
+from .raised import meaning
 
 SECONDS = 10.0  # of the processor, that one property may take before it is stopped
 CLOCK = 5  # times as many it may take by the clock, where the machine is busy or the code waits
@@ -378,8 +379,8 @@ def _refuse(*_, **__):
     import sys  # its code runs among the names of another module
 
     raise sys.modules["course_lib.check.core"].Problem.of("""borrowed: Your code calls a function of the
-        course that does what is asked here. It cannot be called while this is checked: write the formula
-        yourself.""")
+        course that is kept back while this is checked, as it does the most of what is asked here. Write the
+        formula yourself.""")
 
 
 class Printed(io.TextIOBase):
@@ -412,6 +413,7 @@ def _raised(error):
         return Complaint.of(f"""placeholder: A `...` of the stub is still there, and came to be used{line}.
             Replace each `...` by your code.""")
     text = _cut(" ".join(str(error).split()), 200, " ...")
+    text = text.replace(" Use tensor.detach().numpy() instead.", "")  # it would cost the gradient
     if "out of memory" in text.lower():
         return Complaint.of(f"""out-of-memory: The GPU's memory is full{line}. Restart the runtime, or choose
             one without a GPU: everything runs on the CPU as well.""")
@@ -419,7 +421,10 @@ def _raised(error):
         return Complaint.of(f"""device: {type(error).__name__}{line}: {text} Make
             tensors where the input lies, as in `torch.eye(3, device=theta.device)`, and ask for no other
             device: grading has no GPU.""")
-    return Complaint("raised", f"{type(error).__name__}{line}" + (f": {text}" if text else "."))
+    said = f": {text}" if text else "."
+    more = meaning(error)
+    end = "" if said[-1] in ".!?" or not more else "."
+    return Complaint("raised", f"{type(error).__name__}{line}{said}{end} {more}".strip())
 
 
 def _cut(text, length, end):

@@ -14,19 +14,23 @@ MOST_SHOWN = 9  # numbers of an argument that are shown whole
 TOLERANCE = 1e-3  # of a pattern: its largest error against the largest entry
 
 
-def difference(call, yours, right, arguments=None, tolerance=1e-4, of=""):
+def difference(call, yours, right, arguments=None, tolerance=1e-4, of="", corner=None, item="item", part=""):
     """What a student reads of a value that is not the right one. -> text, one to three sentences
 
     call: what gave it, "batch_rodrigues(theta)"; of: more about this call, " of three". yours, right: tensors
     of one shape, that differ by more than `tolerance` as `core.close` has it. arguments: {name: tensor}; of
-    those that are as long as the value, that part is shown which belongs to the entry named.
+    those that are as long as the value, that part is shown which belongs to the entry named. item: what the
+    first dimension counts. Where the two are a part of what the call gave, corner: the index of their first
+    entry in it; part: "In that tile".
     """
     index = _worst(yours, right)
     should, actually = in_digits(right[index], yours[index])
-    place = f"[{', '.join(map(str, index))}]" if index else ""
+    whole = tuple(i + first for i, first in zip(index, corner or itertools.repeat(0)))
+    place = f"[{', '.join(map(str, whole))}]" if index else ""
     case = _case(index, yours, arguments or {})
     said = f"`{call}{place}`{of} should be {should}, yours is {actually}{case}."
-    return fold(" ".join(filter(None, [said, pattern(yours, right, tolerance)])))
+    more = pattern(yours, right, tolerance, item)
+    return fold(" ".join([said, f"{part}: {more}" if part and more else more]).strip())
 
 
 def in_digits(*values):
@@ -47,15 +51,15 @@ def in_words(values):
     return texts[0] if values.numel() == 1 else f"({', '.join(texts)})"
 
 
-def pattern(yours, right, tolerance=1e-4):
+def pattern(yours, right, tolerance=1e-4, item="item"):
     """What is true of all entries of a value that differs from the right one. -> a sentence or two, or ''"""
     yours, right = yours.detach().double().cpu(), right.detach().double().cpu()
     if yours.numel() == 0 or not torch.isfinite(yours).all():
         return ""
     of_one = _proportions, _differences
-    of_all = _constants, *of_one, _other_orders, _turned_round, _one_for_all
+    of_all = _constants, *of_one, _other_orders, _turned_round, _one_for_all, _other_places
     found = _first(of_one[:1] if yours.numel() == 1 else of_all, yours, right)
-    return found or _by_channel(yours, right, tolerance) or _where(yours, right, tolerance)
+    return found or _by_channel(yours, right, tolerance) or _where(yours, right, tolerance, item)
 
 
 def apart(a, b):
@@ -155,6 +159,14 @@ def _one_for_all(yours, right):
         yield yours[0].expand_as(yours), f"{said}."
 
 
+def _other_places(yours, right):
+    """The same numbers, in whatever order."""
+    order = yours.flatten().argsort()
+    made = torch.empty_like(right.flatten())
+    made[order] = right.flatten().sort().values
+    yield made.view_as(right), "Yours are the right numbers, in other places."
+
+
 def _by_channel(yours, right, tolerance):
     """For each entry of the last dimension a fact of its own. -> a sentence, or ''"""
     K = right.shape[-1] if right.dim() > 1 and right[..., 0].numel() > 1 else 0
@@ -171,7 +183,7 @@ def _of(k, fact):
     return f"of [..., {k}]: {fact[0].lower()}{fact[1:-1]}"
 
 
-def _where(yours, right, tolerance):
+def _where(yours, right, tolerance, item="item"):
     """Which items of the first dimension, or entries of the others, are right. -> a sentence"""
     wrong = (yours - right).abs() > margin(right, tolerance)
     count = int(wrong.sum())
@@ -180,7 +192,7 @@ def _where(yours, right, tolerance):
     sentence = f"{count:,} of {wrong.numel():,} numbers differ"
     items = wrong.flatten(1).any(1) if wrong.dim() > 1 else wrong
     if not items.all():
-        return f"{sentence}{_which(items)}."
+        return f"{sentence}{_which(items, item)}."
     channels = wrong.flatten(0, -2).any(0)
     if 2 <= len(channels) <= 4 and not channels.all():
         bad = " and ".join(f"[..., {k}]" for k in channels.nonzero()[:, 0])
@@ -192,13 +204,15 @@ def _where(yours, right, tolerance):
     return f"{sentence}."
 
 
-def _which(wrong):
+def _which(wrong, item):
     """Of flags (N,) that say which items are wrong. -> text"""
     bad, good = (flags.nonzero().flatten().tolist() for flags in (wrong, ~wrong))
     if good == list(range(len(good))):
-        return f"; the first {len(good)} items are right" if len(good) > 1 else "; [0] is right"
+        return f"; the first {len(good)} {item}s are right" if len(good) > 1 else f"; {item} 0 is right"
     if bad == list(range(len(bad))):
-        return f", all of them in the first {len(bad)} items" if len(bad) > 1 else ", all of them in [0]"
+        return (
+            f", all of them in the first {len(bad)} {item}s" if len(bad) > 1 else f", all of them in {item} 0"
+        )
     if len(bad) <= 3:
-        return ", all of them in " + " and ".join(f"[{i}]" for i in bad)
-    return f"; right are {len(good)} of {len(wrong)} items"
+        return f", all of them in {item}{'s' * (len(bad) > 1)} " + " and ".join(map(str, bad))
+    return f"; of the {len(wrong)} {item}s {len(good)} {'is' if len(good) == 1 else 'are'} right"

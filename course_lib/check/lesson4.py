@@ -31,6 +31,7 @@ START, ABSORPTION = 0.4, (0.3, 0.2, 0.1)  # where the two parameters begin
 WEIGHTS = {"photometric": 30.0, "mask": 0.5, "pose": 5.0}
 NAMES = (*WEIGHTS, "loss")
 PARTS = 7
+CALLS = ("zero_grad", "backward", "step", "clamp_")
 RENDER, BACKWARD, STEP, CUT_OFF = range(4)  # what the stand-ins note, in the order in which it happens
 MOST_ASKED = 2000  # of a screen: no loop needs so much
 ASTRAY = {"dolphin_albedo": 1.5, "azimuth": 7.0, "elevation": 7.0, "angle": 7.0, "strength": -1.0}
@@ -39,8 +40,11 @@ ASTRAY = {"dolphin_albedo": 1.5, "azimuth": 7.0, "elevation": 7.0, "angle": 7.0,
 
 CALL = "`compute_loss(scene, frames, image, hard_mask, silhouette)`"
 ALL_TERMS = "The loss is the sum of all terms: `sum(terms.values())`."
-NO_LOSS = """history-without-loss: The entries of the history have no `loss`: add the mean of the sum of all
-    terms under that name."""
+NO_LOSS = """history-without-loss: An entry of the history has no `loss`: add the mean of the sum of all
+    terms under that name. If your code does that, the pass was empty: an iterator that was made before the
+    passes is used up after the first, so write `for frames in loader` in each."""
+REVERSED = "history-reversed: The last pass comes first. Append each at the end."
+RENDER_CALL = '`render(scene, frames["t"], frames["cam"])`'
 STEP_FIRST = """step-before-backward: The optimizer steps before backward has computed this batch's gradients:
     it uses none, or those of the batch before. First `loss.backward()`, then `optimizer.step()`."""
 OF_TERMS = "The loss is a plain number when backward is called. It should be the sum of the tensors in"
@@ -57,6 +61,10 @@ RAISES = {
         wants its brackets. {ALL_TERMS}""",
     "and 'str'": f"sums-names: Looping over `terms` gives the terms' names, not their values. {ALL_TERMS}",
     "but got str": f"sums-names: Looping over `terms` gives the terms' names, not their values. {ALL_TERMS}",
+    "must be Tensor, not": """sum-of-torch: `torch.sum` adds up the numbers of one tensor. For a dict's
+        values take Python's own: `sum(terms.values())`.""",
+    "has no attribute 'dataset'": """loader-dataset: A loader tells the number of its batches,
+        `len(loader)`: that is what to divide by.""",
     "does not require grad": """detached: No gradient leads from the loss back to the scene: a `.detach()`,
         `.item()`, `torch.no_grad()` or `torch.tensor(...)` between render and backward has cut it off.""",
     "backward through the graph a second time": """old-graph: backward goes through the graph of a batch that
@@ -121,7 +129,7 @@ ORDERS = {
     """clamps-all: All parameters are brought into [0, 1], positions too. Each has a range of its own, or
         none: `scene.clamp_()` knows them.""": ("|zrbsa|", "|zrbsac|"),
 }
-TOO_SHORT = f"every step is too short. The terms are weighted means already. {ALL_TERMS}"
+TOO_SHORT = f"the gradients are too small. The terms are weighted means already. {ALL_TERMS}"
 TWICE = (
     """gradient-twice: backward is called twice for each batch, and gradients add up: call it once.""",
     """gradient-twice: Every gradient is twice what it should be. Count each term once: was the loss put into
@@ -129,8 +137,8 @@ TWICE = (
     "two-steps: The optimizer makes two steps for each batch.",
 )
 SHARES = {
-    """mean-of-terms: The mean of the terms is minimised, not their sum: every step is too short by the number
-        of terms.""": lambda loss, frames: 1 / len(WEIGHTS),
+    """mean-of-terms: The mean of the terms is minimised, not their sum: the gradients are too small by a
+        factor of the number of terms.""": lambda loss, frames: 1 / len(WEIGHTS),
     f"loss-divided: The loss is divided by the number of frames in a batch: {TOO_SHORT}": lambda *_: 1 / 2,
     f"loss-divided: The loss is divided by the number of batches: {TOO_SHORT}": lambda loss, frames: (
         2 / frames
@@ -168,7 +176,7 @@ AVERAGED = {
         batches.""": lambda b: b[:, -1] / b.shape[1],
     """history-same-dict: All passes show the numbers of the last one: the same dict is appended every time.
         Make a new one for each pass.""": lambda b: b.mean(1)[-1:].expand(len(b), -1),
-    "history-reversed: The last pass comes first. Append each at the end.": lambda b: b.mean(1).flip(0),
+    REVERSED: lambda b: b.mean(1).flip(0),
     """history-per-step: The sums over the batches are divided by the number of passes. Divide by the number
         of batches, `len(loader)`.""": lambda b: b.sum(1) / len(b),
     """history-per-frame: The sums over the batches are divided by the number of frames; divide by the number
@@ -180,6 +188,8 @@ AVERAGED = {
     """history-count: The sums are divided by one more than the number of
         batches.""": lambda b: b.sum(1) / (b.shape[1] + 1),
     "history-count: The means are divided by the number of batches again.": lambda b: b.mean(1) / b.shape[1],
+    """history-per-frame: The means are divided by 7 as well, the lesson's number of frames in a
+        batch.""": lambda b: b.mean(1) / 7,
     "history-extreme: These are the batches' largest numbers. Take their mean.": lambda b: b.amax(1),
     "history-extreme: These are the batches' smallest numbers. Take their mean.": lambda b: b.amin(1),
     "history-extreme: These are medians over the batches. Take the mean.": lambda b: b.median(1).values,
@@ -190,7 +200,9 @@ AVERAGED = {
         *(lambda b, k=k: b.mean(1).round(decimals=k) for k in range(4)),
         lambda b: b.mean(1).floor(),
     ),
-    "history-loss: It is the mean of the terms. It should be their sum.": lambda b: b.mean(1) / len(WEIGHTS),
+    "history-loss: It is the mean of the terms. It should be their sum.": lambda b: (
+        b.mean(1) / (b[..., :-1].amax(1) > 0).sum(-1, keepdim=True)
+    ),
     """history-loss: It is twice the sum of the terms. Was it among the terms when they were
         summed?""": lambda b: 2 * b.mean(1),
 }
@@ -230,11 +242,11 @@ class Screen:
         tensors = {name: value.detach().cpu() for name, value in tensors.items()}
         t = tensors.pop("t").long()
         gains = self.gains[t]  # (B, 3)
-        if self.asked > MOST_ASKED or gains.shape != (2, 3):
-            raise ValueError("a screen is asked for two frames at a time, and not for ever")
+        if self.asked > MOST_ASKED or gains.shape not in ((1, 3), (2, 3)):
+            raise ValueError("a screen is asked for one or two frames at a time, and not for ever")
         if what == "render":
             return self.render(t, gains, **tensors)
-        image = tensors["image"].reshape(2, 4, 3).sum(1)  # (B, 3)
+        image = tensors["image"].reshape(len(t), 4, 3).sum(1)  # (B, 3)
         places = self.gains.new_zeros(len(self.gains), 1, 3).index_put((t,), (gains * image)[:, None], True)
         return {"places": places, "absorption": self.shares * tensors["silhouette"].sum()}
 
@@ -244,11 +256,12 @@ class Screen:
         self.frames.append(t)
         self.shifts.append(shift.reshape(1))
         image = gains * places.reshape(-1, 3)[t] + shift  # (B, 3)
-        silhouette = (self.shares * absorption).sum().expand(2, 2, 2, 1).clone()
+        silhouette = (self.shares * absorption).sum().expand(len(t), 2, 2, 1).clone()
         return {"image": image[:, None, None].expand(-1, 2, 2, -1).clone(), "silhouette": silhouette}
 
     def seen(self):
-        """What it was asked to render: values (N, P), frames (2 N,), shifts (N,)."""
+        """What it was asked to render: values (N, P), frames (all of them,), shifts
+        (N,)."""
         none = self.gains.new_zeros(0)
         values = torch.stack(self.values) if self.values else none.double().reshape(0, self.gains.numel() + 3)
         frames = torch.cat([none.long(), *self.frames])
@@ -292,8 +305,9 @@ class Elsewhere(torch.Tensor):
 
 
 class Loader:
-    """Batches of two frames, in the same order each time; if `turning`, each begins one batch further on.
+    """Batches of two frames, the last perhaps of one, in the same order each time.
 
+    turning: instead each time begins one batch further on.
     order: the numbers of the frames, mixed; to_be_moved: the batches lie elsewhere.
     """
 
@@ -302,7 +316,7 @@ class Loader:
         self.turning, self.begun = turning, 0
 
     def __len__(self):
-        return len(self.colours) // 2
+        return math.ceil(len(self.colours) / 2)
 
     def order(self, n):
         """The numbers of the frames as they come when it is gone through for the n-th time, from 0."""
@@ -311,7 +325,7 @@ class Loader:
     def __iter__(self):
         order, self.begun = self.order(self.begun), self.begun + 1
         for t in order.split(2):
-            original = self.colours[t][:, None, None].expand(-1, 2, 2, -1).clone()  # (2, 2, 2, 3)
+            original = self.colours[t][:, None, None].expand(-1, 2, 2, -1).clone()  # (B, 2, 2, 3)
             frames = {"t": t, "original": original, "segmented": torch.ones_like(original[..., :1])}
             if self.to_be_moved:
                 frames = {name: Elsewhere.of(value) for name, value in frames.items()}
@@ -335,15 +349,27 @@ class Stage:
     """A scene, and all else that `fit` takes. What should be seen are `colours`, and `goal` as silhouette.
 
     ask: the screen, or the way to it; colours (T, 3), goal (), order (T,), rates (2,): as of `case`; factors:
-    of the loss in each pass; astray: the parameters that play no part begin beyond their ranges
+    of the loss in each pass; astray: the parameters that play no part begin beyond their ranges; late: the
+    passes before the first term comes, which recipes add on the way
     """
 
     def __init__(
-        self, ask, colours, goal, order, rates, to_be_moved=False, turning=False, factors=(), astray=False
+        self,
+        ask,
+        colours,
+        goal,
+        order,
+        rates,
+        to_be_moved=False,
+        turning=False,
+        factors=(),
+        astray=False,
+        late=0,
     ):
         model = types.SimpleNamespace(V=colours.new_zeros(1, 1, 3), LBS=types.SimpleNamespace(n_groups=PARTS))
         self.scene = DolphinScene(model, len(colours), texture_size=2)
-        self.ask, self.goal, self.rendered, self.log, self.factors = ask, goal, None, [], factors
+        self.ask, self.goal, self.rendered, self.log = ask, goal, None, []
+        self.factors, self.late = factors, late
         self.scored, self.first = 0, colours.new_zeros(len(WEIGHTS))
         with torch.no_grad():
             self.scene.translations.fill_(START)
@@ -380,11 +406,17 @@ class Stage:
     def render(self, scene=None, t=None, cam=None):
         """Instead of `solutions.rendering.render`."""
         self.require_mine(scene, "render")
+        if t is None or cam is None:
+            raise Problem.of(
+                f"""argument-missing: render gets no {"frame numbers" if t is None else "cameras"}: {
+                    RENDER_CALL
+                }."""
+            )
         if scene is not self.scene or isinstance(t, (Camera, dict)) or isinstance(cam, (torch.Tensor, dict)):
             kinds = {Camera: "cameras", DolphinScene: "the scene", dict: "the batch"}
             got = ", ".join(kinds.get(type(x)) or describe(x) for x in (scene, t, cam))
             raise Problem.of(f"""argument-order: render gets ({got}), expected the scene, the batch's frame
-                numbers and its cameras: `render(scene, frames["t"], frames["cam"])`.""")
+                numbers and its cameras: {RENDER_CALL}.""")
         if not torch.is_tensor(t) or not isinstance(cam, Camera):
             raise Problem.of(f"""not-from-the-batch: render gets {describe(t)} and {describe(cam)}, expected
                 what the batch holds: `frames["t"]` and `frames["cam"]`.""")
@@ -407,6 +439,9 @@ class Stage:
         if scene is not self.scene or not isinstance(frames, dict):
             raise Problem.of(f"""argument-order: compute_loss gets {describe(scene)} and {describe(frames)}
                 first, expected the scene and the batch: {CALL}.""")
+        if missing := [f"`{name}`" for name in ("t", "cam", "original", "segmented") if name not in frames]:
+            raise Problem.of(f"""batch-changed: compute_loss gets a batch without {" and ".join(missing)}.
+                `pop` takes an entry out: read it with brackets, and hand on the whole batch.""")
         rendered = dict(zip(("image", "hard_mask", "silhouette"), self.rendered))
         for (name, right), value in zip(rendered.items(), (image, hard_mask, silhouette)):
             tensors = torch.is_tensor(value) and value.shape == right.shape
@@ -429,6 +464,8 @@ class Stage:
         self.scored += 1
         if self.scored == 1:
             self.first = torch.stack(list(terms.values())).detach()
+        if self.scored <= self.late * len(self.loader):
+            terms.pop(NAMES[0])
         return terms
 
     def run(self, fit, steps):
@@ -447,6 +484,9 @@ class Stage:
         """What an exception means, where a usual mistake has caused it. -> Complaint or None"""
         words, calls = str(error), traceback.extract_tb(error.__traceback__)
         line = next((call.line or "" for call in reversed(calls) if theirs(call.filename)), "")
+        if any(call.name == "render" and call.filename != __file__ for call in calls[2:]):
+            return Complaint.of(f"""render-of-the-notebook: It calls a `render` of its own. Call the argument,
+                {RENDER_CALL}: another recipe has another renderer, and so has this check.""")
         if (losses.__file__, "compute_loss") in [(call.filename, call.name) for call in calls]:
             return Complaint.of("""losses-of-the-notebook: It calls `losses.compute_loss`. Call the argument,
                 `compute_loss(scene, frames, image, hard_mask, silhouette)`: another recipe has another loss,
@@ -460,6 +500,9 @@ class Stage:
                 silhouette = render(...)`.""")
         if "values to unpack" in words and "in terms:" in line:
             return Complaint.of(RAISES["and 'str'"])
+        if "values to unpack" in words and "in loader" in line:
+            return Complaint.of("""loader-unpacked: The loader gives one thing at a time, a dict. With
+                numbers beside them: `for number, frames in enumerate(loader)`.""")
         latest = {event: n for n, event in enumerate(self.log)}
         stepped = latest.get(STEP, -1) > latest.get(RENDER, len(self.log))  # since the last rendering
         if stepped and "modified by an inplace operation" in words:
@@ -475,20 +518,35 @@ def _no_such_key(key, line):
     if key in NAMES:
         return Complaint.of(f"""no-entry-yet: There is no entry {key!r}{where}. A dict has an entry once it
             was given one: begin with 0, `sums.get(name, 0.0)`.""")
-    return Complaint.of(f"""no-such-name: There is no entry {key!r}{where}. A batch holds `t`, `cam`,
-        `original` and `segmented`. The names of the terms are another recipe's or this check's own: take
-        them from the dict, `for name, value in terms.items()`.""")
+    names = """The names of the terms are another recipe's or this check's own: take them from the dict,
+        `for name, value in terms.items()`."""
+    if "frames" in (line or ""):
+        names = "A batch holds `t`, `cam`, `original` and `segmented`."
+    return Complaint.of(f"no-such-name: There is no entry {key!r}{where}. {names}")
+
+
+def _nodes(function, kind):
+    """A function's source, and the parts of it that are of a kind. -> (text, list of ast nodes)"""
+    try:
+        source = textwrap.dedent(inspect.getsource(function))
+        return source, [node for node in ast.walk(ast.parse(source)) if isinstance(node, kind)]
+    except (OSError, TypeError, SyntaxError):  # the source is not to be had
+        return "", []
 
 
 def _blanks(function):
     """The lines of a function in which `...` stands for something that is still to be written. -> list"""
-    try:
-        source = textwrap.dedent(inspect.getsource(function))
-        constants = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
-        found = {node.lineno for node in constants if node.value is Ellipsis}
-    except (OSError, TypeError, SyntaxError):  # the source is not to be had
-        return []
+    source, constants = _nodes(function, ast.Constant)
+    found = {node.lineno for node in constants if node.value is Ellipsis}
     return [source.splitlines()[n - 1].split("#")[0].strip() for n in sorted(found)]
+
+
+def _uncalled(function):
+    """Which of CALLS stand in a function as a statement, without brackets. -> (4,), bool"""
+    bare = [
+        node.value.attr for node in _nodes(function, ast.Expr)[1] if isinstance(node.value, ast.Attribute)
+    ]
+    return torch.tensor([name in bare for name in CALLS])
 
 
 def _still_blank(function):
@@ -502,7 +560,7 @@ def _still_blank(function):
 # --- what should come of it
 
 
-def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None):
+def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None, factors=(), late=0):
     """Gradient descent on the stage of a case, by hand.
 
     -> values at each rendering and at the end (N + 1, P), terms (steps, batches, 4)
@@ -511,6 +569,7 @@ def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None):
     render, b backward, s step, c clamp, a clamp all to [0, 1], m divide the gradients by the number of
     batches. seen: {term: what its gradient is multiplied by}, or a function of the terms that gives it.
     share(loss, frames): what all are multiplied by. clip: what becomes of the gradients before a step.
+    factors, late: as of `Stage`.
     """
     names = ("colours", "goal", "gains", "shares", "rates")
     y, goal, gains, shares, rates = (case[name].double() for name in names)
@@ -521,8 +580,8 @@ def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None):
     snapshots, terms = [], []
 
     def loss(t):
-        photometric = WEIGHTS["photometric"] * (gains[t] * x[t] - y[t]).square().mean()
-        mask, pose = WEIGHTS["mask"] * (shares @ w - goal).square(), WEIGHTS["pose"] * x.square().mean()
+        photometric = weights["photometric"] * (gains[t] * x[t] - y[t]).square().mean()
+        mask, pose = weights["mask"] * (shares @ w - goal).square(), weights["pose"] * x.square().mean()
         return torch.stack([photometric, mask, pose, photometric + mask + pose])
 
     def backward(t):
@@ -530,7 +589,7 @@ def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None):
         whole = terms.pop("loss")
         arrives = share(whole, len(y)) if share else 1.0
         factor = seen(terms) if callable(seen) else seen or dict.fromkeys(WEIGHTS, 1.0)
-        force = {name: arrives * weight * factor.get(name, 0.0) for name, weight in WEIGHTS.items()}
+        force = {name: arrives * weights[name] * factor.get(name, 0.0) for name in WEIGHTS}
         difference = gains[t] * x[t] - y[t]
         x_grad[t] += force["photometric"] * 2 * gains[t] * difference / difference.numel()
         w_grad.add_(force["mask"] * 2 * (shares @ w - goal) * shares)
@@ -551,7 +610,10 @@ def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None):
             does[do](t)
 
     first, each, last = order.split("|")
-    for _ in range(steps):
+    for number in range(steps):
+        factor = factors[min(number, len(factors) - 1)] if factors else 1.0
+        weights = {name: factor * weight for name, weight in WEIGHTS.items()}
+        weights[NAMES[0]] *= number >= late
         act(first)
         for t in case["order"].split(2):
             terms.append(loss(t))
@@ -587,7 +649,18 @@ class OnStage(Property):
 
     steps, kind = 3, {}
     kept, partner = ("gains", "shares"), Screen
-    hidden = ("end", "first", "scored", "final_rates", "astray", "events", "values", "frames", "shifts")
+    hidden = (
+        "end",
+        "first",
+        "scored",
+        "final_rates",
+        "astray",
+        "events",
+        "uncalled",
+        "values",
+        "frames",
+        "shifts",
+    )
     varying = ("events", "values", "frames", "shifts")
 
     def inputs(self, rng):
@@ -598,9 +671,21 @@ class OnStage(Property):
 
     def played(self, given, ask, **inputs):
         """What the loop returns, and what is told of it: end (P,), first (3,) terms, scored (), final_rates
-        (2,), astray (5,), events (N,)."""
+        (2,), astray (5,), events (N,), uncalled (4,)."""
         stage = Stage(ask, **inputs, **self.kind)
-        return stage.run(given.fit, self.steps), stage.outputs()
+        return stage.run(given.fit, self.steps), stage.outputs() | {"uncalled": _uncalled(given.fit)}
+
+    def judge(self, outputs, **case):
+        complaint = self.wrong(outputs, **case)
+        left = [f"`{name}`" for name, bare in zip(CALLS, outputs["uncalled"]) if bare]
+        if complaint is None or not left:
+            return complaint
+        return Complaint.of(f"""brackets-missing: {complaint.text} {" and ".join(left)} stands in your code
+            without brackets: so nothing is called.""")
+
+    def wrong(self, outputs, **case):
+        """As `judge`; it adds what was not called."""
+        raise NotImplementedError
 
     @staticmethod
     def path(outputs):
@@ -613,13 +698,18 @@ class Arguments(OnStage):
     points = 1
     steps = 2
 
-    def judge(self, outputs, **case):
+    def wrong(self, outputs, **case):
         if len(outputs["values"]) == 0:
-            return Complaint.of("""not-rendered: render is never called. For every batch of the loader:
-                `render(scene, frames["t"], frames["cam"])`.""")
+            return Complaint.of(f"""not-rendered: render is never called. For every batch of the loader:
+                {RENDER_CALL}.""")
         if outputs["scored"] == 0:
             return Complaint.of("""not-scored: compute_loss is never called. It gives the terms of the loss
                 for what render gave.""")
+        asked, batches = outputs["frames"][:2] % len(case["order"]), case["order"].split(2)
+        if not any(torch.equal(asked, batch) for batch in batches):
+            asked, first = (" and ".join(map(str, frames.tolist())) for frames in (asked, batches[0]))
+            return Complaint.of(f"""other-frames: The first batch has the frames {first}, but render is
+                asked for {asked}: {RENDER_CALL}.""")
         if not any(close(outputs["first"], batch) for batch in scores_at_start(case)):
             return Complaint.of("""changed-before: The first loss is not that of a batch with the scene as it
                 was handed over. Is something in the scene or the batch changed before it?""")
@@ -632,13 +722,19 @@ class Passes(OnStage):
     after = (Arguments,)
     hidden = tuple(name for name in OnStage.hidden if name != "frames")
 
-    def judge(self, outputs, **case):
-        order, steps = case["order"], self.steps
+    def inputs(self, rng):
+        return case(rng, 0.6, frames=7)
+
+    def wrong(self, outputs, **case):
+        order, steps, sizes = case["order"], self.steps, [len(t) for t in case["order"].split(2)]
         frames, right = outputs["frames"] % len(order), order.repeat(steps)
         seen = torch.bincount(frames, minlength=len(order))[order]
         batches, most = seen[::2], int(seen.max())
         if (seen == steps).all():
             return None
+        if len(frames) == sum(sizes[:steps]) and torch.equal(frames, right[: len(frames)]):
+            return Complaint.of(f"""steps-are-batches: With steps = {steps} it ends after {steps} batches.
+                `steps` counts passes: go through the whole loader as often.""")
         if (seen == 1).all():
             return Complaint.of(f"""one-pass: With steps = {steps} the clip is gone through once. Go through
                 the loader anew in every step, and return after the last one: is the `return` indented too
@@ -647,12 +743,13 @@ class Passes(OnStage):
             return Complaint.of("""last-batch-only: Only the last batch of each pass is rendered: what belongs
                 to a batch must be indented to stand within the loop over the loader.""")
         if (batches[1:] == 0).all():
-            return Complaint.of("""first-batch-only: Only the first batch of each pass is rendered. Is there a
-                `break` or a `return` within the loop over the loader?""")
+            return Complaint.of("""first-batch-only: Only the first batch of each pass is rendered. What
+                belongs to a batch stands within the loop over the loader, and nothing ends that loop early:
+                no `break`, no `return`.""")
         if most == steps and ((batches == 0) | (batches == most)).all():
             left = " and ".join(str(n + 1) for n in (batches == 0).nonzero().flatten().tolist())
             return Complaint.of(f"""batch-left-out: Of the {len(batches)} batches of each pass number {left}
-                is never rendered. Take all that the loader gives.""")
+                is never rendered. Take all that the loader gives: the last may be smaller.""")
         if ends := self.ends_early(frames, right, case):
             return ends
         times = f"{most} times" if (seen == most).all() else f"{int(seen.min())} to {most} times"
@@ -669,7 +766,10 @@ class Passes(OnStage):
         scores = descend(case, self.steps)[1][..., -1]  # (steps, batches)
         if factors := self.kind.get("factors"):
             scores = scores * torch.tensor(factors)[:, None]
-        last, batch = divmod(n // 2, scores.shape[1])  # whole passes, and batches of the next
+        last, batch = (
+            n // len(case["order"]),
+            math.ceil(n % len(case["order"]) / 2),
+        )  # passes, batches of the next
         if n == len(frames) and batch == 0 and last < self.steps - 1:
             now, before = scores[last - 1].sum(), scores[last - 2].sum()
             loss = "higher than in" if now > before else "lower than in" if now < before else "the same as in"
@@ -685,16 +785,28 @@ class Passes(OnStage):
 
 
 class Persists(Passes):
-    """In each pass the loss is as many times as large as `factors` say; the rates are 0. So it stays the
-    same, rises, and is next to nothing: whoever stops then has not gone on as long as asked."""
+    """In each pass the loss is as many times as large as `factors` say; the rates are next to 0. So it
+    stays nearly the same, rises, and is next to nothing: whoever stops then has not gone on as long as
+    asked. The last pass is not the best, and its parameters are those that count."""
 
     name = "goes on whatever the loss does"
     points = 1
     after = (Arguments, Passes)
-    steps, kind = 8, {"factors": (1.0, 1.0, 1.5, 2.3, 3.4, 1e-9, 0.9e-9, 0.8e-9)}
+    steps, kind = 8, {"factors": (1.0, 1.0, 1.5, 2.3, 1e-9, 0.9e-9, 0.8e-9, 3.4)}
 
     def inputs(self, rng):
-        return super().inputs(rng) | {"rates": torch.zeros(2)}
+        return case(rng, 0.6) | {"rates": torch.tensor([0.0, 1e-3])}
+
+    def wrong(self, outputs, **case):
+        if complaint := super().wrong(outputs, **case):
+            return complaint
+        path, right = self.path(outputs), descend(case, self.steps, **self.kind)[0]
+        end_is_right, moved = close(path[-1], right[-1], 1e-5), close(path[:-1], right[:-1], 1e-5)
+        if end_is_right or not moved or not any(close(path[-1], before, 1e-6) for before in right[:-2]):
+            return None
+        return Complaint.of("""put-back: At the end the parameters are those of an earlier pass. Leave those
+            of the last: losses of different passes cannot be compared, as recipes change their terms on the
+            way.""")
 
 
 class Descends(OnStage):
@@ -706,13 +818,13 @@ class Descends(OnStage):
     def inputs(self, rng):
         return case(rng, 0.6, frames=10)
 
-    def judge(self, outputs, **case):
+    def wrong(self, outputs, **case):
         values, events = self.path(outputs), outputs["events"].tolist()
         right = descend(case, self.steps)[0]
         if STEP not in events and not close(values[-1], values[0]):
-            return Complaint.of("""not-the-optimizer: The parameters change, but the optimizer that was passed
-                is never asked for a step. A new one in every step has no memory, and changes by hand have no
-                rates: use `optimizer.step()` of the one you are given.""")
+            return Complaint.of("""not-the-optimizer: The parameters change, but the optimizer that was
+                passed is never asked for a step. It knows the recipe's rates, and keeps its memory from
+                step to step: use its `optimizer.step()`, no other, and no changes by hand.""")
         if close(values, right, 1e-4):
             return None
         if close(values[-1], values[0]):
@@ -764,11 +876,11 @@ class Descends(OnStage):
     def stands_still(events):
         """Which mistake it is when no parameter ever changes."""
         if STEP not in events:
-            return Complaint.of("no-step: The parameters never change: `optimizer.step()` is missing.")
+            return Complaint.of("no-step: The parameters never change: `optimizer.step()` is never called.")
         if BACKWARD not in events:
             return Complaint.of("""detached: The parameters never change, as no gradient arrives at them:
-                `loss.backward()` is missing, or a `.detach()`, `.item()` or `torch.tensor(...)` has cut the
-                loss off from the scene.""")
+                `loss.backward()` is not called, or a `.detach()`, `.item()` or `torch.tensor(...)` has cut
+                the loss off from the scene.""")
         if events.index(STEP) < events.index(BACKWARD):
             return Complaint.of(STEP_FIRST)
         return Complaint.of("""zero-grad-after-backward: The parameters never change: zero_grad throws away
@@ -785,7 +897,7 @@ class Clamps(OnStage):
     def inputs(self, rng):
         return case(rng, float(rng.uniform(2.3, 2.8)))  # more than can be: it climbs to the end of its range
 
-    def judge(self, outputs, **case):
+    def wrong(self, outputs, **case):
         mine = self.path(outputs)[:, -3:]  # (N + 1, 3)
 
         def comes_out(**how):
@@ -815,19 +927,21 @@ class History(OnStage):
     name = "returns the history: for each pass the mean of every term, and loss"
     points = 1
     after = (Arguments, Passes, Descends)
-    steps = 4
+    steps, kind = 4, {"late": 3}
 
     def inputs(self, rng):
         # The numbers of passes and of batches, also with one more or less, differ from each other.
-        return case(rng, 0.6, frames=int(rng.choice([14, 18])))
+        return case(rng, 0.6, frames=int(rng.choice([16, 18])))
 
     def call(self, given, ask, **inputs):
         history, outputs = self.played(given, ask, **inputs)
-        return outputs | {"history": history_table(history, self.steps, len(inputs["order"]) // 2)}
+        return outputs | {
+            "history": history_table(history, self.steps, len(inputs["order"]) // 2, **self.kind)
+        }
 
-    def judge(self, outputs, **case):
+    def wrong(self, outputs, **case):
         mine = outputs["history"]  # (steps, 4)
-        batches = descend(case, self.steps)[1]  # (steps, batches, 4)
+        batches = descend(case, self.steps, **self.kind)[1]  # (steps, batches, 4)
         mean = batches.mean(1)
         wrong = [k for k in range(len(NAMES)) if not close(mine[:, k], mean[:, k], 1e-4)]
         if not wrong:
@@ -846,8 +960,10 @@ class History(OnStage):
             {yours}.""")
 
 
-def history_table(history, steps, batches):
+def history_table(history, steps, batches, late=0):
     """The history as numbers (steps, 4), the terms in the order of NAMES.
+
+    late: as many entries at its beginning may lack the first of them.
 
     Raises a Problem for anything else.
     """
@@ -864,16 +980,22 @@ def history_table(history, steps, batches):
             raise Problem.of(f"""history-per-batch: The history has an entry for each of the {steps * batches}
                 batches. One for each pass is wanted: the means over its batches.""")
         raise Problem.of(f"history-length: The history has {len(history)} entries after {steps} passes.")
+    if late and all(isinstance(entry, dict) for entry in history):
+        if NAMES[0] in history[0] and NAMES[0] not in history[-1]:
+            raise Problem.of(REVERSED)
     rows = []
-    for entry in history:
+    for number, entry in enumerate(history):
         if not isinstance(entry, dict):
             raise Problem.of(f"""history-not-dicts: An entry of the history is {describe(entry)}, expected a
                 dict: the mean of each term by its name, and `loss`.""")
         if "loss" not in entry:
             raise Problem.of(NO_LOSS)
+        if number < late:
+            entry = {NAMES[0]: 0.0, **entry}
         if missing := ", ".join(f"`{name}`" for name in NAMES if name not in entry):
-            raise Problem.of(f"""history-without-terms: The entries of the history lack {missing}: keep the
-                mean of every term, under its name.""")
+            raise Problem.of(f"""history-without-terms: Entry {number} of the history lacks {missing}: keep
+                the mean of every term that its batches had, under its name. A recipe may add terms on the
+                way.""")
         rows.append([_number(name, entry[name]) for name in NAMES])
     return torch.tensor(rows, dtype=torch.float64)
 
@@ -882,6 +1004,9 @@ def _number(name, value):
     if torch.is_tensor(value) and value.requires_grad:
         raise Problem.of(f"""history-keeps-graph: `{name}` of the history is a tensor that still holds the
             graph of its batch, and with it all memory of it. Keep the number: `.item()`.""")
+    if torch.is_tensor(value):
+        raise Problem.of(f"""history-tensors: `{name}` of the history is a tensor, expected a plain number:
+            `.item()`.""")
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
@@ -895,7 +1020,7 @@ class Moves(OnStage):
     steps, kind = 1, {"to_be_moved": True}
     after = (Arguments, Passes)
 
-    def judge(self, outputs, **case):
+    def wrong(self, outputs, **case):
         left = ["`t`"] * bool((outputs["frames"] < 0).any()) + ["`cam`"] * bool(outputs["shifts"].any())
         if not left:
             first, right = outputs["first"].double(), scores_at_start(case)
@@ -914,7 +1039,7 @@ class Anew(OnStage):
     kind = {"turning": True}
     after = (Arguments, Passes)
 
-    def judge(self, outputs, order, **_):
+    def wrong(self, outputs, order, **_):
         loader, frames = Loader(order, order, turning=True), outputs["frames"]
         if torch.equal(frames, torch.cat([loader.order(n) for n in range(self.steps)])):
             return None

@@ -73,6 +73,21 @@ def _reordered(order):
     return lambda *pictures: _joined([list(_tiles(*pictures).values())[k] for k in order])
 
 
+def _reshaped(order):
+    """The tiles as one tensor (2, 2, H, W, 3), its first four dimensions in this order, read off in rows."""
+
+    def frame(*pictures):
+        tiles = torch.stack(list(_tiles(*pictures).values())).unflatten(0, (2, 2))
+        return tiles.permute(*order, 4).reshape(2 * tiles.shape[2], 2 * tiles.shape[3], 3)
+
+    return frame
+
+
+def _given(order):
+    """The right frame of the pictures in another order, all with three channels."""
+    return lambda *pictures: _frame(*(pictures[k].expand_as(pictures[0]) for k in order))
+
+
 # --- exercise 8: what goes wrong
 
 
@@ -82,6 +97,13 @@ def _places(order):
     places = ", ".join(f"{place}: {names[k]}" for place, k in zip(TILES, order))
     return f"""tiles-swapped: All tiles are there, in other places ({places}). Above belong original and
         segmentation, below composite and soft mask."""
+
+
+def _parameters(order):
+    """What is said where the pictures are taken in another order: parameter k for picture order[k]."""
+    names = ", ".join(PICTURES[order.index(k)] for k in range(4))
+    return f"""arguments-swapped: The pictures are taken for others, as if the call were
+        `compose_frame({names})`. The order is {", ".join(PICTURES)}."""
 
 
 def _of_mask(tile, mask, other):
@@ -114,7 +136,21 @@ def _of_mask(tile, mask, other):
     }
 
 
-OF_FRAMES = {
+OF_WHOLE = {
+    **{
+        _parameters(order): _given(order)
+        for order in itertools.permutations(range(4))
+        if order != (0, 1, 2, 3)
+    },
+    """reshaped: The pixels of the tiles are mixed: `reshape` and `view` read numbers off row by row, and do
+        not put tiles side by side. Join them with `torch.cat`: two in a row (dim=1), then the rows
+        (dim=0).""": tuple(
+        _reshaped(order)
+        for order in itertools.permutations(range(4))
+        if order not in ((0, 2, 1, 3), (1, 2, 0, 3))
+    ),
+}
+OF_FRAMES = OF_WHOLE | {
     **{
         _places(order): _reordered(order)
         for order in itertools.permutations(range(4))
@@ -145,8 +181,8 @@ OF_FRAMES = {
         [0, 1].""": tuple(_whole(lambda frame, n=n: (frame * 256).floor() % 256 / n) for n in (255, 256)),
     """bgr: In the original red and blue are exchanged. OpenCV's writer wants BGR; `write_video` takes
         RGB.""": _with(original=lambda o, m, r, s: o.flip(-1)),
-    """composite-above: The original's tile shows the composite: was the render painted into it in place?
-        Copy before.""": _with(original=lambda o, m, r, s: _over(s > 0.5, r, o)),
+    """composite-above: The original's tile shows the composite. Show there the original as it
+        is.""": _with(original=lambda o, m, r, s: _over(s > 0.5, r, o)),
     "tiles-swapped: The bare render stands where the original belongs.": _with(original=lambda o, m, r, s: r),
     "bytes: The original goes up to 255. Leave it in [0, 1].": _with(original=lambda o, m, r, s: 255 * o),
     "grey: The original is grey. It stays in colour.": _with(
@@ -156,6 +192,9 @@ OF_FRAMES = {
     "empty-tile: The original is missing: its tile is black.": _with(original=lambda o, m, r, s: 0 * o),
     **_of_mask("segmentation", lambda o, m, r, s: m, ("soft mask", lambda o, m, r, s: s)),
     **_of_mask("soft_mask", lambda o, m, r, s: s, ("segmentation", lambda o, m, r, s: m)),
+    "hardened: The segmentation is shown as 0 or 1. Show it as it is: a mask may be grey.": _with(
+        segmentation=lambda o, m, r, s: (m > 0.5).to(m)
+    ),
     """hardened: The soft mask is shown as 0 or 1. Show it as it is: its grey rim is what the fit
         follows.""": (
         _with(soft_mask=lambda o, m, r, s: (s > 0.5).to(s)),
@@ -164,7 +203,7 @@ OF_FRAMES = {
 }
 
 
-OF_COMPOSITES = {
+OF_COMPOSITES = OF_WHOLE | {
     """render-alone: It is the render alone: nothing of the original is left. Keep the original's pixels where
         the soft mask is not above 1/2.""": _with(composite=lambda o, m, r, s: r),
     """black-background: Around the dolphin it is black: keep the original's pixels
@@ -199,6 +238,8 @@ OF_COMPOSITES = {
         )
         for limit in (0, 0.1, 0.2, 0.25, 0.3, 0.7, 0.75, 0.8, 0.9)
     },
+    """threshold: Where the soft mask is just 1/2 the original belongs: the render lies where it is *above*
+        1/2, so compare with `>`.""": _with(composite=lambda o, m, r, s: _over(s >= 0.5, r, o)),
     "threshold: The render is laid over only where the soft mask is 1. The threshold is 1/2.": _with(
         composite=lambda o, m, r, s: _over(s >= 1, r, o)
     ),
@@ -209,9 +250,22 @@ OF_COMPOSITES = {
         _with(composite=lambda o, m, r, s: (o + r * (s > 0.5)).clamp(max=1)),
         _with(composite=lambda o, m, r, s: o + r * s),
         _with(composite=lambda o, m, r, s: (o + r * s).clamp(max=1)),
+    ),
+    """added: Outside of the dolphin render and original are added. There the original stands
+        alone.""": (
         _with(composite=lambda o, m, r, s: r + o * (s <= 0.5)),
         _with(composite=lambda o, m, r, s: (r + o * (s <= 0.5)).clamp(max=1)),
     ),
+    """black-for-sea: The render is taken wherever it is not black. A dolphin can be black too, and what lies
+        around it need not be: choose by the soft mask.""": (
+        _with(composite=lambda o, m, r, s: _over(r.sum(-1, keepdim=True) > 0, r, o)),
+        _with(composite=lambda o, m, r, s: _over(r > 0, r, o)),
+        _with(composite=lambda o, m, r, s: _over(((r > 0).any(-1, keepdim=True)) & (s > 0.5), r, o)),
+    ),
+    """behind: Around the dolphin stands the segmentation. Keep the original's pixels
+        there.""": _with(composite=lambda o, m, r, s: _over(s > 0.5, r, m.expand_as(o))),
+    """behind: Around the dolphin stands the soft mask. Keep the original's pixels
+        there.""": _with(composite=lambda o, m, r, s: _over(s > 0.5, r, s.expand_as(o))),
     """background-removed: The sea is black where the render is laid over, and the dolphin is missing: put the
         render's pixels there.""": _with(composite=lambda o, m, r, s: o * (s <= 0.5)),
     "original-cut-out: It is the original, cut out by the soft mask.": _with(
@@ -235,14 +289,12 @@ OF_COMPOSITES = {
 }
 # What is said of frames of another shape, (rows, columns, channels) as functions of H and W.
 SHAPES = {
-    "stacked-wrong-way: The four tiles stand in one column.": lambda H, W: (4 * H, W, 3),
-    "stacked-wrong-way: The four tiles stand in one row.": lambda H, W: (H, 4 * W, 3),
-    """stacked-wrong-way: The tiles are a dimension of their own: `torch.stack` makes one. Join them with
-        `torch.cat`.""": lambda H, W: (4, H, W, 3),
-    "stacked-wrong-way: The channels of the tiles are joined.": lambda H, W: (H, W, 12),
-    "half-a-frame: It is one row of two tiles.": lambda H, W: (H, 2 * W, 3),
-    "half-a-frame: It is one column of two tiles.": lambda H, W: (2 * H, W, 3),
-    "one-tile: It is a single tile.": lambda H, W: (H, W, 3),
+    "stacked-wrong-way: It is as large as four tiles in one column.": lambda H, W: (4 * H, W, 3),
+    "stacked-wrong-way: It is as large as four tiles in one row.": lambda H, W: (H, 4 * W, 3),
+    "stacked-wrong-way: It has the channels of four tiles.": lambda H, W: (H, W, 12),
+    "half-a-frame: It is as large as one row of two tiles.": lambda H, W: (H, 2 * W, 3),
+    "half-a-frame: It is as large as one column of two tiles.": lambda H, W: (2 * H, W, 3),
+    "one-tile: It is as large as a single tile.": lambda H, W: (H, W, 3),
     "channels-first: The channels come first. A frame has them last, as the inputs have.": lambda H, W: (
         3,
         2 * H,
@@ -302,6 +354,10 @@ class Frames(Same):
             for said, shape in SHAPES.items():
                 if tuple(value.shape) == shape(height, width):
                     raise Problem.of(f"{said} {TWO_AND_TWO}")
+            if value.dim() > 3 and value.numel() == 12 * height * width:
+                raise Problem.of(f"""stacked-wrong-way: The tiles have a dimension of their own, the frame
+                    is of shape {shape_text(value.shape)}: `torch.stack` makes a new dimension, `torch.cat`
+                    joins along one that is there. {TWO_AND_TWO}""")
             if not value.is_floating_point():
                 raise Problem.of(f"""bytes: The frame is of {value.dtype}. Leave it in floats in [0, 1] as the
                     inputs are; `write_video` makes bytes of it.""")
@@ -333,17 +389,35 @@ class Frames(Same):
         first = next(said for said in right if not close(outputs[said], right[said], self.tolerance))
         return super().judge({**right, first: outputs[first]}, **pictures)  # for itself
 
-    def shown(self, said, inputs):
-        return {}
+    def unexplained(self, said, yours, right, inputs):
+        call, _, place = said.rstrip(",").rpartition(", ")
+        row, column = (place.startswith("bottom"), place.endswith("right"))
+        corner = (row * yours.shape[0], column * yours.shape[1], 0)
+        where = f"{call}, in the {place} tile,"
+        text = difference(
+            self.shows,
+            yours,
+            right,
+            {},
+            self.tolerance,
+            of=where,
+            corner=corner,
+            item="row",
+            part="In that tile",
+        )
+        return Complaint(self.otherwise, text)
 
 
-def video_case(rng, height=6, width=8):
-    """Random pictures; the soft mask is 0 in places, 1 in places, and keeps away from 1/2."""
+def video_case(rng, height=6, width=8, most=1.0):
+    """Random pictures; the soft mask is 0 in places, `most` in places, and 1/2 in one; some are black."""
     soft = rng.uniform(0.05, 0.4, size=(height, width, 1))
-    soft = np.where(rng.random(soft.shape) < 0.5, soft, soft + 0.55)
-    soft.reshape(-1)[rng.permutation(soft.size)[:4]] = (0, 0, 1, 1)
+    soft = np.where(rng.random(soft.shape) < 0.5, soft, soft + 0.55 * most)
     original, render = rng.uniform(0.1, 0.9, size=(2, height, width, 3))
-    mask = rng.integers(0, 2, size=(height, width, 1))
+    mask = rng.integers(0, 2, size=(height, width, 1)) + 0.0
+    place = rng.permutation(soft.size)
+    soft.reshape(-1)[place[:5]] = (0, 0, most, most, 0.5)
+    mask.reshape(-1)[place[5:7]] = (0.3, 0.7)
+    render.reshape(-1, 3)[rng.random(soft.size) < 0.3] = 0
     pictures = zip(PICTURES, (original, mask, render, soft))
     return {name: torch.from_numpy(picture).float() for name, picture in pictures}
 
@@ -388,8 +462,13 @@ class Composite(Public):
     def judge(self, outputs, **pictures):
         right = self.made(self.right, pictures)[self.own[0]]
         # In another place, in BGR or bytes: that was said of all tiles.
-        kinds = [kind for tile in outputs.values() for kind in (tile, tile.flip(-1), tile / 255)]
-        return None if any(close(kind, right) for kind in kinds) else super().judge(outputs, **pictures)
+        kinds = [(kind, 1e-4) for tile in outputs.values() for kind in (tile, tile.flip(-1))]
+        kinds += [(tile / 255, 1 / 255) for tile in outputs.values()]
+        return (
+            None
+            if any(close(kind, right, within) for kind, within in kinds)
+            else super().judge(outputs, **pictures)
+        )
 
 
 class AnySize(Frames):
@@ -397,9 +476,14 @@ class AnySize(Frames):
     points = 1
     after = (FourTiles,)
     otherwise = "size"
+    mistakes = {
+        "normalised: The soft mask is divided by its largest value. Take it as it is.": lambda o, m, r, s: (
+            _frame(o, m, r, s / s.max())
+        )
+    }
 
     def cases(self, rng):
-        cases = {"small": video_case(rng, 3, 4), "tall": video_case(rng, 7, 2)}
+        cases = {"small": video_case(rng, 3, 4), "tall": video_case(rng, 7, 2, most=0.9)}
         return {f"{size}_{name}": picture for size, case in cases.items() for name, picture in case.items()}
 
     def calls(self, **pictures):
@@ -450,8 +534,8 @@ def _among(candidates, far=np.linalg.norm):
     return _one_by_one(lambda *given: min(candidates(*given), key=lambda v: far(v - given[0])))
 
 
-def _turns(*numbers):
-    return _among(lambda before, name, axis: [name + TURN * k * axis for k in numbers])
+def _turns(*numbers, far=np.linalg.norm):
+    return _among(lambda before, name, axis: [name + TURN * k * axis for k in numbers], far)
 
 
 def _of_names(change):
@@ -496,6 +580,31 @@ def _sines(rotmats):
     return torch.stack([R[:, 2, 1], R[:, 0, 2], R[:, 1, 0]], -1)
 
 
+def _axis_too_short(more):
+    """The axis by a division in which `more` is added to the length."""
+
+    def step(before, name, axis):
+        length = np.linalg.norm(name)
+        return _added(before, name, axis * length / (length + more))
+
+    return step
+
+
+def _steps_added(steps):
+    """The first vector, to which the small turns from frame to frame are added: steps(R before, R)."""
+
+    def vectors(rotmats):
+        R = rotmats.double()
+        return torch.cat([rotmat_to_rotvec(R[:1]), rotmat_to_rotvec(steps(R[:-1], R[1:]))]).cumsum(0)
+
+    return vectors
+
+
+def _positive(k):
+    """The first vector, by its other name where number k is negative."""
+    return lambda names: torch.where(names[:1, k : k + 1] < 0, _longer(names[:1]), names[:1])
+
+
 def _rolled(before, name, axis):
     """Whole turns along the axis of the frame before."""
     other = before / max(np.linalg.norm(before), 1e-12)
@@ -531,6 +640,18 @@ OF_TURNS = {
     """frozen-axis: All vectors lie along the axis of frame 0. The axis changes from frame to frame as
         well.""": _of_right(lambda v: v.norm(dim=-1, keepdim=True) * _axes(v[:1])),
     "frozen: All frames have the vector of frame 0.": _of_names(lambda v: v[:1].expand_as(v)),
+    """frozen: All frames have the vector of the last one. Is one tensor written into again and again? Then
+        keep a copy of it for each frame: `.clone()`.""": (
+        _of_names(lambda v: v[-1:].expand_as(v)),
+        _of_right(lambda v: v[-1:].expand_as(v)),
+    ),
+    """summed-steps: The small turns from frame to frame are added up. The vectors of turns about different
+        axes do not add up to that of the whole turn.""": (
+        _steps_added(lambda before, now: before.mT @ now),
+        _steps_added(lambda before, now: now @ before.mT),
+    ),
+    """smoothed: The vectors are averaged over frames: that changes the rotations. Only names are to be
+        chosen.""": _of_names(lambda v: torch.cat([v[:1], (v[:-2] + v[1:-1] + v[2:]) / 3, v[-1:]])),
     "differences: These are the changes from frame to frame, not the vectors.": _of_right(
         lambda v: torch.diff(v, dim=0, prepend=0 * v[:1])
     ),
@@ -558,6 +679,19 @@ OF_TURNS = {
     ),
     """longest: Each frame takes the longer of its two shortest names, by itself. Compare it with the frame
         before.""": _of_names(lambda v: torch.cat([v[:1], _longer(v[1:])])),
+    """signed-sum: The name is chosen by the sum of the three differences, in which they cancel out. Take the
+        distance: `(v - before).norm(dim=-1)`.""": tuple(
+        _turns(*range(-most, most + 1), far=lambda v: v.sum()) for most in (1, 2, 3)
+    ),
+    """largest-product: The name with the largest dot product is taken, which is the longest one. Take the
+        smallest distance: `(v - before).norm(dim=-1)`.""": tuple(
+        _one_by_one(
+            lambda before, name, axis, most=most: max(
+                (name + TURN * k * axis for k in range(-most, most + 1)), key=lambda v: float(v @ before)
+            )
+        )
+        for most in (1, 2, 3)
+    ),
     "farthest: The farthest of the names is taken, not the nearest.": tuple(
         _among(
             lambda before, name, axis, most=most: [name + TURN * k * axis for k in range(-most, most + 1)],
@@ -574,10 +708,11 @@ OF_TURNS = {
 }
 STILL_SHORTEST = """still-shortest: These are the shortest vectors still: they leap where the turn passes
     180 degrees. Their lengths never jump; it is the axis that turns round as the length reaches pi. So
-    whole turns must be added along the axis: 2 pi, in radians."""
-PER_COMPONENT = """per-component: Each component is unwrapped by itself. One that leaps by less than pi then
-    stays as it is, and the three together mean another rotation: whole turns must be added along the axis of
-    the frame."""
+    whole turns must be added along the axis: 2 pi, in radians. If your code does add some: the axis has
+    length 1 (`normalize(v, dim=-1)`), k may be negative, and is to be rounded (`int` makes 0 of -0.98)."""
+PER_COMPONENT = """per-component: Whole turns are added to a component by itself, and the others, which leap
+    too, stay as they are. The three together then mean another rotation: whole turns must be added along the
+    axis of the frame."""
 HALF_TURNS = """half-turns: Multiples of pi are added. A rotation is the same again after a whole turn, 2
     pi."""
 OF_LEAPS = {
@@ -594,10 +729,11 @@ OF_LEAPS = {
         )
         for far in (math.pi / 2, math.pi)
     ),
-    """smoothed: The vectors are averaged over frames: that changes the rotations. Only names are to be
-        chosen.""": _of_names(lambda v: torch.cat([v[:1], (v[:-2] + v[1:-1] + v[2:]) / 3, v[-1:]])),
-    """compares-with-raw: It leaps back one frame later: each frame is compared with the shortest vector of
-        the frame before. Compare with the vector that you chose for it.""": _by_raw,
+    """compares-with-raw: Only the frame of the leap is mended, and it leaps back one frame later. Each
+        frame must lie near the vector that you chose for the frame before, not near the shortest one of
+        it.""": _by_raw,
+    """axis-too-short: The axis is shorter than 1: what is added to the length before the division is too
+        large. 1e-12 is enough.""": tuple(_one_by_one(_axis_too_short(more)) for more in (0.1, 1.0)),
     """sign-flipped: Where it leaps the vector is turned round: -v means the inverse rotation. Add whole turns
         along the axis.""": _among(lambda before, name, axis: [name, -name]),
     "wrong-way: A turn is added where it should be subtracted: the vector leaps twice as far.": (
@@ -621,6 +757,10 @@ OF_LEAPS = {
         _one_by_one(lambda before, name, axis: name + TURN * _rounded(before, name, axis) * name),
         _one_by_one(lambda before, name, axis: name + TURN * _rounded(before, name, name) * name),
     ),
+    """axis-not-normalised: k is worked out along the vector. The axis has length 1: divide the vector by its
+        length there too.""": _one_by_one(
+        lambda before, name, axis: name + TURN * _rounded(before, name, name) * axis
+    ),
     """axis-of-before: The turns are added along the vector of the frame before. Each frame has an axis of its
         own.""": _one_by_one(_rolled),
     """compares-with-first: Each frame is compared with frame 0. Compare with the vector chosen for the frame
@@ -643,12 +783,19 @@ OF_MANY_LEAPS = OF_LEAPS | {
         nearest again. Decide anew in each frame.""": _flipped(lambda count: count > 0)
 }
 OF_MANY_TURNS = {
-    """one-turn: Beyond a whole turn it leaps. A rotation has more than two names: (a + 2 pi k) n for every
-        whole k: work out k, or add turns until the nearest is reached.""": (
-        _turns(-1, 0),
-        _turns(-1, 0, 1),
+    """too-few-turns: After more turns it leaps: too few names are tried. A rotation has one for every whole
+        k, (a + 2 pi k) n, negative ones too: work out k, or add turns until the nearest is reached.""": (
+        *(
+            _turns(*range(low, high + 1))
+            for low, high in ((-1, 0), (-1, 1), (-2, 1), (-2, 0), (-1, 2), (-3, 0))
+        ),
         _flipped(lambda count: count % 2 > 0),
-    )
+    ),
+    """half-turns: k is worked out with pi for a whole turn, so odd multiples of pi are added in places. A
+        rotation is the same again after 2 pi.""": _one_by_one(
+        lambda b, n, a: n + math.pi * round(float((b - n) @ a) / math.pi) * a
+    ),
+    LONGER_FIRST: tuple(_one_by_one(_added, _positive(k)) for k in range(3)),
 }
 
 
@@ -702,7 +849,8 @@ class Vectors(Same):
             return Complaint.of(f"""changes-rotation: In frame {t} your vector {in_words(out[t])} means
                 another rotation than its matrix; right is {in_words(right[t])}. Only whole turns, 2 pi,
                 along the axis of that frame may be added to what `rotmat_to_rotvec` gives.""")
-        leap, t = (largest.item() for largest in _leaps(out).max(0))
+        needless = torch.where(_leaps(right.double()) < 0.1 * _leaps(out), _leaps(out), 0)
+        leap, t = (largest.item() for largest in needless.max(0))
         if leap > math.pi / 2:
             turn = float(rotation_steps(rotmats)[t - 1])
             return Complaint.of(f"""jumps: Between frames {t - 1} and {t} your vector leaps by
@@ -727,8 +875,10 @@ class SameRotations(Vectors):
     mistakes = OF_TURNS
 
     def cases(self, rng):
-        s = torch.linspace(0, 1, 12).double()[:, None]
-        start, end = _directions(rng, 2)
+        s = torch.linspace(0, 1, 12).double()[:, None] ** 4  # ever faster: an average over frames shows
+        # The sum of the numbers goes from below 0 to above: that tells who takes it for a distance.
+        start, end = sorted(_directions(rng, 2), key=lambda v: abs(v.sum()))
+        start, end = -start * start.sum().sign(), end * end.sum().sign()
         return {"rotmats": rotvec_to_rotmat(0.8 * start + s * 1.5 * end).float()}
 
 
@@ -783,14 +933,34 @@ class AtRest(Vectors):
 
 
 class RoundAndRound(Vectors):
-    name = "more than two whole turns about one axis"
+    name = "more than two whole turns about one axis, and past a whole turn, tilted"
     points = 1
     after = (SameRotations, PastHalfATurn)
     mistakes = OF_MANY_TURNS
 
     def cases(self, rng):
         axis = _directions(rng)
-        return {"rotmats": rotvec_to_rotmat(torch.linspace(0.3, 14.5, 61).double()[:, None] * axis).float()}
+        steady = rotvec_to_rotmat(torch.linspace(0.3, 14.5, 61).double()[:, None] * axis)
+        # So near to no rotation that the axis turns round in a few frames.
+        tilt = rotvec_to_rotmat(0.03 * _directions(rng, 1))
+        tilted = rotvec_to_rotmat(torch.linspace(2.8, 7.6, 61).double()[:, None] * axis) @ tilt
+        return {"rotmats": steady.float(), "tilted": tilted.float()}
+
+    def calls(self, rotmats, tilted):
+        return {"": (rotmats,), " of the tilted turn": (tilted, True)}
+
+    def value(self, function, rotmats, meant=False):
+        """The vectors, or the rotations that they mean: near a whole turn another name may be as good."""
+        vectors = function(rotmats)
+        return rotvec_to_rotmat(super().taken(self.shows, vectors, rotmats)) if meant else vectors
+
+    def taken(self, shows, value, rotmats, meant=False):
+        return value if meant else super().taken(shows, value, rotmats)
+
+    def unexplained(self, said, yours, right, inputs):
+        if yours.dim() == 3:
+            yours, right = rotmat_to_rotvec(yours.double()), rotmat_to_rotvec(right.double())
+        return super().unexplained(said, yours, right, inputs)
 
 
 def _directions(rng, *shape):
@@ -810,9 +980,10 @@ orientation = Exercise(9, "An orientation without jumps", ("continuous_rotvecs",
 
 # --- exercise 10: the formulas, right, and with steps of one's own
 
-CUBE = torch.tensor([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]).double()
-CUBE_FACES = torch.tensor([
-    [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
+# With a gable on one side: 9 vertices and 14 faces.
+BOX = torch.tensor([*itertools.product((-1, 1), repeat=3), (-1.5, 0, 0)]).double()
+BOX_FACES = torch.tensor([
+    [0, 1, 8], [1, 3, 8], [3, 2, 8], [2, 0, 8], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
     [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3],
 ])  # fmt: skip
 U_CAP = ((0, 1, 4), (0, 4, 5), (0, 5, 7), (5, 6, 7), (1, 2, 3), (1, 3, 4))
@@ -890,6 +1061,16 @@ def _without_dot(v, f):
     return torch.linalg.cross(b, c).sum() / 6
 
 
+def _of_absolute_numbers(v, f):
+    a, b, c = _corners(v, f)
+    return (a * torch.linalg.cross(b, c)).abs().sum() / 6
+
+
+def _of_unit_normals(v, f):
+    a, b, c = _corners(v, f)
+    return (a * _axes(torch.linalg.cross(b - a, c - a))).sum()
+
+
 def _hull(v, f):
     from scipy.spatial import ConvexHull
 
@@ -901,9 +1082,9 @@ def _hull(v, f):
 ONE_END = """one-end: That is where one end lies. The length is the difference of both ends: it must not
     change when the dolphin moves."""
 OF_LENGTHS = {
-    "wrong-axis: That is the extent along x. The body axis is z, the third coordinate.": lambda v: _size(v)[
-        0
-    ],
+    "wrong-axis: That is the extent along x. The body axis is z, whichever extent is largest.": lambda v: (
+        _size(v)[0]
+    ),
     "wrong-axis: That is the extent along y. The body axis is z, the third coordinate.": lambda v: _size(v)[
         1
     ],
@@ -975,13 +1156,12 @@ OF_LENGTHS = {
     "rounded: It is cut off to whole metres. Leave all digits.": lambda v: _length(v).floor(),
 }
 OF_VOLUMES = {
-    """negative: It comes out negative: the order of a, b, c is reversed. Seen from outside the corners go
-        counter-clockwise; a · (b × c).""": lambda v, f: -_volume(v, f),
+    """negative: It comes out negative: two of the corners are exchanged, or an edge runs backwards. Seen from
+        outside the corners go counter-clockwise; a · (b × c).""": lambda v, f: -_volume(v, f),
     """norms-multiplied: The lengths of a and of b × c are multiplied, as if they had one direction. a · (b
         × c) is the dot product: `(a * torch.linalg.cross(b, c)).sum(-1)`.""": _norms_multiplied,
     "bounding-box: That is the volume of the bounding box.": lambda v, f: _size(v).prod(),
-    """convex-hull: That is the volume of the convex hull: what lies between flukes and fins is counted as
-        dolphin.""": _hull,
+    """convex-hull: That is the volume of the convex hull: what is bent inwards is filled up.""": _hull,
     "ellipsoid: That is the volume of an ellipsoid as large as the bounding box.": lambda v, f: (
         math.pi / 6 * _size(v).prod()
     ),
@@ -1003,8 +1183,23 @@ OF_VOLUMES = {
         lambda v, f: _parts(v, f).mean(),
         lambda v, f: 6 * _parts(v, f).mean(),
     ),
-    """sums-first: The corners are added up before they are multiplied. First the dot product of each face,
-        then the sum over all.""": _sums_first,
+    "mean: That is the mean over faces and coordinates. Take the sum over both.": (
+        lambda v, f: _parts(v, f).mean() / 3,
+        lambda v, f: 2 * _parts(v, f).mean(),
+    ),
+    """sums-first: Each a is multiplied by b × c of all faces: so `@` does, and a sum that is taken too
+        early. First the dot product of each face, `(a * n).sum(-1)`, then the sum over the
+        faces.""": _sums_first,
+    """unsigned: Absolute values are taken of the numbers, before they are added up. The signs
+        count.""": _of_absolute_numbers,
+    "unit-normals: The normals have length 1: the faces' areas are missing. Leave b × c as it is.": (
+        lambda v, f: _of_unit_normals(v, f) / 6,
+        lambda v, f: _of_unit_normals(v, f) / 3,
+        lambda v, f: _of_unit_normals(v, f),
+    ),
+    """rows-for-corners: These are the corners of the first three faces, `faces[0]` and so on. a, b, c are
+        the first, second and third corner of all faces: `vertices[faces[:, 0]]`, or
+        `.unbind(1)`.""": lambda v, f: _volume(v, f[:3].mT),
     "no-dot-product: a is missing: these are the components of b × c, added up.": _without_dot,
     "one-face: That is the tetrahedron of one face. Add up all of them.": (
         lambda v, f: _parts(v, f)[0],
@@ -1029,9 +1224,8 @@ OF_VOLUMES = {
             ((-1, -1, 1), (1, 1, 1)),
         )
     ),
-    "zero: It is 0. Is a corner used twice, as in a · (a × c), or is nothing added up?": lambda v, f: (
-        0 * _volume(v, f)
-    ),
+    """zero: It is 0. Is a corner used twice, as in a · (a × c), is nothing added up, or does `1 // 6` stand
+        there, which is 0?""": lambda v, f: 0 * _volume(v, f),
     "rounded: It is rounded. Leave all digits.": tuple(
         lambda v, f, k=k: torch.round(_volume(v, f), decimals=k) for k in range(2)
     ),
@@ -1052,11 +1246,10 @@ OF_MASSES = {
     "no-volume: That is the density: it is not multiplied by the volume.": lambda volume, density=1025.0: (
         0 * volume + density
     ),
-    """grams-per-cm3: That is a density in g/cm³ with a volume in m³: sea water has 1,025
-        kg/m³.""": (
-        lambda volume, density=1.025: volume * density,
-        lambda volume, density=1025.0: volume * density / 1000,
-    ),
+    """grams-per-cm3: Without a density it takes 1.025, which is in g/cm³. The volume is in m³: sea water
+        has 1,025 kg/m³.""": lambda volume, density=1.025: volume * density,
+    """divided-by-1000: It is a thousand times too small. Cubic metres times kg/m³ are kilograms: nothing is
+        to be divided.""": lambda volume, density=1025.0: volume * density / 1000,
     "grams: That is in grams. Cubic metres times kg/m³ are kilograms.": lambda volume, density=1025.0: (
         1000 * volume * density
     ),
@@ -1119,7 +1312,7 @@ class Measure(Same):
             raise Problem.of(f"""not-a-number: `{shows}` gives {describe(value)}, expected one number, a
                 tensor of shape ().""")
         found = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
-        if found.numel() != 1:
+        if found.dim():
             raise Problem.of(f"""shape: `{shows}` gives shape {shape_text(found.shape)}, expected one number,
                 a tensor of shape ().{self.hint(found, *arguments)}""")
         if not torch.isfinite(found).all():
@@ -1138,14 +1331,14 @@ class Length(Measure):
     right, mistakes = staticmethod(_length), OF_LENGTHS
 
     def cases(self, rng):
-        bulk = torch.from_numpy(rng.uniform(-1, 1, size=(40, 3))) * torch.tensor([0.3, 0.25, 1.0])
+        # So far along x that the largest of all coordinates is an x, and the smallest a z, and wider in x
+        # than long; the vertices farthest apart are not those at the ends.
+        bulk = torch.from_numpy(rng.uniform(-1, 1, size=(40, 3))) * torch.tensor([1.6, 0.25, 1.0])
         ends = torch.tensor(
             [[0.1, 0.0, 1.2 + float(rng.uniform(0, 0.2))], [-0.25, 0.2, -1.2], [-0.8, 0.4, -1.1]]
         )
         inner = torch.cat([bulk[1:-1], ends])[torch.from_numpy(rng.permutation(41))]
         vertices = torch.cat([bulk[:1], inner, bulk[-1:]])
-        # So far along x that the largest of all coordinates is an x, and the smallest a z; the vertices
-        # farthest apart are not those at the ends.
         return {"vertices": (vertices + torch.tensor([2.4, -0.3, 0.5])).float()}
 
     def hint(self, found, vertices):
@@ -1164,9 +1357,9 @@ class Solid(Measure):
 
     def cases(self, rng):
         # Uneven: each tetrahedron has a volume of its own.
-        uneven = CUBE + 0.2 * torch.from_numpy(rng.uniform(-1, 1, size=(8, 3)))
+        uneven = BOX + 0.2 * torch.from_numpy(rng.uniform(-1, 1, size=(9, 3)))
         box = uneven * torch.tensor([0.5, 0.7, 1.2])
-        return {"vertices": (box @ _any_turn(rng).T).float(), "faces": CUBE_FACES.clone()}
+        return {"vertices": (box @ _any_turn(rng).T).float(), "faces": BOX_FACES.clone()}
 
     def hint(self, found, vertices, faces):
         if len(found) == len(faces):
@@ -1188,7 +1381,7 @@ class BentAway(Solid):
     def unexplained(self, said, yours, right, inputs):
         text = difference(self.shows, yours, right, {}, self.tolerance)
         return Complaint.of(f"""origin: The box about the origin was right. This body is not convex, and lies
-            beside the origin: the result must not depend on where a body lies. {text}""")
+            beside the origin. {text}""")
 
 
 class LengthGradient(SameGradient, Length):
@@ -1242,7 +1435,7 @@ class Mass(Measure):
     def judge(self, outputs, volume, density):
         default, given = outputs.values()
         inputs = {"volume": volume, "density": density}
-        if 1000 <= default / volume <= 1060:
+        if 1020 <= default / volume <= 1030:
             if close(given, self.right(volume, density)):
                 return None
             if close(given, default, 1e-6):

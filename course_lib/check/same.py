@@ -149,8 +149,9 @@ class SameGradient(Same):
                 raise
             value = None  # numpy() of a tensor that requires grad
         if not torch.is_tensor(value) or not value.requires_grad:
-            raise Problem.of(f"""no-gradient: No gradient flows from `{self.shows}` back to its argument. Is
-                there a `.detach()`, `.item()`, `.numpy()`, or a new tensor made from numbers?""")
+            raise Problem.of(f"""no-gradient: No gradient flows from `{self.shows}` back to its argument.
+                `float()`, `.item()`, `.numpy()`, `.detach()`, `torch.no_grad` and new tensors made from
+                numbers cut it off: stay in torch from the argument to the result.""")
         (value * weights).sum().backward()
         return torch.zeros_like(x) if x.grad is None else x.grad
 

@@ -398,6 +398,7 @@ def with_tensors_and_loss_by_hand(scene, loader, render, compute_loss, optimizer
                 optimizer.zero_grad()
                 for name in terms:
                     means[name] = means.get(name, 0) + (terms[name] - means.get(name, 0)) / n
+        means = {name: mean.item() for name, mean in means.items()}
         history.append({**means, "loss": sum(means.values()), "pass": step})
     return history
 

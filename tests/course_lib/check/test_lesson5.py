@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from course_lib.check import measures, orientation, video
 from course_lib.check.core import grade, report
-from course_lib.check.lesson5 import CUBE, CUBE_FACES, u_shape
+from course_lib.check.lesson5 import BOX, BOX_FACES, u_shape
 from course_lib.rotations import rotmat_to_quat, rotmat_to_rotvec, rotmat_to_steady_rotvec
 from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import continuous_rotvecs
@@ -258,8 +258,8 @@ VECTORS = [
     ("still-shortest", then(unwrap_lengths, rotmat_to_rotvec)),
     ("half-turns", one_by_one(half_turn)),
     ("compares-with-raw", then(lambda v: torch.stack([v[0], *map(nearest, v, v[1:])]), rotmat_to_rotvec)),
-    ("one-turn", flips(lambda count: count % 2 > 0)),
-    ("one-turn", COPIED),  # by quaternions of one sign
+    ("too-few-turns", flips(lambda count: count % 2 > 0)),
+    ("too-few-turns", COPIED),  # by quaternions of one sign
     ("nan-at-zero", one_by_one(partial(nearest, unit=lambda name: name / name.norm()))),
     ("euler", euler("xyz")),
     ("euler", euler("YXZ")),
@@ -296,7 +296,7 @@ def test_mistakes_in_vectors(key, wrong):
 
 
 def test_the_bodies_of_the_check_are_closed_and_face_outwards():
-    for body in ((CUBE, CUBE_FACES), u_shape(1.4, 1.7, 0.25, 0.6)):
+    for body in ((BOX, BOX_FACES), u_shape(1.4, 1.7, 0.25, 0.6)):
         mesh = solid(*body)
         assert mesh.is_volume and mesh.volume > 0
 
@@ -325,7 +325,7 @@ def size(vertices):
 
 def aminmax_length(vertices):
     low, high = torch.aminmax(vertices[:, 2])
-    return (high - low)[None]
+    return high - low
 
 
 def flux_volume(vertices, faces):
@@ -345,7 +345,7 @@ determinant_volume = then(torch.sum, parts)
 RIGHT_MEASURES = [
     (body_length, mesh_volume, body_mass),
     (sorted_length, determinant_volume, lambda volume, density=1026.0: volume * density),
-    (lambda v: size(v).max(), flux_volume, lambda volume, density=1030: density * volume),
+    (lambda v: size(v)[-1], flux_volume, lambda volume, density=1030: density * volume),
     (aminmax_length, loop_volume, body_mass),
 ]
 

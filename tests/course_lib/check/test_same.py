@@ -134,18 +134,25 @@ def holds(said, yours, right, tolerance):
         return near(right.transpose(int(found[1]), int(found[2])))
     if found := re.search(r"items of yours are the same(?:: the right one for \[(\d+)\])?", said):
         return near((right[int(found[1])] if found[1] else yours[0]).expand_as(yours))
+    if "in other places" in said:
+        return near(
+            right.flatten().sort().values.gather(0, yours.flatten().argsort().argsort()).view_as(right)
+        )
     count, of = (
         int(x.replace(",", "")) for x in re.match(r"([\d,]+) of ([\d,]+) numbers differ", said).groups()
     )
     told = count == wrong.sum() and of == wrong.numel()
     if found := re.search(r"first (\d+) items are right", said):
         told = told and not items[: int(found[1])].any() and items[int(found[1]) :].all()
-    elif "; [0] is right" in said:
+    elif "; item 0 is right" in said:
         told = told and not items[0] and items[1:].all()
     elif found := re.search(r"all of them in the first (\d+) items", said):
         told = told and items[: int(found[1])].all() and not items[int(found[1]) :].any()
-    elif found := re.search(r"right are (\d+) of (\d+) items", said):
-        told = told and (~items).sum() == int(found[1])
+    elif found := re.search(r"of the (\d+) items (\d+) (?:is|are) right", said):
+        told = told and len(items) == int(found[1]) and (~items).sum() == int(found[2])
+    elif found := re.search(r"all of them in items? ([\d and]+)", said):
+        bad = list(map(int, found[1].split(" and ")))
+        told = told and items.nonzero().flatten().tolist() == bad
     elif "all of them in [..., " in said:
         inside = torch.zeros_like(wrong)
         for k in re.findall(r"\[\.\.\., (\d)\]", said):

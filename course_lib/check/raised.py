@@ -1,0 +1,61 @@
+"""What Python and torch say where a student's line fails, and what is usually meant.
+
+The words of an exception are kept, so that they can be looked up; what stands here is added to them.
+"""
+
+import re
+import types
+
+import numpy as np
+
+# Words of an exception, a regular expression: what is added. The likeliest meaning alone: not the only one.
+MEANINGS = {
+    r"numpy\(\) on Tensor that requires grad": """Stay in torch, for instance `torch.exp` for `np.exp`:
+        through NumPy no gradient flows.""",
+    r"only one element tensors|only length-1 arrays|only 0-dimensional arrays": """The functions of `math` and
+        `float()` take one number. For a whole tensor take torch's own, `torch.exp` and the like; of a list of
+        tensors `torch.stack` makes one.""",
+    r"size of tensor a \(|could not be broadcast": """Shapes are compared from the last dimension on, and
+        must be equal there, or 1. Print both; often a `keepdim=True` or a `[..., None]` is missing.""",
+    r"[Bb]oolean value of Tensor|truth value of an array": """`if`, `and`, `or` and `not` take one truth
+        value. For a whole tensor there are `torch.where(condition, a, b)` and `&`, `|`, `~`.""",
+    r"\"bitwise_\w+\" not implemented|unsupported operand type\(s\) for [&|]": """`&`, `|` and `~` take
+        truth values, and bind more tightly than comparisons: write `(a > 0) & (b > 0.5)`.""",
+    r"shape of the mask": """A mask in brackets has the shape of the dimensions that it picks from:
+        `mask[..., 0]` where it has one too many.""",
+    r"size mismatch, got|mat1 and mat2|inconsistent tensor size": """`@` is the product of matrices; `*`
+        multiplies number by number.""",
+    r"values to unpack": """A tensor is taken apart along its first dimension, into as many as that is long:
+        `.unbind(-1)` takes the last one.""",
+    r"expected Tensor as element|must be tuple of Tensors": """`torch.stack` and `torch.cat` take one flat
+        list of tensors: stack it, then `reshape`.""",
+    r"is invalid for input of size": """The shape asks for another count of numbers. Take sizes from the
+        input, such as `len(theta)`, not from one example.""",
+    r"linalg.cross: inputs dimension": "Name the dimension that has the three coordinates: `dim=-1`.",
+    r"torch.return_types": """With `dim`, `max` and `min` give values and indices: take `.values`, or leave
+        `dim` out.""",
+    r"can't assign a (tuple|list)": "Make a tensor of it first: `torch.tensor(...)`.",
+    r"tensors used as indices must be|only integers, slices": """Indices are whole numbers: round, then
+        `.long()`.""",
+    r"is out of bounds for (dimension|axis)": """Entries count from 0. Take sizes from the input; and where
+        the first dimension is the batch's, index the second: `x[:, i]`.""",
+    r"(expected scalar type|to have the same dtype|must have the same dtype)": """Floats of two kinds meet:
+        make new tensors in the dtype of the input, `dtype=x.dtype`.""",
+}
+
+
+def meaning(error):
+    """What is added to the words of an exception. -> text, '' where nothing is known"""
+    if isinstance(error, AttributeError) and error.name:
+        return _of_missing(error.obj, error.name)
+    words = str(error)
+    return next((" ".join(said.split()) for heard, said in MEANINGS.items() if re.search(heard, words)), "")
+
+
+def _of_missing(owner, name):
+    """What is said where something has no attribute of a name. -> text or ''"""
+    if getattr(owner, "__name__", "") == "torch" and hasattr(np, name):
+        return f"NumPy has one, `np.{name}`; torch has none of that name."
+    if isinstance(owner, types.SimpleNamespace):
+        return f"It has {', '.join(f'`{each}`' for each in vars(owner))}."
+    return ""
