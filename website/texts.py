@@ -60,15 +60,16 @@ def source_of(page):
 def write_pages(folder):
     """Writes the pages of TEXTS and REFERENCE into `folder`, with the pictures that they show."""
     for page, (title, parts) in TEXTS.items():
-        text = "\n\n".join(_linked(_part(file, section), file, folder) for file, section in parts)
+        texts = [_linked(_part(file, section, n > 0), file, folder) for n, (file, section) in enumerate(parts)]
+        text = "\n\n".join(texts)
         write(folder / f"{page}.md", f"# {title}\n\n{text}\n")
     write(folder / "index.md", _linked((ROOT / "website/index.md").read_text(), "website/index.md", folder))
     for page, (about, package, others) in REFERENCE.items():
         write(folder / "reference" / f"{page}.md", reference(package, about, others))
 
 
-def _part(file, section):
-    """The text of a section of a file, without its title; of the whole file where section is None."""
+def _part(file, section, titled=False):
+    """The text of a section of a file, with or without its title; of the whole file where section is None."""
     text = (ROOT / file).read_text(encoding="utf-8")
     beginning, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
     if not section:
@@ -77,7 +78,7 @@ def _part(file, section):
     if len(found) != 1:
         raise CourseError(f"""{file} has {len(found)} sections that begin with {section!r}, expected 1: name
             it in website/texts.py as it is called now.""")
-    return found[0].partition("\n")[2]
+    return f"## {found[0]}" if titled else found[0].partition("\n")[2]
 
 
 def _linked(text, file, folder):
