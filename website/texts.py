@@ -60,7 +60,9 @@ def source_of(page):
 def write_pages(folder):
     """Writes the pages of TEXTS and REFERENCE into `folder`, with the pictures that they show."""
     for page, (title, parts) in TEXTS.items():
-        texts = [_linked(_part(file, section, n > 0), file, folder) for n, (file, section) in enumerate(parts)]
+        texts = [
+            _linked(_part(file, section, n > 0), file, folder) for n, (file, section) in enumerate(parts)
+        ]
         text = "\n\n".join(texts)
         write(folder / f"{page}.md", f"# {title}\n\n{text}\n")
     write(folder / "index.md", _linked((ROOT / "website/index.md").read_text(), "website/index.md", folder))

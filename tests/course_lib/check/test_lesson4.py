@@ -1,5 +1,6 @@
 """The bank of exercise 7: loops with a mistake, each named rightly, and right ones written in other ways."""
 
+import copy
 import linecache
 import time
 
@@ -82,7 +83,7 @@ ONE_BATCH = "; ".join(RIGHT[name] for name in OF_A_BATCH)
 
 def loop(**otherwise):
     """The loop, with its lines to be read as a notebook's are."""
-    names = {"to_device": to_device, "torch": torch, "losses": losses}
+    names = {"to_device": to_device, "torch": torch, "losses": losses, "copy": copy}
     source = LOOP.format(**{**RIGHT, **otherwise})
     cell = f"<cell of exercise 7, {hash(source)}>"
     linecache.cache[cell] = len(source), None, source.splitlines(keepends=True), cell
@@ -251,6 +252,38 @@ MISTAKES = [
     wrong("history-length", end="history = [{n: v / len(loader) for n, v in sums.items()}]"),
     wrong("history-without-loss", count="for n, v in terms.items(): sums[n] = sums.get(n, 0.0) + v.item()"),
     wrong("history-without-terms", count='sums["loss"] = sums.get("loss", 0.0) + loss.item()'),
+    wrong(  # recipes add terms on the way
+        "history-without-terms",
+        before="names = None",
+        count=f"names = names or list(terms)\n            {COUNT}",
+        end=divided("v / len(loader)").replace("sums.items()", '((n, sums[n]) for n in [*names, "loss"])'),
+    ),
+    wrong("history-tensors", count=COUNT.replace(".item()", ".detach()")),
+    wrong(
+        "put-back",
+        before="best, kept = 1e9, None",
+        end=f"""{END}
+        if history[-1]["loss"] < best: best, kept = history[-1]["loss"], copy.deepcopy(scene.state_dict())""",
+        result="scene.load_state_dict(kept); return history",
+    ),
+    wrong(
+        "batch-left-out",
+        move=f"frames = to_device(frames, {DEVICE})\n            if len(frames['t']) < 2: continue",
+    ),
+    wrong("batch-changed", render=renders('scene, frames.pop("t"), frames["cam"]')),
+    wrong("other-frames", render=renders('scene, torch.arange(len(frames["t"])), frames["cam"]')),
+    wrong(
+        "steps-are-batches",
+        before="done = 0",
+        move=f"""if done == steps: return history
+            done, frames = done + 1, to_device(frames, {DEVICE})""",
+    ),
+    *(
+        wrong("brackets-missing", **{hole: line[:-2]})
+        for hole, line in (("zero", ZERO), ("backward", BACKWARD), ("step", STEP), ("clamp", CLAMP))
+    ),
+    wrong("sum-of-torch", loss="loss = torch.sum(terms.values())"),
+    wrong("loader-dataset", end=divided("v / len(loader.dataset)")),
     wrong("history-not-dicts", **LOSSES_ALONE, end="history.append(sum(losses) / len(losses))"),
     wrong("history-dict", result='return {"loss": [h["loss"] for h in history]}'),
     wrong("history-not-a-list", result="return len(history)"),

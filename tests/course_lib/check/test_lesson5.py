@@ -220,6 +220,11 @@ def half_turn(before, name):
     return name - math.pi * normalize(name, dim=0) if (name - before).norm() > math.pi / 2 else name
 
 
+def half_steps(before, name):
+    axis = normalize(name, dim=0)
+    return name + math.pi * torch.round((before - name) @ axis / math.pi) * axis
+
+
 def unwrap_lengths(names):
     return unwrapped(lengths(names)) * normalize(names, dim=-1)
 
@@ -260,6 +265,8 @@ VECTORS = [
     ("compares-with-raw", then(lambda v: torch.stack([v[0], *map(nearest, v, v[1:])]), rotmat_to_rotvec)),
     ("too-few-turns", flips(lambda count: count % 2 > 0)),
     ("too-few-turns", COPIED),  # by quaternions of one sign
+    ("half-turns", one_by_one(half_steps)),
+    ("frozen", then(lambda v: v[-1:].expand_as(v), rotmat_to_rotvec)),
     ("nan-at-zero", one_by_one(partial(nearest, unit=lambda name: name / name.norm()))),
     ("euler", euler("xyz")),
     ("euler", euler("YXZ")),
