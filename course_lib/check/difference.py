@@ -34,11 +34,11 @@ def difference(call, yours, right, arguments=None, tolerance=1e-4, of="", corner
 
 
 def in_digits(*values):
-    """Numbers with as many digits as tell them apart, three at least. -> list of texts"""
+    """Numbers with as many digits as tell them apart, and the halves of pixels. -> list of texts"""
     values = [value.item() if torch.is_tensor(value) else value for value in values]
     if not all(isinstance(value, float) for value in values):
         return [str(value) for value in values]
-    for digits in range(3, 18):
+    for digits in range(4 if max(map(abs, values)) >= 100 else 3, 18):
         texts = [f"{value + 0.0:.{digits}g}" for value in values]  # + 0.0: no -0
         if len(set(texts)) == len(set(values)):
             break
