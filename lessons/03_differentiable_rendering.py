@@ -460,10 +460,6 @@ show.image_slider(balls, prefix="angle ", start=2)
 # 28(5), 2009, doi 10.1145/1618452.1618479.*
 #
 # `sunlight` in `course_lib/shading.py` does this for the pixels that show the dolphin.
-#
-# **A trap.** Where does the sun of the scene stand? "Elevation" sounds like its height over the horizon. But
-# `spherical2cartesian`, as in kaolin, has z up, and our world has y up: $d = (\cos e \cos a,\; \cos e \sin
-# a,\; \sin e)$, and the height over the horizon is $\arcsin(\cos e \sin a)$. Compare the two:
 
 # %%
 from course_lib.shading import sunlight

@@ -26,7 +26,7 @@ from ..window import TUTORIAL_BAND, Band, window_camera
 from . import spare_renderer as spare
 from .card import Shown
 from .core import Complaint, Exercise, Problem, close, items, margin, tensor
-from .difference import in_digits
+from .difference import difference, in_digits
 from .same import Same
 
 FRAME, WINDOW = (640, 360), (96, 54)  # pixels: the whole frame, and the part of it that the checks render
@@ -41,8 +41,8 @@ def stones(turned=False):
     """The mesh at rest, two octahedra and two sheets: vertices (V, 3) in metres, faces (F, 3).
 
     Faces are counter-clockwise from outside. Seen from above, with +z up, x runs to the left. The sheets lie
-    in the left corners of the window: there pixels are counted from. turned: with a third sheet, that shows
-    the camera its back.
+    in the left corners of the window: there pixels are counted from. turned: with a third sheet, of small
+    faces, that shows the camera its back.
     """
     middles = [
         [-0.08, -0.3, 0.02],
@@ -58,9 +58,21 @@ def stones(turned=False):
     solid, flat = torch.cat([radii, -radii], 1) + middles[:2], sheet * sizes + middles[2:]  # (2 or 3, V, 3)
     stone = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
     stone, square = torch.tensor(stone), torch.tensor([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
-    parts = [stone, stone + 6, square + 12, square + 17, *[square.flip(1) + 22] * turned]
-    verts = torch.cat([solid.flatten(0, 1), flat.flatten(0, 1)])
-    return verts[: 27 if turned else 22], torch.cat(parts)
+    verts = torch.cat([solid.flatten(0, 1), flat[:2].flatten(0, 1)])
+    faces = torch.cat([stone, stone + 6, square + 12, square + 17])
+    if not turned:
+        return verts, faces
+    fine, small = _grid(8)
+    return torch.cat([verts, fine * sizes[2] + middles[4]]), torch.cat([faces, small.flip(1) + len(verts)])
+
+
+def _grid(n):
+    """The sheet from -1 to 1 in n x n squares: vertices ((n + 1)^2, 3), faces (2 n^2, 3)."""
+    x = torch.linspace(1, -1, n + 1)
+    x, z = torch.meshgrid(x, -x, indexing="ij")
+    corner = (torch.arange(n) * (n + 1) + torch.arange(n)[:, None]).flatten()[:, None]
+    square = torch.tensor([[0, n + 1, n + 2], [0, n + 2, 1]])
+    return torch.stack([x, 0 * x, z], -1).flatten(0, 1), (corner[:, None] + square).flatten(0, 1)
 
 
 def _whole_cameras(eye):
@@ -104,6 +116,8 @@ def _case(rng, batch=2, turned=False):
     """The mesh before each of the cameras of `_views`. -> verts (B, V, 3), faces, face_uvs, eye, corner"""
     views = _views(rng, batch, turned)
     rest, R, place = (views.pop(name) for name in ("rest", "R", "place"))
+    if turned:
+        R[1] = R[1] * torch.tensor([1, -1, -1])  # the second mesh is turned over
     return {"verts": rest @ R.mT + place[:, None], **views}
 
 
@@ -173,9 +187,14 @@ class OfPictures(Same):
     def shown(self, said, inputs):
         return {}
 
+    def unexplained(self, said, yours, right, inputs):
+        return Complaint(self.otherwise, difference(said, yours, right, {}, self.tolerance))
+
     def explains(self, made, outputs, right):
         """Whether what a mistake makes is what came out, where that is not right."""
         wrong = [name for name in right if not self.near(outputs[name], right[name], self.tolerance)]
+        if any(outputs[name].any() and not made[name].any() for name in wrong):
+            return False  # it is small, but not 0
         explained = all(self.near(outputs[name], made[name], self.explained) for name in wrong)
         return explained and self.seen(made, right)
 
@@ -228,7 +247,7 @@ def _explained(function, explain):
     except Exception as error:
         names = _variables_of(function)
         if names and (not isinstance(error, Problem) or error.complaint.key == "shape"):
-            said = error.complaint.text if isinstance(error, Problem) else f"{error} ({type(error).__name__})"
+            said = error.complaint.text if isinstance(error, Problem) else f"{type(error).__name__}: {error}."
             raise Problem.of(f"""of-the-notebook: {said} Your `{function.__name__}` reads
                 {", ".join(f"`{name}`" for name in names)} from the cells around it, made there for another
                 picture than is asked for here. All that it needs comes in its arguments.""") from error
@@ -298,6 +317,14 @@ def _feature(k, change):
 def _zeros(name, what):
     k = list(CHANNELS).index(name)
     return {f"zeros: {what} 0 everywhere, also where the mesh is seen.": _feature(k, lambda x, _: 0 * x)}
+
+
+def _of_vertices(view):
+    """The normals of vertices, those of the faces around added up, at the corners. -> (B, F, 3, 3)"""
+    at_vertices = torch.zeros_like(view.verts)
+    for corner in view.model.F.unbind(1):
+        at_vertices.index_add_(1, corner, spare.normals_of(view.world))
+    return view.at_faces(spare.unit(at_vertices))
 
 
 def _by_camera_normals(view):
@@ -384,6 +411,12 @@ OF_HARD_MASK = {
     ),
     """no-translation: The camera's rotation is there, its shift t is missing: `cam.extrinsics.transform` does
         both.""": _drawn(in_camera=lambda v: v.verts @ v.cam.extrinsics.R.double().mT),
+    """half-pixel: The corners in the image are moved by half a pixel. `rasterize` knows where pixels'
+        centres are: give it what `cam.intrinsics.transform` gives.""": tuple(
+        _drawn(projected=lambda v, x=x, y=y: v.projected + torch.tensor([x, y]) / torch.tensor(v.size))
+        for x, y in itertools.product((-1, 0, 1), repeat=2)
+        if x and y
+    ),
     """soft-as-hard: The hard mask
         is the soft one. It is the last of the features, of ones.""": _feature(3, lambda _, v: v.soft_mask),
     """hard-inverted: The hard mask is
@@ -393,15 +426,17 @@ OF_HARD_MASK = {
 }
 FARTHER = "Where two faces lie behind each other"
 DEPTHS = {
+    f"""depth-sign: {FARTHER} the farther one is seen. `rasterize` wants z of the corners in camera space as
+        it is, negative in front of the camera, where larger is closer: not the distance, nor minus
+        z.""": (_drawn(depth=lambda v: -v.depth),),
+    f"""depth-sign: {FARTHER} it is not always the nearer one that is seen: the depth is a coordinate of the
+        world, which does for a camera that looks straight down alone. `rasterize` wants z of the corners in
+        camera space.""": tuple(_drawn(depth=lambda v, k=k: v.world[..., k]) for k in range(3)),
     f"""depth-sign: {FARTHER} it is not always the nearer one that is seen. `rasterize` wants z of the
-        corners in camera space as it is, negative in front of the camera, where larger is closer: not its
-        negative, nor the distance, nor z of the projected vertices, nor a coordinate of the world, which is
-        right only as long as the camera looks straight down.""": (
-        _drawn(depth=lambda v: -v.depth),
-        *(_drawn(depth=lambda v, k=k: v.world[..., k]) for k in range(3)),
+        corners in camera space.""": (
         _drawn(depth=lambda v: v.corners[..., 0]),
         _drawn(depth=lambda v: torch.zeros_like(v.depth)),
-    )
+    ),
 }
 OF_NORMALS = DEPTHS | {
     """camera-normals: The normals are those of camera space. The sun stands in the world: as a feature the
@@ -425,6 +460,8 @@ OF_NORMALS = DEPTHS | {
     """normals-as-colours: The normals are made into colours, (n + 1) / 2. That is for looking at them; the
         feature is the normal
         itself.""": (_drawn(normal=lambda v: (v.normal + 1) / 2), _feature(1, lambda x, _: (x + 1) / 2)),
+    """smoothed: The normals are those of the vertices, mixed from all faces around. Wanted is the normal of
+        each face.""": _drawn(normal=_of_vertices),
     "normals-absolute: The normals have lost their signs.": _drawn(normal=lambda v: v.normal.abs()),
     """places-as-normals: These are the places of the corners in the world, not their
         normals.""": _drawn(normal=lambda v: v.world),
@@ -525,8 +562,7 @@ OF_SOFT_MASK = {
     f"""default-band: sigmainv is that of `band`, boxlen and knum are those that the function has by itself.
         {BY_HAND}""": _drawn(numbers=lambda v: (v.band.seen_by(v.cam)[0], 0.02, 30)),
     """soft-is-hard: The soft mask is the hard mask: it has no soft edge, and nothing beside the mesh could
-        pull at it. Are the corners those in the image (`[..., :2]` of the projected vertices), and the
-        three numbers those of `band.seen_by(cam)`?""": _softly(lambda _, v: v.features[3]),
+        pull at it. Give back what `dibr_soft_mask` gives.""": _softly(lambda _, v: v.features[3]),
     """soft-inverted: The soft mask
         is 0 on the mesh and 1 beside it: it is to be the other way round.""": _softly(lambda x, _: 1 - x),
     """soft-hollow: On the mesh the soft mask is 0; beside it it is right. Where a face is seen it is 1: does
@@ -547,22 +583,44 @@ OF_SOFT_MASK = {
         image.""": _drawn(on_soft=lambda v: v.world[..., :2]),
     """soft-without-back: The soft mask does not know the faces that look away. Give `dibr_soft_mask` all
         faces.""": _drawn(on_soft=_front_only),
-    "one-frame: All frames have the soft mask of the first.": _softly(lambda x, _: x[:1].expand_as(x)),
+    "one-frame: All frames have the soft mask of the first mesh.": (
+        _softly(lambda x, _: x[:1].expand_as(x)),
+        _drawn(on_soft=lambda v: v.on_image[:1].expand_as(v.on_image)),
+    ),
+    f"""numbers-exchanged: sigmainv and boxlen are exchanged. {BY_HAND}""": _drawn(
+        numbers=lambda v: (v.band.seen_by(v.cam)[1], v.band.seen_by(v.cam)[0], v.band.knum)
+    ),
     """one-minus: The soft mask is prod(1 - exp(-sigmainv d²)) beside
         the mesh; it is 1 minus that.""": _softly(lambda x, v: torch.where(v.features[3] > 0.5, x, 1 - x)),
     "zeros: The soft mask is 0 everywhere.": _softly(lambda x, _: 0 * x),
 }
 OF_BACK_FACES = {
     """back-faces-kept: Faces that turn their back to the camera are drawn too. On a closed animal its near
-        side hides most of them, but they cost time, and where a mesh is open one sees them: pass
-        `valid_faces`.""": _drawn(facing=lambda v: torch.ones_like(v.facing))
+        side hides most of them, but they cost time, and where a mesh is open one sees them: `valid_faces`
+        says which are drawn, those whose normal in camera space has z >= 0.""": (
+        _drawn(facing=lambda v: torch.ones_like(v.facing)),
+        _drawn(facing=lambda v: (v.corners[..., 2] < 0).any(-1)),
+    ),
+    """one-frame: In all frames those faces are drawn that look at the first camera. Each frame has its
+        own.""": _drawn(facing=lambda v: v.facing[:1].expand_as(v.facing)),
+    """one-frame: In all frames the depths are those of the first mesh.""": _drawn(
+        depth=lambda v: v.depth[:1].expand_as(v.depth)
+    ),
+    **{
+        f"""small-faces: Faces are left out though they look at the camera: z of their normal is compared
+            with {least}. Compare with 0. (A normal that was not scaled to length 1 is as long as twice the
+            face's area.)""": _drawn(
+            facing=lambda v, least=least: spare.normals_of(v.corners)[..., 2] > least
+        )
+        for least in (1e-3, 1e-2)
+    },
 }
 OF_BAND = {
     """band-fixed: With another `band` the soft mask is not another one: `*band.seen_by(cam)` is to be that of
         the argument, not of TUTORIAL_BAND.""": _drawn(band=lambda v: TUTORIAL_BAND),
     **{
-        f"""band-fixed: With another `band`, {name} stays that of TUTORIAL_BAND: all three numbers are to come
-        from the argument.""": _drawn(
+        f"""band-fixed: With another `band`, {name} is not that of the argument: all three numbers come from
+        `*band.seen_by(cam)`.""": _drawn(
             numbers=lambda v, k=k: tuple(
                 (TUTORIAL_BAND if j == k else v.band).seen_by(v.cam)[j] for j in range(3)
             )
@@ -589,8 +647,12 @@ OF_HEIGHT_GRADIENT = {
 # --- exercise 4
 
 
+class DolphinModel(types.SimpleNamespace):
+    """Stands in for the real one, and is called so where Python says that it has no such attribute."""
+
+
 def _pretended_model(faces, face_uvs):
-    return types.SimpleNamespace(F=faces, face_uvs=face_uvs, device=faces.device)
+    return DolphinModel(F=faces, face_uvs=face_uvs, device=faces.device)
 
 
 def _rendered(function, verts, faces, face_uvs, eye, corner, band=None):
@@ -625,6 +687,10 @@ def _in_form(call, value, verts):
     if torch.is_tensor(features[0]) and tuple(features[0].shape[1:3]) == (W, H):
         raise Problem.of(f"""height-and-width: The images are {H} wide and {W} high, and should be the other
             way round. `rasterize` takes the height first, then the width.""")
+    if torch.is_tensor(features[0]) and features[0].dim() == 4 and tuple(features[0].shape[1:3]) != (H, W):
+        h, w = features[0].shape[1:3]
+        raise Problem.of(f"""size: The images are {w} wide and {h} high, but this camera's are {W} wide and
+            {H} high: take the size from it, `cam.height, cam.width`.""")
     outputs = {
         name: tensor(f"feature {k} ({name}) of {call}", feature, (B, H, W, n), verts)
         for k, (feature, (name, n)) in enumerate(zip(features, CHANNELS.items()))
@@ -667,16 +733,23 @@ def _kernel_problem(error):
     if problem or not isinstance(error, CourseError):
         return problem
     name, _, rest = text.partition(" must ")
+    text = text.rstrip(".") + "."
     if name.startswith("face_features"):
         expected, got = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", rest)[:2])
         if got == expected[:3]:
             return Problem.of(f"""feature-dimension: `rasterize` says: {text} The last dimension is missing:
                 `[..., 1:2]` keeps it, `[..., 1]` does not.""")
+        if got[0] == "1" and got[1:] == expected[1:]:
+            return Problem.of(f"""feature-of-one: `rasterize` says: {text} It has one frame, expected is one
+                for each mesh: `.expand(len(verts), -1, -1, -1)`.""")
         return Problem.of(f"""feature-per-vertex: `rasterize` says: {text} A feature has a value for each
             corner of each face, not for each vertex: index it by the faces (`index_vertices_by_faces`).""")
     if name == "face_vertices_image" and "3, 3)" in rest:
         return Problem.of("""three-coordinates: The corners in the image (`faces_image`) have three
             coordinates, and should have two: take `[..., :2]` of the projected vertices.""")
+    if name == "face_vertices_image":
+        return Problem.of(f"""faces-chosen: `rasterize` says: {text} All faces go in, for every frame:
+            `valid_faces` says which are drawn.""")
     if name == "face_vertices_z":
         return Problem.of(f"""depth-shape: `rasterize` says: {text} It wants one depth per corner: `[..., 2]`
             of the faces in camera space.""")
@@ -733,23 +806,23 @@ class Silhouette(OfDibr):
         return super().judge(outputs, **inputs)  # where the mask is 1 everywhere, uv tells mistakes apart
 
 
-class FrontFaces(OfDibr):
-    name = "only faces that look at the camera are drawn"
-    points = 2
-    after = (Form, Silhouette)
-    images, mistakes, otherwise = ("hard_mask",), OF_BACK_FACES, "front-faces"
-    reminder = "Here one sheet of the mesh turns its back to the camera."
-
-    def cases(self, rng):
-        return _case(rng, turned=True)
-
-
 class Normals(OfDibr):
     name = "normals of the nearest face, in the world"
     points = 4
     after = (Form, Silhouette)
     images, mistakes, otherwise = ("normal",), OF_NORMALS, "normals"
     reminder = "The second feature is the normal of the nearest face, in the world, of length 1."
+
+
+class FrontFaces(OfDibr):
+    name = "only faces that look at the camera are drawn"
+    points = 2
+    after = (Form, Silhouette, Normals)
+    images, mistakes, otherwise = ("hard_mask", "normal"), OF_BACK_FACES, "front-faces"
+    reminder = "Here one sheet of the first mesh, and most of the second, turn their backs to the camera."
+
+    def cases(self, rng):
+        return _case(rng, turned=True)
 
 
 class OfFeature(OfDibr):
@@ -785,8 +858,8 @@ class SoftMask(OfDibr):
     points = 3
     after = (Form, Silhouette)
     images, mistakes, otherwise = ("soft_mask",), OF_SOFT_MASK, "soft-mask"
-    reminder = """Where a face is seen it is 1, else 1 - prod(1 - exp(-sigmainv d²)) of the corners in the
-        image, with the face index from `rasterize`, and then `*band.seen_by(cam)`."""
+    reminder = """Where a face is seen it is 1, else 1 - prod(1 - exp(-sigmainv d²)). `dibr_soft_mask` takes
+        the corners in the image, the face index from `rasterize`, and `*band.seen_by(cam)`."""
 
 
 class AnotherBand(OfDibr):
@@ -831,6 +904,7 @@ class HeightGradient(OfGradient):
     points = 1
     after = (Form, Silhouette, Normals, Height)
     image, mistakes = "height", OF_HEIGHT_GRADIENT
+    tolerance = 0.03  # interpolation that is right for perspective differs by up to 2 %
     reminder = """That is the gradient of a weighted sum of the height. The height is right: is a part of
         the way detached, or computed outside of torch?"""
 
@@ -860,12 +934,24 @@ def _fading(becomes):
 
 ONE_COLOUR = "one-colour: All colours fade alike. Each has its own number in `water_absorption`"
 UNDER_WATER = {
-    """unchanged: The image comes back as it was. Is the result returned, and the condition (height below 0,
-        on the mask) right?""": lambda i, l, m, w: i,
+    """unchanged: Under water, on the dolphin, nothing fades. Is the result returned, and the condition
+        (height below 0, on the mask) right?""": lambda i, l, m, w: i,
     """wrong-sign: Under water it gets brighter, and should get darker: the height is negative there
         already, so the exponent is w · l without a minus.""": _fading(lambda i, l, w: i * (-w * l).exp()),
     f"""{ONE_COLOUR}; you use the mean. (3,) against the
         image's last dimension broadcasts by itself.""": _fading(lambda i, l, w: i * (w.mean() * l).exp()),
+    f"{ONE_COLOUR}; you use the mean of the three factors.": _fading(
+        lambda i, l, w: i * (w * l).exp().mean(-1, keepdim=True)
+    ),
+    """share: w is taken for the share that a metre takes, (1 - w)^depth. Of very thin layers each takes w
+        times its thickness of the rest: that makes exp(w ·
+        l).""": _fading(lambda i, l, w: i * (1 - w) ** -l),
+    "units: The height is multiplied by 100. It is in metres, and w in 1/m.": _fading(
+        lambda i, l, w: i * (100 * w * l).exp()
+    ),
+    "units: The height is divided by 100. It is in metres, and w in 1/m.": _fading(
+        lambda i, l, w: i * (w * l / 100).exp()
+    ),
     f"{ONE_COLOUR}; you use their sum.": _fading(lambda i, l, w: i * (w.sum() * l).exp()),
     **{
         f"{ONE_COLOUR}; you use that of {colour} for all.": _fading(lambda i, l, w, k=k: i * (w[k] * l).exp())
@@ -901,6 +987,9 @@ UNDER_WATER = {
     "squared: The exponent has the square of the height: w · l, with the height as it is.": (
         _fading(lambda i, l, w: i * (-w * l * l).exp()),
         _fading(lambda i, l, w: i * (w * l * l).exp()),
+    ),
+    "squared: The exponent has the square of the absorption: w · l, with w as it is.": _fading(
+        lambda i, l, w: i * (w * w * l).exp()
     ),
     """sum-in-exponent: w and l
         are added in the exponent. They are multiplied: w · l.""": _fading(lambda i, l, w: i * (w + l).exp()),
@@ -951,8 +1040,12 @@ UNDER_WATER = {
     "one-frame: All images fade by the heights of the first one.": _fading(
         lambda i, l, w: i * (w * l[:1]).exp()
     ),
-    """depth-cut: Heights below -1 m count
-        as -1 m. The height is not limited.""": _fading(lambda i, l, w: i * (w * l.clamp(min=-1)).exp()),
+    **{
+        f"depth-cut: Heights below -{most} m count as -{most} m. The height is not limited.": _fading(
+            lambda i, l, w, most=most: i * (w * l.clamp(min=-most)).exp()
+        )
+        for most in (1, 2, 3)
+    },
     "rounded: The height is cut off to whole metres.": _fading(lambda i, l, w: i * (w * l.trunc()).exp()),
     "rounded: The height is rounded down to whole metres.": _fading(
         lambda i, l, w: i * (w * l.floor()).exp()
@@ -967,10 +1060,16 @@ ABOVE_WATER = {
         the water becomes black. It is to stay as it is.""": lambda i, l, m, w: i * (w * l).exp() * (l < 0),
     """all-or-nothing: No pixel fades unless all are under water. Each pixel is asked for
         itself.""": lambda i, l, m, w: i * (w * l).exp() if (l < 0).all() else i,
-    """threshold: What is less
-        than 10 cm under water stays as it is: the condition is height < 0.""": _where(lambda l, m: l < -0.1),
+    **{
+        f"""threshold: What is less than {round(100 * least)} cm under water stays as it is: the condition
+            is height < 0.""": _where(lambda l, m, least=least: l < -least)
+        for least in (0.02, 0.05, 0.1, 0.2, 0.5, 1)
+    },
 }
 OFF_THE_DOLPHIN = {
+    "absorption-cut: The absorption is cut off at 1. It has no limit.": lambda i, l, m, w: spare.absorb(
+        i, l, m, w.clamp(0, 1)
+    ),
     """mask-compared-with-one: Pixels of the dolphin do not fade: the hard mask is interpolated, so its ones
         are 0.9999999 or 1.0000001 here and there. Ask whether it is > 0.5, not == 1, and do not round it
         down.""": (_where(lambda l, m: (l < 0) & (m == 1)), _where(lambda l, m: (l < 0) & (m >= 1))),
@@ -991,8 +1090,14 @@ REVERSED = {
         *(lambda i, l, m, w, sign=sign: i * (sign * w * l.clamp(min=0) * m).exp() for sign in (1, -1)),
         *(lambda i, l, m, w, sign=sign: i * (sign * w * l.clamp(min=0)).exp() for sign in (1, -1)),
     ),
-    """mask-inverted: The image fades off the dolphin, and on it it stays as it is: the mask is used the other
-        way round.""": (_where(lambda l, m: m <= 0.5), lambda i, l, m, w: spare.absorb(i, l, 1 - m, w)),
+    """branches-exchanged: The two images of `torch.where` are exchanged: `torch.where(condition, a, b)`
+        takes a where the condition holds.""": (
+        lambda i, l, m, w: torch.where(_under(l, m), i, i * (w * l).exp()),
+        lambda i, l, m, w: torch.where(l < 0, i, i * (w * l).exp()),
+        lambda i, l, m, w: torch.where(_under(l, m), i, i * (w * l * m).exp()),
+    ),
+    """mask-inverted: The image fades beside the dolphin instead of on it: the mask is used the other way
+        round.""": (_where(lambda l, m: m <= 0.5), lambda i, l, m, w: spare.absorb(i, l, 1 - m, w)),
 }
 GRADIENT_NAMES = ("image", "sea_level_height", "water_absorption")
 
@@ -1006,7 +1111,7 @@ class OfAbsorb(Same):
     function, shows = "absorb", "absorb(image, sea_level_height, hard_mask, water_absorption)"
     right, otherwise = staticmethod(spare.absorb), "absorption"
     looks = "the image, of random colours", "image"
-    heights, covered = (-2.5, -0.2), 1.0
+    heights, covered, most = (-4.0, -0.2), 1.0, 0.6  # most: the absorption of red, in 1/m
     interpolated = False  # whether the mask's ones are those of a rasteriser: sums of three weights, rounded
 
     def cases(self, rng):
@@ -1019,7 +1124,7 @@ class OfAbsorb(Same):
             "image": torch.where(black, 0, _uniform(rng, 0.2, 1.5, (*size, 3))),
             "sea_level_height": _uniform(rng, *self.heights, (*size, 1)),
             "hard_mask": mask,
-            "water_absorption": torch.tensor([0.6, 0.25, 0.05]) + _uniform(rng, 0, 0.05, 3),
+            "water_absorption": torch.tensor([self.most, 0.25, 0.05]) + _uniform(rng, 0, 0.05, 3),
         }
 
     def shape(self, image, *_):
@@ -1035,13 +1140,13 @@ class UnderWater(OfAbsorb):
 
     def cases(self, rng):
         mixed = {
-            "heights": _uniform(rng, -1, 1, (2, 6, 10, 1)),
-            "mask": _uniform(rng, 0, 1, (2, 6, 10, 1)).round(),
+            "sea_level_height__mixed": _uniform(rng, -1, 1, (2, 6, 10, 1)),
+            "hard_mask__mixed": _uniform(rng, 0, 1, (2, 6, 10, 1)).round(),
         }
         return super().cases(rng) | mixed
 
-    def calls(self, heights, mask, **inputs):
-        mixed = inputs | {"sea_level_height": heights, "hard_mask": mask}
+    def calls(self, sea_level_height__mixed, hard_mask__mixed, **inputs):
+        mixed = inputs | {"sea_level_height": sea_level_height__mixed, "hard_mask": hard_mask__mixed}
         return {"": tuple(inputs.values()), self.MIXED: tuple(mixed.values())}
 
     def judge(self, outputs, **inputs):
@@ -1072,17 +1177,17 @@ def _other_absorption(got, image, sea_level_height, water_absorption, **_):
 
 
 class AboveWater(OfAbsorb):
-    name = "above water: nothing changes"
+    name = "at the surface: all below fades, nothing above"
     points = 2
-    heights = (-1.0, 1.0)
+    heights = (-1.2, 1.0)
     after = (UnderWater,)
-    mistakes, otherwise = ABOVE_WATER, "above-water"
+    mistakes, otherwise = ABOVE_WATER, "at-the-surface"
 
 
 class OffTheDolphin(OfAbsorb):
     name = "the mask: all of the dolphin, and nothing off it"
     points = 1
-    covered, interpolated = 0.6, True
+    covered, interpolated, most = 0.6, True, 1.3
     after = (UnderWater,)
     mistakes, otherwise = OFF_THE_DOLPHIN, "mask"
 
@@ -1123,8 +1228,9 @@ class AbsorbGradients(OfAbsorb):
                 NumPy, a new tensor made from numbers).""")
         return super().judge(outputs, **inputs)
 
-    def shown(self, said, inputs):
-        return {name: inputs[name] for name in GRADIENT_NAMES} if said == "image" else {}
+    def unexplained(self, said, yours, right, inputs):
+        case = {name: inputs[name] for name in GRADIENT_NAMES} if said == "image" else {}
+        return Complaint(self.otherwise, difference(f"{said}.grad", yours, right, case, self.tolerance))
 
 
 def _place_of(wrong, image, sea_level_height, hard_mask, **_):
@@ -1153,8 +1259,15 @@ class Studio:
             setattr(self, step, change(self))
 
     @cached_property
+    def vertices(self):
+        return self.scene.skin(self.t)
+
+    def drawn(self, vertices):
+        return spare.dibr_rendering(vertices, self.cam, self.scene.model, self.band)
+
+    @cached_property
     def rendering(self):
-        return spare.dibr_rendering(self.scene.skin(self.t), self.cam, self.scene.model, self.band)
+        return self.drawn(self.vertices)
 
     @cached_property
     def features(self):
@@ -1234,7 +1347,7 @@ OF_MASKS = {
         OTHER_FRAMES.format(what): _filmed(t=makes)
         for what, makes in (
             ("the first frames, 0, 1 and so on.", lambda s: torch.arange(len(s.t))),
-            ("frame 0 for all.", lambda s: torch.zeros_like(s.t)),
+            *((f"frame {k} for all.", lambda s, k=k: torch.full_like(s.t, k)) for k in range(5)),
             ("the first of the frames t for all.", lambda s: s.t[:1].expand_as(s.t)),
             ("the frames t in another order.", lambda s: s.t.flip(0)),
             ("the frames after those asked for, t + 1.", lambda s: s.t + 1),
@@ -1243,6 +1356,10 @@ OF_MASKS = {
     },
     """first-camera: All frames are seen by the first camera. Frame
         b is seen by camera b.""": _filmed(cam=lambda s: s.cam[torch.zeros(len(s.t), dtype=torch.long)]),
+    """cameras-reversed: The cameras come in reverse order. Frame b is seen by camera
+        b.""": _filmed(cam=lambda s: s.cam[torch.arange(len(s.t)).flip(0)]),
+    """moved-twice: The vertices are moved by the translations once more: `scene.skin(t)` has done
+        it.""": _filmed(rendering=lambda s: s.drawn(s.vertices + s.scene.translations[s.t])),
     """hard-inverted: The hard
         mask is 0 on the dolphin and 1 beside it.""": _filmed(result=lambda s: (s.image, 1 - s.hard, s.soft)),
     "upside-down: The masks are upside down.": _filmed(
@@ -1266,8 +1383,8 @@ OF_MASKS = {
 BOTH_STEPS = "`lighting` calls `absorb` after the sun."
 OF_IMAGE = {
     "black: The image is black everywhere.": _picture(lambda s: 0 * s.image),
-    f"""no-water: The water is missing, or does nothing: {BOTH_STEPS} It wants the height of the
-        features.""": _picture(lambda s: s.sunlit(s.skin)),
+    f"""no-water: Nothing fades in the water: {BOTH_STEPS} It takes the image, the height of the features,
+        the hard mask and the absorption, in this order.""": _picture(lambda s: s.sunlit(s.skin)),
     """no-lighting: This is the skin alone: its picture is not passed through `lighting`, or what comes out
         of it is lost.""": _picture(lambda s: s.skin),
     f"no-lighting: The sun is missing: {BOTH_STEPS}": _picture(lambda s: s.watered(s.skin)),
@@ -1330,6 +1447,9 @@ OF_IMAGE = {
     "grey: The picture is grey: one of its colours stands for all.": tuple(
         _picture(lambda s, k=k: s.image[..., k : k + 1].expand_as(s.image)) for k in range(3)
     ),
+    "gamma: The picture is changed by gamma. Leave the numbers as `lighting` gives them.": tuple(
+        _picture(lambda s, power=power: s.image.clamp(min=0) ** power) for power in (1 / 2.2, 2.2)
+    ),
     "bytes: The image is 255 times too bright: colours are from 0 to 1.": _picture(lambda s: 255 * s.image),
     "inverted: The image is inverted: 1 - image.": _picture(lambda s: 1 - s.image),
     "texture-softly-masked: The texture is masked by the soft mask, not by the hard one.": _picture(
@@ -1346,6 +1466,18 @@ OF_IMAGE = {
     """height-sign: The height has the opposite sign:
         it gets darker above the water.""": _picture(lambda s: s.watered(s.sunlit(s.skin), -s.features[2])),
     "normals-as-image: The image shows the normals.": _picture(lambda s: s.features[1]),
+}
+
+
+def _detached(k):
+    """A render whose image does not know where feature k comes from."""
+    return _filmed(features=lambda s: [x.detach() if n == k else x for n, x in enumerate(s.rendering[0])])
+
+
+OF_IMAGE_GRADIENTS = {
+    f"""features-detached: The {name} are detached before the picture is made of them. Then it cannot pull at
+        places and poses through them.""": _detached(k)
+    for k, name in enumerate(("texture coordinates", "normals", "heights"))
 }
 OF_RENDERED_BAND = {
     """band-fixed: With another `band` the soft mask is not another one: pass it on, `dibr_rendering(verts,
@@ -1386,6 +1518,18 @@ def _spare_parts(function, which):
         names.update(mine)
 
 
+ARGUMENTS = {  # how what the course's functions say begins, and what it means here
+    "theta has shape (3,)": """frames-not-a-batch: `scene.skin(t)` takes the numbers of the frames as they
+        come, (B,), not one of them.""",
+    "albedo must have shape": """image-and-mask: `lighting` wants the hard mask before the image:
+        lighting(scene, cam, hard_mask, image, normals, height, absorb).""",
+    "texture_coordinates must have shape": """feature-order: `texturing` wants the texture coordinates
+        first. The features come as uv, normals, height, hard mask.""",
+    "expected 4, got 2": """two-results: `dibr_rendering` gives two things, the list of the four features
+        and the soft mask.""",
+}
+
+
 def _render_problem(error, scene, t, spared):
     """What an exception from the student's render means here. -> Problem or None"""
     text = str(error)
@@ -1393,22 +1537,34 @@ def _render_problem(error, scene, t, spared):
         return Problem.of(f"""t-ignored: {text}. `t` names the frames that are asked for: `scene.skin(t)`
             poses those.""")
     if isinstance(error, IndexError) and "out of bounds" in text and spared:
+        if re.search(rf"with size {len(t)}\b", text):
+            return Problem.of(f"""numbered-by-t: It asks for an entry that is not there ({text}). `cam` has
+                one camera for each of the frames t, {len(t)} here, in their order: it is not indexed by the
+                frame's number.""")
         if re.search(rf"with size {scene.num_frames}\b", text):
             return Problem.of(f"""t-of-the-notebook: It asks for a frame that is not there ({text}). The scene
                 of this check has {scene.num_frames} frames, and asked for were {t.tolist()}: take the frames
                 from the argument `t`.""")
+        if not re.search(rf"with size {scene.model.V.shape[1]}\b", text):
+            return None
         return Problem.of(f"""model-of-the-notebook: The mesh has no vertex of such a number ({text}): are
             these the faces of another mesh? Use `scene.model`, not the notebook's `model`.""")
     if "'Tensor' object is not callable" in text:
         return Problem.of("""absorb-called: `lighting` wants the function `absorb` itself and calls it later:
             hand it over without parentheses, lighting(scene, cam, hard_mask, image, normals, height,
             absorb).""")
-    if "'DolphinScene' object has no attribute" in text:
+    if found := re.search(r"'DolphinScene' object has no attribute '(\w+)'", text):
+        if not hasattr(scene.model, found[1]):
+            return Problem.of(f"""no-such-parameter: A scene has no `{found[1]}`. It has
+                {", ".join(f"`{name}`" for name in PARAMETERS)}, its `model`, and `skin(t)`.""")
         return Problem.of(f"""scene-for-model: Python says: {text}. Is the scene handed over where its model
             is wanted? dibr_rendering(verts, cam, scene.model, band).""")
     if text.startswith("normal must have shape"):
         return Problem.of(f"""normals-and-height: The light says: {text}. `lighting` wants the normals first,
             then the height: lighting(scene, cam, hard_mask, image, normals, height, absorb).""")
+    for begins, said in ARGUMENTS.items():
+        if begins in text:
+            return Problem.of(f"{said} ({text.rstrip('.')}.)")
     return _band_problem(error)
 
 
@@ -1579,8 +1735,9 @@ class ImageGradients(OfRenderGradients):
     name = "gradients of the image reach the scene"
     points = 2
     after = (RenderForm, Masks, Picture)
-    image = "image"
+    image, mistakes = "image", OF_IMAGE_GRADIENTS
     parameters = ("dolphin_albedo", "water_absorption", "azimuth", "elevation", "strength", "angle")
+    parameters += ("translations", "global_poses")
     images = tuple(f"scene.{name}.grad" for name in parameters)
 
 

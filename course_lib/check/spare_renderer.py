@@ -56,7 +56,8 @@ class View:
 
     def __init__(self, verts, cam, model, band, changes=()):
         if len(verts) != len(cam):
-            raise Misfit(f"There are {len(verts)} meshes for {len(cam)} cameras")
+            count = "is 1 mesh" if len(verts) == 1 else f"are {len(verts)} meshes"
+            raise Misfit(f"For {len(cam)} cameras there {count}")
         self.verts, self.dtype, self.size = verts.double(), verts.dtype, (cam.width, cam.height)
         self.cam, self.model, self.band = cam, model, band
         for step, change in dict(changes).items():

@@ -188,7 +188,7 @@ DIBR_MISTAKES = [
     ("one-image", write(features=lambda s: torch.cat([s.uv, s.normal, s.height, s.ones], -1))),
     ("order", write(result=lambda s: (s.soft, s.images))),
     ("height-and-width", write(size=lambda s: (s.cam.width, s.cam.height))),
-    ("shape", write(size=lambda s: (360, 640))),
+    ("size", write(size=lambda s: (360, 640))),
     ("soft-mask-dimension", write(result=lambda s: (s.images, s.soft[..., 0]))),
     ("band-ignored", band_of_a_frame),
     ("band-not-seen", write(band=lambda s: (*s.argument,))),
