@@ -1736,8 +1736,16 @@ class ImageGradients(OfRenderGradients):
     points = 2
     after = (RenderForm, Masks, Picture)
     image, mistakes = "image", OF_IMAGE_GRADIENTS
-    parameters = ("dolphin_albedo", "water_absorption", "azimuth", "elevation", "strength", "angle")
-    parameters += ("translations", "global_poses")
+    parameters = (
+        "dolphin_albedo",
+        "water_absorption",
+        "azimuth",
+        "elevation",
+        "strength",
+        "angle",
+        "translations",
+        "global_poses",
+    )
     images = tuple(f"scene.{name}.grad" for name in parameters)
 
 
