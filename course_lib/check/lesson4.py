@@ -560,6 +560,13 @@ def _still_blank(function):
 # --- what should come of it
 
 
+def _weights_in(number, factors, late):
+    """The weights of the terms in pass `number`, from 0; factors, late: as of `Stage`. -> {term: weight}"""
+    factor = factors[min(number, len(factors) - 1)] if factors else 1.0
+    weights = {name: factor * weight for name, weight in WEIGHTS.items()}
+    return weights | {NAMES[0]: weights[NAMES[0]] * (number >= late)}
+
+
 def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None, factors=(), late=0):
     """Gradient descent on the stage of a case, by hand.
 
@@ -611,9 +618,7 @@ def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None, fact
 
     first, each, last = order.split("|")
     for number in range(steps):
-        factor = factors[min(number, len(factors) - 1)] if factors else 1.0
-        weights = {name: factor * weight for name, weight in WEIGHTS.items()}
-        weights[NAMES[0]] *= number >= late
+        weights = _weights_in(number, factors, late)
         act(first)
         for t in case["order"].split(2):
             terms.append(loss(t))
