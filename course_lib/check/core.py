@@ -351,11 +351,18 @@ def attempt(prop, given, inputs, seconds):
         complaint = Complaint("too-long", str(stopped))
     except (Exception, SystemExit) as error:
         complaint = _raised(error)
-    if complaint is None and (changed := [name for name in inputs if not _same(inputs[name], mine[name])]):
-        complaint = Complaint.of(f"""changed-input: Your code changes its input
-            `{changed[0].partition("__")[0]}` in place. Whoever called it needs that still: work on a new
-            tensor instead (`x = x * 2`, not `x *= 2`).""")
-    return outputs, complaint, printed
+    return outputs, complaint or changed(inputs, mine), printed
+
+
+def changed(before, after):
+    """What is said of code that has written into its inputs, {name: value} before and after. -> Complaint
+    or None"""
+    names = [name for name in before if not _same(before[name], after[name])]
+    if not names:
+        return None
+    return Complaint.of(f"""changed-input: Your code changes its input `{names[0]}` in place. Whoever called
+        it needs that still: work on a copy, `{names[0]}.clone()`, or on a new tensor (`x = x * 2`, not `x *=
+        2`).""")
 
 
 @contextlib.contextmanager
@@ -497,11 +504,9 @@ def tensor(name, value, shape, like=None, finite=True):
         got = shape_text(value.shape)
         raise Problem.of(f"shape: `{name}` gives shape {got}, expected {shape_text(shape)}.")
     if like is not None and value.dtype != like.dtype:
-        how = """`x.to(other.dtype)` turns one kind of number into another; `torch.zeros_like`,
-            `x.new_zeros` and kin make new tensors of the right one."""
-        raise Problem.of(
-            f"""dtype: `{name}` gives {value.dtype}, expected {like.dtype} as the input has. {how}"""
-        )
+        raise Problem.of(f"""dtype: `{name}` gives {value.dtype}, expected {like.dtype} as the input has.
+            `x.to(other.dtype)` turns one kind of number into another; `torch.zeros_like`, `x.new_zeros` and
+            kin make new tensors of the right one.""")
     if like is not None and value.device != like.device:
         raise Problem.of(f"""device: `{name}` lies on {value.device}, the input on {like.device}. Make new
             tensors on the input's device: `torch.zeros_like`, `x.new_zeros`.""")

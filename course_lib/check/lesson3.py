@@ -54,16 +54,15 @@ def stones(turned=False):
     middles = torch.tensor(middles)[:, None]  # (5, 1, 3)
     radii = torch.tensor([[0.22, 0.10, 0.15], [0.16, 0.07, 0.10]]).diag_embed()  # (2, 3, 3)
     sheet = torch.tensor([[1.0, 0, -1], [-1, 0, -1], [-1, 0, 1], [1, 0, 1], [0, 0.05, 0]])
-    sizes = torch.tensor([0.24, 0.24, 0.08])[:, None, None]
-    solid, flat = torch.cat([radii, -radii], 1) + middles[:2], sheet * sizes + middles[2:]  # (2 or 3, V, 3)
+    solid, flat = torch.cat([radii, -radii], 1) + middles[:2], sheet * 0.24 + middles[2:4]  # (2, V, 3)
     stone = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
     stone, square = torch.tensor(stone), torch.tensor([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
-    verts = torch.cat([solid.flatten(0, 1), flat[:2].flatten(0, 1)])
+    verts = torch.cat([solid.flatten(0, 1), flat.flatten(0, 1)])
     faces = torch.cat([stone, stone + 6, square + 12, square + 17])
     if not turned:
         return verts, faces
     fine, small = _grid(8)
-    return torch.cat([verts, fine * sizes[2] + middles[4]]), torch.cat([faces, small.flip(1) + len(verts)])
+    return torch.cat([verts, fine * 0.08 + middles[4]]), torch.cat([faces, small.flip(1) + len(verts)])
 
 
 def _grid(n):
@@ -186,9 +185,6 @@ class OfPictures(Same):
 
     def shown(self, said, inputs):
         return {}
-
-    def unexplained(self, said, yours, right, inputs):
-        return Complaint(self.otherwise, difference(said, yours, right, {}, self.tolerance))
 
     def explains(self, made, outputs, right):
         """Whether what a mistake makes is what came out, where that is not right."""
@@ -1140,13 +1136,13 @@ class UnderWater(OfAbsorb):
 
     def cases(self, rng):
         mixed = {
-            "sea_level_height__mixed": _uniform(rng, -1, 1, (2, 6, 10, 1)),
-            "hard_mask__mixed": _uniform(rng, 0, 1, (2, 6, 10, 1)).round(),
+            "heights": _uniform(rng, -1, 1, (2, 6, 10, 1)),
+            "mask": _uniform(rng, 0, 1, (2, 6, 10, 1)).round(),
         }
         return super().cases(rng) | mixed
 
-    def calls(self, sea_level_height__mixed, hard_mask__mixed, **inputs):
-        mixed = inputs | {"sea_level_height": sea_level_height__mixed, "hard_mask": hard_mask__mixed}
+    def calls(self, heights, mask, **inputs):
+        mixed = inputs | {"sea_level_height": heights, "hard_mask": mask}
         return {"": tuple(inputs.values()), self.MIXED: tuple(mixed.values())}
 
     def judge(self, outputs, **inputs):

@@ -31,7 +31,7 @@ START, ABSORPTION = 0.4, (0.3, 0.2, 0.1)  # where the two parameters begin
 WEIGHTS = {"photometric": 30.0, "mask": 0.5, "pose": 5.0}
 NAMES = (*WEIGHTS, "loss")
 PARTS = 7
-CALLS = ("zero_grad", "backward", "step", "clamp_")
+CALLS = ("zero_grad", "backward", "step", "clamp_")  # by their last names
 RENDER, BACKWARD, STEP, CUT_OFF = range(4)  # what the stand-ins note, in the order in which it happens
 MOST_ASKED = 2000  # of a screen: no loop needs so much
 ASTRAY = {"dolphin_albedo": 1.5, "azimuth": 7.0, "elevation": 7.0, "angle": 7.0, "strength": -1.0}
@@ -685,8 +685,8 @@ class OnStage(Property):
         left = [f"`{name}`" for name, bare in zip(CALLS, outputs["uncalled"]) if bare]
         if complaint is None or not left:
             return complaint
-        return Complaint.of(f"""brackets-missing: {complaint.text} {" and ".join(left)} stands in your code
-            without brackets: so nothing is called.""")
+        return Complaint.of(f"""brackets-missing: {complaint.text} Without brackets nothing is called:
+            {" and ".join(left)} in your code.""")
 
     def wrong(self, outputs, **case):
         """As `judge`; it adds what was not called."""

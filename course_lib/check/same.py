@@ -15,7 +15,7 @@ import re
 import torch
 
 from .card import Shown
-from .core import Complaint, Problem, Property, close, tensor
+from .core import Complaint, Problem, Property, changed, clone, close, tensor
 from .difference import apart, difference
 
 TRIES = 50  # cases that are drawn until one tells all mistakes from what is right
@@ -24,7 +24,8 @@ TRIES = 50  # cases that are drawn until one tells all mistakes from what is rig
 class Same(Property):
     """A function gives the same as the right one.
 
-    function: the name of the student's function; shows: how its call is written, "batch_rodrigues(theta)".
+    function: the name of the student's function; shows: how its call is written, "batch_rodrigues(theta)";
+    "" where `call` gives outputs by their names, which then stand for it.
     right: the right function, of the same arguments. mistakes: {"key: what is said": function, or a tuple of
     functions, of the same arguments -> the wrong value}, the likeliest first. otherwise: the key of what none
     of them explains. explained: how near to what a mistake gives a value must be, as `core.close` has it.
@@ -59,13 +60,20 @@ class Same(Property):
     def call(self, given, **inputs):
         outputs = {}
         for said, arguments in self.calls(**inputs).items():
+            before = clone(self.named_as_shown(arguments))
             try:
                 value = self.value(getattr(given, self.function), *arguments)
             except Exception as error:
                 error.case = said  # `core` says it with the error
                 raise
+            if complaint := changed(before, self.named_as_shown(arguments)):
+                raise Problem(*complaint)
             outputs[said] = self.taken(self.shows + said, value, *arguments)
         return outputs
+
+    def named_as_shown(self, arguments):
+        """The arguments of a call by the names that `shows` has for them. -> dict"""
+        return dict(zip(re.search(r"\(([^()]*)\)", self.shows)[1].split(", "), arguments))
 
     # --- what follows is the judge's
 
@@ -115,13 +123,13 @@ class Same(Property):
 
     def unexplained(self, said, yours, right, inputs):
         """What is said of a call whose value no mistake gives. -> Complaint"""
+        call, more = (self.shows, said) if self.shows else (said, "")
         shown = self.shown(said, inputs)
-        return Complaint(self.otherwise, difference(self.shows, yours, right, shown, self.tolerance, of=said))
+        return Complaint(self.otherwise, difference(call, yours, right, shown, self.tolerance, of=more))
 
     def shown(self, said, inputs):
         """What is shown of a call's arguments. -> {name: tensor}"""
-        names = re.search(r"\(([^()]*)\)", self.shows)[1].split(", ")
-        return dict(zip(names, self.calls(**inputs)[said]))
+        return self.named_as_shown(self.calls(**inputs)[said])
 
     def picture(self, outputs, **inputs):
         if not self.looks:
