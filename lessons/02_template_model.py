@@ -23,9 +23,9 @@ setup(lesson=2)
 # many shapes fit one picture, the problem is **ill-posed**. So we begin with a **template**, a mesh of a
 # dolphin at rest that knows how dolphins bend. The fit only asks how *this* dolphin differs from it.
 #
-# An adult Indo-Pacific bottlenose dolphin is about 2.6 m long; so is the template. It has ten bones. Some
-# share one rotation (left and right flipper, for example), so there are seven **parts**. Five of them bend;
-# trunk and dorsal fin move with the whole animal.
+# An adult Indo-Pacific bottlenose dolphin is about 2.6 m long; so is the template. It has ten bones, in seven
+# **parts**: the bones of a part share one rotation, as left and right flipper do. Five of the parts bend; trunk
+# and dorsal fin move with the whole animal. A list of bones and parts follows below, where they move.
 
 # %%
 import torch
@@ -59,8 +59,8 @@ show.parts_figure(model, PARTS)
 # | `shapedirs` | (V, 3, 4) | `model.LBS.shapedirs`: where scaling takes a vertex: overall, in x, y, z |
 #
 # This is the format of **SMPL**, a model of human bodies. The file also holds SMPL's pose blend shapes
-# (`posedirs`), which correct the skin where a joint bends; the tutorial's skinning does not use them, and
-# neither does ours. Such files are pickles, which can run code when they are opened; the course reads them
+# (`posedirs`), which correct the skin where a joint bends; the skinning of the tutorial (which this course
+# follows: see lesson 1) does not use them, and neither does ours. Such files are pickles, which can run code when they are opened; the course reads them
 # without running any.
 
 # %% [markdown]
@@ -170,6 +170,7 @@ show.turns_figure(model, batch_rodrigues)
 # %%
 beat = torch.linspace(0, 2 * torch.pi, 25)[:-1]  # (T,), one beat
 theta = torch.zeros(24, 10, 3)  # (T, J, 3)
+# bones 6 and 7: the tail stock; 8 and 9: the flukes
 for bone, degrees, late in ((6, 10, 0.0), (7, 16, 0.7), (8, 22, 1.4), (9, 22, 1.4)):
     theta[:, bone, 0] = degrees / 180 * torch.pi * torch.sin(beat - late)
 mine = DolphinModel(pack, rodrigues=batch_rodrigues)
@@ -375,8 +376,9 @@ print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the 
 # whatever lies under water seems less deep when seen from straight above, at 1/1.34 of its true depth. The
 # course leaves refraction out. Its depths are *apparent* depths, and its clip was rendered in the same way.
 #
-# The camera's $p_x$ points right. The world's +x points to the **left** in the image, for +z points up in it:
-# a mask left of the middle has a positive $x$ in the world. $R$ sees to that.
+# The camera's $p_x$ points to the right of the image. Seen from the drone, the world's +z points up in the
+# image and +x to the **left**: a mask left of the middle has a positive $x$ in the world. The rotation $R$
+# makes that change of sign.
 #
 # ![A drone at altitude h above the sea looks straight down. A ray from the camera passes the image plane at
 # c_x and meets the surface at p_x = c_x h / f_x; the depth d of the surface is h. Below the surface the same
@@ -467,9 +469,9 @@ from solutions.tracking import project_to_pixels, draw_track
 
 # %% [markdown]
 # **Try it.** On the left the whole image; on the right the track on the first frame, enlarged. The dataset
-# turns pixels into coordinates by $2i/W - 1$, as the tutorial does: its (0, 0) is the upper left corner of a
-# pixel, not the centre. So in your pixels the masks' centres are half a pixel less, and there the
-# translations should end.
+# counts pixels in another way than you: for it (0, 0) is the upper left *corner* of the first pixel, and $x =
+# 2i/W - 1$, as in the tutorial. For you (0, 0) is that pixel's centre. So in your pixels the middles of the
+# masks have half a pixel less, and there the translations should end. That is the 0.5 below.
 
 # %%
 from matplotlib import pyplot as plt

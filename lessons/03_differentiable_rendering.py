@@ -17,9 +17,9 @@ setup(lesson=3)
 
 # %% [markdown]
 # `batch_rodrigues` of lesson 2 comes from the course. With `USE_MY_WORK = True` it is the one that you kept;
-# the folder `my_work` must then lie beside this notebook. (If lessons 2 and 3 were handed out together, yours
-# is taken with `False` as well, but only if it had all points in its check when you kept it. The cell says
-# which one it took.)
+# the folder `my_work` must then lie beside this notebook. (If your instructor handed out lessons 2 and 3
+# together, yours is taken with `False` as well, but only if it had all points in its check when you kept it.
+# The cell then prints which one it took.)
 
 # %%
 USE_MY_WORK = False
@@ -143,8 +143,8 @@ rasterize = kal.render.mesh.rasterize
 show.tiles({"colours of the corners, mixed": colour[0], "hard mask": hard[0]}, zoom=8)
 
 # %% [markdown]
-# Move the triangle by a tenth of a pixel: of the 1,296 pixels a few jump from 0 to 1 or back, and all others
-# do not change at all. Each pixel is a step function of the triangle's place. Its derivative is zero almost
+# If the triangle moves by a tenth of a pixel, a few of the 1,296 pixels jump from 0 to 1 or back, and all
+# others do not change at all. Each pixel is a step function of the triangle's place. Its derivative is zero almost
 # everywhere, and does not exist at the steps. So a loss that compares hard masks is smaller at the right
 # place, but its gradient does not tell where that is.
 #
@@ -157,8 +157,8 @@ show.tiles({"colours of the corners, mixed": colour[0], "hard mask": hard[0]}, z
 # $$m = 1 \text{ where a face is seen}, \qquad
 # m = 1 - \prod_k \left(1 - e^{-\sigma^{-1} d_k^2}\right) \text{ elsewhere.}$$
 #
-# Only the first `knum` faces count whose bounding box, enlarged by `boxlen`, holds the pixel: without that
-# limit each pixel would have to look at every face. (The paper writes $e^{-d/\delta}$; kaolin, and so the
+# To save time not every face counts: only those whose bounding box, enlarged by `boxlen` on each side, holds
+# the pixel, and of these only the first `knum` in the order of the faces. (The paper writes $e^{-d/\delta}$; kaolin, and so the
 # course, takes $d_k^2$ with $d_k$ the distance.) Move the slider: what does a large sigmainv do, and a small
 # one?
 
@@ -233,21 +233,23 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 #    along -z: keep the faces with $n_z \ge 0$, as the tutorial does. This is **back-face culling**; it is
 #    exact without perspective, and nearly exact for a small animal far away.
 # 4. What the corners carry, in this order: **texture coordinates** (given: where on the skin's picture a
-#    corner lies), normals in the **world** (the attribute `mesh.face_normals`, (B, F, 3, 3), one per corner;
-#    the sun stands in the world), **height over the sea** (y in the world, at each corner), and ones, for the
-#    hard mask.
-# 5. `rasterize(height, width, depth, corners in the image, features, valid_faces)`: the depth is z in camera
-#    space, as it is.
-# 6. `dibr_soft_mask(corners in the image, face_idx, sigmainv, boxlen, knum)`.
+#    corner lies), normals in the **world** (given: the attribute `mesh.face_normals`, (B, F, 3, 3). It has the
+#    name of the function of step 3, but holds one normal per corner; the sun stands in the world), **height
+#    over the sea** (y in the world, at each corner), and ones, for the hard mask.
+# 5. `rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces)`: the depth is
+#    z in camera space, as it is. (With another sign far faces hide near ones. On this dolphin, with its back
+#    faces culled, you would hardly see it; the check does.)
+# 6. `dibr_soft_mask(face_vertices_image, face_idx, sigmainv, boxlen, knum)`.
 #
 # | | shape | what |
 # |---|---|---|
 # | `verts` | (B, V, 3) | vertices in the world, metres |
 # | `cam` | | B cameras, with `.extrinsics`, `.intrinsics`, `.width`, `.height` |
 # | `model` | | `.F` (F, 3) faces, `.face_uvs` (1, F, 3, 2) |
-# | depth | (B, F, 3) | z of the corners in camera space |
-# | corners in the image | (B, F, 3, 2) | NDC |
-# | a feature | (B, F, 3, D) | D numbers at each corner of each face |
+# | `face_vertices_z` | (B, F, 3) | depth: z of the corners in camera space |
+# | `face_vertices_image` | (B, F, 3, 2) | the corners in the image, NDC |
+# | `face_features` | list of 4, (B, F, 3, D) each | D numbers at each corner of each face |
+# | `valid_faces` | (B, F) bool | the faces to draw |
 # | result: features | list of 4, (B, H, W, D) each | uv (D = 2), normal (3), height (1), hard mask (1) |
 # | `band` | | passed on to step 6: `*band.seen_by(cam)` gives sigmainv, boxlen, knum |
 # | result: soft mask | (B, H, W, 1) | |
@@ -471,6 +473,9 @@ with torch.no_grad():
 show.tiles({"skin": skin[0], "in the sun": lit[0]})
 
 # %% [markdown]
+# Most of this light, about four fifths, is **glint**, reflected at the surface without regard to the skin's
+# albedo (the specular part, beside the diffuse one of the ball). So the pattern of the skin is hardly seen.
+#
 # **A trap.** Where does the sun of the scene stand? "Elevation" sounds like its height over the horizon. But
 # `spherical2cartesian`, as in kaolin, has z up, and our world has y up: $d = (\cos e \cos a,\; \cos e \sin
 # a,\; \sin e)$, so the height over the horizon is $\arcsin(\cos e \sin a)$. Compare the two:
@@ -482,14 +487,15 @@ start = DolphinScene(model, 1)
 suns = {"start": start, "default fit": scene, "tutorial's fit": tutorials}
 for name, its in suns.items():
     _, y, _ = kal.ops.coords.spherical2cartesian(its.azimuth, its.elevation)
-    angles = torch.cat([its.elevation, torch.asin(y).abs()])
-    elevation, height = torch.rad2deg(angles).tolist()
-    print(f"{name:15} elevation {elevation:5.1f}°, height {height:4.1f}°")
+    angles = torch.rad2deg(torch.cat([its.elevation, torch.asin(y)]))
+    elevation, height = (round(x, 1) + 0.0 for x in angles.tolist())  # + 0.0: no -0
+    sun = f"elevation {elevation:5.1f}°, height {height:4.1f}°"
+    print(f"{name:15} {sun}, strength {float(its.strength):.2f}")
 
 # %% [markdown]
 # At the start the sun is on the horizon, and so it is at the end of the tutorial's fit. In truth it stood 40°
-# high; neither fit finds that. Both end with a strength near 1/2, that is with light from nearly everywhere.
-# Before you read a number, look up what it means: its name may mislead.
+# high; neither fit finds that. Both end with a strength not far above 1/2 and a wide angle, that is with light
+# from nearly everywhere. Before you read a number, look up what it means: its name may mislead.
 
 # %% [markdown]
 # ## Exercise 5 · Light under water

@@ -125,12 +125,12 @@ show.minima(shifts, terms_when_shifted(fitted, shifts), "moved by, m")
 # nothing.](pictures/priors.png)
 
 # %% [markdown]
-# With $\theta_{tk} \in \mathbb{R}^3$ the rotation vector (radians) of part $k$ in frame $t$, and $s_k = (s^g,
-# s^x, s^y, s^z)$ a part's scales, 0 for the template:
+# With $\theta_{tk} = (\theta_{tk1}, \theta_{tk2}, \theta_{tk3})$ the rotation vector (radians) of part $k$ in
+# frame $t$, and $s_k = (s^g, s^x, s^y, s^z)$ a part's scales, 0 for the template:
 #
 # | prior | formula | says |
 # |---|---|---|
-# | pose | mean of $c_k\,\lvert\theta_{tk}\rvert^2$ over its numbers | be straight |
+# | pose | mean of $c_k\,\theta_{tki}^2$ over frames $t$, parts $k$, coordinates $i$ | be straight |
 # | scale, global | mean of $s^2$ over all scales | be like the template |
 # | scale, axes | mean over parts of $(s^y - s^x)^2 + (s^y - s^z)^2$ | height follows width and length |
 # | scale, smoothness | mean of $(s_j - s_{\text{parent}(j)})^2$ over bones $j$ | neighbours agree |
@@ -151,17 +151,17 @@ print("Only y, the height, is asked to follow.")
 # %% [markdown]
 # ## Priors over time
 #
-# The third kind compares each frame with the next: mean square changes of place, and of the parts' rotation
-# vectors, $|x_{t+1} - x_t|^2$.
+# The third kind compares each frame with the next: the changes of place, and of the parts' rotation vectors.
+# It is the mean of $(x_{t+1,i} - x_{t,i})^2$ over frames $t$ and coordinates $i$.
 #
 # ![Left: the place over 25 frames of a dolphin that swims steadily, one that jitters and one that rests.
 # Right: bars. The change of place charges the one that jitters most, the one that swims too, the one that
 # rests nothing; the change of velocity charges only the one that jitters.](pictures/temporal.png)
 #
 # A jittering dolphin costs more than a steady one. But look at the first bar: swimming costs as well, so this
-# prior slows the dolphin down. Changes of *velocity*, $|x_{t+1} - 2 x_t + x_{t-1}|^2$, make hardly anything
-# but the jitter expensive: within a fiftieth of a second an animal speeds up and turns very little. Remember
-# this for the end of the lesson.
+# prior slows the dolphin down. Changes of *velocity*, $(x_{t+1,i} - 2\,x_{t,i} + x_{t-1,i})^2$, make hardly
+# anything but the jitter expensive: the clip has 50 frames a second, and in a fiftieth of a second an animal
+# speeds up and turns very little. Remember this for the end of the lesson.
 
 # %%
 track = fitted.translations.detach()
@@ -195,8 +195,8 @@ print(f"{'loss':49} {sum(terms.values()):.4f}")
 #   dolphin. Nothing is approximated: the camera is cropped too, and the mask outside the window still counts
 #   (`segmented_outside`: how many of its pixels lie there). The fit takes a quarter to a third of the time.
 # - **`to_device`** moves a batch with its cameras to the scene's device.
-# - **`scene.clamp_()`** brings back what a step has pushed out of its range: no skin reflects more light than
-#   it gets, and no water has a negative absorption.
+# - **`scene.clamp_()`** brings back what a step has pushed out of its range: the skin's albedo and the water's
+#   absorption stay in [0, 1], the sun's angles in [0, 2π], its strength stays above 0.
 
 # %%
 loader = WindowLoader(clip, fitted, batch_size=7)
@@ -213,8 +213,8 @@ for name, value in next(iter(loader)).items():
 # *{points of fitting} · 15 to 25 minutes · difficulty ●●○ · importance ●●●*
 #
 # **Why.** Here everything comes together. The loop is a dozen lines, and most of them, in the wrong place,
-# spoil the fit without an error. The order is given below. When yours works, put `optimizer.step()` before
-# `loss.backward()` and see what the check says.
+# spoil the fit without an error. When yours works, put `optimizer.step()` before `loss.backward()` and see
+# what the check says.
 #
 # **The formula.** For each batch of frames $\mathcal{B}$, with all parameters $\phi$ and the weighted terms
 # $L_i$:
@@ -230,7 +230,7 @@ for name, value in next(iter(loader)).items():
 # | `frames` | dict | a batch: frames `t` (B,), `cam`, `original` (B, H, W, 3), `segmented` (B, H, W, 1) |
 # | `render(scene, t, cam)` | | -> `image` (B, H, W, 3) in [0, 1], `hard_mask`, `silhouette` (B, H, W, 1) |
 # | `compute_loss(scene, frames, image, hard_mask, silhouette)` | | -> weighted terms, each () |
-# | `silhouette` | | the soft mask, or what another recipe uses instead: pass it on as it is |
+# | `silhouette` | | the third result of `render`: here the soft mask. Pass it on as it is |
 # | result | list of `steps` dicts | means over a pass of every term, and of `loss`, their sum; numbers |
 #
 # ![What you should see: frames 0, 12 and 23. Before, the rendered outline lies across the animal; after 40
@@ -242,7 +242,9 @@ for name, value in next(iter(loader)).items():
 # <details><summary>Hint 1: what goes where</summary>
 #
 # The three results of `render` are the last three arguments of `compute_loss`, in the same order. What
-# `render` takes besides the scene is in the batch.
+# `render` takes besides the scene is in the batch. PyTorch *adds* new gradients to the old ones, so
+# `optimizer.zero_grad()` comes before `loss.backward()`; `optimizer.step()` uses the gradients, and
+# `scene.clamp_()` brings back what it pushed out of range.
 # </details>
 # <details><summary>Hint 2: many terms, one loss, and numbers to remember</summary>
 #
@@ -268,16 +270,10 @@ from solutions.fitting import fit
 #         sums = {}                               # of each term and of the loss
 #         for frames in loader:
 #             frames = to_device(frames, scene.translations.device)
-#             optimizer.zero_grad()
-#
 #             image, hard_mask, silhouette = ...
 #             terms = ...                         # dict of tensors of shape ()
 #             loss = ...                          # one tensor of shape ()
-#
-#             loss.backward()
-#             optimizer.step()
-#             scene.clamp_()
-#
+#             ...                                 # the step: four calls
 #             ...                                 # add each term and the loss to sums
 #
 #         history.append(...)                     # the means of this pass
@@ -368,6 +364,9 @@ keep(fit)
 # Look again at your dolphin: in frames 0 and 12 it lies along the animal, in frame 23 not quite yet, and it
 # is about 2.5 m long. The animal is 2.65 m, and the template with which you began 2.60 m. The loop is right.
 # Is the loss right? Which length makes the mask term least, if all else is in place?
+#
+# The cell below makes the default fit shorter and longer, and draws the mask term over its length. The second
+# curve is another term for the same purpose, explained below it.
 
 # %%
 from course_lib.outline import OutlineTargets, face_neighbours
@@ -503,8 +502,10 @@ else:
 # %% [markdown]
 # ## What both recipes reach
 #
-# Your fit beside the two that come with the course, of all 200 frames; and beside the start of your recipe,
-# where nothing is fitted yet. The last column is the tutorial's loss, for the fits of both recipes.
+# Five rows: the start of your recipe, where nothing is fitted yet, and your fit, both of `FRAMES` frames; the
+# two fits that come with the course, of all 200; the truth. `IoU` is the overlap with the masks, `length` the
+# dolphin's when it is stretched out, `height` its mean height over the sea, `turn` the largest rotation from
+# one frame to the next. The last column is the tutorial's loss, for all fits.
 
 
 # %%
@@ -599,8 +600,9 @@ show.nearness_figure(dolphins, vertices, clip.cam_eye[100], pixels, bars)
 # %% [markdown]
 # In the drone's picture nothing moves, so the mask term stays the same. But a nearer dolphin that looks the
 # same is smaller, and swims fewer metres from frame to frame: the prior on changes of place falls as $g^2$,
-# from 0.161 to 0.116, and with it the sum, from 0.404 to 0.364. (The photometric term rises a little: above
-# the water nothing takes the red away.) This prior is meant against jitter, but it also pulls the dolphin
+# from 0.161 to 0.116, and with it the sum, from 0.404 to 0.364. (These are of every tenth frame, so the sum
+# is not quite that of the table. The photometric term rises a little: above the water nothing takes the red
+# away.) This prior is meant against jitter, but it also pulls the dolphin
 # towards the drone. A prior on changes of velocity hardly does that: it is near 0 for a steady swimmer.
 #
 # The rest of the shortness is mostly the rim of the soft mask, from above. See for yourself: `RUN = True`

@@ -25,8 +25,8 @@ def draw_all():
     write(features(scene.skin(t), cam, scene.model), "features", 0)
     image, hard, soft = render(scene, t, cam)
     results = {"original": original, "render": image, "hard mask": hard, "soft mask": soft}
-    write(tiles({name: picture[0] for name, picture in results.items()}, zoom=3), "renderer", 64)
-    write(plank(), "water", 96)
+    write(tiles({name: picture[0] for name, picture in results.items()}, zoom=3), "renderer", 0)
+    write(plank(), "water", 0)
     write(image_of(spaces(scene.skin(t)[0], dataset.cameras(t)), dpi=90), "spaces", 32)
 
 

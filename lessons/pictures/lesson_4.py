@@ -115,17 +115,18 @@ def temporal(dataset, scene):
     """Three tracks, and what two priors make of them."""
     rng, n = np.random.default_rng(4), 25
     frames = np.arange(n)
-    swims = 0.031 * frames  # 1.55 m/s at 50 frames a second
-    jitters, rests = swims + rng.normal(0, 0.02, n), np.full(n, swims.mean())
+    swims = np.outer(0.031 * frames, [1, 0, 0])  # (T, 3): 1.55 m/s along x, at 50 frames a second
+    jitters, rests = swims + rng.normal(0, 0.02, (n, 3)), np.zeros((n, 3)) + swims.mean(0)
     # name, track, colour, dash, how far the name is moved from the track's end
     ways = ("swims", swims, BLUE, "-", -0.03), ("jitters", jitters, ORANGE, "-", 0.06)
     tracks = *ways, ("rests", rests, INK, "--", 0)
     figure = figure_of(2.3)
     curves, bars = figure.subplots(1, 2, width_ratios=(1.2, 1))
     for name, track, colour, dash, moved in tracks:
-        curves.plot(frames, track, color=colour, linestyle=dash, marker=".", markersize=4, linewidth=1.2)
-        curves.text(n - 0.4, track[-1] + moved, name, color=colour, va="center")
-    curves.set(xlabel="frame", ylabel="place, m", xlim=(-0.5, n + 4))
+        look = dict(color=colour, linestyle=dash, marker=".", markersize=4, linewidth=1.2)
+        curves.plot(frames, track[:, 0], **look)
+        curves.text(n - 0.4, track[-1, 0] + moved, name, color=colour, va="center")
+    curves.set(xlabel="frame", ylabel="place along x, m", xlim=(-0.5, n + 4))
     costs = {"change of place": losses.smoothness_prior, "change of velocity": losses.steadiness_prior}
     for k, (label, prior) in enumerate(costs.items()):
         for i, (name, track, colour, *_) in enumerate(tracks):
@@ -133,7 +134,7 @@ def temporal(dataset, scene):
             bars.barh(at, value, color=colour, height=0.7)
             bars.text(value + 0.5, at, f"{name}  {value:.1f}", va="center")
         bars.text(0, 0.75 - 3.8 * k, f"mean square {label}, cm²", fontweight="bold")
-    bars.set(xlim=(0, 60), xticks=[], yticks=[], ylim=(-6.5, 1.4))
+    bars.set(xlim=(0, 38), xticks=[], yticks=[], ylim=(-6.5, 1.4))
     bars.spines[["left", "bottom"]].set_visible(False)
     write(image_of(figure), "temporal", 64)
 
