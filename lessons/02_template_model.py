@@ -24,8 +24,8 @@ setup(lesson=2)
 # dolphin at rest that knows how dolphins bend. The fit only asks how *this* dolphin differs from it.
 #
 # An adult Indo-Pacific bottlenose dolphin is about 2.6 m long; so is the template. It has ten bones, in seven
-# **parts**: the bones of a part share one rotation, as left and right flipper do. Five of the parts bend; trunk
-# and dorsal fin move with the whole animal. A list of bones and parts follows below, where they move.
+# **parts**: the bones of a part share one rotation, as left and right flipper do. Five of the parts bend;
+# trunk and dorsal fin move with the whole animal. A list of bones and parts follows below, where they move.
 
 # %%
 import torch
@@ -60,8 +60,8 @@ show.parts_figure(model, PARTS)
 #
 # This is the format of **SMPL**, a model of human bodies. The file also holds SMPL's pose blend shapes
 # (`posedirs`), which correct the skin where a joint bends; the skinning of the tutorial (which this course
-# follows: see lesson 1) does not use them, and neither does ours. Such files are pickles, which can run code when they are opened; the course reads them
-# without running any.
+# follows: see lesson 1) does not use them, and neither does ours. Such files are pickles, which can run code
+# when they are opened; the course reads them without running any.
 
 # %% [markdown]
 # ## Rotations, written as three numbers

@@ -144,9 +144,9 @@ show.tiles({"colours of the corners, mixed": colour[0], "hard mask": hard[0]}, z
 
 # %% [markdown]
 # If the triangle moves by a tenth of a pixel, a few of the 1,296 pixels jump from 0 to 1 or back, and all
-# others do not change at all. Each pixel is a step function of the triangle's place. Its derivative is zero almost
-# everywhere, and does not exist at the steps. So a loss that compares hard masks is smaller at the right
-# place, but its gradient does not tell where that is.
+# others do not change at all. Each pixel is a step function of the triangle's place. Its derivative is zero
+# almost everywhere, and does not exist at the steps. So a loss that compares hard masks is smaller at the
+# right place, but its gradient does not tell where that is.
 #
 # ## The soft mask
 #
@@ -158,9 +158,9 @@ show.tiles({"colours of the corners, mixed": colour[0], "hard mask": hard[0]}, z
 # m = 1 - \prod_k \left(1 - e^{-\sigma^{-1} d_k^2}\right) \text{ elsewhere.}$$
 #
 # To save time not every face counts: only those whose bounding box, enlarged by `boxlen` on each side, holds
-# the pixel, and of these only the first `knum` in the order of the faces. (The paper writes $e^{-d/\delta}$; kaolin, and so the
-# course, takes $d_k^2$ with $d_k$ the distance.) Move the slider: what does a large sigmainv do, and a small
-# one?
+# the pixel, and of these only the first `knum` in the order of the faces. (The paper writes $e^{-d/\delta}$;
+# kaolin, and so the course, takes $d_k^2$ with $d_k$ the distance.) Move the slider: what does a large
+# sigmainv do, and a small one?
 
 # %%
 soft = {}
@@ -233,12 +233,12 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 #    along -z: keep the faces with $n_z \ge 0$, as the tutorial does. This is **back-face culling**; it is
 #    exact without perspective, and nearly exact for a small animal far away.
 # 4. What the corners carry, in this order: **texture coordinates** (given: where on the skin's picture a
-#    corner lies), normals in the **world** (given: the attribute `mesh.face_normals`, (B, F, 3, 3). It has the
-#    name of the function of step 3, but holds one normal per corner; the sun stands in the world), **height
-#    over the sea** (y in the world, at each corner), and ones, for the hard mask.
-# 5. `rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces)`: the depth is
-#    z in camera space, as it is. (With another sign far faces hide near ones. On this dolphin, with its back
-#    faces culled, you would hardly see it; the check does.)
+#    corner lies), normals in the **world** (given: the attribute `mesh.face_normals`, (B, F, 3, 3). It has
+#    the name of the function of step 3, but holds one normal per corner; the sun stands in the world),
+#    **height over the sea** (y in the world, at each corner), and ones, for the hard mask.
+# 5. `rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces)`: the depth
+#    is z in camera space, as it is. (With another sign far faces hide near ones. On this dolphin, with its
+#    back faces culled, you would hardly see it; the check does.)
 # 6. `dibr_soft_mask(face_vertices_image, face_idx, sigmainv, boxlen, knum)`.
 #
 # | | shape | what |
@@ -494,8 +494,8 @@ for name, its in suns.items():
 
 # %% [markdown]
 # At the start the sun is on the horizon, and so it is at the end of the tutorial's fit. In truth it stood 40°
-# high; neither fit finds that. Both end with a strength not far above 1/2 and a wide angle, that is with light
-# from nearly everywhere. Before you read a number, look up what it means: its name may mislead.
+# high; neither fit finds that. Both end with a strength not far above 1/2 and a wide angle, that is with
+# light from nearly everywhere. Before you read a number, look up what it means: its name may mislead.
 
 # %% [markdown]
 # ## Exercise 5 · Light under water

@@ -195,8 +195,8 @@ print(f"{'loss':49} {sum(terms.values()):.4f}")
 #   dolphin. Nothing is approximated: the camera is cropped too, and the mask outside the window still counts
 #   (`segmented_outside`: how many of its pixels lie there). The fit takes a quarter to a third of the time.
 # - **`to_device`** moves a batch with its cameras to the scene's device.
-# - **`scene.clamp_()`** brings back what a step has pushed out of its range: the skin's albedo and the water's
-#   absorption stay in [0, 1], the sun's angles in [0, 2π], its strength stays above 0.
+# - **`scene.clamp_()`** brings back what a step has pushed out of its range: the skin's albedo and the
+#   water's absorption stay in [0, 1], the sun's angles in [0, 2π], its strength stays above 0.
 
 # %%
 loader = WindowLoader(clip, fitted, batch_size=7)
