@@ -54,7 +54,7 @@ class FitReport:
         return self.truth_translations is not None
 
     @property
-    def leaping_vectors(self):
+    def jumping_vectors(self):
         """The vectors in which the jump at 180° shows, and what they are: the stored ones, if they jump."""
         if show.orientation_jumps(self.rotvecs_stored):
             return self.rotvecs_stored, "as stored"
@@ -138,7 +138,7 @@ def build_report(out_dir, fit):
 
     _check(fit)
     out_dir = Path(out_dir)
-    vectors, kind = fit.leaping_vectors
+    vectors, kind = fit.jumping_vectors
     jumps = show.orientation_jumps(vectors)
     every = -(-len(fit.vertices) // VIEWER_FRAMES)
     loader = jinja2.FileSystemLoader(Path(__file__).with_name("pages"))
@@ -152,7 +152,7 @@ def build_report(out_dir, fit):
         cost=_rows(fit.metrics, COST),
         further=_further(fit.metrics),
         settings={_spaced(name): _plain(value) for name, value in fit.settings.items()},
-        leaps_are_stored=kind == "as stored",
+        jumps_are_stored=kind == "as stored",
         wraps=[jump for jump in jumps if jump[2] <= 30],
         flips=[jump for jump in jumps if jump[2] > 30],
         depth=_depth_in_pixels(fit),
@@ -180,7 +180,7 @@ def _figures(fit, every):
     viewed = dict(every=every, time_s=fit.time_s, track=fit.translations, controls=False)
     seen = dict(truth=fit.truth_translations, altitude_m=fit.altitude_m, resolution=fit.resolution)
     timed = dict(time_s=fit.time_s, heading_deg=fit.heading_deg)
-    vectors, kind = fit.leaping_vectors
+    vectors, kind = fit.jumping_vectors
     turns = vectors, fit.rotvecs_continuous
     panels = {SERIES_TITLES.get(name, _spaced(name)): values for name, values in fit.per_frame.items()}
     height = {"fit": np.asarray(fit.translations)[:, 1]}

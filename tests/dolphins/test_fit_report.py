@@ -59,7 +59,7 @@ def words_of(page):
 
 
 def marks(page):
-    """How many leaps the orientation figure marks with a line."""
+    """How many jumps the orientation figure marks with a line."""
     shapes = page.figure("orientation")["layout"]["shapes"]
     return sum(shape["x0"] == shape["x1"] for shape in shapes)
 
@@ -120,7 +120,7 @@ def test_numbers_come_with_their_meaning(page):
 
 def test_the_jump_is_explained_as_what_it_is(page):
     text = words_of(page)
-    assert "happens once" in text and "leaps by 357°" in text and "turns by only 2.7°" in text
+    assert "happens once" in text and "jumps by 357°" in text and "turns by only 2.7°" in text
     assert "It is not. Gimbal lock belongs to Euler angles" in text
     assert "wrong pose" not in text
     assert marks(page) == 1
@@ -128,14 +128,14 @@ def test_the_jump_is_explained_as_what_it_is(page):
 
 def test_a_fit_without_jumps_shows_where_they_would_be(tmp_path):
     page = page_of(tmp_path, rotvecs_stored=made_up_fit().rotvecs_continuous)
-    assert "stores are continuous" in page.text and "the vector leaps by 357°" in page.text
+    assert "stores are continuous" in page.text and "the vector jumps by 357°" in page.text
     assert marks(page) == 1
 
 
 def test_a_real_flip_is_not_excused(tmp_path):
     flipped = np.repeat([[0.0, 1.6, 0.0], [0.0, -1.6, 0.0]], T // 2, axis=0)
     text = page_of(tmp_path, rotvecs_stored=flipped).text
-    assert "wrong pose" in text and "None of the leaps" in text and "They mostly come from the start" in text
+    assert "wrong pose" in text and "None of the jumps" in text and "They mostly come from the start" in text
     assert "the animal turns smoothly" not in text
 
 
