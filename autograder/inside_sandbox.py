@@ -390,13 +390,12 @@ def _warm_up():
     import matplotlib
 
     matplotlib.use("agg")
-    import plotly.graph_objects
     import plotly.io
     import torch
     from matplotlib import pyplot
 
     import course_lib
-    from course_lib import dolphin_model, video
+    from course_lib import dolphin_model, show, video
     from course_lib.assets import clip_files, find_pack
     from course_lib.check import devices
     from course_lib.kal import dibr
@@ -408,15 +407,23 @@ def _warm_up():
         importlib.import_module(module.name)
     if any(name[:2] > "02" for name in os.listdir(sys.path[0] + "/notebooks")):  # which render
         dibr.warm((2, 3, 1, 1))  # exercise 4's features
-    pyplot.figure().savefig(io.BytesIO())  # both load much at their first figure
-    pyplot.close("all")
-    plotly.graph_objects.Figure(plotly.graph_objects.Scatter3d(x=[0], y=[0], z=[0])).to_dict()
     sys.modules.setdefault("rfc3987_syntax", None)  # two seconds' worth of grammar, which nobody here needs
     str(plotly.io.renderers.default)  # imports nbformat, and with it much
     readers = (dolphin_model, "load_model"), (dolphin_model.model_file, "import_mesh")
     with _reading_ahead(*readers, (clip_files, "read_images")):
-        dolphin_model.DolphinModel(find_pack())
+        model = dolphin_model.DolphinModel(find_pack())
         video.SegmentedVideo(find_pack())
+    # What is done for the first time loads much: one of each kind of figure, the skinning.
+    figure, axes = pyplot.subplots(1, 2, layout="constrained")
+    axes[0].imshow(np.zeros((2, 2, 3)))
+    axes[1].plot([0, 1], label="warm")
+    axes[1].set_title("warm")
+    figure.savefig(io.BytesIO())
+    pyplot.close("all")
+    theta = torch.zeros(2, model.LBS.n_joints, 3)
+    moves = model(theta[:, :1], theta[:, 1:], torch.zeros(2, 1, 3))["vertices"]
+    show.mesh_viewer(moves, model.F)._repr_mimebundle_()
+    show.lines(np.zeros(2), {"warm": np.zeros(2)}, "x", "y")._repr_mimebundle_()
 
 
 @contextlib.contextmanager

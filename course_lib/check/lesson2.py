@@ -1,5 +1,6 @@
 """Checks of lesson 2: rotations (exercise 2) and tracking (exercise 3)."""
 
+import functools
 import itertools
 import time
 from functools import partial
@@ -1061,8 +1062,6 @@ class Order(Property):
 def _of_colour_map(colours):
     """The colours (T, 3) are those of a colour map, but not from its one end to the other. -> Complaint or
     None"""
-    from matplotlib import colormaps
-
     T = len(colours)
     asked = {
         f"""narrow: These are the first {T} of the 256 colours of {{}}. Of a whole number k a colour map takes
@@ -1073,13 +1072,22 @@ def _of_colour_map(colours):
             np.arange(T) / 200,
         ),
     }
-    for name in colormaps:
+    for name, table in _colour_maps().items():
         for said, places in asked.items():
             for place in places:
-                made = torch.from_numpy(colormaps[name](place)[:, :3])
+                k = place if place.dtype == int else (place * len(table)).astype(int)  # as matplotlib has it
+                made = torch.from_numpy(table[k.clip(max=len(table) - 1)])
                 if apart(made, made[:1].expand_as(made)) > 0.05 and apart(made, colours) < 2e-3:
                     return Complaint.of(said.format(name))
     return None
+
+
+@functools.cache
+def _colour_maps():
+    """All colour maps of matplotlib, computed once. -> {name: (N, 3)}"""
+    from matplotlib import colormaps
+
+    return {name: made(np.arange(made.N))[:, :3] for name, made in colormaps.items()}
 
 
 class Outside(Places):
