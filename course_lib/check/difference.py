@@ -4,14 +4,29 @@ All that is said here is computed from the two values. It guesses at no cause: `
 """
 
 import itertools
+import math
 
 import torch
+from torch.nn.functional import normalize
 
 from ..errors import fold
 from .core import margin
 
 MOST_SHOWN = 9  # numbers of an argument that are shown whole
 TOLERANCE = 1e-3  # of a pattern: its largest error against the largest entry
+FACTORS = {"pi": math.pi, "2 pi": 2 * math.pi, "1/pi": 1 / math.pi, "1/(2 pi)": 0.5 / math.pi}
+FACTORS |= {"180/pi, degrees": 180 / math.pi, "pi/180": math.pi / 180}
+# What may have become of each number, and what makes it.
+OF_EACH = {
+    "without its sign": torch.abs,
+    "squared": torch.square,
+    "the square root of it": lambda x: x.abs().sqrt() * torch.where(x < 0, torch.nan, 1),
+    "1 divided by it": torch.reciprocal,
+    "rounded": torch.round,
+    "rounded down": torch.floor,
+    "brought into [0, 1]": lambda x: x.clamp(0, 1),
+    "0 where it is negative": lambda x: x.clamp(min=0),
+}
 
 
 def difference(call, yours, right, arguments=None, tolerance=1e-4, of="", corner=None, item="item", part=""):
@@ -57,7 +72,8 @@ def pattern(yours, right, tolerance=1e-4, item="item"):
     if yours.numel() == 0 or not torch.isfinite(yours).all():
         return ""
     of_one = _proportions, _differences
-    of_all = _constants, *of_one, _other_orders, _turned_round, _one_for_all, _other_places
+    of_all = _constants, *of_one, _functions, _other_orders, _turned_round, _one_for_all
+    of_all = *of_all, _along_the_first, _directions, _lines, _other_places
     found = _first(of_one[:1] if yours.numel() == 1 else of_all, yours, right)
     return found or _by_channel(yours, right, tolerance) or _where(yours, right, tolerance, item)
 
@@ -120,6 +136,9 @@ def _proportions(yours, right):
 
 
 def _factor(factor):
+    for name, value in FACTORS.items():
+        if abs(abs(factor) / value - 1) < TOLERANCE:
+            return f"{in_digits(factor)[0]} ({'-' * (factor < 0)}{name})"
     inverse = round(1 / factor) if abs(factor) < 0.9 else 0
     if inverse and abs(factor * inverse - 1) < TOLERANCE:
         return f"1/{inverse}" if inverse > 0 else f"-1/{-inverse}"
@@ -130,6 +149,46 @@ def _differences(yours, right):
     by = float((yours - right).mean())
     more = "larger" if by > 0 else "smaller"
     yield right + by, f"Each entry of yours is {more} than the right one by {in_digits(abs(by))[0]}."
+
+
+def _lines(yours, right):
+    """A factor and a difference."""
+    x, y = right.flatten() - right.mean(), yours.flatten() - yours.mean()
+    square = float(x @ x)
+    if yours.numel() > 3 and square and (factor := float(x @ y) / square):
+        by = float(yours.mean() - factor * right.mean())
+        said = f"{_factor(factor)} times the right one {'+' if by > 0 else '-'} {in_digits(abs(by))[0]}"
+        if abs(factor + 1) < TOLERANCE:
+            said = f"{in_digits(by)[0]} minus the right one"
+        yield factor * right + by, f"Each entry of yours is {said}."
+
+
+def _functions(yours, right):
+    for what, makes in OF_EACH.items():
+        made = makes(right)
+        if torch.isfinite(made).all():
+            yield made, f"Each entry of yours is the right one, {what}."
+
+
+def _directions(yours, right):
+    """Vectors of the last dimension that have the right directions, and other lengths."""
+    if yours.dim() > 1 and 2 <= yours.shape[-1] <= 4:
+        lengths = yours.norm(dim=-1, keepdim=True)
+        one = apart(lengths, lengths.mean().expand_as(lengths)) < TOLERANCE * float(lengths.mean())
+        said = f"the length {in_digits(lengths.mean())[0]}" if one else "another length"
+        yield lengths * normalize(right, dim=-1), f"Each row of yours has the right direction, but {said}."
+
+
+def _along_the_first(yours, right):
+    """Sums, differences and neighbours of the first dimension's items."""
+    if len(yours) > 2:
+        yield right.cumsum(0), "Each item of yours is the sum of the right ones up to it."
+        yield right - right[:1], "From each item of yours the right one for [0] is subtracted."
+        said = "Each item of yours, but for the"
+        yield torch.cat([yours[:1], right[:-1]]), f"{said} first, is the right one for the item before."
+        yield torch.cat([right[1:], yours[-1:]]), f"{said} last, is the right one for the item after."
+        steps = torch.diff(right, dim=0)
+        yield torch.cat([yours[:1], steps]), f"{said} first, is the right one less that before."
 
 
 def _other_orders(yours, right):
@@ -174,7 +233,7 @@ def _by_channel(yours, right, tolerance):
     for k in range(K) if K <= 4 else ():
         mine, should = yours[..., k], right[..., k]
         fact = "is right" if apart(mine, should) <= limit else ""
-        fact = fact or _first((_constants, _proportions, _differences), mine, should)
+        fact = fact or _first((_constants, _proportions, _differences, _lines), mine, should)
         facts.append(f"[..., {k}] {fact}" if fact == "is right" else fact and _of(k, fact))
     return f"In the last dimension, {'; '.join(facts)}." if len(facts) > 1 and all(facts) else ""
 
@@ -189,7 +248,14 @@ def _where(yours, right, tolerance, item="item"):
     count = int(wrong.sum())
     if count in (0, wrong.numel()):
         return ""
-    sentence = f"{count:,} of {wrong.numel():,} numbers differ"
+    kinds = _constants, _proportions, _differences, _functions
+    there = _first(kinds, yours[wrong], right[wrong]) if count > 2 else ""
+    more = f" Of those that differ: {there[0].lower()}{there[1:]}" if there else ""
+    return f"{_which_differ(wrong, item)}{more}"
+
+
+def _which_differ(wrong, item):
+    sentence = f"{int(wrong.sum()):,} of {wrong.numel():,} numbers differ"
     items = wrong.flatten(1).any(1) if wrong.dim() > 1 else wrong
     if not items.all():
         return f"{sentence}{_which(items, item)}."

@@ -8,7 +8,7 @@ import torch
 
 from autograder.questions import exercises
 from course_lib.check import core, same
-from course_lib.check.difference import difference, pattern
+from course_lib.check.difference import OF_EACH, difference, pattern
 
 SAME = [
     prop for exercise in exercises().values() for prop in exercise.properties if isinstance(prop, same.Same)
@@ -65,6 +65,19 @@ WRONG = {
     "items in another order": lambda x, rng: x.roll(1, along(rng, x)) if x.dim() else 2 * x,
     "the last dimension in another order": lambda x, rng: x.roll(1, -1) if x.dim() else x + 1,
     "one for all": lambda x, rng: x[-1:].expand_as(x) if x.dim() else 0 * x,
+    "one less": lambda x, rng: 1 - x,
+    "a line": lambda x, rng: 2 * x - 1,
+    "without signs": lambda x, rng: x.abs(),
+    "squared": lambda x, rng: x * x,
+    "inverse": lambda x, rng: 1 / (x + (x == 0)),
+    "degrees": lambda x, rng: x * torch.tensor(180 / np.pi),
+    "sums": lambda x, rng: x.cumsum(0) if x.dim() else x + 2,
+    "the first taken off": lambda x, rng: x - x[:1] if x.dim() else x + 2,
+    "steps": lambda x, rng: torch.cat([x[:1], x.diff(dim=0)]) if x.dim() else x + 2,
+    "of the item before": lambda x, rng: torch.cat([x[:1], x[:-1]]) if x.dim() else x + 2,
+    "of the item after": lambda x, rng: torch.cat([x[1:], x[-1:]]) if x.dim() else x + 2,
+    "unit rows": lambda x, rng: torch.nn.functional.normalize(x, dim=-1) if x.dim() else x + 2,
+    "rows of any length": lambda x, rng: x * x.norm(dim=-1, keepdim=True) if x.dim() else x + 2,
     "its mean": lambda x, rng: x.mean().expand_as(x),
     "one channel": lambda x, rng: torch.cat([x[..., :1] * 2, x[..., 1:]], -1) if x.dim() else x - 1,
     "noise": lambda x, rng: (
@@ -105,18 +118,37 @@ def holds(said, yours, right, tolerance):
         )
 
     def of_one(said, yours, right):
+        if found := re.search(f"is {number}(?: \\(.*\\))? times the right one ([+-]) {number}", said):
+            return near(value(found[1]) * right + value(found[2] + found[3]), yours)
+        if found := re.search(f"is {number} minus the right one", said):
+            return near(value(found[1]) - right, yours)
+        if found := re.search("is the right one, (.*)[.]", said):
+            return near(OF_EACH[found[1]](right), yours)
         if found := re.search(f"is {number} everywhere", said):
             return near(value(found[1]), yours)
         if "opposite sign" in said:
             return near(-right, yours)
-        if found := re.search(f"is {number} times the right one", said):
+        if found := re.search(f"is {number}(?: \\(.*\\))? times the right one", said):
             return value(found[1]) != 1 and near(value(found[1]) * right, yours)
         found = re.search(f"is (larger|smaller) than the right one by {number}", said)
         step = value(found[2]) * (1 if found[1] == "larger" else -1)
         return step != 0 and float((yours - right - step).abs().max()) <= max(0.02 * abs(step), 1e-6 * limit)
 
+    said, _, there = said.partition(" Of those that differ: ")
     wrong = (yours - right).abs() > tolerance * max(1.0, float(right.abs().max()))
     items = wrong.flatten(1).any(1) if wrong.dim() > 1 else wrong
+    if there and not of_one(there, yours[wrong], right[wrong]):
+        return False
+    if "has the right direction" in said:
+        return near(yours.norm(dim=-1, keepdim=True) * torch.nn.functional.normalize(right, dim=-1))
+    if "the sum of the right ones" in said:
+        return near(right.cumsum(0))
+    if "is subtracted" in said:
+        return near(right - right[:1])
+    if said.startswith("Each item of yours, but"):
+        made = {"before": right[:-1], "after": right[1:], "less": right[1:] - right[:-1]}
+        how = "less" if "less that" in said else "before" if "the item before" in said else "after"
+        return near(made[how], yours[:-1] if how == "after" else yours[1:])
     if said.startswith(("Yours is", "Each entry")) and "order" not in said:
         return of_one(said, yours, right)
     if said.startswith("In the last dimension"):
@@ -170,7 +202,7 @@ def holds(said, yours, right, tolerance):
 
 def test_what_is_said_of_any_wrong_value_is_true():
     said_of = set()
-    for how, right, yours, arguments, tolerance in cases(40):
+    for how, right, yours, arguments, tolerance in cases(25):
         text = difference("f(x)", yours, right, arguments, tolerance, of=" of three")
         place, should, actually = re.match(
             r"`f\(x\)(?:\[(.*?)\])?` of three should be (\S+), yours is (\S+?)[,.](?: |$)", text
@@ -186,7 +218,7 @@ def test_what_is_said_of_any_wrong_value_is_true():
         assert text.endswith(told)
         assert not told or holds(told, yours, right, tolerance), (how, told, yours, right)
         said_of.add(re.sub(r"[-\d.,e/]+", "#", told).partition(";")[0])
-    assert len(said_of) > 15, said_of
+    assert len(said_of) > 25, said_of
 
 
 def turned(x):
