@@ -67,15 +67,20 @@ def in_words(values):
 
 
 def pattern(yours, right, tolerance=1e-4, item="item"):
-    """What is true of all entries of a value that differs from the right one. -> a sentence or two, or ''"""
+    """What is true of a value that differs from the right one. -> a sentence or two, or ''"""
     yours, right = yours.detach().double().cpu(), right.detach().double().cpu()
     if yours.numel() == 0 or not torch.isfinite(yours).all():
         return ""
-    of_one = _proportions, _differences
-    of_all = _constants, *of_one, _functions, _other_orders, _turned_round, _one_for_all
-    of_all = *of_all, _along_the_first, _directions, _lines, _other_places
-    found = _first(of_one[:1] if yours.numel() == 1 else of_all, yours, right)
-    return found or _by_channel(yours, right, tolerance) or _where(yours, right, tolerance, item)
+    return of_all(yours, right, tolerance) or _where(yours, right, tolerance, item)
+
+
+def of_all(yours, right, tolerance=1e-4):
+    """What is true of all entries of a value, finite ones. -> a sentence, or ''"""
+    yours, right = yours.detach().double().cpu(), right.detach().double().cpu()
+    numbers = _constants, _proportions, _differences, _functions
+    orders = _other_orders, _turned_round, _one_for_all, _along_the_first, _directions, _lines, _other_places
+    found = _first(numbers[1:3] if yours.numel() == 1 else (*numbers, *orders), yours, right)
+    return found or _by_channel(yours, right, tolerance)
 
 
 def apart(a, b):

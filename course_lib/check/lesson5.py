@@ -12,7 +12,7 @@ from ..metrics import rotation_steps
 from ..rotations import rotmat_to_quat, rotmat_to_rotvec, rotvec_to_rotmat
 from .card import Shown
 from .core import Complaint, Exercise, Problem, close, describe, shape_text, tensor
-from .difference import difference, in_words
+from .difference import difference, in_words, of_all
 from .same import Same, SameGradient
 
 TURN = 2 * math.pi
@@ -21,11 +21,12 @@ TURN = 2 * math.pi
 
 PICTURES = ("original", "segmentation", "render", "soft_mask")
 FRAME = f"compose_frame({', '.join(PICTURES)})"
+# What belongs in each tile.
 TILES = {
-    "top left": "original",
-    "top right": "segmentation",
-    "bottom left": "composite",
-    "bottom right": "soft mask",
+    "top left": "the original",
+    "top right": "the segmentation",
+    "bottom left": "the render where the soft mask is above 1/2, else the original",
+    "bottom right": "the soft mask",
 }
 
 
@@ -34,34 +35,13 @@ def _joined(tiles):
     return torch.cat([torch.cat([a, b], 1), torch.cat([c, d], 1)], 0)
 
 
-def _over(sharp, render, original):
-    """The render where `sharp` holds, else the original."""
-    return torch.where(sharp.expand_as(render), render, original)
-
-
 def _tiles(o, m, r, s):
-    """The tiles by name, each (H, W, 3)."""
-    return dict(zip(TILES.values(), (o, m.expand_as(o), _over(s > 0.5, r, o), s.expand_as(o))))
+    """The right tiles, (H, W, 3) each, in the order of TILES."""
+    return [o, m.expand_as(o), torch.where(s.expand_as(r) > 0.5, r, o), s.expand_as(o)]
 
 
-def _with(**other):
-    """A frame of which some tiles are others: functions of the pictures, by name, `soft_mask` for the soft
-    mask's."""
-    changed = {name.replace("_", " "): makes for name, makes in other.items()}
-
-    def frame(o, m, r, s):
-        tiles = _tiles(o, m, r, s) | {name: makes(o, m, r, s).expand_as(o) for name, makes in changed.items()}
-        return _joined(tiles.values())
-
-    return frame
-
-
-_frame = _with()
-
-
-def _each_tile(change):
-    """A frame whose tiles are all changed."""
-    return lambda *pictures: _joined(change(tile) for tile in _tiles(*pictures).values())
+def _frame(*pictures):
+    return _joined(_tiles(*pictures))
 
 
 def _whole(change):
@@ -70,14 +50,14 @@ def _whole(change):
 
 
 def _reordered(order):
-    return lambda *pictures: _joined([list(_tiles(*pictures).values())[k] for k in order])
+    return lambda *pictures: _joined([_tiles(*pictures)[k] for k in order])
 
 
 def _reshaped(order):
     """The tiles as one tensor (2, 2, H, W, 3), its first four dimensions in this order, read off in rows."""
 
     def frame(*pictures):
-        tiles = torch.stack(list(_tiles(*pictures).values())).unflatten(0, (2, 2))
+        tiles = torch.stack(_tiles(*pictures)).unflatten(0, (2, 2))
         return tiles.permute(*order, 4).reshape(2 * tiles.shape[2], 2 * tiles.shape[3], 3)
 
     return frame
@@ -93,7 +73,7 @@ def _given(order):
 
 def _places(order):
     """What is said where the tiles stand in another order."""
-    names = list(TILES.values())
+    names = "original", "segmentation", "composite", "soft mask"
     places = ", ".join(f"{place}: {names[k]}" for place, k in zip(TILES, order))
     return f"""tiles-swapped: All tiles are there, in other places ({places}). Above belong original and
         segmentation, below composite and soft mask."""
@@ -106,72 +86,17 @@ def _parameters(order):
         `compose_frame({names})`. The order is {", ".join(PICTURES)}."""
 
 
-def _of_mask(tile, mask, other):
-    """What goes wrong with a mask's tile. mask: the function that gives it; other: the other mask's tile,
-    and it."""
-    name = tile.replace("_", " ")
-
-    def shown(change):
-        return _with(**{tile: lambda *pictures: change(mask(*pictures), *pictures)})
-
-    return {
-        f"tiles-swapped: In place of the {name} stands the {other[0]}.": _with(**{tile: other[1]}),
-        f"""mask-255: The {name} is multiplied by 255. It is in [0, 1] already, as the pictures
-            are.""": shown(lambda mask, *_: 255 * mask),
-        f"""mask-255: The {name} is divided by 255. It is in [0, 1] already, as the pictures
-            are.""": shown(lambda mask, *_: mask / 255),
-        f"mask-reversed: The {name} is shown as its negative.": shown(lambda mask, *_: 1 - mask),
-        f"masked-picture: The tile of the {name} shows a picture cut out by it. Show the mask itself.": (
-            shown(lambda mask, o, m, r, s: mask * o),
-            shown(lambda mask, o, m, r, s: mask * r),
-            shown(lambda mask, o, m, r, s: (mask > 0.5) * o),
-            shown(lambda mask, o, m, r, s: (mask > 0.5) * r),
-        ),
-        f"""one-channel: The {name} is in one of three channels only, so it is coloured. Repeat it:
-            `mask.expand(-1, -1, 3)`.""": tuple(
-            shown(lambda mask, *_, k=k: mask * torch.eye(3).to(mask)[k]) for k in range(3)
-        ),
-        f"empty-tile: The {name} is missing: its tile is black.": shown(lambda mask, *_: 0 * mask),
-        f"empty-tile: The {name} is missing: its tile is white.": shown(lambda mask, *_: 0 * mask + 1),
-    }
-
-
+ORDERS = [order for order in itertools.permutations(range(4)) if order != (0, 1, 2, 3)]
 OF_WHOLE = {
-    **{
-        _parameters(order): _given(order)
-        for order in itertools.permutations(range(4))
-        if order != (0, 1, 2, 3)
-    },
+    **{_parameters(order): _given(order) for order in ORDERS},
     """reshaped: The pixels of the tiles are mixed: `reshape` and `view` read numbers off row by row, and do
         not put tiles side by side. Join them with `torch.cat`: two in a row (dim=1), then the rows
-        (dim=0).""": tuple(
-        _reshaped(order)
-        for order in itertools.permutations(range(4))
-        if order not in ((0, 2, 1, 3), (1, 2, 0, 3))
-    ),
+        (dim=0).""": tuple(_reshaped(order) for order in ORDERS if order not in ((0, 2, 1, 3), (1, 2, 0, 3))),
 }
 OF_FRAMES = OF_WHOLE | {
-    **{
-        _places(order): _reordered(order)
-        for order in itertools.permutations(range(4))
-        if order != (0, 1, 2, 3)
-    },
+    **{_places(order): _reordered(order) for order in ORDERS},
     """bgr: Red and blue are exchanged. OpenCV's writer wants BGR; `write_video` takes RGB as it
         is.""": _whole(lambda frame: frame.flip(-1)),
-    """bytes: The frame goes up to 255. Leave it in [0, 1] as the inputs are; `write_video` makes bytes of
-        it.""": _whole(lambda frame: 255 * frame),
-    "bytes: The frame is divided by 255. The inputs are in [0, 1] already.": _whole(
-        lambda frame: frame / 255
-    ),
-    "upside-down: The frame is upside down: row 0 is the top.": _whole(lambda frame: frame.flip(0)),
-    "upside-down: Each tile is upside down: row 0 is the top.": _each_tile(lambda tile: tile.flip(0)),
-    "mirrored: The frame is mirrored: column 0 is on the left.": _whole(lambda frame: frame.flip(1)),
-    "mirrored: Each tile is mirrored: column 0 is on the left.": _each_tile(lambda tile: tile.flip(1)),
-    "turned: The frame is turned by half a turn: row 0 is the top.": _whole(lambda frame: frame.flip(0, 1)),
-    "negative: The frame is shown as its negative.": _whole(lambda frame: 1 - frame),
-    "grey: The frame is grey. The pictures stay in colour.": _whole(
-        lambda frame: frame.mean(-1, keepdim=True).expand_as(frame)
-    ),
     """rounded: The numbers are rounded to bytes, 0 to 255. Leave them as they are; `write_video` makes bytes
         of them.""": (
         _whole(lambda frame: (frame * 255).round() / 255),
@@ -179,113 +104,37 @@ OF_FRAMES = OF_WHOLE | {
     ),
     """overflow: White has become black: a byte ends at 255, and 256 begins again at 0. Leave the frame in
         [0, 1].""": tuple(_whole(lambda frame, n=n: (frame * 256).floor() % 256 / n) for n in (255, 256)),
-    """bgr: In the original red and blue are exchanged. OpenCV's writer wants BGR; `write_video` takes
-        RGB.""": _with(original=lambda o, m, r, s: o.flip(-1)),
-    """composite-above: The original's tile shows the composite. Show there the original as it
-        is.""": _with(original=lambda o, m, r, s: _over(s > 0.5, r, o)),
-    "tiles-swapped: The bare render stands where the original belongs.": _with(original=lambda o, m, r, s: r),
-    "bytes: The original goes up to 255. Leave it in [0, 1].": _with(original=lambda o, m, r, s: 255 * o),
-    "grey: The original is grey. It stays in colour.": _with(
-        original=lambda o, m, r, s: o.mean(-1, keepdim=True)
-    ),
-    "masked-picture: The original is cut out by the segmentation.": _with(original=lambda o, m, r, s: o * m),
-    "empty-tile: The original is missing: its tile is black.": _with(original=lambda o, m, r, s: 0 * o),
-    **_of_mask("segmentation", lambda o, m, r, s: m, ("soft mask", lambda o, m, r, s: s)),
-    **_of_mask("soft_mask", lambda o, m, r, s: s, ("segmentation", lambda o, m, r, s: m)),
-    "hardened: The segmentation is shown as 0 or 1. Show it as it is: a mask may be grey.": _with(
-        segmentation=lambda o, m, r, s: (m > 0.5).to(m)
-    ),
-    """hardened: The soft mask is shown as 0 or 1. Show it as it is: its grey rim is what the fit
-        follows.""": (
-        _with(soft_mask=lambda o, m, r, s: (s > 0.5).to(s)),
-        _with(soft_mask=lambda o, m, r, s: (s > 0).to(s)),
-    ),
 }
-
-
-OF_COMPOSITES = OF_WHOLE | {
-    """render-alone: It is the render alone: nothing of the original is left. Keep the original's pixels where
-        the soft mask is not above 1/2.""": _with(composite=lambda o, m, r, s: r),
-    """black-background: Around the dolphin it is black: keep the original's pixels
-        there.""": (
-        _with(composite=lambda o, m, r, s: r * (s > 0.5)),
-        _with(composite=lambda o, m, r, s: r * s),
+# What may stand in a tile, as code: it is shown to the student.
+CONDITIONS = (
+    "soft_mask > 0.5",
+    "segmentation > 0.5",
+    "(soft_mask > 0.5) & (segmentation > 0.5)",
+    "(soft_mask > 0.5) | (segmentation > 0.5)",
+    "render > 0",
+    "(render > 0) & (soft_mask > 0.5)",
+    "soft_mask > 0",
+)
+CHOICES = "original", "render", "segmentation", "soft_mask", "0", "1", "(original + render) / 2"
+STANDS = [
+    *PICTURES,
+    *("0 * original", "1 + 0 * original", "original + render", "(original + render) / 2"),
+    *(f"torch.{which}imum(original, render)" for which in ("max", "min")),
+    *(f"{a} * {b}" for a in ("original", "render") for b in ("segmentation", "soft_mask", "render")),
+    *(f"original + render * {mask}" for mask in ("soft_mask", "(soft_mask > 0.5)", "segmentation")),
+    *(f"render + original * (1 - {mask})" for mask in ("soft_mask", "(soft_mask > 0.5) * 1", "segmentation")),
+    *(
+        f"{a} * {b} + (1 - {a}) * {c}"
+        for a in ("soft_mask", "segmentation")
+        for b, c in itertools.permutations(("original", "render"))
     ),
-    """threshold-reversed: It is the other way round: the sea is rendered and the dolphin is original. Where
-        the soft mask is *above* 1/2 the render
-        goes.""": _with(composite=lambda o, m, r, s: _over(s > 0.5, o, r)),
-    """blended: Render and original are mixed by the soft mask. Here an edge is asked for: one or the other,
-        by `soft_mask > 0.5`.""": (
-        _with(composite=lambda o, m, r, s: s * r + (1 - s) * o),
-        _with(composite=lambda o, m, r, s: (1 - s) * r + s * o),
-    ),
-    "averaged: It is the mean of render and original. Replace the pixels.": (
-        _with(composite=lambda o, m, r, s: (o + r) / 2),
-        _with(composite=lambda o, m, r, s: _over(s > 0.5, (o + r) / 2, o)),
-    ),
-    """not-composited: It is the original alone: nothing is replaced. The soft mask is in [0, 1]: is the
-        threshold one for 0 to 255? Is the result of the replacement thrown
-        away?""": _with(composite=lambda o, m, r, s: o),
-    """wrong-mask: The render is cut out by the segmentation. Take the soft mask: what we look at is how well
-        the *fit* covers the animal.""": (
-        _with(composite=lambda o, m, r, s: _over(m > 0.5, r, o)),
-        _with(composite=lambda o, m, r, s: _over((m > 0.5) & (s > 0.5), r, o)),
-        _with(composite=lambda o, m, r, s: _over((m > 0.5) | (s > 0.5), r, o)),
-    ),
-    **{
-        f"threshold: The render lies where the mask is above {limit}. The threshold is 1/2.": _with(
-            composite=lambda o, m, r, s, limit=limit: _over(s > limit, r, o)
-        )
-        for limit in (0, 0.1, 0.2, 0.25, 0.3, 0.7, 0.75, 0.8, 0.9)
-    },
-    """threshold: Where the soft mask is just 1/2 the original belongs: the render lies where it is *above*
-        1/2, so compare with `>`.""": _with(composite=lambda o, m, r, s: _over(s >= 0.5, r, o)),
-    "threshold: The render is laid over only where the soft mask is 1. The threshold is 1/2.": _with(
-        composite=lambda o, m, r, s: _over(s >= 1, r, o)
-    ),
-    "added: The render is added to the original, so both shine through. Replace the pixels.": (
-        _with(composite=lambda o, m, r, s: o + r),
-        _with(composite=lambda o, m, r, s: (o + r).clamp(max=1)),
-        _with(composite=lambda o, m, r, s: o + r * (s > 0.5)),
-        _with(composite=lambda o, m, r, s: (o + r * (s > 0.5)).clamp(max=1)),
-        _with(composite=lambda o, m, r, s: o + r * s),
-        _with(composite=lambda o, m, r, s: (o + r * s).clamp(max=1)),
-    ),
-    """added: Outside of the dolphin render and original are added. There the original stands
-        alone.""": (
-        _with(composite=lambda o, m, r, s: r + o * (s <= 0.5)),
-        _with(composite=lambda o, m, r, s: (r + o * (s <= 0.5)).clamp(max=1)),
-    ),
-    """black-for-sea: The render is taken wherever it is not black. A dolphin can be black too, and what lies
-        around it need not be: choose by the soft mask.""": (
-        _with(composite=lambda o, m, r, s: _over(r.sum(-1, keepdim=True) > 0, r, o)),
-        _with(composite=lambda o, m, r, s: _over(r > 0, r, o)),
-        _with(composite=lambda o, m, r, s: _over(((r > 0).any(-1, keepdim=True)) & (s > 0.5), r, o)),
-    ),
-    """behind: Around the dolphin stands the segmentation. Keep the original's pixels
-        there.""": _with(composite=lambda o, m, r, s: _over(s > 0.5, r, m.expand_as(o))),
-    """behind: Around the dolphin stands the soft mask. Keep the original's pixels
-        there.""": _with(composite=lambda o, m, r, s: _over(s > 0.5, r, s.expand_as(o))),
-    """background-removed: The sea is black where the render is laid over, and the dolphin is missing: put the
-        render's pixels there.""": _with(composite=lambda o, m, r, s: o * (s <= 0.5)),
-    "original-cut-out: It is the original, cut out by the soft mask.": _with(
-        composite=lambda o, m, r, s: o * (s > 0.5)
-    ),
-    """one-channel-replaced: Only one of the three channels is replaced. Replace whole
-        pixels.""": tuple(
-        _with(composite=lambda o, m, r, s, k=k: _over((s > 0.5) & (torch.arange(3) == k), r, o))
-        for k in range(3)
-    ),
-    "bgr: In the composite red and blue of the render are exchanged.": _with(
-        composite=lambda o, m, r, s: _over(s > 0.5, r.flip(-1), o)
-    ),
-    "mask-shown: The soft mask itself is laid over the original. Lay the render over it.": _with(
-        composite=lambda o, m, r, s: _over(s > 0.5, s.expand_as(o), o)
-    ),
-    "white-shown: The dolphin is white: put the render's pixels there.": _with(
-        composite=lambda o, m, r, s: _over(s > 0.5, torch.ones_like(o), o)
-    ),
-    "empty-tile: The composite is missing: its tile is black.": _with(composite=lambda o, m, r, s: 0 * o),
+    *("(soft_mask > 0.5) * render + (1 - segmentation) * original", "soft_mask / soft_mask.max()"),
+    *(f"torch.where({c}, {a}, {b})" for c in CONDITIONS for a, b in itertools.permutations(CHOICES, 2)),
+]
+HINTS = {
+    "original": """The soft mask is in [0, 1]: is the threshold one for 0 to 255, or is the result of a
+        replacement thrown away?""",
+    "torch.where(render > 0, render, original)": "A dolphin can be black too.",
 }
 # What is said of frames of another shape, (rows, columns, channels) as functions of H and W.
 SHAPES = {
@@ -295,27 +144,55 @@ SHAPES = {
     "half-a-frame: It is as large as one row of two tiles.": lambda H, W: (H, 2 * W, 3),
     "half-a-frame: It is as large as one column of two tiles.": lambda H, W: (2 * H, W, 3),
     "one-tile: It is as large as a single tile.": lambda H, W: (H, W, 3),
-    "channels-first: The channels come first. A frame has them last, as the inputs have.": lambda H, W: (
-        3,
-        2 * H,
-        2 * W,
-    ),
+    "channels-first: The channels come first. A frame has them last.": lambda H, W: (3, 2 * H, 2 * W),
     "transposed: Rows and columns are exchanged.": lambda H, W: (2 * W, 2 * H, 3),
     "batch: It has a batch's dimension in front. One frame is asked for.": lambda H, W: (1, 2 * H, 2 * W, 3),
-    """one-channel: The frame has one channel. Repeat the masks' three times; the pictures stay in
-        colour.""": lambda H, W: (2 * H, 2 * W, 1),
+    "one-channel: The frame has one channel. The pictures stay in colour.": lambda H, W: (2 * H, 2 * W, 1),
     "one-channel: The frame has no channels. The pictures stay in colour.": lambda H, W: (2 * H, 2 * W),
 }
 TWO_AND_TWO = """Two and two: join two tiles side by side (dim=1), twice, then one pair above the other
     (dim=0), to (2 H, 2 W, 3)."""
 
 
+def _stands(tile, pictures):
+    """The code that gives what stands in a tile, brought into [0, 1] or not. -> text, '' where none does"""
+    names = {"torch": torch, **pictures}
+    for code in STANDS:
+        made = torch.as_tensor(eval(code, names)).to(tile).expand_as(tile)
+        if close(tile, made) or close(tile, made.clamp(0, 1)):
+            return code
+    return ""
+
+
+def _edge(tile, original, segmentation, render, soft_mask):
+    """Which numbers the pixels have where the render lies over the original. -> a sentence, or ''"""
+    far = [(tile - picture).abs().amax(-1) > 1e-4 for picture in (render, original)]
+    over, kept = far[1] & ~far[0], far[0] & ~far[1]
+    if (far[0] & far[1]).any() or not over.any() or not kept.any():
+        return ""
+    for name, value in (("soft mask", soft_mask), ("segmentation", segmentation)):
+        over_there, beside = value[over], value[kept]
+        if name == "soft mask" and beside.max() < over_there.min() == 0.5:
+            return """The render lies also where the soft mask is just 1/2. There the original belongs:
+                compare with `>`."""
+        known = {}
+        if name == "soft mask":
+            known = {", such as its mean": value.mean(), ", such as half of its largest": value.max() / 2}
+        for low, high, where in ((beside, over_there, "above"), (over_there, beside, "below")):
+            low, high = low.max(), high.min()
+            if low < high:
+                more = next((said for said, number in known.items() if low <= number < high), "")
+                return f"""The render lies where the {name} is {where} a number between {in_words(low)} and
+                    {in_words(high)}{more}."""
+    return ""
+
+
 class Frames(Same):
-    """Frames that are composed of random pictures, tile by tile."""
+    """Frames that are composed of random pictures, tile by tile; of `own` places it is said what is wrong."""
 
     function, shows, otherwise = "compose_frame", FRAME, "wrong-tile"
-    right = staticmethod(_frame)
-    places = ("top left", "top right", None, "bottom right")  # of the tiles that are judged
+    right, mistakes = staticmethod(_frame), OF_FRAMES
+    own = ("top left", "top right", "bottom right")
 
     def cases(self, rng):
         return video_case(rng)
@@ -364,75 +241,66 @@ class Frames(Same):
         return self.split(super().made(function, inputs))
 
     def split(self, frames):
-        """The tiles of frames by call. -> {what is said of a call and a tile: (H, W, 3)}"""
+        """The tiles of frames by call. -> {a place, and what is said of a call: (H, W, 3)}"""
         tiles = {}
         for said, frame in frames.items():
             height, width = frame.shape[0] // 2, frame.shape[1] // 2
             rows = [row.split(width, dim=1) for row in frame.split(height)]
-            tiles |= {
-                f"{said}, {place},": tile for place, tile in zip(self.places, itertools.chain(*rows)) if place
-            }
+            tiles |= {f"{place}{said}": tile for place, tile in zip(TILES, itertools.chain(*rows))}
         return tiles
 
     def judge(self, outputs, **pictures):
-        found = super().judge(outputs, **pictures)
-        if found is None or found.key != self.otherwise:
-            return found
         right = self.made(self.right, pictures)
-        first = next(said for said in right if not close(outputs[said], right[said], self.tolerance))
-        return super().judge({**right, first: outputs[first]}, **pictures)  # for itself
+        mine = [said for said in right if said.startswith(self.own)]
+        wrong = [said for said in mine if not close(outputs[said], right[said], self.tolerance)]
+        if not wrong:
+            return None
+        found = super().judge(outputs, **pictures)
+        if found.key != self.otherwise:
+            return found
+        all_wrong = not any(close(outputs[said], right[said]) for said in right)
+        frames = _joined(outputs.values()), _joined(right.values())
+        if len(right) == len(TILES) and all_wrong and (more := of_all(*frames)):
+            return Complaint("whole-frame", f"Of the whole frame: {more}")
+        said = [self.of_tile(said, outputs[said], right[said], pictures) for said in wrong]
+        return Complaint.of(f"{self.otherwise}: {' '.join(said)}")
 
     def unexplained(self, said, yours, right, inputs):
-        call, _, place = said.rstrip(",").rpartition(", ")
-        row, column = (place.startswith("bottom"), place.endswith("right"))
-        corner = (row * yours.shape[0], column * yours.shape[1], 0)
+        return Complaint(self.otherwise, "")  # `judge` says more
+
+    def of_tile(self, said, yours, right, inputs):
+        """What is said of a wrong tile. -> a sentence or more"""
+        place = next(place for place in TILES if said.startswith(place))
+        call = said.removeprefix(place)
+        pictures = dict(zip(PICTURES, self.calls(**inputs)[call]))
+        edge = "" if place in Frames.own else _edge(yours, **pictures)
+        if edge or (code := _stands(yours, pictures)):
+            shown = edge or f"It shows `{code}`. {'' if place in Frames.own else HINTS.get(code, '')}"
+            return f"In the {place} tile{call} belongs {TILES[place]}. {shown}"
+        corner = (place.startswith("bottom") * yours.shape[0], place.endswith("right") * yours.shape[1], 0)
         where = f"{call}, in the {place} tile,"
-        text = difference(
-            self.shows,
-            yours,
-            right,
-            {},
-            self.tolerance,
-            of=where,
-            corner=corner,
-            item="row",
-            part="In that tile",
-        )
-        return Complaint(self.otherwise, text)
+        options = dict(of=where, corner=corner, item="row", part="In that tile")
+        return difference(self.shows, yours, right, {}, self.tolerance, **options)
 
 
-def video_case(rng, height=6, width=8, most=1.0):
-    """Random pictures; the soft mask is 0 in places, `most` in places, and 1/2 in one; some are black."""
-    soft = rng.uniform(0.05, 0.4, size=(height, width, 1))
-    soft = np.where(rng.random(soft.shape) < 0.5, soft, soft + 0.55 * most)
+def video_case(rng, height=6, width=8, most=0.9):
+    """Random pictures. Of the soft mask one pixel is 1/2, some are near it, some 0, and none is above `most`;
+    neither its mean nor half of its largest number is near 1/2. Some pixels are black."""
+    soft = most * rng.uniform(0.05, 1, size=(height, width, 1)) ** 2
     original, render = rng.uniform(0.1, 0.9, size=(2, height, width, 3))
     mask = rng.integers(0, 2, size=(height, width, 1)) + 0.0
     place = rng.permutation(soft.size)
-    soft.reshape(-1)[place[:5]] = (0, 0, most, most, 0.5)
-    mask.reshape(-1)[place[5:7]] = (0.3, 0.7)
+    soft.reshape(-1)[place[:7]] = (0, 0, most, most, 0.5, 0.48, 0.53)
+    mask.reshape(-1)[place[7:9]] = (0.3, 0.7)
     render.reshape(-1, 3)[rng.random(soft.size) < 0.3] = 0
     pictures = zip(PICTURES, (original, mask, render, soft))
     return {name: torch.from_numpy(picture).float() for name, picture in pictures}
 
 
 class Public(Frames):
-    """Of all four tiles; those that `own` names are judged, the others tell one mistake from another."""
+    """Of pictures of one size."""
 
-    places = tuple(TILES)
-    hidden = tuple(f", {place}," for place in TILES)
-    own = ()
-
-    def judge(self, outputs, **pictures):
-        right = self.made(self.right, pictures)
-        wrong = [said for said in self.own if not close(outputs[said], right[said], self.tolerance)]
-        if not wrong:
-            return None
-        found = super().judge(outputs, **pictures)
-        return (
-            found
-            if found.key != self.otherwise
-            else super().judge({**right, **{said: outputs[said] for said in self.own}}, **pictures)
-        )
+    hidden = tuple(TILES)
 
     def picture(self, outputs, **pictures):
         right = self.made(self.right, pictures)
@@ -442,41 +310,31 @@ class Public(Frames):
 class FourTiles(Public):
     name = "each tile is in its place"
     points = 2
-    own = (", top left,", ", top right,", ", bottom right,")
-    mistakes = OF_FRAMES
 
 
 class Composite(Public):
     name = "the render lies over the original, where the soft mask is above 1/2"
     points = 2
-    own, otherwise = (", bottom left,",), "wrong-composite"
-    mistakes = OF_COMPOSITES
+    own, otherwise, mistakes = ("bottom left",), "wrong-composite", OF_WHOLE
 
     def judge(self, outputs, **pictures):
         right = self.made(self.right, pictures)[self.own[0]]
         # In another place, in BGR or bytes: that was said of all tiles.
         kinds = [(kind, 1e-4) for tile in outputs.values() for kind in (tile, tile.flip(-1))]
         kinds += [(tile / 255, 1 / 255) for tile in outputs.values()]
-        return (
-            None
-            if any(close(kind, right, within) for kind, within in kinds)
-            else super().judge(outputs, **pictures)
-        )
+        told = any(close(kind, right, within) for kind, within in kinds)
+        return None if told else super().judge(outputs, **pictures)
 
 
 class AnySize(Frames):
     name = "frames of any size"
     points = 1
     after = (FourTiles,)
-    otherwise = "size"
-    mistakes = {
-        "normalised: The soft mask is divided by its largest value. Take it as it is.": lambda o, m, r, s: (
-            _frame(o, m, r, s / s.max())
-        )
-    }
+    otherwise, mistakes = "size", {}
+    hidden = ("bottom left of 4 x 3 pixels", "bottom left of 2 x 7 pixels")
 
     def cases(self, rng):
-        cases = {"small": video_case(rng, 3, 4), "tall": video_case(rng, 7, 2, most=0.9)}
+        cases = {"small": video_case(rng, 3, 4), "tall": video_case(rng, 7, 2, most=0.8)}
         return {f"{size}_{name}": picture for size, case in cases.items() for name, picture in case.items()}
 
     def calls(self, **pictures):

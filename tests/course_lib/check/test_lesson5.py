@@ -118,11 +118,13 @@ as_array = then(torch.Tensor.numpy, compose_frame)
 
 FRAMES = [
     # two mistakes at once: the first is named for itself
-    ("mask-255", draw(lambda a, b, c, d: four(a, b / 255, c, d / 255))),
-    ("hardened", draw(c=lambda o, m, r, s: s * r, d=lambda o, m, r, s: grey((s > 0.5).float()))),
+    ("wrong-tile", draw(lambda a, b, c, d: four(a, b / 255, c, d / 255))),
+    ("wrong-tile", draw(c=lambda o, m, r, s: s * r, d=lambda o, m, r, s: grey((s > 0.5).float()))),
     ("wrong-tile", draw(a=lambda o, m, r, s: o + 0.1)),
     ("wrong-composite", draw(c=lambda o, m, r, s: over(r, o, s) + 0.1)),
-    ("composite-above", into_a_copy_too_late),
+    ("wrong-tile", into_a_copy_too_late),
+    ("whole-frame", then(lambda frame: 255 * frame, compose_frame)),
+    ("whole-frame", then(lambda frame: frame.flip(0), compose_frame)),
     # not even a frame
     ("bytes", then(lambda frame: (255 * frame).to(torch.uint8), compose_frame)),
     ("mask-channels", draw(b=lambda o, m, r, s: m, d=lambda o, m, r, s: s)),
@@ -150,6 +152,40 @@ def test_mistakes_in_frames(key, wrong):
     assert_named(video, key, wrong)
 
 
+def with_c(choose):
+    """The composite by a condition, choose(*pictures): where the render goes."""
+    return draw(c=lambda o, m, r, s: torch.where(choose(o, m, r, s), r, o))
+
+
+SHOWN = [
+    ("`soft_mask * render + (1 - soft_mask) * original`", blended),
+    ("`render + original * (1 - soft_mask)`", draw(c=lambda o, m, r, s: (r + (1 - s) * o).clamp(0, 1))),
+    ("`torch.where(soft_mask > 0.5, render, 0)`", draw(c=lambda o, m, r, s: r * (s > 0.5))),
+    ("`torch.where(render > 0, render, original)`", with_c(lambda o, m, r, s: r.sum(-1, keepdim=True) > 0)),
+    ("is the threshold one for 0 to 255", with_c(lambda o, m, r, s: s > 127)),
+    ("compare with `>`", with_c(lambda o, m, r, s: s >= 0.5)),
+    ("above a number between", with_c(lambda o, m, r, s: s > 0.3)),
+    ("such as its mean", with_c(lambda o, m, r, s: s > s.mean())),
+    ("such as half of its largest", with_c(lambda o, m, r, s: s > s.max() / 2)),
+    ("soft mask is below a number", with_c(lambda o, m, r, s: s < 0.5)),
+    ("the segmentation is above a number", with_c(lambda o, m, r, s: m > 0.5)),
+    ("`torch.where((soft_mask > 0.5) | (seg", with_c(lambda o, m, r, s: (s > 0.5) | (m > 0.5))),
+    ("belongs the original. It shows `torch.where(soft_mask > 0.5, render, ", into_a_copy_too_late),
+    ("belongs the segmentation. It shows `render`", draw(b=lambda o, m, r, s: r)),
+    ("It shows `soft_mask / soft_mask.max()`", draw(d=lambda o, m, r, s: grey(s / s.max()))),
+    ("1 minus the right one", draw(d=lambda o, m, r, s: grey(1 - s))),
+    ("of [..., 1]: yours is 0 everywhere", draw(b=lambda o, m, r, s: m * torch.tensor([1.0, 0, 0]))),
+    ("dimension 0 runs backwards", draw(d=lambda o, m, r, s: grey(s.flip(0)))),
+    ("255 times the right one", draw(d=lambda o, m, r, s: grey(255 * s))),
+]
+
+
+@pytest.mark.parametrize(("said", "wrong"), SHOWN, ids=[said for said, _ in SHOWN])
+def test_it_is_said_what_stands_in_a_tile(said, wrong):
+    first = grade(video, given(video, wrong)).complaints[0].text
+    assert said in first and "  " not in first, first
+
+
 def test_the_advice_fits_a_frame_of_a_video():
     """Neither gradients nor `x = x * 2` have anything to do with it."""
     array = grade(video, given(video, as_array)).complaints[0].text
@@ -160,7 +196,7 @@ def test_the_advice_fits_a_frame_of_a_video():
 
 def test_a_wrong_composite_still_earns_the_tiles():
     result = grade(video, given(video, blended))
-    assert result.points == 3 and "mixed" in report(result)
+    assert result.points == 3 and "`soft_mask * render +" in report(result)
 
 
 # --- exercise 9
