@@ -9,10 +9,10 @@ import torch
 from torch.nn.functional import normalize
 
 from ..metrics import rotation_steps
-from ..rotations import rotmat_to_quat, rotmat_to_rotvec, rotvec_to_rotmat
+from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from .card import Shown
 from .core import Complaint, Exercise, Problem, close, describe, shape_text, tensor
-from .difference import difference, in_words, of_all
+from .difference import difference, in_digits, in_words, of_all
 from .same import Same, SameGradient
 
 TURN = 2 * math.pi
@@ -354,17 +354,17 @@ def _axes(names):
     return normalize(names, dim=-1)
 
 
-def _rounded(before, name, axis):
-    return round(float((before - name) @ axis) / TURN)
+def _way(before, name, axis):
+    """How far it is from a name to the vector before, along the axis, in whole turns."""
+    return float((before - name) @ axis) / TURN
 
 
-def _one_by_one(step, first=lambda names: names[:1]):
-    """Vectors that are chosen frame by frame: step(the vector before, the shortest, its axis) -> the
-    vector."""
+def _one_by_one(step):
+    """Vectors that are chosen frame by frame: step(the vector before, the shortest, its axis) -> vector."""
 
     def chosen(rotmats):
         names = rotmat_to_rotvec(rotmats.double())
-        out = [first(names)[0].numpy()]
+        out = [names[0].numpy()]
         for name, axis in zip(names[1:].numpy(), _axes(names)[1:].numpy()):
             out.append(step(out[-1], name, axis))
         return torch.from_numpy(np.stack(out))
@@ -372,21 +372,25 @@ def _one_by_one(step, first=lambda names: names[:1]):
     return chosen
 
 
-def _added(before, name, axis, turn=TURN, k=_rounded):
-    """The formula: whole turns are added along the axis, as many as bring it nearest to the vector before."""
-    return name + turn * k(before, name, axis) * axis
+def _turns(k):
+    """The formula: whole turns are added along the axis, as many as k(the vector before, the shortest, its
+    axis) gives."""
+    return _one_by_one(lambda before, name, axis: name + TURN * k(before, name, axis) * axis)
 
 
-_continuous = _one_by_one(_added)
+_continuous = _turns(lambda *given: round(_way(*given)))
 
 
-def _among(candidates, far=np.linalg.norm):
-    """A step that takes the nearest of candidates(before, name, axis)."""
-    return _one_by_one(lambda *given: min(candidates(*given), key=lambda v: far(v - given[0])))
-
-
-def _turns(*numbers, far=np.linalg.norm):
-    return _among(lambda before, name, axis: [name + TURN * k * axis for k in numbers], far)
+def _nearest(far):
+    """Of some names, to so many turns, that for which far(the vector before, name) is least."""
+    return tuple(
+        _one_by_one(
+            lambda before, name, axis, most=most: min(
+                (name + TURN * k * axis for k in range(-most, most + 1)), key=lambda v: far(before, v)
+            )
+        )
+        for most in (1, 2, 3, 4)
+    )
 
 
 def _of_names(change):
@@ -394,51 +398,20 @@ def _of_names(change):
     return lambda rotmats: change(rotmat_to_rotvec(rotmats.double()))
 
 
-def _of_right(change):
-    return lambda rotmats: change(_continuous(rotmats))
+def _compared_with(before):
+    """Each frame's nearest name to before(the shortest vectors), (T, 3) or (1, 3)."""
+
+    def vectors(names):
+        turns = ((before(names) - names) * _axes(names)).sum(-1, keepdim=True) / TURN
+        return names + TURN * turns.round() * _axes(names)
+
+    return _of_names(vectors)
 
 
-def _longer(names):
-    return names - TURN * _axes(names)
-
-
-def _leaps(vectors):
-    """How far each vector is from that of the frame before; 0 for the first. -> (T,)"""
-    return torch.diff(vectors, dim=0, prepend=vectors[:1]).norm(dim=-1)
-
-
-def _flipped(where):
-    """The longer name after some of the leaps: where(how many there were, (T, 1))."""
-
-    def change(names):
-        leaps = (_leaps(names) > math.pi).cumsum(0)[:, None]
-        return torch.where(where(leaps), _longer(names), names)
-
-    return _of_names(change)
-
-
-def _by_raw(rotmats):
-    """Compared with the shortest vector of the frame before."""
-    names = rotmat_to_rotvec(rotmats.double())
-    axes = _axes(names)
-    before = torch.cat([names[:1], names[:-1]])
-    return names + TURN * (((before - names) * axes).sum(-1, keepdim=True) / TURN).round() * axes
-
-
-def _sines(rotmats):
-    """sin a times the axis, from what is not symmetric about a matrix."""
-    R = (rotmats - rotmats.mT).double() / 2
-    return torch.stack([R[:, 2, 1], R[:, 0, 2], R[:, 1, 0]], -1)
-
-
-def _axis_too_short(more):
-    """The axis by a division in which `more` is added to the length."""
-
-    def step(before, name, axis):
-        length = np.linalg.norm(name)
-        return _added(before, name, axis * length / (length + more))
-
-    return step
+def _flipped(names):
+    """The longer name after the first leap."""
+    leaps = torch.diff(names, dim=0, prepend=names[:1]).norm(dim=-1) > math.pi
+    return torch.where(leaps.cumsum(0)[:, None] > 0, names - TURN * _axes(names), names)
 
 
 def _steps_added(steps):
@@ -451,51 +424,20 @@ def _steps_added(steps):
     return vectors
 
 
-def _positive(k):
-    """The first vector, by its other name where number k is negative."""
-    return lambda names: torch.where(names[:1, k : k + 1] < 0, _longer(names[:1]), names[:1])
-
-
-def _rolled(before, name, axis):
-    """Whole turns along the axis of the frame before."""
-    other = before / max(np.linalg.norm(before), 1e-12)
-    return name + TURN * _rounded(before, name, other) * other
-
-
 # --- exercise 9: what goes wrong
 
-LONGER_FIRST = """not-shortest-first: It is continuous, but begins with another name: frame 0 takes the
-    shortest vector."""
-OF_TURNS = {
-    """transposed: These turn the other way: they are the vectors of the transposed matrices, or have the
-        wrong sign.""": (_of_right(torch.neg), _of_names(torch.neg)),
-    "degrees: These are in degrees. Leave them in radians.": (
-        _of_right(torch.rad2deg),
-        _of_names(torch.rad2deg),
+ROUNDED = {
+    "not-rounded: The number of turns is rounded down. Round to the nearest whole number.": _turns(
+        lambda *given: math.floor(_way(*given))
     ),
-    """first-frame: Only frame 0 is wrong. It has no frame before it: it takes the shortest vector,
-        `rotmat_to_rotvec(rotmats)[0]`.""": _of_right(lambda v: torch.cat([0 * v[:1], v[1:]])),
-    LONGER_FIRST: (_one_by_one(_added, _longer), _of_names(_longer)),
-    "zero: These are all zero: no rotation.": _of_names(lambda v: 0 * v),
-    "unit: These are the axes alone, of length 1. The vector is the angle times the axis.": (
-        _of_names(_axes),
-        _of_right(_axes),
+    "not-rounded: The number of turns is rounded up. Round to the nearest whole number.": _turns(
+        lambda *given: math.ceil(_way(*given))
     ),
-    "halved: These are half as long: half of the angle is a quaternion's.": (
-        _of_right(lambda v: v / 2),
-        _of_names(lambda v: v / 2),
-    ),
-    """quaternion-part: These are the last three numbers of the quaternion, sin a/2 times the
-        axis.""": lambda R: rotmat_to_quat(R.double())[:, 1:],
-    "sine: These are as long as the sine of the angle: sin a times the axis.": _sines,
-    """frozen-axis: All vectors lie along the axis of frame 0. The axis changes from frame to frame as
-        well.""": _of_right(lambda v: v.norm(dim=-1, keepdim=True) * _axes(v[:1])),
-    "frozen: All frames have the vector of frame 0.": _of_names(lambda v: v[:1].expand_as(v)),
-    """frozen: All frames have the vector of the last one. Is one tensor written into again and again? Then
-        keep a copy of it for each frame: `.clone()`.""": (
-        _of_names(lambda v: v[-1:].expand_as(v)),
-        _of_right(lambda v: v[-1:].expand_as(v)),
-    ),
+    "not-rounded: The number of turns is not rounded. Only whole turns keep the rotation.": _turns(_way),
+    """not-divided: The way along the axis is divided by 2 and multiplied by pi: `/ (2 * torch.pi)` wants its
+        brackets.""": _turns(lambda *given: round(_way(*given) * TURN / 2 * math.pi)),
+}
+OF_TURNS = ROUNDED | {
     """summed-steps: The small turns from frame to frame are added up. The vectors of turns about different
         axes do not add up to that of the whole turn.""": (
         _steps_added(lambda before, now: before.mT @ now),
@@ -503,58 +445,19 @@ OF_TURNS = {
     ),
     """smoothed: The vectors are averaged over frames: that changes the rotations. Only names are to be
         chosen.""": _of_names(lambda v: torch.cat([v[:1], (v[:-2] + v[1:-1] + v[2:]) / 3, v[-1:]])),
-    "differences: These are the changes from frame to frame, not the vectors.": _of_right(
-        lambda v: torch.diff(v, dim=0, prepend=0 * v[:1])
-    ),
-    "differences: These are the changes from frame to frame, after the first vector.": _of_right(
-        lambda v: torch.diff(v, dim=0, prepend=0 * v[:1]).index_copy(0, torch.tensor([0]), v[:1])
-    ),
-    "relative: The vector of frame 0 is subtracted from all.": _of_right(lambda v: v - v[:1]),
     """relative: These are the turns since frame 0. The rotation of each frame is asked
         for.""": lambda R: _continuous(R[:1].mT @ R),
-    "running-sum: The vectors are added up over the frames.": (
-        _of_right(lambda v: v.cumsum(0)),
-        _of_names(lambda v: v.cumsum(0)),
-    ),
-    "backwards: The frames stand in reverse order.": (
-        _of_right(lambda v: v.flip(0)),
-        _of_names(lambda v: v.flip(0)),
-    ),
-    "shifted: Each frame has the vector of the frame before.": _of_right(
-        lambda v: torch.cat([v[:1], v[:-1]])
-    ),
-    "order: The three numbers stand in reverse order.": _of_right(lambda v: v.flip(-1)),
-    "absolute: The numbers have lost their signs.": (_of_right(torch.abs), _of_names(torch.abs)),
     "wrapped: Each number is brought into [0, 2 pi) by itself: that is another rotation.": _of_names(
         lambda v: v % TURN
     ),
-    """longest: Each frame takes the longer of its two shortest names, by itself. Compare it with the frame
-        before.""": _of_names(lambda v: torch.cat([v[:1], _longer(v[1:])])),
     """signed-sum: The name is chosen by the sum of the three differences, in which they cancel out. Take the
-        distance: `(v - before).norm(dim=-1)`.""": tuple(
-        _turns(*range(-most, most + 1), far=lambda v: v.sum()) for most in (1, 2, 3)
-    ),
+        distance: `(v - before).norm(dim=-1)`.""": (*_nearest(lambda before, v: (v - before).sum()),),
+    """one-number: The name is chosen by the distance in y alone. Take that of the vectors: `(v -
+        before).norm(dim=-1)`.""": _nearest(lambda before, v: abs(v[1] - before[1])),
     """largest-product: The name with the largest dot product is taken, which is the longest one. Take the
-        smallest distance: `(v - before).norm(dim=-1)`.""": tuple(
-        _one_by_one(
-            lambda before, name, axis, most=most: max(
-                (name + TURN * k * axis for k in range(-most, most + 1)), key=lambda v: float(v @ before)
-            )
-        )
-        for most in (1, 2, 3)
-    ),
-    "farthest: The farthest of the names is taken, not the nearest.": tuple(
-        _among(
-            lambda before, name, axis, most=most: [name + TURN * k * axis for k in range(-most, most + 1)],
-            far=lambda v: -np.linalg.norm(v),
-        )
-        for most in (1, 2, 3)
-    ),
-    "not-rounded: The number of turns is rounded down. Round to the nearest whole number.": _one_by_one(
-        partial(_added, k=lambda b, n, a: math.floor(float((b - n) @ a) / TURN))
-    ),
-    "not-rounded: The number of turns is not rounded. Only whole turns keep the rotation.": _one_by_one(
-        partial(_added, k=lambda b, n, a: float((b - n) @ a) / TURN)
+        smallest distance: `(v - before).norm(dim=-1)`.""": _nearest(lambda before, v: -v @ before),
+    "farthest: The farthest of the names is taken, not the nearest.": _nearest(
+        lambda before, v: -np.linalg.norm(v - before)
     ),
 }
 STILL_SHORTEST = """still-shortest: These are the shortest vectors still: they leap where the turn passes
@@ -566,87 +469,30 @@ PER_COMPONENT = """per-component: Whole turns are added to a component by itself
     axis of the frame."""
 HALF_TURNS = """half-turns: Multiples of pi are added. A rotation is the same again after a whole turn, 2
     pi."""
-OF_LEAPS = {
+LONGER_FIRST = """not-shortest-first: The vector of frame 0 means its rotation, but is not the shortest. Frame
+    0 takes the shortest vector, each other one the nearest to the frame before."""
+OF_LEAPS = ROUNDED | {
     STILL_SHORTEST: _of_names(lambda v: v),
-    PER_COMPONENT: (
-        _of_names(lambda v: torch.from_numpy(np.unwrap(v.numpy(), axis=0))),
-        _one_by_one(lambda before, name, axis: name + TURN * np.round((before - name) / TURN)),
-    ),
-    HALF_TURNS: tuple(
-        _one_by_one(
-            lambda before, name, axis, far=far: (
-                name - math.pi * axis if np.linalg.norm(name - before) > far else name
-            )
-        )
-        for far in (math.pi / 2, math.pi)
-    ),
+    PER_COMPONENT: _of_names(lambda v: torch.from_numpy(np.unwrap(v.numpy(), axis=0))),
     """compares-with-raw: Only the frame of the leap is mended, and it leaps back one frame later. Each
         frame must lie near the vector that you chose for the frame before, not near the shortest one of
-        it.""": _by_raw,
-    """axis-too-short: The axis is shorter than 1: what is added to the length before the division is too
-        large. 1e-12 is enough.""": tuple(_one_by_one(_axis_too_short(more)) for more in (0.1, 1.0)),
+        it.""": _compared_with(lambda v: torch.cat([v[:1], v[:-1]])),
+    """compares-with-first: Each frame is compared with frame 0. Compare with the vector chosen for the frame
+        before.""": _compared_with(lambda v: v[:1]),
     """sign-flipped: Where it leaps the vector is turned round: -v means the inverse rotation. Add whole turns
-        along the axis.""": _among(lambda before, name, axis: [name, -name]),
+        along the axis.""": _one_by_one(
+        lambda before, name, axis: min(name, -name, key=lambda v: np.linalg.norm(v - before))
+    ),
     "wrong-way: A turn is added where it should be subtracted: the vector leaps twice as far.": (
-        _one_by_one(partial(_added, k=lambda *given: -_rounded(*given))),
-        _one_by_one(partial(_added, k=lambda *given: abs(_rounded(*given)))),
-        _one_by_one(
-            lambda before, name, axis: name + TURN * (np.linalg.norm(name - before) > math.pi) * axis
-        ),
-    ),
-    "axis-missing: 2 pi is added to each of the three numbers. Add it along the axis.": _one_by_one(
-        lambda before, name, axis: name + TURN * _rounded(before, name, axis)
-    ),
-    "kept: Where it leaps the vector of the frame before is kept. Choose another name.": _one_by_one(
-        lambda before, name, axis: before if np.linalg.norm(name - before) > math.pi else name
-    ),
-    "not-rounded: The number of turns is rounded up. Round to the nearest whole number.": _one_by_one(
-        partial(_added, k=lambda b, n, a: math.ceil(float((b - n) @ a) / TURN))
-    ),
-    """axis-not-normalised: 2 pi is multiplied by the vector. The axis has length 1: divide the vector by its
-        length.""": (
-        _one_by_one(lambda before, name, axis: name + TURN * _rounded(before, name, axis) * name),
-        _one_by_one(lambda before, name, axis: name + TURN * _rounded(before, name, name) * name),
+        _turns(lambda *given: -round(_way(*given))),
+        _turns(lambda *given: abs(round(_way(*given)))),
+        _turns(lambda before, name, axis: float(np.linalg.norm(name - before) > math.pi)),
     ),
     """axis-not-normalised: k is worked out along the vector. The axis has length 1: divide the vector by its
-        length there too.""": _one_by_one(
-        lambda before, name, axis: name + TURN * _rounded(before, name, name) * axis
+        length there too.""": _turns(lambda before, name, axis: round(_way(before, name, name))),
+    "not-divided: The way along the axis is rounded, but not divided by 2 pi before.": _turns(
+        lambda *given: round(TURN * _way(*given))
     ),
-    """axis-of-before: The turns are added along the vector of the frame before. Each frame has an axis of its
-        own.""": _one_by_one(_rolled),
-    """compares-with-first: Each frame is compared with frame 0. Compare with the vector chosen for the frame
-        before.""": lambda R: _of_names(
-        lambda v: v + TURN * (((v[:1] - v) * _axes(v)).sum(-1, keepdim=True) / TURN).round() * _axes(v)
-    )(R),
-    "not-divided: The way along the axis is rounded, but not divided by 2 pi before.": _one_by_one(
-        partial(_added, k=lambda b, n, a: round(float((b - n) @ a)))
-    ),
-    """turn-missing: k is added along the axis, not k times 2 pi.""": _one_by_one(partial(_added, turn=1.0)),
-    "degrees: A whole turn is taken for 360. The vectors are in radians: 2 pi.": _one_by_one(
-        partial(_added, turn=360.0)
-    ),
-    "two-turns: Two whole turns are added at once, 4 pi. One is enough: 2 pi.": _one_by_one(
-        partial(_added, turn=2 * TURN)
-    ),
-}
-OF_MANY_LEAPS = OF_LEAPS | {
-    """stays-flipped: After the first leap every vector gets another turn, also where the shortest is the
-        nearest again. Decide anew in each frame.""": _flipped(lambda count: count > 0)
-}
-OF_MANY_TURNS = {
-    """too-few-turns: After more turns it leaps: too few names are tried. A rotation has one for every whole
-        k, (a + 2 pi k) n, negative ones too: work out k, or add turns until the nearest is reached.""": (
-        *(
-            _turns(*range(low, high + 1))
-            for low, high in ((-1, 0), (-1, 1), (-2, 1), (-2, 0), (-1, 2), (-3, 0))
-        ),
-        _flipped(lambda count: count % 2 > 0),
-    ),
-    """half-turns: k is worked out with pi for a whole turn, so odd multiples of pi are added in places. A
-        rotation is the same again after 2 pi.""": _one_by_one(
-        lambda b, n, a: n + math.pi * round(float((b - n) @ a) / math.pi) * a
-    ),
-    LONGER_FIRST: tuple(_one_by_one(_added, _positive(k)) for k in range(3)),
 }
 
 
@@ -662,13 +508,41 @@ def _is_euler(out, rotmats):
     return False
 
 
-def _adds_half_turns(out, rotmats):
-    """Whether odd multiples of pi, and nothing else, were added along the axes of the shortest vectors."""
-    short = rotmat_to_rotvec(rotmats)
-    along = ((out - short) * _axes(short)).sum(-1, keepdim=True)
-    halves = along / math.pi
-    exact = close(halves, halves.round(), 1e-2) and close(out, short + along * _axes(short), 1e-2)
-    return exact and bool((halves.round() % 2 != 0).any())
+def _what_is_added(t, out, right, short):
+    """How out[t] comes to mean another rotation, by what it adds to the shortest vector. -> "key: text"
+
+    out, right, short: (T, 3), float64: the student's, the right and the shortest vectors.
+    """
+    axis, added, step = _axes(short)[t], out[t] - short[t], right[t] - right[t - 1]
+    along, size = float(added @ axis), float(added.norm())
+    equal = [u for u in range(len(out)) if u != t and (right[u] - out[t]).norm() < 1e-3]
+    if equal:
+        return f"changes-rotation: It is the vector of frame {equal[0]}."
+    if abs(along) > 1 and (added - along * axis).norm() < 2e-3 * size:
+        halves = along / math.pi
+        if abs(halves - round(halves)) < 1e-3 and round(halves) % 2:
+            return HALF_TURNS
+        mine, whole = in_digits(abs(along), TURN * max(1, round(abs(along) / TURN)))
+        return f"""other-turn: Along the axis it differs from the shortest vector by {mine}. Only multiples of
+            2 pi keep the rotation, such as {whole}: has the axis the length 1, and is a turn `2 * torch.pi`,
+            in radians?"""
+    part = float((out[t] - right[t - 1]) @ step / (step @ step))
+    if (
+        abs(along) < 1
+        and 0.02 < part < 0.98
+        and (right[t - 1] + part * step - out[t]).norm() < 1e-2 * step.norm()
+    ):
+        return f"""changes-rotation: It lies between the vectors of frames {t - 1} and {t}. Averages are other
+            rotations; only names are to be chosen."""
+    if (added - (added / TURN).round() * TURN).norm() < 1e-2 * size and added.std() > 0.1:
+        return PER_COMPONENT
+    said = " That is the same number three times." if added.std() < 1e-3 * size else ""
+    for name, v in {"of the frame before": out[t - 1], "of frame 0": short[0]}.items():
+        if torch.linalg.cross(added, v).norm() < 2e-3 * size * v.norm():
+            said = f" It lies along the vector {name}."
+    return f"""other-axis: It differs from the shortest vector by {in_words(added)}, which does not lie along
+        the axis of that frame.{said} Only whole turns along that axis keep the rotation: `k * 2 * torch.pi *
+        axis`."""
 
 
 class Vectors(Same):
@@ -687,29 +561,41 @@ class Vectors(Same):
         return tensor(shows, value, self.shape(rotmats), rotmats, self.finite)
 
     def unexplained(self, said, yours, right, inputs):
-        rotmats, out = self.calls(**inputs)[said][0].double(), yours.double()
-        if _adds_half_turns(out, rotmats):
-            return Complaint.of(HALF_TURNS)
+        rotmats, out, right = self.calls(**inputs)[said][0].double(), yours.double(), right.double()
+        more = of_all(out, right)
+        if more and "another length" not in more:
+            return Complaint.of(f"{self.otherwise}: `{VECTORS}`{said} is not right. {more}")
         for angles in (out, torch.deg2rad(out)):
             if _is_euler(angles, rotmats):
                 return Complaint.of("""euler: These are Euler angles: three turns one after the other. Asked
                     for is one rotation vector, axis times angle; `rotmat_to_rotvec` gives the shortest.""")
-        wrong = (rotvec_to_rotmat(out) - rotmats).flatten(1).norm(dim=-1) > 1e-2
-        if wrong.any():
-            t = int(wrong.nonzero()[0])
-            return Complaint.of(f"""changes-rotation: In frame {t} your vector {in_words(out[t])} means
-                another rotation than its matrix; right is {in_words(right[t])}. Only whole turns, 2 pi,
-                along the axis of that frame may be added to what `rotmat_to_rotvec` gives.""")
-        needless = torch.where(_leaps(right.double()) < 0.1 * _leaps(out), _leaps(out), 0)
-        leap, t = (largest.item() for largest in needless.max(0))
-        if leap > math.pi / 2:
-            turn = float(rotation_steps(rotmats)[t - 1])
-            return Complaint.of(f"""jumps: Between frames {t - 1} and {t} your vector leaps by
-                {math.degrees(leap):.0f}°, while the animal turns by {turn:.0f}°. Of all vectors that mean the
-                rotation, take the one nearest to the frame before.""")
+        short, meant = rotmat_to_rotvec(rotmats), rotvec_to_rotmat(out)
+        off = rotation_steps(torch.stack([meant, rotmats], 1).flatten(0, 1))[::2]  # (T,) degrees
+        if (off > math.degrees(self.tolerance)).any():
+            t = int((off > math.degrees(self.tolerance)).nonzero()[0])
+            key, text = Complaint.of(_what_is_added(t, out, right, short))
+            return Complaint.of(f"""{key}: In frame {t}{said} your vector {in_words(out[t])} means another
+                rotation than its matrix, by {in_words(off[t])}°. {text}""")
         if not close(out[:1], right[:1], self.tolerance):
             return Complaint.of(LONGER_FIRST)
-        return super().unexplained(said, yours, right, inputs)
+        return self.leap(said, out, right, short, rotmats)
+
+    def leap(self, said, out, right, short, rotmats):
+        """What is said of vectors that mean the rotations, but are not the nearest. -> Complaint"""
+        t = int(((out - right).norm(dim=-1) > 1).nonzero()[0])
+        mine, should = (((v - short) * _axes(short)).sum(-1).div(TURN).round().int() for v in (out, right))
+        names = [
+            f"the shortest one, plus {k} whole turns along its axis" for k in (int(mine[t]), int(should[t]))
+        ]
+        names = [name.replace(", plus 0 whole turns along its axis", "") for name in names]
+        leap, turn = math.degrees((out[t] - out[t - 1]).norm()), float(rotation_steps(rotmats)[t - 1])
+        most, more = int(mine.abs().max()), ""
+        if most < abs(int(should[t])):
+            more = f"""Nowhere are more than {most} added: try more numbers k, negative ones too, or work k
+                out."""
+        return Complaint.of(f"""jumps: Between frames {t - 1} and {t}{said} your vector leaps by {leap:.0f}°,
+            while the animal turns by {turn:.0f}°. In frame {t} it is {names[0]}; nearest to the frame before
+            is {names[1]}. {more}""")
 
     def picture(self, outputs, **inputs):
         right = self.made(self.right, inputs)
@@ -730,13 +616,14 @@ class SameRotations(Vectors):
         # The sum of the numbers goes from below 0 to above: that tells who takes it for a distance.
         start, end = sorted(_directions(rng, 2), key=lambda v: abs(v.sum()))
         start, end = -start * start.sum().sign(), end * end.sum().sign()
+        end[1] = -0.5 * start[1]  # at the end the y is nearly 0
         return {"rotmats": rotvec_to_rotmat(0.8 * start + s * 1.5 * end).float()}
 
 
 class PastHalfATurn(Vectors):
     name = "no jump where the dolphin turns past 180°"
     points = 4
-    mistakes = OF_LEAPS | OF_TURNS
+    mistakes = OF_LEAPS
 
     def cases(self, rng):
         s = torch.linspace(0, 1, 40).double()
@@ -750,7 +637,10 @@ class ThereAndBack(Vectors):
     name = "past 180° to one side, back, and to the other"
     points = 2
     after = (SameRotations, PastHalfATurn)
-    mistakes = OF_MANY_LEAPS
+    mistakes = {
+        """stays-flipped: After the first leap every vector gets another turn, also where the shortest is the
+            nearest again. Decide anew in each frame.""": _of_names(_flipped)
+    }
 
     def cases(self, rng):
         s = torch.linspace(0, 1, 121).double()[:, None]
@@ -787,7 +677,7 @@ class RoundAndRound(Vectors):
     name = "more than two whole turns about one axis, and past a whole turn, tilted"
     points = 1
     after = (SameRotations, PastHalfATurn)
-    mistakes = OF_MANY_TURNS
+    hidden = (" of the tilted turn",)  # near a whole turn another name may be as good
 
     def cases(self, rng):
         axis = _directions(rng)
@@ -798,20 +688,14 @@ class RoundAndRound(Vectors):
         return {"rotmats": steady.float(), "tilted": tilted.float()}
 
     def calls(self, rotmats, tilted):
-        return {"": (rotmats,), " of the tilted turn": (tilted, True)}
+        return {"": (rotmats,), " of the tilted turn": (tilted,)}
 
-    def value(self, function, rotmats, meant=False):
-        """The vectors, or the rotations that they mean: near a whole turn another name may be as good."""
-        vectors = function(rotmats)
-        return rotvec_to_rotmat(super().taken(self.shows, vectors, rotmats)) if meant else vectors
-
-    def taken(self, shows, value, rotmats, meant=False):
-        return value if meant else super().taken(shows, value, rotmats)
-
-    def unexplained(self, said, yours, right, inputs):
-        if yours.dim() == 3:
-            yours, right = rotmat_to_rotvec(yours.double()), rotmat_to_rotvec(right.double())
-        return super().unexplained(said, yours, right, inputs)
+    def judge(self, outputs, **inputs):
+        [tilted] = self.hidden
+        right = self.made(self.right, inputs)[tilted]
+        if close(rotvec_to_rotmat(outputs[tilted].double()), inputs["tilted"], self.tolerance):
+            return super().judge(outputs | {tilted: right}, **inputs)
+        return super().judge(outputs, **inputs) or self.unexplained(tilted, outputs[tilted], right, inputs)
 
 
 def _directions(rng, *shape):

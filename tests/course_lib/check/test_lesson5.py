@@ -299,15 +299,15 @@ VECTORS = [
     ("still-shortest", then(unwrap_lengths, rotmat_to_rotvec)),
     ("half-turns", one_by_one(half_turn)),
     ("compares-with-raw", then(lambda v: torch.stack([v[0], *map(nearest, v, v[1:])]), rotmat_to_rotvec)),
-    ("too-few-turns", flips(lambda count: count % 2 > 0)),
-    ("too-few-turns", COPIED),  # by quaternions of one sign
+    ("jumps", flips(lambda count: count % 2 > 0)),
+    ("jumps", COPIED),  # by quaternions of one sign
     ("half-turns", one_by_one(half_steps)),
-    ("frozen", then(lambda v: v[-1:].expand_as(v), rotmat_to_rotvec)),
+    ("differs", then(lambda v: v[-1:].expand_as(v), rotmat_to_rotvec)),
     ("nan-at-zero", one_by_one(partial(nearest, unit=lambda name: name / name.norm()))),
     ("euler", euler("xyz")),
     ("euler", euler("YXZ")),
     ("euler", then(torch.rad2deg, euler("zyx"))),
-    ("changes-rotation", then(lambda v: v + 0.1, continuous_rotvecs)),
+    ("differs", then(lambda v: v + 0.1, continuous_rotvecs)),
     (
         "jumps",
         lambda R: (
@@ -333,6 +333,58 @@ VECTORS = [
 @mistakes(VECTORS)
 def test_mistakes_in_vectors(key, wrong):
     assert_named(orientation, key, wrong)
+
+
+def of_turns(turn, unit=lambda v: normalize(v, dim=0)):
+    """The formula, with other turns and axes."""
+
+    def step(before, name):
+        axis = unit(name)
+        return name + turn * torch.round((before - name) @ normalize(name, dim=0) / TURN) * axis
+
+    return one_by_one(step)
+
+
+def along_the_one_before(before, name):
+    other = normalize(before, dim=0)
+    return name + TURN * torch.round((before - name) @ other / TURN) * other
+
+
+def one_of(numbers):
+    """The nearest of a few names."""
+
+    def step(before, name):
+        names = [name + TURN * k * normalize(name, dim=0) for k in numbers]
+        return min(names, key=lambda v: float((v - before).norm()))
+
+    return one_by_one(step)
+
+
+WHY = [
+    ("Along the axis it differs from the shortest vector by 6.28. Only", of_turns(2 * 3.14)),
+    ("by 360. Only multiples", of_turns(360)),
+    ("has the axis the length 1", of_turns(TURN, lambda v: v / (v.norm() + 0.1))),
+    ("has the axis the length 1", of_turns(TURN, lambda v: normalize(v, p=1, dim=0))),
+    ("It lies along the vector of the frame before", one_by_one(along_the_one_before)),
+    ("the same number three times", of_turns(TURN, torch.ones_like)),
+    ("which does not lie along the axis", of_turns(TURN, lambda v: normalize(v.flip(0), dim=0))),
+    ("It lies between the vectors of frames", one_by_one(lambda before, v: (before + v) / 2)),
+    ("Nowhere are more than 1 added", one_of((-1, 0, 1))),
+    ("it is the shortest one, plus 1 whole turns", one_of((-2, -1, 0, 1))),
+    ("k may be negative", one_of((0, 1, 2))),
+    ("It is the vector of frame 1", then(lambda v: torch.cat([v[1:2], v[1:]]), continuous_rotvecs)),
+    ("It is the vector of frame", one_by_one(lambda a, b: a if (a - b).norm() > math.pi else b)),
+    ("has the right direction, but the length 1", then(partial(normalize, dim=-1), continuous_rotvecs)),
+    ("57.3 (180/pi, degrees) times", then(torch.rad2deg, continuous_rotvecs)),
+    ("is the right one for the item before", then(lambda v: torch.cat([v[:1], v[:-1]]), continuous_rotvecs)),
+    ("is the sum of the right ones", then(lambda v: v.cumsum(0), continuous_rotvecs)),
+]
+
+
+@pytest.mark.parametrize(("said", "wrong"), WHY, ids=[said for said, _ in WHY])
+def test_it_is_said_what_a_vector_is(said, wrong):
+    first = grade(orientation, given(orientation, wrong)).complaints[0].text
+    assert said in first and "  " not in first, first
 
 
 # --- exercise 10
