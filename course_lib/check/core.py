@@ -495,14 +495,17 @@ def tensor(name, value, shape, like=None, finite=True):
     if value is None:
         raise Problem.of(f"none: `{name}` gives None, expected {expected}. Is the `return` missing?")
     if not torch.is_tensor(value):
-        how = {
-            np.ndarray: " Stay in torch: gradients do not flow through NumPy.",
-            list: " `torch.stack(values)` makes a tensor of a list of tensors.",
-        }.get(type(value), "")
+        how = " Stay in torch: gradients do not flow through NumPy." if isinstance(value, np.ndarray) else ""
+        shapes = (
+            [tuple(x.shape) if torch.is_tensor(x) else None for x in value] if type(value) is list else []
+        )
+        if shapes and set(shapes) == {tuple(shape[1:])}:
+            how = " `torch.stack(values)` makes a tensor of a list of tensors."
         raise Problem.of(f"not-a-tensor: `{name}` gives {describe(value)}, expected {expected}.{how}")
     if value.shape != tuple(shape):
         got = shape_text(value.shape)
-        raise Problem.of(f"shape: `{name}` gives shape {got}, expected {shape_text(shape)}.")
+        hint = _of_shapes(tuple(value.shape), tuple(shape))
+        raise Problem.of(f"shape: `{name}` gives shape {got}, expected {shape_text(shape)}.{hint}")
     if like is not None and value.dtype != like.dtype:
         raise Problem.of(f"""dtype: `{name}` gives {value.dtype}, expected {like.dtype} as the input has.
             `x.to(other.dtype)` turns one kind of number into another; `torch.zeros_like`, `x.new_zeros` and
@@ -515,6 +518,18 @@ def tensor(name, value, shape, like=None, finite=True):
         raise Problem.of(f"""not-finite: `{name}` has {bad} of {value.numel()} entries that are NaN or
             infinite.""")
     return value
+
+
+def _of_shapes(got, expected):
+    """What two shapes tell of a mistake. -> text that begins with a space, or ''"""
+    if len(got) == len(expected) and sorted(got) == sorted(expected):
+        return " Its dimensions are in another order: `permute` or `transpose` exchanges them."
+    for k in range(len(expected)) if len(got) == len(expected) - 1 else ():
+        if got == expected[:k] + expected[k + 1 :]:
+            what = "first" if k == 0 else "last" if k == len(got) else f"{k + 1}th"
+            one = " (`[..., None]` or a `keepdim=True` keeps it)" if k and expected[k] == 1 else ""
+            return f" The {what} of the dimensions is missing{one}."
+    return ""
 
 
 def items(name, value, count, names):

@@ -5,6 +5,7 @@ All that is said here is computed from the two values. It guesses at no cause: `
 
 import itertools
 import math
+from functools import partial
 
 import torch
 from torch.nn.functional import normalize
@@ -13,6 +14,7 @@ from ..errors import fold
 from .core import margin
 
 MOST_SHOWN = 9  # numbers of an argument that are shown whole
+MOSTLY = 0.75  # of the entries that an argument tells apart, how many must differ
 TOLERANCE = 1e-3  # of a pattern: its largest error against the largest entry
 FACTORS = {"pi": math.pi, "2 pi": 2 * math.pi, "1/pi": 1 / math.pi, "1/(2 pi)": 0.5 / math.pi}
 FACTORS |= {"180/pi, degrees": 180 / math.pi, "pi/180": math.pi / 180}
@@ -24,6 +26,7 @@ OF_EACH = {
     "1 divided by it": torch.reciprocal,
     "rounded": torch.round,
     "rounded down": torch.floor,
+    "rounded up": torch.ceil,
     "brought into [0, 1]": lambda x: x.clamp(0, 1),
     "0 where it is negative": lambda x: x.clamp(min=0),
 }
@@ -44,7 +47,7 @@ def difference(call, yours, right, arguments=None, tolerance=1e-4, of="", corner
     place = f"[{', '.join(map(str, whole))}]" if index else ""
     case = _case(index, yours, arguments or {})
     said = f"`{call}{place}`{of} should be {should}, yours is {actually}{case}."
-    more = pattern(yours, right, tolerance, item)
+    more = pattern(yours, right, tolerance, item, arguments)
     return fold(" ".join([said, f"{part}: {more}" if part and more else more]).strip())
 
 
@@ -66,18 +69,26 @@ def in_words(values):
     return texts[0] if values.numel() == 1 else f"({', '.join(texts)})"
 
 
-def pattern(yours, right, tolerance=1e-4, item="item"):
-    """What is true of a value that differs from the right one. -> a sentence or two, or ''"""
+def pattern(yours, right, tolerance=1e-4, item="item", arguments=None):
+    """What is true of a value that differs from the right one. -> a sentence or two, or ''
+
+    arguments: {name: tensor}; of those that broadcast to the value's shape, what they have to do with it.
+    """
     yours, right = yours.detach().double().cpu(), right.detach().double().cpu()
     if yours.numel() == 0 or not torch.isfinite(yours).all():
         return ""
-    return of_all(yours, right, tolerance) or _where(yours, right, tolerance, item)
+    known = _broadcast(arguments or {}, yours)
+    found = of_all(yours, right, tolerance, known) or _apart_by(yours, right, tolerance, known)
+    return found or _equal_for_equal(yours, right) or _where(yours, right, tolerance, item)
 
 
-def of_all(yours, right, tolerance=1e-4):
-    """What is true of all entries of a value, finite ones. -> a sentence, or ''"""
+def of_all(yours, right, tolerance=1e-4, known=None):
+    """What is true of all entries of a value, finite ones. -> a sentence, or ''
+
+    known: {name: tensor of the value's shape} that it may have to do with.
+    """
     yours, right = yours.detach().double().cpu(), right.detach().double().cpu()
-    numbers = _constants, _proportions, _differences, _functions
+    numbers = _constants, _proportions, _differences, partial(_of_arguments, known=known or {}), _functions
     orders = _other_orders, _turned_round, _one_for_all, _along_the_first, _directions, _lines, _other_places
     found = _first(numbers[1:3] if yours.numel() == 1 else (*numbers, *orders), yours, right)
     return found or _by_channel(yours, right, tolerance)
@@ -128,7 +139,10 @@ def _first(patterns, yours, right):
 
 def _constants(yours, right):
     value = yours.flatten()[0]
-    yield value.expand_as(yours), f"Yours is {in_digits(value)[0]} everywhere."
+    facts = {"mean": right.mean(), "smallest": right.min(), "largest": right.max()}
+    known = [name for name, fact in facts.items() if abs(fact - value) <= TOLERANCE * abs(value)]
+    more = f", the {known[0]} of the right ones" if known and yours.numel() > 1 else ""
+    yield value.expand_as(yours), f"Yours is {in_digits(value)[0]} everywhere{more}."
 
 
 def _proportions(yours, right):
@@ -220,6 +234,7 @@ def _one_for_all(yours, right):
         said = f"All {len(yours)} items of yours are the same"
         for i, item in enumerate(right):
             yield item.expand_as(right), f"{said}: the right one for [{i}]."
+        yield right.mean(0).expand_as(yours), f"{said}: the mean of the right ones."
         yield yours[0].expand_as(yours), f"{said}."
 
 
@@ -247,6 +262,74 @@ def _of(k, fact):
     return f"of [..., {k}]: {fact[0].lower()}{fact[1:-1]}"
 
 
+def _broadcast(arguments, like):
+    """The arguments that have a number for each entry of a value, in its shape. -> {name: tensor}"""
+    known = {}
+    for name, value in arguments.items():
+        if torch.is_tensor(value) and value.numel() > 1 and not value.is_complex():
+            try:
+                known[name] = value.detach().double().cpu().broadcast_to(like.shape)
+            except RuntimeError:  # of another shape
+                continue
+    return known
+
+
+def _of_arguments(yours, right, known):
+    """An argument as it is, or beside the right value."""
+    for name, value in known.items():
+        yield value, f"Yours is `{name}`, as it came."
+        yield right + value, f"Each entry of yours is the right one plus that of `{name}`."
+        yield right - value, f"Each entry of yours is the right one minus that of `{name}`."
+        yield value - right, f"Each entry of yours is that of `{name}` minus the right one."
+        yield right * value, f"Each entry of yours is the right one times that of `{name}`."
+
+
+def _apart_by(yours, right, tolerance, known):
+    """Whether the entries that differ are those where an argument, or the right value, passes a number.
+
+    Most of what passes it must differ, and nothing else. -> a sentence or two, or ''
+    """
+    wrong = (yours - right).abs() > margin(right, tolerance)
+    if not 4 <= wrong.sum() < 0.9 * wrong.numel() or wrong.dim() > 1 and not wrong.flatten(1).any(1).all():
+        return ""
+    best, said = MOSTLY, ""
+    for (name, value), sign in itertools.product((known | {"": right}).items(), (1, -1)):
+        least = (sign * value)[wrong].min()
+        others = (sign * value)[sign * value < least]
+        most = wrong.sum() / (wrong.numel() - len(others))  # of what passes the number
+        if most > best and len(others) >= 0.1 * wrong.numel():
+            limit = _between(*sorted((sign * float(others.max()), sign * float(least))))
+            where = f"where {f'`{name}`' if name else 'the right one'} is {'above' if sign > 0 else 'below'}"
+            best, said = most, f"{'those' if most == 1 else 'all of them'} {where} {limit}."
+    if not said:
+        return ""
+    there = partial(_of_arguments, known={name: value[wrong] for name, value in known.items()})
+    there = _first((_constants, _proportions, _differences, there, _functions), yours[wrong], right[wrong])
+    said = f"{int(wrong.sum()):,} of {wrong.numel():,} numbers differ, {said}"
+    return f"{said} There: {there[0].lower()}{there[1:]}" if there else said
+
+
+def _between(low, high):
+    """A number between two, that has few digits. -> text"""
+    texts = ["0", "1", "-1", "0.5", "-0.5", *(f"{(low + high) / 2:.{digits}g}" for digits in range(1, 18))]
+    return next((text for text in texts if low < float(text) < high), f"{high:.17g}")
+
+
+def _equal_for_equal(yours, right):
+    """Whether what each number becomes depends on it alone, with three of them. -> a sentence, or ''"""
+    x, order = right.flatten().sort()
+    y = yours.flatten()[order]
+    if len(x) < 30 or not float(x[-1] - x[0]):
+        return ""
+    share = ((x[1:-1] - x[:-2]) / (x[2:] - x[:-2]).clamp(min=1e-12)).clamp(0, 1)
+    off = apart(y[1:-1], y[:-2] + share * (y[2:] - y[:-2]))  # from the line between its neighbours
+    if off > 0.02 * float(y.max() - y.min()) or off > 0.1 * apart(yours, right):
+        return ""
+    pairs = (in_digits(x[k], y[k]) for k in (0, len(x) // 2, -1))
+    pairs = ", ".join(f"{should} becomes {is_}" for should, is_ in pairs)
+    return f"Where the right numbers are equal, yours are too: {pairs}."
+
+
 def _where(yours, right, tolerance, item="item"):
     """Which items of the first dimension, or entries of the others, are right. -> a sentence"""
     wrong = (yours - right).abs() > margin(right, tolerance)
@@ -256,6 +339,9 @@ def _where(yours, right, tolerance, item="item"):
     kinds = _constants, _proportions, _differences, _functions
     there = _first(kinds, yours[wrong], right[wrong]) if count > 2 else ""
     more = f" Of those that differ: {there[0].lower()}{there[1:]}" if there else ""
+    most = 100 * float(((yours - right).abs() / right.abs().clamp(min=1e-12)).max())
+    if not there and most < 0.2:
+        more = f" None is off by more than {in_digits(most)[0]} %: something is rounded, or has few digits."
     return f"{_which_differ(wrong, item)}{more}"
 
 

@@ -25,8 +25,10 @@ MEANINGS = {
         `mask[..., 0]` where it has one too many.""",
     r"size mismatch, got|mat1 and mat2|inconsistent tensor size": """`@` is the product of matrices; `*`
         multiplies number by number.""",
-    r"values to unpack": """A tensor is taken apart along its first dimension, into as many as that is long:
-        `.unbind(-1)` takes the last one.""",
+    r"values to unpack": """On the left of `=` there are not as many names as there are things on the right.
+        (A tensor is taken apart along its first dimension; `.unbind(-1)` takes the last one.)""",
+    r"leaf Variable that requires grad": """A tensor that came in is written into. Make a new one: `x = -x`,
+        not `x.neg_()`; `x = x * 2`, not `x *= 2`.""",
     r"expected Tensor as element|must be tuple of Tensors": """`torch.stack` and `torch.cat` take one flat
         list of tensors: stack it, then `reshape`.""",
     r"is invalid for input of size": """The shape asks for another count of numbers. Take sizes from the

@@ -10,6 +10,7 @@ a mistake only where the student's code gave what the mistake gives, in every ca
 `difference` says what is wrong, and where. The tests' bank of wrong attempts begins with these lists.
 """
 
+import inspect
 import re
 
 import torch
@@ -59,6 +60,7 @@ class Same(Property):
 
     def call(self, given, **inputs):
         outputs = {}
+        in_order(getattr(given, self.function), self.shows)
         for said, arguments in self.calls(**inputs).items():
             before = clone(self.named_as_shown(arguments))
             try:
@@ -165,6 +167,19 @@ class SameGradient(Same):
 
     def taken(self, shows, value, *arguments):
         return value
+
+
+def in_order(function, call):
+    """Raises a Problem where a function's arguments are those of a call, "f(a, b)", in another order."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # its signature is not known
+        return
+    asked = re.search(r"\(([^()]*)\)", call)[1].split(", ")
+    theirs = names[: len(asked)]
+    if theirs != asked and sorted(theirs) == sorted(asked):
+        raise Problem.of(f"""parameters: Your function takes its arguments as ({", ".join(theirs)}), but it is
+            called as `{call}`: keep the order of the line that was given.""")
 
 
 def bank(exercise):

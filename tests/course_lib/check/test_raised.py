@@ -15,6 +15,7 @@ SLIPS = {
     "torch.exp": lambda: np.exp(X),
     "torch's own": lambda: math.exp(W),
     "keepdim": lambda: X * W,
+    "Make a new one": lambda: X.neg_(),
     "torch.where": lambda: 1 if X > 0 else 0,
     "truth value": lambda: W > 0 and W < 1,
     "(a > 0)": lambda: (W > 0) & W,

@@ -1,5 +1,6 @@
 """What a check says of a wrong value is true, for any value; every mistake of the lists gets its name."""
 
+import contextlib
 import re
 
 import numpy as np
@@ -86,6 +87,9 @@ WRONG = {
     "not finite": lambda x, rng: one(x, rng, lambda y: y * float(rng.choice([np.nan, np.inf]))),
     "whole": lambda x, rng: x.round(),
     "cut off": lambda x, rng: x.clamp(0, 1),
+    "where it is large": lambda x, rng: torch.where(x > x.mean(), -1.5 * x, x),
+    "of each its own": lambda x, rng: torch.atan(x) + x,
+    "of few digits": lambda x, rng: x.bfloat16().to(x),
     "exchanged": lambda x, rng: x.mT.reshape(x.shape) if x.dim() > 1 else x.sin(),
 }
 
@@ -103,7 +107,7 @@ def cases(count):
                 yield how, right, yours, {"x": torch.from_numpy(rng.normal(size=shape))}, tolerance
 
 
-def holds(said, yours, right, tolerance):
+def holds(said, yours, right, tolerance, arguments):
     """Whether a sentence about all entries is true: what it says is computed from its own words."""
     yours, right = yours.double(), right.double()
     limit = max(6e-3 * float(yours.abs().max()), 1e-12)
@@ -134,11 +138,36 @@ def holds(said, yours, right, tolerance):
         step = value(found[2]) * (1 if found[1] == "larger" else -1)
         return step != 0 and float((yours - right - step).abs().max()) <= max(0.02 * abs(step), 1e-6 * limit)
 
-    said, _, there = said.partition(" Of those that differ: ")
+    def beside(said, yours, right, x):
+        made = {"as it came": x, "plus that": right + x, "right one minus that": right - x}
+        made |= {"minus the right one": x - right, "right one times that": right * x}
+        return near(next(value for words, value in made.items() if words in said), yours)
+
+    said, _, none = said.partition(" None is off by more than ")
+    if none and ((yours - right).abs() > 1.01e-2 * float(none.split()[0]) * right.abs()).any():
+        return False
+    said, _, there = said.replace(" There: ", " Of those that differ: ").partition(" Of those that differ: ")
     wrong = (yours - right).abs() > tolerance * max(1.0, float(right.abs().max()))
     items = wrong.flatten(1).any(1) if wrong.dim() > 1 else wrong
+    known = {}
+    with contextlib.suppress(RuntimeError):  # of another shape
+        known["x"] = arguments["x"].double().broadcast_to(yours.shape)
+    if there and "`x`" in there:
+        return beside(there, yours[wrong], right[wrong], known["x"][wrong])
     if there and not of_one(there, yours[wrong], right[wrong]):
         return False
+    if "`x`" in said and "differ" not in said:
+        return beside(said, yours, right, known["x"])
+    if found := re.search(
+        f"(those|all of them) where (`x`|the right one) is (above|below) {number}[.]", said
+    ):
+        values = known["x"] if found[2] == "`x`" else right
+        passes = values > value(found[4]) if found[3] == "above" else values < value(found[4])
+        return not wrong[~passes].any() and (found[1] == "all of them" or wrong[passes].all())
+    if "Where the right numbers are equal" in said:
+        pairs = re.findall(r"(\S+) becomes ([^,]+)[,.]", said)
+        at = [(right - value(should)).abs().argmin() for should, _ in pairs]
+        return all(abs(float(yours.flatten()[i]) - value(y)) <= limit for i, (_, y) in zip(at, pairs))
     if "has the right direction" in said:
         return near(yours.norm(dim=-1, keepdim=True) * torch.nn.functional.normalize(right, dim=-1))
     if "the sum of the right ones" in said:
@@ -214,11 +243,32 @@ def test_what_is_said_of_any_wrong_value_is_true():
             assert np.isclose(float(shown), float(entry), rtol=6e-3, atol=0, equal_nan=True), (how, text)
         if found := re.search(r"where x\[(\d+)\] is", text):
             assert int(found[1]) == index[0], text
-        told = pattern(yours, right, tolerance)
+        told = pattern(yours, right, tolerance, arguments=arguments)
         assert text.endswith(told)
-        assert not told or holds(told, yours, right, tolerance), (how, told, yours, right)
+        assert not told or holds(told, yours, right, tolerance, arguments), (how, told, yours, right)
         said_of.add(re.sub(r"[-\d.,e/]+", "#", told).partition(";")[0])
     assert len(said_of) > 25, said_of
+
+
+BY_ARGUMENT = {
+    "Yours is `x`, as it came.": lambda x, y: x,
+    "Each entry of yours is the right one plus that of `x`.": lambda x, y: y + x,
+    "Each entry of yours is the right one minus that of `x`.": lambda x, y: y - x,
+    "Each entry of yours is that of `x` minus the right one.": lambda x, y: x - y,
+    "Each entry of yours is the right one times that of `x`.": lambda x, y: y * x,
+    "those where `x` is above -0.5. There: yours is `x`, as it came.": lambda x, y: torch.where(
+        x > -0.5, x, y
+    ),
+    "those where `x` is below 0. There: yours is 7 everywhere.": lambda x, y: torch.where(x < 0, 7.0, y),
+}
+
+
+@pytest.mark.parametrize("said", BY_ARGUMENT)
+def test_what_the_arguments_have_to_do_with_it_is_said(said):
+    rng = np.random.default_rng(4)
+    x, right = (torch.from_numpy(rng.normal(size=(4, 20, n))).float() for n in (1, 3))
+    wrong = BY_ARGUMENT[said](x, right).broadcast_to(right.shape)
+    assert pattern(wrong, right, arguments={"x": x, "t": torch.arange(4)}).endswith(said)
 
 
 def turned(x):
@@ -263,6 +313,16 @@ def test_a_mistake_is_named_where_it_is_what_came_out_in_every_call():
 def test_the_argument_that_is_shown_has_the_name_that_the_student_knows():
     text = said_of(lambda x: torch.cat([turned(x)[:-1], x[-1:]])).text
     assert "` of two should be" in text and re.search(r"where x is \(", text)
+
+
+def test_arguments_in_another_order_are_named():
+    def turn(y, x):
+        return x - y
+
+    same.in_order(turn, "turn(y, x)")
+    same.in_order(turn, "turn(a, b)")
+    with pytest.raises(core.Problem, match="keep the order"):
+        same.in_order(turn, "turn(x, y)")
 
 
 @pytest.mark.parametrize("how", WRONG)
