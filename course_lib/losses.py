@@ -4,6 +4,8 @@ Two terms look at the picture, priors say what dolphins are like. Every prior re
 weight means the same for any number of frames and parts. `outline` has the default fit's silhouette term.
 """
 
+import torch
+
 LOSS_WEIGHTS = dict(photometric=1.0, mask=1.0, pose=2.0)
 LOSS_WEIGHTS |= dict(scale_global=0.001, scale_axes=0.1, scale_smoothness=5.0)
 LOSS_WEIGHTS |= dict(smooth_translations=500.0, smooth_global_poses=0.0, smooth_joint_poses=500.0)
@@ -38,7 +40,8 @@ def iou_loss(silhouette, segmentation, segmented_outside=None):
 
 def pose_prior(joint_poses):
     """A relaxed dolphin is straight: weighted mean square of the parts' rotation vectors (T, P, 3)."""
-    stiffness = joint_poses.new_tensor(PART_STIFFNESS).view(1, -1, 1)
+    stiffness = torch.tensor(PART_STIFFNESS, dtype=joint_poses.dtype).view(1, -1, 1)
+    stiffness = stiffness.to(joint_poses.device, non_blocking=True)
     return (joint_poses.square() * stiffness).mean()
 
 

@@ -19,7 +19,24 @@ import math
 import numpy as np
 import torch
 
-from .kal.dibr import nearest_soft_mask
+from .kal.dibr import nearest_soft_mask, rasterize
+from .kal.ops.mesh import face_normals, index_vertices_by_faces
+
+
+def silhouette(verts, cam, faces):
+    """Where a mesh is seen, and nothing of what it looks like. -> faces_image, face_idx
+
+    verts (B, V, 3) in the world; cam: B cameras; faces (F, 3). faces_image (B, F, 3, 2): the corners in NDC;
+    face_idx (B, H, W): the face that each pixel sees, -1 without one. Gradients flow to the corners alone.
+    """
+    in_camera = cam.extrinsics.transform(verts)  # (B, V, 3)
+    on_image = cam.intrinsics.transform(in_camera)[..., :2]  # (B, V, 2)
+    faces_camera = index_vertices_by_faces(in_camera.detach(), faces)  # (B, F, 3, 3)
+    faces_image = index_vertices_by_faces(on_image, faces)  # (B, F, 3, 2)
+    towards = face_normals(faces_camera)[..., 2] >= 0  # (B, F)
+    size, depths = (cam.height, cam.width), faces_camera[..., 2]
+    _, face_idx = rasterize(*size, depths, faces_image.detach(), [], towards)
+    return faces_image, face_idx
 
 
 def outline_distance(faces_image, face_idx, cam, reach, neighbours=None):
@@ -84,34 +101,44 @@ class OutlineTargets:
     """Distances to the outlines of all masks, a layer of `WindowLoader`.
 
     It gives `outline` (B, h, w) and `outline_outside` (B,). masks (T, H, W) uint8; most_reach: the largest
-    `reach` that will be asked for, pixels. Only the surroundings of each mask are kept.
+    `reach` that will be asked for, pixels; device: where it gives them. Only the surroundings of each mask
+    are kept.
     """
 
-    def __init__(self, masks, most_reach):
+    def __init__(self, masks, most_reach, device="cpu"):
         from scipy.ndimage import distance_transform_edt, find_objects
 
         pad = math.ceil(most_reach) + 1
-        self.tiles = []
+        self.tiles, bands = [], []
+        self.areas = (masks > 127).flatten(1).sum(1)  # (T,)
         for mask in masks.numpy() > 127:
             [(rows, columns)] = find_objects(mask.astype(np.uint8))
             x0, y0 = max(columns.start - pad, 0), max(rows.start - pad, 0)
             tile = mask[y0 : rows.stop + pad, x0 : columns.stop + pad]
             distance = np.where(tile, 0, distance_transform_edt(~tile) - 0.5).astype(np.float32)
-            self.tiles.append((x0, y0, torch.from_numpy(distance)))
+            self.tiles.append((x0, y0, torch.from_numpy(distance).to(device)))
+            bands.append(torch.from_numpy(distance[(distance > 0) & (distance < most_reach)]))
+        self.band = torch.cat(bands)  # (N,) the distances in reach, frame by frame
+        self.frame = torch.arange(len(bands)).repeat_interleave(torch.tensor([len(band) for band in bands]))
         self.set_reach(most_reach)
 
     def set_reach(self, reach):
+        """From now on distances are at most `reach`."""
         self.reach = reach
-        self.totals = torch.stack([(reach - tile).clamp(min=0).square().sum() for *_, tile in self.tiles])
+        self.totals = self.areas.double() * reach**2  # (T,)
+        self.totals.index_add_(0, self.frame, (reach - self.band).clamp(min=0).square().double())
 
     def __call__(self, t, left, top, width, height):
-        outline = torch.full((len(t), height, width), float(self.reach))
+        outline = self.tiles[0][-1].new_full((len(t), height, width), float(self.reach))
         for i, x, y, window in zip(t.tolist(), left.tolist(), top.tolist(), outline):
             x0, y0, tile = self.tiles[i]
             x1, y1 = min(x0 + tile.shape[1], x + width), min(y0 + tile.shape[0], y + height)
             xs, ys = max(x0, x), max(y0, y)  # the tile's part in the window
             if xs < x1 and ys < y1:
                 part = tile[ys - y0 : y1 - y0, xs - x0 : x1 - x0]
-                window[ys - y : y1 - y, xs - x : x1 - x] = part.clamp(max=self.reach)
-        inside = (self.reach - outline).square().flatten(1).sum(1)
-        return {"outline": outline, "outline_outside": (self.totals[t] - inside).clamp(min=0)}
+                window[ys - y : y1 - y, xs - x : x1 - x] = part
+        outline.clamp_(max=self.reach)
+        # Both sums are large, and their difference small: in double precision.
+        inside = (self.reach - outline).square().flatten(1).sum(1, dtype=torch.float64)  # (B,)
+        outside = self.totals[t].to(inside.device, non_blocking=True) - inside
+        return {"outline": outline, "outline_outside": outside.clamp(min=0).float()}

@@ -12,6 +12,36 @@ PARAMETERS = ("translations", "part_scales", "global_poses", "joint_poses")
 PARAMETERS += ("dolphin_albedo", "water_absorption", "azimuth", "elevation", "strength", "angle")
 
 
+class Ahead:
+    """Vertices of a scene that are made before they are asked for, and taken once. A copy begins without."""
+
+    def __init__(self):
+        self.made = None
+
+    def put(self, t, scene, vertices):
+        self.made = t, self.state_of(scene), vertices
+
+    def take(self, t, scene):
+        """The vertices, if they are those of this very t and of the scene as it is now; else None."""
+        made, self.made = self.made, None
+        if made is None or made[0] is not t or made[1] != self.state_of(scene):
+            return None
+        return made[2] if made[2].requires_grad or not torch.is_grad_enabled() else None
+
+    @staticmethod
+    def state_of(scene):
+        """What changes when one of the tensors does that move the vertices; torch counts their changes."""
+        moving = scene.global_poses, scene.joint_poses, scene.translations, scene.part_scales, scene.anchors
+        counts = [None if tensor.is_inference() else tensor._version for tensor in moving]
+        return [scene.model, *counts, *(tensor.data_ptr() for tensor in moving)]
+
+    def __deepcopy__(self, memo):
+        return Ahead()
+
+    def __reduce__(self):
+        return Ahead, ()
+
+
 class DolphinScene(nn.Module):
     """All parameters of a clip of T frames, for a template with P parts.
 
@@ -52,6 +82,7 @@ class DolphinScene(nn.Module):
         self.register_buffer("dolphin_specular_color", torch.ones(3, device=device))
         self.register_buffer("dolphin_roughness", torch.full((1,), 0.1, device=device))
         self.register_buffer("anchors", torch.eye(3, device=device).repeat(num_frames, 1, 1))
+        self._ahead = Ahead()
 
     @property
     def num_frames(self):
@@ -70,13 +101,25 @@ class DolphinScene(nn.Module):
     def bone_rotations(self, t):
         """Rotations of all bones (B, J, 3, 3): the root's, then each part's handed to the part's bones."""
         part_of_bone = self.model.LBS.seg_grouping  # (J,)
-        of_parts = self.joint_poses[t]  # (B, P, 3)
-        of_parts = self.model.LBS.rodrigues(of_parts.reshape(-1, 3)).reshape(*of_parts.shape, 3)
-        return torch.cat([self.rotations(t)[:, None], of_parts[:, part_of_bone[1:]]], dim=1)
+        vectors = torch.cat([self.global_poses[t], self.joint_poses[t]], dim=1)  # (B, 1 + P, 3)
+        turned = self.model.LBS.rodrigues(vectors.flatten(0, 1)).unflatten(0, vectors.shape[:2])
+        root, of_parts = self.anchors[t] @ turned[:, 0], turned[:, 1:]
+        return torch.cat([root[:, None], of_parts[:, part_of_bone[1:]]], dim=1)
 
     def skin(self, t):
         """The dolphin's surface in the frames `t`: vertices (B, V, 3) in the world, metres."""
-        return self._posed(self.bone_rotations(t), self.translations[t])
+        made = self._ahead.take(t, self)
+        return self._posed(self.bone_rotations(t), self.translations[t]) if made is None else made
+
+    def skin_ahead(self, t):
+        """`skin(t)`, which the next call of `skin` gives once more if it asks for the same.
+
+        So a step of a fit skins once, though the loader has to know where the dolphin is before the renderer
+        does. It must be the very tensor t, and no parameter may have changed in between.
+        """
+        vertices = self.skin(t)
+        self._ahead.put(t, self, vertices)
+        return vertices
 
     def rest_shape(self):
         """The fitted dolphin stretched out straight, at the origin: vertices (V, 3), metres."""

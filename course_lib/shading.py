@@ -27,7 +27,7 @@ def sunlight(scene, cam, hard_mask, image, normals):
 
     hard_mask (B, H, W, 1), image (B, H, W, 3) textured, normals (B, H, W, 3) -> image (B, H, W, 3).
     """
-    covered = hard_mask[..., 0].bool()  # (B, H, W)
+    covered = hard_mask[..., 0].nonzero(as_tuple=True)  # three of (N,)
     sg = kal.render.lighting
     direction = torch.cat(kal.ops.coords.spherical2cartesian(scene.azimuth, scene.elevation), dim=-1)[None]
     sun = sg.SgLightingParameters.from_sun(direction, scene.strength, scene.angle)
@@ -38,7 +38,7 @@ def sunlight(scene, cam, hard_mask, image, normals):
     specular_albedo = scene.dolphin_specular_color.expand(len(normal), 3)  # (N, 3)
     diffuse = sg.sg_diffuse_fitted(*lobe, normal, skin)
     specular = sg.sg_warp_specular_term(*lobe, normal, roughness, view, specular_albedo)
-    return image.index_put((covered,), diffuse + specular)
+    return image.index_put(covered, diffuse + specular)
 
 
 def lighting(scene, cam, hard_mask, image, normals, sea_level_height, absorb):

@@ -113,4 +113,6 @@ def collate_batch(frames):
 
 def to_device(frames, device):
     """A batch with all that can move (tensors, the camera) on `device`."""
-    return {key: value.to(device) if hasattr(value, "to") else value for key, value in frames.items()}
+    # Nobody waits for copies to a GPU. From one the CPU must, or it would read what has not come yet.
+    move = dict(device=device, non_blocking=torch.device(device).type != "cpu")
+    return {key: value.to(**move) if hasattr(value, "to") else value for key, value in frames.items()}

@@ -96,7 +96,7 @@ class WindowLoader:
 
     Takes the place of a DataLoader over the dataset in `fit`: gives the same dict of `t`, `cam`, `original`,
     `segmented`, with images (B, h, w, ...) of the window instead of the frame, and `segmented_outside` (B,),
-    the mask's pixels that lie outside of it. On the scene's device.
+    the mask's pixels that lie outside of it. On the scene's device: a pass takes the whole clip there first.
 
     dataset: SegmentedVideo; scene: DolphinScene; margin: pixels around the dolphin, at least the reach of the
     soft outline; layers: more things to crop, each a function (t, left, top, width, height) -> dict of
@@ -110,6 +110,9 @@ class WindowLoader:
         self.dataset, self.scene, self.batch_size, self.margin = dataset, scene, batch_size, margin
         self.shuffle, self.seed, self.layers = shuffle, seed, layers
         self.before_pass, self.passes = before_pass, 0
+        self.frames, self.masks = dataset.frames, dataset.masks
+        self.cameras = dataset.cameras(torch.arange(len(dataset)))
+        self.cameras.intrinsics.projection_matrix()  # made here once, it goes where the cameras go
         self.mask_area = torch.stack([(mask / 255.0).sum() for mask in dataset.masks])  # (T,) pixels
 
     def __len__(self):
@@ -123,34 +126,46 @@ class WindowLoader:
             chance = torch.Generator().manual_seed(self.seed + self.passes)
             order = torch.randperm(len(order), generator=chance)
         self.passes += 1
-        for t in order.split(self.batch_size):
-            yield self.batch(t)
+        device = self.scene.translations.device
+        self.frames, self.masks = self.frames.to(device), self.masks.to(device)
+        for t, there in zip(order.split(self.batch_size), order.to(device).split(self.batch_size)):
+            yield self.batch(t, there)
 
-    def batch(self, t):
-        """The frames t (B,), cropped."""
-        cam = self.dataset.cameras(t)
-        left, top, width, height = self.place(t, cam)
-        mask = cut(self.dataset.masks, t, left, top, width, height)[..., None] / 255.0  # (B, h, w, 1)
+    def batch(self, t, there=None):
+        """The frames t (B,), cropped. there: the same numbers on the scene's device, if they are there."""
+        device = self.scene.translations.device
+        there = t.to(device, non_blocking=True) if there is None else there
+        cam = self.cameras[t]
+        left, top, width, height = self.place(there, cam)
+        cam = window_camera(cam, left, top, width, height)
+        cam.intrinsics.projection_matrix()
+        mask = cut(self.masks, t, left, top, width, height)[..., None] / 255.0  # (B, h, w, 1)
+        outside = self.mask_area[t].to(mask.device, non_blocking=True) - mask.flatten(1).sum(1)
         frames = {
-            "t": t,
-            "cam": window_camera(cam, left, top, width, height),
-            "original": cut(self.dataset.frames, t, left, top, width, height) / 255.0,  # (B, h, w, 3)
+            "t": there,
+            "cam": cam,
+            "original": cut(self.frames, t, left, top, width, height) / 255.0,  # (B, h, w, 3)
             "segmented": mask,
-            "segmented_outside": self.mask_area[t] - mask.flatten(1).sum(1),
+            "segmented_outside": outside,
         }
         for layer in self.layers:
             frames |= layer(t, left, top, width, height)
-        return to_device(frames, self.scene.translations.device)
+        return to_device(frames, device)
 
-    @torch.no_grad()
     def place(self, t, cam):
-        """Where the windows of the frames t lie: left, top (B,) and their common width and height."""
+        """Where the windows of the frames t lie: left, top (B,) and their common width and height.
+
+        Here, before anything is drawn, the scene is skinned. Of all that is known on its device, the CPU
+        reads four numbers a frame, once.
+        """
         full = torch.tensor([cam.width, cam.height])
-        like = self.scene.translations
-        verts = self.scene.skin(t.to(like.device))  # (B, V, 3)
-        corners = cam.to(like.device).to(like.dtype).transform(verts)[..., :2].cpu()  # (B, V, 2), NDC
-        pixels = torch.stack([1 + corners[..., 0], 1 - corners[..., 1]], dim=-1) * full / 2
-        low, high = pixels.amin(1) - self.margin, pixels.amax(1) + self.margin  # (B, 2)
+        verts = self.scene.skin_ahead(t).detach()  # (B, V, 3)
+        corners = cam.to(verts.device, verts.dtype, non_blocking=True).transform(verts)[..., :2]  # NDC
+        ends = torch.stack([corners.amin(1), corners.amax(1)]).cpu()  # (2, B, 2)
+        across = (1 + ends[..., 0]) * cam.width / 2  # (2, B) pixels
+        down = (1 - ends[..., 1].flip(0)) * cam.height / 2
+        low, high = torch.stack([across, down], dim=-1)  # (B, 2) each
+        low, high = low - self.margin, high + self.margin
         if not torch.isfinite(high - low).all():
             raise CourseError(f"""The dolphin of one of the frames {t.tolist()} has no finite place in the
                 image. A parameter of the scene is NaN or far too large: load the last good checkpoint.""")

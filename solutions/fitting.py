@@ -32,7 +32,7 @@ def fit(scene, loader, render, compute_loss, optimizer, steps):
             optimizer.step()
             scene.clamp_()
             for name, value in {**terms, "loss": loss}.items():
-                sums[name] = sums.get(name, 0.0) + value.item()
-        history.append({name: total / len(loader) for name, total in sums.items()})
+                sums[name] = sums.get(name, 0.0) + value.detach()
+        history.append({name: s.item() / len(loader) for name, s in sums.items()})
         passes.set_postfix(loss=f"{history[-1]['loss']:.4f}")
     return history

@@ -9,8 +9,8 @@ import math
 import numpy as np
 import torch
 
-from course_lib import kal, losses
-from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss
+from course_lib import losses
+from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss, silhouette
 from course_lib.rotations import rotmat_to_steady_rotvec
 from course_lib.scene import init_translations
 from course_lib.window import WindowLoader
@@ -41,7 +41,7 @@ class TutorialRecipe:
             {"params": [scene.dolphin_albedo, scene.water_absorption], "lr": 0.001},
             {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "lr": 0.01},
         ]
-        self.optimizer = torch.optim.Adam(groups)
+        self.optimizer = torch.optim.Adam(groups, fused=True)
 
     def finish(self):
         """Leaves the orientation as it was optimised, jumps and all: the epilogue looks at them."""
@@ -112,7 +112,7 @@ class DefaultRecipe:
         headings = headings_from_masks(dataset, scene.translations)
         scene.anchor(batch_rodrigues(headings.to(scene.translations)))
         self.neighbours = face_neighbours(scene.model.F)
-        self.targets = OutlineTargets(dataset.masks, self.REACH[0])
+        self.targets = OutlineTargets(dataset.masks, self.REACH[0], scene.translations.device)
         margin = math.ceil(self.REACH[0]) + 2
         how = dict(seed=seed, layers=[self.targets], before_pass=self.before_pass)
         self.loader = WindowLoader(dataset, scene, batch_size, margin, **how)
@@ -123,7 +123,7 @@ class DefaultRecipe:
             {"params": [scene.dolphin_albedo, scene.water_absorption], "name": "skin"},
             {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "name": "light"},
         ]
-        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
 
     def before_pass(self, step):
         """Narrows the band, and lowers the rates along a cosine."""
@@ -135,13 +135,15 @@ class DefaultRecipe:
 
     def render(self, scene, t, cam):
         """The distance to the outline takes the soft mask's place; the picture does not move the animal."""
-        verts = scene.skin(t)
-        with torch.no_grad():
-            features, _, face_idx = rasterize_features(verts, cam, scene.model)
-        faces_image = kal.ops.mesh.index_vertices_by_faces(cam.transform(verts)[..., :2], scene.model.F)
+        verts, image, hard_mask = scene.skin(t), None, None
+        if self.with_colour:
+            features, faces_image, face_idx = rasterize_features(verts, cam, scene.model)
+            features = [feature.detach() for feature in features]
+            image, hard_mask = shade(scene, cam, features), features[-1]
+        else:
+            faces_image, face_idx = silhouette(verts, cam, scene.model.F)
         distance = outline_distance(faces_image, face_idx, cam, self.targets.reach, self.neighbours)
-        image = shade(scene, cam, features) if self.with_colour else None
-        return image, features[-1], distance
+        return image, hard_mask, distance
 
     def compute_loss(self, scene, frames, image, hard_mask, silhouette):
         rotations = scene.rotations()  # (T, 3, 3)
@@ -161,7 +163,9 @@ class DefaultRecipe:
         }
         if image is not None:
             terms["photometric"] = losses.photometric_loss(image, frames["original"], hard_mask)
-        return {name: self.WEIGHTS[name] * value for name, value in terms.items()}
+        weights = torch.tensor([self.WEIGHTS[name] for name in terms])
+        weighted = torch.stack([*terms.values()]) * weights.to(heights.device, non_blocking=True)
+        return dict(zip(terms, weighted.unbind()))
 
     @torch.no_grad()
     def finish(self):

@@ -18,12 +18,10 @@ def quat_to_rotmat(quat):
     R v = v + 2 w (u x v) + 2 u x (u x v).
     """
     w, x, y, z = torch.nn.functional.normalize(quat, dim=-1).unbind(-1)  # (B,) each
-    entries = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-    ]  # fmt: skip
-    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+    o = torch.zeros_like(w)
+    cross = torch.stack([o, -z, y, z, o, -x, -y, x, o], dim=-1).unflatten(-1, (3, 3))  # of u
+    identity = torch.eye(3, dtype=quat.dtype, device=quat.device)
+    return identity + 2 * (w[:, None, None] * cross + cross @ cross)
 
 
 def batch_rodrigues(theta):

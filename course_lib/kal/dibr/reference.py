@@ -33,10 +33,16 @@ MULTIPLIER = 1000.0  # of coordinates before they are compared with boxes, where
 
 def pixel_centres(height, width, multiplier, like):
     """Coordinates of the pixel centres times `multiplier`: columns (W,) increase, rows (H,) decrease."""
-    scale = torch.as_tensor(multiplier, dtype=like.dtype, device=like.device)
-    columns = torch.arange(1 - width, width, 2, dtype=like.dtype, device=like.device)  # (W,)
-    rows = torch.arange(height - 1, -height, -2, dtype=like.dtype, device=like.device)  # (H,)
-    return scale / width * columns, scale / height * rows
+    # Made on the CPU and sent: a GPU need not be asked for each small operation.
+    scale = torch.tensor(multiplier, dtype=like.dtype)
+    columns = scale / width * torch.arange(1 - width, width, 2, dtype=like.dtype)  # (W,)
+    rows = scale / height * torch.arange(height - 1, -height, -2, dtype=like.dtype)  # (H,)
+    return sent(columns, like), sent(rows, like)
+
+
+def sent(tensor, like):
+    """A tensor of the CPU on the device of another; nobody waits until it is there."""
+    return tensor if like.is_cpu else tensor.to(like.device, non_blocking=True)
 
 
 def centres_of(pixel, columns, rows):
@@ -46,7 +52,7 @@ def centres_of(pixel, columns, rows):
 
 def is_usable(corners):
     """Whether all coordinates of corners (..., 3, 2) are numbers, and such that their products are: (...)."""
-    return (corners.abs() <= LARGEST).all(dim=-1).all(dim=-1)
+    return corners.abs().amax(dim=(-2, -1)) <= LARGEST
 
 
 def pixel_boxes(corners, usable, columns, rows, margin):
@@ -73,31 +79,36 @@ def face_pixel_pairs(left, right, top, bottom):
     """
     wide = (right - left).clamp_min(0)  # (N,)
     count = wide * (bottom - top).clamp_min(0)  # (N,)
-    faces = count.nonzero()[:, 0]  # (M,) faces that hold a pixel at all
-    ends = count[faces].cumsum(0)  # (M,) how many pairs there are up to and with this face
+    ends = count.cumsum(0)  # (N,) how many pairs there are up to and with this face
+    table = torch.stack([left, top, wide, ends - count], dim=1)  # (N, 4)
+    at_once = PAIRS_AT_ONCE if count.is_cpu else 4 * PAIRS_AT_ONCE
     first, done, total = 0, 0, int(ends[-1]) if len(ends) else 0
     while done < total:
-        last = max(first + 1, int(torch.searchsorted(ends, done + PAIRS_AT_ONCE, right=True)))
-        some = faces[first:last]
-        face = some.repeat_interleave(count[some])  # (P,)
-        start = (ends[first:last] - count[some] - done).repeat_interleave(count[some])  # (P,)
-        within = torch.arange(len(face), device=face.device) - start  # (P,) number of the pixel in its box
-        row = within // wide[face]
-        yield face, top[face] + row, left[face] + within - row * wide[face]
-        first, done = last, int(ends[last - 1])
+        last, until = len(count), total
+        if total > done + at_once:  # a GPU stops for each number that is read: only where it must be
+            last = max(first + 1, int(torch.searchsorted(ends, done + at_once, right=True)))
+            until = int(ends[last - 1])
+        face = torch.arange(first, last, device=count.device)
+        face = face.repeat_interleave(count[first:last], output_size=until - done)  # (P,)
+        x0, y0, w, start = table[face].unbind(dim=1)  # (P,) each
+        within = torch.arange(done, until, device=count.device) - start  # number of the pixel in its box
+        row = within // w
+        yield face, y0 + row, x0 + within - row * w
+        first, done = last, until
 
 
 def take_lead(best, leader, face, pixel, value):
     """Where a value beats the best of its pixel it becomes the best, and its face leads; of equals the first.
 
-    best and leader (B * H * W,) are changed; face, pixel and value (P,) belong to pairs.
+    best and leader (B * H * W,) are changed; face, pixel and value (P,) belong to pairs, of which those with
+    the value -inf do not count. Faces come in order, here and from call to call.
     """
-    better = value > best[pixel]
-    face, pixel, value = face[better], pixel[better], value[better]
+    nobody = torch.iinfo(leader.dtype).max
+    before = best.clone()
     best.scatter_reduce_(0, pixel, value, "amax")
-    wins = value == best[pixel]
-    leader[pixel[wins]] = torch.iinfo(leader.dtype).max  # the winner is the smallest index
-    leader.scatter_reduce_(0, pixel[wins], face[wins], "amin")
+    leader.masked_fill_(best > before, nobody)  # the winner is the smallest index
+    wins = (value == best[pixel]) & (value > -torch.inf)
+    leader.scatter_reduce_(0, pixel, torch.where(wins, face, nobody), "amin")
 
 
 def cross(u, v):
@@ -115,8 +126,7 @@ def barycentric(corners, eps):
 
     `eps` keeps the sum away from zero, on its own side of it.
     """
-    a, b, c = corners.unbind(dim=1)  # (P, 2) each
-    areas = torch.stack([cross(b, c), cross(c, a), cross(a, b)], dim=1)  # (P, 3)
+    areas = cross(corners.roll(-1, dims=1), corners.roll(-2, dims=1))  # (P, 3): of bc, ca, ab
     total = areas[:, 0] + areas[:, 1] + areas[:, 2]
     return areas / (total + torch.copysign(torch.full_like(total, eps), total))[:, None]
 
@@ -136,10 +146,12 @@ def visible_faces(depths, corners, usable, columns, rows, eps):
     boxes = pixel_boxes(corners, usable.reshape(-1), columns, rows, 0.0)
     for face, row, column in face_pixel_pairs(*boxes):
         pixel = (face // faces * height + row) * width + column  # (P,)
-        w = barycentric(corners[face] - centres_of(pixel, columns, rows)[:, None], eps)  # (P, 3)
-        z = w[:, 0] * depths[face, 0] + w[:, 1] * depths[face, 1] + w[:, 2] * depths[face, 2]  # (P,)
-        inside = (w >= 0).all(dim=1)
-        take_lead(nearest_z, visible, face[inside], pixel[inside], z[inside])
+        centre = torch.stack([columns[column], rows[row]], dim=1)  # (P, 2)
+        w = barycentric(corners[face] - centre[:, None], eps)  # (P, 3)
+        z = w * depths[face]
+        z = z[:, 0] + z[:, 1] + z[:, 2]  # (P,)
+        counts = (w >= 0).all(dim=1) & (z > -torch.inf)  # (P,), and z is a number
+        take_lead(nearest_z, visible, face, pixel, torch.where(counts, z, -torch.inf))
     return visible
 
 
@@ -159,6 +171,9 @@ def rasterize(
     columns, rows = pixel_centres(height, width, multiplier, face_vertices_image)
     scaled = face_vertices_image.detach() * multiplier  # (B, F, 3, 2)
     visible = visible_faces(face_vertices_z.detach(), scaled, usable, columns, rows, eps)
+    face_idx = torch.where(visible >= 0, visible % max(faces, 1), visible).reshape(batch, height, width)
+    if not face_features:
+        return [], face_idx
 
     pixel = (visible >= 0).nonzero()[:, 0]  # (P,) pixels that see a face
     face = visible[pixel]  # (P,)
@@ -179,9 +194,7 @@ def rasterize(
     value = value + (moved - moved.detach())
 
     image = value.new_zeros(batch * height * width, channel).index_put((pixel,), value)
-    face_idx = torch.where(visible >= 0, visible % max(faces, 1), visible)
-    images = image.reshape(batch, height, width, channel).split(channels, dim=3)
-    return images, face_idx.reshape(batch, height, width)
+    return image.reshape(batch, height, width, channel).split(channels, dim=3), face_idx
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -192,8 +205,8 @@ def rasterize(
 def nearest_on_outline(corners):
     """The point of each triangle's outline that is nearest to the origin.
 
-    corners (P, 3, 2). Returns the points (P, 2), and for each corner its share of the point (P, 3): the point
-    moves with the two ends of its edge, or with one corner alone, and this is how much with each.
+    corners (P, 3, 2). Returns the points (P, 2), the edges on which they lie (P, 1), ab, bc or ca, and where
+    there, from 0 to 1 (P, 1).
     """
     start, end = corners, corners.roll(-1, dims=1)  # (P, 3, 2): edges ab, bc, ca
     along = end - start
@@ -202,12 +215,16 @@ def nearest_on_outline(corners):
     # The distance is stationary in t, or t is held by an end: the gradient goes through the corners alone.
     t = t.clamp(0, 1).detach()
     # From the nearer end, so that a corner is met exactly.
-    at_start = (t < 0.5)[..., None]
-    foot = torch.where(at_start, start + t[..., None] * along, end - (1 - t)[..., None] * along)  # (P, 3, 2)
+    at_start = t < 0.5
+    foot = torch.where(at_start[..., None], start, end) + torch.where(at_start, t, t - 1)[..., None] * along
     edge = (foot * foot).sum(dim=2).argmin(dim=1, keepdim=True)  # (P, 1), the first of equals
-    t = t.gather(1, edge)
-    share = torch.zeros_like(squared).scatter(1, edge, 1 - t).scatter_add(1, (edge + 1) % 3, t)
-    return foot.gather(1, edge[..., None].expand(-1, 1, 2))[:, 0], share
+    return foot.gather(1, edge[..., None].expand(-1, 1, 2))[:, 0], edge, t.gather(1, edge)
+
+
+def shares(edge, t):
+    """How much a point of an outline moves with each corner, (P, 3): with the ends of its edge."""
+    share = t.new_zeros(len(t), 3).scatter(1, edge, 1 - t)
+    return share.scatter_add(1, (edge + 1) % 3, t)
 
 
 def pairs_nearby(corners, selected_face_idx, boxlen, multiplier, aspect=1.0):
@@ -219,6 +236,7 @@ def pairs_nearby(corners, selected_face_idx, boxlen, multiplier, aspect=1.0):
     height, width = selected_face_idx.shape[1:]
     faces = corners.shape[1]
     x, y = pixel_centres(height, width, 1, corners)
+    x = x * aspect
     # Whether a pixel is in a box is decided on enlarged coordinates, as in kaolin. Distances are in NDC.
     columns, rows = pixel_centres(height, width, multiplier, corners)
     corners = corners.reshape(-1, 3, 2)
@@ -227,8 +245,10 @@ def pairs_nearby(corners, selected_face_idx, boxlen, multiplier, aspect=1.0):
     empty = (selected_face_idx < 0).reshape(-1)  # (B * H * W,)
     for face, row, column in face_pixel_pairs(*boxes):
         pixel = (face // faces * height + row) * width + column
-        face, pixel = face[empty[pixel]], pixel[empty[pixel]]
-        yield face, pixel, corners[face] - centres_of(pixel, x * aspect, y)[:, None]
+        kept = empty[pixel].nonzero()[:, 0]
+        face, pixel = face[kept], pixel[kept]
+        centre = torch.stack([x[column[kept]], y[row[kept]]], dim=1)  # (P, 2)
+        yield face, pixel, corners[face] - centre[:, None]
 
 
 class SoftMask(torch.autograd.Function):
@@ -242,16 +262,16 @@ class SoftMask(torch.autograd.Function):
         last = torch.full_like(counted, -1)  # the last face that was counted
         for face, pixel, seen in pairs_nearby(corners, selected_face_idx, boxlen, multiplier):
             # Number the faces of each pixel in face order, and keep the first `knum`.
-            order = pixel.argsort(stable=True)
-            sizes = torch.unique_consecutive(pixel[order], return_counts=True)[1]
-            rank = torch.arange(len(order), device=order.device)
-            rank = rank - (sizes.cumsum(0) - sizes).repeat_interleave(sizes) + counted[pixel[order]]
-            order = order[rank < knum]
-            face, pixel, seen = face[order], pixel[order], seen[order]
-            foot, _ = nearest_on_outline(seen)
-            missed.scatter_reduce_(0, pixel, -torch.expm1(-sigmainv * (foot * foot).sum(dim=1)), "prod")
-            counted.scatter_add_(0, pixel, torch.ones_like(pixel))
-            last.scatter_reduce_(0, pixel, face, "amax")
+            pixel, order = pixel.sort(stable=True)
+            face, place = face[order], torch.arange(len(order), device=order.device)
+            begins = torch.diff(pixel, prepend=pixel.new_full((1,), -1)) != 0
+            rank = place - torch.where(begins, place, 0).cummax(0).values + counted[pixel]
+            kept = rank < knum
+            foot = nearest_on_outline(seen[order])[0]
+            factor = -torch.expm1(-sigmainv * (foot * foot).sum(dim=1))
+            missed.scatter_reduce_(0, pixel, torch.where(kept, factor, 1), "prod")
+            counted.scatter_add_(0, pixel, kept.long())
+            last.scatter_reduce_(0, pixel, torch.where(kept, face, -1), "amax")
         ctx.sigmainv, ctx.boxlen, ctx.multiplier = sigmainv, boxlen, multiplier
         ctx.save_for_backward(corners, selected_face_idx, missed, last)
         return (1 - missed).reshape(selected_face_idx.shape)
@@ -263,17 +283,17 @@ class SoftMask(torch.autograd.Function):
         upstream = grad_soft_mask.reshape(-1) * missed  # (B * H * W,)
         grad_corners = corners.new_zeros(corners.shape[0] * corners.shape[1], 3, 2)
         for face, pixel, seen in pairs_nearby(corners, selected_face_idx, ctx.boxlen, ctx.multiplier):
-            kept = face <= last[pixel]
-            face, pixel, seen = face[kept], pixel[kept], seen[kept]
-            foot, share = nearest_on_outline(seen)
+            foot, *where = nearest_on_outline(seen)
             exponent = ctx.sigmainv * (foot * foot).sum(dim=1)
             # d mask / d d_k^2 = -sigmainv exp(-exponent) prod_{l != k} (1 - ...): the product over all, less
             # factor k. Where factor k is zero, the distance is, and so is its derivative.
             factor = -torch.expm1(-exponent)
             slope = torch.exp(-exponent) / torch.where(factor > 0, factor, 1)  # (P,)
-            slope = -ctx.sigmainv * upstream[pixel] * slope
+            slope = torch.where(face <= last[pixel], -ctx.sigmainv * upstream[pixel] * slope, 0)
             # d d_k^2 / d corner = 2 foot * (the corner's share of the foot)
-            grad_corners.index_add_(0, face, (2 * slope)[:, None, None] * share[:, :, None] * foot[:, None])
+            grad_corners.index_add_(
+                0, face, (2 * slope)[:, None, None] * shares(*where)[:, :, None] * foot[:, None]
+            )
         return grad_corners.reshape(corners.shape), None, None, None, None, None
 
 
@@ -285,18 +305,20 @@ def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, knu
 def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect):
     """1 where a face is seen, else exp(-sigmainv d^2) with d to the nearest face nearby, (B, H, W)."""
     batch, height, width = selected_face_idx.shape
-    corners = face_vertices_image * face_vertices_image.new_tensor([aspect, 1.0])
+    stretch = face_vertices_image.new_ones(2)
+    stretch[:1].fill_(aspect)  # (not new_tensor: a GPU would wait for the copy)
+    corners = face_vertices_image * stretch
     closest = corners.new_full((batch * height * width,), -torch.inf)  # minus the squared distance
     which = torch.full_like(closest, -1, dtype=torch.long)
     with torch.no_grad():
         for face, pixel, seen in pairs_nearby(corners, selected_face_idx, boxlen, MULTIPLIER, aspect):
-            foot, _ = nearest_on_outline(seen)
+            foot = nearest_on_outline(seen)[0]
             take_lead(closest, which, face, pixel, -(foot * foot).sum(dim=1))
 
     pixel = (which >= 0).nonzero()[:, 0]  # (P,)
     x, y = pixel_centres(height, width, 1, corners)
     centre = centres_of(pixel, x * aspect, y)  # (P, 2)
-    foot, _ = nearest_on_outline(corners.reshape(-1, 3, 2)[which[pixel]] - centre[:, None])
+    foot = nearest_on_outline(corners.reshape(-1, 3, 2)[which[pixel]] - centre[:, None])[0]
     claim = torch.exp(-sigmainv * (foot * foot).sum(dim=1))
     mask = (selected_face_idx >= 0).reshape(-1).to(corners.dtype).index_put((pixel,), claim)
     return mask.reshape(batch, height, width)

@@ -41,6 +41,7 @@ class PinholeIntrinsics(Batch):
         if not 0 < self.near < self.far:
             raise CourseError(f"expected 0 < near < far, got near = {near}, far = {far}")
         self.params = params  # (C, 4)
+        self._projection = None  # made when first asked for
 
     @classmethod
     def from_focal(
@@ -108,6 +109,14 @@ class PinholeIntrinsics(Batch):
         [   0         0          V       U]
         [   0         0         -1       0]
         """
+        if self._projection is not None:
+            return self._projection
+        matrix = self._compute_projection()
+        if not (matrix.requires_grad or matrix.is_inference()):  # of these each caller wants its own
+            self._projection = matrix
+        return matrix
+
+    def _compute_projection(self):
         zero, one = torch.zeros_like(self.x0), torch.ones_like(self.x0)
         depth = self.far - self.near
         rows = [
@@ -142,10 +151,13 @@ class PinholeIntrinsics(Batch):
             ):
                 raise CourseError(f"""cameras of one batch share size, near and far: the first is {first!r},
                     number {i} is {other!r}""")
-        return first._map(lambda _: torch.cat([part.params for part in intrinsics]))
+        params = torch.cat([part.params for part in intrinsics])
+        return cls(first.width, first.height, params, first.near, first.far)
 
     def _map(self, function):
-        return PinholeIntrinsics(self.width, self.height, function(self.params), self.near, self.far)
+        mapped = PinholeIntrinsics(self.width, self.height, function(self.params), self.near, self.far)
+        mapped._projection = None if self._projection is None else function(self._projection)
+        return mapped
 
     def __len__(self):
         return len(self.params)
