@@ -147,6 +147,10 @@ class SoftMask(DefaultRecipe):
 
     BAND = TUTORIAL_BAND
 
+    def before_pass(self, step):
+        super().before_pass(step)
+        self.loader.images = ("original", "segmented")
+
     def render(self, scene, t, cam):
         features, soft_mask = dibr_rendering(scene.skin(t), cam, scene.model, self.BAND)
         features = [feature.detach() for feature in features]

@@ -19,6 +19,9 @@ def photometric_loss(render, original, hard_mask):
 
     render, original (B, H, W, 3) in [0, 1], hard_mask (B, H, W, 1) -> scalar; 0 where no pixel shows it.
     """
+    covered = hard_mask.reshape(-1).nonzero()[:, 0]  # (N,), one per cent of a frame
+    shown = (given.flatten(0, -2).index_select(0, covered) for given in (render, original, hard_mask))
+    render, original, hard_mask = shown  # (N, 3), (N, 3), (N, 1)
     difference = (render - original).square() * hard_mask
     return difference.sum() / (render.shape[-1] * hard_mask.sum()).clamp(min=1)
 

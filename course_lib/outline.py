@@ -19,24 +19,28 @@ import math
 import numpy as np
 import torch
 
-from .kal.dibr import nearest_soft_mask, rasterize
-from .kal.ops.mesh import face_normals, index_vertices_by_faces
+from .kal.dibr import rasterize, squared_distances
+from .kal.ops.mesh import index_vertices_by_faces
 
 
-def silhouette(verts, cam, faces):
-    """Where a mesh is seen, and nothing of what it looks like. -> faces_image, face_idx
+@torch.no_grad()
+def silhouette(in_camera, on_image, cam, faces):
+    """Where a mesh is seen, and nothing of what it looks like. -> faces_image, face_idx, without gradients
 
-    verts (B, V, 3) in the world; cam: B cameras; faces (F, 3). faces_image (B, F, 3, 2): the corners in NDC;
-    face_idx (B, H, W): the face that each pixel sees, -1 without one. Gradients flow to the corners alone.
+    in_camera (B, V, 3), on_image (B, V, 2): the vertices in the spaces of the B cameras cam; faces (F, 3).
+    faces_image (B, F, 3, 2): the corners in NDC; face_idx (B, H, W): the face that each pixel sees, or -1.
     """
-    in_camera = cam.extrinsics.transform(verts)  # (B, V, 3)
-    on_image = cam.intrinsics.transform(in_camera)[..., :2]  # (B, V, 2)
-    faces_camera = index_vertices_by_faces(in_camera.detach(), faces)  # (B, F, 3, 3)
+    faces_camera = index_vertices_by_faces(in_camera, faces)  # (B, F, 3, 3)
     faces_image = index_vertices_by_faces(on_image, faces)  # (B, F, 3, 2)
-    towards = face_normals(faces_camera)[..., 2] >= 0  # (B, F)
-    size, depths = (cam.height, cam.width), faces_camera[..., 2]
-    _, face_idx = rasterize(*size, depths, faces_image.detach(), [], towards)
+    towards, depths = doubled_areas(faces_camera) >= 0, faces_camera[..., 2]
+    _, face_idx = rasterize(cam.height, cam.width, depths, faces_image, [], towards)
     return faces_image, face_idx
+
+
+def doubled_areas(corners):
+    """Twice the areas of triangles (B, F, 3, 2 or more) in x and y, positive counter-clockwise. -> (B, F)"""
+    (ax, ay), (bx, by), (cx, cy) = (corner[..., :2].unbind(-1) for corner in corners.unbind(2))
+    return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
 
 
 def outline_distance(faces_image, face_idx, cam, reach, neighbours=None):
@@ -49,11 +53,9 @@ def outline_distance(faces_image, face_idx, cam, reach, neighbours=None):
     if neighbours is not None:
         faces_image = rim_faces(faces_image, neighbours)
     pixel = 2 / cam.height  # NDC, with x stretched by the aspect ratio to be like y
-    sharpness = 2 / (reach * pixel) ** 2  # the soft mask is exp(-2) at `reach`: far from underflow
-    aspect = cam.width / cam.height
-    soft = nearest_soft_mask(faces_image, face_idx, sharpness, 1.02 * reach * pixel, aspect=aspect)
-    squared = -soft.clamp(min=1e-4).log() / sharpness
-    return (squared.clamp(min=1e-8 * pixel**2).sqrt() / pixel).clamp(max=reach)  # the root has no slope at 0
+    squared = squared_distances(faces_image, face_idx, 1.02 * reach * pixel, cam.width / cam.height)
+    # The root has no slope at 0.
+    return squared.clamp((1e-4 * pixel) ** 2, (reach * pixel) ** 2).sqrt() / pixel
 
 
 def face_neighbours(faces):
@@ -75,14 +77,27 @@ def rim_faces(faces_image, neighbours):
     turned towards us, its corners counter-clockwise in the image, and one that is not, or none. K is the
     largest number of such faces in the batch; in other frames any faces fill the rest, and do no harm.
     """
-    a, b, c = faces_image.detach().unbind(2)  # (B, F, 2) each
-    (ux, uy), (vx, vy) = (b - a).unbind(-1), (c - a).unbind(-1)
-    towards = ux * vy - uy * vx > 0  # (B, F)
-    other_side = towards[:, neighbours] & (neighbours >= 0)  # (B, F, 3)
-    rim = towards & ~other_side.all(-1)
-    most = int(rim.sum(1).max())
-    chosen = rim.byte().topk(max(most, 1), dim=1).indices  # (B, K)
+    chosen = at_the_rim(faces_image.detach(), neighbours)  # (B, K)
     return faces_image.gather(1, chosen[:, :, None, None].expand(-1, -1, 3, 2))
+
+
+def rim_corners(on_image, faces, faces_image, neighbours):
+    """`rim_faces` of a mesh with vertices on_image (B, V, 2), to which gradients go, and faces (F, 3).
+
+    faces_image (B, F, 3, 2): the same vertices at the corners of the faces.
+    """
+    vertices = faces[at_the_rim(faces_image.detach(), neighbours)]  # (B, K, 3)
+    return on_image.gather(1, vertices.flatten(1)[..., None].expand(-1, -1, 2)).unflatten(1, (-1, 3))
+
+
+def at_the_rim(faces_image, neighbours):
+    """The numbers of the faces that `rim_faces` chooses. -> (B, K)"""
+    towards = doubled_areas(faces_image) > 0  # (B, F)
+    beyond = torch.nn.functional.pad(towards, (0, 1))  # (B, F + 1): what number -1 means is turned away
+    sides = [beyond.index_select(1, side) for side in (neighbours % beyond.shape[1]).T]  # three of (B, F)
+    rim = towards & ~(sides[0] & sides[1] & sides[2])
+    most = int(rim.sum(1).max())
+    return rim.byte().topk(max(most, 1), dim=1).indices
 
 
 def outline_loss(distance, target, reach, outside=0.0):

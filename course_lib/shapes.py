@@ -1,5 +1,7 @@
 """How shapes are written, compared and complained of: "B H W 3", and what was got instead."""
 
+import functools
+
 import torch
 
 from .errors import CourseError
@@ -11,11 +13,18 @@ class ShapeError(CourseError, ValueError, TypeError):
 
 def fits(shape, layout):
     """Whether a shape is of a layout, "B F 3 2": a letter is any size, twice the same; a number is itself."""
-    sizes, layout = {}, layout.split()
-    wanted = (
-        int(want) if want.isdigit() else sizes.setdefault(want, size) for size, want in zip(shape, layout)
-    )
-    return len(shape) == len(layout) and tuple(wanted) == tuple(shape)
+    wanted, sizes = _parsed(layout), {}
+    if len(shape) != len(wanted):
+        return False
+    for want, size in zip(wanted, shape):  # a fit asks some fifty times a step: no generators here
+        if size != (want if isinstance(want, int) else sizes.setdefault(want, size)):
+            return False
+    return True
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(layout):
+    return tuple(int(want) if want.isdigit() else want for want in layout.split())
 
 
 def spell(*layouts):

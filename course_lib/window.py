@@ -101,7 +101,8 @@ class WindowLoader:
     dataset: SegmentedVideo; scene: DolphinScene; margin: pixels around the dolphin, at least the reach of the
     soft outline; layers: more things to crop, each a function (t, left, top, width, height) -> dict of
     tensors; before_pass(k): called before pass k, 0 for the first, for schedules. The order of pass k depends
-    on `seed` and k alone; set `passes`, how many were begun, to go on after an interruption.
+    on `seed` and k alone; set `passes`, how many were begun, to go on after an interruption. Set `images` to
+    fewer names than "original" and "segmented" where the loss does not look at all of them.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class WindowLoader:
         self.dataset, self.scene, self.batch_size, self.margin = dataset, scene, batch_size, margin
         self.shuffle, self.seed, self.layers = shuffle, seed, layers
         self.before_pass, self.passes = before_pass, 0
+        self.images = ("original", "segmented")
         self.frames, self.masks = dataset.frames, dataset.masks
         self.cameras = dataset.cameras(torch.arange(len(dataset)))
         self.cameras.intrinsics.projection_matrix()  # made here once, it goes where the cameras go
@@ -139,17 +141,16 @@ class WindowLoader:
         left, top, width, height = self.place(there, cam)
         cam = window_camera(cam, left, top, width, height)
         cam.intrinsics.projection_matrix()
-        mask = cut(self.masks, t, left, top, width, height)[..., None] / 255.0  # (B, h, w, 1)
-        outside = self.mask_area[t].to(mask.device, non_blocking=True) - mask.flatten(1).sum(1)
-        frames = {
-            "t": there,
-            "cam": cam,
-            "original": cut(self.frames, t, left, top, width, height) / 255.0,  # (B, h, w, 3)
-            "segmented": mask,
-            "segmented_outside": outside,
-        }
+        window = t, left, top, width, height
+        frames = {"t": there, "cam": cam}
+        if "original" in self.images:
+            frames["original"] = cut(self.frames, *window) / 255.0  # (B, h, w, 3)
+        if "segmented" in self.images:
+            mask = frames["segmented"] = cut(self.masks, *window)[..., None] / 255.0  # (B, h, w, 1)
+            area = self.mask_area[t].to(mask.device, non_blocking=True)
+            frames["segmented_outside"] = area - mask.flatten(1).sum(1)
         for layer in self.layers:
-            frames |= layer(t, left, top, width, height)
+            frames |= layer(*window)
         return to_device(frames, device)
 
     def place(self, t, cam):

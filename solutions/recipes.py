@@ -10,7 +10,14 @@ import numpy as np
 import torch
 
 from course_lib import losses
-from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss, silhouette
+from course_lib.outline import (
+    OutlineTargets,
+    face_neighbours,
+    outline_distance,
+    outline_loss,
+    rim_corners,
+    silhouette,
+)
 from course_lib.rotations import rotmat_to_steady_rotvec
 from course_lib.scene import init_translations
 from course_lib.window import WindowLoader
@@ -130,20 +137,23 @@ class DefaultRecipe:
         done = step / max(self.steps - 1, 1)
         self.targets.set_reach(self.REACH[0] + (self.REACH[1] - self.REACH[0]) * done)
         self.with_colour = step >= self.COLOUR_FROM * self.steps or step == self.steps - 1
+        self.loader.images = ("original",) if self.with_colour else ()
         for group in self.optimizer.param_groups:
             group["lr"] = self.RATES[group["name"]] * (0.03 + 0.97 * (1 + math.cos(math.pi * done)) / 2)
 
     def render(self, scene, t, cam):
         """The distance to the outline takes the soft mask's place; the picture does not move the animal."""
         verts, image, hard_mask = scene.skin(t), None, None
+        in_camera = cam.extrinsics.transform(verts)  # (B, V, 3)
+        on_image = cam.intrinsics.transform(in_camera)[..., :2]  # (B, V, 2)
         if self.with_colour:
-            features, faces_image, face_idx = rasterize_features(verts, cam, scene.model)
-            features = [feature.detach() for feature in features]
+            with torch.no_grad():
+                features, faces_image, face_idx = rasterize_features(verts, cam, scene.model)
             image, hard_mask = shade(scene, cam, features), features[-1]
         else:
-            faces_image, face_idx = silhouette(verts, cam, scene.model.F)
-        distance = outline_distance(faces_image, face_idx, cam, self.targets.reach, self.neighbours)
-        return image, hard_mask, distance
+            faces_image, face_idx = silhouette(in_camera, on_image, cam, scene.model.F)
+        corners = rim_corners(on_image, scene.model.F, faces_image, self.neighbours)
+        return image, hard_mask, outline_distance(corners, face_idx, cam, self.targets.reach)
 
     def compute_loss(self, scene, frames, image, hard_mask, silhouette):
         rotations = scene.rotations()  # (T, 3, 3)

@@ -27,7 +27,7 @@ What differs from kaolin:
 - Errors are CourseErrors: earlier, and in words. Shapes are checked.
 - Cameras are fixed pinholes: no requires_grad, no backend, no parameters to optimise. dtype=None means
   torch's default. `pinhole_ray_directions` makes the rays of a whole batch.
-- `dibr.nearest_soft_mask` is ours. `rasterize` knows no nvdiffrast.
+- `dibr.nearest_soft_mask` and `dibr.squared_distances` are ours. `rasterize` knows no nvdiffrast.
 - `texture_mapping` takes one texture for a batch; kaolin wants a copy for each.
 - `SgLightingParameters` takes dtype and device of its direction. The gradients of weak suns are no NaN, and
   `sg_warp_specular_term` can be differentiated fully.

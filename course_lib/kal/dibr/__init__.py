@@ -10,4 +10,11 @@ Chen et al., NeurIPS 2019, arXiv 1908.01210. Three backends compute the same num
 kaolin are imported when first needed.
 """
 
-from .dispatch import available_backends, dibr_soft_mask, nearest_soft_mask, rasterize, warm
+from .dispatch import (
+    available_backends,
+    dibr_soft_mask,
+    nearest_soft_mask,
+    rasterize,
+    squared_distances,
+    warm,
+)

@@ -385,7 +385,8 @@ def rasterize(
 ):
     """An image (B, H, W, D) for each tensor in the list `face_features`, and the face index (B, H, W)."""
     depths, corners = face_vertices_z.detach().contiguous(), face_vertices_image.contiguous()
-    usable = np.isfinite(depths.numpy()).all(axis=2)  # (B, F)
+    finite = np.isfinite(depths.numpy())
+    usable = finite[..., 0] & finite[..., 1] & finite[..., 2]  # (B, F), sooner than all(axis=2)
     if valid_faces is not None:
         usable &= valid_faces.numpy()
     features = [feature.contiguous() for feature in face_features]
@@ -397,7 +398,8 @@ def rasterize(
 # Soft masks
 # ------------------------------------------------------------------------------------------------------------
 #
-# One kernel makes both: with `product` that of the first faces near a pixel, else that of the nearest alone.
+# One kernel makes both: with `product` the mask of the first faces near a pixel, else the squared distance to
+# the nearest alone.
 # For the pixels of a frame's box it keeps `near`, a tuple of arrays indexed [row - top, column - left]:
 #
 #     skip   int32: an open pixel's own column; for one that is done with a later column, on the way to the
@@ -482,11 +484,11 @@ def next_open(skip, i):
 
 
 @compiled
-def begin_rows(selected, box, skip, mask, b, start, end):
-    """Rows start..end of frame b: 1 to the mask where a face is seen; else 0, and open in the frame's box."""
+def begin_rows(selected, box, skip, mask, seen, unseen, b, start, end):
+    """Rows start..end of frame b: `seen` where a face is, else `unseen`, and open in the frame's box."""
     for j in range(start, end):
         for i in range(selected.shape[2]):
-            mask[b, j, i] = 1 if selected[b, j, i] >= 0 else 0
+            mask[b, j, i] = seen if selected[b, j, i] >= 0 else unseen
     left, right, top, bottom = box
     for j in range(max(start, top), min(end, bottom)):
         skip[j - top, right - left] = right - left
@@ -498,13 +500,14 @@ def begin_rows(selected, box, skip, mask, b, start, end):
 def mask_forward(
     corners, selected, boxes, frames, x, y, sigmainv, product, is_near, mask, near, b, start, end
 ):
-    """Rows start..end of frame b of the mask; marks the faces that it depends on.
+    """Rows start..end of frame b of the mask, or of distances; marks the faces that they depend on.
 
     In the end `skip` leads from each pixel to the next that depends on a face.
     """
     skip, last, value, room = near
     left, right, top, bottom = box = four(frames[b])
-    begin_rows(selected, box, skip, mask, b, start, end)
+    seen, unseen = (1.0, 0.0) if product else (0.0, math.inf)
+    begin_rows(selected, box, skip, mask, seen, unseen, b, start, end)
     start, end = max(start, top), min(end, bottom)
     x, outline = x[left:right], NO_OUTLINE
     for f in range(corners.shape[1]):
@@ -534,7 +537,7 @@ def mask_forward(
         for i in range(right - left - 1, -1, -1):
             if last[j, i] >= 0:
                 result = value[j, i]
-                mask[b, top + j, left + i] = 1.0 - result if product else math.exp(-sigmainv * result)
+                mask[b, top + j, left + i] = 1.0 - result if product else result
                 is_near[b, last[j, i]] = True
             skip[j, i] = i if last[j, i] >= 0 else skip[j, i + 1]
 
@@ -559,10 +562,10 @@ def mask_backward(
             while i < stop:
                 if f <= lasts[i] <= latest:
                     dx, dy, squared, share_a, share_b, share_c = nearest_foot(outline, x[left + i], y[row])
-                    claim = math.exp(-sigmainv * squared)
-                    slope = -2 * sigmainv * grad_mask[b, row, left + i] * claim
+                    slope = 2.0 * grad_mask[b, row, left + i]
                     if product:  # times that of no other face; where claim is 1 the offset is 0
-                        slope *= values[i] / (1.0 - claim) if claim < 1 else 0.0
+                        claim = math.exp(-sigmainv * squared)
+                        slope *= -sigmainv * claim * (values[i] / (1.0 - claim) if claim < 1 else 0.0)
                     dx *= slope
                     dy *= slope
                     gax += share_a * dx
@@ -578,7 +581,7 @@ def mask_backward(
 
 
 class SoftMask(torch.autograd.Function):
-    """The mask of the first `knum` faces near each pixel, or, if knum is None, of the nearest one.
+    """The mask of the first `knum` faces near each pixel; if knum is None, `squared_distances`.
 
     Tensors come checked, on the CPU, contiguous, with x stretched by `aspect`.
     """
@@ -623,9 +626,9 @@ def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, knu
     return SoftMask.apply(corners, selected, sigmainv, boxlen, min(knum, 2**31 - 1), multiplier, 1.0)
 
 
-def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect):
-    """The mask (B, H, W) of the distance to the nearest face."""
+def squared_distances(face_vertices_image, selected_face_idx, boxlen, aspect):
+    """0 where a face is seen, else the squared distance to the nearest face nearby, or inf. (B, H, W)"""
     corners, selected = face_vertices_image.contiguous(), selected_face_idx.contiguous()
     if aspect != 1:
         corners = corners * corners.new_tensor([aspect, 1.0])
-    return SoftMask.apply(corners, selected, sigmainv, boxlen, None, MULTIPLIER, aspect)
+    return SoftMask.apply(corners, selected, 0.0, boxlen, None, MULTIPLIER, aspect)

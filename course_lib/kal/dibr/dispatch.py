@@ -161,22 +161,36 @@ def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, 
     only the nearest face counts: exp(-sigmainv d^2), d the distance to the union of all faces.
 
     face_vertices_image (B, F, 3, 2), selected_face_idx (B, H, W) int64, sigmainv, boxlen, backend: as in
-    `dibr_soft_mask`.
-    aspect: distances, sigmainv and boxlen are measured after x is multiplied by it; width / height makes them
-    the same in all directions of the image (the unit is half the image's height).
+    `dibr_soft_mask`; aspect: as in `squared_distances`.
 
-    Returns (B, H, W): 1 where a face is seen, elsewhere exp(-sigmainv min_k d_k^2) over all faces whose box,
-    enlarged by boxlen, holds the pixel, and 0 where there is none. Gradients flow to the nearest face's
-    nearest edge or corner; of faces equally near to the first. CourseError if shapes, types or devices do not
-    fit.
+    Returns (B, H, W): exp(-sigmainv d^2) of the `squared_distances`, so 1 where a face is seen, and 0 where
+    none is near. CourseError if shapes, types or devices do not fit.
+    """
+    _check_numbers(0.0, sigmainv=sigmainv)
+    squared = squared_distances(face_vertices_image, selected_face_idx, boxlen, aspect, backend)
+    near = squared < torch.inf
+    return torch.where(near, torch.exp(-float(sigmainv) * torch.where(near, squared, 0)), 0)
+
+
+def squared_distances(face_vertices_image, selected_face_idx, boxlen, aspect=1.0, backend=None):
+    """How far every pixel is from the nearest of the faces nearby, squared.
+
+    face_vertices_image (B, F, 3, 2), selected_face_idx (B, H, W) int64, boxlen, backend: as in
+    `dibr_soft_mask`.
+    aspect: distances and boxlen are measured after x is multiplied by it; width / height makes them the same
+    in all directions of the image (the unit is half the image's height).
+
+    Returns (B, H, W): 0 where a face is seen, elsewhere min_k d_k^2 over all faces whose box, enlarged by
+    boxlen, holds the pixel, and inf where there is none. Gradients flow to the nearest face's nearest edge or
+    corner; of faces equally near to the first. CourseError if shapes, types or devices do not fit.
     """
     corners, selected = face_vertices_image, selected_face_idx
     _check_corners(corners)
     _check_selected(selected, corners)
-    _check_numbers(0.0, sigmainv=sigmainv, boxlen=boxlen)
+    _check_numbers(0.0, boxlen=boxlen)
     _check_numbers(1e-6, aspect=aspect)
-    options = float(sigmainv), float(boxlen), float(aspect)
-    return choose(backend, corners.device).nearest_soft_mask(corners, selected, *options)
+    module = choose(backend, corners.device)
+    return module.squared_distances(corners, selected, float(boxlen), float(aspect))
 
 
 def warm(channels):

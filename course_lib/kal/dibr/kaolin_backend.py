@@ -3,9 +3,9 @@
 from kaolin.render import mesh
 from kaolin.render.mesh import dibr_soft_mask
 
-from .reference import nearest_soft_mask  # kaolin has no such operation
+from .reference import squared_distances  # kaolin has no such operation
 
-__all__ = ["dibr_soft_mask", "nearest_soft_mask", "rasterize"]
+__all__ = ["dibr_soft_mask", "rasterize", "squared_distances"]
 
 
 def rasterize(height, width, z, corners, features, *options):

@@ -5,7 +5,7 @@ Chen et al., "Learning to Predict 3D Objects with an Interpolation-based Differe
 
 - `rasterize`: which face does a pixel see, and what do its features look like there? (equations 1 and 2)
 - `dibr_soft_mask`: how much does a pixel that sees no face belong to those near it? (equations 5 and 6)
-- `nearest_soft_mask`: the same question, asked of the nearest face alone (ours)
+- `squared_distances`: how far is it from the nearest face? (ours)
 
 All of them begin alike. A face can only matter to the pixels inside its bounding box (enlarged by a margin
 for the soft masks), so the work is a list of (face, pixel) pairs, made by `face_pixel_pairs` a bounded number
@@ -302,8 +302,8 @@ def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, knu
     return SoftMask.apply(face_vertices_image, selected_face_idx, sigmainv, boxlen, knum, multiplier)
 
 
-def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect):
-    """1 where a face is seen, else exp(-sigmainv d^2) with d to the nearest face nearby, (B, H, W)."""
+def squared_distances(face_vertices_image, selected_face_idx, boxlen, aspect):
+    """0 where a face is seen, else d^2 with d to the nearest face nearby, and inf without one. (B, H, W)"""
     batch, height, width = selected_face_idx.shape
     stretch = face_vertices_image.new_ones(2)
     stretch[:1].fill_(aspect)  # (not new_tensor: a GPU would wait for the copy)
@@ -319,6 +319,6 @@ def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, 
     x, y = pixel_centres(height, width, 1, corners)
     centre = centres_of(pixel, x * aspect, y)  # (P, 2)
     foot = nearest_on_outline(corners.reshape(-1, 3, 2)[which[pixel]] - centre[:, None])[0]
-    claim = torch.exp(-sigmainv * (foot * foot).sum(dim=1))
-    mask = (selected_face_idx >= 0).reshape(-1).to(corners.dtype).index_put((pixel,), claim)
-    return mask.reshape(batch, height, width)
+    squared = corners.new_full((batch * height * width,), torch.inf)
+    squared = squared.masked_fill_((selected_face_idx >= 0).reshape(-1), 0)
+    return squared.index_put((pixel,), (foot * foot).sum(dim=1)).reshape(batch, height, width)

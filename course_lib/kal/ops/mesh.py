@@ -13,10 +13,8 @@ def index_vertices_by_faces(vertices_features, faces):
     """
     check_shape("vertices_features", vertices_features, "B V K")
     check_shape("faces", faces, "F N")
-    batch, _, channels = vertices_features.shape
-    # gather from an expanded view: its backward is a scatter-add, the fastest of torch's ways on a CPU
-    corners = faces[None, :, :, None].expand(batch, -1, -1, channels)  # (B, F, N, K)
-    return vertices_features.unsqueeze(2).expand(-1, -1, faces.shape[1], -1).gather(1, corners)
+    # Of torch's ways this one is the fastest on a CPU, back and forth: it copies a vertex at a time.
+    return vertices_features.index_select(1, faces.reshape(-1)).unflatten(1, faces.shape)
 
 
 def face_normals(face_vertices, unit=False):

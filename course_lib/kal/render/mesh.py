@@ -57,8 +57,11 @@ def texture_mapping(texture_coordinates, texture_maps, mode="nearest"):
     if maps not in (1, batch):
         raise ShapeError(f"""texture_maps of shape {tuple(texture_maps.shape)} do not fit texture_coordinates
             of shape {tuple(texture_coordinates.shape)}; expected {batch} textures or 1""")
+    shape = texture_coordinates.shape[:-1] + texture_maps.shape[1:2]
+    if not texture_coordinates.numel():
+        return texture_maps.new_zeros(shape)
     u, v = texture_coordinates.clamp(0, 1).reshape(maps, 1, -1, 2).unbind(dim=-1)  # (maps, 1, points) each
     grid = torch.stack([2 * u - 1, 1 - 2 * v], dim=-1)  # grid_sample counts rows from the top
     options = {"mode": mode, "padding_mode": "border", "align_corners": False}
     samples = torch.nn.functional.grid_sample(texture_maps, grid, **options)  # (maps, C, 1, points)
-    return samples.movedim(1, -1).reshape(texture_coordinates.shape[:-1] + texture_maps.shape[1:2])
+    return samples.movedim(1, -1).reshape(shape)

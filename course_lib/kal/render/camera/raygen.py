@@ -32,7 +32,7 @@ def generate_pinhole_rays(camera, coords_grid=None):
     return camera.extrinsics.cam_pos().reshape(1, 3).expand_as(directions), directions
 
 
-def pinhole_ray_directions(camera, coords_grid=None):
+def pinhole_ray_directions(camera, coords_grid=None, pixels=None):
     """Unit directions, in the world, of rays through points of the image, for a batch. -> (C, *S, 3)
 
     With the camera's axes right, up and backward (rows of R), u to the right and v down from the top left:
@@ -44,18 +44,26 @@ def pinhole_ray_directions(camera, coords_grid=None):
     camera: C cameras.
     coords_grid: rows v and columns u, two tensors that broadcast to one shape S, the same for all cameras;
         None means the pixel centres: S = (H, W).
+    pixels: instead of a grid the numbers (N,) of pixels, counted row by row through all images. Then the
+        result is (N, 3), the rays through their centres.
     """
     lens, dtype, device = camera.intrinsics, camera.dtype, camera.device
-    if coords_grid is None:  # a column and a row, not a grid: most of the work is done on them
+    which = None
+    if pixels is not None:
+        which, within = pixels // (lens.height * lens.width), pixels % (lens.height * lens.width)
+        v, u = (within // lens.width).to(dtype) + 0.5, (within % lens.width).to(dtype) + 0.5  # (N,)
+    elif coords_grid is None:  # a column and a row, not a grid: most of the work is done on them
         v = torch.arange(lens.height, dtype=dtype, device=device)[:, None] + 0.5  # (H, 1)
         u = torch.arange(lens.width, dtype=dtype, device=device)[None, :] + 0.5  # (1, W)
     else:
         v, u = (points.to(device, dtype) for points in coords_grid)
         v, u = torch.broadcast_tensors(v, u)
-    each = (-1,) + (1,) * u.ndim  # one value per camera
+    each = (-1,) + (1,) * (u.ndim if which is None else 0)  # one value per camera, or per pixel
+    params, axes = (given if which is None else given[which] for given in (lens.params, camera.extrinsics.R))
+    x0, y0, focal_x, focal_y = (value.reshape(each) for value in params.unbind(dim=1))
     # offsets before the focal length: the pixels of a window get the very rays they have in the full image
-    x = (u - lens.width / 2 - lens.x0.reshape(each)) / lens.focal_x.reshape(each)  # (C, 1, W) or (C, *S)
-    y = (lens.height / 2 - v - lens.y0.reshape(each)) / lens.focal_y.reshape(each)  # (C, H, 1) or (C, *S)
-    right, up, backward = (axis.reshape(each + (3,)) for axis in camera.extrinsics.R.unbind(dim=1))
+    x = (u - lens.width / 2 - x0) / focal_x  # (C, 1, W) or (C, *S) or (N,)
+    y = (lens.height / 2 - v - y0) / focal_y  # (C, H, 1) or (C, *S) or (N,)
+    right, up, backward = (axis.reshape(each + (3,)) for axis in axes.unbind(dim=1))
     directions = x.unsqueeze(-1) * right + (y.unsqueeze(-1) * up - backward)  # (C, *S, 3)
     return directions * torch.rsqrt(x * x + (y * y + 1)).unsqueeze(-1)  # the axes are orthonormal
