@@ -495,21 +495,19 @@ def tensor(name, value, shape, like=None, finite=True):
     if value is None:
         raise Problem.of(f"none: `{name}` gives None, expected {expected}. Is the `return` missing?")
     if not torch.is_tensor(value):
-        how = " Stay in torch: gradients do not flow through NumPy." if isinstance(value, np.ndarray) else ""
-        shapes = (
-            [tuple(x.shape) if torch.is_tensor(x) else None for x in value] if type(value) is list else []
-        )
-        if shapes and set(shapes) == {tuple(shape[1:])}:
-            how = " `torch.stack(values)` makes a tensor of a list of tensors."
+        how = ""
+        if isinstance(value, np.ndarray):
+            how = " Stay in torch: gradients do not flow through NumPy."
+        elif isinstance(value, (list, tuple)) and value and all(map(torch.is_tensor, value)):
+            how = " `torch.stack` makes one tensor of several of one shape, along the `dim` that you name."
         raise Problem.of(f"not-a-tensor: `{name}` gives {describe(value)}, expected {expected}.{how}")
     if value.shape != tuple(shape):
-        got = shape_text(value.shape)
-        hint = _of_shapes(tuple(value.shape), tuple(shape))
-        raise Problem.of(f"shape: `{name}` gives shape {got}, expected {shape_text(shape)}.{hint}")
+        got, how = shape_text(value.shape), _other_shape(tuple(value.shape), tuple(shape))
+        raise Problem.of(f"shape: `{name}` gives shape {got}, expected {shape_text(shape)}. {how}")
     if like is not None and value.dtype != like.dtype:
         raise Problem.of(f"""dtype: `{name}` gives {value.dtype}, expected {like.dtype} as the input has.
-            `x.to(other.dtype)` turns one kind of number into another; `torch.zeros_like`, `x.new_zeros` and
-            kin make new tensors of the right one.""")
+            Give new tensors its dtype, as `torch.zeros_like(x)`, `x.new_zeros(...)` and `dtype=x.dtype` do,
+            and turn none into another (`.float()`, `.double()`).""")
     if like is not None and value.device != like.device:
         raise Problem.of(f"""device: `{name}` lies on {value.device}, the input on {like.device}. Make new
             tensors on the input's device: `torch.zeros_like`, `x.new_zeros`.""")
@@ -520,16 +518,22 @@ def tensor(name, value, shape, like=None, finite=True):
     return value
 
 
-def _of_shapes(got, expected):
-    """What two shapes tell of a mistake. -> text that begins with a space, or ''"""
-    if len(got) == len(expected) and sorted(got) == sorted(expected):
-        return " Its dimensions are in another order: `permute` or `transpose` exchanges them."
-    for k in range(len(expected)) if len(got) == len(expected) - 1 else ():
-        if got == expected[:k] + expected[k + 1 :]:
-            what = "first" if k == 0 else "last" if k == len(got) else f"{k + 1}th"
-            one = " (`[..., None]` or a `keepdim=True` keeps it)" if k and expected[k] == 1 else ""
-            return f" The {what} of the dimensions is missing{one}."
-    return ""
+def _other_shape(got, right):
+    """What a shape has to do with the right one, where the two are alike. -> a sentence or ''"""
+    if sorted(got) == sorted(right):
+        return """These are the right dimensions, in another order: `permute` and `transpose` exchange
+            them."""
+    if [n for n in got if n != 1] == [n for n in right if n != 1]:
+        if len(got) < len(right):
+            return "A dimension of length 1 is missing: `[..., None]` adds one, `keepdim=True` keeps one."
+        return "A dimension of length 1 is too much."
+    if len(got) == len(right):
+        wrong = [d for d, (n, m) in enumerate(zip(got, right)) if n != m]
+        return f"Dimension {wrong[0]} has {got[wrong[0]]} where {right[wrong[0]]} belong." * (len(wrong) == 1)
+    for d, n in enumerate(right):
+        if got == right[:d] + right[d + 1 :]:
+            return f"Dimension {d}, of {n}, is missing: only one of them, or their sum, is left."
+    return "There are as many numbers, in another shape." if np.prod(got) == np.prod(right) else ""
 
 
 def items(name, value, count, names):

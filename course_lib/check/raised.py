@@ -4,6 +4,7 @@ The words of an exception are kept, so that they can be looked up; what stands h
 """
 
 import re
+import sys
 import types
 
 import numpy as np
@@ -15,10 +16,12 @@ MEANINGS = {
     r"only one element tensors|only length-1 arrays|only 0-dimensional arrays": """The functions of `math` and
         `float()` take one number. For a whole tensor take torch's own, `torch.exp` and the like; of a list of
         tensors `torch.stack` makes one.""",
+    r"size of tensor [ab] \(0\)|tensor b \(0\)": """One of the two is empty: a slice reaches beyond its end.
+        Print both shapes.""",
     r"size of tensor a \(|could not be broadcast": """Shapes are compared from the last dimension on, and
         must be equal there, or 1. Print both; often a `keepdim=True` or a `[..., None]` is missing.""",
-    r"[Bb]oolean value of Tensor|truth value of an array": """`if`, `and`, `or` and `not` take one truth
-        value. For a whole tensor there are `torch.where(condition, a, b)` and `&`, `|`, `~`.""",
+    r"[Bb]oolean value of Tensor|truth value of an array": """`if`, `and`, `or`, `not` and `a < b < c` take
+        one truth value. For a whole tensor there are `torch.where(condition, a, b)` and `&`, `|`, `~`.""",
     r"\"bitwise_\w+\" not implemented|unsupported operand type\(s\) for [&|]": """`&`, `|` and `~` take
         truth values, and bind more tightly than comparisons: write `(a > 0) & (b > 0.5)`.""",
     r"shape of the mask": """A mask in brackets has the shape of the dimensions that it picks from:
@@ -39,8 +42,19 @@ MEANINGS = {
     r"can't assign a (tuple|list)": "Make a tensor of it first: `torch.tensor(...)`.",
     r"tensors used as indices must be|only integers, slices": """Indices are whole numbers: round, then
         `.long()`.""",
-    r"is out of bounds for (dimension|axis)": """Entries count from 0. Take sizes from the input; and where
+    r"is out of bounds for (dimension|axis) 0": """Entries count from 0. Take sizes from the input; and where
         the first dimension is the batch's, index the second: `x[:, i]`.""",
+    r"is out of bounds for (dimension|axis)": "Entries count from 0. Take sizes from the input.",
+    r"Sizes of tensors must match except": """`torch.cat` joins tensors along one dimension; in all others
+        they must be equally long. Print their shapes.""",
+    r"cannot be concatenated": """A sum or length without `dim` is one number for the whole batch: `dim=-1,
+        keepdim=True` gives one for each row.""",
+    r"expanded size of the tensor": """What is assigned has another shape than its place. Print both; a colour
+        of matplotlib has four numbers, of which `[:3]` are red, green and blue.""",
+    r"modified by an inplace operation": """The gradient needs a value that was written over (`/=`, `x[i] =
+        ...`): make a new tensor instead.""",
+    r"zero-size array|with no elements|empty tensor": """Nothing is left of an array: a slice or a mask has
+        taken it all.""",
     r"(expected scalar type|to have the same dtype|must have the same dtype)": """Floats of two kinds meet:
         make new tensors in the dtype of the input, `dtype=x.dtype`.""",
 }
@@ -51,6 +65,12 @@ def meaning(error):
     if isinstance(error, AttributeError) and error.name:
         return _of_missing(error.obj, error.name)
     words = str(error)
+    if isinstance(error, NameError) and (found := re.search(r"name '(\w+)' is not defined", words)):
+        modules = {"np": "numpy as np", "plt": "matplotlib.pyplot as plt", "F": "torch.nn.functional as F"}
+        name = modules.get(found[1], found[1])
+        if found[1] in modules or found[1] in sys.stdlib_module_names:
+            return f"Import it in the cell of your code: `import {name}`."
+        return "Is it misspelt, or does it get its value in another function or another cell?"
     return next((" ".join(said.split()) for heard, said in MEANINGS.items() if re.search(heard, words)), "")
 
 

@@ -65,12 +65,15 @@ class Same(Property):
             before = clone(self.named_as_shown(arguments))
             try:
                 value = self.value(getattr(given, self.function), *arguments)
+                if complaint := changed(before, self.named_as_shown(arguments)):
+                    raise Problem(*complaint)
+                outputs[said] = self.taken(self.shows, value, *arguments)
+            except Problem as problem:  # what is said of the call stands behind it
+                key, text = problem.complaint
+                raise Problem(key, text.replace(f"`{self.shows}`", f"`{self.shows}`{said}", 1)) from None
             except Exception as error:
                 error.case = said  # `core` says it with the error
                 raise
-            if complaint := changed(before, self.named_as_shown(arguments)):
-                raise Problem(*complaint)
-            outputs[said] = self.taken(self.shows + said, value, *arguments)
         return outputs
 
     def named_as_shown(self, arguments):
@@ -158,12 +161,14 @@ class SameGradient(Same):
             if "requires grad" not in str(error):
                 raise
             value = None  # numpy() of a tensor that requires grad
-        if not torch.is_tensor(value) or not value.requires_grad:
+        if torch.is_tensor(value) and value.requires_grad:
+            (value * weights).sum().backward()
+        if x.grad is None:
             raise Problem.of(f"""no-gradient: No gradient flows from `{self.shows}` back to its argument.
                 `float()`, `.item()`, `.numpy()`, `.detach()`, `torch.no_grad` and new tensors made from
-                numbers cut it off: stay in torch from the argument to the result.""")
-        (value * weights).sum().backward()
-        return torch.zeros_like(x) if x.grad is None else x.grad
+                numbers (`torch.tensor`, `torch.eye`) cut it off: the result must be computed from the
+                argument, in torch.""")
+        return x.grad
 
     def taken(self, shows, value, *arguments):
         return value

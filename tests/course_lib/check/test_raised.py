@@ -32,7 +32,23 @@ SLIPS = {
     "np.unwrap": lambda: torch.unwrap(X),
     "`F`, `V`": lambda: THINGS.faces,
     "dtype=x.dtype": lambda: X[0].double() @ X[0].mT,
+    "`a < b < c`": lambda: 0 <= W < 1,
+    "Take sizes": lambda: X[:, 4],
+    "equally long": lambda: torch.cat([X, X[:, :, :2]]),
+    "keepdim=True": lambda: torch.cat([X.sum(), W]),
+    "`[:3]`": lambda: torch.zeros(3).__setitem__(slice(None), torch.ones(4)),
+    "reaches beyond": lambda: X[:, :, :1] * X[0, :, 3:] + X[:, :, 3:] * X,
+    "Nothing is left": lambda: np.ones((3, 3))[5:].min(),
+    "`import math`": lambda: eval("math.pi", {}),
+    "`import numpy as np`": lambda: eval("np.pi", {}),
+    "misspelt": lambda: eval("thetta", {}),
+    "written over": lambda: overwritten(X.exp()).sum().backward(),
 }
+
+
+def overwritten(x):
+    x[0] = 0
+    return x
 
 
 def unpacked(x):
