@@ -18,6 +18,7 @@ Nothing that a student writes can break a check: whatever happens in `call` beco
 """
 
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -31,7 +32,6 @@ import traceback
 import types
 import warnings
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -205,7 +205,7 @@ def grade(exercise, given, seed=0, reference=None):
         return Result(exercise, [Outcome(p.name, 0.0, p.points, complaint, 0.0) for p in exercise.properties])
 
     def tried(index, prop, seconds):
-        inputs = prop.inputs(rng_of(exercise, index, seed))
+        inputs = case_of(exercise, index, seed)
         start = time.perf_counter()
         with withheld(exercise):
             outputs, complaint, printed = attempt(prop, given, inputs, seconds)
@@ -246,7 +246,7 @@ def grade_here(exercise, given):
 def _wrong_on_gpu(exercise, index, given):
     """What is wrong with a property's public case on the GPU. -> Complaint or None"""
     prop = exercise.properties[index]
-    inputs = prop.inputs(rng_of(exercise, index, 0))
+    inputs = case_of(exercise, index, 0)
     try:
         outputs, complaint, _ = attempt(prop, given, on_device(inputs, "cuda"), prop.seconds)
         return complaint or verdict(prop, on_device(outputs, "cpu"), inputs)
@@ -284,6 +284,15 @@ def not_defined(exercise, given):
 def rng_of(exercise, index, seed):
     """The random numbers of a property's case: the same for everybody with the same seed."""
     return np.random.default_rng([seed, exercise.number, index])
+
+
+@functools.lru_cache(maxsize=128)
+def case_of(exercise, index, seed):
+    """A property's case, drawn once: to draw one that tells all mistakes apart takes most of a check's time.
+
+    Nobody may change it: functions and judges get clones.
+    """
+    return exercise.properties[index].inputs(rng_of(exercise, index, seed))
 
 
 def in_turn(exercise, tried):
@@ -644,7 +653,7 @@ def _page(result):
     """The result as a card. -> HTML"""
     of, note = result.exercise.points, _unready(result)
     rows = [] if note else _rows(result)
-    shown = partial(_picture, result)
+    shown = functools.partial(_picture, result)
     return card.page_of(_title(result), result.points, of, rows, note or _printed(result), shown)
 
 
