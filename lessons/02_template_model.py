@@ -418,7 +418,8 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 #
 # Solve these for $i$ and $j$. Then draw: on a black image, colour the pixel nearest to each point, and no
 # other, by its place in time, from a dark colour (the first point, not black) to a light one (the last).
-# Which colours is up to you. Leave out points that lie outside of the image.
+# Which colours is up to you. Where two points fall on one pixel, the later one is seen. Leave out points that
+# lie outside of the image.
 
 # %% [markdown]
 # | | shape | what |
@@ -426,7 +427,7 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 # | `points` | (B, N, 3) | world, metres: N points for each of B cameras |
 # | `cameras` | B cameras | `cameras.transform(points)`: (B, N, 3); `cameras.width`, `.height`: pixels |
 # | pixels | (B, N, 2) | column and row, not rounded: (0, 0) is the centre of the upper left pixel |
-# | `pixels` | (T, 2) | what `draw_track` takes, in the order of time |
+# | `pixels` | (T, 2) | what `draw_track` takes, in the order of time; T is 2 or more |
 # | `resolution` | (W, H) | width first |
 # | image | (H, W, 3) | floats in [0, 1], **rows first**; black where no point is |
 #

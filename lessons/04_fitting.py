@@ -231,7 +231,7 @@ for name, value in next(iter(loader)).items():
 # | `render(scene, t, cam)` | | -> `image` (B, H, W, 3) in [0, 1], `hard_mask`, `silhouette` (B, H, W, 1) |
 # | `compute_loss(scene, frames, image, hard_mask, silhouette)` | | -> weighted terms, each () |
 # | `silhouette` | | the third result of `render`: here the soft mask. Pass it on as it is |
-# | result | list of `steps` dicts | means over a pass of every term, and of `loss`, their sum; numbers |
+# | result | list of `steps` dicts | of every term, and of `loss`, their sum, the mean over a pass's batches |
 #
 # ![What you should see: frames 0, 12 and 23. Before, the rendered outline lies across the animal; after 40
 # passes it lies along it, too short, and in frame 23 not yet: the head is well short, the flukes are beside

@@ -442,13 +442,14 @@ for pitch in PITCHES:
 #
 # With `short` the shortest vector of this frame and `before` the one that you took for the last frame, all
 # candidates lie on a line: `short + k * 2 * pi * axis`. Which whole number k brings you closest to `before`?
-# You can try some, -2 to 2 at least, or project `before - short` onto the axis and round.
+# You can try some, say -5 to 5, or project `before - short` onto the axis and round.
 # </details>
 # <details><summary>Hint 3: no rotation, no axis</summary>
 #
-# At the identity `short` is zero, and `short / short.norm()` is NaN. `torch.nn.functional.normalize(short,
-# dim=0)` gives zero there, and then any k leaves the vector as it is. Compare with the vector that you *took*
-# for the frame before, `chosen[-1]`, not with the shortest one of that frame.
+# At the identity `short` is zero, and `short / short.norm()` is NaN. Take the axis of the vector before
+# there, `torch.nn.functional.normalize(before, dim=0)`, which gives zero, not NaN, where that is zero too.
+# Compare with the vector that you *took* for the frame before, `chosen[-1]`, not with the shortest one of
+# that frame.
 # </details>
 
 # %% exercise="orientation"
@@ -526,7 +527,7 @@ for which, matrices in ((NAME, rotmats), ("tutorial's fit", their_rotmats)):
 # |---|---|---|
 # | `vertices` | (V, 3) | metres |
 # | `faces` | (F, 3) | vertex numbers |
-# | results | () each | metres, cubic metres, kilograms |
+# | results | () each | metres, cubic metres, kilograms; the mass of a volume that is a number is a number |
 #
 # ![The same sum in two dimensions: triangles between the origin and the edges of an outline. Edges that look
 # away from the origin add the blue area, edges that look towards it take the hatched area away; the outline's
