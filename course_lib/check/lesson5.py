@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from functools import partial
 
 import numpy as np
 import torch
@@ -744,31 +743,36 @@ def _length(v):
     return _size(v)[2]
 
 
-def _corners(v, f):
-    return v.double()[f].unbind(1)
+def _of(make):
+    """A volume as make(a, b, c, their cross product b × c) has it, of the corners (F, 3) each."""
+
+    def volume(v, f):
+        a, b, c = v.double()[f].unbind(1)
+        return make(a, b, c, torch.linalg.cross(b, c)).sum() / 6
+
+    return volume
 
 
-def _parts(v, f, cross=torch.linalg.cross):
+def _parts(v, f):
     """The signed volumes of the tetrahedra over the faces. -> (F,)"""
-    a, b, c = _corners(v, f)
-    return (a * cross(b, c)).sum(-1) / 6
+    return torch.linalg.det(v.double()[f]) / 6
 
 
-def _volume(v, f):
-    return _parts(v, f).sum()
+_volume = _of(lambda a, b, c, n: a * n)
 
 
-def _areas(v, f):
-    a, b, c = _corners(v, f)
-    return torch.linalg.cross(b - a, c - a).norm(dim=-1) / 2
+def _normals(a, b, c):
+    return torch.linalg.cross(b - a, c - a)
 
 
-def _crossed(signs, b, c):
-    """A cross product by hand: the signs of its second terms, and of the whole, for each of the three."""
-    first = b.roll(-1, -1) * c.roll(1, -1)
-    second = b.roll(1, -1) * c.roll(-1, -1)
-    inner, outer = (torch.tensor(each).to(b) for each in signs)
-    return outer * (first + inner * second)
+def _crossed(signs):
+    """A volume with a cross product by hand: the signs of its second terms, and of the whole."""
+    inner, outer = (torch.tensor(each) for each in signs)
+
+    def crossed(a, b, c, n):
+        return a * outer * (b.roll(-1, -1) * c.roll(1, -1) + inner * b.roll(1, -1) * c.roll(-1, -1))
+
+    return _of(crossed)
 
 
 def _of_triples(step):
@@ -781,174 +785,94 @@ def _of_triples(step):
     return volume
 
 
-def _norms_multiplied(v, f):
-    a, b, c = _corners(v, f)
-    return (a.norm(dim=-1) * torch.linalg.cross(b, c).norm(dim=-1)).sum() / 6
-
-
-def _sums_first(v, f):
-    a, b, c = _corners(v, f)
-    return a.sum(0) @ torch.linalg.cross(b, c).sum(0) / 6
-
-
-def _without_dot(v, f):
-    a, b, c = _corners(v, f)
-    return torch.linalg.cross(b, c).sum() / 6
-
-
-def _of_absolute_numbers(v, f):
-    a, b, c = _corners(v, f)
-    return (a * torch.linalg.cross(b, c)).abs().sum() / 6
-
-
-def _of_unit_normals(v, f):
-    a, b, c = _corners(v, f)
-    return (a * _axes(torch.linalg.cross(b - a, c - a))).sum()
-
-
 def _hull(v, f):
     from scipy.spatial import ConvexHull
 
     return torch.tensor(ConvexHull(v.numpy()).volume)
 
 
-# --- exercise 10: what goes wrong
+# --- exercise 10: what goes wrong; each table says what a value is: "That is ..."
 
-ONE_END = """one-end: That is where one end lies. The length is the difference of both ends: it must not
-    change when the dolphin moves."""
 OF_LENGTHS = {
-    "wrong-axis: That is the extent along x. The body axis is z, whichever extent is largest.": lambda v: (
-        _size(v)[0]
+    "the extent along x": lambda v: _size(v)[0],
+    "the extent along y": lambda v: _size(v)[1],
+    "taken of the third vertex; z is the third column, `vertices[:, 2]`": lambda v: v[2].max() - v[2].min(),
+    "the diagonal of the bounding box": lambda v: _size(v).norm(),
+    "the sum of the extents along x, y and z": lambda v: _size(v).sum(),
+    "the distance of the two vertices farthest apart": lambda v: torch.cdist(v, v).max(),
+    "the distance of the two end vertices in space": lambda v: (
+        v[v[:, 2].argmax()] - v[v[:, 2].argmin()]
+    ).norm(),
+    "where one end lies": (lambda v: v[:, 2].max(), lambda v: v[:, 2].min(), lambda v: -v[:, 2].min()),
+    "how far one end lies from the origin": lambda v: v[:, 2].abs().max(),
+    "twice the distance of one end from the origin": lambda v: 2 * v[:, 2].abs().max(),
+    "the sum of both ends' distances from the origin": lambda v: v[:, 2].max().abs() + v[:, 2].min().abs(),
+    "the difference of both ends' distances from the origin": lambda v: (
+        v[:, 2].max().abs() - v[:, 2].min().abs()
     ),
-    "wrong-axis: That is the extent along y. The body axis is z, the third coordinate.": lambda v: _size(v)[
-        1
-    ],
-    """row-for-column: That is taken of the third vertex. z is the third column, `vertices[:,
-        2]`.""": lambda v: v[2].max() - v[2].min(),
-    """diagonal: That is the diagonal of the bounding box, longer than the animal. Only z
-        counts.""": lambda v: _size(v).norm(),
-    """farthest-pair: That is the distance of the two vertices farthest apart, which goes aslant to a fluke's
-        tip. Only z counts.""": lambda v: torch.cdist(v, v).max(),
-    """end-to-end: That is the distance of the two end vertices in space. Only z
-        counts.""": lambda v: (v[v[:, 2].argmax()] - v[v[:, 2].argmin()]).norm(),
-    ONE_END: (
-        lambda v: v[:, 2].max(),
-        lambda v: -v[:, 2].min(),
-        lambda v: v[:, 2].min(),
-        lambda v: v[:, 2].abs().max(),
-    ),
-    """one-end: That is twice the distance of one end from the origin, which need not lie in the middle. Take
-        the difference of both ends.""": lambda v: 2 * v[:, 2].abs().max(),
-    """one-end: That is how far the farthest vertex is from the origin. Take the difference of both ends along
-        z.""": lambda v: v.norm(dim=-1).max(),
-    """one-end: That is how far one end lies from the mean of all vertices. Take the difference of both
-        ends.""": (
+    "the largest |z| minus the smallest": lambda v: v[:, 2].abs().max() - v[:, 2].abs().min(),
+    "how far the farthest vertex is from the origin": lambda v: v.norm(dim=-1).max(),
+    "how far one end lies from the mean of all z": (
         lambda v: v[:, 2].max() - v[:, 2].mean(),
         lambda v: v[:, 2].mean() - v[:, 2].min(),
-        lambda v: 2 * (v[:, 2] - v[:, 2].mean()).abs().max(),
     ),
-    "one-vertex: That is the length of one vertex's vector. Take the difference of both ends along z.": (
-        lambda v: v[0].norm(),
-        lambda v: v[-1].norm(),
-    ),
-    "one-vertex: That is one vertex's z. Take the difference of both ends.": (
-        lambda v: v[0, 2],
-        lambda v: v[-1, 2],
-    ),
-    """file-order: That is the last vertex minus the first, in the order of the file. The ends are the largest
-        and the smallest z.""": (
-        lambda v: v[-1, 2] - v[0, 2],
-        lambda v: v[0, 2] - v[-1, 2],
-        lambda v: (v[-1] - v[0]).norm(),
-    ),
-    "numbers: That is the difference of two vertices' numbers. `max` gives the z.": lambda v: (
+    "twice how far one end lies from the mean of all z": lambda v: 2 * (v[:, 2] - v[:, 2].mean()).abs().max(),
+    "the length of one vertex's vector": (lambda v: v[0].norm(), lambda v: v[-1].norm()),
+    "one vertex's z": (lambda v: v[0, 2], lambda v: v[-1, 2]),
+    "the distance of the first vertex and the last": lambda v: (v[-1] - v[0]).norm(),
+    "the sum of all steps along z, from vertex to vertex": lambda v: v[:, 2].diff().abs().sum(),
+    "the difference of two vertices' numbers; `max` gives the z": lambda v: (
         v[:, 2].argmax() - v[:, 2].argmin()
     ).to(v),
-    "count: That is the number of vertices.": lambda v: torch.tensor(float(len(v))),
-    "plus: That is the largest z plus the smallest. Take the difference.": lambda v: (
-        v[:, 2].max() + v[:, 2].min()
+    "the number of vertices": lambda v: torch.tensor(float(len(v))),
+    "the largest z plus the smallest": lambda v: v[:, 2].max() + v[:, 2].min(),
+    "the largest of all coordinates minus the smallest, here an x minus a z": lambda v: v.max() - v.min(),
+    "the mean of z": lambda v: v[:, 2].mean(),
+    "the standard deviation of z, or some times it": tuple(
+        lambda v, k=k, n=n: k * v[:, 2].std(correction=n) for k in (1, 2, 3, 4, 12**0.5) for n in (0, 1)
     ),
-    """mixed-axes: That is the largest of all coordinates minus the smallest, here an x minus a z. Take the
-        third column alone, `vertices[:, 2]`.""": lambda v: v.max() - v.min(),
-    "mixed-axes: That is the sum of the extents along x, y and z. Only z counts.": lambda v: _size(v).sum(),
-    "sign: That is the length with a minus: largest z minus smallest.": lambda v: -_length(v),
-    "centimetres: That is in centimetres. The vertices are in metres, and so is the length.": lambda v: (
-        100 * _length(v)
+    "the range of z without the outermost vertices": tuple(
+        lambda v, q=q: v[:, 2].quantile(1 - q) - v[:, 2].quantile(q) for q in (0.005, 0.01, 0.02, 0.025, 0.05)
     ),
-    "millimetres: That is in millimetres. The vertices are in metres, and so is the length.": lambda v: (
-        1000 * _length(v)
+    "the length, rounded; leave all digits": (
+        *(lambda v, k=k: torch.round(_length(v), decimals=k) for k in range(3)),
+        lambda v: _length(v).floor(),
     ),
-    "half-length: That is half of it.": lambda v: _length(v) / 2,
-    "twice: That is twice the length.": lambda v: 2 * _length(v),
-    "mean: That is the mean of z. Take the largest minus the smallest.": lambda v: v[:, 2].mean(),
-    "spread: That is the standard deviation of z. Take the largest minus the smallest.": (
-        lambda v: v[:, 2].std(),
-        lambda v: v[:, 2].std(correction=0),
-    ),
-    "rounded: It is rounded. Leave all digits.": tuple(
-        lambda v, k=k: torch.round(_length(v), decimals=k) for k in range(3)
-    ),
-    "rounded: It is cut off to whole metres. Leave all digits.": lambda v: _length(v).floor(),
 }
 OF_VOLUMES = {
-    """negative: It comes out negative: two of the corners are exchanged, or an edge runs backwards. Seen from
-        outside the corners go counter-clockwise; a · (b × c).""": lambda v, f: -_volume(v, f),
-    """norms-multiplied: The lengths of a and of b × c are multiplied, as if they had one direction. a · (b
-        × c) is the dot product: `(a * torch.linalg.cross(b, c)).sum(-1)`.""": _norms_multiplied,
-    "bounding-box: That is the volume of the bounding box.": lambda v, f: _size(v).prod(),
-    """convex-hull: That is the volume of the convex hull: what is bent inwards is filled up.""": _hull,
-    "ellipsoid: That is the volume of an ellipsoid as large as the bounding box.": lambda v, f: (
-        math.pi / 6 * _size(v).prod()
+    """the volume with a minus: two of the corners are exchanged, or an edge runs backwards. Seen from
+        outside the corners go counter-clockwise""": lambda v, f: -_volume(v, f),
+    "the volume of the bounding box": lambda v, f: _size(v).prod(),
+    "the volume of the convex hull: what is bent inwards is filled up": _hull,
+    "the volume of an ellipsoid as large as the bounding box": lambda v, f: math.pi / 6 * _size(v).prod(),
+    "the area of the surface, in square metres": _of(lambda a, b, c, n: 3 * _normals(a, b, c).norm(dim=-1)),
+    """0: is a corner used twice, as in a · (a × c), is nothing added up, or does `1 // 6` stand
+        there""": lambda v, f: 0 * _volume(v, f),
+    "the lengths of a and of b × c multiplied, not their dot product": _of(
+        lambda a, b, c, n: a.norm(dim=-1) * n.norm(dim=-1)
     ),
-    "surface-area: That is the area of the surface, in square metres.": lambda v, f: _areas(v, f).sum(),
-    """missing-sixth: It is six times too large: a tetrahedron is a sixth of the box that its edges
-        span.""": lambda v, f: 6 * _volume(v, f),
-    """missing-sixth: It is twice too large: 1/3 is a pyramid's share, and the triangle at its foot is half
-        of a parallelogram: 1/6.""": lambda v, f: 2 * _volume(v, f),
-    """missing-sixth: It is three times too large: 1/2 is the triangle's share, a pyramid is a third of a
-        prism: 1/6.""": lambda v, f: 3 * _volume(v, f),
-    "sixth-twice: It is six times too small: the sixth is taken twice.": lambda v, f: _volume(v, f) / 6,
-    "litres: That is in litres. The vertices are in metres, so the volume is in cubic metres.": lambda v, f: (
-        1000 * _volume(v, f)
+    "the mean over the faces, not the sum": lambda v, f: _parts(v, f).mean(),
+    "the mean over faces and coordinates, not the sum": lambda v, f: _parts(v, f).mean() / 3,
+    """each a multiplied by b × c of all faces, as `@` or a sum that is taken too early
+        does""": _of(lambda a, b, c, n: a.sum(0) * n.sum(0)),
+    "the sum of absolute numbers, not of a · (b × c) with its sign": _of(lambda a, b, c, n: (a * n).abs()),
+    "the sum of a · |b × c|: the cross product has lost its signs": _of(lambda a, b, c, n: a * n.abs()),
+    "the sum of b × c, without a": _of(lambda a, b, c, n: n),
+    "the sum of a + b × c, not of their dot product": _of(lambda a, b, c, n: a + n),
+    "the sum of a * b * c, without a cross product": _of(lambda a, b, c, n: a * b * c),
+    "the sum with normals of length 1: the faces' areas are missing": tuple(
+        _of(lambda a, b, c, n, k=k: k * a * normalize(_normals(a, b, c), dim=-1)) for k in (1, 2, 6)
     ),
-    "centimetres: That is in cubic centimetres. The vertices are in metres.": lambda v, f: (
-        1e6 * _volume(v, f)
-    ),
-    "mean: That is the mean over the faces. Take the sum.": (
-        lambda v, f: _parts(v, f).mean(),
-        lambda v, f: 6 * _parts(v, f).mean(),
-    ),
-    "mean: That is the mean over faces and coordinates. Take the sum over both.": (
-        lambda v, f: _parts(v, f).mean() / 3,
-        lambda v, f: 2 * _parts(v, f).mean(),
-    ),
-    """sums-first: Each a is multiplied by b × c of all faces: so `@` does, and a sum that is taken too
-        early. First the dot product of each face, `(a * n).sum(-1)`, then the sum over the
-        faces.""": _sums_first,
-    """unsigned: Absolute values are taken of the numbers, before they are added up. The signs
-        count.""": _of_absolute_numbers,
-    "unit-normals: The normals have length 1: the faces' areas are missing. Leave b × c as it is.": (
-        lambda v, f: _of_unit_normals(v, f) / 6,
-        lambda v, f: _of_unit_normals(v, f) / 3,
-        lambda v, f: _of_unit_normals(v, f),
-    ),
-    """rows-for-corners: These are the corners of the first three faces, `faces[0]` and so on. a, b, c are
-        the first, second and third corner of all faces: `vertices[faces[:, 0]]`, or
-        `.unbind(1)`.""": lambda v, f: _volume(v, f[:3].mT),
-    "no-dot-product: a is missing: these are the components of b × c, added up.": _without_dot,
-    "one-face: That is the tetrahedron of one face. Add up all of them.": (
-        lambda v, f: _parts(v, f)[0],
-        lambda v, f: _parts(v, f)[-1],
-    ),
-    "face-left-out: The last face is left out.": lambda v, f: _parts(v, f)[:-1].sum(),
-    "face-left-out: The first face is left out.": lambda v, f: _parts(v, f)[1:].sum(),
-    """file-order: The triangles are made of the vertices as they come. `faces` says which three belong
-        together: `vertices[faces]`.""": (_of_triples(1), _of_triples(3)),
-    "one-based: The faces' numbers count from 0: nothing is to be subtracted.": lambda v, f: _volume(
-        v, f - 1
-    ),
-    "cross-product: In the cross product a sign is wrong: (b₂c₃ - b₃c₂, b₃c₁ - b₁c₃, b₁c₂ - b₂c₁).": tuple(
-        lambda v, f, signs=signs: _parts(v, f, partial(_crossed, signs)).sum()
+    """made of the corners of the first three faces, `faces[0]` and so on. a, b, c are the first, second and
+        third corner of all faces: `vertices[faces].unbind(1)`""": lambda v, f: _volume(v, f[:3].mT),
+    "the tetrahedron of one face alone": (lambda v, f: _parts(v, f)[0], lambda v, f: _parts(v, f)[-1]),
+    "the sum without the last face": lambda v, f: _parts(v, f)[:-1].sum(),
+    "the sum without the first face": lambda v, f: _parts(v, f)[1:].sum(),
+    """made of triangles of the vertices as they come. `faces` says which three belong together:
+        `vertices[faces]`""": (_of_triples(1), _of_triples(3)),
+    "made with `faces - 1`: the numbers count from 0 already": lambda v, f: _volume(v, f - 1),
+    "with a wrong sign in the cross product: (b₂c₃ - b₃c₂, b₃c₁ - b₁c₃, b₁c₂ - b₂c₁)": tuple(
+        _crossed(signs)
         for signs in (
             ((1, 1, 1), (1, 1, 1)),
             ((-1, -1, -1), (1, -1, 1)),
@@ -959,53 +883,37 @@ OF_VOLUMES = {
             ((-1, -1, 1), (1, 1, 1)),
         )
     ),
-    """zero: It is 0. Is a corner used twice, as in a · (a × c), is nothing added up, or does `1 // 6` stand
-        there, which is 0?""": lambda v, f: 0 * _volume(v, f),
-    "rounded: It is rounded. Leave all digits.": tuple(
+    "the volume, rounded; leave all digits": tuple(
         lambda v, f, k=k: torch.round(_volume(v, f), decimals=k) for k in range(2)
     ),
 }
 OF_BENT_VOLUMES = OF_VOLUMES | {
-    "unsigned: Only the positive tetrahedra are counted. The negative ones must cancel what lies outside.": (
-        lambda v, f: _parts(v, f).clamp(min=0).sum()
+    "the sum of the positive tetrahedra; the negative ones must cancel what lies outside": lambda v, f: (
+        _parts(v, f).clamp(min=0).sum()
     ),
-    """unsigned: Every tetrahedron is counted as positive. Leave the signs: those outside of the body must
-        cancel.""": (
+    "the sum in which every tetrahedron is positive; those outside of the body must cancel": (
         lambda v, f: _parts(v, f).abs().sum(),
         lambda v, f: _parts(v - v.mean(0), f).abs().sum(),
     ),
 }
-NO_DENSITY = "no-density: That is the volume: it is not multiplied by the density."
 OF_MASSES = {
-    NO_DENSITY: lambda volume, density=1025.0: volume,
-    "no-volume: That is the density: it is not multiplied by the volume.": lambda volume, density=1025.0: (
-        0 * volume + density
-    ),
-    """grams-per-cm3: Without a density it takes 1.025, which is in g/cm³. The volume is in m³: sea water
-        has 1,025 kg/m³.""": lambda volume, density=1.025: volume * density,
-    """divided-by-1000: It is a thousand times too small. Cubic metres times kg/m³ are kilograms: nothing is
-        to be divided.""": lambda volume, density=1025.0: volume * density / 1000,
-    "grams: That is in grams. Cubic metres times kg/m³ are kilograms.": lambda volume, density=1025.0: (
-        1000 * volume * density
-    ),
-    "divides: It divides. Mass is volume times density.": (
-        lambda volume, density=1025.0: volume / density,
-        lambda volume, density=1025.0: density / volume,
-    ),
-    "adds: It adds. Mass is volume times density.": lambda volume, density=1025.0: volume + density,
-    "subtracts: It subtracts. Mass is volume times density.": (
+    "the volume: it is not multiplied by the density": lambda volume, density=1025.0: volume,
+    "the density: it is not multiplied by the volume": lambda volume, density=1025.0: 0 * volume + density,
+    "the volume divided by the density": lambda volume, density=1025.0: volume / density,
+    "the density divided by the volume": lambda volume, density=1025.0: density / volume,
+    "the sum of both": lambda volume, density=1025.0: volume + density,
+    "the difference of both": (
         lambda volume, density=1025.0: density - volume,
         lambda volume, density=1025.0: volume - density,
     ),
-    "rounded: It is rounded to whole kilograms. Leave all digits.": (
+    "the mass, rounded; leave all digits": (
         lambda volume, density=1025.0: (volume * density).floor(),
         lambda volume, density=1025.0: (volume * density).round(),
     ),
-    "weight: That is the weight in newtons. The mass is asked for, in kg.": tuple(
+    "the weight in newtons; the mass is asked for": tuple(
         lambda volume, density=1025.0, g=g: g * volume * density for g in (9.81, 9.8, 10.0)
     ),
-    "negative: That is the mass with a minus.": lambda volume, density=1025.0: -volume * density,
-    "squared: The volume is squared.": lambda volume, density=1025.0: volume**2 * density,
+    "the density times the squared volume": lambda volume, density=1025.0: volume**2 * density,
 }
 IN_LENGTH = "wrong-gradient: No gradient flows through the {} z: is it detached, or taken as a number?"
 OF_LENGTH_GRADIENTS = {
@@ -1018,8 +926,8 @@ def _detached(which):
     """The volume with corners detached."""
 
     def volume(v, f):
-        a, b, c = (x.detach() if k in which else x for k, x in enumerate(_corners(v, f)))
-        return torch.linalg.det(torch.stack([a, b, c], -2)).sum() / 6
+        corners = (x.detach() if k in which else x for k, x in enumerate(v.double()[f].unbind(1)))
+        return torch.linalg.det(torch.stack([*corners], -2)).sum() / 6
 
     return volume
 
@@ -1035,9 +943,22 @@ OF_VOLUME_GRADIENTS = {
 
 
 class Measure(Same):
-    """What is one number."""
+    """What is one number. `asked` is said of every wrong one; a mistake may be `times` what its table has."""
 
     explained = 1e-5
+    asked, times = "", (1,)
+
+    def named(self):
+        for k, (what, makes) in itertools.product(self.times, super().named()):
+            that = f"{k} times {what}" if k > 1 else what
+            yield (
+                f"{self.otherwise}: That is {that}. {self.asked}",
+                lambda *args, makes=makes, k=k: k * makes(*args),
+            )
+
+    def unexplained(self, said, yours, right, inputs):
+        key, text = super().unexplained(said, yours, right, inputs)
+        return Complaint.of(f"{key}: {text} {self.asked}")
 
     def taken(self, shows, value, *arguments):
         if value is None:
@@ -1064,6 +985,7 @@ class Length(Measure):
     points = 2
     function, shows, otherwise = "body_length", "body_length(vertices)", "wrong-length"
     right, mistakes = staticmethod(_length), OF_LENGTHS
+    asked = "The length is the largest z minus the smallest."
 
     def cases(self, rng):
         # So far along x that the largest of all coordinates is an x, and the smallest a z, and wider in x
@@ -1076,11 +998,25 @@ class Length(Measure):
         vertices = torch.cat([bulk[:1], inner, bulk[-1:]])
         return {"vertices": (vertices + torch.tensor([2.4, -0.3, 0.5])).float()}
 
+    def calls(self, vertices):
+        away = torch.tensor([0, 0, -2.5])
+        return {"": (vertices,), " of the dolphin where all z are negative": (vertices + away,)}
+
     def hint(self, found, vertices):
         return " Take the third coordinate alone." if found.shape == (3,) else ""
 
+    def unexplained(self, said, yours, right, inputs):
+        z = self.calls(**inputs)[said][0][:, 2]
+        first, last = int(z.argmin()), int(z.argmax())
+        pairs = ((z - z[:, None] - yours).abs() < 2e-6).nonzero().tolist()
+        if pairs and not said and pairs[0] != [last, first]:
+            low, high = pairs[0]
+            return Complaint.of(f"""{self.otherwise}: That is the z of vertex {high} minus that of vertex
+                {low}. But the ends are the vertices {first} and {last}. {self.asked}""")
+        return super().unexplained(said, yours, right, inputs)
+
     def shown(self, said, inputs):
-        z = inputs["vertices"][:, 2]
+        z = self.calls(**inputs)[said][0][:, 2]
         return {"the smallest z": z.min(), "the largest": z.max()}
 
 
@@ -1089,6 +1025,7 @@ class Solid(Measure):
     points = 2
     function, shows, otherwise = "mesh_volume", "mesh_volume(vertices, faces)", "wrong-volume"
     right, mistakes, tolerance = staticmethod(_volume), OF_VOLUMES, 1e-3
+    asked, times = "The volume is the sum over all faces of a · (b × c) / 6, with its sign.", (1, 6)
 
     def cases(self, rng):
         # Uneven: each tetrahedron has a volume of its own.
@@ -1124,6 +1061,7 @@ class LengthGradient(SameGradient, Length):
     points = 1
     after = (Length,)
     mistakes, tolerance, otherwise = OF_LENGTH_GRADIENTS, 1e-3, "wrong-gradient"
+    named, unexplained, calls = Same.named, Same.unexplained, Same.calls
 
     def cases(self, rng):
         return {"vertices": super().cases(rng)["vertices"].double(), "weights": torch.ones(())}
@@ -1137,6 +1075,7 @@ class VolumeGradient(SameGradient, Solid):
     points = 1
     after = (Solid, BentAway)  # where a volume is wrong, its gradient is too
     mistakes, tolerance, otherwise = OF_VOLUME_GRADIENTS, 1e-3, "wrong-gradient"
+    named, unexplained = Same.named, Same.unexplained
 
     def cases(self, rng):
         vertices, faces = u_shape(0.8, 0.5, 0.2, 1.9)
@@ -1155,7 +1094,7 @@ class Mass(Measure):
     points = 2
     function, shows, otherwise = "body_mass", "body_mass(volume, density)", "wrong-mass"
     hidden = (" without a density",)  # published densities differ
-    mistakes = OF_MASSES
+    mistakes, asked = OF_MASSES, "The mass is the volume, m³, times the density, kg/m³."
 
     def right(self, volume, density=1025.0):
         return volume * density
@@ -1180,7 +1119,7 @@ class Mass(Measure):
         found = super().judge(outputs, **inputs)
         if found and found.key == self.otherwise and close(given, self.right(volume, density)):
             return Complaint.of(f"""default-density: With a density it is right; without one it takes
-                {default / volume:.4g} kg/m³. Sea water's is asked for, about 1,025.""")
+                {default / volume:.4g} kg/m³. Sea water's is asked for, about 1,025 kg/m³ (1.025 g/cm³).""")
         return found
 
     def shown(self, said, inputs):

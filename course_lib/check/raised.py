@@ -39,6 +39,12 @@ MEANINGS = {
     r"linalg.cross: inputs dimension": "Name the dimension that has the three coordinates: `dim=-1`.",
     r"torch.return_types": """With `dim`, `max` and `min` give values and indices: take `.values`, or leave
         `dim` out.""",
+    r"tuple index out of range": """A tuple has no entry of that number. Shapes are tuples, and with `dim`
+        `max` and `min` give one too: values and indices.""",
+    r"too many indices for": """There are more numbers in the brackets than the tensor has dimensions: print
+        its shape.""",
+    r"takes \d+ positional|takes from \d+|missing \d+ required|unexpected keyword": """A function is called
+        with other arguments than it has parameters. Those of a stub stay as they are.""",
     r"can't assign a (tuple|list)": "Make a tensor of it first: `torch.tensor(...)`.",
     r"tensors used as indices must be|only integers, slices": """Indices are whole numbers: round, then
         `.long()`.""",

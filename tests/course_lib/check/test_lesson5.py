@@ -460,9 +460,9 @@ LENGTHS = [
     ("no-gradient", lambda v: np.ptp(v.numpy()[:, 2])),
 ]
 VOLUMES = [
-    ("negative", lambda v, f: mesh_volume(v, f.flip(1))),
-    ("surface-area", lambda v, f: torch.tensor(solid(v, f).area)),
-    ("convex-hull", lambda v, f: torch.tensor(solid(v, f).convex_hull.volume)),
+    ("wrong-volume", lambda v, f: mesh_volume(v, f.flip(1))),
+    ("wrong-volume", lambda v, f: torch.tensor(solid(v, f).area)),
+    ("wrong-volume", lambda v, f: torch.tensor(solid(v, f).convex_hull.volume)),
     ("origin", lambda v, f: mesh_volume(v, f) + 0.1 * (v.mean(0).norm() > 1)),
     ("wrong-volume", lambda v, f: 0.9 * mesh_volume(v, f)),
     ("no-gradient", then(float, mesh_volume)),
@@ -476,7 +476,7 @@ VOLUMES = [
 MASSES = [
     ("density-ignored", lambda volume, density=1025.0: 1030.0 * volume),
     ("default-density", lambda volume, density=900.0: volume * density),
-    ("rounded", lambda volume, density=1025.0: int(volume * density)),
+    ("wrong-mass", lambda volume, density=1025.0: int(volume * density)),
     ("wrong-mass", lambda volume, density=1025.0: 0.9 * volume * density),
     ("none", nothing),
     ("raised", lambda volume: 1025 * volume),
@@ -496,6 +496,43 @@ def test_mistakes_in_volumes(key, wrong):
 @mistakes(MASSES)
 def test_mistakes_in_masses(key, wrong):
     assert_named(measures, key, body_length, mesh_volume, wrong)
+
+
+def ends(v):
+    return v[:, 2].max(), v[:, 2].min()
+
+
+RIGHT_ONES = (body_length, mesh_volume, body_mass)
+SAID = [
+    ("100 times the right one", 0, lambda v: 100 * body_length(v)),
+    ("the right one with the opposite sign", 0, lambda v: -body_length(v)),
+    ("That is the extent along x", 0, lambda v: size(v).max()),
+    ("sum of both ends' distances", 0, lambda v: ends(v)[0].abs() + ends(v)[1].abs()),
+    ("difference of both ends' distances", 0, lambda v: ends(v)[0].abs() - ends(v)[1].abs()),
+    ("the largest |z| minus the smallest", 0, lambda v: v[:, 2].abs().max() - v[:, 2].abs().min()),
+    ("the z of vertex 5 minus that of vertex 3. But the ends", 0, lambda v: v[5, 2] - v[3, 2]),
+    ("the standard deviation", 0, lambda v: 4 * v[:, 2].std()),
+    ("without the outermost vertices", 0, lambda v: v[:, 2].quantile(0.95) - v[:, 2].quantile(0.05)),
+    ("1/6 times the right one", 1, lambda v, f: mesh_volume(v, f) / 6),
+    ("6 times the right one", 1, lambda v, f: 6 * mesh_volume(v, f)),
+    ("The volume is the sum over all faces of a", 1, lambda v, f: 2 * mesh_volume(v, f)),
+    ("an edge runs backwards", 1, lambda v, f: mesh_volume(v, f.flip(1))),
+    ("6 times the sum without the last face", 1, lambda v, f: 6 * mesh_volume(v, f[:-1])),
+    ("the convex hull", 1, lambda v, f: torch.tensor(solid(v, f).convex_hull.volume)),
+    ("in which every tetrahedron is positive", 1, unsigned),
+    ("That is 0", 1, lambda v, f: 0 * mesh_volume(v, f)),
+    ("1000 times the right one", 2, lambda volume, density=1025.0: 1000 * volume * density),
+    ("the volume divided by the density", 2, lambda volume, density=1025.0: volume / density),
+    ("(1.025 g/cm³)", 2, lambda volume, density=1.025: volume * density),
+    ("Those of a stub stay as they are", 2, lambda volume: 1025 * volume),
+]
+
+
+@pytest.mark.parametrize(("said", "which", "wrong"), SAID, ids=[said for said, _, _ in SAID])
+def test_it_is_said_what_a_number_is(said, which, wrong):
+    functions = [*RIGHT_ONES[:which], wrong, *RIGHT_ONES[which + 1 :]]
+    first = grade(measures, given(measures, *functions)).complaints[0].text
+    assert said in first and "  " not in first, first
 
 
 @pytest.mark.parametrize("wrong", [unsigned, lambda v, f: 2 * mesh_volume(v, f)])

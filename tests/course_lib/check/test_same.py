@@ -338,6 +338,7 @@ def test_no_wrong_function_ends_in_a_traceback(how):
 
 @pytest.mark.parametrize("prop", SAME, ids=lambda prop: type(prop).__name__)
 def test_every_mistake_of_the_lists_is_seen_and_named(prop):
+    texts = {core.Complaint.of(told).text for told, _ in prop.named()}
     for seed in range(3):
         inputs = prop.inputs(np.random.default_rng([seed, 7]))
         assert core.verdict(prop, prop.made(prop.right, inputs), inputs) is None
@@ -347,3 +348,4 @@ def test_every_mistake_of_the_lists_is_seen_and_named(prop):
             # Where nothing at all is seen, that is said, whatever the cause.
             keys = {core.Complaint.of(said).key, None if any(x.any() for x in made.values()) else "empty"}
             assert complaint and "\n" not in complaint.text and complaint.key in keys, (said, complaint)
+            assert complaint.text in texts or complaint.key == "empty", (said, complaint)
