@@ -127,6 +127,49 @@ def _case(index, yours, arguments):
     return f", where {' and '.join(shown)}" if shown else ""
 
 
+def which(wrong, arguments):
+    """By what of the arguments the wrong items, flags (N,), can be told from the others. -> text or ''
+
+    It is their length, or one of their numbers, if the wrong ones follow one another in its order.
+    """
+    count, of = int(wrong.sum()), len(wrong)
+    if count == of - 1 > 1:
+        return f"Only item {int(wrong.int().argmin())} is right."
+    for name, value in arguments.items():
+        if (
+            not torch.is_tensor(value)
+            or value.dim() != 2
+            or len(value) != of
+            or of < 6
+            or not 1 < count < of - 1
+        ):
+            continue
+        value = value.detach().double().cpu()
+        sizes = {f"{name} is {{}} long": value.norm(dim=-1)}
+        if math.comb(of, count) > 200 * value.shape[1]:  # else it may be by chance
+            sizes |= {f"{name}[:, {k}] is {{}}": value[:, k] for k in range(value.shape[1])}
+        for said, size in sizes.items():
+            if said_of := _range(wrong[size.argsort()], size.sort().values, said):
+                return said_of
+    return ""
+
+
+def _range(wrong, size, said):
+    """Where the wrong ones, flags in the order of sizes, lie without a gap. -> text or ''"""
+    first, last = wrong.nonzero()[0, 0], wrong.nonzero()[-1, 0]
+    if not wrong[first : last + 1].all():
+        return ""
+    ends = in_digits(size[first])[0], in_digits(size[last])[0]
+    if first == 0 and size[last] < 0 <= size[last + 1]:
+        return f"So it is where {said.format('negative')}, and nowhere else."
+    if first and last < len(wrong) - 1:
+        return f"So it is where {said.format(f'{ends[0]} to {ends[1]}')}; below and above it is right."
+    near, far = (first, first - 1) if first else (last, last + 1)
+    near, far = in_digits(size[near], size[far])
+    ways = ("more", "less") if first else ("less", "more")
+    return f"So it is where {said.format(f'{near} or {ways[0]}')}; with {far} or {ways[1]} it is right."
+
+
 # --- patterns: each gives pairs, what would be in the place of yours if it held, and what is said then
 
 

@@ -13,16 +13,16 @@ from ..rotations import quat_to_rotvec
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from .card import Shown
 from .core import Complaint, Exercise, Problem, Property, close, tensor
-from .difference import apart, difference, in_words
+from .difference import apart, difference, in_digits, in_words, which
 from .lesson1 import own_figures
 from .same import Same, SameGradient
 
 # --- exercise 2: the formulas, right, and with steps of one's own
 
 
-def _random_rotvecs(rng, n):
+def _random_rotvecs(rng, n, least=0.3, most=3.0):
     axis = normalize(torch.from_numpy(rng.normal(size=(n, 3))))
-    return (axis * torch.from_numpy(rng.uniform(0.3, 3.0, size=(n, 1)))).float()
+    return (axis * torch.from_numpy(rng.uniform(least, most, size=(n, 1)))).float()
 
 
 def _length(x):
@@ -37,6 +37,11 @@ def _quat(theta, half=0.5, length=_length, axis=torch.div, cosine=torch.cos, sin
     """Quaternions (B, 4) of rotation vectors (B, 3): (cos a/2, sin a/2 · axis)."""
     a = length(theta).expand(len(theta), 1)
     return torch.cat([cosine(half * a), sine(half * a) * axis(theta, a)], -1)
+
+
+def _by_quat(theta, of=None, **steps):
+    """What `of`, else the right one, makes of such a quaternion."""
+    return (of or _quat_to_rotmat)(_quat(theta, **steps))
 
 
 def _cross_matrix(v):
@@ -87,27 +92,8 @@ def _crossed_along_the_batch(theta):
     return (eye + 2 * q[:, :1, None] * once + 2 * torch.linalg.cross(u, once, dim=dim)).mT
 
 
-def _with_w_of_one(quat):
-    """The quaternions with w = 1, without normalisation."""
-    return torch.cat([torch.ones_like(quat[:, :1]), quat[:, 1:]], -1)
-
-
 def _reordered(order, quat):
     return _quat_to_rotmat(quat[:, order])
-
-
-def _exchanged(R, i, j):
-    """Two numbers of the diagonal exchanged."""
-    R = R.clone()
-    R[:, [i, j], [i, j]] = R[:, [j, i], [j, i]]
-    return R
-
-
-def _with_entry_of_transpose(i, j, quat):
-    """The right matrices but for an entry, in which w has the wrong sign."""
-    R = _quat_to_rotmat(quat)
-    R[:, i, j] = _quat_to_rotmat(quat)[:, j, i]
-    return R
 
 
 def _one_by_one(order, theta):
@@ -119,11 +105,6 @@ def _one_by_one(order, theta):
 def _none_below(limit, theta):
     """Right but for small rotations, which come out as the identity."""
     return torch.where(_length(theta)[..., None] < limit, torch.eye(3).to(theta), _exponential(theta))
-
-
-def _by_way_of(makes, theta):
-    """What a quat_to_rotmat makes of the right quaternions."""
-    return makes(_quat(theta))
 
 
 # --- exercise 2: what goes wrong
@@ -144,7 +125,7 @@ def _put_together(order):
         z)."""
 
 
-ORDERS = [3, 0, 1, 2], [1, 2, 3, 0], *([0, *rest] for rest in itertools.permutations((1, 2, 3)))
+ORDERS = [3, 0, 1, 2], [1, 2, 3, 0], *([0, *r] for r in itertools.permutations((1, 2, 3)) if r != (1, 2, 3))
 BATCH_LAST = """batch-last: The right numbers, in the wrong places: with several rotations at once, numbers
     of different ones share a matrix. The batch must stay the first dimension: `torch.stack(entries,
     dim=-1)`, then `.reshape(-1, 3, 3)`."""
@@ -154,204 +135,270 @@ ONE_LENGTH = """norm-over-batch: All of the batch is divided by one length. Each
     keepdim=True`."""
 ALONG_BATCH = """norm-along-batch: The length is taken along the batch (`dim=0`). Each row has its own:
     `dim=-1, keepdim=True`."""
-OF_LENGTHS = {
-    """not-normalised: Right for quaternions of length 1, wrong for others. Divide each by its own length
-    first: `torch.nn.functional.normalize(quat, dim=-1)`.""": (
-        _by_formula,
-        lambda q: _quat_to_rotmat(q) * _length(q)[..., None] ** 2,
-    ),
-    ONE_LENGTH: lambda q: _by_formula(q / q.norm()),
-    ALONG_BATCH: lambda q: _by_formula(q / q.norm(dim=0)),
-    """squared-length: The quaternions are divided by the square of their length. Divide by the
-    length.""": lambda q: _by_formula(q / _length(q) ** 2),
-}
+
+
+def _mixed_up(right):
+    """What gives numbers of several matrices to one."""
+    return (
+        lambda x: right(x).flatten(1).T.reshape(-1, 3, 3),
+        lambda x: right(x).transpose(0, 1).reshape(-1, 3, 3),
+    )
+
+
 OF_QUATERNIONS = {
-    BATCH_LAST: (
-        lambda q: _quat_to_rotmat(q).flatten(1).T.reshape(-1, 3, 3),
-        lambda q: _quat_to_rotmat(q).transpose(0, 1).reshape(-1, 3, 3),
-    ),
+    BATCH_LAST: _mixed_up(_quat_to_rotmat),
     TRANSPOSED: lambda q: _quat_to_rotmat(q).mT,
-    **{_read_as(order): partial(_reordered, order) for order in ORDERS if order != [0, 1, 2, 3]},
-    ONE_LENGTH: lambda q: _by_formula(q / q.norm()),
+    **{_read_as(order): partial(_reordered, order) for order in ORDERS},
     ALONG_BATCH: lambda q: _by_formula(q / q.norm(dim=0)),
-    """factor-2: The factor 2 is missing on the diagonal: 1 - 2 (y² + z²), and so
-    on.""": lambda q: _by_formula(q, diagonal=1),
-    """factor-2: The factor 2 is missing beside the diagonal: 2 (x y - w z), and so
-    on.""": lambda q: _by_formula(q, turning=1, beside=1),
-    """factor-2: The factor 2 is missing: the rotation is v + 2 w (u × v) + 2 u × (u ×
-    v).""": lambda q: _by_formula(q, turning=1, diagonal=1, beside=1),
-    "factor-2: The factor 2 is missing in the terms with w: 2 w (u × v).": lambda q: _by_formula(
-        q, turning=1
-    ),
-    """factor-2: The factor 2 is missing in the terms without w: 2 u × (u ×
-    v).""": lambda q: _by_formula(q, diagonal=1, beside=1),
-    "no-w: The factor w is missing in the terms 2 w (u × v).": lambda q: _by_formula(_with_w_of_one(q)),
-    "no-identity: The 1 on the diagonal is missing: R v = v + ...": lambda q: _by_formula(q, one=0),
-    """sign: The terms without w have the wrong sign: it is v + ... + 2 u × (u × v), on the diagonal 1 - 2
-    (y² + z²).""": lambda q: _by_formula(q, diagonal=-2, beside=-2),
-    "sign: The diagonal has 1 + 2 (...) where 1 - 2 (...) belongs.": lambda q: _by_formula(q, diagonal=-2),
-    **{
-        f"""sign: In row {i}, column {j}, counted from 0, the sign of the term with w is
-        wrong.""": partial(_with_entry_of_transpose, i, j)
-        for i, j in itertools.permutations(range(3), 2)
-    },
-    """brackets: On the diagonal 2 y² + z² stands where 2 (y² + z²) belongs: both squares are doubled and
-    subtracted.""": (
-        lambda q: _quat_to_rotmat(q) + torch.diag_embed(3 * q[:, [3, 3, 2]] ** 2),
-        lambda q: _quat_to_rotmat(q) + torch.diag_embed(q[:, [3, 3, 2]] ** 2),
-    ),
-    """diagonal-exchanged: On the diagonal two numbers are exchanged. The row of x has 1 - 2 (y² + z²), that
-    of y 1 - 2 (x² + z²), that of z 1 - 2 (x² + y²).""": (
-        lambda q: _exchanged(_quat_to_rotmat(q), 0, 1),
-        lambda q: _exchanged(_quat_to_rotmat(q), 0, 2),
-        lambda q: _exchanged(_quat_to_rotmat(q), 1, 2),
-    ),
+    """axis-alone: (x, y, z) alone is brought to length 1. Divide the whole quaternion by its
+    length.""": lambda q: _by_formula(torch.cat([q[:, :1], normalize(q[:, 1:])], -1)),
 }
-DEGREES = "degrees: The angle is turned into degrees, or back. theta is in radians, as sin and cos take it."
 OF_VECTORS = {
-    BATCH_LAST: (
-        lambda t: _exponential(t).flatten(1).T.reshape(-1, 3, 3),
-        lambda t: _exponential(t).transpose(0, 1).reshape(-1, 3, 3),
-    ),
+    BATCH_LAST: _mixed_up(_exponential),
     TRANSPOSED: lambda t: _exponential(-t),
-    """angle-doubled: These turn by twice the angle. In q = (cos a/2, sin a/2 · axis) it is half of the
-    angle that counts.""": lambda t: _exponential(2 * t),
-    """angle-halved: These turn by half of the angle. In q = (cos a/2, sin a/2 · axis) it is half of the angle
-    that counts, but only once.""": lambda t: _exponential(t / 2),
-    DEGREES: (lambda t: _exponential(torch.deg2rad(t)), lambda t: _exponential(torch.rad2deg(t))),
     """axis-not-normalised: The axis in your formula does not have length 1: divide theta by its own
         length.""": (
         lambda t: _by_angle(t, axis=lambda t, a: t),
         lambda t: _quat_to_rotmat(_quat(t, axis=lambda t, a: t)),
         lambda t: _by_formula(_quat(t, axis=lambda t, a: t)),
     ),
-    ONE_LENGTH: (
-        lambda t: _quat_to_rotmat(_quat(t, length=torch.norm)),
-        lambda t: _by_formula(_quat(t, length=torch.norm)),
-        lambda t: _by_formula(_quat(t, axis=lambda t, a: t / t.norm())),
-        lambda t: _quat_to_rotmat(_quat(t, axis=lambda t, a: t / t.norm())),
-        lambda t: _by_angle(t, axis=lambda t, a: t / t.norm()),
-        lambda t: _by_angle(t, length=torch.norm),
-    ),
-    ALONG_BATCH: (
-        lambda t: _quat_to_rotmat(_quat(t, axis=lambda t, a: t / t.norm(dim=0))),
-        lambda t: _by_formula(_quat(t, axis=lambda t, a: t / t.norm(dim=0))),
-        lambda t: _by_angle(t, axis=lambda t, a: t / t.norm(dim=0)),
-    ),
-    """half-once: Half of the angle belongs under cos and under sin: q = (cos a/2, sin a/2 ·
-    axis).""": (
-        lambda t: _quat_to_rotmat(_quat(t, half=1.0, sine=lambda a: (a / 2).sin())),
-        lambda t: _quat_to_rotmat(_quat(t, half=1.0, cosine=lambda a: (a / 2).cos())),
-    ),
-    """sine-for-cosine: In the quaternion sin a/2 and cos a/2 are exchanged; or, if you use the formula with K
-    K, it has 1 + cos a where 1 - cos a belongs.""": lambda t: _quat_to_rotmat(
-        _quat(t, cosine=torch.sin, sine=torch.cos)
-    ),
-    "sine-for-cosine: sin and cos are exchanged.": lambda t: _by_angle(
-        t, sine=torch.cos, rest=lambda a: 1 - a.sin()
-    ),
-    "squared-angle: The square of the length of theta is taken for the angle: the root is missing.": (
-        lambda t: _quat_to_rotmat(_quat(t, length=lambda t: _length(t) ** 2)),
-        lambda t: _quat_to_rotmat(_quat(t, length=lambda t: _length(t) ** 2, axis=lambda t, a: t / a.sqrt())),
-        lambda t: _by_angle(t, length=lambda t: _length(t) ** 2),
-    ),
-    """sum-for-length: The sum of the numbers of theta, without their signs, is taken for its length. The
-    length is the root of the sum of squares.""": lambda t: _quat_to_rotmat(
-        _quat(t, length=lambda t: t.abs().sum(-1, keepdim=True))
-    ),
-    """eps: A number is added to the length of theta that is so large that all rotations change. 1e-8 is
-    enough.""": tuple(
-        (
-            lambda t, eps=eps, axis=axis: _quat_to_rotmat(
-                _quat(t, length=lambda t: _length(t) + eps, axis=axis)
-            )
-        )
-        for eps in (0.1, 0.01)
-        for axis in (torch.div, lambda t, a: t / _length(t))
+    ONE_LENGTH: tuple(
+        partial(one, length=torch.norm) for one in (_by_angle, _by_quat, partial(_by_quat, of=_by_formula))
     )
     + tuple(
-        (lambda t, eps=eps: _quat_to_rotmat(_quat(t, axis=lambda t, a: t / (a + eps)))) for eps in (0.1, 0.01)
+        partial(one, axis=lambda t, a: t / t.norm())
+        for one in (_by_angle, _by_quat, partial(_by_quat, of=_by_formula))
     ),
-    """first-order: 1 + [theta]x alone is right for small rotations only.""": lambda t: (
-        torch.eye(3).to(t) + _cross_matrix(t)
-    ),
+    ALONG_BATCH: tuple(
+        partial(one, axis=lambda t, a: t / t.norm(dim=0))
+        for one in (_by_angle, _by_quat, partial(_by_quat, of=_by_formula))
+    )
+    + (partial(_by_quat, of=lambda q: _by_formula(q / q.norm(dim=0))),),
     """elementwise: K is multiplied by itself number by number, `K * K`. The formula means the product of
     matrices, `K @ K`.""": lambda t: _by_angle(t, square=torch.square),
-    "K-once: The last term has K where K K belongs: R = 1 + sin a K + (1 - cos a) K K.": lambda t: _by_angle(
-        t, square=lambda K: K
-    ),
-    "no-identity: The identity is missing: R v = v + ...": lambda t: _by_angle(t, one=0),
-    "one-minus-cosine: The last term has cos a where 1 - cos a belongs.": lambda t: _by_angle(
-        t, rest=torch.cos
-    ),
-    """term-missing: The term with K K is missing: R = 1 + sin a K + (1 - cos a) K
-    K.""": lambda t: _by_angle(t, rest=torch.zeros_like),
-    """term-missing: The term with sin a is missing: R = 1 + sin a K + (1 - cos a) K
-    K.""": lambda t: _by_angle(t, sine=torch.zeros_like),
     """euler-angles: These are three rotations, about x, y and z one after the other (Euler angles). A
     rotation vector means ONE rotation, about theta itself as the axis.""": tuple(
         partial(_one_by_one, order) for order in itertools.permutations(range(3))
     ),
-    "identity: These are all the identity: theta does not reach the result.": lambda t: _by_formula(
-        0 * _quat(t)
-    ),
-    **{
-        said: tuple(partial(_by_way_of, one) for one in (makes if isinstance(makes, tuple) else (makes,)))
-        for said, makes in OF_QUATERNIONS.items()
-        if said not in (BATCH_LAST, TRANSPOSED, ONE_LENGTH, ALONG_BATCH)
-        and not said.startswith("quaternion-order")
-    },
-    **{
-        _put_together(order): lambda t, order=order: _reordered(order, _quat(t))
-        for order in ORDERS
-        if order != [0, 1, 2, 3]
-    },
+    **{_put_together(order): lambda t, order=order: _reordered(order, _quat(t)) for order in ORDERS},
 }
-SMALL = {
-    """limit: Small rotations turn twice as far as they should: where a is small, sin(a/2) / a is
-    1/2.""": tuple(
-        (
-            lambda t, limit=limit: torch.where(
-                _length(t)[..., None] < limit, _exponential(2 * t), _exponential(t)
-            )
-        )
-        for limit in (0.1, 5e-3)
+
+
+def _of_parts(sine, cosine=None, long=1.0):
+    """The angle of the quaternion (cos b/2, sin a/2 · long) of angles a and b."""
+    return 2 * torch.atan2((sine / 2).sin() * long, ((sine if cosine is None else cosine) / 2).cos())
+
+
+# Angles that are taken for the angle a of theta, t, by what is said: of rotations about the right axis.
+OF_ANGLES = {
+    """series: {} as the series for small angles says, which is wrong for these. Does it reach too far, or are
+    the branches of `torch.where` exchanged?""": (
+        lambda t, a: 2 * torch.atan2(a / 2 - a**3 / 48, 1 - a**2 / 8),
+        lambda t, a: 2 * torch.atan(a / 2),
     ),
-    """small-angles: Small rotations come out as none. Near 0 the result should still depend on theta, to
-    first order R = 1 + [theta]x.""": tuple(partial(_none_below, limit) for limit in (0.1, 5e-3)),
+    """angle-doubled: {} by twice the angle. In q = (cos a/2, sin a/2 · axis) it is half of the angle that
+    counts; and where a is small, sin(a/2) / a is 1/2.""": lambda t, a: 2 * a,
+    """angle-halved: {} by half of the angle. In q = (cos a/2, sin a/2 · axis) it is half of the angle that
+    counts, but only once.""": lambda t, a: a / 2,
+    "identity: These do not turn at all: theta does not reach the result.": lambda t, a: 0 * a,
+    "other-way: {} the other way.": lambda t, a: -a,
+    """degrees: {} by the angle turned into degrees, or back. theta is in radians, as sin and cos take
+    it.""": (
+        lambda t, a: torch.deg2rad(a),
+        lambda t, a: torch.rad2deg(a),
+        lambda t, a: _of_parts(a, torch.rad2deg(a)),
+    ),
+    """half-once: {} by another angle: half of the angle belongs under cos and under sin, q = (cos a/2, sin
+    a/2 · axis).""": (lambda t, a: _of_parts(a, 2 * a), lambda t, a: _of_parts(2 * a, a)),
+    """sin-doubled: {} by another angle: (x, y, z) is twice as large as it should be beside w. It is sin(a/2)
+    times the axis, theta / a.""": lambda t, a: _of_parts(a, a, 2),
+    """axis-not-normalised: {} by another angle: the axis in your formula does not have length 1: divide theta
+    by its own length.""": lambda t, a: _of_parts(a, a, a),
+    """sine-for-cosine: {} by pi - a. In the quaternion sin a/2 and cos a/2 are exchanged; or, if you use the
+    formula with K K, it has 1 + cos a where 1 - cos a belongs.""": lambda t, a: torch.pi - a,
+    "squared-angle: {} by the square of the angle: the root is missing.": (
+        lambda t, a: a**2,
+        lambda t, a: _of_parts(a**2, a**2, 1 / a),
+    ),
+    """sum-for-length: {} by the sum of the numbers of theta, without their signs. The length is the root of
+    the sum of squares.""": (
+        lambda t, a: t.abs().sum(-1),
+        lambda t, a: _of_parts(t.abs().sum(-1), long=a / t.abs().sum(-1)),
+    ),
+    """series: {} as with the harmless number that stands for small angles, 1: for these the series must be
+    used.""": lambda t, a: _of_parts(torch.ones_like(a), long=a),
+    "sinc: {} as if `torch.sinc(x)` were sin(x) / x. It is sin(pi x) / (pi x).": (
+        lambda t, a: 2 * torch.atan2(a / 2 * torch.sinc(a / 2), (a / 2).cos())
+    ),
+    "wrapped: {} by pi at most. Angles of more than half a turn are allowed too.": (
+        lambda t, a: a.clamp(max=torch.pi),
+        lambda t, a: _of_parts(a.clamp(max=torch.pi), long=a / torch.pi),
+    ),
+    """wrapped: {} by the angle without whole multiples of pi. An angle may be left as it is; what may be
+    taken off is 2 pi.""": (
+        lambda t, a: a % torch.pi,
+        lambda t, a: _of_parts(a % torch.pi, long=a / (a % torch.pi)),
+    ),
 }
-NO_GRADIENT_AT_ZERO = """gradient-at-zero: At theta = 0 the gradient is 0: no small change of theta changes
-    the result. Near 0 it should still depend on theta, to first order R = 1 + [theta]x. A constant there
-    stops the fit before it starts."""
+NO_GRADIENT_AT_ZERO = """gradient-at-zero: At theta = 0 the gradient is 0, but it should be that of R = 1 +
+    [theta]x, as for all small theta. Let the result be sin(a/2) / a (at 0 its limit, 1/2) times theta. It
+    must not be put in from elsewhere at 0, as the identity; and theta / a times sin(a/2) has the gradient 0
+    there, whatever is added to a."""
 DETACHED = "wrong-gradient: No gradient flows through {}: is it detached, or computed from a number?"
+
+
+def _as_quat(length=_never_zero, **steps):
+    """By a quaternion with steps of one's own, normalised or not."""
+    made = partial(_by_quat, length=length, **steps)
+    return partial(made, of=_by_formula), partial(made, of=lambda q: _by_formula(normalize(q)))
+
+
 OF_GRADIENTS = {
     NO_GRADIENT_AT_ZERO: partial(_none_below, 0.1),
-    DETACHED.format("the axis, theta / a"): lambda t: _by_formula(
-        _quat(t, length=_never_zero, axis=lambda t, a: (t / a).detach())
-    ),
+    DETACHED.format("the axis, theta / a"): _as_quat(axis=lambda t, a: (t / a).detach()),
     DETACHED.format("the angle, the length of theta"): (
-        lambda t: _by_formula(_quat(t, length=lambda t: _never_zero(t).detach())),
-        lambda t: _by_formula(_quat(t, length=_never_zero, axis=lambda t, a: t / a.detach())),
+        *_as_quat(length=lambda t: _never_zero(t).detach()),
+        *_as_quat(axis=lambda t, a: t / a.detach()),
     ),
-    DETACHED.format("cos a/2"): lambda t: _by_formula(
-        _quat(t, length=_never_zero, cosine=lambda a: a.cos().detach())
-    ),
-    DETACHED.format("sin a/2"): lambda t: _by_formula(
-        _quat(t, length=_never_zero, sine=lambda a: a.sin().detach())
-    ),
+    DETACHED.format("cos a/2"): _as_quat(cosine=lambda a: a.cos().detach()),
+    DETACHED.format("sin a/2"): _as_quat(sine=lambda a: a.sin().detach()),
 }
+
+
+# --- exercise 2: what is said of matrices that no mistake of the lists gives
+
+
+def _products(quat):
+    """1, the numbers of quaternions and their products. -> names, (B, 14)"""
+    numbers = dict(zip("wxyz", quat.double().unbind(-1)))
+    found = {"": torch.ones_like(numbers["w"])} | numbers
+    for a, b in itertools.combinations_with_replacement("xyzw", 2):
+        found[f"{a}²" if a == b else f"w {a}" if b == "w" else f"{a} {b}"] = numbers[a] * numbers[b]
+    del found["w²"]  # of unit quaternions it is 1 - x² - y² - z²
+    return list(found), torch.stack(list(found.values()), -1)
+
+
+def _spelled(factors, names):
+    """A sum of products: "1 - 2 y² - 2 z²"."""
+    text = ""
+    for factor, name in zip(factors.tolist(), names):
+        if size := float(f"{abs(factor):.3g}") * (abs(factor) > 1e-6):
+            number = f"{size:g} " if size != 1 or not name else ""
+            text += f" {'-' if factor < 0 else '+'} {number}{name}".rstrip()
+    return text.removeprefix(" + ").replace(" - ", "-", text.startswith(" - ")) or "0"
+
+
+def _other_formula(yours, right, theta):
+    """The entries of matrices as sums of products of theta's quaternions, where they are. -> text or ''"""
+    if len(theta) < 20 or _length(theta).min() < 0.1:
+        return ""
+    names, columns = _products(_quat(theta))
+    made, should = (
+        (2 * torch.linalg.lstsq(columns, R.double().flatten(1)).solution).round() / 2 for R in (yours, right)
+    )
+    wrong = (made != should).any(0).nonzero().flatten().tolist()
+    if not wrong or apart(columns @ made, yours.flatten(1)) > 1e-2:
+        return ""
+    told = [
+        f"row {k // 3}, column {k % 3} is {yours} in yours, {right} is right"
+        for k in wrong[:3]
+        for yours, right in [[_spelled(factors[:, k], names) for factors in (made, should)]]
+    ]
+    more = f"; {len(wrong)} of the 9 are not right" if len(wrong) > 3 else ""
+    return f"formula: Counted from 0, {'; '.join(told)}{more}."
+
+
+def _between(a, b):
+    """The way from an angle to another. -> from -pi to pi"""
+    return (b - a + torch.pi) % (2 * torch.pi) - torch.pi
+
+
+def _turned_otherwise(yours, theta):
+    """What is said of matrices p 1 + q K + r K K, K of the unit axis of theta (B, 3). -> text or ''"""
+    yours, theta = yours.double(), theta.double()
+    a, K = theta.norm(dim=-1), _cross_matrix(normalize(theta))
+    basis = torch.stack([torch.eye(3).to(K).expand_as(K), K, K @ K], -1).flatten(1, 2)  # (B, 9, 3)
+    factors = torch.linalg.lstsq(basis, yours.flatten(1)[..., None]).solution  # (B, 3, 1)
+    if apart(basis @ factors, yours.flatten(1)[..., None]) > 1e-3 * float(yours.abs().max()):
+        return ""
+    p, q, r = factors[..., 0].unbind(-1)
+    one, sine, rest, n = torch.ones_like(a), a.sin(), 1 - a.cos(), int((a - 2).abs().argmin())
+    if apart(p, one) + apart(q**2 + (1 - r) ** 2, one) < 3e-4:
+        return _by_other_angles(torch.atan2(q, 1 - r), theta, a, n)
+    length = ((q * sine + r * rest) / (sine**2 + rest**2)).clamp(min=0).sqrt()
+    scaled = apart(q, length**2 * sine) + apart(r, length**2 * rest) < 1e-2 * float(length.max() ** 2)
+    if scaled and min(apart(p, one), apart(p, length**2)) < 1e-2 * float(p.abs().max()):
+        return f"""length: These are what the formula gives for quaternions whose length is not 1, but for
+            example {in_digits(length[n], 1.0)[0]}. Divide each by its own length: `dim=-1, keepdim=True`."""
+    words = ["v", "sin a (n × v)", "(1 - cos a) n × (n × v)"]
+    times = torch.stack([p / one, q / sine, r / rest])  # (3, B)
+    if apart(times, times[:, :1].expand_as(times)) < 1e-3:
+        return f"factors: Yours gives {_spelled(times[:, 0], words)}. Right is {' + '.join(words)}."
+    yours = _spelled(factors[n, :, 0], ["v", "(n × v)", "n × (n × v)"])
+    right = in_digits(sine[n])[0], in_digits(rest[n])[0]
+    return f"""factors: With the axis n, for an angle of {in_digits(a[n])[0]}, yours gives {yours}. Right is
+        {" + ".join(words)}, where sin a is {right[0]} and 1 - cos a is {right[1]}."""
+
+
+def _by_other_angles(found, theta, a, n):
+    """What is said of angles that are not those of theta. n: which is shown. -> text"""
+    they, wrong = "These turn about the right axis, but", _between(a, found).abs()
+    limit = torch.minimum(0.03 * wrong, 2e-3 * a.clamp(max=1)) + 1e-7
+    for said, makes in OF_ANGLES.items():
+        for one in makes if isinstance(makes, tuple) else (makes,):
+            if (_between(found, one(theta, a)).abs() <= limit).all():
+                return said.format(they)
+    by, long = in_digits(found[n] % (2 * torch.pi), a[n])
+    return f"other-angle: {they} by other angles: for example by {by} where the angle is {long}."
+
+
+class Turning(Same):
+    """A function that gives rotation matrices."""
+
+    def vectors(self, argument):
+        """The rotation vectors of what the function is called with."""
+        raise NotImplementedError
+
+    def unexplained(self, said, yours, right, inputs):
+        complaint = super().unexplained(said, yours, right, inputs)
+        theta = self.vectors(self.calls(**inputs)[said][0])
+        if yours.dim() < 3:  # a gradient
+            return complaint
+        shown = self.shown(said, inputs)
+        seen = theta.norm(dim=-1) > 1e-7  # of smaller ones nothing can be told
+        yours, right, theta, shown = (
+            yours[seen],
+            right[seen],
+            theta[seen],
+            {k: x[seen] for k, x in shown.items()},
+        )
+        off, a = (yours - right).abs().flatten(1).amax(1), theta.norm(dim=-1)
+        wrong = off > (self.tolerance * a.clamp(max=1)).clamp(min=3e-7)
+        if not wrong.any():
+            return complaint
+        told = _turned_otherwise(yours[wrong], theta[wrong]), _other_formula(yours, right, theta)
+        told = next(filter(None, told[::-1] if self.formula_first else told), "")
+        if not told:
+            return complaint
+        key, text = Complaint.of(told)
+        of, where = f"`{self.shows}`{said}: " * bool(said), which(wrong, shown) * (key != "formula")
+        return Complaint(key, f"{of}{text} {where}".strip())
 
 
 TURNED = "the dolphin, turned by a matrix", "rotation"
 
 
-class OfQuaternions(Same):
+class OfQuaternions(Turning):
     function, shows = "quat_to_rotmat", "quat_to_rotmat(quat)"
     right, otherwise = staticmethod(_quat_to_rotmat), "wrong-rotation"
+    formula_first = True
     looks = TURNED
 
     def shape(self, quat):
         return len(quat), 3, 3
+
+    def vectors(self, quat):
+        return quat_to_rotvec(normalize(quat))
 
 
 class QuaternionToMatrix(OfQuaternions):
@@ -360,22 +407,42 @@ class QuaternionToMatrix(OfQuaternions):
     mistakes = OF_QUATERNIONS
 
     def cases(self, rng):
-        return {"quat": normalize(torch.from_numpy(rng.normal(size=(6, 4)))).float()}
+        return {"quat": normalize(torch.from_numpy(rng.normal(size=(24, 4)))).float()}
 
 
 class UnnormalisedQuaternion(OfQuaternions):
     name = "quat_to_rotmat takes quaternions of any length"
-    points = 2
+    points = 1
     after = (QuaternionToMatrix,)  # else it would blame the length for other mistakes
-    mistakes, tolerance = OF_LENGTHS, 1e-3
+    tolerance = 1e-3
 
     def cases(self, rng):
-        return {"quat": torch.from_numpy(rng.normal(size=(5, 4)) * 3).float()}
+        lengths = torch.tensor([0.02, 0.2, 0.4, 0.6, 0.8, 1.5, 2, 3, 5, 9])[:, None]
+        quats = normalize(torch.from_numpy(rng.normal(size=(11, 4))))
+        return {"quat": quats[:10].float() * lengths, "one": 2 * quats[10:]}
+
+    def calls(self, quat, one):
+        return {"": (quat,), " of one, in float64": (one,)}
 
 
-class OfVectors(Same):
+class QuaternionGradient(SameGradient, OfQuaternions):
+    name = "... and the gradient flows through it"
+    points = 1
+    after = (QuaternionToMatrix, UnnormalisedQuaternion)
+    tolerance, otherwise = 1e-3, "wrong-gradient"
+    mistakes = {
+        DETACHED.format("the length of the quaternions"): lambda q: _by_formula(q / _length(q).detach())
+    }
+
+    def cases(self, rng):
+        quat = normalize(torch.from_numpy(rng.normal(size=(4, 4)))) * torch.tensor([[0.5], [0.8], [1.3], [2]])
+        return {"quat": quat.float(), "weights": torch.from_numpy(rng.normal(size=(4, 3, 3))).float()}
+
+
+class OfVectors(Turning):
     function, shows = "batch_rodrigues", "batch_rodrigues(theta)"
     right, otherwise = staticmethod(_exponential), "wrong-rotation"
+    formula_first = False
     looks = TURNED
     finite = True
 
@@ -385,6 +452,9 @@ class OfVectors(Same):
     def taken(self, shows, value, theta):
         return tensor(shows, value, self.shape(theta), theta, self.finite)
 
+    def vectors(self, theta):
+        return theta
+
 
 class Rotations(OfVectors):
     name = "batch_rodrigues agrees with the matrix exponential"
@@ -392,38 +462,43 @@ class Rotations(OfVectors):
     mistakes = OF_VECTORS
 
     def cases(self, rng):
-        return {"theta": _random_rotvecs(rng, 8)}
+        return {"theta": torch.cat([_random_rotvecs(rng, 18), _random_rotvecs(rng, 6, 3.3, 6.0)])}
 
 
 class AtZero(OfVectors):
     name = "no rotation at theta = 0, and very small ones beside it"
     points = 3
     after = (Rotations,)
-    mistakes, finite, tolerance = SMALL, False, 1e-5
+    finite, tolerance = False, 1e-5
 
     def cases(self, rng):
-        lengths = torch.tensor([1e-2, 1e-3, 1e-4, 1e-6, 1e-9])[:, None]
-        return {
-            "zero": torch.zeros(2, 3),
-            "small": torch.from_numpy(rng.normal(size=(5, 3))).float() * lengths,
-        }
+        lengths = [0.25, 0.08, 0.03, 8e-3, 2e-3, 8e-4, 3e-4, 8e-5, 1e-6, 1e-9]
+        small = _random_rotvecs(rng, 10, 1, 1) * torch.tensor(lengths)[:, None]
+        return {"zero": torch.zeros(2, 3), "small": small, "both": _random_rotvecs(rng, 4)}
 
-    def calls(self, zero, small):
-        return {" at theta = 0": (zero,), " of a small theta": (small,)}
+    def calls(self, zero, small, both):
+        both = torch.cat([both[:2], zero[:1], both[2:]])
+        return {" at theta = 0": (zero,), " of a small theta": (small,), " of 0 and others": (both,)}
 
     def judge(self, outputs, **inputs):
-        zero, small = outputs.values()
-        if not torch.isfinite(zero).all():
-            return Complaint.of("""nan-at-zero: At theta = 0 it gives NaN: 0 / 0, where the length of theta
-                divides theta. All poses start there. sin(a/2) / a has a limit at a = 0: use it where a is
-                small.""")
+        zero, small, both = outputs.values()
+        if not (torch.isfinite(zero).all() and torch.isfinite(both).all()):
+            return Complaint.of("""nan-at-zero: At theta = 0 it gives NaN, as 0 / 0 does. All poses start
+                there. Does the length of theta divide theta, or is the quaternion 0 there, where it should be
+                (1, 0, 0, 0)? sin(a/2) / a has a limit at a = 0, 1/2: use it where a is small.""")
         if not torch.isfinite(small).all():
             return Complaint.of("""nan-near-zero: It gives NaN where theta is very small, 1e-9 long and
                 less: its square is 0 in floats. Use the limit of sin(a/2) / a wherever a is small.""")
         if not close(zero, torch.eye(3).expand(2, 3, 3), self.tolerance):
             text = difference(self.shows, zero, torch.eye(3).expand(2, 3, 3))
             return Complaint.of(f"not-identity-at-zero: theta = 0 means no rotation, the identity. {text}")
-        return super().judge(outputs, **inputs)
+        complaint = super().judge(outputs, **inputs)
+        alone = dict(itertools.islice(outputs.items(), 2))
+        if complaint and super().judge(alone, **inputs) is None:
+            return Complaint.of("""together: Where one theta of a batch is 0, others of it come out wrong,
+                though without it they are right. Each row needs its own choice: `torch.where(small, a, b)`
+                makes it, an `if` on `.any()` or `.all()` decides for all of them.""")
+        return complaint
 
 
 class GradientAtZero(SameGradient, OfVectors):
@@ -497,7 +572,7 @@ class Vectorised(Property):
             the loop.""")
 
 
-QUATERNIONS = QuaternionToMatrix(), UnnormalisedQuaternion()
+QUATERNIONS = QuaternionToMatrix(), UnnormalisedQuaternion(), QuaternionGradient()
 VECTORS = Rotations(), AtZero(), GradientAtZero(), Batches(), Vectorised()
 GIVEN = ("course_lib.rotations.rotvec_to_rotmat",)
 rodrigues = Exercise(
@@ -563,56 +638,33 @@ def _of_axis(k, makes, points, cameras):
     return pixels
 
 
-def _beside(minus):
-    """What is said of halves of a pixel: by `minus`, (x, y), which is (1, 1) where it is right."""
-    off = {-1: "a pixel too large", 0: "half a pixel too large", 1: "right", 2: "half a pixel too small"}
-    return f"""half-pixel: The columns are {off[minus[0]]}, the rows {off[minus[1]]}. Pixel (0, 0) is the
-        CENTRE of the upper left pixel, and that lies at x = (1 - W) / W, not at -1."""
+def _in_sizes(number, sizes):
+    """A number by W and H, where it is near one of them, a half or twice of it: "W/2 - 0.5"."""
+    sign = "-" if number < 0 else ""
+    for name, size in sizes.items():
+        for times, text in ((0.5, f"{name}/2"), (1, name), (2, f"2 {name}")):
+            rest = abs(number) - times * size
+            if abs(rest) < 1.2:
+                more = f" {'+' if rest > 0 else '-'} {abs(rest):.3g}" if abs(rest) > 5e-3 else ""
+                return f"{sign}{text}{more}" if not (sign and more) else f"{sign}({text}{more})"
+    return in_digits(float(number))[0]
+
+
+def _line(factors, sizes):
+    """What a line a x + b y + c is by W and H. -> text"""
+    found = [(f, name) for f, name in zip(factors.tolist(), (" x", " y", "")) if abs(f) > 5e-3]
+    terms = [(_in_sizes(f, sizes), name) for f, name in found]
+    terms = [
+        f"({term}){name}" if name and " " in term and term[-1] != ")" else term + name for term, name in terms
+    ]
+    return " + ".join(terms).replace("+ -", "- ") or "0"
 
 
 # --- exercise 3: what goes wrong
 
 OF_PIXELS = {
-    "y-flipped: The picture is upside down: the camera's y goes up, an image's rows go down.": _with(
-        up=UP.abs()
-    ),
-    "x-flipped: Left and right are exchanged: x grows to the right, in the camera and in the image.": _with(
-        up=-UP.abs()
-    ),
     """depth-sign: Both axes are mirrored. Points in front of the camera have negative z: divide by
     -z.""": _with(up=-UP),
-    """xy-swapped: x and y are exchanged: the first number is the column (x), the second the row
-    (y).""": lambda p, c: _pixels(p, c).flip(-1),
-    """xy-swapped: x and y are exchanged before they become pixels: x makes the column, y the
-    row.""": _with(xy=lambda p, c: _normalised(p, c).flip(-1)),
-    "size-swapped: Width and height are exchanged: x goes with W, y with H.": _with(
-        size=lambda c: _size(c).flip(0)
-    ),
-    "size-of-one: The width is used for both axes: y goes with the height, H.": _with(
-        size=lambda c: _size(c)[[0, 0]]
-    ),
-    "size-of-one: The height is used for both axes: x goes with the width, W.": _with(
-        size=lambda c: _size(c)[[1, 1]]
-    ),
-    """normalised: These are still normalised coordinates, from -1 to 1. The image is W pixels wide and H
-    high: scale them.""": (_normalised, lambda p, c: _normalised(p, c) * UP),
-    "normalised: These are parts of the image's size, from 0 to 1. Multiply by W and H.": (
-        lambda p, c: (_normalised(p, c) * UP + 1) / 2,
-        lambda p, c: (_normalised(p, c) + 1) / 2,
-    ),
-    """not-solved: The formula is used as it stands, with x for i. It gives x and y of a pixel: solve it for i
-    and j.""": lambda p, c: (UP * (2 * _normalised(p, c) + 1 - _size(c))) / _size(c),
-    """not-centred: The middle of the image comes out at pixel (0, 0). Normalised coordinates begin at -1: add
-    1 first.""": (
-        _with(one=0.0),
-        _with(one=0.0, by=1.0),
-        _with(one=0.0, up=UP.abs()),
-        _with(one=0.0, by=1.0, up=UP.abs()),
-    ),
-    """doubled: All is twice as large: from -1 to 1 there are two units for W pixels, so it is (x + 1) / 2
-    that goes from 0 to 1.""": _with(by=1.0),
-    """half-added: A half is added where 1 belongs: x goes from -1 to 1, not from -0.5 to 0.5, so it is (x +
-    1) / 2 that goes from 0 to 1.""": _with(one=0.5, by=1.0),
     """no-perspective-division: Far things come out as large as near ones. After the projection matrix, divide
     by the depth: -z, the fourth homogeneous coordinate.""": _from(depth=lambda p: 1.0),
     """divided-twice: It is divided by the depth once more than needed: `cameras.transform` has done
@@ -634,21 +686,14 @@ OF_PIXELS = {
     (`cameras.intrinsics`).""": _with(xy=lambda p, c: _in_camera(p, c)[..., :2]),
     """no-intrinsics: The focal length is missing: x / -z is not a normalised coordinate yet. The projection
     matrix is in `cameras.intrinsics`.""": _from(focal=torch.ones_like),
-    "focal-length: The focal length of x is used for y too: in units of half the height it is larger.": _from(
-        focal=lambda size: _focal_length(size)[[0, 0]]
-    ),
     """clamped: Points outside of the image come out on its border. Leave them where they are; `draw_track`
     leaves them out.""": (
         lambda p, c: _pixels(p, c).clamp(min=torch.zeros(2), max=_size(c) - 1),
         lambda p, c: _pixels(p, c).clamp(min=0),
     ),
-    """not-multiplied: x is not multiplied by W, nor y by H: from 2 i + 1 - W = x W follows i = (x W + W -
-    1) / 2.""": lambda p, c: (_normalised(p, c) * UP + _size(c) - 1) / 2,
     "depth-for-y: The third number, the depth, is taken for y.": lambda p, c: _pixels(
         p, c, xy=lambda p, c: c.transform(p)[..., [0, 2]]
     ),
-    "one-coordinate: x is used for both axes.": _with(xy=lambda p, c: _normalised(p, c)[..., [0, 0]]),
-    "one-coordinate: y is used for both axes.": _with(xy=lambda p, c: _normalised(p, c)[..., [1, 1]]),
     """stacked-first: The right numbers, in the wrong places: columns and rows share a pair. `torch.stack([i,
     j], dim=-1)` makes pairs of them.""": lambda p, c: _pixels(p, c).movedim(-1, 0).reshape(*p.shape[:2], 2),
     "one-point: All points of a camera come out where the first one is.": lambda p, c: _pixels(p, c)[
@@ -663,14 +708,6 @@ OF_PIXELS = {
         lambda p, c: _pixels(p, c[-1:])
     ),
 }
-OF_PIXELS |= {
-    said.replace(": ", f": Of {axis} alone: ", 1): tuple(
-        partial(_of_axis, k, one) for one in (makes if isinstance(makes, tuple) else (makes,))
-    )
-    for said, makes in OF_PIXELS.items()
-    for k, axis in enumerate(("the columns", "the rows"))
-    if said.startswith(("not-centred", "doubled", "half-added", "not-multiplied"))
-}
 OF_PARTS = {
     """rounded: The pixels are whole numbers. Keep the parts: rounding belongs to drawing, and what is cut off
     here is lost to everything else.""": tuple(
@@ -678,26 +715,45 @@ OF_PARTS = {
         for to in (torch.round, torch.floor, torch.trunc, torch.ceil)
         for minus in (1.0, 0.0)
     ),
-    **{
-        _beside(minus): _with(minus=minus)
-        for minus in itertools.product((1, 0, 2, -1), repeat=2)
-        if minus != (1, 1)
-    },
-    """pixel-scale: The scale is (W - 1) / 2 where W / 2 belongs: -1 and 1 are the outer EDGES of the image, W
-    pixels apart, not the centres of its first and last pixel.""": (
-        _with(size=lambda c: _size(c) - 1, minus=0.0),
-        _with(size=lambda c: _size(c) - 1),
-    ),
     """divided-twice: It is divided by the third number that `cameras.transform` gives. The division is done;
     that number is a depth from -1 to 1, of which pixels need nothing.""": (
         _with(xy=lambda p, c: _normalised(p, c) / c.transform(p)[..., 2:]),
         lambda p, c: _pixels(p, c) / c.transform(p)[..., 2:],
     ),
-    f"""fixed-size: For an image of {WIDTH} x {HEIGHT} pixels it gives the pixels of one of 640 x 360. Take
-    the size from `cameras.width` and `cameras.height`.""": tuple(
-        _with(size=lambda c: CLIP, minus=minus) for minus in (1.0, 0.0)
-    ),
 }
+HINTS = {
+    "y-flipped": "The camera's y goes up, an image's rows go down.",
+    "x-flipped": "x grows to the right, in the camera and in the image.",
+    "xy-swapped": "The first number of a pixel is its column, made of x, the second its row, made of y.",
+    "half-pixel": "(0, 0) is the CENTRE of the upper left pixel, at x = (1 - W) / W, not its edge, at -1.",
+    "other-formula": "Solve x = (2 i + 1 - W) / W for i, and y = (H - 2 j - 1) / H for j.",
+}
+
+
+def _other_lines(yours, normalised, width, height):
+    """What is said of pixels that are lines of x and y, (..., 2) each. -> text or ''"""
+    xy, sizes = normalised.reshape(-1, 2).double(), {"W": width, "H": height}
+    xy1 = torch.cat([xy, torch.ones_like(xy[:, :1])], -1)
+    made = torch.linalg.lstsq(xy1, yours.reshape(-1, 2).double()).solution.T  # (2, 3): by x, y and 1
+    if apart(xy1 @ made.T, yours.reshape(-1, 2)) > 0.02:
+        return ""
+    right = torch.tensor([[width / 2, 0, (width - 1) / 2], [0, -height / 2, (height - 1) / 2]]).double()
+    off, (a, b) = made - right, made.T[:2]
+    wrong = [k for k in range(2) if off[k].abs().max() > 0.02]
+    if not wrong:
+        return ""
+    key = "half-pixel" if off[:, :2].abs().max() < 0.02 and off[:, 2].abs().max() < 1.5 else "other-formula"
+    key = "x-flipped" if a[0] < -1 else key
+    key = "y-flipped" if b[1] > 1 else key
+    key = "xy-swapped" if abs(b[0]) > abs(a[0]) and abs(a[1]) > abs(b[1]) else key
+    names = ("columns", "rows")
+    told = " and ".join(f"your {names[k]} are {_line(made[k], sizes)}" for k in wrong)
+    corner = torch.tensor([1 - width, height - 1]).double() / torch.tensor([width, height])
+    ends = (made[:, :2] @ (sign * corner) + made[:, 2] for sign in (1, -1))
+    first, last = (in_words((end * 1000).round() / 1000) for end in ends)
+    return f"""{key}: By x and y as `cameras.transform` gives them, with W = {width} and H = {height}, {told}.
+        So the centre of the upper left pixel comes out at {first}, where (0, 0) is right, that of the lower
+        right one at {last}, where ({width - 1}, {height - 1}) is right. {HINTS[key]}"""
 
 
 class Projection(Same):
@@ -736,6 +792,11 @@ class Projection(Same):
         return super().taken(
             shows, value.to(points.dtype) if torch.is_tensor(value) else value, points, cameras
         )
+
+    def unexplained(self, said, yours, right, inputs):
+        points, cameras = self.calls(**inputs)[said]
+        told = _other_lines(yours, _normalised(points, cameras), cameras.width, cameras.height)
+        return Complaint.of(told) if told else super().unexplained(said, yours, right, inputs)
 
 
 class PartsOfPixels(Projection):
@@ -789,14 +850,13 @@ def _lit(image):
     return (image > 1e-3).any(-1)
 
 
-def _as_it_is(columns, rows, width, height):
-    return columns, rows
+def _drawn(pixels, resolution, to=torch.round, at=None, which=slice(None)):
+    """The track (H, W, 3) in white, of some of the points.
 
-
-def _drawn(pixels, resolution, to=torch.round, at=_as_it_is):
-    """The track (H, W, 3) in white. at: columns, rows, W, H -> columns and rows where a point is drawn."""
-    (width, height), whole = resolution, to(pixels).long()
-    place = torch.stack(at(*whole.unbind(-1), width, height), -1)
+    at: columns, rows, W, H -> columns and rows where a point is drawn.
+    """
+    (width, height), whole = resolution, to(pixels[which]).long()
+    place = torch.stack(at(*whole.unbind(-1), width, height), -1) if at else whole
     place = place[((place >= 0) & (place < torch.tensor(resolution))).all(-1)]
     return torch.zeros(height, width, 3).index_put((place[:, 1], place[:, 0]), torch.tensor(1.0))
 
@@ -806,66 +866,62 @@ def _at(place):
     return partial(_drawn, at=place)
 
 
-def _drawn_of(which, pixels, resolution):
-    """The track of some of the points."""
-    return _drawn(pixels[which], resolution)
-
-
 def _up_to_the_first_outside(pixels, resolution):
     outside = (pixels < 0).any(-1) | (pixels >= torch.tensor(resolution)).any(-1)
-    return _drawn(pixels[: int(outside.int().argmax())] if outside.any() else pixels, resolution)
+    return _drawn(pixels, resolution, which=slice(int(outside.int().argmax()) if outside.any() else None))
 
 
 def _rounded_by(x, y, pixels):
     return torch.stack([x(pixels[..., 0]), y(pixels[..., 1])], -1)
 
 
-OF_PLACES = {
-    "rows-columns-swapped: Rows and columns are exchanged: the pixel (x, y) is `image[y, x]`, row first.": (
-        _at(lambda c, r, W, H: (r, c)),
-    ),
-    """image-y-flipped: The image is upside down. The pixels count rows from the top, as the image does:
-    nothing is left to flip.""": (_at(lambda c, r, W, H: (c, H - 1 - r)), _at(lambda c, r, W, H: (c, H - r))),
-    """image-x-flipped: Left and right are exchanged. The pixels count columns from the left, as the image
-    does.""": (_at(lambda c, r, W, H: (W - 1 - c, r)), _at(lambda c, r, W, H: (W - c, r))),
-    "image-turned: The image stands on its head: left and right are exchanged, top and bottom too.": (
-        _at(lambda c, r, W, H: (W - 1 - c, H - 1 - r))
-    ),
-    """beside: Each point is drawn a pixel beside its own. The pixel (x, y) is `image[y, x]`, and both count
-    from 0.""": tuple(
-        _at(lambda c, r, W, H, x=x, y=y: (c + x, r + y))
-        for x, y in itertools.product((0, -1, 1), repeat=2)
-        if x or y
-    ),
+def _elsewhere():
+    """What is drawn if axes are exchanged or turned round, or a pixel is added. -> {said: function}"""
+    found = {}
+    for swap, *flips in itertools.product((False, True), repeat=3):
+        for steps in itertools.product((0, -1, 1), repeat=2) if not swap else [(0, 0)]:
+
+            def at(c, r, W, H, swap=swap, flips=flips, steps=steps):
+                places = zip((r, c) if swap else (c, r), (W, H), flips, steps)
+                return [(n - 1 - x if flip else x) + step for x, n, flip, step in places]
+
+            key = ["beside", "image-x-flipped", "image-y-flipped", "image-turned"][flips[0] + 2 * flips[1]]
+            key = "rows-columns-swapped" if swap else key
+            names = zip("yx" if swap else "xy", "WH", flips, steps)
+            column, row = (
+                f"{f'{n} - 1 - ' if flip else ''}{x}{f' {step:+d}'.replace('1', ' 1') if step else ''}"
+                for x, n, flip, step in names
+            )
+            said = f"{key}: The point (x, y) is drawn in column {column}, row {row}. It belongs to"
+            found[f"{said} `image[y, x]`: both count from 0, from the upper left."] = _at(at)
+    return dict(list(found.items())[1:])  # but for the right one
+
+
+OF_PLACES = _elsewhere() | {
     """half-added: Half a pixel is added before it is rounded. `pixels.round()` alone gives the
     nearest.""": partial(_drawn, to=lambda p: (p + 0.5).round()),
     """half-subtracted: Half a pixel is subtracted before it is rounded. `pixels.round()` alone gives the
     nearest.""": partial(_drawn, to=lambda p: (p - 0.5).round()),
     """first-black: At the first point the image is black: its colour is black, or it is not drawn. Begin with
-    a brighter colour.""": partial(_drawn_of, slice(1, None)),
+    a brighter colour.""": partial(_drawn, which=slice(1, None)),
     "last-black: At the last point the image is black: its colour is black, or it is not drawn.": partial(
-        _drawn_of, slice(-1)
+        _drawn, which=slice(-1)
     ),
-    "ends-black: At the first and the last point the image is black.": partial(_drawn_of, slice(1, -1)),
-    "one-point: Only the first point is drawn: does the loop end after one?": partial(_drawn_of, slice(1)),
-    "one-point: Only the last point is drawn.": partial(_drawn_of, slice(-1, None)),
-    "every-second: Only every second point is drawn.": (
-        partial(_drawn_of, slice(None, None, 2)),
-        partial(_drawn_of, slice(1, None, 2)),
+    "ends-black: At the first and the last point the image is black.": partial(_drawn, which=slice(1, -1)),
+    "one-point: Only the first point is drawn: does the loop end after one?": partial(_drawn, which=slice(1)),
+    "one-point: Only the last point is drawn.": partial(_drawn, which=slice(-1, None)),
+    "every-second: Only every second point is drawn.": tuple(
+        partial(_drawn, which=slice(first, None, 2)) for first in (0, 1)
     ),
 }
-FLOORED = """floored: Points are rounded down, so 2.9 becomes 2, as `.long()` and `.int()` do. (0, 0) is the
+FLOORED = """floored: {} rounded down, so 2.9 becomes 2, as `.long()` and `.int()` do. (0, 0) is the
     centre of a pixel, and the nearest one is that of `pixels.round()`."""
 OF_ROUNDING = {
-    FLOORED: partial(_drawn, to=torch.floor),
+    FLOORED.format("Points are"): (partial(_drawn, to=torch.floor), partial(_drawn, to=torch.trunc)),
+    FLOORED.format("Rows are"): partial(_drawn, to=partial(_rounded_by, torch.round, torch.floor)),
+    FLOORED.format("Columns are"): partial(_drawn, to=partial(_rounded_by, torch.floor, torch.round)),
     "not-nearest: Points are rounded up, so 2.1 becomes 3. The nearest pixel is that of `pixels.round()`.": (
         partial(_drawn, to=torch.ceil)
-    ),
-    "not-nearest: The rows are rounded down, the columns are not. Round both: `pixels.round()`.": partial(
-        _drawn, to=partial(_rounded_by, torch.round, torch.floor)
-    ),
-    "not-nearest: The columns are rounded down, the rows are not. Round both: `pixels.round()`.": partial(
-        _drawn, to=partial(_rounded_by, torch.floor, torch.round)
     ),
 }
 OF_OUTSIDE = {
@@ -883,15 +939,10 @@ OF_OUTSIDE = {
     "outside-mirrored: Points beyond the left or the upper border appear mirrored at it. Leave them out.": (
         _at(lambda c, r, W, H: (c.abs(), r.abs()))
     ),
+    """cut-towards-0: A point at -1.2 is drawn in row or column 0: `.long()` and `int()` cut -0.7 off to 0.
+    `pixels.round()` alone gives -1, which is outside.""": partial(_drawn, to=lambda p: (p + 0.5).trunc()),
     """lost: The track ends at the first point that lies outside. Go on with the next: `continue`, not `break`
     or `return`.""": _up_to_the_first_outside,
-    "border-lost: Points in row 0 or column 0 are left out: they are inside, 0 <= column and 0 <= row.": (
-        _at(lambda c, r, W, H: (c - W * ((c == 0) | (r == 0)), r))
-    ),
-    """border-lost: Points in the last row or column are left out: the last column inside is W - 1, the last
-    row H - 1.""": _at(lambda c, r, W, H: (c - W * ((c == W - 1) | (r == H - 1)), r)),
-    """border-lost: Points in the first and the last rows and columns are left out: 0 and W - 1, 0 and H - 1
-    are inside.""": _at(lambda c, r, W, H: (c - W * ((c % (W - 1) == 0) | (r % (H - 1) == 0)), r)),
 }
 
 
@@ -969,14 +1020,24 @@ class Places(Same):
         missing, extra = right & ~got, got & ~right
         row, column = (missing if missing.any() else extra).nonzero()[0].tolist()
         here = f"For example, `image[{row}, {column}]` is {'black' if missing.any() else 'coloured'}"
-        [nearest] = pixels[(pixels - torch.tensor([column, row])).norm(dim=-1).argmin()][None]
+        nearest = in_words(pixels[(pixels - torch.tensor([column, row])).norm(dim=-1).argmin()])
         if not missing.any():
             return Complaint.of(f"""extra-pixels: {int(got.sum())} pixels are coloured where
                 {int(right.sum())} should be: one for each point inside of the image, and nothing else.
-                {here}; the nearest point is {in_words(nearest)}.""")
+                {here}; the nearest point is {nearest}.""")
+        if not extra.any():
+            rows, columns = missing.nonzero().unbind(-1)
+            on = {"row 0": rows == 0, "column 0": columns == 0}
+            on |= {"the last row": rows == HEIGHT - 1, "the last column": columns == WIDTH - 1}
+            named = [name for name, flags in on.items() if flags.any()]
+            border = torch.stack(list(on.values())).any(0).all()
+            key, where = ("border-lost", f", all in {' or '.join(named)}") if border else ("left-out", "")
+            return Complaint.of(f"""{key}: {len(rows)} of the {int(right.sum())} points that are inside of the
+                image are left out{where}. {here}, where the point {nearest} belongs. Round first; inside are
+                then columns from 0 to W - 1 and rows from 0 to H - 1.""")
         return Complaint.of(f"""misplaced: {int(missing.sum())} of {int(right.sum())} points are missing, and
-            {int(extra.sum())} pixels are coloured where no point is. {here}; the point {in_words(nearest)}
-            belongs there.""")
+            {int(extra.sum())} pixels are coloured where no point is. {here}; the point {nearest} belongs
+            there.""")
 
 
 class Nearest(Places):
@@ -984,12 +1045,18 @@ class Nearest(Places):
     after = (Image, Places)
     whole, mistakes = False, OF_ROUNDING
 
+    def cases(self, rng):
+        W, H = WIDTH, HEIGHT
+        border = torch.tensor([[-0.4, 34], [50, -0.4], [W - 0.6, 9], [52, H - 0.6]])
+        case = super().cases(rng)
+        return case | {"pixels": torch.cat([case["pixels"], border])}
+
 
 class Order(Property):
     name = "colours follow the order in time"
     points = 2
     after = (Image, Places)
-    hidden = ("forwards", "backwards", "again")
+    hidden = ("forwards", "backwards", "again", "twice")
     count = 40
 
     def inputs(self, rng):
@@ -999,16 +1066,23 @@ class Order(Property):
 
     def call(self, given, pixels, size):
         orders = {"forwards": pixels, "backwards": pixels.flip(0), "again": pixels}
+        orders["twice"] = torch.cat([pixels, pixels[-1:]])
         resolution = tuple(size.tolist())
         return {name: _image_of(given.draw_track, order, resolution) for name, order in orders.items()}
 
     def judge(self, outputs, pixels, size):
+        columns, rows = pixels.long().unbind(-1)
+        forwards, backwards, again, twice = (
+            image[rows, columns] for image in outputs.values()
+        )  # (T, 3) each
+        if apart(twice[-1], forwards[-1]) > 0.2 > apart(twice[-1], 2 * forwards[-1]):
+            return Complaint.of(f"""added: Where two points, the last ones, share a pixel, its colour is
+                {in_words(twice[-1])}; the last point alone has {in_words(forwards[-1])}. Assign the colour,
+                `image[j, i] = color`: add nothing to what is there.""")
         for image in outputs.values():
             wrong = Places().judge({"": _lit(image)}, pixels, size)
             if wrong := wrong or Image().judge({"image": image}, pixels, size):
                 return wrong
-        columns, rows = pixels.long().unbind(-1)
-        forwards, backwards, again = (image[rows, columns] for image in outputs.values())  # (T, 3) each
         if not close(forwards, again, 1e-2):
             return Complaint.of("""by-chance: Called twice with the same pixels, it gives two different
                 images. The colour of a point is to depend on its place in time alone.""")
@@ -1095,10 +1169,12 @@ class Outside(Places):
     points = 2
     after = (Image, Places)
     mistakes = OF_OUTSIDE
+    hidden = ("colours", "all-inside")
 
     def cases(self, rng):
         W, H = WIDTH, HEIGHT
         beyond = [[-3, 10], [10, -3], [W + 5, 20], [20, H + 5], [-1000, 5000], [W, 3], [3, H]]
+        beyond += [[-1.2, 34], [50, -1.2]]
         # Points on the border, and beside them some that round to what is outside: whoever looks at them
         # before rounding has an index too large. Rounded down, they are those on the border.
         border = [[0, 5], [5, 0], [W - 1, 8], [8, H - 1], [W - 0.4, 8], [8, H - 0.4]]
@@ -1107,12 +1183,27 @@ class Outside(Places):
         return {"pixels": pixels, "size": torch.tensor([W, H])}
 
     def call(self, given, pixels, size):
+        resolution = tuple(size.tolist())
+        held = torch.where(((pixels > -0.5) & (pixels < size - 0.5)).all(-1, keepdim=True), pixels, 33.0)
+        columns, rows = pixels[-4:].long().unbind(-1)
         try:
-            return super().call(given, pixels=pixels, size=size)
+            outputs = super().call(given, pixels=pixels, size=size)
+            images = (_image_of(given.draw_track, p, resolution) for p in (pixels, held))
+            colours = [image[rows, columns] for image in images]  # of the last four points
+            return outputs | {"colours": colours[0], "all-inside": colours[1]}
         except IndexError as error:
             raise Problem.of(f"""outside-crashes: With points outside of the image it ends in an IndexError
                 ({error}). The dolphin may leave the picture: round first, skip such points, and keep those
                 with 0 <= column < W and 0 <= row < H.""") from None
+
+    def judge(self, outputs, pixels, size):
+        complaint = super().judge(outputs, pixels=pixels, size=size)
+        if complaint or close(outputs["colours"], outputs["all-inside"], 2e-2):
+            return complaint
+        found, right = in_words(outputs["colours"][-2]), in_words(outputs["all-inside"][-2])
+        return Complaint.of(f"""shifted-colours: The colours of points inside change with those outside: the
+            last but one is {found}, and {right} if no point is outside. The place in time counts all points:
+            k / (T - 1), also where some are left out.""")
 
 
 PIXELS = Projection(), PartsOfPixels(), OneCamera()

@@ -152,7 +152,7 @@ def raising(x):
 BAD = {
     "none": (lambda x: None, ["None", "(2, 3)", "return"]),
     "shape": (lambda x: (2 * x).T, ["(3, 2)", "(2, 3)", "in another order"]),
-    "shape, of one": (lambda x: 2 * x[0], ["(3,)", "first of the dimensions is missing"]),
+    "shape, of one": (lambda x: 2 * x[0], ["(3,)", "Dimension 0, of 2, is missing"]),
     "dtype": (lambda x: (2 * x).double(), ["float64", "float32"]),
     "not-finite": (lambda x: x / 0, ["6 of 6"]),
     "not-a-tensor, NumPy": (lambda x: 2 * x.numpy(), ["NumPy array of shape (2, 3)", "torch"]),

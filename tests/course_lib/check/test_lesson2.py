@@ -154,7 +154,7 @@ WRONG_RODRIGUES = {
     "nan-gradient-at-zero, clamped": rodrigues(length=lambda t: t.square().sum(1, True).sqrt().clamp(1e-12)),
     "gradient-at-zero": constant_at_zero,
     "not-identity-at-zero": at_zero_by_mask,
-    "small-angles": none_below_three_degrees,
+    "identity, where small": none_below_three_degrees,
     "norm-over-batch": rodrigues(length=lambda theta: theta.norm().expand(len(theta), 1)),
     "axis-not-normalised": rodrigues(not_normalised, axis=lambda theta, a: theta),
     "axis-not-normalised, quaternion normalised": rodrigues(axis=lambda theta, a: theta),
@@ -173,7 +173,7 @@ WRONG_RODRIGUES = {
 WRONG_QUATS = {  # used by batch_rodrigues, too
     "transposed": lambda quat: RIGHT_QUAT(quat).mT,
     "quaternion-order": lambda quat: RIGHT_QUAT(quat[:, [3, 0, 1, 2]]),
-    "sign": one_sign_wrong,
+    "formula": one_sign_wrong,
     "wrong-rotation": lambda quat: RIGHT_QUAT(quat.clamp(min=0)),
     # Nine entries, each (B,), stacked along a new first dimension, and cut into matrices there.
     "batch-last": lambda quat: RIGHT_QUAT(quat).flatten(1).T.reshape(-1, 3, 3),
@@ -182,7 +182,7 @@ WRONG_QUATS = {  # used by batch_rodrigues, too
 WRONG_ROTATIONS = {
     **{name: (RIGHT_QUAT, function) for name, function in WRONG_RODRIGUES.items()},
     **{name: (function, rodrigues(function)) for name, function in WRONG_QUATS.items()},
-    "not-normalised": (not_normalised, RIGHT_RODRIGUES),
+    "length": (not_normalised, RIGHT_RODRIGUES),
     "none, from quat_to_rotmat": (lambda quat: None, RIGHT_RODRIGUES),
 }
 
@@ -191,7 +191,7 @@ WRONG_ROTATIONS = {
 def test_wrong_rotations_are_named(name):
     result = assert_named(check.rodrigues, name.split(",")[0], *WRONG_ROTATIONS[name])
     # Nobody who normalises is told to, and a mistake at zero alone costs its share.
-    assert name == "not-normalised" or "not-normalised" not in {c.key for c in result.complaints}
+    assert name == "length" or "length" not in {c.key for c in result.complaints}
     assert name != "nan-at-zero" or result.points == 14
 
 
@@ -401,8 +401,9 @@ WRONG_PROJECTIONS = {  # besides those of the checks' own lists
     "one-camera": first_camera,
     "half-pixel": project(lambda xy, size: (xy * torch.tensor([1, -1]) + 1) * size / 2),
     "rounded": then(torch.Tensor.long, RIGHT_PROJECTION),
-    "fixed-size": project(lambda xy, size: pixels_of(xy, torch.tensor([640, 360]))),
-    "wrong-pixel": then(lambda pixels: 1.2 * pixels, RIGHT_PROJECTION),
+    "other-formula, of a fixed size": project(lambda xy, size: pixels_of(xy, torch.tensor([640, 360]))),
+    "other-formula": then(lambda pixels: 1.2 * pixels, RIGHT_PROJECTION),
+    "wrong-pixel": then(lambda pixels: pixels + pixels**2 / 1e3, RIGHT_PROJECTION),
     "batch": five_points_of_three_cameras,
     "shape": then(lambda pixels: pixels[0], RIGHT_PROJECTION),
     "shape, three numbers": lambda points, cameras: cameras.transform(points),
@@ -443,14 +444,15 @@ WRONG_TRACKS = {
     "few-colours": draw(colour=lambda i, count, pixel: colormaps["plasma"](4 * i // count / 16)),
     "few-colours, of 256": draw(colour=lambda i, count, pixel: colormaps["plasma"](255.0 * i / count)),
     "outside-crashes": draw(inside=False),
-    "outside-crashes, at the edge": looked_at(lambda x, y, W, H: 0 <= x < W and 0 <= y < H),
-    "outside-crashes, an index too far": looked_at(lambda x, y, W, H: 0 <= x <= W and 0 <= y <= H),
-    "outside-wraps": looked_at(lambda x, y, W, H: -W <= x <= W - 1 and -H <= y <= H - 1),
+    "border-lost, and more drawn at the edge": looked_at(lambda x, y, W, H: 0 <= x < W and 0 <= y < H),
+    "border-lost, an index too far": looked_at(lambda x, y, W, H: 0 <= x <= W and 0 <= y <= H),
+    "outside-wraps": looked_at(lambda x, y, W, H: -W <= x <= W - 0.5 and -H <= y <= H - 0.5),
     "outside-clamped": clamped,
     "lost": up_to_the_first_outside,
     "border-lost": looked_at(lambda x, y, W, H: 0 < x <= W - 1 and 0 < y <= H - 1),
     "every-second": lambda pixels, resolution: RIGHT_TRACK(pixels[::2], resolution),
-    "misplaced": lambda pixels, resolution: RIGHT_TRACK(pixels[:7], resolution),
+    "left-out": lambda pixels, resolution: RIGHT_TRACK(pixels[:7], resolution),
+    "misplaced": lambda pixels, resolution: RIGHT_TRACK(1.2 * pixels, resolution),
 }
 
 
