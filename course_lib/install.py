@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import platform
 import re
 import subprocess
 import sys
@@ -53,12 +54,15 @@ def kaolin_wheel(torch_version, python=f"cp{sys.version_info.major}{sys.version_
     if not cuda.startswith("cu"):
         return None
     page = f"{KAOLIN_WHEELS}torch-{version}_{cuda}.html"
-    platform_tag = "win_amd64" if sys.platform == "win32" else "linux_x86_64"
+    machine = platform.machine().lower()  # x86_64, aarch64; on Windows amd64
+    tag = rf"win_{machine}" if sys.platform == "win32" else rf"(?:many)?linux\w*_{machine}"
     try:
         text = _read_page(page)
     except OSError:  # no such page, or no network
         return None
-    found = re.findall(rf"kaolin-(\d+(?:\.\d+)*)-{python}-{python}-(?:many)?\w*{platform_tag}\.whl", text)
+    # A wheel can have several tags: manylinux_2_17_x86_64.manylinux2014_x86_64.
+    wheel = rf"kaolin-(\d+(?:\.\d+)*)-{python}-{python}-(?:\w+\.)*{tag}(?:\.\w+)*\.whl"
+    found = re.findall(wheel, text)
     if not found:
         return None
     newest = max(found, key=lambda version: [int(n) for n in version.split(".")])

@@ -173,7 +173,7 @@ class Sam2:
     def __init__(self, clip, predictor, device, checkpoint, say=print):
         self.clip, self.predictor, self.device, self.say = clip, predictor, device, say
         self.name = f"SAM-2 ({Path(checkpoint).name})"
-        self.held = []
+        self.held, self.dtype = [], half_precision(device)
 
     def propagate(self, done):
         """Yields (t, mask (H, W) bool) for each frame that is not in `done`, {t: mask}.
@@ -193,12 +193,20 @@ class Sam2:
         start = dict(async_loading_frames=True, offload_video_to_cpu=True)
         try:
             with _jpeg_folder(clip) as folder:
-                state = self._run(self.predictor.init_state, str(folder), **start)
-                prompt = dict(inference_state=state, obj_id=1, frame_idx=prompts["frame"])
-                self._run(self.predictor.add_new_points_or_box, points=points, labels=labels, **prompt)
-                self.first_mask = done.get(prompts["frame"])
-                for step in (1, -1):
-                    yield from self._one_way(state, done, step)
+                while True:
+                    state = self._run(self.predictor.init_state, str(folder), **start)
+                    prompt = dict(inference_state=state, obj_id=1, frame_idx=prompts["frame"])
+                    self._run(self.predictor.add_new_points_or_box, points=points, labels=labels, **prompt)
+                    self.first_mask = done.get(prompts["frame"])
+                    try:
+                        for step in (1, -1):
+                            for t, mask in self._one_way(state, done, step):
+                                done = {**done, t: mask}
+                                yield t, mask
+                        return
+                    except FloatingPointError:  # what it remembers is spoilt too: on from the last good mask
+                        self.say("Half precision does not suffice here; SAM-2 goes on in float32, slower.")
+                        self.dtype = torch.float32
         except RuntimeError as error:
             _raise_if_memory(error, self.device)
             raise
@@ -218,6 +226,8 @@ class Sam2:
         steps = self.predictor.propagate_in_video(state, start_frame_idx=start, reverse=step < 0)
         while (found := self._run(next, steps, None)) is not None:
             t, _, scores = found  # scores (1, 1, H, W)
+            if not torch.isfinite(scores).all() and self.dtype != torch.float32:
+                raise FloatingPointError
             if t in done or (t == first and step < 0):
                 continue
             seen = (scores[0, 0] > 0).cpu().numpy()
@@ -233,10 +243,18 @@ class Sam2:
             yield t, mask
 
     def _run(self, function, *args, **options):
-        """Calls one step of SAM-2 without gradients, on CUDA in half precision."""
-        on_cuda = self.device.type == "cuda"
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=on_cuda):
+        """Calls one step of SAM-2 without gradients, on CUDA in half precision if it can be."""
+        half = self.dtype != torch.float32
+        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=half):
             return function(*args, **options)
+
+
+def half_precision(device):
+    """The type in which SAM-2 is fastest on a device: of a GPU bfloat16, before Ampere float16."""
+    if device.type != "cuda":
+        return torch.float32
+    major, _ = torch.cuda.get_device_capability(device)
+    return torch.bfloat16 if major >= 8 else torch.float16  # older ones only emulate bfloat16
 
 
 @contextlib.contextmanager

@@ -57,7 +57,7 @@ def demo(
     batch_size: int = Option(7, min=1, help="Frames per gradient step."),
     device: str = Option("auto", help="auto, cpu or cuda."),
     recipe: RecipeName = Option("default", help="tutorial: the tutorial's losses and rates, unchanged."),
-    seed: int = Option(123456789, help="Same machine, same seed: same result."),
+    seed: int = Option(123456789, help="Same machine, same seed: same result (on a GPU, nearly)."),
     out: Path = Option(Path("out/demo"), help="Folder for the results."),
     resume: bool = Option(False, "--resume", help="Go on where an interrupted run in --out stopped."),
 ):

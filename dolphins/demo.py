@@ -44,7 +44,11 @@ LABELS = ("original", "mask", "render on original", "soft mask")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is: two runs with the same settings on the same machine give the same result."""
+    """What a run is: two runs with the same settings on the same machine give the same result.
+
+    To the last bit on a CPU. On a GPU some sums are made in the order in which their parts are ready, and two
+    runs agree to a few digits.
+    """
 
     pack: str
     frames: int

@@ -115,7 +115,9 @@ COST = {
     "recipe": Meaning("Recipe", "{}", "Which losses, weights and schedule were used."),
     "backend": Meaning("Renderer", "{}", "Which implementation of the differentiable renderer ran."),
     "device": Meaning("Device", "{}", "Where the tensors lived."),
-    "seed": Meaning("Seed", "{}", "The same seed on the same machine gives the same result."),
+    "seed": Meaning(
+        "Seed", "{}", "The same seed on the same machine gives the same result; on a GPU, nearly the same."
+    ),
 }
 SERIES_TITLES = {
     "iou": "outline overlap with the true mask (IoU)",

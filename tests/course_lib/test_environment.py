@@ -338,6 +338,27 @@ def test_kaolin_is_offered_only_where_there_is_a_wheel(monkeypatch, torch_versio
     assert (wheel and wheel[0]) == found
 
 
+@pytest.mark.parametrize(
+    "tags, machine, system, offered",
+    [
+        ("linux_x86_64", "x86_64", "linux", True),
+        ("linux_x86_64", "aarch64", "linux", False),
+        ("manylinux_2_28_x86_64", "x86_64", "linux", True),
+        ("manylinux_2_17_x86_64.manylinux2014_x86_64", "x86_64", "linux", True),
+        ("manylinux2014_aarch64", "aarch64", "linux", True),
+        ("manylinux2014_aarch64", "x86_64", "linux", False),
+        ("win_amd64", "AMD64", "win32", True),
+        ("win_amd64", "x86_64", "linux", False),
+    ],
+)
+def test_the_wheel_is_one_for_this_machine(monkeypatch, tags, machine, system, offered):
+    page = f'<a href="x/kaolin-0.18.0-cp312-cp312-{tags}.whl">'
+    monkeypatch.setattr(installing, "_read_page", lambda url: page)
+    monkeypatch.setattr(installing.platform, "machine", lambda: machine)
+    monkeypatch.setattr(sys, "platform", system)
+    assert bool(installing.kaolin_wheel("2.8.0+cu128", "cp312")) == offered
+
+
 def test_a_half_fetched_pack_is_said(tmp_path, monkeypatch):
     pack = Path(shutil.copytree(ROOT / "assets" / "pack", tmp_path / "pack"))
     monkeypatch.setenv("DOLPHINS_PACK", str(pack))

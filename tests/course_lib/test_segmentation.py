@@ -330,6 +330,36 @@ def test_sam2_goes_on_from_the_last_mask(pack, stand_in):
     assert stand_in.calls[-3:] == [("points", 0), ("mask", 4), ("propagate", 4, False)]
 
 
+@pytest.mark.parametrize(
+    "device, capability, dtype",
+    [
+        ("cpu", None, torch.float32),
+        ("cuda", (7, 5), torch.float16),
+        ("cuda", (8, 0), torch.bfloat16),
+        ("cuda", (9, 0), torch.bfloat16),
+    ],
+)
+def test_sam2_runs_in_a_type_that_the_gpu_has(monkeypatch, device, capability, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert segmentation.half_precision(torch.device(device)) == dtype
+
+
+def test_sam2_goes_on_in_float32_where_half_precision_gives_no_number(pack, stand_in):
+    class Spoilt(stand_in):
+        def propagate_in_video(self, *arguments, **options):
+            for t, ids, scores in super().propagate_in_video(*arguments, **options):
+                half = torch.is_autocast_enabled("cpu")
+                yield t, ids, scores * float("nan") if half and t == 3 else scores
+
+    said = []
+    maker = Sam2(Clip.of(pack), Spoilt(), CPU, "tiny", said.append)
+    maker.dtype = torch.bfloat16
+    masks = dict(maker.propagate({}))
+    assert list(masks) == list(range(N)) and all(np.array_equal(mask, disc(t)) for t, mask in masks.items())
+    assert maker.predictor.calls[-3:] == [("points", 0), ("mask", 2), ("propagate", 2, False)]
+    assert "SAM-2 goes on in float32" in said[-1]
+
+
 def test_sam2_sees_nothing_in_some_frames(pack, stand_in):
     stand_in.blind = (3, 4)
     said = []

@@ -1,6 +1,7 @@
 """What a step of a fit asks of a GPU: how many operations, and how often it stops to wait for one.
 
-    python tests/device/stand_in.py -m tests.device.counts    # the steps of both recipes, by place
+    python tests/device/stand_in.py -m tests.device.counts           # the steps of both recipes, by place
+    python tests/device/stand_in.py -m tests.device.counts --json    # {case: [operations, synchronisations]}
 
 An operation is a call of torch that computes: on a GPU a kernel, or a few of them. Views and new memory are
 none. A synchronisation is a call that returns only when the GPU has done all before it, as a number is wanted
@@ -8,6 +9,7 @@ on the CPU, or a size depends on what was computed, or memory moves from one to 
 """
 
 import collections
+import json
 import sys
 from pathlib import Path
 
@@ -142,4 +144,4 @@ def show(most=40):
 
 
 if __name__ == "__main__":
-    show()
+    print(json.dumps(per_step())) if "--json" in sys.argv else show()

@@ -8,6 +8,7 @@
 #include <ATen/ops/_reshape_alias_native.h>
 #include <ATen/ops/as_strided_native.h>
 #include <ATen/ops/resize_native.h>
+#include <ATen/ops/set_cpu_dispatch.h>
 #include <ATen/ops/set_native.h>
 #include <ATen/ops/view_native.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
@@ -109,6 +110,14 @@ Tensor as_strided(const Tensor& x, c10::IntArrayRef size, c10::IntArrayRef strid
   return at::native::as_strided_tensorimpl(x, size, stride, offset);
 }
 
+// Both are how torch.save and torch.load reach the memory.
+Tensor& set_storage(Tensor& x, at::Storage source) { return at::native::set_(x, source); }
+
+Tensor& set_part_of_storage(Tensor& x, at::Storage source, int64_t offset, c10::IntArrayRef size,
+                            c10::IntArrayRef stride) {
+  return at::cpu::set_(x, source, offset, size, stride);
+}
+
 // --- everything else
 
 void on_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
@@ -147,5 +156,7 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   m.impl("_reshape_alias", at::native::_reshape_alias);
   m.impl("resize_", at::native::resize_);
   m.impl("set_.source_Tensor", at::native::set_tensor_);
+  m.impl("set_.source_Storage", set_storage);
+  m.impl("set_.source_Storage_storage_offset", set_part_of_storage);
 }
 }  // namespace

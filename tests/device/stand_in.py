@@ -10,6 +10,8 @@ and no speed.
 It is compiled once for each version of torch, with g++, into out/device/ of the checkout.
 """
 
+import atexit
+import contextlib
 import ctypes
 import importlib.metadata
 import importlib.util
@@ -17,6 +19,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -38,10 +41,29 @@ def build():
     return target
 
 
+def let_autograd_end():
+    """Waits until autograd's thread, which there is for a GPU, has nothing more to do.
+
+    When `backward` returns, that thread still has objects of Python to let go. If the process ends before it
+    has done so, it asks for the lock of an interpreter that is going. Python ends it there, in the middle of
+    C++ that cannot be left so, and that aborts the process: "terminate called without an active exception".
+    """
+    idle, until = 0, time.monotonic() + 10
+    while idle < 2 and time.monotonic() < until:
+        time.sleep(0.01)  # here it may have the lock
+        states = []
+        for task in Path("/proc/self/task").glob("*/stat"):
+            with contextlib.suppress(OSError):
+                name, state = task.read_text().split("(", 1)[1].rsplit(")", 1)
+                states += [state.split()[0]] if name.startswith("pt_autograd") else []
+        idle = idle + 1 if set(states) <= {"S"} else 0
+
+
 def install():
     """From now on this process has the GPU, and so torch says."""
     if "torch" in sys.modules:
         raise ImportError("the stand-in comes before torch, which looks for CUDA only once")
+    atexit.register(let_autograd_end)
     ctypes.CDLL(str(build()), mode=ctypes.RTLD_GLOBAL)
     import torch
 

@@ -8,6 +8,9 @@ import pytest
 
 from .stand_in import HERE
 
+ROOT = HERE.parents[1]
+NOTEBOOKS = ROOT / "solutions" / "notebooks"
+
 # Within these `there` lies on the GPU and `here` on the CPU.
 REFUSED = {
     "a sum": "there + here",
@@ -67,9 +70,51 @@ def on_gpu(program, tmp_path, *words):
     return done.stdout
 
 
+def there(module, *words, cwd=ROOT):
+    """Runs a module with the stand-in. -> what it prints"""
+    module = module if module == "pytest" else f"tests.device.{module}"
+    command = [sys.executable, HERE / "stand_in.py", "-m", module, *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.mark.slow  # it may have to be compiled first
 def test_it_refuses_and_computes_what_a_gpu_does(tmp_path):
     assert on_gpu(PROGRAM, tmp_path, json.dumps([REFUSED, COMPUTED])) == ""
+
+
+AT_THE_END = """
+import sys
+import torch
+sys.setswitchinterval(1000)  # from now on no thread gets Python's lock before this one waits for something
+x = torch.ones(3, device="cuda", requires_grad=True)
+x.sum().backward()
+"""
+
+
+@pytest.mark.slow
+def test_autograds_thread_does_not_abort_the_process_at_its_end(tmp_path):
+    assert on_gpu(AT_THE_END, tmp_path) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["kal_there", "fits_there"])
+def test_the_course_is_right_on_the_gpu_too(module, tmp_path):
+    assert there(module, tmp_path) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_solved_notebooks_run_on_the_gpu(notebook, tmp_path):
+    assert there("notebooks_there", notebook, cwd=tmp_path) == ""
+
+
+@pytest.mark.slow
+def test_the_renderer_conforms_on_the_gpu(tmp_path):
+    """Those of its tests that run on every device there is."""
+    done = there("pytest", "-q", "-k", "-cuda", ROOT / "tests" / "course_lib" / "kal" / "test_dibr.py")
+    assert "passed" in done and "failed" not in done
 
 
 @pytest.mark.slow

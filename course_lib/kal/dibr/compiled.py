@@ -12,7 +12,8 @@ threads call at once and GNU OpenMP aborts it after a fork; TBB is rarely instal
 several times longer to compile.
 
 float32 stays float32 where it decides which pixels a face has and which face a pixel sees, so that ties fall
-as in kaolin. Distances and sums are float64 throughout.
+as in kaolin. Distances and sums are float64 throughout (`float()` would not do: numba leaves a float32 as it
+is).
 
 Many kernels take a `grid`, a tuple (named tuples are slow to pass to numba) of
 
@@ -302,11 +303,11 @@ def interpolate_backward(
     for f in range(start, end):
         if not is_seen[b, f]:
             continue
-        ax, ay = float(corners[b, f, 0, 0]), float(corners[b, f, 0, 1])
+        ax, ay = np.float64(corners[b, f, 0, 0]), np.float64(corners[b, f, 0, 1])
         mx, my = corners[b, f, 1, 0] - ax, corners[b, f, 1, 1] - ay
         nx, ny = corners[b, f, 2, 0] - ax, corners[b, f, 2, 1] - ay
         area = mx * ny - my * nx
-        area += math.copysign(float(eps), area)
+        area += math.copysign(np.float64(eps), area)
         gmx = gmy = gnx = gny = gsx = gsy = 0.0
         for j in range(boxes[b, f, 2], boxes[b, f, 3]):
             for i in range(boxes[b, f, 0], boxes[b, f, 1]):
@@ -317,15 +318,15 @@ def interpolate_backward(
                 for k in range(len(features)):
                     for d in range(features[k].shape[3]):
                         g = grad_images[k][b, j, i, d]
-                        grad_v += g * (float(features[k][b, f, 1, d]) - features[k][b, f, 0, d])
-                        grad_w += g * (float(features[k][b, f, 2, d]) - features[k][b, f, 0, d])
+                        grad_v += g * (np.float64(features[k][b, f, 1, d]) - features[k][b, f, 0, d])
+                        grad_w += g * (np.float64(features[k][b, f, 2, d]) - features[k][b, f, 0, d])
                         if len(grad_features[k]) > 0:
                             grad_features[k][b, f, 0, d] += g * u
                             grad_features[k][b, f, 1, d] += g * v
                             grad_features[k][b, f, 2, d] += g * w
                 # From the first corner to the others and the point: v = s x n / (m x n), w = m x s / (m x n).
-                sx = u * ax + v * float(corners[b, f, 1, 0]) + w * float(corners[b, f, 2, 0]) - ax
-                sy = u * ay + v * float(corners[b, f, 1, 1]) + w * float(corners[b, f, 2, 1]) - ay
+                sx = u * ax + v * np.float64(corners[b, f, 1, 0]) + w * np.float64(corners[b, f, 2, 0]) - ax
+                sy = u * ay + v * np.float64(corners[b, f, 1, 1]) + w * np.float64(corners[b, f, 2, 1]) - ay
                 grad_v, grad_w = grad_v / area, grad_w / area
                 grad_area = -(grad_v * (sx * ny - sy * nx) + grad_w * (mx * sy - my * sx)) / area
                 gmx += grad_w * sy + grad_area * ny
@@ -415,9 +416,9 @@ def outline_of(corners, b, f):
 
     Then the face's bounds in x and in y.
     """
-    ax, ay = float(corners[b, f, 0, 0]), float(corners[b, f, 0, 1])
-    bx, by = float(corners[b, f, 1, 0]), float(corners[b, f, 1, 1])
-    cx, cy = float(corners[b, f, 2, 0]), float(corners[b, f, 2, 1])
+    ax, ay = np.float64(corners[b, f, 0, 0]), np.float64(corners[b, f, 0, 1])
+    bx, by = np.float64(corners[b, f, 1, 0]), np.float64(corners[b, f, 1, 1])
+    cx, cy = np.float64(corners[b, f, 2, 0]), np.float64(corners[b, f, 2, 1])
     ux, uy, vx, vy, wx, wy = bx - ax, by - ay, cx - bx, cy - by, ax - cx, ay - cy
     u, v, w = ux * ux + uy * uy, vx * vx + vy * vy, wx * wx + wy * wy
     return (

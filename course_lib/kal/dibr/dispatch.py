@@ -1,4 +1,7 @@
-"""The public functions: what goes in is checked, and goes to the backend asked for, or the device's best."""
+"""The public functions: what goes in is checked, and goes to the backend asked for, or the device's best.
+
+Gradients are first derivatives: who asks for second ones, or calls within torch.func, gets an error.
+"""
 
 import functools
 import importlib
@@ -6,6 +9,7 @@ import math
 import numbers
 
 import torch
+from torch.autograd.function import once_differentiable
 
 from ...errors import CourseError
 from ...shapes import ShapeError, check_shape, describe
@@ -50,6 +54,27 @@ def choose(backend, device):
     return module
 
 
+class FirstDerivative(torch.autograd.Function):
+    """What goes in comes out, and can be differentiated, but its derivative cannot."""
+
+    @staticmethod
+    def forward(ctx, tensor):
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        return grad
+
+
+def differentiable_once(*tensors):
+    """The tensors, so that second derivatives by them raise an error: what backends have instead is wrong."""
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        raise CourseError("""Rendering does not work within torch.func (grad, vmap, jacrev): take gradients
+            with backward() or torch.autograd.grad.""")
+    return [FirstDerivative.apply(tensor) if tensor.requires_grad else tensor for tensor in tensors]
+
+
 def _check_corners(corners):
     check_shape("face_vertices_image", corners, "B F 3 2")
     if corners.dtype not in (torch.float32, torch.float64):
@@ -59,6 +84,10 @@ def _check_corners(corners):
 
 def _check_selected(selected, corners):
     check_shape("selected_face_idx", selected, f"{len(corners)} H W", like=corners, dtype=torch.int64)
+    if 0 in selected.shape[1:]:
+        raise ShapeError(
+            f"""selected_face_idx must have a pixel at least, got shape {tuple(selected.shape)}"""
+        )
 
 
 def _check_numbers(low, integer=False, **values):
@@ -115,6 +144,7 @@ def rasterize(
     if valid_faces is not None:
         check_shape("valid_faces", valid_faces, f"{batch} {faces}", like=corners, dtype=torch.bool)
     size, constants = (int(height), int(width)), (float(multiplier), float(eps))
+    corners, *features = differentiable_once(corners, *features)
     module = choose(backend, corners.device)
     images, face_idx = module.rasterize(*size, z, corners, features, valid_faces, *constants)
     return tuple(images) if several else images[0], face_idx
@@ -151,6 +181,7 @@ def dibr_soft_mask(
     _check_numbers(0, integer=True, knum=knum)
     _check_numbers(1e-6, multiplier=multiplier)
     options = float(sigmainv), float(boxlen), int(knum), float(multiplier)
+    (corners,) = differentiable_once(corners)
     return choose(backend, corners.device).dibr_soft_mask(corners, selected, *options)
 
 
@@ -189,7 +220,7 @@ def squared_distances(face_vertices_image, selected_face_idx, boxlen, aspect=1.0
     _check_selected(selected, corners)
     _check_numbers(0.0, boxlen=boxlen)
     _check_numbers(1e-6, aspect=aspect)
-    module = choose(backend, corners.device)
+    module, (corners,) = choose(backend, corners.device), differentiable_once(corners)
     return module.squared_distances(corners, selected, float(boxlen), float(aspect))
 
 

@@ -22,7 +22,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 PAIRS_AT_ONCE = 1 << 19  # (face, pixel) pairs in memory at a time; a face alone has at most H * W of them
-LARGEST = 1e15  # coordinates beyond it overflow float32 when they are multiplied
+LARGEST = 1e5  # coordinates beyond it float32 does not even know to a hundredth of the image
 MULTIPLIER = 1000.0  # of coordinates before they are compared with boxes, where the caller does not choose
 
 

@@ -322,6 +322,39 @@ def test_mask_follows_the_given_selection(backend, device):
     assert (dibr.dibr_soft_mask(corners, selected, 50, 0.2, 0, backend=backend) == (selected >= 0)).all()
 
 
+@every_backend
+def test_faces_that_reach_far_beyond_the_image_are_as_exact_as_others(backend, device):
+    far = torch.tensor([[-0.37, 0.21], [0.42, -0.3], [-990.0, 1005.0]], dtype=torch.float64)
+    corners = torch.stack([far, far.roll(1, 0), far.flip(0)])[None].to(device)
+    selected = torch.full((1, 30, 40), -1, device=device)
+    exact = dibr.nearest_soft_mask(corners.float().double(), selected, 3000.0, 0.5, backend=backend)
+    close(
+        dibr.nearest_soft_mask(corners.float(), selected, 3000.0, 0.5, backend=backend).double(),
+        exact,
+        atol=1e-5,
+    )
+
+
+@every_backend
+def test_there_are_no_second_derivatives_and_nothing_within_torch_func(backend, device):
+    corners, depths, (feature, _), _ = moved(random_scene(1, 9, torch.float32, size=1.0), device)
+    corners.requires_grad_()
+    image, face_idx = dibr.rasterize(8, 9, depths, corners, feature, backend=backend)
+    mask = dibr.dibr_soft_mask(corners, face_idx, 20, 0.5, backend=backend)
+    nearest = dibr.nearest_soft_mask(corners, face_idx, 20, 0.5, backend=backend)
+    for result in (image, mask, nearest):
+        (grad,) = torch.autograd.grad(result.square().sum(), corners, create_graph=True)
+        with pytest.raises(RuntimeError, match="differentiate twice"):
+            grad.sum().backward()
+    for call in (
+        lambda x: dibr.rasterize(8, 9, depths, x, feature, backend=backend)[0].sum(),
+        lambda x: dibr.dibr_soft_mask(x, face_idx, 20, 0.5, backend=backend).sum(),
+        lambda x: dibr.nearest_soft_mask(x, face_idx, 20, 0.5, backend=backend).sum(),
+    ):
+        with pytest.raises(CourseError, match="not work within torch.func"):
+            torch.func.grad(call)(corners.detach())
+
+
 # Threads, processes, compiling
 
 
@@ -454,6 +487,7 @@ SELECTED = torch.zeros(2, 8, 9, dtype=torch.int64)
     [
         ("selected_face_idx", torch.zeros(3, 8, 9, dtype=torch.int64), ["(3, 8, 9)", "(2, H, W)"]),
         ("selected_face_idx", torch.zeros(2, 8, 9), ["float32", "int64"]),
+        ("selected_face_idx", torch.zeros(2, 8, 0, dtype=torch.int64), ["a pixel at least", "(2, 8, 0)"]),
         ("face_vertices_image", torch.zeros(2, 5, 6), ["(2, 5, 6)"]),
         ("sigmainv", -1.0, ["-1.0"]),
         ("boxlen", math.inf, ["inf"]),
