@@ -16,6 +16,8 @@ SMALL = ("--frames", "12", "--epochs", "3")
 
 def main():
     """Makes the site, and says where it is. Exit code 1 with one message where it cannot be made."""
+    if sys.argv[1:]:
+        sys.exit(f"python -m website takes no arguments.\n\n{__doc__}")
     try:
         page = build(ROOT / "out/site", ROOT / "out/.site", SMALL if small() else ())
     except CourseError as error:
