@@ -14,6 +14,7 @@ import ast
 import functools
 import inspect
 import math
+import re
 import textwrap
 import traceback
 import types
@@ -33,6 +34,7 @@ NAMES = (*WEIGHTS, "loss")
 PARTS = 7
 CALLS = ("zero_grad", "backward", "step", "clamp_")  # by their last names
 RENDER, BACKWARD, STEP, CUT_OFF = range(4)  # what the stand-ins note, in the order in which it happens
+FAR = 2.0  # of every silhouette: it need not be in [0, 1], another recipe's is a distance
 MOST_ASKED = 2000  # of a screen: no loop needs so much
 ASTRAY = {"dolphin_albedo": 1.5, "azimuth": 7.0, "elevation": 7.0, "angle": 7.0, "strength": -1.0}
 
@@ -41,76 +43,48 @@ ASTRAY = {"dolphin_albedo": 1.5, "azimuth": 7.0, "elevation": 7.0, "angle": 7.0,
 CALL = "`compute_loss(scene, frames, image, hard_mask, silhouette)`"
 ALL_TERMS = "The loss is the sum of all terms: `sum(terms.values())`."
 NO_LOSS = """history-without-loss: An entry of the history has no `loss`: add the mean of the sum of all
-    terms under that name. If your code does that, the pass was empty: an iterator that was made before the
-    passes is used up after the first, so write `for frames in loader` in each."""
+    terms under that name. Or was the pass empty? An iterator that was made before the passes is used up after
+    the first, so write `for frames in loader` in each."""
+NO_BATCH = """not-rendered: A pass ends without a batch rendered and scored. Are batches left out, by their
+    size or number? Take all that the loader gives: here two frames each, and the last perhaps one."""
 REVERSED = "history-reversed: The last pass comes first. Append each at the end."
 RENDER_CALL = '`render(scene, frames["t"], frames["cam"])`'
 STEP_FIRST = """step-before-backward: The optimizer steps before backward has computed this batch's gradients:
     it uses none, or those of the batch before. First `loss.backward()`, then `optimizer.step()`."""
-OF_TERMS = "The loss is a plain number when backward is called. It should be the sum of the tensors in"
-# What Python and torch say, and the mistake that it means.
+# What Python and torch say, a regular expression, and the mistake that it means.
 RAISES = {
-    "'float' object has no attribute 'backward'": """loss-is-a-number: The loss is a plain number when
-        backward is called: after `.item()` or `float()` nothing is known of where it came from. Call
-        `loss.backward()` on the tensor, and `.item()` only for the history.""",
-    "'int' object has no attribute 'backward'": f"loss-is-a-number: {OF_TERMS} `terms.values()`.",
-    "'dict' object has no attribute 'backward'": f"loss-is-a-dict: compute_loss gives a dict. {ALL_TERMS}",
-    "'dict_values' object has no attribute": f"loss-is-a-dict: A dict's values are no tensor. {ALL_TERMS}",
+    "'(float|int)' object has no attribute 'backward'": """loss-is-a-number: The loss is a plain number when
+        backward is called, as `.item()` and `float()` make one: nothing is known of where it came from. Call
+        `loss.backward()` on the sum of the tensors in `terms.values()`; `.item()` is for the history.""",
+    "'(dict|dict_values)' object has no attribute '?backward": f"""loss-is-a-dict: The loss is a dict, or its
+        values. {ALL_TERMS}""",
     "'list' object has no attribute 'backward'": f"loss-not-a-scalar: The loss is a list. {ALL_TERMS}",
     "'builtin_function_or_method' object is not iterable": f"""values-not-called: `values` is a method: it
         wants its brackets. {ALL_TERMS}""",
-    "and 'str'": f"sums-names: Looping over `terms` gives the terms' names, not their values. {ALL_TERMS}",
-    "but got str": f"sums-names: Looping over `terms` gives the terms' names, not their values. {ALL_TERMS}",
+    "and 'str'|but got str": f"""sums-names: Looping over `terms` gives the terms' names, not their values.
+        {ALL_TERMS}""",
     "must be Tensor, not": """sum-of-torch: `torch.sum` adds up the numbers of one tensor. For a dict's
         values take Python's own: `sum(terms.values())`.""",
     "has no attribute 'dataset'": """loader-dataset: A loader tells the number of its batches,
         `len(loader)`: that is what to divide by.""",
     "does not require grad": """detached: No gradient leads from the loss back to the scene: a `.detach()`,
         `.item()`, `torch.no_grad()` or `torch.tensor(...)` between render and backward has cut it off.""",
-    "backward through the graph a second time": """old-graph: backward goes through the graph of a batch that
-        is done already. Call it once for each batch, on that batch's own loss. For the history add up
+    "backward through the graph a second time|modified by an inplace operation": """old-graph: backward goes
+        through the graph of a batch that is done already: it is called twice, or the loss of a batch before
+        is still in the sum. Call it once for each batch, on that batch's own loss. For the history add up
         numbers, `loss.item()`.""",
-    "modified by an inplace operation": """old-graph: backward reaches back into a batch that is done: its
-        loss is still in the sum. Each batch has a loss of its own. For the history add up numbers,
-        `loss.item()`.""",
     "a leaf Variable that requires grad": """in-place-parameter: A parameter is changed by hand, with `+=` or
         the like. The optimizer does that: `optimizer.step()`.""",
     "only for scalar outputs": """loss-not-a-scalar: backward needs one number: the loss is the sum of all
         values in `terms`, each a tensor of shape ().""",
     "'dict' object has no attribute": """no-attribute: What a dict holds is read with brackets:
         `frames["t"]`.""",
-    "list index out of range": """history-empty: A list has no entry at that place. In the first pass the
-        history is empty.""",
-    "list assignment index out of range": """history-empty: A list has no entry at that place yet:
-        `history.append(...)` adds one.""",
+    "list (assignment )?index out of range": """history-empty: A list has no entry at that place. In the first
+        pass the history is empty, and `history.append(...)` adds an entry.""",
 }
 
 # What is done instead of the right steps, by the argument of `descend` that it is, in the order in which they
 # are tried. A tuple has several ways to make one mistake.
-NOT = {name: dict.fromkeys(WEIGHTS, 1.0) | {name: 0.0} for name in WEIGHTS}
-CUT_IMAGE = (
-    "The photometric term moves nothing: the image is cut off from the scene, by `.detach()` or `.data`."
-)
-CUT_MASK = "The mask term moves nothing: the silhouette is cut off from the scene, by `.detach()` or `.data`."
-CUT = {
-    """image-detached: Only the priors move the parameters: what was rendered is cut off from the scene, by
-        `.detach()` or `torch.no_grad()`.""": {"pose": 1.0},
-    f"image-detached: {CUT_IMAGE}": NOT["photometric"],
-    f"silhouette-detached: {CUT_MASK}": NOT["mask"],
-}
-LEFT_OUT = {
-    **{f"one-term-only: Only the term `{n}` is minimised. {ALL_TERMS}": {n: 1.0} for n in WEIGHTS},
-    **{f"term-left-out: The term `{n}` is left out of the sum. {ALL_TERMS}": NOT[n] for n in WEIGHTS},
-    f"largest-term: Only the largest of the terms is minimised. {ALL_TERMS}": lambda terms: {
-        max(terms, key=terms.get): 1.0
-    },
-    f"product: The product of the terms is minimised. {ALL_TERMS}": lambda terms: {
-        name: math.prod(terms.values()) / term for name, term in terms.items()
-    },
-    f"weights-twice: The terms are multiplied by their weights again. They come weighted. {ALL_TERMS}": {
-        name: losses.LOSS_WEIGHTS[name] for name in WEIGHTS
-    },
-}
 ORDERS = {
     """no-zero-grad: Gradients pile up: each batch adds its own to those of all before. Call
         `optimizer.zero_grad()` for every batch.""": "|rbsc|",
@@ -129,29 +103,12 @@ ORDERS = {
     """clamps-all: All parameters are brought into [0, 1], positions too. Each has a range of its own, or
         none: `scene.clamp_()` knows them.""": ("|zrbsa|", "|zrbsac|"),
 }
-TOO_SHORT = f"the gradients are too small. The terms are weighted means already. {ALL_TERMS}"
 TWICE = (
-    """gradient-twice: backward is called twice for each batch, and gradients add up: call it once.""",
+    "gradient-twice: backward is called twice for each batch, and gradients add up: call it once.",
     """gradient-twice: Every gradient is twice what it should be. Count each term once: was the loss put into
         `terms` before they were summed?""",
     "two-steps: The optimizer makes two steps for each batch.",
 )
-SHARES = {
-    """mean-of-terms: The mean of the terms is minimised, not their sum: the gradients are too small by a
-        factor of the number of terms.""": lambda loss, frames: 1 / len(WEIGHTS),
-    f"loss-divided: The loss is divided by the number of frames in a batch: {TOO_SHORT}": lambda *_: 1 / 2,
-    f"loss-divided: The loss is divided by the number of batches: {TOO_SHORT}": lambda loss, frames: (
-        2 / frames
-    ),
-    f"loss-divided: The loss is divided by the number of frames: {TOO_SHORT}": lambda loss, frames: (
-        1 / frames
-    ),
-    f"loss-divided: The loss is divided by the number of passes: {TOO_SHORT}": lambda *_: 1 / Descends.steps,
-    TWICE[1]: lambda *_: 2.0,
-    "sign: The loss is made larger, not smaller: backward is called on its negative.": lambda *_: -1.0,
-    f"loss-changed: The logarithm of the loss is minimised. {ALL_TERMS}": lambda loss, _: 1 / loss,
-    f"loss-changed: The square root of the loss is minimised. {ALL_TERMS}": lambda loss, _: loss**-0.5 / 2,
-}
 CLIPPED = """clipped: The gradients are clipped before the step: then their lengths, which say how far to go,
     are lost. Nothing here asks for that: leave them as backward gives them."""
 RANGES = {
@@ -166,8 +123,6 @@ AVERAGED = {
         divide by their number.""": lambda b: b[:, -1],
     """history-first-batch: These are the numbers of the first batch of each pass. Add up over all batches,
         and divide by their number.""": lambda b: b[:, 0],
-    """history-sum: These are sums over the batches. Divide by their number, `len(loader)`, to make means of
-        them.""": lambda b: b.sum(1),
     """history-running: The sums go on from one pass to the next. Begin every pass at zero: `sums = {}` within
         the outer loop.""": (lambda b: b.mean(1).cumsum(0), lambda b: b.sum(1).cumsum(0)),
     """history-running: The means are taken over all passes so far. Begin every pass at zero: `sums = {}`
@@ -177,25 +132,20 @@ AVERAGED = {
     """history-same-dict: All passes show the numbers of the last one: the same dict is appended every time.
         Make a new one for each pass.""": lambda b: b.mean(1)[-1:].expand(len(b), -1),
     REVERSED: lambda b: b.mean(1).flip(0),
-    """history-per-step: The sums over the batches are divided by the number of passes. Divide by the number
-        of batches, `len(loader)`.""": lambda b: b.sum(1) / len(b),
-    """history-per-frame: The sums over the batches are divided by the number of frames; divide by the number
-        of batches, `len(loader)`.""": lambda b: b.mean(1) / 2,
-    """history-per-frame: The sums over the batches are divided by the number of frames in a batch; divide by
-        the number of batches, `len(loader)`.""": lambda b: b.sum(1) / 2,
-    """history-count: The sums are divided by one less than the number of batches. Does the count begin at
-        0?""": lambda b: b.sum(1) / (b.shape[1] - 1),
-    """history-count: The sums are divided by one more than the number of
-        batches.""": lambda b: b.sum(1) / (b.shape[1] + 1),
-    "history-count: The means are divided by the number of batches again.": lambda b: b.mean(1) / b.shape[1],
-    """history-per-frame: The means are divided by 7 as well, the lesson's number of frames in a
-        batch.""": lambda b: b.mean(1) / 7,
-    "history-extreme: These are the batches' largest numbers. Take their mean.": lambda b: b.amax(1),
-    "history-extreme: These are the batches' smallest numbers. Take their mean.": lambda b: b.amin(1),
-    "history-extreme: These are medians over the batches. Take the mean.": lambda b: b.median(1).values,
+    **{
+        f"history-extreme: These are the batches' {what}. Take their mean.": makes
+        for what, makes in {
+            "largest numbers": lambda b: b.amax(1),
+            "smallest numbers": lambda b: b.amin(1),
+            "medians": lambda b: b.median(1).values,
+        }.items()
+    },
     "history-zero: It is 0 everywhere: nothing is added up.": lambda b: 0 * b.mean(1),
-    """history-weighted: Each batch counts as much as all before it: (old + new) / 2. Add all up, and divide
-        by their number.""": lambda b: functools.reduce(lambda old, new: (old + new) / 2, b.unbind(1)),
+    """history-weighted: Each batch counts for a part, and all before it for the rest, as in 0.9 * old + 0.1 *
+        new. Add all up, and divide by their number.""": tuple(
+        lambda b, k=k: functools.reduce(lambda old, new: (1 - k) * old + k * new, b.unbind(1))
+        for k in (0.5, 0.1, 0.2, 0.05, 0.01, 0.9, 0.99)
+    ),
     "history-rounded: The numbers are rounded. Leave them whole, and round where they are printed.": (
         *(lambda b, k=k: b.mean(1).round(decimals=k) for k in range(4)),
         lambda b: b.mean(1).floor(),
@@ -203,8 +153,6 @@ AVERAGED = {
     "history-loss: It is the mean of the terms. It should be their sum.": lambda b: (
         b.mean(1) / (b[..., :-1].amax(1) > 0).sum(-1, keepdim=True)
     ),
-    """history-loss: It is twice the sum of the terms. Was it among the terms when they were
-        summed?""": lambda b: 2 * b.mean(1),
 }
 
 
@@ -223,8 +171,8 @@ class Screen:
     """The renderer of a case, on the side of who judges; keeps what it was asked.
 
     Frame t has everywhere the colour gains[t] * translations[t], the silhouette is everywhere
-    shares @ water_absorption. gains: (T, 3); shares: (3,). A camera that was not moved has a shift, which is
-    added to the colours.
+    FAR + shares @ water_absorption. gains: (T, 3); shares: (3,). A camera that was not moved has a shift,
+    which is added to the colours.
     """
 
     def __init__(self, gains, shares):
@@ -256,16 +204,17 @@ class Screen:
         self.frames.append(t)
         self.shifts.append(shift.reshape(1))
         image = gains * places.reshape(-1, 3)[t] + shift  # (B, 3)
-        silhouette = (self.shares * absorption).sum().expand(len(t), 2, 2, 1).clone()
+        silhouette = FAR + (self.shares * absorption).sum().expand(len(t), 2, 2, 1).clone()
         return {"image": image[:, None, None].expand(-1, 2, 2, -1).clone(), "silhouette": silhouette}
 
     def seen(self):
-        """What it was asked to render: values (N, P), frames (all of them,), shifts
-        (N,)."""
+        """What it was asked to render: values (N, P), frames (all of them,), how many each time, sizes
+        (N,), and shifts (N,)."""
         none = self.gains.new_zeros(0)
         values = torch.stack(self.values) if self.values else none.double().reshape(0, self.gains.numel() + 3)
+        sizes = torch.tensor([len(t) for t in self.frames], dtype=torch.long)
         frames = torch.cat([none.long(), *self.frames])
-        return {"values": values, "frames": frames, "shifts": torch.cat([none, *self.shifts])}
+        return {"values": values, "frames": frames, "sizes": sizes, "shifts": torch.cat([none, *self.shifts])}
 
 
 class Shown(torch.autograd.Function):
@@ -353,28 +302,16 @@ class Stage:
     passes before the first term comes, which recipes add on the way
     """
 
-    def __init__(
-        self,
-        ask,
-        colours,
-        goal,
-        order,
-        rates,
-        to_be_moved=False,
-        turning=False,
-        factors=(),
-        astray=False,
-        late=0,
-    ):
+    def __init__(self, ask, colours, goal, order, rates, to_be_moved=False, turning=False, **kind):
         model = types.SimpleNamespace(V=colours.new_zeros(1, 1, 3), LBS=types.SimpleNamespace(n_groups=PARTS))
         self.scene = DolphinScene(model, len(colours), texture_size=2)
         self.ask, self.goal, self.rendered, self.log = ask, goal, None, []
-        self.factors, self.late = factors, late
+        self.factors, self.late = kind.get("factors", ()), kind.get("late", 0)
         self.scored, self.first = 0, colours.new_zeros(len(WEIGHTS))
         with torch.no_grad():
             self.scene.translations.fill_(START)
             self.scene.water_absorption.copy_(torch.tensor(ABSORPTION))
-            for name, value in ASTRAY.items() if astray else ():
+            for name, value in ASTRAY.items() if kind.get("astray") else ():
                 getattr(self.scene, name).fill_(value)
         self.loader = Loader(colours.cpu(), order.cpu(), to_be_moved, turning)
         self.parameters = [self.scene.translations, self.scene.water_absorption]
@@ -406,20 +343,11 @@ class Stage:
     def render(self, scene=None, t=None, cam=None):
         """Instead of `solutions.rendering.render`."""
         self.require_mine(scene, "render")
-        if t is None or cam is None:
-            raise Problem.of(
-                f"""argument-missing: render gets no {"frame numbers" if t is None else "cameras"}: {
-                    RENDER_CALL
-                }."""
-            )
-        if scene is not self.scene or isinstance(t, (Camera, dict)) or isinstance(cam, (torch.Tensor, dict)):
-            kinds = {Camera: "cameras", DolphinScene: "the scene", dict: "the batch"}
+        if scene is not self.scene or not torch.is_tensor(t) or not isinstance(cam, Camera):
+            kinds = {Camera: "cameras", DolphinScene: "the scene", dict: "the batch", type(None): "nothing"}
             got = ", ".join(kinds.get(type(x)) or describe(x) for x in (scene, t, cam))
             raise Problem.of(f"""argument-order: render gets ({got}), expected the scene, the batch's frame
                 numbers and its cameras: {RENDER_CALL}.""")
-        if not torch.is_tensor(t) or not isinstance(cam, Camera):
-            raise Problem.of(f"""not-from-the-batch: render gets {describe(t)} and {describe(cam)}, expected
-                what the batch holds: `frames["t"]` and `frames["cam"]`.""")
         self.log.append(RENDER)
         t, shift = t.as_subclass(torch.Tensor), torch.tensor(cam.shift)
         image, silhouette = Shown.apply(scene.translations, scene.water_absorption, t, shift, self.ask)
@@ -455,7 +383,7 @@ class Stage:
         original, segmented = (frames[name].as_subclass(torch.Tensor) for name in ("original", "segmented"))
         terms = {
             "photometric": WEIGHTS["photometric"] * (image - original).square().mean(),
-            "mask": WEIGHTS["mask"] * (silhouette - self.goal * segmented).square().mean(),
+            "mask": WEIGHTS["mask"] * (silhouette - (FAR + self.goal) * segmented).square().mean(),
             "pose": WEIGHTS["pose"] * scene.translations.square().mean(),
         }
         if self.factors:
@@ -494,12 +422,13 @@ class Stage:
         if "ellipsis" in words or isinstance(error, KeyError) and _blanks(fit):
             return Complaint("blank-left", _still_blank(fit))
         if isinstance(error, KeyError):
-            return _no_such_key(error.args[0] if error.args else None, line)
+            key = error.args[0] if error.args else None
+            return Complaint.of(NO_BATCH) if key == "loss" and not self.scored else _no_such_key(key, line)
         if "values to unpack" in words and "render(" in line:
             return Complaint.of("""three-things: render gives three things, in this order: `image, hard_mask,
                 silhouette = render(...)`.""")
         if "values to unpack" in words and "in terms:" in line:
-            return Complaint.of(RAISES["and 'str'"])
+            return Complaint.of(RAISES["and 'str'|but got str"])
         if "values to unpack" in words and "in loader" in line:
             return Complaint.of("""loader-unpacked: The loader gives one thing at a time, a dict. With
                 numbers beside them: `for number, frames in enumerate(loader)`.""")
@@ -507,7 +436,7 @@ class Stage:
         stepped = latest.get(STEP, -1) > latest.get(RENDER, len(self.log))  # since the last rendering
         if stepped and "modified by an inplace operation" in words:
             return Complaint.of(STEP_FIRST)
-        return next((Complaint.of(said) for heard, said in RAISES.items() if heard in words), None)
+        return next((Complaint.of(said) for heard, said in RAISES.items() if re.search(heard, words)), None)
 
 
 def _no_such_key(key, line):
@@ -567,23 +496,34 @@ def _weights_in(number, factors, late):
     return weights | {NAMES[0]: weights[NAMES[0]] * (number >= late)}
 
 
-def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None, factors=(), late=0):
+def gradients(case, parameters, t):
+    """The gradients of the terms, without their weights, for the frames t. -> (3, T + 1, 3), as parameters"""
+    y, goal, gains, shares = (case[name].double() for name in ("colours", "goal", "gains", "shares"))
+    x, w = parameters[:-1], parameters[-1]
+    difference = gains[t] * x[t] - y[t]
+    found = torch.zeros(3, *parameters.shape, dtype=torch.float64)
+    found[0, t] = 2 * gains[t] * difference / difference.numel()
+    found[1, -1] = 2 * (shares @ w - goal) * shares
+    found[2, :-1] = 2 * x / x.numel()
+    return found
+
+
+def descend(case, steps, order="|zrbsc|", seen=None, clip=None, factors=(), late=0):
     """Gradient descent on the stage of a case, by hand.
 
     -> values at each rendering and at the end (N + 1, P), terms (steps, batches, 4)
 
     order: what is done at the beginning of a pass | for each batch | at the end of a pass: z zero_grad, r
     render, b backward, s step, c clamp, a clamp all to [0, 1], m divide the gradients by the number of
-    batches. seen: {term: what its gradient is multiplied by}, or a function of the terms that gives it.
-    share(loss, frames): what all are multiplied by. clip: what becomes of the gradients before a step.
-    factors, late: as of `Stage`.
+    batches. seen: {term: what its gradient is multiplied by}. clip: what becomes of the gradients before a
+    step. factors, late: as of `Stage`.
     """
     names = ("colours", "goal", "gains", "shares", "rates")
     y, goal, gains, shares, rates = (case[name].double() for name in names)
     parameters = torch.tensor([[START] * 3] * len(y) + [ABSORPTION], dtype=torch.float64)  # (T + 1, 3)
     rates = torch.cat([rates[:1].expand(len(y)), rates[1:]])[:, None]  # (T + 1, 1)
     grads = torch.zeros_like(parameters)
-    (x, w), (x_grad, w_grad) = ((values[:-1], values[-1]) for values in (parameters, grads))
+    x, w = parameters[:-1], parameters[-1]
     snapshots, terms = [], []
 
     def loss(t):
@@ -592,15 +532,8 @@ def descend(case, steps, order="|zrbsc|", seen=None, share=None, clip=None, fact
         return torch.stack([photometric, mask, pose, photometric + mask + pose])
 
     def backward(t):
-        terms = dict(zip(NAMES, loss(t).tolist()))
-        whole = terms.pop("loss")
-        arrives = share(whole, len(y)) if share else 1.0
-        factor = seen(terms) if callable(seen) else seen or dict.fromkeys(WEIGHTS, 1.0)
-        force = {name: arrives * weights[name] * factor.get(name, 0.0) for name in WEIGHTS}
-        difference = gains[t] * x[t] - y[t]
-        x_grad[t] += force["photometric"] * 2 * gains[t] * difference / difference.numel()
-        w_grad.add_(force["mask"] * 2 * (shares @ w - goal) * shares)
-        x_grad.add_(force["pose"] * 2 * x / x.numel())
+        force = torch.tensor([weights[name] * (seen or {}).get(name, 1.0) for name in WEIGHTS])
+        grads.add_((force.double()[:, None, None] * gradients(case, parameters, t)).sum(0))
 
     does = {
         "z": lambda t: grads.zero_(),
@@ -633,6 +566,11 @@ def scores_at_start(case):
     return descend(case, 1, order="||")[1][0, :, :3]
 
 
+def close_to(number, right):
+    """Whether two numbers are the same to three digits."""
+    return abs(number - right) < 1e-3 * max(1.0, abs(right))
+
+
 def case(rng, goal, frames=6):
     """What is to be seen, how the screen shows it, the order of the frames, and the optimizer's two rates."""
 
@@ -654,19 +592,8 @@ class OnStage(Property):
 
     steps, kind = 3, {}
     kept, partner = ("gains", "shares"), Screen
-    hidden = (
-        "end",
-        "first",
-        "scored",
-        "final_rates",
-        "astray",
-        "events",
-        "uncalled",
-        "values",
-        "frames",
-        "shifts",
-    )
-    varying = ("events", "values", "frames", "shifts")
+    hidden = tuple("end first scored final_rates astray events uncalled values frames sizes shifts".split())
+    varying = ("events", "values", "frames", "sizes", "shifts")
 
     def inputs(self, rng):
         return case(rng, 0.6)
@@ -710,7 +637,8 @@ class Arguments(OnStage):
         if outputs["scored"] == 0:
             return Complaint.of("""not-scored: compute_loss is never called. It gives the terms of the loss
                 for what render gave.""")
-        asked, batches = outputs["frames"][:2] % len(case["order"]), case["order"].split(2)
+        asked, batches = outputs["frames"][: outputs["sizes"][0]], case["order"].split(2)
+        asked = asked % len(case["order"])
         if not any(torch.equal(asked, batch) for batch in batches):
             asked, first = (" and ".join(map(str, frames.tolist())) for frames in (asked, batches[0]))
             return Complaint.of(f"""other-frames: The first batch has the frames {first}, but render is
@@ -728,7 +656,7 @@ class Passes(OnStage):
     hidden = tuple(name for name in OnStage.hidden if name != "frames")
 
     def inputs(self, rng):
-        return case(rng, 0.6, frames=7)
+        return case(rng, 0.6, frames=9)
 
     def wrong(self, outputs, **case):
         order, steps, sizes = case["order"], self.steps, [len(t) for t in case["order"].split(2)]
@@ -753,6 +681,9 @@ class Passes(OnStage):
                 no `break`, no `return`.""")
         if most == steps and ((batches == 0) | (batches == most)).all():
             left = " and ".join(str(n + 1) for n in (batches == 0).nonzero().flatten().tolist())
+            if (batches[:steps] > 0).all() and (batches[steps:] == 0).all():
+                return Complaint.of(f"""steps-are-batches: Of each pass only the first {steps} batches are
+                    rendered, as many as `steps`. It counts passes: take all that the loader gives.""")
             return Complaint.of(f"""batch-left-out: Of the {len(batches)} batches of each pass number {left}
                 is never rendered. Take all that the loader gives: the last may be smaller.""")
         if ends := self.ends_early(frames, right, case):
@@ -837,24 +768,68 @@ class Descends(OnStage):
         if not close(outputs["final_rates"], case["rates"], 1e-6):
             return Complaint.of("""rates-changed: The loop changes the optimizer's rates. They belong to the
                 recipe: leave the optimizer as it is handed over.""")
-        terms = CUT if CUT_OFF in events else LEFT_OUT  # what came whole to the loss was left out later
-        for said, how in _told(
-            order=ORDERS, seen=terms, share=SHARES, clip={CLIPPED: tuple(self.clips(values, case))}
-        ):
+        for said, how in _told(order=ORDERS, clip={CLIPPED: tuple(self.clips(values, case))}):
             if close(values, descend(case, self.steps, **how)[0], 1e-4):
-                return Complaint.of(self.twice(events) if said in TWICE else said)
+                return Complaint.of(said)
         wrong = next(n for n, pair in enumerate(zip(values, right)) if not close(*pair))
+        if shares := self.shares(values, case, wrong):
+            always = close(values, descend(case, self.steps, seen=shares)[0], 1e-4)
+            return self.of_shares(shares, always, wrong, events, len(case["order"]))
         before = f"Up to batch {wrong - 1} the parameters are right, after batch {wrong} they are not."
         if wrong == 1:
             before = "After the first batch the parameters are wrong."
-        return Complaint.of(f"""wrong-steps: {before} {self.length(values, right, wrong)}For each batch, in
-            this order: zero_grad, render, the loss of all terms, backward, step, clamp.""")
+        if close(values[wrong], values[wrong - 1], 1e-6):
+            before += " There they do not change."
+        return Complaint.of(f"""wrong-steps: {before} For each batch, in this order: zero_grad, render, the
+            loss of all terms, backward, step, clamp.""")
 
-    @staticmethod
-    def twice(events):
-        """What made every step twice as long."""
+    def shares(self, values, case, n):
+        """By what the terms' gradients were multiplied in the n-th step. -> {term: factor}, or None"""
+        t = case["order"].split(2)[(n - 1) % (len(case["order"]) // 2)]
+        weights = torch.tensor(list(WEIGHTS.values())).double()[:, None]
+        of_terms = weights * gradients(case, values[n - 1].view(-1, 3), t).flatten(1)  # (3, P)
+        rates = case["rates"].double()
+        rates = torch.cat([rates[:1].expand(len(case["order"])), rates[1:]])[:, None]  # (T + 1, 1)
+        moved = (values[n - 1] - values[n]).view(-1, 3) / rates
+        found = torch.linalg.lstsq(of_terms.T, moved.flatten()[:, None]).solution[:, 0]  # (3,)
+        if not found.abs().max() > 1e-3 or not close(found @ of_terms, moved.flatten(), 1e-3):
+            return None
+        return {name: 0.0 if abs(share) < 1e-3 else share for name, share in zip(WEIGHTS, found.tolist())}
+
+    def of_shares(self, shares, always, n, events, frames):
+        """What is said where the terms' gradients are multiplied by these factors, always or in batch n."""
+        none = [f"`{name}`" for name, share in shares.items() if close_to(share, 0)]
+        parts = ", ".join(f"that of `{name}` {in_digits(share)[0]}" for name, share in shares.items())
+        more = f"In batch {n} each term's gradient arrives so many times: {parts}. {ALL_TERMS}"
+        if none and all(close_to(share * (1 - share), 0) for share in shares.values()):
+            when, names = "" if always else f" in batch {n}", " and ".join(none)
+            if CUT_OFF in events:  # what came whole to the loss was left out later
+                return Complaint.of(f"""cut-off: No gradient arrives{when} of {names}: what was rendered is
+                    cut off from the scene, by `.detach()`, `.data` or `torch.no_grad()`.""")
+            return Complaint.of(f"term-left-out: Left out of the loss{when}: {names}. {ALL_TERMS}")
+        share = shares[NAMES[0]]
+        if all(close_to(other / losses.LOSS_WEIGHTS[name], 1) for name, other in shares.items()):
+            return Complaint.of(
+                f"weights-twice: The terms come weighted, and are weighted again. {ALL_TERMS}"
+            )
+        if not all(close_to(other, share) for other in shares.values()):
+            return Complaint.of(f"wrong-shares: {more}")
+        if not always:
+            return Complaint.of(f"""loss-changed: {more} Is a function of the loss minimised, as its root or
+                logarithm, or are its gradients changed?""")
         backward, step = (events.count(event) > events.count(RENDER) for event in (BACKWARD, STEP))
-        return TWICE[2 if step else 0 if backward else 1]
+        whats = {
+            2.0: TWICE[2 if step else 0 if backward else 1],
+            -1.0: "sign: The loss is made larger, not smaller: its negative is minimised.",
+            1 / len(WEIGHTS): "mean-of-terms: The mean of the terms is minimised, not their sum.",
+        }
+        divided = {"frames in a batch": 2, "batches": frames / 2, "frames": frames, "passes": self.steps}
+        whats |= {
+            1 / by: f"loss-divided: The loss is divided by the number of {of}." for of, by in divided.items()
+        }
+        other = f"loss-divided: Every gradient is {in_digits(share)[0]} times the right one."
+        said = next((said for factor, said in whats.items() if close_to(share / factor, 1)), other)
+        return Complaint.of(f"{said} {ALL_TERMS if abs(share) < 0.9 else ''}")
 
     @staticmethod
     def clips(values, case):
@@ -864,18 +839,6 @@ class Descends(OnStage):
         first = (values[0] - values[1]) / rates  # (P,)
         yield lambda g: g * min(1.0, first.norm() / g.norm())
         yield lambda g: g.clamp(-first.abs().max(), first.abs().max())
-
-    @staticmethod
-    def length(values, right, n):
-        """How long the n-th step is, where it goes the right way. -> a sentence that ends in a space, or
-        ''"""
-        mine, should = values[n] - values[n - 1], right[n] - right[n - 1]
-        factor = float(mine @ should / (should @ should))
-        if close(mine, 0 * mine, 1e-6):
-            return "There they do not change. "
-        if abs(factor - 1) < 0.01 or not close(mine, factor * should, 1e-5):
-            return ""
-        return f"That step is {in_digits(factor)[0]} times the right one. "
 
     @staticmethod
     def stands_still(events):
@@ -932,7 +895,7 @@ class History(OnStage):
     name = "returns the history: for each pass the mean of every term, and loss"
     points = 1
     after = (Arguments, Passes, Descends)
-    steps, kind = 4, {"late": 3}
+    steps, kind = 5, {"late": 4}
 
     def inputs(self, rng):
         # The numbers of passes and of batches, also with one more or less, differ from each other.
@@ -957,12 +920,38 @@ class History(OnStage):
                 alone = f"Of {', '.join(f'`{NAMES[k]}`' for k in wrong)}: " if len(wrong) < len(NAMES) else ""
                 key, text = Complaint.of(said)
                 return Complaint(key, alone + text)
+        if complaint := self.divided(mine[:, wrong], batches, wrong):
+            return complaint
         k = wrong[0]
         p = int((mine[:, k] - mean[:, k]).abs().argmax())
         should, yours = in_digits(mean[p, k], mine[p, k])
         return Complaint.of(f"""history-wrong: `history[{p}]["{NAMES[k]}"]` should be {should}, the mean
             over the batches of that pass, weights included, of the loss before the step; yours is
             {yours}.""")
+
+    def divided(self, mine, batches, wrong):
+        """What is said where sums over the batches were divided by another number. -> Complaint or None
+
+        mine: the wrong columns, (steps, K); wrong: their numbers.
+        """
+        sums, count = batches.sum(1)[:, wrong], batches.shape[1]
+        terms = (batches[:, 0, :-1] > 0).sum(-1, keepdim=True)  # (steps, 1)
+        numbers = {
+            "1: they are not divided": 1,
+            "the number of frames in a batch": 2,
+            "the number of frames": 2 * count,
+            "the number of passes": self.steps,
+            "the number of terms": terms,
+            "the number of terms and the loss": terms + 1,
+            "the number of batches twice": count**2,
+            "the number of batches, and by that of the terms": count * terms,
+        }
+        any_number = (sums[sums > 0] / mine[sums > 0]).mean()  # such as one more or less
+        numbers[in_digits(any_number)[0]] = any_number
+        said = next((said for said, by in numbers.items() if close(mine, sums / by)), None)
+        names = ", ".join(f"`{NAMES[k]}`" for k in wrong)
+        return said and Complaint.of(f"""history-divided: Of {names} the sums over the batches are divided by
+            {said}. Divide by the number of batches, `len(loader)`, here {count}.""")
 
 
 def history_table(history, steps, batches, late=0):
@@ -994,7 +983,8 @@ def history_table(history, steps, batches, late=0):
             raise Problem.of(f"""history-not-dicts: An entry of the history is {describe(entry)}, expected a
                 dict: the mean of each term by its name, and `loss`.""")
         if "loss" not in entry:
-            raise Problem.of(NO_LOSS)
+            has = ", ".join(f"`{name}`" for name in entry)
+            raise Problem.of(NO_LOSS.replace("no `loss`", f"no `loss`, but {has}") if has else NO_BATCH)
         if number < late:
             entry = {NAMES[0]: 0.0, **entry}
         if missing := ", ".join(f"`{name}`" for name in NAMES if name not in entry):
@@ -1009,6 +999,9 @@ def _number(name, value):
     if torch.is_tensor(value) and value.requires_grad:
         raise Problem.of(f"""history-keeps-graph: `{name}` of the history is a tensor that still holds the
             graph of its batch, and with it all memory of it. Keep the number: `.item()`.""")
+    if isinstance(value, str):
+        raise Problem.of(f"""history-not-numbers: `{name}` of the history is a text, {value!r}, expected a
+            number. Format it where it is printed.""")
     if torch.is_tensor(value):
         raise Problem.of(f"""history-tensors: `{name}` of the history is a tensor, expected a plain number:
             `.item()`.""")

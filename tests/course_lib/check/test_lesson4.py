@@ -11,7 +11,7 @@ import torch
 from course_lib import check, losses
 from course_lib.check import lesson4
 from course_lib.check.core import close, grade, report, sides
-from course_lib.check.lesson4 import CUT, LEFT_OUT, ORDERS, SHARES, Descends, Stage, case, descend
+from course_lib.check.lesson4 import ORDERS, Descends, Stage, case, descend
 from course_lib.video import to_device
 from solutions.fitting import fit
 
@@ -123,6 +123,7 @@ SAME_DICT = "means.update({n: v / len(loader) for n, v in sums.items()}); histor
 MASKS_SWAPPED = RIGHT["render"].replace("hard_mask, silhouette", "silhouette, hard_mask")
 LOSSES_ALONE = dict(begin="losses = []", count="losses.append(loss.item())")
 
+SMOOTHED, SUMS = "0.9 * sums.get(n, v.item()) + 0.1 * v.item()", "history.append(sums)"
 COUNT_ALL = "for n, v in terms.items(): sums[n] = sums.get(n, 0.0) + v.item()"
 CLIPS = ["clip_grad_norm_(scene.parameters(), 1.0)", "clip_grad_value_(scene.parameters(), 0.3)"]
 LATEST, ONE_BEFORE = "history[-1]['loss']", "history[-2]['loss']"
@@ -154,11 +155,11 @@ MISTAKES = [
     wrong("loss-is-a-dict", loss="loss = terms"),
     wrong("sums-names", loss="loss = sum(terms)"),
     wrong("loss-not-a-scalar", loss="loss = torch.stack(list(terms.values()))"),
-    wrong("image-detached", terms=scores("scene, frames, image.detach(), hard_mask, silhouette")),
-    wrong("image-detached", render="with torch.no_grad(): " + RIGHT["render"]),
-    wrong("silhouette-detached", terms=scores("scene, frames, image, hard_mask, silhouette.detach()")),
-    wrong("one-term-only", loss='loss = terms["photometric"]'),
-    wrong("one-term-only", loss='loss = terms["pose"]'),
+    wrong("cut-off", terms=scores("scene, frames, image.detach(), hard_mask, silhouette")),
+    wrong("cut-off", render="with torch.no_grad(): " + RIGHT["render"]),
+    wrong("cut-off", terms=scores("scene, frames, image, hard_mask, silhouette.detach()")),
+    wrong("term-left-out", loss='loss = terms["photometric"]'),
+    wrong("term-left-out", loss='loss = terms["pose"]'),
     wrong("term-left-out", loss='loss = terms["photometric"] + terms["mask"]'),
     wrong("term-left-out", loss='loss = terms["mask"] + terms["pose"]'),
     wrong("term-left-out", loss='loss = terms["photometric"] + terms["pose"]'),
@@ -176,8 +177,8 @@ MISTAKES = [
     *(wrong("clipped", backward=f"{BACKWARD}; torch.nn.utils.{clip}") for clip in CLIPS),
     wrong("sign", backward="(-loss).backward()"),
     *(wrong("loss-changed", backward=f"loss.{change}().backward()") for change in ("log", "sqrt")),
-    wrong("largest-term", loss="loss = max(terms.values())"),
-    wrong("product", loss="loss = torch.stack(list(terms.values())).prod()"),
+    wrong("term-left-out", loss="loss = max(terms.values())"),
+    wrong("wrong-shares", loss="loss = torch.stack(list(terms.values())).prod()"),
     wrong("values-not-called", loss="loss = sum(terms.values)"),
     wrong("sums-names", count="for n, v in terms: sums[n] = v.item()"),
     wrong("three-things", render="image, silhouette = render(scene, frames['t'], frames['cam'])"),
@@ -215,7 +216,7 @@ MISTAKES = [
     wrong("argument-order", render=renders('scene, frames["cam"], frames["t"]')),
     wrong("argument-order", render=renders('frames["t"], frames["cam"], scene')),
     wrong("argument-order", render=renders("scene, frames, frames")),
-    wrong("not-from-the-batch", render=renders('scene, step, frames["cam"]')),
+    wrong("argument-order", render=renders('scene, step, frames["cam"]')),
     wrong("argument-order", render=MASKS_SWAPPED),
     wrong("argument-order", terms=scores("scene, frames, silhouette, image, hard_mask")),
     wrong("argument-order", terms=scores('scene, frames, frames["original"], hard_mask, silhouette')),
@@ -235,18 +236,24 @@ MISTAKES = [
     wrong("none", result="pass"),
     wrong("history-last-batch", count=f"sums = {NUMBERS}", end="history.append(sums)"),
     wrong("history-last-batch", count=f"sums = {NUMBERS}"),
-    wrong("history-sum", end="history.append(sums)"),
+    wrong("history-divided", end="history.append(sums)"),
     wrong("history-running", before="sums = {}", begin="pass"),
     wrong("history-same-dict", before="sums, means = {}, {}", begin="sums.clear()", end=SAME_DICT),
     wrong("history-reversed", end=END.replace("append(", "insert(0, ")),
-    wrong("history-count", end=divided("v / (len(loader) - 1)")),
+    wrong("history-divided", end=divided("v / (len(loader) - 1)")),
     wrong("history-loss", count=COUNT.replace('"loss": loss', '"loss": loss / len(terms)')),
     wrong("history-zero", end=divided("0.0")),
+    *(
+        wrong("history-divided", end=divided(f"v / {by}"))
+        for by in ("(len(loader) + 1)", "len(sums)", "(len(sums) - 1)", "len(loader) ** 2", "33")
+    ),
+    wrong("history-not-numbers", end=divided("f'{v / len(loader):.3f}'")),
+    wrong("history-weighted", count=COUNT.replace("sums.get(n, 0.0) + v.item()", SMOOTHED), end=SUMS),
     wrong("history-rounded", end=divided("round(v / len(loader), 2)")),
     wrong("history-not-a-list", result="return history, scene"),
-    wrong("history-per-frame", end=divided("v / 2 / len(loader)")),
-    wrong("history-per-step", end=divided("v / steps")),
-    wrong("history-per-step", end=divided("v / 4")),
+    wrong("history-divided", end=divided("v / 2 / len(loader)")),
+    wrong("history-divided", end=divided("v / steps")),
+    wrong("history-divided", end=divided("v / 4")),
     wrong("losses-of-the-notebook", terms=RIGHT["terms"].replace("compute_loss", "losses.compute_loss")),
     wrong("history-per-batch", count=f"history.append({NUMBERS})", end="pass"),
     wrong("history-length", end="history = [{n: v / len(loader) for n, v in sums.items()}]"),
@@ -271,6 +278,13 @@ MISTAKES = [
         move=f"frames = to_device(frames, {DEVICE})\n            if len(frames['t']) < 2: continue",
     ),
     wrong("batch-changed", render=renders('scene, frames.pop("t"), frames["cam"]')),
+    wrong("other-frames", render=renders("scene, frames['t'][:1], frames['cam']")),
+    wrong("not-rendered", move="if len(frames['t']) < 7: continue", end=f"{END}; history[-1]['loss']"),
+    wrong("steps-are-batches", before="whole = loader", begin="sums, loader = {}, [*whole][:steps]"),
+    wrong("argument-order", terms=scores("scene, frames, image, hard_mask, silhouette.clamp(0, 1)")),
+    wrong("wrong-shares", loss="loss = torch.stack(list(terms.values())).norm()"),
+    wrong("wrong-shares", loss="loss = 2 * terms['photometric'] + terms['mask'] + terms['pose']"),
+    wrong("loss-divided", loss=f"loss = {SUM} / 255"),
     wrong("other-frames", render=renders('scene, torch.arange(len(frames["t"])), frames["cam"]')),
     wrong(
         "steps-are-batches",
@@ -360,7 +374,7 @@ def test_what_matters_in_one_case_alone_costs_one_point(otherwise):
 def test_each_known_mistake_shows():
     drawn = Descends().inputs(np.random.default_rng(2))
     right = descend(drawn, Descends.steps)[0]
-    for said, how in lesson4._told(order=ORDERS, seen={**CUT, **LEFT_OUT}, share=SHARES):
+    for said, how in lesson4._told(order=ORDERS):
         assert not close(descend(drawn, Descends.steps, **how)[0], right, 1e-3), said
 
 
