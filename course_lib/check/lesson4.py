@@ -496,7 +496,7 @@ def _weights_in(number, factors, late):
     return weights | {NAMES[0]: weights[NAMES[0]] * (number >= late)}
 
 
-def gradients(case, parameters, t):
+def _gradients_by_hand(case, parameters, t):
     """The gradients of the terms, without their weights, for the frames t. -> (3, T + 1, 3), as parameters"""
     y, goal, gains, shares = (case[name].double() for name in ("colours", "goal", "gains", "shares"))
     x, w = parameters[:-1], parameters[-1]
@@ -533,7 +533,7 @@ def descend(case, steps, order="|zrbsc|", seen=None, clip=None, factors=(), late
 
     def backward(t):
         force = torch.tensor([weights[name] * (seen or {}).get(name, 1.0) for name in WEIGHTS])
-        grads.add_((force.double()[:, None, None] * gradients(case, parameters, t)).sum(0))
+        grads.add_((force.double()[:, None, None] * _gradients_by_hand(case, parameters, t)).sum(0))
 
     does = {
         "z": lambda t: grads.zero_(),
@@ -787,7 +787,7 @@ class Descends(OnStage):
         """By what the terms' gradients were multiplied in the n-th step. -> {term: factor}, or None"""
         t = case["order"].split(2)[(n - 1) % (len(case["order"]) // 2)]
         weights = torch.tensor(list(WEIGHTS.values())).double()[:, None]
-        of_terms = weights * gradients(case, values[n - 1].view(-1, 3), t).flatten(1)  # (3, P)
+        of_terms = weights * _gradients_by_hand(case, values[n - 1].view(-1, 3), t).flatten(1)  # (3, P)
         rates = case["rates"].double()
         rates = torch.cat([rates[:1].expand(len(case["order"])), rates[1:]])[:, None]  # (T + 1, 1)
         moved = (values[n - 1] - values[n]).view(-1, 3) / rates
