@@ -182,7 +182,7 @@ def _first(patterns, yours, right):
 
 def _constants(yours, right):
     value = yours.flatten()[0]
-    facts = {"mean": right.mean(), "smallest": right.min(), "largest": right.max()}
+    facts = {"mean": right.mean(), "smallest": right.min(), "largest": right.max(), "sum": right.sum()}
     known = [name for name, fact in facts.items() if abs(fact - value) <= TOLERANCE * abs(value)]
     more = f", the {known[0]} of the right ones" if known and yours.numel() > 1 else ""
     yield value.expand_as(yours), f"Yours is {in_digits(value)[0]} everywhere{more}."

@@ -8,7 +8,6 @@ stones, one before the other, and sheets in two corners of the picture.
 import contextlib
 import dis
 import inspect
-import itertools
 import math
 import re
 import types
@@ -19,15 +18,15 @@ import torch
 from .. import shading
 from ..errors import CourseError
 from ..kal.dibr import warm
-from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from ..rotations import rotvec_to_rotmat
 from ..scene import PARAMETERS, DolphinScene
 from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 from ..window import TUTORIAL_BAND, Band, window_camera
 from . import spare_renderer as spare
 from .card import Shown
-from .core import Complaint, Exercise, Problem, close, items, margin, tensor
-from .difference import difference, in_digits
-from .same import Same
+from .core import Complaint, Exercise, Problem, changed, clone, close, describe, items, margin, tensor
+from .difference import difference, in_digits, of_all, pattern
+from .same import Same, in_order
 
 FRAME, WINDOW = (640, 360), (96, 54)  # pixels: the whole frame, and the part of it that the checks render
 PIXELS_PER_METRE = FRAME[0] * CAMERA_FOCAL / SENSOR_WIDTH  # at a distance of 1 m
@@ -98,8 +97,10 @@ def _views(rng, batch, turned=False):
     eye[1] = eye[1, 1] * torch.tensor(from_below)
     corner = torch.from_numpy(rng.integers([262, 143], [283, 164], (batch, 2)))
     rest, faces = stones(turned)
-    middle = rng.uniform(0.2, 0.8, (1, len(faces), 1, 2))
-    face_uvs = torch.from_numpy(middle + rng.uniform(-0.15, 0.15, (1, len(faces), 3, 2))).float()
+    cells = _cells(len(faces))
+    cell = torch.cartesian_prod(torch.arange(cells), torch.arange(cells))[: len(faces), None].flip(-1)
+    within = torch.tensor([[0.2, 0.3], [0.7, 0.2], [0.4, 0.8]]) + _uniform(rng, -0.1, 0.1, (len(faces), 3, 2))
+    face_uvs = ((cell + within) / cells)[None]  # each face has a place of its own in the texture
     axes = _whole_cameras(eye).extrinsics.R.mT  # right, up and back in the world, as columns
     straight_down = _whole_cameras(torch.tensor([[0.0, 1, 0]])).extrinsics.R
     tilt = rotvec_to_rotmat(_uniform(rng, -0.15, 0.15, (batch, 3)))  # no face becomes edge-on by so little
@@ -109,6 +110,11 @@ def _views(rng, batch, turned=False):
     place = eye - ray * (eye[:, 1] / ray[:, 1])[:, None]  # where the window's middle meets the sea
     mesh = {"rest": rest, "faces": faces, "face_uvs": face_uvs}
     return mesh | {"eye": eye, "corner": corner, "R": axes @ straight_down @ tilt, "place": place}
+
+
+def _cells(faces):
+    """How many rows and columns of places there are in a texture, one for each face."""
+    return math.ceil(faces**0.5)
 
 
 def _case(rng, batch=2, turned=False):
@@ -169,10 +175,11 @@ LOOKS = {  # of an image: what it is in the card, and which of its values are bl
 class OfPictures(Same):
     """Some of the images that a function gives are the right ones. The cases are made to show all mistakes.
 
-    images: their names. reminder: what is said after a difference that no mistake explains.
+    images: their names; also: those that help to tell what is wrong. reminder: what is said after a
+    difference that no mistake explains.
     """
 
-    images, reminder = (), ""
+    images, also, reminder = (), (), ""
     tolerance = explained = 2e-3
     visible = 3
     near = staticmethod(alike)
@@ -180,8 +187,15 @@ class OfPictures(Same):
     def inputs(self, rng):
         return self.cases(rng)
 
+    def drawn(self, function, inputs):
+        """The images that a function gives. -> dict"""
+        raise NotImplementedError
+
     def call(self, given, **inputs):
-        return self.made(getattr(given, self.function), inputs)
+        return self.drawn(getattr(given, self.function), inputs)
+
+    def made(self, function, inputs):
+        return self.drawn(function, inputs)
 
     def shown(self, said, inputs):
         return {}
@@ -204,13 +218,35 @@ class OfPictures(Same):
 
     @property
     def hidden(self):
-        return self.images  # `alike` allows for pixels on an edge
+        return self.images + self.also  # `alike` allows for pixels on an edge
 
     def judge(self, outputs, **inputs):
-        complaint = super().judge(outputs, **inputs)
+        complaint = super().judge({name: outputs[name] for name in self.images}, **inputs)
+        if complaint and complaint.key == self.otherwise:
+            complaint = self.found(outputs, inputs) or complaint
         if complaint and complaint.key == self.otherwise:
             return Complaint.of(f"{complaint.key}: {complaint.text} {self.reminder}")
         return complaint
+
+    def found(self, outputs, inputs):
+        """What is found out about outputs that no mistake explains. -> Complaint or None"""
+        return None
+
+    def within(self, inputs):
+        """The pixels within the faces that are seen. -> (B, H, W) bool, or None where that is no help"""
+        return None
+
+    def unexplained(self, said, yours, right, inputs):
+        within, complaint = self.within(inputs), super().unexplained(said, yours, right, inputs)
+        if within is None:
+            return complaint
+        parts = [(yours[part], right[part]) for part in (within, ~within)]
+        inside, elsewhere = (pattern(*part, self.tolerance) for part in parts)
+        more = f"Within the faces: {inside}"
+        if close(*parts[0], self.tolerance):
+            more = f"Within the faces it is right. Elsewhere: {elsewhere}"
+        known = not more.partition(": ")[2][:1].isalpha() or more.partition(": ")[2] in complaint.text
+        return complaint if known else complaint._replace(text=f"{complaint.text} {more}")
 
 
 def _gradients_of(image, weights, leaves):
@@ -289,248 +325,179 @@ def _drawn(**changes):
     return dibr_rendering
 
 
-def _pixels(view, signs, shift):
+def _told(sentence, table, made):
+    """A table of mistakes, {(key, in words): what makes it}. -> as `Same.mistakes`; sentence: with a {}"""
+    return {f"{key}: {sentence.format(what)}": made(makes) for (key, what), makes in table.items()}
+
+
+def _of(step, sentence, table):
+    """Mistakes in one step: {(key, in words): function of the `spare.View`}. -> as `Same.mistakes`"""
+    return _told(sentence, table, lambda makes: _drawn(**{step: makes}))
+
+
+def _pixels(view, y, shift):
     """Corners (B, V, 2) in pixels instead of NDC."""
     half = torch.tensor(view.size).to(view.projected) / 2
-    return (view.projected * torch.tensor(signs).to(half) + shift) * half
+    return (view.projected * view.projected.new_tensor([1.0, y]) + shift) * half
 
 
-def _flipped(view, signs):
-    return view.projected * torch.tensor(signs).to(view.projected)
+def _by_normals(corners, unit=True):
+    normals = spare.normals_of(corners)
+    return spare.at_corners(spare.unit(normals) if unit else normals)
 
 
-def _feature(k, change):
-    """A dibr_rendering whose feature k is changed after it was painted: change(features, view)."""
-
-    def features(view):
-        images = list(view.features)
-        images[k] = change(images[k], view)
-        return images
-
-    return _drawn(features=features)
-
-
-def _zeros(name, what):
-    k = list(CHANNELS).index(name)
-    return {f"zeros: {what} 0 everywhere, also where the mesh is seen.": _feature(k, lambda x, _: 0 * x)}
-
-
-def _of_vertices(view):
-    """The normals of vertices, those of the faces around added up, at the corners. -> (B, F, 3, 3)"""
-    at_vertices = torch.zeros_like(view.verts)
+def _of_vertices(view, unit):
+    """The normals of vertices, the mean of those of the faces around, at the corners. -> (B, F, 3, 3)"""
+    sums = torch.zeros_like(view.verts)
     for corner in view.model.F.unbind(1):
-        at_vertices.index_add_(1, corner, spare.normals_of(view.world))
-    return view.at_faces(spare.unit(at_vertices))
+        sums.index_add_(1, corner, spare.unit(spare.normals_of(view.world)))
+    counts = torch.bincount(view.model.F.flatten(), minlength=sums.shape[1])[:, None]
+    return view.at_faces(spare.unit(sums) if unit else sums / counts)
 
 
-def _by_camera_normals(view):
-    return spare.at_corners(spare.unit(spare.normals_of(view.corners)))
+def _o(view):
+    return view.lens(torch.zeros_like(view.projected))  # the principal point, (B, V, 2)
 
 
+BY_CAMERA = "`cam.intrinsics.transform(cam.extrinsics.transform(verts))`"
 OF_HARD_MASK = {
     """empty: The hard mask is 0 everywhere: no face is drawn at all. Print how many faces look at the camera,
         and the range of their corners in the image: what lies between -1 and 1 is seen. (Is the camera's pose
-        applied, and only once?)""": _drawn(facing=lambda v: torch.zeros_like(v.facing)),
-    """pixels: The corners in the image are in pixels. `rasterize` wants normalised
-        device coordinates, from -1 to 1 over the image, as `cam.intrinsics.transform` gives them.""": (
-        _drawn(projected=lambda v: _pixels(v, [1.0, -1], 1)),
-        _drawn(projected=lambda v: _pixels(v, [1.0, 1], 1)),
-        _drawn(projected=lambda v: _pixels(v, [1.0, 1], 0)),
+        applied, R p + t, and only once? Are x and y taken of the image?)""": _drawn(
+        facing=lambda v: torch.zeros_like(v.facing)
     ),
-    """facing-sign: Only faces that look away are drawn: you see the far side from within. The camera looks
-        along -z,
-        so take the faces whose normal in camera space has z >= 0.""": _drawn(facing=lambda v: ~v.facing),
-    """world-normals-for-facing: Which faces look at the camera is told from another number than z of their
-        normals in camera space: from a coordinate of the normals in the world, or from x or y. The camera
-        looks along -z, wherever it stands: take the normals of the faces in camera space, and of them z >=
-        0.""": (
-        *(_drawn(facing=lambda v, k=k: v.normal[..., 0, k] >= 0) for k in range(3)),
-        *(_drawn(facing=lambda v, k=k: spare.normals_of(v.corners)[..., k] >= 0) for k in range(2)),
+    """soft-as-hard: The hard mask is the soft one, or made of it. It is the last of the features, of
+        ones.""": tuple(
+        _drawn(features=lambda v, f=f: [*v.features[:3], f(v.soft_mask)])
+        for f in (lambda x: x, lambda x: (x > 0.5).double(), lambda x: (x > 0).double())
     ),
-    """unit-coordinates: The corners in the image are made to lie between 0 and 1. `rasterize` wants them
-        from -1 to 1, as `cam.intrinsics.transform` gives them.""": (
-        _drawn(projected=lambda v: (v.projected + 1) / 2),
-        _drawn(projected=lambda v: (_flipped(v, [1.0, -1]) + 1) / 2),
-    ),
-    """divided-again: The corners in the image are divided by the distance once more:
-        `cam.intrinsics.transform` has done
-        it.""": _drawn(projected=lambda v: v.projected / -v.in_camera[..., 2:]),
+    """feature-order: The third feature is the hard mask and the fourth the height; expected are uv, normal,
+        height, hard mask.""": _drawn(ones=lambda v: v.height),
     """first-vertices: All frames show the first mesh, `verts[0]`. Frame b shows `verts[b]` by camera
         b.""": _drawn(verts=lambda v: v.verts[:1].expand_as(v.verts)),
     """first-camera: All meshes are seen by the first camera. Mesh b belongs to camera b.""": (
         _drawn(cam=lambda v: v.cam[torch.zeros(len(v.verts), dtype=torch.long)]),
         _drawn(in_camera=lambda v: v.cam[:1].extrinsics.transform(v.verts.to(v.dtype)).double()),
     ),
-    """y-flipped: The picture is upside down: in the image plane y points up, and `rasterize` knows
-        that.""": _drawn(projected=lambda v: _flipped(v, [1.0, -1])),
-    """x-flipped: The picture
-        is mirrored: left and right are exchanged.""": _drawn(projected=lambda v: _flipped(v, [-1.0, 1])),
-    """xy-exchanged: x and y of the corners in the image are exchanged. x comes first, to the
-        right.""": _drawn(projected=lambda v: v.projected.flip(-1)),
-    """perspective-sign: The picture is turned by half a turn. Are the vertices divided by z? It is negative
-        in front of the camera: divide by -z.""": (
-        _drawn(projected=lambda v: v.lens(v.in_camera[..., :2] / v.in_camera[..., 2:])),
-        _drawn(projected=lambda v: -v.projected),
+}
+POSED = {
+    ("rotation-transposed", "with the camera's rotation transposed, which turns the other way"): lambda v: (
+        v.verts @ v.cam.extrinsics.R.double() + v.cam.extrinsics.t.double().mT
     ),
-    **{
-        f"""no-perspective: The vertices come into the image without perspective: {what} are used as they are.
-        After the camera's pose come its intrinsics: `cam.intrinsics.transform` divides by the
-        distance.""": makes
-        for what, makes in (
-            ("x and y of camera space", _drawn(projected=lambda v: v.in_camera[..., :2])),
-            ("x and y of the world", _drawn(projected=lambda v: v.verts[..., :2])),
-            ("x and z of the world", _drawn(projected=lambda v: v.verts[..., [0, 2]])),
-        )
+    ("no-translation", "R p, without the camera's shift t"): lambda v: (
+        v.in_camera - v.cam.extrinsics.t.double().mT
+    ),
+    ("translation-minus", "R p - t"): lambda v: v.in_camera - 2 * v.cam.extrinsics.t.double().mT,
+    ("rotation-missing", "less the camera's place, without its rotation R"): lambda v: (
+        v.verts - v.cam.extrinsics.cam_pos().double().mT
+    ),
+}
+OF_HARD_MASK |= _of("in_camera", "The vertices in camera space are {}; they should be R p + t.", POSED)
+PROJECTED = {
+    ("pixels", "in pixels, not between -1 and 1"): lambda v: _pixels(v, -1, 1),
+    ("pixels", "in pixels from the bottom, not between -1 and 1"): lambda v: _pixels(v, 1, 1),
+    ("pixels", "in pixels from the middle, not between -1 and 1"): lambda v: _pixels(v, 1, 0),
+    ("no-perspective", "x and y of camera space, without perspective"): lambda v: v.in_camera[..., :2],
+    ("no-perspective", "x and y of the world"): lambda v: v.verts[..., :2],
+    ("no-perspective", "x and z of the world"): lambda v: v.verts[..., [0, 2]],
+    ("no-perspective", "not divided by the distance"): lambda v: v.lens(v.in_camera[..., :2]),
+    ("no-perspective", "of `intrinsics.project`, which does not divide by the distance"): lambda v: (
+        v.cam.intrinsics.project(v.in_camera.to(v.dtype))[..., :2].double()
+    ),
+    ("no-perspective", "all divided by the mean distance, not each by its own"): lambda v: v.lens(
+        v.in_camera[..., :2] / -v.in_camera[..., 2:].mean(1, keepdim=True)
+    ),
+    ("no-focal-length", "divided by the distance, but without the focal length"): lambda v: (
+        v.in_camera[..., :2] / -v.in_camera[..., 2:]
+    ),
+    ("no-principal-point", "without the principal point, o in the formula"): lambda v: v.projected - _o(v),
+    ("principal-point-minus", "less the principal point, o, which is added"): lambda v: (
+        v.projected - 2 * _o(v)
+    ),
+    ("extrinsics-missing", "intrinsics applied to the world, extrinsics are missing"): lambda v: v.project(
+        v.verts
+    ),
+    ("transformed-twice", "transformed by the intrinsics twice"): lambda v: v.cam.intrinsics.transform(
+        v.cam.intrinsics.transform(v.in_camera.to(v.dtype))
+    )[..., :2].double(),
+}
+OF_HARD_MASK |= _of(
+    "projected", f"The corners in the image are {{}}. They should be x, y of {BY_CAMERA}.", PROJECTED
+)
+PLACES = {  # where a point lies that belongs at (x, y) of the image
+    "(x, -y)": "y-flipped: The picture is upside down: in the image y points up, and `rasterize` knows that.",
+    "(-x, y)": "x-flipped: The picture is mirrored: left and right are exchanged.",
+    "(y, x)": "xy-exchanged: x and y of the corners in the image are exchanged. x comes first, to the right.",
+    "(-x, -y)": """perspective-sign: The picture is turned by half a turn. Are the vertices divided by z? It
+        is negative in front of the camera: divide by -z.""",
+}
+VALID = "`valid_faces` is where z of the faces' normals in camera space is >= 0, in each frame."
+FARTHER = "depth-sign: Where two faces lie behind each other, the farther one is seen"
+NORMALS = {
+    ("camera-normals", "those of camera space"): lambda v: _by_normals(v.corners),
+    ("normals-flipped", "those of camera space, and point into the body"): lambda v: -_by_normals(v.corners),
+    ("normal-length", "not of length 1, but of twice the face's area"): lambda v: _by_normals(v.world, False),
+    ("normal-length", "not of length 1, and in camera space"): lambda v: _by_normals(v.corners, False),
+    ("normals-of-the-image", "made of corners in the image"): lambda v: _by_normals(
+        torch.cat([v.on_image, v.depth[..., None]], -1)
+    ),
+    ("smoothed", "those of the vertices, mixed from all faces around"): lambda v: _of_vertices(v, True),
+    ("smoothed", "means of those of the faces around"): lambda v: _of_vertices(v, False),
+    ("places-as-normals", "the places of the corners"): lambda v: v.world,
+    ("normals-moved", "moved by the camera's shift, which is for points"): lambda v: spare.at_corners(
+        v.posed(v.normal[:, :, 0])
+    ),
+    ("one-frame", "those of the first mesh, in all frames"): lambda v: v.normal[:1].expand_as(v.normal),
+}
+WORLDLY = """The normals are {}. The sun stands in the world: wanted are the normals of the world, of length 1,
+    one for each face: `mesh.face_normals`. (Those of camera space say which faces look at us.)"""
+OF_NORMALS = _of("normal", WORLDLY, NORMALS)
+HEIGHTS = {
+    ("camera-height", "y of camera space, which points up in the image"): lambda v: v.corners[..., 1:2],
+    ("camera-height", "x of camera space"): lambda v: v.corners[..., :1],
+    ("camera-height", "z of camera space, minus the distance to the camera"): lambda v: v.corners[..., 2:],
+    ("camera-height", "the distance to the camera, minus z of camera space"): lambda v: -v.corners[..., 2:],
+    ("image-height", "y in the image"): lambda v: v.on_image[..., 1:],
+    ("camera-height", "z of the world, which points up in the image"): lambda v: v.world[..., 2:],
+    ("wrong-axis", "x of the world"): lambda v: v.world[..., :1],
+    ("corner-order", "that of corners in another order than in the image"): lambda v: v.height.flip(2),
+    ("height-absolute", "without its sign"): lambda v: v.height.abs(),
+    ("height-cut", "0 above the sea"): lambda v: v.height.clamp(max=0),
+    ("height-cut", "0 under the sea"): lambda v: v.height.clamp(min=0),
+    ("height-per-face", "the same all over a face, the mean"): lambda v: spare.at_corners(v.height.mean(2)),
+    ("height-per-face", "that of a face's first corner"): lambda v: spare.at_corners(v.height[:, :, 0]),
+    ("height-per-face", "that of a face's second corner"): lambda v: spare.at_corners(v.height[:, :, 1]),
+    ("height-per-face", "that of a face's third corner"): lambda v: spare.at_corners(v.height[:, :, 2]),
+    ("height-per-mesh", "the same all over the mesh"): lambda v: v.height.mean(
+        (1, 2, 3), keepdim=True
+    ).expand_as(v.height),
+    ("one-frame", "that of the first mesh, in all frames"): lambda v: v.height[:1].expand_as(v.height),
+    ("relative-height", "counted from the mesh's middle, not from the sea"): lambda v: (
+        v.height - v.verts[..., 1].mean(1)[:, None, None, None]
+    ),
+    ("relative-height", "counted from the mesh's lowest point, not from the sea"): lambda v: (
+        v.height - v.verts[..., 1].amin(1)[:, None, None, None]
+    ),
+    ("relative-height", "counted from the camera, not from the sea"): lambda v: (
+        v.height - v.cam.extrinsics.cam_pos()[:, None, 1:2].double()
+    ),
+    ("relative-height", "counted down from the camera, not from the sea"): lambda v: (
+        v.cam.extrinsics.cam_pos()[:, None, 1:2].double() - v.height
+    ),
+}
+OF_HEIGHT = _of("height", "The height is {}. It should be y of the world, index 1, at each corner.", HEIGHTS)
+OF_UV = _of(
+    "uv",
+    "The texture coordinates are {}. They should be (u, 1 - v) of `model.face_uvs`, at each corner.",
+    {
+        ("uv-not-flipped", "(u, v), upside down: `face_uvs` count v from the top"): lambda v: _uv(
+            v, False, True
+        ),
+        ("uv-flipped-in-u", "(1 - u, v): the wrong one is flipped"): lambda v: _uv(v, True, True),
+        ("uv-swapped", "(v, u)"): lambda v: _uv(v, False, True).flip(-1),
+        ("uv-per-face", "the same all over a face"): lambda v: spare.at_corners(v.uv.mean(2)),
     },
-    """no-perspective: The vertices are not divided by their distance: the focal length is there, but what is
-        twice as far should be half as large.
-        `cam.intrinsics.transform` divides.""": _drawn(projected=lambda v: v.lens(v.in_camera[..., :2])),
-    """no-focal-length: The vertices are divided by their distance, but the focal length is missing: use
-        `cam.intrinsics.transform`.""": _drawn(
-        projected=lambda v: v.in_camera[..., :2] / -v.in_camera[..., 2:]
-    ),
-    """no-principal-point: The focal length is right, but the window's principal point, o in the formula, is
-        missing: use `cam.intrinsics.transform`.""": _drawn(
-        projected=lambda v: v.projected - v.lens(torch.zeros_like(v.projected))
-    ),
-    """extrinsics-missing: The intrinsics are applied to points in the world. First
-        `cam.extrinsics.transform`, then
-        `cam.intrinsics.transform`.""": _drawn(projected=lambda v: v.project(v.verts)),
-    """transformed-twice: The intrinsics are applied twice: what `cam.intrinsics.transform` gives is in the
-        image already.""": _drawn(
-        projected=lambda v: v.cam.intrinsics.transform(v.cam.intrinsics.transform(v.in_camera.to(v.dtype)))[
-            ..., :2
-        ].double()
-    ),
-    """rotation-transposed: The camera's rotation is transposed: it turns the other way.""": _drawn(
-        in_camera=lambda v: v.verts @ v.cam.extrinsics.R.double() + v.cam.extrinsics.t.double().mT
-    ),
-    """no-translation: The camera's rotation is there, its shift t is missing: `cam.extrinsics.transform` does
-        both.""": _drawn(in_camera=lambda v: v.verts @ v.cam.extrinsics.R.double().mT),
-    """half-pixel: The corners in the image are moved by half a pixel. `rasterize` knows where pixels'
-        centres are: give it what `cam.intrinsics.transform` gives.""": tuple(
-        _drawn(projected=lambda v, x=x, y=y: v.projected + torch.tensor([x, y]) / torch.tensor(v.size))
-        for x, y in itertools.product((-1, 0, 1), repeat=2)
-        if x and y
-    ),
-    """soft-as-hard: The hard mask
-        is the soft one. It is the last of the features, of ones.""": _feature(3, lambda _, v: v.soft_mask),
-    """hard-inverted: The hard mask is
-        0 on the mesh and 1 beside it: it is to be the other way round.""": _feature(3, lambda x, _: 1 - x),
-    """feature-order: The third feature is the hard mask and the fourth the height; expected are uv, normal,
-        height, hard mask.""": _feature(3, lambda _, v: v.features[2]),
-}
-FARTHER = "Where two faces lie behind each other"
-DEPTHS = {
-    f"""depth-sign: {FARTHER} the farther one is seen. `rasterize` wants z of the corners in camera space as
-        it is, negative in front of the camera, where larger is closer: not the distance, nor minus
-        z.""": (_drawn(depth=lambda v: -v.depth),),
-    f"""depth-sign: {FARTHER} it is not always the nearer one that is seen: the depth is a coordinate of the
-        world, which does for a camera that looks straight down alone. `rasterize` wants z of the corners in
-        camera space.""": tuple(_drawn(depth=lambda v, k=k: v.world[..., k]) for k in range(3)),
-    f"""depth-sign: {FARTHER} it is not always the nearer one that is seen. `rasterize` wants z of the
-        corners in camera space.""": (
-        _drawn(depth=lambda v: v.corners[..., 0]),
-        _drawn(depth=lambda v: torch.zeros_like(v.depth)),
-    ),
-}
-OF_NORMALS = DEPTHS | {
-    """camera-normals: The normals are those of camera space. The sun stands in the world: as a feature the
-        normals of the world are wanted (`mesh.face_normals`); those of camera space only say which faces look
-        at us.""": _drawn(normal=_by_camera_normals),
-    "normals-flipped: The normals point into the body.": _drawn(normal=lambda v: -v.normal),
-    """normals-flipped: The normals point into the body, and are those of camera space; wanted are those of
-        the world.""": _drawn(normal=lambda v: -_by_camera_normals(v)),
-    """normal-length: The normals do not have length 1, but that of twice the face's area:
-        `mesh.face_normals` are normalised, and `face_normals(...,
-        unit=True)`.""": _drawn(normal=lambda v: spare.at_corners(spare.normals_of(v.world))),
-    """normal-length: The normals do not have length 1 (and are those of camera space; wanted are those of
-        the world): `mesh.face_normals`
-        are right.""": _drawn(normal=lambda v: spare.at_corners(spare.normals_of(v.corners))),
-    """normals-of-the-image: The normals are made of corners in the image. They are to be those of the
-        world.""": _drawn(
-        normal=lambda v: spare.at_corners(
-            spare.unit(spare.normals_of(torch.cat([v.on_image, v.depth[..., None]], -1)))
-        )
-    ),
-    """normals-as-colours: The normals are made into colours, (n + 1) / 2. That is for looking at them; the
-        feature is the normal
-        itself.""": (_drawn(normal=lambda v: (v.normal + 1) / 2), _feature(1, lambda x, _: (x + 1) / 2)),
-    """smoothed: The normals are those of the vertices, mixed from all faces around. Wanted is the normal of
-        each face.""": _drawn(normal=_of_vertices),
-    "normals-absolute: The normals have lost their signs.": _drawn(normal=lambda v: v.normal.abs()),
-    """places-as-normals: These are the places of the corners in the world, not their
-        normals.""": _drawn(normal=lambda v: v.world),
-    """normals-moved: The normals are moved by the camera's shift: `extrinsics.transform`
-        is for points.""": _drawn(normal=lambda v: spare.at_corners(v.posed(v.normal[:, :, 0]))),
-    """one-frame: All frames have the normals of the first:
-        each frame has a mesh of its own.""": _drawn(normal=lambda v: v.normal[:1].expand_as(v.normal)),
-    **_zeros("normal", "The normals are"),
-}
-UP = "What points up from the sea is y of the world, the coordinate with index 1."
-OF_HEIGHT = {
-    f"""camera-height: This is
-        y of camera space: it points up in the image. {UP}""": _drawn(height=lambda v: v.corners[..., 1:2]),
-    f"camera-height: This is x of camera space. {UP}": _drawn(height=lambda v: v.corners[..., :1]),
-    f"""camera-height: The height is z of
-        camera space: minus the distance to the camera. {UP}""": _drawn(height=lambda v: v.corners[..., 2:]),
-    f"""camera-height: The height is the distance
-        to the camera, minus z of camera space. {UP}""": _drawn(height=lambda v: -v.corners[..., 2:]),
-    f"image-height: This is y in the image. {UP}": _drawn(height=lambda v: v.on_image[..., 1:]),
-    f"""camera-height:
-        This is z of the world: it points up in the image. {UP}""": _drawn(height=lambda v: v.world[..., 2:]),
-    """wrong-axis: The height is x in the world, but the axis that points up is y, the coordinate with index
-        1.""": _drawn(height=lambda v: v.world[..., :1]),
-    """height-sign:
-        The sign of the height is flipped: under water it is negative.""": _drawn(height=lambda v: -v.height),
-    """height-absolute:
-        The height has lost its sign: under water it is negative.""": _drawn(height=lambda v: v.height.abs()),
-    """height-cut: Heights above the sea are cut off, or set to 0. The feature is y as
-        it is.""": (_drawn(height=lambda v: v.height.clamp(max=0)), _feature(2, lambda x, _: x.clamp(max=0))),
-    """height-cut: Heights under the sea are cut off, or set to 0. The feature is y as
-        it is.""": (_drawn(height=lambda v: v.height.clamp(min=0)), _feature(2, lambda x, _: x.clamp(min=0))),
-    """height-per-face: The height is the same all over a face. Each corner has a height of its own, and in
-        between it is interpolated.""": (
-        _drawn(height=lambda v: spare.at_corners(v.height.mean(2))),
-        *(_drawn(height=lambda v, k=k: spare.at_corners(v.height[:, :, k])) for k in range(3)),
-    ),
-    """height-per-mesh: The height is the same all over the mesh. Each corner has a height of its
-        own.""": _drawn(height=lambda v: v.height.mean((1, 2, 3), keepdim=True).expand_as(v.height)),
-    "one-frame: All frames have the heights of the first mesh.": _drawn(
-        height=lambda v: v.height[:1].expand_as(v.height)
-    ),
-    """relative-height: The height is counted from the mesh's own middle, or its lowest point. It is counted
-        from the sea, y = 0.""": (
-        _drawn(height=lambda v: v.height - v.verts[..., 1].mean(1)[:, None, None, None]),
-        _drawn(height=lambda v: v.height - v.verts[..., 1].amin(1)[:, None, None, None]),
-        _drawn(height=lambda v: v.height - v.verts[..., 1].min()),
-    ),
-    """relative-height: The height is counted from the camera: eye's height minus y, or the reverse. It is
-        counted from the sea, y = 0.""": (
-        _drawn(height=lambda v: v.height - v.cam.extrinsics.cam_pos()[:, None, 1:2].double()),
-        _drawn(height=lambda v: v.cam.extrinsics.cam_pos()[:, None, 1:2].double() - v.height),
-    ),
-    **_zeros("height", "The height is"),
-}
-OF_UV = {
-    """uv-not-flipped: v is upside down: `model.face_uvs` count it from the top of the texture,
-        `texture_mapping` from the bottom. 1 - v.""": _drawn(uv=lambda v: _uv(v, False, True)),
-    """uv-flipped-in-u: It is
-        v that must be flipped, the second coordinate; u stays.""": _drawn(uv=lambda v: _uv(v, True, True)),
-    """uv-both-flipped: Both coordinates
-        are flipped; only v, the second one, must be.""": _drawn(uv=lambda v: _uv(v, True, False)),
-    "uv-swapped: u and v are exchanged.": (
-        _drawn(uv=lambda v: v.uv.flip(-1)),
-        _drawn(uv=lambda v: _uv(v, False, True).flip(-1)),
-    ),
-    """uv-negative: v is turned round by a minus alone:
-        1 - v, so that it stays between 0 and 1.""": _drawn(uv=lambda v: v.uv - v.uv.new_tensor([0.0, 1])),
-    """uv-scaled: The texture coordinates are made to reach from -1 to 1. `texture_mapping` wants them from 0
-        to 1.""": _drawn(uv=lambda v: 2 * v.uv - 1),
-    """uv-per-face: The texture coordinates are the same
-        all over a face. Each corner has its own.""": _drawn(uv=lambda v: spare.at_corners(v.uv.mean(2))),
-    **_zeros("uv", "The texture coordinates are"),
-}
+)
 
 
 def _uv(view, turn_u, turn_v):
@@ -539,105 +506,260 @@ def _uv(view, turn_u, turn_v):
     return torch.stack([1 - u if turn_u else u, 1 - v if turn_v else v], -1)
 
 
-def _front_only(view):
-    return torch.where(view.facing[..., None, None], view.on_image, 9.0)  # far outside
-
-
-def _softly(change):
-    """A dibr_rendering whose soft mask is changed after it was made: change(soft mask, view)."""
-    return _drawn(soft_mask=lambda v: change(v.soft_mask, v))
-
-
-BY_HAND = """`*band.seen_by(cam)` gives sigmainv, boxlen and knum for this camera."""
-OF_SOFT_MASK = {
-    f"""band-ignored: The soft edge is that of a whole frame, but this camera shows only a part of it, in
-        which all distances
-        are longer. {BY_HAND}""": _drawn(numbers=lambda v: (v.band.sigmainv, v.band.boxlen, v.band.knum)),
-    """default-band: The soft edge has the width that `dibr_soft_mask` has by itself. Pass
-        `*band.seen_by(cam)` after the face index.""": _drawn(numbers=lambda v: (7000, 0.02, 30)),
-    f"""default-band: sigmainv is that of `band`, boxlen and knum are those that the function has by itself.
-        {BY_HAND}""": _drawn(numbers=lambda v: (v.band.seen_by(v.cam)[0], 0.02, 30)),
-    """soft-is-hard: The soft mask is the hard mask: it has no soft edge, and nothing beside the mesh could
-        pull at it. Give back what `dibr_soft_mask` gives.""": _softly(lambda _, v: v.features[3]),
-    """soft-inverted: The soft mask
-        is 0 on the mesh and 1 beside it: it is to be the other way round.""": _softly(lambda x, _: 1 - x),
-    """soft-hollow: On the mesh the soft mask is 0; beside it it is right. Where a face is seen it is 1: does
-        `dibr_soft_mask` get the face index
-        that `rasterize` gives, and is nothing taken off?""": _softly(lambda x, v: x * (1 - v.features[3])),
-    """soft-without-index: The soft mask does not know where a face is seen: pass the face index that
-        `rasterize` gives.""": _softly(
-        lambda x, v: spare.soft_mask(v.on_soft, torch.full_like(v.cover[0], -1), v.size, *v.numbers)
-    ),
-    """soft-binary: The soft mask has only zeros and ones. Without values in between it has no slope: give
-        back what `dibr_soft_mask`
-        gives.""": (_softly(lambda x, _: (x > 0.5).double()), _softly(lambda x, _: (x > 0).double())),
-    """soft-upside-down: The corners given to `dibr_soft_mask` are not those given to `rasterize`: y is
-        turned round.""": _drawn(on_soft=lambda v: v.at_faces(_flipped(v, [1.0, -1]))),
-    """soft-in-camera: The corners given to `dibr_soft_mask` are x and y of camera space, not those in the
-        image.""": _drawn(on_soft=lambda v: v.corners[..., :2]),
-    """soft-in-camera: The corners given to `dibr_soft_mask` are x and y of the world, not those in the
-        image.""": _drawn(on_soft=lambda v: v.world[..., :2]),
-    """soft-without-back: The soft mask does not know the faces that look away. Give `dibr_soft_mask` all
-        faces.""": _drawn(on_soft=_front_only),
-    "one-frame: All frames have the soft mask of the first mesh.": (
-        _softly(lambda x, _: x[:1].expand_as(x)),
-        _drawn(on_soft=lambda v: v.on_image[:1].expand_as(v.on_image)),
-    ),
-    f"""numbers-exchanged: sigmainv and boxlen are exchanged. {BY_HAND}""": _drawn(
-        numbers=lambda v: (v.band.seen_by(v.cam)[1], v.band.seen_by(v.cam)[0], v.band.knum)
-    ),
-    """one-minus: The soft mask is prod(1 - exp(-sigmainv d²)) beside
-        the mesh; it is 1 minus that.""": _softly(lambda x, v: torch.where(v.features[3] > 0.5, x, 1 - x)),
-    "zeros: The soft mask is 0 everywhere.": _softly(lambda x, _: 0 * x),
-}
-OF_BACK_FACES = {
-    """back-faces-kept: Faces that turn their back to the camera are drawn too. On a closed animal its near
-        side hides most of them, but they cost time, and where a mesh is open one sees them: `valid_faces`
-        says which are drawn, those whose normal in camera space has z >= 0.""": (
-        _drawn(facing=lambda v: torch.ones_like(v.facing)),
-        _drawn(facing=lambda v: (v.corners[..., 2] < 0).any(-1)),
-    ),
-    """one-frame: In all frames those faces are drawn that look at the first camera. Each frame has its
-        own.""": _drawn(facing=lambda v: v.facing[:1].expand_as(v.facing)),
-    """one-frame: In all frames the depths are those of the first mesh.""": _drawn(
-        depth=lambda v: v.depth[:1].expand_as(v.depth)
-    ),
-    **{
-        f"""small-faces: Faces are left out though they look at the camera: z of their normal is compared
-            with {least}. Compare with 0. (A normal that was not scaled to length 1 is as long as twice the
-            face's area.)""": _drawn(
-            facing=lambda v, least=least: spare.normals_of(v.corners)[..., 2] > least
-        )
-        for least in (1e-3, 1e-2)
+BY_HAND = "`*band.seen_by(cam)` gives sigmainv, boxlen and knum for this camera."
+OF_SOFT_MASK = _of(
+    "soft_mask",
+    "The soft mask {} Give back what `dibr_soft_mask` gives: 1 on the mesh, with a soft edge beside it.",
+    {
+        ("soft-is-hard", "is the hard mask: nothing beside the mesh could pull at it."): lambda v: v.features[
+            3
+        ],
+        ("soft-hollow", "is 0 on the mesh; beside it it is right. Does it get the face index?"): lambda v: (
+            v.soft_mask * (1 - v.features[3])
+        ),
+        ("soft-without-index", "does not know where a face is seen: pass the face index."): lambda v: (
+            spare.soft_mask(v.on_image, torch.full_like(v.cover[0], -1), v.size, *v.numbers)
+        ),
+        ("soft-binary", "is 1 where it should be above 0.5, and else 0."): lambda v: (
+            v.soft_mask > 0.5
+        ).double(),
+        ("soft-binary", "is 1 where it should be above 0, and else 0."): lambda v: (v.soft_mask > 0).double(),
+        ("one-minus", "is prod(1 - exp(-sigmainv d²)) beside the mesh; it is 1 minus that."): lambda v: (
+            torch.where(v.features[3] > 0.5, 1.0, 1 - v.soft_mask)
+        ),
     },
-}
-OF_BAND = {
-    """band-fixed: With another `band` the soft mask is not another one: `*band.seen_by(cam)` is to be that of
-        the argument, not of TUTORIAL_BAND.""": _drawn(band=lambda v: TUTORIAL_BAND),
-    **{
-        f"""band-fixed: With another `band`, {name} is not that of the argument: all three numbers come from
-        `*band.seen_by(cam)`.""": _drawn(
-            numbers=lambda v, k=k: tuple(
-                (TUTORIAL_BAND if j == k else v.band).seen_by(v.cam)[j] for j in range(3)
-            )
-        )
-        for k, name in enumerate(("sigmainv", "boxlen", "knum"))
+)
+OF_SOFT_MASK |= _of(
+    "on_soft",
+    "The corners given to `dibr_soft_mask` are {}. They should be those given to `rasterize`, of all faces.",
+    {
+        ("soft-upside-down", "turned round in y"): lambda v: v.on_image * v.on_image.new_tensor([1.0, -1]),
+        ("soft-in-camera", "x and y of camera space"): lambda v: v.corners[..., :2],
+        ("soft-in-camera", "x and y of the world"): lambda v: v.world[..., :2],
+        ("soft-without-back", "without the faces that look away"): lambda v: torch.where(
+            v.facing[..., None, None], v.on_image, 9.0
+        ),
+        ("one-frame", "those of the first mesh, in all frames"): lambda v: v.on_image[:1].expand_as(
+            v.on_image
+        ),
     },
-}
+)
+OF_SOFT_MASK |= _of(
+    "numbers",
+    f"The width of the soft edge is {{}}. {BY_HAND}",
+    {
+        ("band-ignored", "that of a whole frame, but this camera shows only a part of it"): lambda v: (
+            v.band.sigmainv,
+            v.band.boxlen,
+            v.band.knum,
+        ),
+        ("default-band", "the one that `dibr_soft_mask` has by itself"): lambda v: (7000, 0.02, 30),
+        ("default-band", "right in sigmainv, but boxlen and knum are the function's own"): lambda v: (
+            v.band.seen_by(v.cam)[0],
+            *(0.02, 30),
+        ),
+        ("numbers-exchanged", "made of sigmainv and boxlen exchanged"): lambda v: (
+            *v.band.seen_by(v.cam)[1::-1],
+            v.band.knum,
+        ),
+    },
+)
+OF_BAND = _of(
+    "numbers",
+    "With another `band`, {} not that of the argument: all three numbers come from `*band.seen_by(cam)`.",
+    {
+        ("band-fixed", f"{name} is" if name else "the soft mask is"): lambda v, kept=kept: tuple(
+            (TUTORIAL_BAND if j in kept else v.band).seen_by(v.cam)[j] for j in range(3)
+        )
+        for name, kept in (("", (0, 1, 2)), ("sigmainv", (0,)), ("boxlen", (1,)), ("knum", (2,)))
+    },
+)
 OF_SOFT_GRADIENT = {
     """mask-detached: No gradient flows from the soft mask to the vertices. It is what pulls the outline into
-        place: is there a `.detach()`,
-        `no_grad`, a comparison, or NumPy in between?""": _drawn(on_soft=lambda v: v.on_image.detach())
+        place: is there a `.detach()`, `no_grad`, a comparison, or NumPy in between?""": _drawn(
+        on_soft=lambda v: v.on_image.detach()
+    )
 }
 OF_HEIGHT_GRADIENT = {
     """features-detached: No gradient flows from the features to the vertices. Is there a `.detach()` or
         `no_grad` in between?""": _drawn(features=lambda v: [x.detach() for x in v.features]),
     """corners-detached: Gradients flow through the heights themselves, but not through the place where they
-        are drawn: the corners in the
-        image are detached.""": _drawn(on_soft=lambda v: v.on_image, on_image=lambda v: v.on_image.detach()),
+        are drawn: the corners in the image are detached.""": _drawn(
+        on_soft=lambda v: v.on_image, on_image=lambda v: v.on_image.detach()
+    ),
     """heights-detached: Gradients flow through the place where the heights are drawn, but not through the
         heights themselves: they are detached.""": _drawn(height=lambda v: v.height.detach()),
 }
+
+
+# --- exercise 4: what is found out about a picture
+
+
+def _view(verts, faces, face_uvs, eye, corner, band=None, **_):
+    """The right picture's steps, for a case."""
+    model = _pretended_model(faces, face_uvs)
+    return spare.View(verts, _cameras(eye, corner), model, TUTORIAL_BAND if band is None else _band_of(band))
+
+
+def _places_of(uv, inputs):
+    """Which face a pixel shows by its texture coordinates, and the weights of its corners there.
+
+    -> (B, H, W), -1 where it is none, and (B, H, W, 3)
+    """
+    u, v = uv.double().unbind(-1)
+    n = _cells(len(inputs["faces"]))
+    face = (((1 - v) * n).floor() * n + (u * n).floor()).long()
+    known = (face >= 0) & (face < len(inputs["faces"]))
+    corners = inputs["face_uvs"].double()[0] * torch.tensor([1.0, -1]) + torch.tensor([0.0, 1])
+    a, b, c = (
+        torch.where(known, face, 0)[..., None, None] * 0 + corners[torch.where(known, face, 0)]
+    ).unbind(-2)
+    to, along, across = uv.double() - a, b - a, c - a
+    whole = spare.cross(along, across)
+    second, third = spare.cross(to, across) / whole, spare.cross(along, to) / whole
+    weights = torch.stack([1 - second - third, second, third], -1)
+    return torch.where(known & (weights > -0.02).all(-1), face, -1), weights
+
+
+def _within(view, single=None):
+    """The pixels whose neighbours show the same face, if that hides no other. -> (B, H, W) bool"""
+    face = view.cover[0].unflatten(1, view.size[::-1]).double()
+    around = torch.nn.functional.max_pool2d(torch.stack([face, -face], 1), 3, 1, 1)  # (B, 2, H, W)
+    within = (around[:, 0] == face) & (around[:, 1] == -face) & (face >= 0)
+    return within if single is None else within & single[..., 0]
+
+
+def _found_of_mesh(outputs, inputs):
+    """What is said of a picture whose texture coordinates tell where each point of the mesh is seen.
+
+    Of points that lie elsewhere than they should; else of other faces that are seen. -> Complaint or None
+    """
+    on = (outputs["hard_mask"][..., 0] > 0.5) | outputs["uv"].any(-1)
+    face, weights = _places_of(outputs["uv"], inputs)
+    if on.sum() < 100 or (face >= 0)[on].double().mean() < 0.9:
+        return None
+    view, face = _view(**inputs), torch.where(on, face, -1)
+    principal = view.lens(face.new_zeros(len(face), 1, 2).double())
+    rules, most = [], 0.0
+    for b, seen in enumerate(face >= 0):
+        should = (view.on_image[b][face[b][seen]] * weights[b][seen][..., None]).sum(-2)  # (N, 2)
+        is_ = spare.centres(*view.size, should)[seen.flatten()]
+        if len(is_) > 50:
+            rule, off = _rule_of(should, is_, principal[b], view.size)
+            rules, most = [*rules, (b, rule)], max(most, off)
+    others = _other_faces(face, view)
+    if most < 0.15 or others and others.key == "facing-sign":
+        return others
+    named = {rule for _, rule in rules}
+    if len(named) == 1 and (known := next((said for place, said in PLACES.items() if place in named), "")):
+        return Complaint.of(known)
+    if "" in named:
+        return Complaint.of(f"""{"misplaced" if most > 1 else "misplaced-slightly"}: The points of the mesh lie up to {most:.2g} pixels from where they
+            should, by no simple rule. Is each divided by its own -z, and are the corners those of
+            `model.F`?""")
+    where = "; ".join(f"in frame {b} it is at {rule}" for b, rule in rules)
+    return Complaint.of(f"""misplaced: Points of the mesh are drawn at other places than they should. Of one
+        that belongs at (x, y): {where}. x and y reach from -1 to 1, as `cam.intrinsics.transform` gives
+        them.""")
+
+
+def _rule_of(should, is_, principal, size):
+    """Where points (N, 2) lie that belong elsewhere. -> (a x + b y + c, ...) in words, and by how many pixels
+
+    "" where there is no such rule. It is counted from the principal point (1, 2) where that makes it shorter.
+    """
+    half = torch.tensor(size) / 2  # pixels
+    by = float(((is_ - should) * half).abs().quantile(0.98))
+    texts = []
+    for origin, counted in ((0 * principal, ""), (principal, ", counted from the principal point")):
+        known = torch.cat([should - origin, torch.ones_like(should[:, :1])], 1)
+        rule = torch.linalg.lstsq(known, is_ - origin).solution  # (3, 2)
+        if float(((known @ rule + origin - is_) * half).abs().quantile(0.98)) > max(0.1, 0.05 * by):
+            return "", by
+        text = f"({', '.join(_rule_text(column) for column in rule.T.tolist())})"
+        texts.append(text + counted if text not in PLACES else text)
+        if (rule[:2] - torch.eye(2)).abs().max() < 1e-2:
+            right, up = (rule[2] * half).tolist()
+            return f"(x, y) and {right:+.3g} pixels to the right, {up:+.3g} up", by
+    return min(texts, key=lambda text: len(text.partition(", counted")[0])), by
+
+
+def _rule_text(factors):
+    """0.5 x - y + 0.1, of three factors."""
+    text = ""
+    for factor, name in zip(factors, (" x", " y", "")):
+        if abs(factor) > 5e-3:
+            size = f"{abs(factor):.2g}" if abs(abs(factor) - 1) > 5e-3 or not name else ""
+            sign = (" - " if factor < 0 else " + ") if text else "-" * (factor < 0)
+            text += sign + (size + name).strip()
+    return text or "0"
+
+
+def _other_faces(face, view):
+    """What is said of a picture that shows other faces (B, H, W) than it should. -> Complaint or None"""
+    normals = spare.normals_of(view.corners)
+    lost, drawn, away = [], [], 0
+    for b, (mine, right) in enumerate(zip(face, view.cover[0])):
+        mine, right = (set(x.unique().tolist()) - {-1} for x in (mine, right))
+        lost, drawn = lost + [(b, f) for f in right - mine], drawn + [(b, f) for f in right & mine]
+        away += sum(not view.facing[b, f] for f in mine)
+    if not drawn:
+        return Complaint.of(f"""facing-sign: Only faces that look away are drawn: you see the far side from
+            within. The camera looks along -z. {VALID}""")
+    if not lost and away:
+        return Complaint.of(f"""back-faces-kept: {away} faces that turn their back to the camera are drawn
+            too. On a closed animal its near side hides most of them, but they cost time, and where a mesh is
+            open one sees them. {VALID}""")
+    if not lost:
+        return None
+    also = f", and {away} that look away are drawn" if away else ""
+    for values, what in ((normals.norm(dim=-1), "smallest"), (spare.unit(normals)[..., 2], "steepest")):
+        of_lost, of_drawn = ([float(values[place]) for place in places] for places in (lost, drawn))
+        if not away and len(lost) > 2 and max(of_lost) < min(of_drawn):
+            also = f". They are the {what} ones: is z compared with another number than 0?"
+    return Complaint.of(f"""culling: Of {len(lost + drawn)} faces that the camera sees {len(lost)} are
+        missing{also}. {VALID}""")
+
+
+def _found_of_depth(normal, inputs):
+    """What is said of normals that are those of another face behind the nearest. -> Complaint or None"""
+    nearest, farthest = (view.features[1] for view in (_view(**inputs), _farthest(inputs)))
+    off, behind = ((normal - image).abs().amax(-1) > 5e-3 for image in (nearest, farthest))
+    several = (nearest - farthest).abs().amax(-1) > 5e-3
+    if not off.any() or (off & behind).double().mean() > 1 / 1000:
+        return None
+    if (off & several).sum() > 0.95 * several.sum():
+        return Complaint.of(f"""{FARTHER}. `rasterize` wants z of the corners in camera space as it is,
+            negative in front of the camera, where larger is closer: not the distance, nor minus z.""")
+    return Complaint.of(f"""{FARTHER} at {int(off.sum())} of {int(several.sum())} pixels. `rasterize` wants z,
+        index 2 of the last dimension, of the corners in camera space. (One of the world may do for a camera
+        that looks straight down.)""")
+
+
+def _farthest(inputs):
+    """As `_view`, but of faces behind each other the farther one is seen."""
+    view = _view(**inputs)
+    view.depth = -view.corners[..., 2]
+    return view
+
+
+def _found_of_soft_edge(soft, right, inputs):
+    """What is said of a soft mask, of its values beside a single face. -> Complaint or None"""
+    view, alone = _view(**inputs), _view(**inputs)
+    alone.numbers = (*view.numbers[:2], 1)
+    single = ((alone.soft_mask - right).abs() < 1e-4) & (right > 0.02) & (right < 0.98)
+    rates = soft[single].double().log() / right[single].double().log()
+    if len(rates) < 20 or not rates.isfinite().all():
+        return None
+    rate, sigmainv = float(rates.median()), view.numbers[0]
+    if (rates / rate - 1).abs().quantile(0.9) > 0.02:
+        return None
+    if abs(rate - 1) > 0.02:
+        return Complaint.of(f"""other-sharpness: The soft edge is that of sigmainv = {rate * sigmainv:,.4g};
+            `band` makes it {sigmainv:,.4g} for this camera. {BY_HAND}""")
+    return Complaint.of(f"""several-faces: The soft mask is right beside single faces: sigmainv is, and it is
+        wrong where several faces are near. Are knum, boxlen and the faces right? {BY_HAND} It wants all
+        faces.""")
 
 
 # --- exercise 4
@@ -658,6 +780,7 @@ def _rendered(function, verts, faces, face_uvs, eye, corner, band=None):
     """
     arguments = [verts, _cameras(eye, corner), _pretended_model(faces, face_uvs)]
     call = "dibr_rendering(verts, cam, model)"
+    in_order(function, "dibr_rendering(verts, cam, model, band)")
     if band is not None:
         arguments, call = [*arguments, _band_of(band)], "dibr_rendering(verts, cam, model, band)"
         _needs_band(function, arguments)
@@ -675,26 +798,22 @@ def _in_form(call, value, verts):
         raise Problem.of("order: The results are exchanged: first the features, then the soft mask.")
     features = items(f"features of {call}", features, 4, "uv, normal, height, hard_mask")
     B, (W, H) = len(verts), WINDOW
-    got = [feature.shape[-1] for feature in features if torch.is_tensor(feature) and feature.dim() == 4]
-    channels = list(CHANNELS.values())
+    shapes = [tuple(feature.shape) for feature in features if torch.is_tensor(feature) and feature.dim() == 4]
+    got, channels = [shape[-1] for shape in shapes], list(CHANNELS.values())
     if got != channels and sorted(got) == sorted(channels):
         raise Problem.of(f"""feature-order: The features have {got} channels: they are in another order than
             uv, normal, height, hard mask (2, 3, 1, 1). Whoever uses them counts on the order.""")
-    if torch.is_tensor(features[0]) and tuple(features[0].shape[1:3]) == (W, H):
+    if got == channels and shapes[0][1:3] == (W, H):
         raise Problem.of(f"""height-and-width: The images are {H} wide and {W} high, and should be the other
             way round. `rasterize` takes the height first, then the width.""")
-    if torch.is_tensor(features[0]) and features[0].dim() == 4 and tuple(features[0].shape[1:3]) != (H, W):
-        h, w = features[0].shape[1:3]
+    if got == channels and shapes[0][1:3] != (H, W):
+        h, w = shapes[0][1:3]
         raise Problem.of(f"""size: The images are {w} wide and {h} high, but this camera's are {W} wide and
             {H} high: take the size from it, `cam.height, cam.width`.""")
     outputs = {
         name: tensor(f"feature {k} ({name}) of {call}", feature, (B, H, W, n), verts)
         for k, (feature, (name, n)) in enumerate(zip(features, CHANNELS.items()))
     }
-    if torch.is_tensor(soft) and tuple(soft.shape) == (B, H, W):
-        raise Problem.of(f"""soft-mask-dimension: The soft mask has shape {(B, H, W)}, expected
-            {(B, H, W, 1)}: like all images it has a last dimension, for its one channel. `[..., None]` adds
-            it.""")
     return outputs | {"soft_mask": tensor(f"soft mask of {call}", soft, (B, H, W, 1), verts)}
 
 
@@ -719,40 +838,63 @@ def _band_problem(error):
     return None
 
 
+KERNEL_SAYS = {  # what the words of `rasterize` and `dibr_soft_mask` mean here, regular expressions
+    "Ellipsis": "blank: A blank, `...`, is still in your code.",
+    r"sigmainv: got tuple": """band-not-unpacked: `band.seen_by(cam)` is three numbers, and is handed over as
+        one thing: a star in front, `*band.seen_by(cam)`, hands over three.""",
+    r"face_vertices_image must .*3, 3\)": """three-coordinates: The corners in the image (`faces_image`) have
+        three coordinates, and should have two: take `[..., :2]` of the projected vertices.""",
+    r"face_vertices_image must": """faces-chosen: The corners in the image are wanted for all faces of every
+        frame, (B, F, 3, 2), after the depths: `valid_faces` says which are drawn.""",
+    r"face_vertices_z must": """depth-shape: It wants one depth per corner: `[..., 2]` of the faces in camera
+        space.""",
+    r"valid_faces must": """valid-faces: Facing is one yes or no per face: compare the z of its normal in
+        camera space with 0.""",
+    r"selected_face_idx must": """face-index: After the corners `dibr_soft_mask` wants `face_idx`, (B, H, W),
+        the second result of `rasterize`.""",
+}
+
+
 def _kernel_problem(error):
     """What the renderer's complaint about an argument means here. -> Problem or None"""
-    text = str(error)
-    if isinstance(error, CourseError) and "Ellipsis" in text:
-        return Problem.of(f"""blank: `rasterize` or `dibr_soft_mask` says: {text} A blank, `...`, is still in
-            your code.""")
-    problem = _band_problem(error)
-    if problem or not isinstance(error, CourseError):
-        return problem
-    name, _, rest = text.partition(" must ")
-    text = text.rstrip(".") + "."
-    if name.startswith("face_features"):
-        expected, got = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", rest)[:2])
-        if got == expected[:3]:
-            return Problem.of(f"""feature-dimension: `rasterize` says: {text} The last dimension is missing:
-                `[..., 1:2]` keeps it, `[..., 1]` does not.""")
-        if got[0] == "1" and got[1:] == expected[1:]:
-            return Problem.of(f"""feature-of-one: `rasterize` says: {text} It has one frame, expected is one
-                for each mesh: `.expand(len(verts), -1, -1, -1)`.""")
-        return Problem.of(f"""feature-per-vertex: `rasterize` says: {text} A feature has a value for each
-            corner of each face, not for each vertex: index it by the faces (`index_vertices_by_faces`).""")
-    if name == "face_vertices_image" and "3, 3)" in rest:
-        return Problem.of("""three-coordinates: The corners in the image (`faces_image`) have three
-            coordinates, and should have two: take `[..., :2]` of the projected vertices.""")
-    if name == "face_vertices_image":
-        return Problem.of(f"""faces-chosen: `rasterize` says: {text} All faces go in, for every frame:
-            `valid_faces` says which are drawn.""")
-    if name == "face_vertices_z":
-        return Problem.of(f"""depth-shape: `rasterize` says: {text} It wants one depth per corner: `[..., 2]`
-            of the faces in camera space.""")
-    if name == "valid_faces":
-        return Problem.of(f"""valid-faces: `rasterize` says: {text} Facing is one yes or no per face: compare
-            the z of its normal in camera space with 0.""")
+    text = str(error).rstrip(".") + "."
+    if isinstance(error, (IndexError, RuntimeError)) and re.search(r"out of bounds .* size 2\b", text):
+        return Problem.of(f"""two-vertices: There are only two where a vertex is looked up ({text}): `[:, :2]`
+            takes two vertices, `[..., :2]` two coordinates of all.""")
+    if not isinstance(error, CourseError) or _band_problem(error):
+        return _band_problem(error)
+    for words, said in KERNEL_SAYS.items():
+        if re.search(words, text):
+            key, _, meaning = said.partition(": ")
+            return Problem.of(f"{key}: The renderer says: {text} {meaning}")
+    if text.startswith("face_features"):
+        expected, got = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", text)[:2])
+        key, meaning = _of_features(expected, got)
+        return Problem.of(f"{key}: `rasterize` says: {text} {meaning}")
     return None
+
+
+def _of_features(expected, got):
+    """What is said of a feature's shape. -> key, text"""
+    if got == expected[:3]:
+        return (
+            "feature-dimension",
+            """The last dimension is missing: `[..., 1:2]` keeps it, `[..., 1]` does
+            not.""",
+        )
+    if got[0] == "1" and got[1:3] == expected[1:3]:
+        return (
+            "feature-of-one",
+            """It has one frame, expected is one for each mesh:
+            `.expand(len(verts), -1, -1, -1)`.""",
+        )
+    if len(got) == 4 and got[2] == "3":
+        return "feature-size", "Take sizes from what comes in: `len(verts)` frames, `len(model.F)` faces."
+    return (
+        "feature-per-vertex",
+        """A feature has a value for each corner of each face, and these are not so
+        many: values of vertices are indexed by the faces (`index_vertices_by_faces`).""",
+    )
 
 
 class OfDibr(OfPictures):
@@ -763,9 +905,12 @@ class OfDibr(OfPictures):
     def cases(self, rng):
         return _case(rng)
 
-    def made(self, function, inputs):
+    def drawn(self, function, inputs):
         images = _rendered(function, **inputs)
-        return {name: images[name] for name in self.images}
+        return {name: images[name] for name in self.images + self.also}
+
+    def within(self, inputs):
+        return _within(_view(**inputs), inputs.get("single"))
 
 
 class Form(OfDibr):
@@ -786,53 +931,76 @@ class Silhouette(OfDibr):
     points = 3
     after = (Form,)
     images, mistakes, otherwise = ("hard_mask", "uv"), OF_HARD_MASK, "silhouette"
+    also = ("normal",)
     reminder = "It is 1 where a face that looks at the camera is seen, else 0."
 
+    def judge(self, outputs, **inputs):
+        if alike(outputs["hard_mask"], self.made(self.right, inputs)["hard_mask"]):
+            slightly = self.found(outputs, inputs)  # by less than a pixel
+            return slightly if slightly and slightly.key == "misplaced-slightly" else None
+        if not outputs["hard_mask"].any() and outputs["normal"].any():
+            return Complaint.of("""zeros: The hard mask is 0 everywhere, though the other features are drawn:
+                its corners carry ones.""")
+        return super().judge(outputs, **inputs)
+
+    def explains(self, made, outputs, right):
+        """Of a mask that is not all 1, it is enough; else the texture coordinates tell mistakes apart."""
+        if 0 < made["hard_mask"].mean() < 0.95:
+            made, outputs, right = ({"hard_mask": x["hard_mask"]} for x in (made, outputs, right))
+        return super().explains(made, outputs, right)
+
+    def found(self, outputs, inputs):
+        return _found_of_mesh(outputs, inputs)
+
+
+class OfFeature(OfDibr):
+    """A feature, at the pixels at which no two faces lie behind each other: of those `Normals` judges."""
+
+    after = (Form, Silhouette)
+
     def made(self, function, inputs):
-        images = _rendered(function, **inputs)
-        if not images["hard_mask"].any() and images["normal"].any():
-            raise Problem.of("""zeros: The hard mask is 0 everywhere, though the other features are drawn: its
-                corners carry ones.""")
-        return {name: images[name] for name in self.images}
+        inputs = dict(inputs)
+        single = inputs.pop("single", 1)
+        return {name: image * single for name, image in self.drawn(function, inputs).items()}
 
     def judge(self, outputs, **inputs):
-        right = self.made(self.right, inputs)
-        if alike(outputs["hard_mask"], right["hard_mask"]):
-            return None
-        return super().judge(outputs, **inputs)  # where the mask is 1 everywhere, uv tells mistakes apart
+        single = (_view(**inputs).cover[0] == _farthest(inputs).cover[0]).unflatten(1, WINDOW[::-1])[
+            ..., None
+        ]
+        outputs = {name: image * single for name, image in outputs.items()}
+        return super().judge(outputs, **inputs, single=single)
 
 
-class Normals(OfDibr):
+class Normals(OfFeature):
     name = "normals of the nearest face, in the world"
     points = 4
-    after = (Form, Silhouette)
     images, mistakes, otherwise = ("normal",), OF_NORMALS, "normals"
     reminder = "The second feature is the normal of the nearest face, in the world, of length 1."
+
+    def judge(self, outputs, **inputs):
+        if complaint := super().judge(outputs, **inputs):
+            return complaint
+        right = self.made(self.right, inputs)
+        if alike(outputs["normal"], right["normal"]):
+            return None
+        other = self.unexplained("normal", outputs["normal"], right["normal"], inputs)
+        return _found_of_depth(outputs["normal"], inputs) or other
 
 
 class FrontFaces(OfDibr):
     name = "only faces that look at the camera are drawn"
     points = 2
     after = (Form, Silhouette, Normals)
-    images, mistakes, otherwise = ("hard_mask", "normal"), OF_BACK_FACES, "front-faces"
+    images, otherwise = ("hard_mask", "normal"), "front-faces"
+    also = ("uv",)
     reminder = "Here one sheet of the first mesh, and most of the second, turn their backs to the camera."
 
     def cases(self, rng):
         return _case(rng, turned=True)
 
-
-class OfFeature(OfDibr):
-    """A feature, on the face that `Normals` has judged to be the nearest or not."""
-
-    after = (Form, Silhouette)
-
-    def judge(self, outputs, **inputs):
-        complaint = super().judge(outputs, **inputs)
-        if complaint and complaint.key == self.otherwise:
-            wrong = (self.made(makes, inputs) for makes in itertools.chain(*DEPTHS.values()))
-            if any(alike(outputs[name], images[name]) for images in wrong for name in images):
-                return None  # right but for the face, and `Normals` says so
-        return complaint
+    def found(self, outputs, inputs):
+        depth = _found_of_depth(outputs["normal"], inputs)
+        return depth or _found_of_mesh(outputs, inputs)
 
 
 class Height(OfFeature):
@@ -857,12 +1025,16 @@ class SoftMask(OfDibr):
     reminder = """Where a face is seen it is 1, else 1 - prod(1 - exp(-sigmainv d²)). `dibr_soft_mask` takes
         the corners in the image, the face index from `rasterize`, and `*band.seen_by(cam)`."""
 
+    def found(self, outputs, inputs):
+        right = self.made(self.right, inputs)["soft_mask"]
+        return _found_of_soft_edge(outputs["soft_mask"], right, inputs)
 
-class AnotherBand(OfDibr):
+
+class AnotherBand(SoftMask):
     name = "the soft edge is as wide as `band` says"
     points = 1
     after = (Form, Silhouette, SoftMask)
-    images, mistakes, otherwise = ("soft_mask",), OF_BAND, "band"
+    mistakes, otherwise = OF_BAND, "band"
 
     def cases(self, rng):
         return _case(rng) | {"band": _another_band(rng)}
@@ -879,11 +1051,14 @@ class OfGradient(OfDibr):
     def cases(self, rng):
         return _case(rng) | {"weights": _random_weights(rng, 1)}
 
-    def made(self, function, inputs):
+    def drawn(self, function, inputs):
         inputs = dict(inputs)
         weights, verts = inputs.pop("weights"), inputs.pop("verts").clone().requires_grad_()
         image = _rendered(function, verts, **inputs)[self.image]
         return _gradients_of(image, weights, {"verts.grad": verts})
+
+    def within(self, inputs):
+        return None
 
 
 class SoftGradient(OfGradient):
@@ -928,124 +1103,80 @@ def _fading(becomes):
     return lambda i, l, m, w: torch.where(_under(l, m), becomes(i, l, w), i)
 
 
-ONE_COLOUR = "one-colour: All colours fade alike. Each has its own number in `water_absorption`"
+FADED = "image · exp(w · l)"
+BECOMES = {  # what the dolphin becomes under water, (key, in words)
+    ("no-exponential", "image · w · l"): lambda i, l, w: i * (w * l),
+    ("no-exponential", "image · (-w · l)"): lambda i, l, w: i * (-w * l),
+    ("no-exponential", "image · w"): lambda i, l, w: i * w,
+    ("no-exponential", "image · (1 + w · l)"): lambda i, l, w: i * (1 + w * l),
+    ("no-exponential", "image · (1 + w · l), at least 0"): lambda i, l, w: i * (1 + w * l).clamp(min=0),
+    ("no-exponential", "image · (1 - w · l)"): lambda i, l, w: i * (1 - w * l),
+    ("no-exponential", "image / (1 - w · l)"): lambda i, l, w: i / (1 - w * l),
+    ("no-exponential", "image / (w · l)"): lambda i, l, w: i / (w * l),
+    ("no-exponential", "image + w · l"): lambda i, l, w: i + w * l,
+    ("no-exponential", "image · log(-w · l)"): lambda i, l, w: i * (-w * l).log(),
+    ("share", "image · (1 - w)^depth"): lambda i, l, w: i * (1 - w) ** -l,
+    ("squared", "image · exp(-w · l²)"): lambda i, l, w: i * (-w * l * l).exp(),
+    ("squared", "image · exp(w · l²)"): lambda i, l, w: i * (w * l * l).exp(),
+    ("squared", "image · exp(-(w · l)²)"): lambda i, l, w: i * (-((w * l) ** 2)).exp(),
+    ("squared", "image · exp((w · l)²)"): lambda i, l, w: i * ((w * l) ** 2).exp(),
+    ("sum-in-exponent", "image · exp(w + l)"): lambda i, l, w: i * (w + l).exp(),
+    ("quotient-in-exponent", "image · exp(l / w)"): lambda i, l, w: i * (l / w).exp(),
+    ("height-outside", "image · exp(w) · l"): lambda i, l, w: i * w.exp() * l,
+    ("height-outside", "image · exp(-w) · l"): lambda i, l, w: i * (-w).exp() * l,
+    ("absorption-outside", "image · w · exp(l)"): lambda i, l, w: i * w * l.exp(),
+    ("complement", "image · (1 - exp(w · l))"): lambda i, l, w: i * (1 - (w * l).exp()),
+    ("minus-one", "image · (exp(w · l) - 1)"): lambda i, l, w: i * ((w * l).exp() - 1),
+    ("image-in-exponent", "exp(image · w · l)"): lambda i, l, w: (i * w * l).exp(),
+    ("image-in-exponent", "image^(w · l)"): lambda i, l, w: i ** (w * l),
+    ("factor-only", "exp(w · l), without the image"): lambda i, l, w: (w * l).exp().expand_as(i),
+    ("added", "image + exp(w · l)"): lambda i, l, w: i + (w * l).exp(),
+    ("added", "image - exp(w · l)"): lambda i, l, w: i - (w * l).exp(),
+    ("one-colour", "image times the mean of the three exp(w · l)"): lambda i, l, w: (
+        i * (w * l).exp().mean(-1, keepdim=True)
+    ),
+    ("grey", "the mean of the three colours, times exp(w · l)"): lambda i, l, w: (
+        i.mean(-1, keepdim=True) * (w * l).exp()
+    ),
+    ("image-reversed", "image in the order blue, green, red, times exp(w · l)"): lambda i, l, w: (
+        i.flip(-1) * (w * l).exp()
+    ),
+    ("clamped", "image cut off at 1, a glint may be brighter, times exp(w · l)"): lambda i, l, w: (
+        i.clamp(0, 1) * (w * l).exp()
+    ),
+}
+BECAUSE = {
+    "no-exponential": " The law is exponential: each metre takes the same share of the rest.",
+    "share": " Of thin layers each takes w times its thickness of the rest: that makes exp(w · l).",
+    "complement": " 1 - exp(w · l) is what the water takes.",
+}
 UNDER_WATER = {
     """unchanged: Under water, on the dolphin, nothing fades. Is the result returned, and the condition
         (height below 0, on the mask) right?""": lambda i, l, m, w: i,
-    """wrong-sign: Under water it gets brighter, and should get darker: the height is negative there
-        already, so the exponent is w · l without a minus.""": _fading(lambda i, l, w: i * (-w * l).exp()),
-    f"""{ONE_COLOUR}; you use the mean. (3,) against the
-        image's last dimension broadcasts by itself.""": _fading(lambda i, l, w: i * (w.mean() * l).exp()),
-    f"{ONE_COLOUR}; you use the mean of the three factors.": _fading(
-        lambda i, l, w: i * (w * l).exp().mean(-1, keepdim=True)
-    ),
-    """share: w is taken for the share that a metre takes, (1 - w)^depth. Of very thin layers each takes w
-        times its thickness of the rest: that makes exp(w ·
-        l).""": _fading(lambda i, l, w: i * (1 - w) ** -l),
-    "units: The height is multiplied by 100. It is in metres, and w in 1/m.": _fading(
-        lambda i, l, w: i * (100 * w * l).exp()
-    ),
-    "units: The height is divided by 100. It is in metres, and w in 1/m.": _fading(
-        lambda i, l, w: i * (w * l / 100).exp()
-    ),
-    f"{ONE_COLOUR}; you use their sum.": _fading(lambda i, l, w: i * (w.sum() * l).exp()),
-    **{
-        f"{ONE_COLOUR}; you use that of {colour} for all.": _fading(lambda i, l, w, k=k: i * (w[k] * l).exp())
-        for k, colour in enumerate(("red", "green", "blue"))
-    },
-    """colours-reversed: Red and blue
-        are exchanged: the order is red, green, blue.""": _fading(lambda i, l, w: i * (w.flip(0) * l).exp()),
-    **{
-        f"no-exponential: {what}. The law is exponential: each metre takes the same share of the rest.": makes
-        for what, makes in (
-            ("The colour is multiplied by w · l itself", _fading(lambda i, l, w: i * (w * l))),
-            ("The colour is multiplied by -w · l itself", _fading(lambda i, l, w: i * (-w * l))),
-            ("The colour fades linearly, 1 + w · l", _fading(lambda i, l, w: i * (1 + w * l))),
-            (
-                "The colour fades linearly, 1 + w · l, down to 0",
-                _fading(lambda i, l, w: i * (1 + w * l).clamp(min=0)),
-            ),
-            ("The colour grows linearly, 1 - w · l", _fading(lambda i, l, w: i * (1 - w * l))),
-            ("The colour is divided by 1 - w · l", _fading(lambda i, l, w: i / (1 - w * l))),
-            ("w · l is added to the colour", _fading(lambda i, l, w: i + w * l)),
-        )
-    },
-    **{
-        f"other-base: The base of the power is {base}, expected e: `torch.exp`.": _fading(
-            lambda i, l, w, base=base: i * base ** (w * l)
-        )
-        for base in (2, 10)
-    },
-    """twice: The exponent is 2 w · l, or the water is applied twice. The light's way down is in w already:
-        the formula has w · l.""": _fading(lambda i, l, w: i * (2 * w * l).exp()),
-    """half: The exponent is w · l / 2, or the root
-        is taken of the factor. The formula has w · l.""": _fading(lambda i, l, w: i * (w * l / 2).exp()),
-    "squared: The exponent has the square of the height: w · l, with the height as it is.": (
-        _fading(lambda i, l, w: i * (-w * l * l).exp()),
-        _fading(lambda i, l, w: i * (w * l * l).exp()),
-    ),
-    "squared: The exponent has the square of the absorption: w · l, with w as it is.": _fading(
-        lambda i, l, w: i * (w * w * l).exp()
-    ),
-    """sum-in-exponent: w and l
-        are added in the exponent. They are multiplied: w · l.""": _fading(lambda i, l, w: i * (w + l).exp()),
-    """quotient-in-exponent: l is divided
-        by w in the exponent. They are multiplied: w · l.""": _fading(lambda i, l, w: i * (l / w).exp()),
-    """height-outside: This
-        is exp(w) · l: the height belongs into the exponent.""": _fading(lambda i, l, w: i * w.exp() * l),
-    """absorption-outside: This
-        is w · exp(l): the absorption belongs into the exponent.""": _fading(lambda i, l, w: i * w * l.exp()),
-    """absorption-forgotten: The colours
-        fade by exp(l) alone: w is missing from the exponent.""": _fading(lambda i, l, w: i * l.exp()),
-    """depth-forgotten: The colours change, but not with depth: l is missing from
-        the exponent.""": (_fading(lambda i, l, w: i * (-w).exp()), _fading(lambda i, l, w: i * w.exp())),
-    """exponential-missing: The colour is multiplied by w, and that is all: the factor is exp(w ·
-        l).""": _fading(lambda i, l, w: i * w),
-    """complement: The factor is 1 - exp(w · l), what
-        the water takes. What it leaves is exp(w · l).""": _fading(lambda i, l, w: i * (1 - (w * l).exp())),
-    """minus-one: The factor is exp(w
-        · l) - 1, as `expm1` gives it. It is exp(w · l).""": _fading(lambda i, l, w: i * ((w * l).exp() - 1)),
-    """image-in-exponent: The image
-        is in the exponent. It is multiplied by exp(w · l).""": _fading(lambda i, l, w: (i * w * l).exp()),
-    """factor-only: This is exp(w · l)
-        alone: the image is to be multiplied by it.""": _fading(lambda i, l, w: (w * l).exp().expand_as(i)),
-    "added: exp(w · l) is added to the image; it is a factor.": _fading(lambda i, l, w: i + (w * l).exp()),
-    """added: exp(w
-        · l) is subtracted from the image; it is a factor.""": _fading(lambda i, l, w: i - (w * l).exp()),
-    "divided: The image is divided by w · l.": _fading(lambda i, l, w: i / (w * l)),
     """clamped: The result is cut off at 1, and
         should not be: a glint may be brighter.""": lambda i, l, m, w: spare.absorb(i, l, m, w).clamp(0, 1),
-    """clamped: The image is cut off at 1 before it fades, and
-        should not be: a glint may be brighter.""": _fading(lambda i, l, w: i.clamp(0, 1) * (w * l).exp()),
     "normalised: The result is divided by its largest value.": lambda i, l, m, w: (lambda x: x / x.max())(
         spare.absorb(i, l, m, w)
     ),
-    """bytes: The result is 255
-        times too large: colours stay as they come.""": lambda i, l, m, w: 255 * spare.absorb(i, l, m, w),
-    """image-reversed: The colours of
-        the image are in the order blue, green, red.""": _fading(lambda i, l, w: i.flip(-1) * (w * l).exp()),
-    "grey: All colours are mixed into one.": _fading(
-        lambda i, l, w: i.mean(-1, keepdim=True) * (w * l).exp()
-    ),
-    "one-depth: All pixels fade by the mean height. Each pixel has its own height.": (
-        _fading(lambda i, l, w: i * (w * l.mean()).exp()),
-        _fading(lambda i, l, w: i * (w * l.mean((1, 2, 3), keepdim=True)).exp()),
-    ),
-    """one-depth: All pixels fade by the
-        lowest height. Each pixel has its own height.""": _fading(lambda i, l, w: i * (w * l.min()).exp()),
-    "one-frame: All images fade by the heights of the first one.": _fading(
-        lambda i, l, w: i * (w * l[:1]).exp()
-    ),
     **{
-        f"depth-cut: Heights below -{most} m count as -{most} m. The height is not limited.": _fading(
-            lambda i, l, w, most=most: i * (w * l.clamp(min=-most)).exp()
+        f"{key}: Under water the dolphin becomes {what}; it should become {FADED}.{BECAUSE.get(key, '')}": (
+            _fading(becomes)
         )
-        for most in (1, 2, 3)
+        for (key, what), becomes in BECOMES.items()
     },
-    "rounded: The height is cut off to whole metres.": _fading(lambda i, l, w: i * (w * l.trunc()).exp()),
-    "rounded: The height is rounded down to whole metres.": _fading(
-        lambda i, l, w: i * (w * l.floor()).exp()
-    ),
+}
+TIMES = {  # what the exponent is, divided by w · l
+    0.0: """no-water: Nothing fades under water: is the height as it is, negative there, and is `absorb` with
+        it?""",
+    -1.0: """wrong-sign: Under water it gets brighter, and should get darker: the height is negative there
+        already, so the exponent is w · l without a minus.""",
+    2.0: """twice: The exponent is 2 w · l, or the water is applied twice. The light's way down is in w
+        already: the formula has w · l.""",
+    0.5: "half: The exponent is w · l / 2, or the root is taken of the factor. The formula has w · l.",
+    100.0: "units: The height is multiplied by 100. It is in metres, and w in 1/m.",
+    0.01: "units: The height is divided by 100. It is in metres, and w in 1/m.",
+    math.log(2): "other-base: The base of the power is 2, expected e: `torch.exp`.",
+    math.log(10): "other-base: The base of the power is 10, expected e: `torch.exp`.",
 }
 ABOVE_WATER = {
     """above-water: Where the dolphin rises above the water it gets brighter: there is no water above it
@@ -1056,11 +1187,6 @@ ABOVE_WATER = {
         the water becomes black. It is to stay as it is.""": lambda i, l, m, w: i * (w * l).exp() * (l < 0),
     """all-or-nothing: No pixel fades unless all are under water. Each pixel is asked for
         itself.""": lambda i, l, m, w: i * (w * l).exp() if (l < 0).all() else i,
-    **{
-        f"""threshold: What is less than {round(100 * least)} cm under water stays as it is: the condition
-            is height < 0.""": _where(lambda l, m, least=least: l < -least)
-        for least in (0.02, 0.05, 0.1, 0.2, 0.5, 1)
-    },
 }
 OFF_THE_DOLPHIN = {
     "absorption-cut: The absorption is cut off at 1. It has no limit.": lambda i, l, m, w: spare.absorb(
@@ -1079,21 +1205,14 @@ OFF_THE_DOLPHIN = {
     """off-white: Off the dolphin the image becomes white.
         It is to stay as it is.""": lambda i, l, m, w: torch.where(m > 0, spare.absorb(i, l, m, w), 1.0),
 }
-REVERSED = {
+REVERSED = {  # where it changes: under (the water), on (the dolphin)
     """condition-reversed: It is changed above the water and not below: the condition is height < 0, or
-        `.clamp(max=0)`.""": (
-        *(_where(lambda l, m, least=least: (l > 0) & (m > least)) for least in (-1, 0.5)),
-        *(lambda i, l, m, w, sign=sign: i * (sign * w * l.clamp(min=0) * m).exp() for sign in (1, -1)),
-        *(lambda i, l, m, w, sign=sign: i * (sign * w * l.clamp(min=0)).exp() for sign in (1, -1)),
-    ),
-    """branches-exchanged: The two images of `torch.where` are exchanged: `torch.where(condition, a, b)`
-        takes a where the condition holds.""": (
-        lambda i, l, m, w: torch.where(_under(l, m), i, i * (w * l).exp()),
-        lambda i, l, m, w: torch.where(l < 0, i, i * (w * l).exp()),
-        lambda i, l, m, w: torch.where(_under(l, m), i, i * (w * l * m).exp()),
-    ),
+        `.clamp(max=0)`.""": (lambda under, on: ~under & on, lambda under, on: ~under),
+    """branches-exchanged: All changes but the dolphin under water, which alone should: is the condition
+        turned round, or are the two images of `torch.where` exchanged? `torch.where(condition, a, b)` takes a
+        where the condition holds.""": (lambda under, on: ~(under & on),),
     """mask-inverted: The image fades beside the dolphin instead of on it: the mask is used the other way
-        round.""": (_where(lambda l, m: m <= 0.5), lambda i, l, m, w: spare.absorb(i, l, 1 - m, w)),
+        round.""": (lambda under, on: under & ~on, lambda under, on: ~on),
 }
 GRADIENT_NAMES = ("image", "sea_level_height", "water_absorption")
 
@@ -1102,20 +1221,21 @@ GRADIENT_NAMES = ("image", "sea_level_height", "water_absorption")
 
 
 class OfAbsorb(Same):
-    """A property of absorb, for images of random colours, heights and places; some pixels are black."""
+    """A property of absorb, for images of random colours, heights and places."""
 
     function, shows = "absorb", "absorb(image, sea_level_height, hard_mask, water_absorption)"
     right, otherwise = staticmethod(spare.absorb), "absorption"
     looks = "the image, of random colours", "image"
     heights, covered, most = (-4.0, -0.2), 1.0, 0.6  # most: the absorption of red, in 1/m
     interpolated = False  # whether the mask's ones are those of a rasteriser: sums of three weights, rounded
+    black = 0.0  # the share of black pixels
 
     def cases(self, rng):
         size = (2, 6, 10)
         mask = (_uniform(rng, 0, 1, (*size, 1)) < self.covered).float()
         if self.interpolated:
             mask = mask * (1 + torch.from_numpy(rng.integers(-1, 2, mask.shape)) * 2**-23).float()
-        black = _uniform(rng, 0, 1, (*size, 1)) < 0.1
+        black = _uniform(rng, 0, 1, (*size, 1)) < self.black
         return {
             "image": torch.where(black, 0, _uniform(rng, 0.2, 1.5, (*size, 3))),
             "sea_level_height": _uniform(rng, *self.heights, (*size, 1)),
@@ -1148,28 +1268,50 @@ class UnderWater(OfAbsorb):
     def judge(self, outputs, **inputs):
         complaint = super().judge({"": outputs[""]}, **inputs)
         if complaint and complaint.key == "unchanged":
-            mixed = self.calls(**inputs)[self.MIXED]
-            for said, makes in REVERSED.items():
-                if any(close(outputs[self.MIXED], one(*mixed), self.explained) for one in makes):
+            changed = (outputs[self.MIXED] - inputs["image"]).abs().amax(-1, keepdim=True) > 1e-3
+            for said, places in REVERSED.items():
+                made = (place(inputs["heights"] < 0, inputs["mask"] > 0.5) for place in places)
+                if any((changed != where).double().mean() < 0.04 for where in made):
                     return Complaint.of(said)
         if complaint and complaint.key == self.otherwise:
-            return _other_absorption(outputs[""], **inputs) or complaint
+            return _other_exponent(outputs[""], **inputs) or complaint
         return complaint
 
 
-def _other_absorption(got, image, sea_level_height, water_absorption, **_):
-    """What is said of a result that is right for another absorption. -> Complaint or None"""
-    rate = (got / image).log() / sea_level_height  # (B, H, W, 3)
-    rate = rate[(image > 0).all(-1)]
-    mean = rate.mean(0)
-    if not (rate - mean).abs().max() < 1e-3:  # NaN is not
+def _other_exponent(got, image, sea_level_height, water_absorption, **_):
+    """What is said of a result that is right for another absorption or height. -> Complaint or None"""
+    l, w = sea_level_height.double(), water_absorption.double()
+    exponent = (got / image).double().log()  # (B, H, W, 3)
+    if not exponent.isfinite().all():
         return None
-    pairs = [in_digits(*pair) for pair in zip(mean.round(decimals=3), water_absorption.round(decimals=3))]
-    yours, should = (", ".join(numbers) for numbers in zip(*pairs))
-    if yours == should:
-        return None
-    return Complaint.of(f"""other-absorption: Red, green and blue fade by exp(w · l) with w = ({yours}) 1/m,
-        but `water_absorption` is ({should}).""")
+    heights, rates = exponent / w, exponent / l
+    height, rate = heights.mean(-1, keepdim=True), rates.mean((0, 1, 2))
+    pairs = (heights, height), (rates, rate)
+    of_one_height, of_one_rate = (
+        bool(((values - mean).abs() < 2e-3 * mean.abs() + 2e-4).all()) for values, mean in pairs
+    )
+    if of_one_height and of_one_rate:
+        times = float((rate / w).mean())
+        known = [said for factor, said in TIMES.items() if abs(times - factor) < 2e-3 * max(1, abs(factor))]
+        other = f"times: The exponent is {in_digits(times, 1.0)[0]} times w · l; the formula has w · l."
+        return None if abs(times - 1) < 2e-3 else Complaint.of(known[0] if known else other)
+    if of_one_rate:
+        same = (
+            " All colours fade alike, and each has its own." if close(rate, rate[:1].expand(3), 1e-3) else ""
+        )
+        turned = " Red and blue are exchanged." if close(rate.flip(0), w, 1e-3) else ""
+        yours, right = (", ".join(in_digits(float(x))[0] for x in numbers) for numbers in (rate, w))
+        return Complaint.of(f"""{
+            "one-colour" if same else "colours-reversed" if turned else "other-absorption"
+        }: Red, green and blue fade by exp(w · l) with w = ({yours}) 1/m, but `water_absorption` is
+            ({right}).{same or turned or " " + of_all(rate, w)}""")
+    if of_one_height:
+        more = pattern(height, l, 1e-3)
+        at = (height - l).abs().argmax()
+        is_, as_at = in_digits(l.flatten()[at], height.flatten()[at])
+        return Complaint.of(f"""other-heights: It fades as if other heights had been given: what is at {is_} m
+            as if it were at {as_at} m.{f" Of all those heights: {more}" if more else ""}""")
+    return None
 
 
 class AboveWater(OfAbsorb):
@@ -1179,11 +1321,17 @@ class AboveWater(OfAbsorb):
     after = (UnderWater,)
     mistakes, otherwise = ABOVE_WATER, "at-the-surface"
 
+    def cases(self, rng):
+        case = super().cases(rng)
+        shallow = -torch.tensor([0.01, 0.03, 0.06, 0.1, 0.15, 0.3])
+        case["sea_level_height"][:, :, rng.integers(10), 0] = shallow
+        return case
+
 
 class OffTheDolphin(OfAbsorb):
     name = "the mask: all of the dolphin, and nothing off it"
     points = 1
-    covered, interpolated, most = 0.6, True, 1.3
+    covered, interpolated, most, black = 0.6, True, 1.3, 0.1
     after = (UnderWater,)
     mistakes, otherwise = OFF_THE_DOLPHIN, "mask"
 
@@ -1191,7 +1339,7 @@ class OffTheDolphin(OfAbsorb):
 class AbsorbGradients(OfAbsorb):
     name = "gradients reach image, height and absorption"
     points = 3
-    heights, covered, interpolated = (-1.5, 0.5), 0.8, True
+    heights, covered, interpolated, black = (-1.5, 0.5), 0.8, True, 0.1
     looks = ()
     # What is said of gradients is true only of a right result.
     after = (UnderWater, AboveWater, OffTheDolphin)
@@ -1246,60 +1394,37 @@ absorption = Exercise(5, "Light under water", ("absorb",), _OF_ABSORB)
 
 
 class Studio:
-    """The steps of exercise 6, each computed when it is asked for; changes: {step: function of the
-    studio}."""
+    """The steps of exercise 6, each computed when it is asked for; changes: {step: function of the studio}."""
 
-    def __init__(self, scene, t, cam, band, changes):
+    def __init__(self, scene, t, cam, band, changes=()):
         self.scene, self.t, self.cam, self.band = scene, t, cam, band
-        for step, change in changes.items():
+        for step, change in dict(changes).items():
             setattr(self, step, change(self))
 
-    @cached_property
-    def vertices(self):
-        return self.scene.skin(self.t)
+    vertices = cached_property(lambda self: self.scene.skin(self.t))
+    rendering = cached_property(
+        lambda self: spare.dibr_rendering(self.vertices, self.cam, self.scene.model, self.band)
+    )
+    features = cached_property(lambda self: self.rendering[0])
+    hard = cached_property(lambda self: self.features[3])
+    soft = cached_property(lambda self: self.rendering[1])
+    white = cached_property(lambda self: self.hard.expand(*self.hard.shape[:-1], 3))
+    skin = cached_property(lambda self: self.textured(self.features[0], self.hard))
+    image = cached_property(lambda self: self.lit(self.skin))
+    result = cached_property(lambda self: (self.image, self.hard, self.soft))
 
-    def drawn(self, vertices):
-        return spare.dibr_rendering(vertices, self.cam, self.scene.model, self.band)
-
-    @cached_property
-    def rendering(self):
-        return self.drawn(self.vertices)
-
-    @cached_property
-    def features(self):
-        return self.rendering[0]
-
-    @cached_property
-    def hard(self):
-        return self.features[3]
-
-    @cached_property
-    def soft(self):
-        return self.rendering[1]
-
-    @cached_property
-    def albedo(self):
-        return self.scene.dolphin_albedo
-
-    @cached_property
-    def skin(self):
-        return shading.texturing(self.features[0], self.hard, self.albedo)
+    def textured(self, uv, mask):
+        return shading.texturing(uv, mask, self.scene.dolphin_albedo)
 
     def sunlit(self, image, normal=None):
         normal = self.features[1] if normal is None else normal
         return shading.sunlight(self.scene, self.cam, self.hard, image, normal)
 
-    def watered(self, image, height=None):
-        height = self.features[2] if height is None else height
-        return spare.absorb(image, height, self.hard, self.scene.water_absorption)
+    def watered(self, image):
+        return spare.absorb(image, self.features[2], self.hard, self.scene.water_absorption)
 
-    @cached_property
-    def image(self):
-        return self.watered(self.sunlit(self.skin))
-
-    @cached_property
-    def result(self):
-        return self.image, self.hard, self.soft
+    def lit(self, image, normal=None):
+        return self.watered(self.sunlit(image, normal))
 
 
 def _filmed(**changes):
@@ -1311,174 +1436,165 @@ def _filmed(**changes):
     return render
 
 
-def _picture(change):
-    """A render whose masks are right, and whose image is change(studio)."""
-    return _filmed(image=change)
+def _shows(makes):
+    """A render whose masks are right, and whose image is another function of the `Studio`."""
+    return _filmed(image=makes)
 
 
-def _white(studio):
-    return studio.hard.expand(*studio.hard.shape[:-1], 3)
-
-
-def _turned_uv(studio, signs, shift):
-    """The skin with texture coordinates that are turned round."""
-    uv = studio.features[0] * torch.tensor(signs).to(studio.hard) + torch.tensor(shift).to(studio.hard)
-    return shading.texturing(uv, studio.hard, studio.albedo)
+def _turned_uv(studio, u, v):
+    """The picture with texture coordinates that are turned round, where u or v is -1."""
+    shift = torch.tensor([u < 0, v < 0]).to(studio.hard)
+    return studio.lit(studio.textured(studio.features[0] * shift.new_tensor([u, v]) + shift, studio.hard))
 
 
 _right_render = _filmed()
-OTHER_FRAMES = (
-    "t-ignored: It shows {} `scene.skin(t)` poses the mesh as it is at the frames t that are asked for."
-)
-OF_MASKS = {
-    """soft-twice: Both masks are the soft one.
-        The hard mask is the last of the features.""": _filmed(result=lambda s: (s.image, s.soft, s.soft)),
-    """hard-twice: Both masks are the hard one. The soft mask
-        is the second result of `dibr_rendering`.""": _filmed(result=lambda s: (s.image, s.hard, s.hard)),
-    """masks-exchanged: The hard and the soft mask
-        are exchanged: image, hard_mask, soft_mask.""": _filmed(result=lambda s: (s.image, s.soft, s.hard)),
-    """height-as-mask: The hard mask is the height: the features are uv, normal, height, hard mask, in this
-        order.""": _filmed(result=lambda s: (s.image, s.features[2], s.soft)),
-    **{
-        OTHER_FRAMES.format(what): _filmed(t=makes)
-        for what, makes in (
-            ("the first frames, 0, 1 and so on.", lambda s: torch.arange(len(s.t))),
-            *((f"frame {k} for all.", lambda s, k=k: torch.full_like(s.t, k)) for k in range(5)),
-            ("the first of the frames t for all.", lambda s: s.t[:1].expand_as(s.t)),
-            ("the frames t in another order.", lambda s: s.t.flip(0)),
-            ("the frames after those asked for, t + 1.", lambda s: s.t + 1),
-            ("the frames before those asked for, t - 1.", lambda s: s.t - 1),
-        )
+OF_MASKS = _told(
+    "The masks are {}. The features end with the hard mask, `dibr_rendering` gives the soft one after them.",
+    {
+        ("soft-twice", "both the soft one"): lambda s: (s.image, s.soft, s.soft),
+        ("hard-twice", "both the hard one"): lambda s: (s.image, s.hard, s.hard),
+        ("masks-exchanged", "exchanged: hard_mask comes before soft_mask"): lambda s: (
+            s.image,
+            s.soft,
+            s.hard,
+        ),
+        ("height-as-mask", "the height and the soft one"): lambda s: (s.image, s.features[2], s.soft),
+        ("hard-of-soft", "both made of the soft one"): lambda s: (s.image, (s.soft > 0.5).float(), s.soft),
+        ("soft-binary", "only zeros and ones"): lambda s: (s.image, s.hard, (s.soft > 0.5).float()),
+        ("soft-binary", "only zeros and ones, and the soft one is 0 nowhere near"): lambda s: (
+            *(s.image, s.hard, (s.soft > 0).float()),
+        ),
+        ("soft-hollow", "right, but the soft one is less the hard one"): lambda s: (
+            *(s.image, s.hard, s.soft - s.hard),
+        ),
     },
-    """first-camera: All frames are seen by the first camera. Frame
-        b is seen by camera b.""": _filmed(cam=lambda s: s.cam[torch.zeros(len(s.t), dtype=torch.long)]),
-    """cameras-reversed: The cameras come in reverse order. Frame b is seen by camera
-        b.""": _filmed(cam=lambda s: s.cam[torch.arange(len(s.t)).flip(0)]),
-    """moved-twice: The vertices are moved by the translations once more: `scene.skin(t)` has done
-        it.""": _filmed(rendering=lambda s: s.drawn(s.vertices + s.scene.translations[s.t])),
-    """hard-inverted: The hard
-        mask is 0 on the dolphin and 1 beside it.""": _filmed(result=lambda s: (s.image, 1 - s.hard, s.soft)),
-    "upside-down: The masks are upside down.": _filmed(
-        result=lambda s: (s.image, s.hard.flip(1), s.soft.flip(1))
-    ),
-    """mirrored: The masks are mirrored:
-        left and right are exchanged.""": _filmed(result=lambda s: (s.image, s.hard.flip(2), s.soft.flip(2))),
-    """masks-inverted: The masks
-        are 0 on the dolphin and 1 beside it.""": _filmed(result=lambda s: (s.image, 1 - s.hard, 1 - s.soft)),
-    "soft-binary: The soft mask has lost its soft edge: it has only zeros and ones.": (
-        _filmed(result=lambda s: (s.image, s.hard, (s.soft > 0.5).float())),
-        _filmed(result=lambda s: (s.image, s.hard, (s.soft > 0).float())),
-        _filmed(result=lambda s: (s.image, s.hard, s.soft.round())),
-    ),
-    """soft-hollow: The soft mask is without the hard
-        one: it is to be 1 on the dolphin.""": _filmed(result=lambda s: (s.image, s.hard, s.soft - s.hard)),
-    "zeros: Both masks are 0 everywhere: no dolphin is seen.": _filmed(
-        result=lambda s: (0 * s.image, 0 * s.hard, 0 * s.soft)
-    ),
-}
-BOTH_STEPS = "`lighting` calls `absorb` after the sun."
-OF_IMAGE = {
-    "black: The image is black everywhere.": _picture(lambda s: 0 * s.image),
-    f"""no-water: Nothing fades in the water: {BOTH_STEPS} It takes the image, the height of the features,
-        the hard mask and the absorption, in this order.""": _picture(lambda s: s.sunlit(s.skin)),
-    """no-lighting: This is the skin alone: its picture is not passed through `lighting`, or what comes out
-        of it is lost.""": _picture(lambda s: s.skin),
-    f"no-lighting: The sun is missing: {BOTH_STEPS}": _picture(lambda s: s.watered(s.skin)),
-    """no-texture: The skin has no texture: `texturing(uv, hard_mask, scene.dolphin_albedo)` comes before the
-        light.""": (
-        _picture(lambda s: s.watered(s.sunlit(_white(s)))),
-        _picture(lambda s: s.watered(s.sunlit(torch.ones_like(_white(s))))),
-    ),
-    """no-texture: The light falls on black: the
-        skin's image does not reach `lighting`.""": _picture(lambda s: s.watered(s.sunlit(0 * _white(s)))),
-    "no-texture: The image is the hard mask alone: texture and light are missing.": _picture(_white),
-    """one-grey: The skin has one grey everywhere, the mean of the texture. Look it up: `texturing(uv,
-        hard_mask,
-        scene.dolphin_albedo)`.""": _picture(lambda s: s.watered(s.sunlit(s.albedo.mean() * _white(s)))),
-    """light-before-texture: The light comes before the texture. A sun's glint is not coloured by the skin:
-        first `texturing`,
-        then `lighting` with its picture.""": _picture(lambda s: s.watered(s.sunlit(_white(s))) * s.skin),
-    """light-before-texture: The texture
-        is multiplied onto a picture that was lit with it already.""": _picture(lambda s: s.image * s.skin),
-    """texture-twice: The texture is
-        multiplied with itself before the light.""": _picture(lambda s: s.watered(s.sunlit(s.skin * s.skin))),
-    "added: The skin is added to the lit picture.": _picture(lambda s: s.image + s.skin),
-    "added: The picture is the mean of the skin and the lit one.": _picture(lambda s: (s.image + s.skin) / 2),
-    """water-before-sun: The water comes before the sun; light is reflected first, then dimmed on its way
-        up.""": _picture(lambda s: s.sunlit(s.watered(s.skin))),
-    "water-twice: The water is applied twice: `lighting` calls `absorb` already.": (
-        _picture(lambda s: s.watered(s.image)),
-        _picture(lambda s: s.watered(s.sunlit(s.watered(s.skin)))),
-    ),
-    """sun-twice: The sun is applied twice:
-        `lighting` calls `sunlight` already.""": _picture(lambda s: s.watered(s.sunlit(s.sunlit(s.skin)))),
-    "light-twice: `lighting` is applied twice.": _picture(lambda s: s.watered(s.sunlit(s.image))),
-    """texture-upside-down: The texture is upside down: v is flipped
-        once too often.""": _picture(lambda s: s.watered(s.sunlit(_turned_uv(s, [1.0, -1], [0.0, 1])))),
-    "texture-mirrored: The texture is mirrored: u is flipped.": _picture(
-        lambda s: s.watered(s.sunlit(_turned_uv(s, [-1.0, 1], [1.0, 0])))
-    ),
-    "texture-turned: u and v of the texture are exchanged.": (
-        _picture(lambda s: s.watered(s.sunlit(shading.texturing(s.features[0].flip(-1), s.hard, s.albedo)))),
-        _filmed(albedo=lambda s: s.scene.dolphin_albedo.mT),
-    ),
-    """texture-turned: The texture is turned by half a turn: both
-        u and v are flipped.""": _picture(lambda s: s.watered(s.sunlit(_turned_uv(s, [-1.0, -1], [1.0, 1])))),
-    "one-texel: All pixels have the same place in the texture.": _picture(
-        lambda s: s.watered(s.sunlit(shading.texturing(0 * s.features[0], s.hard, s.albedo)))
-    ),
-    "image-upside-down: The picture is upside down.": _picture(lambda s: s.image.flip(1)),
-    """image-mirrored:
-        The picture is mirrored: left and right are exchanged.""": _picture(lambda s: s.image.flip(2)),
-    """image-reversed: The
-        frames of the image come in reverse order; the masks do not.""": _picture(lambda s: s.image.flip(0)),
-    "one-frame: All images are the first one; the masks are not.": _picture(
-        lambda s: s.image[:1].expand_as(s.image)
-    ),
-    """colours-reversed:
-        Red and blue are exchanged: the order is red, green, blue.""": _picture(lambda s: s.image.flip(-1)),
-    "grey: The picture is grey: its colours are averaged.": _picture(
-        lambda s: s.image.mean(-1, keepdim=True).expand_as(s.image)
-    ),
-    "grey: The picture is grey: one of its colours stands for all.": tuple(
-        _picture(lambda s, k=k: s.image[..., k : k + 1].expand_as(s.image)) for k in range(3)
-    ),
-    "gamma: The picture is changed by gamma. Leave the numbers as `lighting` gives them.": tuple(
-        _picture(lambda s, power=power: s.image.clamp(min=0) ** power) for power in (1 / 2.2, 2.2)
-    ),
-    "bytes: The image is 255 times too bright: colours are from 0 to 1.": _picture(lambda s: 255 * s.image),
-    "inverted: The image is inverted: 1 - image.": _picture(lambda s: 1 - s.image),
-    "texture-softly-masked: The texture is masked by the soft mask, not by the hard one.": _picture(
-        lambda s: s.watered(s.sunlit(shading.texturing(s.features[0], s.soft, s.albedo)))
-    ),
-    """white-beside: Beside
-        the dolphin the picture is white, and is to be black.""": _picture(lambda s: s.image + 1 - s.hard),
-    """clamped: The image
-        is cut off at 1: a glint of the sun may be brighter.""": _picture(lambda s: s.image.clamp(0, 1)),
-    """wrong-normals: The sun comes from the other side:
-        the normals point into the body.""": _picture(lambda s: s.watered(s.sunlit(s.skin, -s.features[1]))),
-    """wrong-normals: The normals are stretched before the light: they come as
-        they are, of length 1.""": _picture(lambda s: s.watered(s.sunlit(s.skin, (s.features[1] + 1) / 2))),
-    """height-sign: The height has the opposite sign:
-        it gets darker above the water.""": _picture(lambda s: s.watered(s.sunlit(s.skin), -s.features[2])),
-    "normals-as-image: The image shows the normals.": _picture(lambda s: s.features[1]),
-}
-
-
-def _detached(k):
-    """A render whose image does not know where feature k comes from."""
-    return _filmed(features=lambda s: [x.detach() if n == k else x for n, x in enumerate(s.rendering[0])])
-
-
-OF_IMAGE_GRADIENTS = {
-    f"""features-detached: The {name} are detached before the picture is made of them. Then it cannot pull at
-        places and poses through them.""": _detached(k)
-    for k, name in enumerate(("texture coordinates", "normals", "heights"))
-}
+    lambda makes: _filmed(result=makes),
+)
+OF_MASKS |= _told(
+    "It shows {} `scene.skin(t)` poses the mesh as it is at the frames t that are asked for.",
+    {
+        ("t-ignored", "the first frames, 0, 1 and so on."): lambda s: torch.arange(len(s.t)),
+        ("t-ignored", "the first of the frames t for all."): lambda s: s.t[:1].expand_as(s.t),
+        ("t-ignored", "the frames t in another order."): lambda s: s.t.flip(0),
+        ("t-ignored", "the frames after those asked for, t + 1."): lambda s: s.t + 1,
+        ("t-ignored", "the frames before those asked for, t - 1."): lambda s: s.t - 1,
+        **{("t-ignored", f"frame {k} for all."): lambda s, k=k: torch.full_like(s.t, k) for k in range(5)},
+    },
+    lambda makes: _filmed(t=makes),
+)
+OF_MASKS |= _told(
+    "The vertices are {}: take them as `scene.skin(t)` gives them.",
+    {
+        ("moved-twice", "moved by the translations once more"): lambda s: (
+            s.vertices + s.scene.translations[s.t]
+        ),
+        ("moved-back", "without their translations"): lambda s: s.vertices - s.scene.translations[s.t],
+        ("at-rest", "those of the dolphin at rest"): lambda s: s.scene.rest_shape().expand_as(s.vertices),
+        ("not-turned", "not turned, only moved to their place"): lambda s: (
+            s.scene.rest_shape() + s.scene.translations[s.t]
+        ),
+        ("anchors", "turned by `global_poses` alone, without the scene's `anchors`"): lambda s: (
+            s.scene.rest_shape() @ rotvec_to_rotmat(s.scene.global_poses[s.t, 0]).mT
+            + s.scene.translations[s.t]
+        ),
+    },
+    lambda makes: _filmed(vertices=makes),
+)
+OF_MASKS |= _told(
+    "All frames are seen by {}. Frame b is seen by camera b.",
+    {
+        ("first-camera", "the first camera"): lambda s: s.cam[torch.zeros(len(s.t), dtype=torch.long)],
+        ("cameras-reversed", "the cameras in reverse order"): lambda s: s.cam[torch.arange(len(s.t)).flip(0)],
+    },
+    lambda makes: _filmed(cam=makes),
+)
+OF_IMAGE = _told(
+    "The picture is {}. It is `texturing(uv, hard_mask, scene.dolphin_albedo)`, then `lighting` with `absorb`.",
+    {
+        ("no-lighting", "the skin alone: `lighting`, or what comes out of it, is lost"): lambda s: s.skin,
+        ("no-lighting", "without sun"): lambda s: s.watered(s.skin),
+        ("no-texture", "the hard mask alone"): lambda s: s.white,
+        ("light-before-texture", "lit before the skin is laid on: a glint is not coloured by it"): lambda s: (
+            s.lit(s.white) * s.skin
+        ),
+        ("light-before-texture", "multiplied by the skin again after the light"): lambda s: s.image * s.skin,
+        ("added", "the sum of the skin and the lit one"): lambda s: s.image + s.skin,
+        ("added", "the mean of the skin and the lit one"): lambda s: (s.image + s.skin) / 2,
+        ("water-before-sun", "under water before the sun: light is reflected first, then fades"): lambda s: (
+            s.sunlit(s.watered(s.skin))
+        ),
+        ("water-twice", "under water before the sun and after it"): lambda s: s.lit(s.watered(s.skin)),
+        ("sun-twice", "lit by the sun twice"): lambda s: s.lit(s.sunlit(s.skin)),
+        ("light-twice", "lit twice, sun and water"): lambda s: s.lit(s.image),
+        ("texture-upside-down", "with v of the texture flipped"): lambda s: _turned_uv(s, 1, -1),
+        ("texture-mirrored", "with u of the texture flipped"): lambda s: _turned_uv(s, -1, 1),
+        ("texture-turned", "with u and v of the texture flipped"): lambda s: _turned_uv(s, -1, -1),
+        ("texture-turned", "with u and v of the texture exchanged"): lambda s: s.lit(
+            s.textured(s.features[0].flip(-1), s.hard)
+        ),
+        ("texture-softly-masked", "masked by the soft mask, not by the hard one"): lambda s: s.lit(
+            s.textured(s.features[0], s.soft)
+        ),
+        ("first-camera", "lit as the first camera sees it, in all frames"): lambda s: (
+            Studio(
+                *(s.scene, s.t, s.cam[torch.zeros(len(s.t), dtype=torch.long)], s.band),
+                {"rendering": lambda _: s.rendering},
+            ).image
+        ),
+        ("grey", "grey, its colours averaged"): lambda s: s.image.mean(-1, keepdim=True).expand_as(s.image),
+        ("grey", "grey, its red stands for all"): lambda s: s.image[..., :1].expand_as(s.image),
+        ("gamma", "changed by gamma, 1/2.2"): lambda s: s.image.clamp(min=0) ** (1 / 2.2),
+        ("wrong-normals", "lit from the other side: the normals point inwards"): lambda s: s.lit(
+            s.skin, -s.features[1]
+        ),
+        ("wrong-normals", "lit with normals made into colours, (n + 1) / 2"): lambda s: s.lit(
+            s.skin, (s.features[1] + 1) / 2
+        ),
+        ("normals-as-image", "that of the normals"): lambda s: s.features[1],
+    },
+    _shows,
+)
+OF_IMAGE_GRADIENTS = _told(
+    """The {} are detached before the picture is made of them. Then it cannot pull at places and poses through
+    them.""",
+    {
+        ("features-detached", name): lambda s, k=k: [
+            x.detach() if n == k else x for n, x in enumerate(s.rendering[0])
+        ]
+        for k, name in enumerate(("texture coordinates", "normals", "heights"))
+    },
+    lambda makes: _filmed(features=makes),
+)
 OF_RENDERED_BAND = {
     """band-fixed: With another `band` the soft mask is not another one: pass it on, `dibr_rendering(verts,
         cam, scene.model, band)`.""": _filmed(band=lambda s: TUTORIAL_BAND)
 }
+
+
+def _found_of_skin(image, studio):
+    """What is said of a picture that is right for another skin, by its light and water. -> Complaint or None"""
+    black, white = studio.lit(0 * studio.white), studio.lit(studio.white)
+    seen = ((white - black).amin(-1) > 0.02) & (studio.hard[..., 0] > 0.5)
+    skins = ((image - black) / (white - black))[seen]  # (N, 3)
+    skin, right = skins.mean(-1), studio.skin[seen][:, 0]
+    if (skins - skin[:, None]).abs().max() > 5e-3 or close(skin, right, 5e-3):
+        return None
+    worst = (skin - right).abs().argmax()
+    pair = " in place of ".join(in_digits(skin[worst], right[worst]))
+    return Complaint.of(f"""{
+        "no-texture" if skin.std() < 1e-3 else "other-skin"
+    }: Sun and water are right, but
+        for another skin, {pair} at one pixel. It is `texturing(uv, hard_mask, scene.dolphin_albedo)`. {
+        pattern(skin, right, 2e-3)
+    }""")
+
+
+def _found_of_water(image, studio):
+    """What is said of a picture that is right for other heights or another water. -> Complaint or None"""
+    sun, height = studio.sunlit(studio.skin), studio.features[2]
+    deep = (studio.hard > 0.5)[..., 0] & (height < -0.05)[..., 0] & (sun > 0.05).all(-1)
+    parts = (x[deep][None, None] for x in (image, sun, height))  # (1, 1, N, 3) or 1
+    return _other_exponent(*parts, studio.scene.water_absorption)
 
 
 # --- exercise 6
@@ -1498,8 +1614,25 @@ class Stones:
         return {"vertices": self.V @ R.mT * (1 + part_scales.mean()) + translation}
 
 
+def _spare_rendering(verts, cam, model, band=TUTORIAL_BAND):
+    """The spare `dibr_rendering`, which tells where it is called with other things."""
+    given = {"verts": verts, "cam": cam, "model": model, "band": band}
+    needed = {"verts": "dim", "cam": "extrinsics", "model": "face_uvs", "band": "seen_by"}
+    wrong = [name for name, value in given.items() if not hasattr(value, needed[name])]
+    if wrong or verts.dim() != 3:
+        name = wrong[0] if wrong else "verts"
+        key = "band-not-seen" if name == "band" else "rendering-arguments"
+        raise Problem.of(f"""{key}: `dibr_rendering` gets {describe(given[name])} for `{name}`. Its arguments
+            are the vertices (B, V, 3), the cameras, the scene's model, the band: dibr_rendering(verts, cam,
+            scene.model, band).""")
+    return spare.dibr_rendering(verts, cam, model, band)
+
+
+Stones.__name__ = "DolphinModel"  # as students know it
+
+
 EARLIER = {"dibr_rendering": 4, "absorb": 5}
-SPARE_PARTS = {"dibr_rendering": spare.dibr_rendering, "absorb": spare.absorb}
+SPARE_PARTS = {"dibr_rendering": _spare_rendering, "absorb": spare.absorb}
 
 
 @contextlib.contextmanager
@@ -1545,16 +1678,13 @@ def _render_problem(error, scene, t, spared):
             return None
         return Problem.of(f"""model-of-the-notebook: The mesh has no vertex of such a number ({text}): are
             these the faces of another mesh? Use `scene.model`, not the notebook's `model`.""")
-    if "'Tensor' object is not callable" in text:
+    if "'Tensor' object is not callable" in text or "absorb() missing" in text:
         return Problem.of("""absorb-called: `lighting` wants the function `absorb` itself and calls it later:
             hand it over without parentheses, lighting(scene, cam, hard_mask, image, normals, height,
             absorb).""")
     if found := re.search(r"'DolphinScene' object has no attribute '(\w+)'", text):
-        if not hasattr(scene.model, found[1]):
-            return Problem.of(f"""no-such-parameter: A scene has no `{found[1]}`. It has
-                {", ".join(f"`{name}`" for name in PARAMETERS)}, its `model`, and `skin(t)`.""")
-        return Problem.of(f"""scene-for-model: Python says: {text}. Is the scene handed over where its model
-            is wanted? dibr_rendering(verts, cam, scene.model, band).""")
+        return Problem.of(f"""no-such-parameter: A scene has no `{found[1]}`. It has
+            {", ".join(f"`{name}`" for name in PARAMETERS)}, its `model`, and `skin(t)`.""")
     if text.startswith("normal must have shape"):
         return Problem.of(f"""normals-and-height: The light says: {text}. `lighting` wants the normals first,
             then the height: lighting(scene, cam, hard_mask, image, normals, height, absorb).""")
@@ -1568,7 +1698,7 @@ class OfRender(OfPictures):
     """A property of render, for a scene of 5 frames of the stones, of which two are asked for."""
 
     function, right = "render", staticmethod(_right_render)
-    SUN = (("azimuth", [0.6]), ("elevation", [1.1]), ("strength", [3.0]), ("angle", [1.0]))
+    SUN = (("azimuth", [0.6]), ("elevation", [1.1]), ("strength", [20.0]), ("angle", [1.0]))
     LIGHT = (("water_absorption", [0.9, 0.5, 0.2]), *SUN)
 
     def cases(self, rng):
@@ -1577,9 +1707,10 @@ class OfRender(OfPictures):
         return {
             "t": torch.tensor([3, 1]),
             **views,
-            "global_poses": rotmat_to_rotvec(R)[:, None],
+            "anchors": R,
+            "global_poses": _uniform(rng, -0.15, 0.15, (5, 1, 3)),
             "translations": place[:, None],
-            "dolphin_albedo": _uniform(rng, 0.2, 0.9, (1, 1, 8, 8)),
+            "dolphin_albedo": _uniform(rng, 0.2, 1.05, (1, 1, 8, 8)),
             **{name: torch.tensor(value) for name, value in self.LIGHT},
         }
 
@@ -1589,8 +1720,9 @@ class OfRender(OfPictures):
         texture_size = inputs["dolphin_albedo"].shape[-1]
         scene = DolphinScene(model, len(inputs["translations"]), texture_size=texture_size)
         with torch.no_grad():
-            for name in set(PARAMETERS) & set(inputs):
+            for name in {*PARAMETERS, "anchors"} & set(inputs):
                 getattr(scene, name).copy_(inputs[name])
+            scene.dolphin_roughness.fill_(0.5)  # a glint that is seen from everywhere
         return scene
 
     def render(self, function, scene, inputs, spared=tuple(EARLIER)):
@@ -1605,9 +1737,13 @@ class OfRender(OfPictures):
             arguments, call = [*arguments, _band_of(inputs["band"])], "render(scene, t, cam, band)"
             _needs_band(function, arguments)
         explain = partial(_render_problem, scene=scene, t=t, spared=spared)
+        in_order(function, "render(scene, t, cam, band)")
+        before = clone({"t": t, **scene.state_dict()})
         with _explained(function, explain):
             with _spare_parts(function, spared):
                 value = function(*arguments)
+            if complaint := changed(before, {"t": t, **scene.state_dict()}):
+                raise Problem(*complaint)
             return self.in_form(call, value, scene, t)
 
     def in_form(self, call, value, scene, t):
@@ -1631,9 +1767,14 @@ class OfRender(OfPictures):
         }
 
     @torch.no_grad()
-    def made(self, function, inputs):
+    def drawn(self, function, inputs):
         images = self.render(function, self.scene(inputs), inputs)
         return {name: images[name] for name in self.images}
+
+    def studio(self, inputs):
+        """The right steps, of a case."""
+        t = inputs["t"]
+        return Studio(self.scene(inputs), t, _cameras(inputs["eye"][t], inputs["corner"][t]), TUTORIAL_BAND)
 
 
 class RenderForm(OfRender):
@@ -1675,18 +1816,21 @@ class Picture(OfRender):
     reminder = "The steps: skin(t), dibr_rendering, texturing, lighting."
 
     @torch.no_grad()
-    def judge(self, outputs, **inputs):
-        complaint = super().judge(outputs, **inputs)
-        if complaint is None or complaint.key != self.otherwise:
-            return complaint
-        image, right = outputs["image"], self.render(self.right, self.scene(inputs), inputs)
-        on = right["hard_mask"] > 0.5
-        if alike(torch.where(on, image, 0), torch.where(on, right["image"], 0)):
-            count = int(((image.abs() > 1e-3).any(-1) & ~on[..., 0]).sum())
+    def found(self, outputs, inputs):
+        """What of it is right: the dolphin alone, all but its skin, all but its water. -> Complaint or None"""
+        studio, image = self.studio(inputs), outputs["image"]
+        if of_all(image, studio.image).startswith(("Each entry", "Yours", "All")):
+            return None  # `difference` says it
+        on, off = studio.hard > 0.5, studio.hard[..., 0] < 0.5
+        alone = torch.where(on, image, studio.image)
+        if alike(alone, studio.image):
+            count = int((image[off].abs() > 1e-3).any(-1).sum())
             return Complaint.of(f"""coloured-beside: On the dolphin the picture is right, but {count} pixels
-                beside it are coloured too, and are to be black. `texturing` and `lighting`
-                want the hard mask.""")
-        return complaint
+                beside it are coloured too, and are to be black. `texturing` and `lighting` want the hard
+                mask. {of_all(image[off], 0 * image[off])}""")
+        if not torch.equal(alone, image) and (complaint := self.judge({"image": alone}, **inputs)):
+            return complaint if complaint.key != self.otherwise else None
+        return _found_of_skin(image, studio) or _found_of_water(image, studio)
 
 
 class OfRenderGradients(OfRender):
@@ -1700,7 +1844,7 @@ class OfRenderGradients(OfRender):
         channels = 3 if self.image == "image" else 1
         return super().cases(rng) | {"weights": _random_weights(rng, channels)}
 
-    def made(self, function, inputs):
+    def drawn(self, function, inputs):
         scene = self.scene(inputs)
         leaves = {f"scene.{name}.grad": getattr(scene, name) for name in self.parameters}
         return _gradients_of(self.render(function, scene, inputs)[self.image], inputs["weights"], leaves)
@@ -1751,16 +1895,16 @@ class WithYourOwn(OfRender):
     name = "with your own dibr_rendering and absorb"
     points = 0
     after = (RenderForm, Masks, Picture)
-    images = tuple(f"{own}_{name}" for own in EARLIER for name in ("image", "soft_mask", "stops"))
+    images = tuple(f"{own}_{name}" for own in (*EARLIER, "none") for name in ("image", "soft_mask", "stops"))
 
     STOPS = (None, "is not written yet", "stops with an error")
 
     @torch.no_grad()
-    def made(self, function, inputs):
+    def drawn(self, function, inputs):
         """With your own of one exercise and a spare part of the other: what differs is the one's fault."""
         B, (W, H) = len(inputs["t"]), WINDOW
         outputs = {}
-        for own in EARLIER:
+        for own in (*EARLIER, "none"):
             spared, stops = [name for name in EARLIER if name != own], 0
             results = {"image": torch.zeros(B, H, W, 3), "soft_mask": torch.zeros(B, H, W, 1)}
             try:
@@ -1774,11 +1918,11 @@ class WithYourOwn(OfRender):
         return outputs
 
     def judge(self, outputs, **inputs):
-        right, faults = self.made(self.right, inputs), []
+        faults = []
         for own, number in EARLIER.items():
             what = self.STOPS[int(outputs[f"{own}_stops"])]
-            names = (f"{own}_image", f"{own}_soft_mask")
-            if not all(alike(outputs[name], right[name]) for name in names):
+            parts = ((outputs[f"{own}_{name}"], outputs[f"none_{name}"]) for name in ("image", "soft_mask"))
+            if not all(alike(*pair) for pair in parts):
                 what = what or "gives another picture"
             faults += [f"your `{own}` (exercise {number}) {what}"] if what else []
         if not faults:

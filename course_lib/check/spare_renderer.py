@@ -43,6 +43,11 @@ def at_corners(values):
     return values[:, :, None].expand(-1, -1, 3, -1)
 
 
+def cross(a, b):
+    """Twice the signed area between vectors (..., 2)."""
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
 class Misfit(ValueError):
     """Not as many meshes as cameras."""
 
@@ -162,7 +167,7 @@ class View:
         return [feature.to(self.dtype) for feature in self.features], self.soft_mask.to(self.dtype)
 
 
-def _centres(width, height, like):
+def centres(width, height, like):
     """Pixel centres in NDC, row by row, (H W, 2)."""
     x, y = ((2 * torch.arange(n, device=like.device, dtype=like.dtype) + 1 - n) / n for n in (width, height))
     return torch.cartesian_prod(-y, x).flip(-1)
@@ -197,7 +202,7 @@ def _cover(corners, depth, facing, width, height):
     """
     face, pixel = _pairs(corners, 0.0, width, height)
     face, pixel = face[facing[face]], pixel[facing[face]]
-    to = corners[face] - _centres(width, height, corners)[pixel][:, None]  # (N, 3, 2)
+    to = corners[face] - centres(width, height, corners)[pixel][:, None]  # (N, 3, 2)
     (x1, y1), (x2, y2) = to.roll(-1, 1).unbind(-1), to.roll(-2, 1).unbind(-1)  # to the other two corners
     weights = x1 * y2 - y1 * x2  # (N, 3), twice the areas
     weights = weights / weights.sum(-1, keepdim=True)
@@ -227,7 +232,7 @@ def soft_mask(on_image, seen, size, sigmainv, boxlen, knum):
         rank = _rank(pixel, torch.bincount(pixel, minlength=width * height))
         heard = (rank < knum) & (face_of[pixel] < 0)
         face, pixel = face[heard], pixel[heard]
-        d2 = _outline_distance2(corners[face], _centres(width, height, corners)[pixel])
+        d2 = _outline_distance2(corners[face], centres(width, height, corners)[pixel])
         kept = torch.log1p(-torch.exp(-sigmainv * d2).clamp(max=1 - 1e-12))
         open_ = kept.new_zeros(width * height).index_add(0, pixel, kept)  # log of the product
         images.append(torch.where(face_of >= 0, 1.0, 1 - open_.exp()).reshape(height, width, 1))

@@ -61,10 +61,15 @@ def assert_right(exercise, *functions):
 
 
 def assert_named(exercise, key, *functions):
-    """The mistake costs points, and the first thing that is said names it. -> Result"""
+    """The mistake costs points, and the first thing that is said names it. -> Result
+
+    key: the complaint's, and what its text has, "uv: another order".
+    """
+    key, _, words = key.partition(": ")
     result = core.grade(exercise, given(exercise, *functions))
     keys = [complaint.key for complaint in result.complaints]
     assert result.points < exercise.points and keys[0] == key, result.complaints
+    assert words in result.complaints[0].text, result.complaints
     points, remote = judged(exercise, given(exercise, *functions))
     assert points <= result.points and remote[0] == key, (remote, keys)
     return result

@@ -150,6 +150,24 @@ height_in_camera = write(height=lambda s: s.faces_camera[..., 1:2])
 band_of_a_frame = write(band=lambda s: (100000.0, 0.01, 40))
 band_of_the_tutorial = write(band=lambda s: TUTORIAL_BAND.seen_by(s.cam))
 
+
+def in_camera(s):
+    return s.cam.extrinsics.transform(s.verts)
+
+
+def narrow(s):
+    """The focal length of y divided by the width."""
+    o = 2 * s.cam.intrinsics.y0[:, None] / s.cam.height
+    y = (s.projected[..., 1] - o) * s.cam.height / s.cam.width + o
+    return torch.stack([s.projected[..., 0], y], -1)
+
+
+def by_distance(s):
+    """Divided by the distance, not by -z."""
+    o = torch.stack([s.cam.intrinsics.x0 / s.cam.width, s.cam.intrinsics.y0 / s.cam.height], -1)[:, None] * 2
+    return (s.projected[..., :2] - o) * -s.in_camera[..., 2:] / s.in_camera.norm(dim=-1, keepdim=True) + o
+
+
 DIBR_MISTAKES = [
     ("y-flipped", upside_down),
     ("x-flipped", write(on_image=lambda s: s.projected[..., :2] * torch.tensor([-1.0, 1]))),
@@ -159,13 +177,13 @@ DIBR_MISTAKES = [
     ("extrinsics-missing", write(projected=lambda s: s.cam.intrinsics.transform(s.verts))),
     ("back-faces-kept", back_faces),
     ("facing-sign", write(facing=lambda s: face_normals(s.faces_camera)[..., 2] <= 0)),
-    ("world-normals-for-facing", write(facing=lambda s: s.mesh.face_normals[..., 0, 2] >= 0)),
-    ("world-normals-for-facing", facing_by_world_y),
+    ("culling: are missing", write(facing=lambda s: s.mesh.face_normals[..., 0, 2] >= 0)),
+    ("culling: are missing", facing_by_world_y),
     ("valid-faces", write(facing=lambda s: s.mesh.face_normals[..., 2] >= 0)),
     ("valid-faces", write(facing=lambda s: face_normals(s.faces_camera)[..., 2])),
     ("camera-normals", write(normal=lambda s: at_corners(face_normals(s.faces_camera, unit=True)))),
     ("normal-length", write(normal=lambda s: at_corners(face_normals(s.corners)))),
-    ("normals-flipped", write(normal=lambda s: -s.mesh.face_normals)),
+    ("normals: opposite sign", write(normal=lambda s: -s.mesh.face_normals)),
     ("depth-sign", depth_negated),
     ("depth-sign", write(depth=lambda s: by_faces(s.projected, s.model.F)[..., 2])),
     ("depth-sign", depth_of_the_world),
@@ -181,7 +199,7 @@ DIBR_MISTAKES = [
     ("feature-dimension", write(height=lambda s: s.corners[..., 1])),
     ("three-coordinates", write(on_image=lambda s: s.projected)),
     ("uv-not-flipped", write(uv=lambda s: s.uvs)),
-    ("uv-swapped", write(uv=lambda s: torch.cat([1 - s.uvs[..., 1:], s.uvs[..., :1]], -1))),
+    ("uv: those of [..., [1, 0]]", write(uv=lambda s: torch.cat([1 - s.uvs[..., 1:], s.uvs[..., :1]], -1))),
     ("changed-input", write(uv=flip_in_the_model)),
     ("feature-order", write(features=lambda s: [s.normal, s.uv, s.height, s.ones])),
     ("feature-order", write(features=lambda s: [s.uv, s.normal, s.ones, s.height])),
@@ -189,7 +207,7 @@ DIBR_MISTAKES = [
     ("order", write(result=lambda s: (s.soft, s.images))),
     ("height-and-width", write(size=lambda s: (s.cam.width, s.cam.height))),
     ("size", write(size=lambda s: (360, 640))),
-    ("soft-mask-dimension", write(result=lambda s: (s.images, s.soft[..., 0]))),
+    ("shape: [..., None]", write(result=lambda s: (s.images, s.soft[..., 0]))),
     ("band-ignored", band_of_a_frame),
     ("band-not-seen", write(band=lambda s: (*s.argument,))),
     ("band-not-seen", write(band=lambda s: (s.argument,))),
@@ -198,10 +216,25 @@ DIBR_MISTAKES = [
     ("band-fixed", write(band=lambda s: TUTORIAL_BAND.seen_by(s.cam)[:1] + s.argument.seen_by(s.cam)[1:])),
     ("band-missing", lambda verts, cam, model: write()(verts, cam, model)),
     ("soft-is-hard", write(soft=lambda s: s.images[3])),
-    ("soft-inverted", write(soft=lambda s: 1 - soft(s, s.faces_image))),
+    ("soft-mask: 1 minus the right one", write(soft=lambda s: 1 - soft(s, s.faces_image))),
     ("mask-detached", write(soft=lambda s: soft(s, s.faces_image.detach()))),
     ("features-detached", write(result=lambda s: ([image.detach() for image in s.images], s.soft))),
     ("blank", write(facing=lambda s: ...)),
+    ("misplaced: (x, 0.56 y)", write(on_image=narrow)),
+    ("misplaced-slightly", write(on_image=by_distance)),
+    ("translation-minus", write(in_camera=lambda s: 2 * s.verts @ s.cam.extrinsics.R.mT - in_camera(s))),
+    ("culling: 16 are missing", write(facing=lambda s: (face_normals(s.faces_camera) >= 0).all(-1))),
+    ("soft-as-hard", write(result=lambda s: ([*s.images[:3], (s.soft > 0.5).float()], s.soft))),
+    ("depth-sign: pixels", write(depth=lambda s: s.faces_camera[:, :, 2])),
+    ("height: 0.89", write(height=lambda s: 0.89 * s.corners[..., 1:2] + 0.4)),
+    ("other-sharpness: 6,250", write(band=lambda s: (6250, 0.04, 40))),
+    ("several-faces", write(band=lambda s: (*s.argument.seen_by(s.cam)[:2], 1))),
+    ("band-not-unpacked", write(soft=lambda s: soft_mask_of(s.faces_image, s.seen, s.band)[..., None])),
+    ("face-index", write(soft=lambda s: soft_mask_of(s.faces_image, s.facing, *s.band)[..., None])),
+    ("two-vertices", write(on_image=lambda s: s.projected[:, :2])),
+    ("feature-of-one", write(uv=lambda s: s.uvs[:1])),
+    ("shape: in another order", write(result=lambda s: (s.images, s.soft.permute(0, 3, 1, 2)))),
+    ("parameters", lambda cam, verts, model, band=TUTORIAL_BAND: write()(verts, cam, model, band)),
     ("none", write(result=lambda s: None)),
     ("not-a-tuple", write(result=lambda s: s.soft)),
     ("not-a-tensor", write(result=lambda s: (s.images, s.soft.detach().numpy()))),
@@ -353,6 +386,19 @@ ABSORB_MISTAKES = [
     ("no-gradient", without_grad),
     ("no-gradient", attempt(lambda i, l, m, w: with_where(i, l, m, w.detach()))),
     ("no-gradient", attempt(lambda i, l, m, w: with_where(i.detach(), l, m, w))),
+    ("times", under_water(lambda i, l, w: i * (3 * w * l).exp())),
+    (
+        "other-heights: larger than the right one by 0.2",
+        under_water(lambda i, l, w: i * (w * (l + 0.2)).exp()),
+    ),
+    ("other-heights: above -0.5", where(lambda l, m: (l < -0.5) & (m > 0))),
+    (
+        "other-absorption: 0.9, 0.3, 0.1",
+        under_water(lambda i, l, w: i * (l * w.new_tensor([0.9, 0.3, 0.1])).exp()),
+    ),
+    ("no-exponential: log", under_water(lambda i, l, w: i * (-w * l).log())),
+    ("absorption: plus that of `image`", attempt(lambda i, l, m, w: i + with_where(i, l, m, w))),
+    ("branches-exchanged", where(lambda l, m: ~under(l, m))),
     ("none", attempt(lambda i, l, m, w: None)),
     ("shape", attempt(lambda i, l, m, w: with_where(i, l, m, w)[..., :1])),
     ("not-a-tensor", attempt(lambda i, l, m, w: np.ones(3))),
@@ -475,10 +521,27 @@ def with_the_dolphin(scene, t, cam, band=TUTORIAL_BAND):
     return spare.dibr_rendering(scene.skin(t), cam, DolphinModel(find_pack()), band)
 
 
+def by_the_first_camera(p):
+    """The light as the first camera sees it."""
+    first = p.cam[torch.zeros(len(p.skin), dtype=torch.long)]
+    return lighting(p.scene, first, p.hard, p.skin, p.normal, p.height, absorb)
+
+
+def turned_by_poses_alone(scene, t, cam, band=TUTORIAL_BAND):
+    bones = torch.zeros(len(t), 1, 3)
+    posed = scene.model(scene.global_poses[t], bones, scene.translations[t], scene.part_scales)
+    return of_vertices(posed["vertices"], scene, cam, band)
+
+
+def clamping(scene, t, cam, band=TUTORIAL_BAND):
+    scene.clamp_()
+    return plainly(scene, t, cam, band)
+
+
 RENDER_MISTAKES = [
     ("model-of-the-notebook", with_another_mesh),
     ("model-of-the-notebook", with_the_dolphin),
-    ("scene-for-model", lambda s, t, c: dibr_rendering(s.skin(t), c, s)),
+    ("rendering-arguments: DolphinScene for `model`", lambda s, t, c: dibr_rendering(s.skin(t), c, s)),
     ("absorb-called", picture(lambda p: shaded(p, p.normal, p.height, watered(p, p.skin)))),
     ("band-not-seen", lambda s, t, c, b=TUTORIAL_BAND: dibr_rendering(s.skin(t), c, s.model, *b)),
     ("coloured-beside", picture(softly)),
@@ -491,7 +554,19 @@ RENDER_MISTAKES = [
     ("no-water", picture(lambda p: sunlit(p, p.skin))),
     ("light-before-texture", picture(lambda p: lit(p, p.white) * p.skin)),
     ("water-before-sun", picture(lambda p: sunlit(p, watered(p, p.skin)))),
-    ("water-twice", picture(lambda p: watered(p, lit(p, p.skin)))),
+    ("twice", picture(lambda p: watered(p, lit(p, p.skin)))),
+    ("no-texture: 0.5 everywhere", picture(lambda p: lit(p, 0.5 * p.white))),
+    ("other-skin: 1/2 times", picture(lambda p: lit(p, 0.5 * p.skin))),
+    ("no-water", picture(lambda p: shaded(p, p.normal, p.height.abs(), absorb))),
+    ("coloured-beside: 1 everywhere", picture(lambda p: lit(p, p.skin) + 1 - p.hard)),
+    ("picture: brought into [0, 1]", picture(lambda p: lit(p, p.skin).clamp(0, 1))),
+    ("picture: runs backwards", picture(lambda p: lit(p, p.skin).flip(1))),
+    ("first-camera", picture(by_the_first_camera)),
+    ("at-rest", lambda s, t, c: of_vertices(s.rest_shape().expand(len(t), -1, -1), s, c)),
+    ("anchors", turned_by_poses_alone),
+    ("changed-input", clamping),
+    ("rendering-arguments: for `cam`", lambda s, t, c: dibr_rendering(s.skin(t), s.model, c)),
+    ("absorb-called", picture(lambda p: shaded(p, p.normal, p.height, absorb()))),
     ("order", picked(2, 1, 0)),
     ("order", picked(1, 0, 2)),
     ("masks-exchanged", picked(0, 2, 1)),
