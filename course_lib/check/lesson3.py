@@ -1,12 +1,10 @@
 """Checks of lesson 3: basic rendering (exercise 4), light under water (5), the renderer (6).
 
 What is right is known from `spare_renderer`, a second way to compute DIB-R. A mistake is the same renderer
-with one of its steps changed: `_drawn(depth=lambda view: -view.depth)`. The dolphin's part is played by two
-stones, one before the other, and sheets in two corners of the picture.
+with one of its steps changed: `_drawn(depth=lambda view: -view.depth)`. `found` tells more from a picture.
 """
 
 import contextlib
-import dis
 import inspect
 import math
 import re
@@ -20,297 +18,26 @@ from ..errors import CourseError
 from ..kal.dibr import warm
 from ..rotations import rotvec_to_rotmat
 from ..scene import PARAMETERS, DolphinScene
-from ..video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
-from ..window import TUTORIAL_BAND, Band, window_camera
+from ..window import TUTORIAL_BAND
 from . import spare_renderer as spare
-from .card import Shown
-from .core import Complaint, Exercise, Problem, changed, clone, close, describe, items, margin, tensor
+from .core import Complaint, Exercise, Problem, changed, clone, close, describe, items, tensor
 from .difference import difference, in_digits, of_all, pattern
+from .found import BY_HAND, farthest, found_of_depth, found_of_mesh, found_of_soft_edge, view_of, within_faces
+from .pictures import OfPictures, alike, alike_gradients, explaining, gradients_of
 from .same import Same, in_order
+from .stone_cases import (
+    WINDOW,
+    another_band,
+    band_of,
+    cameras_at,
+    case_of,
+    pretended_model,
+    random_weights,
+    uniform,
+    views_of,
+)
 
-FRAME, WINDOW = (640, 360), (96, 54)  # pixels: the whole frame, and the part of it that the checks render
-PIXELS_PER_METRE = FRAME[0] * CAMERA_FOCAL / SENSOR_WIDTH  # at a distance of 1 m
 CHANNELS = {"uv": 2, "normal": 3, "height": 1, "hard_mask": 1}
-
-
-# --- the stones, and who looks at them
-
-
-def stones(turned=False):
-    """The mesh at rest, two octahedra and two sheets: vertices (V, 3) in metres, faces (F, 3).
-
-    Faces are counter-clockwise from outside. Seen from above, with +z up, x runs to the left. The sheets lie
-    in the left corners of the window: there pixels are counted from. turned: with a third sheet, of small
-    faces, that shows the camera its back.
-    """
-    middles = [
-        [-0.08, -0.3, 0.02],
-        [0.03, 0.1, -0.03],
-        [0.6, -0.05, 0.34],
-        [0.6, -0.05, -0.34],
-        [-0.38, -0.1, 0],
-    ]
-    middles = torch.tensor(middles)[:, None]  # (5, 1, 3)
-    radii = torch.tensor([[0.22, 0.10, 0.15], [0.16, 0.07, 0.10]]).diag_embed()  # (2, 3, 3)
-    sheet = torch.tensor([[1.0, 0, -1], [-1, 0, -1], [-1, 0, 1], [1, 0, 1], [0, 0.05, 0]])
-    solid, flat = torch.cat([radii, -radii], 1) + middles[:2], sheet * 0.24 + middles[2:4]  # (2, V, 3)
-    stone = [[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]]
-    stone, square = torch.tensor(stone), torch.tensor([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
-    verts = torch.cat([solid.flatten(0, 1), flat.flatten(0, 1)])
-    faces = torch.cat([stone, stone + 6, square + 12, square + 17])
-    if not turned:
-        return verts, faces
-    fine, small = _grid(8)
-    return torch.cat([verts, fine * 0.08 + middles[4]]), torch.cat([faces, small.flip(1) + len(verts)])
-
-
-def _grid(n):
-    """The sheet from -1 to 1 in n x n squares: vertices ((n + 1)^2, 3), faces (2 n^2, 3)."""
-    x = torch.linspace(1, -1, n + 1)
-    x, z = torch.meshgrid(x, -x, indexing="ij")
-    corner = (torch.arange(n) * (n + 1) + torch.arange(n)[:, None]).flatten()[:, None]
-    square = torch.tensor([[0, n + 1, n + 2], [0, n + 2, 1]])
-    return torch.stack([x, 0 * x, z], -1).flatten(0, 1), (corner[:, None] + square).flatten(0, 1)
-
-
-def _whole_cameras(eye):
-    """Drones at eye (B, 3) that look at the origin."""
-    return drone_cameras(eye, torch.zeros_like(eye), torch.tensor([0.0, 0, 1]).expand_as(eye), *FRAME)
-
-
-def _cameras(eye, corner):
-    """Drones at eye (B, 3), of whose frames the part at corner (B, 2) is looked at."""
-    return window_camera(_whole_cameras(eye), *corner.unbind(-1), *WINDOW)
-
-
-def _views(rng, batch, turned=False):
-    """Cameras before which the mesh lies, and what it takes to get it there.
-
-    The first camera looks straight down, the second one aslant and up, from under the sea: what is higher, or
-    has a larger x or z in the world, is farther from it. -> rest (V, 3), faces (F, 3), face_uvs (1, F, 3, 2),
-    eye (B, 3), corner (B, 2), R (B, 3, 3), place (B, 3)
-    """
-    eye = torch.zeros(batch, 3)
-    eye[:, 1] = _uniform(rng, 4.5, 5.5, batch)
-    slant, around = rng.uniform(0.6, 0.75), rng.uniform(1.15, 1.35) * math.pi
-    from_below = [math.sin(slant) * math.cos(around), -math.cos(slant), math.sin(slant) * math.sin(around)]
-    eye[1] = eye[1, 1] * torch.tensor(from_below)
-    corner = torch.from_numpy(rng.integers([262, 143], [283, 164], (batch, 2)))
-    rest, faces = stones(turned)
-    cells = _cells(len(faces))
-    cell = torch.cartesian_prod(torch.arange(cells), torch.arange(cells))[: len(faces), None].flip(-1)
-    within = torch.tensor([[0.2, 0.3], [0.7, 0.2], [0.4, 0.8]]) + _uniform(rng, -0.1, 0.1, (len(faces), 3, 2))
-    face_uvs = ((cell + within) / cells)[None]  # each face has a place of its own in the texture
-    axes = _whole_cameras(eye).extrinsics.R.mT  # right, up and back in the world, as columns
-    straight_down = _whole_cameras(torch.tensor([[0.0, 1, 0]])).extrinsics.R
-    tilt = rotvec_to_rotmat(_uniform(rng, -0.15, 0.15, (batch, 3)))  # no face becomes edge-on by so little
-    from_middle = corner + (torch.tensor(WINDOW) - torch.tensor(FRAME)) / 2
-    right, down = (from_middle / PIXELS_PER_METRE).unbind(-1)
-    ray = (axes @ torch.stack([right, -down, -torch.ones_like(right)], -1)[..., None])[..., 0]  # (B, 3)
-    place = eye - ray * (eye[:, 1] / ray[:, 1])[:, None]  # where the window's middle meets the sea
-    mesh = {"rest": rest, "faces": faces, "face_uvs": face_uvs}
-    return mesh | {"eye": eye, "corner": corner, "R": axes @ straight_down @ tilt, "place": place}
-
-
-def _cells(faces):
-    """How many rows and columns of places there are in a texture, one for each face."""
-    return math.ceil(faces**0.5)
-
-
-def _case(rng, batch=2, turned=False):
-    """The mesh before each of the cameras of `_views`. -> verts (B, V, 3), faces, face_uvs, eye, corner"""
-    views = _views(rng, batch, turned)
-    rest, R, place = (views.pop(name) for name in ("rest", "R", "place"))
-    if turned:
-        R[1] = R[1] * torch.tensor([1, -1, -1])  # the second mesh is turned over
-    return {"verts": rest @ R.mT + place[:, None], **views}
-
-
-def _uniform(rng, low, high, shape):
-    return torch.from_numpy(rng.uniform(low, high, shape)).float()
-
-
-def _random_weights(rng, channels):
-    """What two images are weighted by before they are summed, to compare gradients. -> (2, H, W, channels)"""
-    return torch.from_numpy(rng.normal(size=(2, WINDOW[1], WINDOW[0], channels))).float()
-
-
-def _another_band(rng):
-    """Two numbers and a count, none of them that of `TUTORIAL_BAND`. -> (3,)"""
-    return torch.tensor([float(rng.uniform(20000, 40000)), float(rng.uniform(0.02, 0.03)), 5.0])
-
-
-def _band_of(values):
-    sigmainv, boxlen, knum = values.tolist()
-    return Band(sigmainv, boxlen, round(knum))
-
-
-# --- images and gradients compared
-
-
-def alike(a, b, tolerance=2e-3):
-    """Whether two images agree, but for one pixel in 500: a corner may fall on a pixel's centre."""
-    if a.shape != b.shape:
-        return False
-    a, b = a.detach().double(), b.detach().double()
-    near = (a - b).abs() <= margin(b, tolerance)  # NaN is not
-    return float((~near).any(-1).double().mean()) < 1 / 500
-
-
-def _alike_gradients(a, b, tolerance=0.03):
-    """Whether gradients agree: the largest difference against the largest entry of b."""
-    return bool((a.double() - b.double()).abs().max() <= tolerance * float(b.abs().max()))
-
-
-LOOKS = {  # of an image: what it is in the card, and which of its values are black and white
-    "hard_mask": ("the hard mask", 0, 1),
-    "soft_mask": ("the soft mask", 0, 1),
-    "uv": ("u and v as red and green", 0, 1),
-    "normal": ("the normals, x, y and z as red, green and blue", -1, 1),
-    "height": ("the height over the sea, from -1 m to 1 m", -1, 1),
-    "image": ("the picture", 0, 1),
-}
-
-
-class OfPictures(Same):
-    """Some of the images that a function gives are the right ones. The cases are made to show all mistakes.
-
-    images: their names; also: those that help to tell what is wrong. reminder: what is said after a
-    difference that no mistake explains.
-    """
-
-    images, also, reminder = (), (), ""
-    tolerance = explained = 2e-3
-    visible = 3
-    near = staticmethod(alike)
-
-    def inputs(self, rng):
-        return self.cases(rng)
-
-    def drawn(self, function, inputs):
-        """The images that a function gives. -> dict"""
-        raise NotImplementedError
-
-    def call(self, given, **inputs):
-        return self.drawn(getattr(given, self.function), inputs)
-
-    def made(self, function, inputs):
-        return self.drawn(function, inputs)
-
-    def shown(self, said, inputs):
-        return {}
-
-    def explains(self, made, outputs, right):
-        """Whether what a mistake makes is what came out, where that is not right."""
-        wrong = [name for name in right if not self.near(outputs[name], right[name], self.tolerance)]
-        if any(outputs[name].any() and not made[name].any() for name in wrong):
-            return False  # it is small, but not 0
-        explained = all(self.near(outputs[name], made[name], self.explained) for name in wrong)
-        return explained and self.seen(made, right)
-
-    def picture(self, outputs, **inputs):
-        right = self.made(self.right, inputs)
-        for name in self.images:
-            if name in LOOKS and not alike(outputs[name], right[name]):
-                what, low, high = LOOKS[name]
-                return Shown(what, *((image[name] - low) / (high - low) for image in (outputs, right)))
-        return None
-
-    @property
-    def hidden(self):
-        return self.images + self.also  # `alike` allows for pixels on an edge
-
-    def judge(self, outputs, **inputs):
-        complaint = super().judge({name: outputs[name] for name in self.images}, **inputs)
-        if complaint and complaint.key == self.otherwise:
-            complaint = self.found(outputs, inputs) or complaint
-        if complaint and complaint.key == self.otherwise:
-            return Complaint.of(f"{complaint.key}: {complaint.text} {self.reminder}")
-        return complaint
-
-    def found(self, outputs, inputs):
-        """What is found out about outputs that no mistake explains. -> Complaint or None"""
-        return None
-
-    def within(self, inputs):
-        """The pixels within the faces that are seen. -> (B, H, W) bool, or None where that is no help"""
-        return None
-
-    def unexplained(self, said, yours, right, inputs):
-        within, complaint = self.within(inputs), super().unexplained(said, yours, right, inputs)
-        if within is None:
-            return complaint
-        parts = [(yours[part], right[part]) for part in (within, ~within)]
-        inside, elsewhere = (pattern(*part, self.tolerance) for part in parts)
-        more = f"Within the faces: {inside}"
-        if close(*parts[0], self.tolerance):
-            more = f"Within the faces it is right. Elsewhere: {elsewhere}"
-        known = not more.partition(": ")[2][:1].isalpha() or more.partition(": ")[2] in complaint.text
-        return complaint if known else complaint._replace(text=f"{complaint.text} {more}")
-
-
-def _gradients_of(image, weights, leaves):
-    """The gradients of the weighted sum of an image's pixels. -> {name: tensor}; 0 where none flows
-
-    leaves: {name: tensor that requires gradients}. Raises a Problem where something was written in place.
-    """
-    if image.requires_grad:
-        try:
-            (image * weights).sum().backward()
-        except RuntimeError as error:
-            if "inplace" not in str(error):
-                raise
-            raise Problem.of("""in-place: Your code writes into an image that is still needed for the
-                gradients: the operation that made it needs it. Make a new image, for instance with
-                `torch.where`.""") from error
-    return {name: torch.zeros_like(x) if x.grad is None else x.grad for name, x in leaves.items()}
-
-
-@contextlib.contextmanager
-def _explained(function, explain):
-    """Within, an exception of a student's function becomes the Problem that says what it means.
-
-    explain(error) -> Problem or None. A function that reads the notebook's variables hears of that instead.
-    """
-    try:
-        yield
-    except NotImplementedError:
-        raise
-    except Exception as error:
-        names = _variables_of(function)
-        if names and (not isinstance(error, Problem) or error.complaint.key == "shape"):
-            said = error.complaint.text if isinstance(error, Problem) else f"{type(error).__name__}: {error}."
-            raise Problem.of(f"""of-the-notebook: {said} Your `{function.__name__}` reads
-                {", ".join(f"`{name}`" for name in names)} from the cells around it, made there for another
-                picture than is asked for here. All that it needs comes in its arguments.""") from error
-        if not isinstance(error, Problem) and (problem := explain(error)):
-            raise problem from error
-        raise
-
-
-def _variables_of(function):
-    """The notebook's tensors, meshes, cameras and whole numbers that a function reads. -> list of names"""
-    function = inspect.unwrap(function)
-    codes, known = [getattr(function, "__code__", None)], getattr(function, "__globals__", {})
-    for code in filter(None, codes):
-        codes += [const for const in code.co_consts if isinstance(const, types.CodeType)]
-    read = {
-        step.argval
-        for code in filter(None, codes)
-        for step in dis.get_instructions(code)
-        if "GLOBAL" in step.opname
-    }
-    return sorted(name for name in read if _is_variable(known.get(name)))
-
-
-def _is_variable(value):
-    if isinstance(value, (list, tuple)):
-        return any(map(_is_variable, value))
-    if isinstance(value, (torch.Tensor, int)):
-        return not isinstance(value, bool)
-    return all(hasattr(value, name) for name in ("F", "face_uvs")) or (
-        type(value).__name__ in ("DolphinScene", "Camera", "SurfaceMesh")
-    )
 
 
 # --- exercise 4: what goes wrong
@@ -355,10 +82,6 @@ def _of_vertices(view, unit):
     return view.at_faces(spare.unit(sums) if unit else sums / counts)
 
 
-def _o(view):
-    return view.lens(torch.zeros_like(view.projected))  # the principal point, (B, V, 2)
-
-
 BY_CAMERA = "`cam.intrinsics.transform(cam.extrinsics.transform(verts))`"
 OF_HARD_MASK = {
     """empty: The hard mask is 0 everywhere: no face is drawn at all. Print how many faces look at the camera,
@@ -401,19 +124,6 @@ PROJECTED = {
     ("no-perspective", "x and y of the world"): lambda v: v.verts[..., :2],
     ("no-perspective", "x and z of the world"): lambda v: v.verts[..., [0, 2]],
     ("no-perspective", "not divided by the distance"): lambda v: v.lens(v.in_camera[..., :2]),
-    ("no-perspective", "of `intrinsics.project`, which does not divide by the distance"): lambda v: (
-        v.cam.intrinsics.project(v.in_camera.to(v.dtype))[..., :2].double()
-    ),
-    ("no-perspective", "all divided by the mean distance, not each by its own"): lambda v: v.lens(
-        v.in_camera[..., :2] / -v.in_camera[..., 2:].mean(1, keepdim=True)
-    ),
-    ("no-focal-length", "divided by the distance, but without the focal length"): lambda v: (
-        v.in_camera[..., :2] / -v.in_camera[..., 2:]
-    ),
-    ("no-principal-point", "without the principal point, o in the formula"): lambda v: v.projected - _o(v),
-    ("principal-point-minus", "less the principal point, o, which is added"): lambda v: (
-        v.projected - 2 * _o(v)
-    ),
     ("extrinsics-missing", "intrinsics applied to the world, extrinsics are missing"): lambda v: v.project(
         v.verts
     ),
@@ -424,15 +134,6 @@ PROJECTED = {
 OF_HARD_MASK |= _of(
     "projected", f"The corners in the image are {{}}. They should be x, y of {BY_CAMERA}.", PROJECTED
 )
-PLACES = {  # where a point lies that belongs at (x, y) of the image
-    "(x, -y)": "y-flipped: The picture is upside down: in the image y points up, and `rasterize` knows that.",
-    "(-x, y)": "x-flipped: The picture is mirrored: left and right are exchanged.",
-    "(y, x)": "xy-exchanged: x and y of the corners in the image are exchanged. x comes first, to the right.",
-    "(-x, -y)": """perspective-sign: The picture is turned by half a turn. Are the vertices divided by z? It
-        is negative in front of the camera: divide by -z.""",
-}
-VALID = "`valid_faces` is where z of the faces' normals in camera space is >= 0, in each frame."
-FARTHER = "depth-sign: Where two faces lie behind each other, the farther one is seen"
 NORMALS = {
     ("camera-normals", "those of camera space"): lambda v: _by_normals(v.corners),
     ("normals-flipped", "those of camera space, and point into the body"): lambda v: -_by_normals(v.corners),
@@ -449,8 +150,8 @@ NORMALS = {
     ),
     ("one-frame", "those of the first mesh, in all frames"): lambda v: v.normal[:1].expand_as(v.normal),
 }
-WORLDLY = """The normals are {}. The sun stands in the world: wanted are the normals of the world, of length 1,
-    one for each face: `mesh.face_normals`. (Those of camera space say which faces look at us.)"""
+WORLDLY = """The normals are {}. The sun stands in the world: wanted are the normals of the world, of length
+    1, one for each face: `mesh.face_normals`. (Those of camera space say which faces look at us.)"""
 OF_NORMALS = _of("normal", WORLDLY, NORMALS)
 HEIGHTS = {
     ("camera-height", "y of camera space, which points up in the image"): lambda v: v.corners[..., 1:2],
@@ -506,7 +207,6 @@ def _uv(view, turn_u, turn_v):
     return torch.stack([1 - u if turn_u else u, 1 - v if turn_v else v], -1)
 
 
-BY_HAND = "`*band.seen_by(cam)` gives sigmainv, boxlen and knum for this camera."
 OF_SOFT_MASK = _of(
     "soft_mask",
     "The soft mask {} Give back what `dibr_soft_mask` gives: 1 on the mesh, with a soft edge beside it.",
@@ -592,185 +292,7 @@ OF_HEIGHT_GRADIENT = {
 }
 
 
-# --- exercise 4: what is found out about a picture
-
-
-def _view(verts, faces, face_uvs, eye, corner, band=None, **_):
-    """The right picture's steps, for a case."""
-    model = _pretended_model(faces, face_uvs)
-    return spare.View(verts, _cameras(eye, corner), model, TUTORIAL_BAND if band is None else _band_of(band))
-
-
-def _places_of(uv, inputs):
-    """Which face a pixel shows by its texture coordinates, and the weights of its corners there.
-
-    -> (B, H, W), -1 where it is none, and (B, H, W, 3)
-    """
-    u, v = uv.double().unbind(-1)
-    n = _cells(len(inputs["faces"]))
-    face = (((1 - v) * n).floor() * n + (u * n).floor()).long()
-    known = (face >= 0) & (face < len(inputs["faces"]))
-    corners = inputs["face_uvs"].double()[0] * torch.tensor([1.0, -1]) + torch.tensor([0.0, 1])
-    a, b, c = (
-        torch.where(known, face, 0)[..., None, None] * 0 + corners[torch.where(known, face, 0)]
-    ).unbind(-2)
-    to, along, across = uv.double() - a, b - a, c - a
-    whole = spare.cross(along, across)
-    second, third = spare.cross(to, across) / whole, spare.cross(along, to) / whole
-    weights = torch.stack([1 - second - third, second, third], -1)
-    return torch.where(known & (weights > -0.02).all(-1), face, -1), weights
-
-
-def _within(view, single=None):
-    """The pixels whose neighbours show the same face, if that hides no other. -> (B, H, W) bool"""
-    face = view.cover[0].unflatten(1, view.size[::-1]).double()
-    around = torch.nn.functional.max_pool2d(torch.stack([face, -face], 1), 3, 1, 1)  # (B, 2, H, W)
-    within = (around[:, 0] == face) & (around[:, 1] == -face) & (face >= 0)
-    return within if single is None else within & single[..., 0]
-
-
-def _found_of_mesh(outputs, inputs):
-    """What is said of a picture whose texture coordinates tell where each point of the mesh is seen.
-
-    Of points that lie elsewhere than they should; else of other faces that are seen. -> Complaint or None
-    """
-    on = (outputs["hard_mask"][..., 0] > 0.5) | outputs["uv"].any(-1)
-    face, weights = _places_of(outputs["uv"], inputs)
-    if on.sum() < 100 or (face >= 0)[on].double().mean() < 0.9:
-        return None
-    view, face = _view(**inputs), torch.where(on, face, -1)
-    principal = view.lens(face.new_zeros(len(face), 1, 2).double())
-    rules, most = [], 0.0
-    for b, seen in enumerate(face >= 0):
-        should = (view.on_image[b][face[b][seen]] * weights[b][seen][..., None]).sum(-2)  # (N, 2)
-        is_ = spare.centres(*view.size, should)[seen.flatten()]
-        if len(is_) > 50:
-            rule, off = _rule_of(should, is_, principal[b], view.size)
-            rules, most = [*rules, (b, rule)], max(most, off)
-    others = _other_faces(face, view)
-    if most < 0.15 or others and others.key == "facing-sign":
-        return others
-    named = {rule for _, rule in rules}
-    if len(named) == 1 and (known := next((said for place, said in PLACES.items() if place in named), "")):
-        return Complaint.of(known)
-    if "" in named:
-        return Complaint.of(f"""{"misplaced" if most > 1 else "misplaced-slightly"}: The points of the mesh lie up to {most:.2g} pixels from where they
-            should, by no simple rule. Is each divided by its own -z, and are the corners those of
-            `model.F`?""")
-    where = "; ".join(f"in frame {b} it is at {rule}" for b, rule in rules)
-    return Complaint.of(f"""misplaced: Points of the mesh are drawn at other places than they should. Of one
-        that belongs at (x, y): {where}. x and y reach from -1 to 1, as `cam.intrinsics.transform` gives
-        them.""")
-
-
-def _rule_of(should, is_, principal, size):
-    """Where points (N, 2) lie that belong elsewhere. -> (a x + b y + c, ...) in words, and by how many pixels
-
-    "" where there is no such rule. It is counted from the principal point (1, 2) where that makes it shorter.
-    """
-    half = torch.tensor(size) / 2  # pixels
-    by = float(((is_ - should) * half).abs().quantile(0.98))
-    texts = []
-    for origin, counted in ((0 * principal, ""), (principal, ", counted from the principal point")):
-        known = torch.cat([should - origin, torch.ones_like(should[:, :1])], 1)
-        rule = torch.linalg.lstsq(known, is_ - origin).solution  # (3, 2)
-        if float(((known @ rule + origin - is_) * half).abs().quantile(0.98)) > max(0.1, 0.05 * by):
-            return "", by
-        text = f"({', '.join(_rule_text(column) for column in rule.T.tolist())})"
-        texts.append(text + counted if text not in PLACES else text)
-        if (rule[:2] - torch.eye(2)).abs().max() < 1e-2:
-            right, up = (rule[2] * half).tolist()
-            return f"(x, y) and {right:+.3g} pixels to the right, {up:+.3g} up", by
-    return min(texts, key=lambda text: len(text.partition(", counted")[0])), by
-
-
-def _rule_text(factors):
-    """0.5 x - y + 0.1, of three factors."""
-    text = ""
-    for factor, name in zip(factors, (" x", " y", "")):
-        if abs(factor) > 5e-3:
-            size = f"{abs(factor):.2g}" if abs(abs(factor) - 1) > 5e-3 or not name else ""
-            sign = (" - " if factor < 0 else " + ") if text else "-" * (factor < 0)
-            text += sign + (size + name).strip()
-    return text or "0"
-
-
-def _other_faces(face, view):
-    """What is said of a picture that shows other faces (B, H, W) than it should. -> Complaint or None"""
-    normals = spare.normals_of(view.corners)
-    lost, drawn, away = [], [], 0
-    for b, (mine, right) in enumerate(zip(face, view.cover[0])):
-        mine, right = (set(x.unique().tolist()) - {-1} for x in (mine, right))
-        lost, drawn = lost + [(b, f) for f in right - mine], drawn + [(b, f) for f in right & mine]
-        away += sum(not view.facing[b, f] for f in mine)
-    if not drawn:
-        return Complaint.of(f"""facing-sign: Only faces that look away are drawn: you see the far side from
-            within. The camera looks along -z. {VALID}""")
-    if not lost and away:
-        return Complaint.of(f"""back-faces-kept: {away} faces that turn their back to the camera are drawn
-            too. On a closed animal its near side hides most of them, but they cost time, and where a mesh is
-            open one sees them. {VALID}""")
-    if not lost:
-        return None
-    also = f", and {away} that look away are drawn" if away else ""
-    for values, what in ((normals.norm(dim=-1), "smallest"), (spare.unit(normals)[..., 2], "steepest")):
-        of_lost, of_drawn = ([float(values[place]) for place in places] for places in (lost, drawn))
-        if not away and len(lost) > 2 and max(of_lost) < min(of_drawn):
-            also = f". They are the {what} ones: is z compared with another number than 0?"
-    return Complaint.of(f"""culling: Of {len(lost + drawn)} faces that the camera sees {len(lost)} are
-        missing{also}. {VALID}""")
-
-
-def _found_of_depth(normal, inputs):
-    """What is said of normals that are those of another face behind the nearest. -> Complaint or None"""
-    nearest, farthest = (view.features[1] for view in (_view(**inputs), _farthest(inputs)))
-    off, behind = ((normal - image).abs().amax(-1) > 5e-3 for image in (nearest, farthest))
-    several = (nearest - farthest).abs().amax(-1) > 5e-3
-    if not off.any() or (off & behind).double().mean() > 1 / 1000:
-        return None
-    if (off & several).sum() > 0.95 * several.sum():
-        return Complaint.of(f"""{FARTHER}. `rasterize` wants z of the corners in camera space as it is,
-            negative in front of the camera, where larger is closer: not the distance, nor minus z.""")
-    return Complaint.of(f"""{FARTHER} at {int(off.sum())} of {int(several.sum())} pixels. `rasterize` wants z,
-        index 2 of the last dimension, of the corners in camera space. (One of the world may do for a camera
-        that looks straight down.)""")
-
-
-def _farthest(inputs):
-    """As `_view`, but of faces behind each other the farther one is seen."""
-    view = _view(**inputs)
-    view.depth = -view.corners[..., 2]
-    return view
-
-
-def _found_of_soft_edge(soft, right, inputs):
-    """What is said of a soft mask, of its values beside a single face. -> Complaint or None"""
-    view, alone = _view(**inputs), _view(**inputs)
-    alone.numbers = (*view.numbers[:2], 1)
-    single = ((alone.soft_mask - right).abs() < 1e-4) & (right > 0.02) & (right < 0.98)
-    rates = soft[single].double().log() / right[single].double().log()
-    if len(rates) < 20 or not rates.isfinite().all():
-        return None
-    rate, sigmainv = float(rates.median()), view.numbers[0]
-    if (rates / rate - 1).abs().quantile(0.9) > 0.02:
-        return None
-    if abs(rate - 1) > 0.02:
-        return Complaint.of(f"""other-sharpness: The soft edge is that of sigmainv = {rate * sigmainv:,.4g};
-            `band` makes it {sigmainv:,.4g} for this camera. {BY_HAND}""")
-    return Complaint.of(f"""several-faces: The soft mask is right beside single faces: sigmainv is, and it is
-        wrong where several faces are near. Are knum, boxlen and the faces right? {BY_HAND} It wants all
-        faces.""")
-
-
 # --- exercise 4
-
-
-class DolphinModel(types.SimpleNamespace):
-    """Stands in for the real one, and is called so where Python says that it has no such attribute."""
-
-
-def _pretended_model(faces, face_uvs):
-    return DolphinModel(F=faces, face_uvs=face_uvs, device=faces.device)
 
 
 def _rendered(function, verts, faces, face_uvs, eye, corner, band=None):
@@ -778,13 +300,13 @@ def _rendered(function, verts, faces, face_uvs, eye, corner, band=None):
 
     band: (3,), what another band is made of. Raises Problem for what is wrong in form.
     """
-    arguments = [verts, _cameras(eye, corner), _pretended_model(faces, face_uvs)]
+    arguments = [verts, cameras_at(eye, corner), pretended_model(faces, face_uvs)]
     call = "dibr_rendering(verts, cam, model)"
     in_order(function, "dibr_rendering(verts, cam, model, band)")
     if band is not None:
-        arguments, call = [*arguments, _band_of(band)], "dibr_rendering(verts, cam, model, band)"
+        arguments, call = [*arguments, band_of(band)], "dibr_rendering(verts, cam, model, band)"
         _needs_band(function, arguments)
-    with _explained(function, _kernel_problem):
+    with explaining(function, _kernel_problem):
         return _in_form(call, function(*arguments), verts)
 
 
@@ -903,14 +425,14 @@ class OfDibr(OfPictures):
     function, right = "dibr_rendering", staticmethod(spare.dibr_rendering)
 
     def cases(self, rng):
-        return _case(rng)
+        return case_of(rng)
 
     def drawn(self, function, inputs):
         images = _rendered(function, **inputs)
         return {name: images[name] for name in self.images + self.also}
 
     def within(self, inputs):
-        return _within(_view(**inputs), inputs.get("single"))
+        return within_faces(view_of(**inputs), inputs.get("single"))
 
 
 class Form(OfDibr):
@@ -920,7 +442,7 @@ class Form(OfDibr):
 
     def cases(self, rng):
         warm(CHANNELS.values())  # no solution is to be blamed for what that takes
-        return _case(rng, batch=3)
+        return case_of(rng, batch=3)
 
     def judge(self, outputs, **inputs):
         return None
@@ -950,7 +472,7 @@ class Silhouette(OfDibr):
         return super().explains(made, outputs, right)
 
     def found(self, outputs, inputs):
-        return _found_of_mesh(outputs, inputs)
+        return found_of_mesh(outputs, inputs)
 
 
 class OfFeature(OfDibr):
@@ -964,7 +486,7 @@ class OfFeature(OfDibr):
         return {name: image * single for name, image in self.drawn(function, inputs).items()}
 
     def judge(self, outputs, **inputs):
-        single = (_view(**inputs).cover[0] == _farthest(inputs).cover[0]).unflatten(1, WINDOW[::-1])[
+        single = (view_of(**inputs).cover[0] == farthest(inputs).cover[0]).unflatten(1, WINDOW[::-1])[
             ..., None
         ]
         outputs = {name: image * single for name, image in outputs.items()}
@@ -984,7 +506,7 @@ class Normals(OfFeature):
         if alike(outputs["normal"], right["normal"]):
             return None
         other = self.unexplained("normal", outputs["normal"], right["normal"], inputs)
-        return _found_of_depth(outputs["normal"], inputs) or other
+        return found_of_depth(outputs["normal"], inputs) or other
 
 
 class FrontFaces(OfDibr):
@@ -996,11 +518,11 @@ class FrontFaces(OfDibr):
     reminder = "Here one sheet of the first mesh, and most of the second, turn their backs to the camera."
 
     def cases(self, rng):
-        return _case(rng, turned=True)
+        return case_of(rng, turned=True)
 
     def found(self, outputs, inputs):
-        depth = _found_of_depth(outputs["normal"], inputs)
-        return depth or _found_of_mesh(outputs, inputs)
+        depth = found_of_depth(outputs["normal"], inputs)
+        return depth or found_of_mesh(outputs, inputs)
 
 
 class Height(OfFeature):
@@ -1027,7 +549,7 @@ class SoftMask(OfDibr):
 
     def found(self, outputs, inputs):
         right = self.made(self.right, inputs)["soft_mask"]
-        return _found_of_soft_edge(outputs["soft_mask"], right, inputs)
+        return found_of_soft_edge(outputs["soft_mask"], right, inputs)
 
 
 class AnotherBand(SoftMask):
@@ -1037,7 +559,7 @@ class AnotherBand(SoftMask):
     mistakes, otherwise = OF_BAND, "band"
 
     def cases(self, rng):
-        return _case(rng) | {"band": _another_band(rng)}
+        return case_of(rng) | {"band": another_band(rng)}
 
 
 class OfGradient(OfDibr):
@@ -1045,17 +567,17 @@ class OfGradient(OfDibr):
 
     images, otherwise = ("verts.grad",), "wrong-gradient"
     tolerance, explained = 0.01, 0.03
-    near = staticmethod(_alike_gradients)
+    near = staticmethod(alike_gradients)
     image = ""
 
     def cases(self, rng):
-        return _case(rng) | {"weights": _random_weights(rng, 1)}
+        return case_of(rng) | {"weights": random_weights(rng, 1)}
 
     def drawn(self, function, inputs):
         inputs = dict(inputs)
         weights, verts = inputs.pop("weights"), inputs.pop("verts").clone().requires_grad_()
         image = _rendered(function, verts, **inputs)[self.image]
-        return _gradients_of(image, weights, {"verts.grad": verts})
+        return gradients_of(image, weights, {"verts.grad": verts})
 
     def within(self, inputs):
         return None
@@ -1232,15 +754,15 @@ class OfAbsorb(Same):
 
     def cases(self, rng):
         size = (2, 6, 10)
-        mask = (_uniform(rng, 0, 1, (*size, 1)) < self.covered).float()
+        mask = (uniform(rng, 0, 1, (*size, 1)) < self.covered).float()
         if self.interpolated:
             mask = mask * (1 + torch.from_numpy(rng.integers(-1, 2, mask.shape)) * 2**-23).float()
-        black = _uniform(rng, 0, 1, (*size, 1)) < self.black
+        black = uniform(rng, 0, 1, (*size, 1)) < self.black
         return {
-            "image": torch.where(black, 0, _uniform(rng, 0.2, 1.5, (*size, 3))),
-            "sea_level_height": _uniform(rng, *self.heights, (*size, 1)),
+            "image": torch.where(black, 0, uniform(rng, 0.2, 1.5, (*size, 3))),
+            "sea_level_height": uniform(rng, *self.heights, (*size, 1)),
             "hard_mask": mask,
-            "water_absorption": torch.tensor([self.most, 0.25, 0.05]) + _uniform(rng, 0, 0.05, 3),
+            "water_absorption": torch.tensor([self.most, 0.25, 0.05]) + uniform(rng, 0, 0.05, 3),
         }
 
     def shape(self, image, *_):
@@ -1256,8 +778,8 @@ class UnderWater(OfAbsorb):
 
     def cases(self, rng):
         mixed = {
-            "heights": _uniform(rng, -1, 1, (2, 6, 10, 1)),
-            "mask": _uniform(rng, 0, 1, (2, 6, 10, 1)).round(),
+            "heights": uniform(rng, -1, 1, (2, 6, 10, 1)),
+            "mask": uniform(rng, 0, 1, (2, 6, 10, 1)).round(),
         }
         return super().cases(rng) | mixed
 
@@ -1346,7 +868,7 @@ class AbsorbGradients(OfAbsorb):
     tolerance, otherwise = 1e-3, "wrong-gradient"
 
     def inputs(self, rng):
-        return self.cases(rng) | {"weights": _random_weights(rng, 3)[:, :6, :10]}
+        return self.cases(rng) | {"weights": random_weights(rng, 3)[:, :6, :10]}
 
     def call(self, given, **inputs):
         return self.made(given.absorb, inputs)
@@ -1357,7 +879,7 @@ class AbsorbGradients(OfAbsorb):
         leaves = {name: inputs[name].clone().requires_grad_() for name in GRADIENT_NAMES}
         image = leaves["image"].tanh()  # whose backward needs its result: it must not be written into
         result = function(*(inputs | leaves | {"image": image}).values())
-        return _gradients_of(tensor(self.shows, result, image.shape, image), weights, leaves)
+        return gradients_of(tensor(self.shows, result, image.shape, image), weights, leaves)
 
     def judge(self, outputs, **inputs):
         for name, grad in outputs.items():
@@ -1394,7 +916,7 @@ absorption = Exercise(5, "Light under water", ("absorb",), _OF_ABSORB)
 
 
 class Studio:
-    """The steps of exercise 6, each computed when it is asked for; changes: {step: function of the studio}."""
+    """The steps of exercise 6, each computed when it is asked for; changes: {step: function of it}."""
 
     def __init__(self, scene, t, cam, band, changes=()):
         self.scene, self.t, self.cam, self.band = scene, t, cam, band
@@ -1509,7 +1031,8 @@ OF_MASKS |= _told(
     lambda makes: _filmed(cam=makes),
 )
 OF_IMAGE = _told(
-    "The picture is {}. It is `texturing(uv, hard_mask, scene.dolphin_albedo)`, then `lighting` with `absorb`.",
+    """The picture is {}. It should be `texturing(uv, hard_mask, scene.dolphin_albedo)`, then `lighting` with
+    `absorb`.""",
     {
         ("no-lighting", "the skin alone: `lighting`, or what comes out of it, is lost"): lambda s: s.skin,
         ("no-lighting", "without sun"): lambda s: s.watered(s.skin),
@@ -1572,7 +1095,7 @@ OF_RENDERED_BAND = {
 
 
 def _found_of_skin(image, studio):
-    """What is said of a picture that is right for another skin, by its light and water. -> Complaint or None"""
+    """What is said of a picture that is right for another skin. -> Complaint or None"""
     black, white = studio.lit(0 * studio.white), studio.lit(studio.white)
     seen = ((white - black).amin(-1) > 0.02) & (studio.hard[..., 0] > 0.5)
     skins = ((image - black) / (white - black))[seen]  # (N, 3)
@@ -1600,8 +1123,8 @@ def _found_of_water(image, studio):
 # --- exercise 6
 
 
-class Stones:
-    """Stands in for a DolphinModel: the stones as one rigid part."""
+class DolphinModel:
+    """Stands in for the real one, by its name: the stones as one rigid part."""
 
     def __init__(self, rest, faces, face_uvs):
         self.V, self.F, self.face_uvs = rest[None], faces, face_uvs
@@ -1626,9 +1149,6 @@ def _spare_rendering(verts, cam, model, band=TUTORIAL_BAND):
             are the vertices (B, V, 3), the cameras, the scene's model, the band: dibr_rendering(verts, cam,
             scene.model, band).""")
     return spare.dibr_rendering(verts, cam, model, band)
-
-
-Stones.__name__ = "DolphinModel"  # as students know it
 
 
 EARLIER = {"dibr_rendering": 4, "absorb": 5}
@@ -1702,21 +1222,21 @@ class OfRender(OfPictures):
     LIGHT = (("water_absorption", [0.9, 0.5, 0.2]), *SUN)
 
     def cases(self, rng):
-        views = _views(rng, 5)
+        views = views_of(rng, 5)
         R, place = views.pop("R"), views.pop("place")
         return {
             "t": torch.tensor([3, 1]),
             **views,
             "anchors": R,
-            "global_poses": _uniform(rng, -0.15, 0.15, (5, 1, 3)),
+            "global_poses": uniform(rng, -0.15, 0.15, (5, 1, 3)),
             "translations": place[:, None],
-            "dolphin_albedo": _uniform(rng, 0.2, 1.05, (1, 1, 8, 8)),
+            "dolphin_albedo": uniform(rng, 0.2, 1.05, (1, 1, 8, 8)),
             **{name: torch.tensor(value) for name, value in self.LIGHT},
         }
 
     def scene(self, inputs):
         """The case's scene, with those of its parameters that the case draws."""
-        model = Stones(inputs["rest"], inputs["faces"], inputs["face_uvs"])
+        model = DolphinModel(inputs["rest"], inputs["faces"], inputs["face_uvs"])
         texture_size = inputs["dolphin_albedo"].shape[-1]
         scene = DolphinScene(model, len(inputs["translations"]), texture_size=texture_size)
         with torch.no_grad():
@@ -1731,15 +1251,15 @@ class OfRender(OfPictures):
         spared: what it gets spare parts for. Raises Problem for a wrong form.
         """
         t = inputs["t"]
-        arguments = [scene, t, _cameras(inputs["eye"][t], inputs["corner"][t])]
+        arguments = [scene, t, cameras_at(inputs["eye"][t], inputs["corner"][t])]
         call = "render(scene, t, cam)"
         if "band" in inputs:
-            arguments, call = [*arguments, _band_of(inputs["band"])], "render(scene, t, cam, band)"
+            arguments, call = [*arguments, band_of(inputs["band"])], "render(scene, t, cam, band)"
             _needs_band(function, arguments)
         explain = partial(_render_problem, scene=scene, t=t, spared=spared)
         in_order(function, "render(scene, t, cam, band)")
         before = clone({"t": t, **scene.state_dict()})
-        with _explained(function, explain):
+        with explaining(function, explain):
             with _spare_parts(function, spared):
                 value = function(*arguments)
             if complaint := changed(before, {"t": t, **scene.state_dict()}):
@@ -1774,7 +1294,7 @@ class OfRender(OfPictures):
     def studio(self, inputs):
         """The right steps, of a case."""
         t = inputs["t"]
-        return Studio(self.scene(inputs), t, _cameras(inputs["eye"][t], inputs["corner"][t]), TUTORIAL_BAND)
+        return Studio(self.scene(inputs), t, cameras_at(inputs["eye"][t], inputs["corner"][t]), TUTORIAL_BAND)
 
 
 class RenderForm(OfRender):
@@ -1805,7 +1325,7 @@ class RenderBand(OfRender):
     images, mistakes, otherwise = ("soft_mask",), OF_RENDERED_BAND, "band"
 
     def cases(self, rng):
-        return super().cases(rng) | {"band": _another_band(rng)}
+        return super().cases(rng) | {"band": another_band(rng)}
 
 
 class Picture(OfRender):
@@ -1817,7 +1337,7 @@ class Picture(OfRender):
 
     @torch.no_grad()
     def found(self, outputs, inputs):
-        """What of it is right: the dolphin alone, all but its skin, all but its water. -> Complaint or None"""
+        """What of it is right: the dolphin alone, all but its skin, or all but its water."""
         studio, image = self.studio(inputs), outputs["image"]
         if of_all(image, studio.image).startswith(("Each entry", "Yours", "All")):
             return None  # `difference` says it
@@ -1838,16 +1358,16 @@ class OfRenderGradients(OfRender):
 
     image = ""
     tolerance, explained, otherwise = 0.01, 0.03, "wrong-gradient"
-    near = staticmethod(_alike_gradients)
+    near = staticmethod(alike_gradients)
 
     def cases(self, rng):
         channels = 3 if self.image == "image" else 1
-        return super().cases(rng) | {"weights": _random_weights(rng, channels)}
+        return super().cases(rng) | {"weights": random_weights(rng, channels)}
 
     def drawn(self, function, inputs):
         scene = self.scene(inputs)
         leaves = {f"scene.{name}.grad": getattr(scene, name) for name in self.parameters}
-        return _gradients_of(self.render(function, scene, inputs)[self.image], inputs["weights"], leaves)
+        return gradients_of(self.render(function, scene, inputs)[self.image], inputs["weights"], leaves)
 
     def judge(self, outputs, **inputs):
         bad = [name for name, grad in outputs.items() if not grad.isfinite().all()]

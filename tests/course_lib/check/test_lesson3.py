@@ -173,7 +173,10 @@ DIBR_MISTAKES = [
     ("x-flipped", write(on_image=lambda s: s.projected[..., :2] * torch.tensor([-1.0, 1]))),
     ("no-perspective", write(on_image=lambda s: s.verts[..., :2])),
     ("no-perspective", write(on_image=lambda s: s.in_camera[..., :2])),
-    ("no-focal-length", write(on_image=lambda s: s.in_camera[..., :2] / -s.in_camera[..., 2:])),
+    (
+        "misplaced: counted from the principal point",
+        write(on_image=lambda s: s.in_camera[..., :2] / -s.in_camera[..., 2:]),
+    ),
     ("extrinsics-missing", write(projected=lambda s: s.cam.intrinsics.transform(s.verts))),
     ("back-faces-kept", back_faces),
     ("facing-sign", write(facing=lambda s: face_normals(s.faces_camera)[..., 2] <= 0)),
