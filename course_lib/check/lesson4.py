@@ -47,6 +47,8 @@ NO_LOSS = """history-without-loss: An entry of the history has no `loss`: add th
     the first, so write `for frames in loader` in each."""
 NO_BATCH = """not-rendered: A pass ends without a batch rendered and scored. Are batches left out, by their
     size or number? Take all that the loader gives: here two frames each, and the last perhaps one."""
+OTHER_ORDER = """loader-order: The batches do not come in the order in which the loader gives them. Go through
+    it once in every pass, `for frames in loader`, and nowhere else: recipes count the passes by it."""
 REVERSED = "history-reversed: The last pass comes first. Append each at the end."
 RENDER_CALL = '`render(scene, frames["t"], frames["cam"])`'
 STEP_FIRST = """step-before-backward: The optimizer steps before backward has computed this batch's gradients:
@@ -92,9 +94,7 @@ ORDERS = {
         it.""": ("z|rbsc|", "|rbsc|z"),
     STEP_FIRST: ("|rszbc|", "|rsbc|", "|szrbc|"),
     """last-batch-only: There is one step per pass, with the gradient of its last batch alone: backward and
-        step must be indented to stand within the loop over the loader.""": "|r|zbsc",
-    """last-batch-only: There is one step per pass, with the gradient of its last batch alone: the step must
-        be indented to stand within the loop over the loader.""": "|zrb|sc",
+        step must be indented to stand within the loop over the loader.""": ("|r|zbsc", "|zrb|sc"),
     """one-step-per-pass: There is one step per pass, with the gradients of all batches together. Let every
         batch have its own: zero_grad, backward and step within the loop over the loader.""": (
         "z|rb|sc",
@@ -144,7 +144,7 @@ AVERAGED = {
     """history-weighted: Each batch counts for a part, and all before it for the rest, as in 0.9 * old + 0.1 *
         new. Add all up, and divide by their number.""": tuple(
         lambda b, k=k: functools.reduce(lambda old, new: (1 - k) * old + k * new, b.unbind(1))
-        for k in (0.5, 0.1, 0.2, 0.05, 0.01, 0.9, 0.99)
+        for k in (0.5, 0.1, 0.2, 0.3, 0.05, 0.01, 0.7, 0.8, 0.9, 0.95, 0.99)
     ),
     "history-rounded: The numbers are rounded. Leave them whole, and round where they are printed.": (
         *(lambda b, k=k: b.mean(1).round(decimals=k) for k in range(4)),
@@ -447,8 +447,7 @@ def _no_such_key(key, line):
     if key in NAMES:
         return Complaint.of(f"""no-entry-yet: There is no entry {key!r}{where}. A dict has an entry once it
             was given one: begin with 0, `sums.get(name, 0.0)`.""")
-    names = """The names of the terms are another recipe's or this check's own: take them from the dict,
-        `for name, value in terms.items()`."""
+    names = "Take the terms' names from the dict, `for name, value in terms.items()`: recipes have their own."
     if "frames" in (line or ""):
         names = "A batch holds `t`, `cam`, `original` and `segmented`."
     return Complaint.of(f"no-such-name: There is no entry {key!r}{where}. {names}")
@@ -664,7 +663,7 @@ class Passes(OnStage):
         seen = torch.bincount(frames, minlength=len(order))[order]
         batches, most = seen[::2], int(seen.max())
         if (seen == steps).all():
-            return None
+            return None if torch.equal(frames, right) else Complaint.of(OTHER_ORDER)
         if len(frames) == sum(sizes[:steps]) and torch.equal(frames, right[: len(frames)]):
             return Complaint.of(f"""steps-are-batches: With steps = {steps} it ends after {steps} batches.
                 `steps` counts passes: go through the whole loader as often.""")
@@ -672,13 +671,11 @@ class Passes(OnStage):
             return Complaint.of(f"""one-pass: With steps = {steps} the clip is gone through once. Go through
                 the loader anew in every step, and return after the last one: is the `return` indented too
                 far, or the loader's iterator used up?""")
-        if (batches[:-1] == 0).all():
-            return Complaint.of("""last-batch-only: Only the last batch of each pass is rendered: what belongs
-                to a batch must be indented to stand within the loop over the loader.""")
-        if (batches[1:] == 0).all():
-            return Complaint.of("""first-batch-only: Only the first batch of each pass is rendered. What
-                belongs to a batch stands within the loop over the loader, and nothing ends that loop early:
-                no `break`, no `return`.""")
+        for end, others in {"last": batches[:-1], "first": batches[1:]}.items():
+            if (others == 0).all():
+                return Complaint.of(f"""{end}-batch-only: Only the {end} batch of each pass is rendered. What
+                    belongs to a batch stands within the loop over the loader, and nothing ends that loop
+                    early: no `break`, no `return`.""")
         if most == steps and ((batches == 0) | (batches == most)).all():
             left = " and ".join(str(n + 1) for n in (batches == 0).nonzero().flatten().tolist())
             if (batches[:steps] > 0).all() and (batches[steps:] == 0).all():
@@ -772,7 +769,13 @@ class Descends(OnStage):
             if close(values, descend(case, self.steps, **how)[0], 1e-4):
                 return Complaint.of(said)
         wrong = next(n for n, pair in enumerate(zip(values, right)) if not close(*pair))
-        if shares := self.shares(values, case, wrong):
+        mine, of_terms = self.gradient(values, case, wrong), self.of_terms(values, case, wrong)
+        if wrong > 1 and close(mine - self.gradient(values, case, wrong - 1), of_terms.sum(0), 1e-3):
+            return Complaint.of(f"""no-zero-grad: In batch {wrong} the gradients of the batch before are still
+                there, and its own are added. Call `optimizer.zero_grad()` for every batch.""")
+        found = torch.linalg.lstsq(of_terms.T, mine[:, None]).solution[:, 0]  # (3,)
+        if found.abs().max() > 1e-3 and close(found @ of_terms, mine, 1e-3):
+            shares = dict(zip(WEIGHTS, torch.where(found.abs() < 1e-3, 0, found).tolist()))
             always = close(values, descend(case, self.steps, seen=shares)[0], 1e-4)
             return self.of_shares(shares, always, wrong, events, len(case["order"]))
         before = f"Up to batch {wrong - 1} the parameters are right, after batch {wrong} they are not."
@@ -783,18 +786,18 @@ class Descends(OnStage):
         return Complaint.of(f"""wrong-steps: {before} For each batch, in this order: zero_grad, render, the
             loss of all terms, backward, step, clamp.""")
 
-    def shares(self, values, case, n):
-        """By what the terms' gradients were multiplied in the n-th step. -> {term: factor}, or None"""
+    @staticmethod
+    def gradient(values, case, n):
+        """With which the n-th step was made. -> (P,)"""
+        rates = torch.cat([case["rates"][:1].expand(3 * len(case["order"])), case["rates"][1:].expand(3)])
+        return (values[n - 1] - values[n]) / rates
+
+    @staticmethod
+    def of_terms(values, case, n):
+        """The terms' gradients in the n-th batch. -> (3, P)"""
         t = case["order"].split(2)[(n - 1) % (len(case["order"]) // 2)]
         weights = torch.tensor(list(WEIGHTS.values())).double()[:, None]
-        of_terms = weights * _gradients_by_hand(case, values[n - 1].view(-1, 3), t).flatten(1)  # (3, P)
-        rates = case["rates"].double()
-        rates = torch.cat([rates[:1].expand(len(case["order"])), rates[1:]])[:, None]  # (T + 1, 1)
-        moved = (values[n - 1] - values[n]).view(-1, 3) / rates
-        found = torch.linalg.lstsq(of_terms.T, moved.flatten()[:, None]).solution[:, 0]  # (3,)
-        if not found.abs().max() > 1e-3 or not close(found @ of_terms, moved.flatten(), 1e-3):
-            return None
-        return {name: 0.0 if abs(share) < 1e-3 else share for name, share in zip(WEIGHTS, found.tolist())}
+        return weights * _gradients_by_hand(case, values[n - 1].view(-1, 3), t).flatten(1)
 
     def of_shares(self, shares, always, n, events, frames):
         """What is said where the terms' gradients are multiplied by these factors, always or in batch n."""
@@ -809,9 +812,8 @@ class Descends(OnStage):
             return Complaint.of(f"term-left-out: Left out of the loss{when}: {names}. {ALL_TERMS}")
         share = shares[NAMES[0]]
         if all(close_to(other / losses.LOSS_WEIGHTS[name], 1) for name, other in shares.items()):
-            return Complaint.of(
-                f"weights-twice: The terms come weighted, and are weighted again. {ALL_TERMS}"
-            )
+            return Complaint.of(f"""weights-twice: {more} These numbers are the weights of the lesson's loss;
+                the terms come weighted.""")
         if not all(close_to(other, share) for other in shares.values()):
             return Complaint.of(f"wrong-shares: {more}")
         if not always:
@@ -823,20 +825,20 @@ class Descends(OnStage):
             -1.0: "sign: The loss is made larger, not smaller: its negative is minimised.",
             1 / len(WEIGHTS): "mean-of-terms: The mean of the terms is minimised, not their sum.",
         }
+        times = f"loss-divided: Every gradient is {in_digits(share)[0]} times the right one"
         divided = {"frames in a batch": 2, "batches": frames / 2, "frames": frames, "passes": self.steps}
         whats |= {
-            1 / by: f"loss-divided: The loss is divided by the number of {of}." for of, by in divided.items()
+            1 / by: f"{times}, as if the loss were divided by the number of {of}."
+            for of, by in divided.items()
         }
-        other = f"loss-divided: Every gradient is {in_digits(share)[0]} times the right one."
-        said = next((said for factor, said in whats.items() if close_to(share / factor, 1)), other)
+        said = next((said for factor, said in whats.items() if close_to(share / factor, 1)), f"{times}.")
         return Complaint.of(f"{said} {ALL_TERMS if abs(share) < 0.9 else ''}")
 
     @staticmethod
     def clips(values, case):
         """What clipping would make of the gradients, by their norm or one by one, if it made the first
         step."""
-        rates = torch.cat([case["rates"][:1].expand(len(case["order"]) * 3), case["rates"][1:].expand(3)])
-        first = (values[0] - values[1]) / rates  # (P,)
+        first = Descends.gradient(values, case, 1)
         yield lambda g: g * min(1.0, first.norm() / g.norm())
         yield lambda g: g.clamp(-first.abs().max(), first.abs().max())
 
@@ -965,8 +967,9 @@ def history_table(history, steps, batches, late=0):
         raise Problem.of("""none: fit gives None, expected the history, a list of dicts. Is the `return`
             missing?""")
     if not isinstance(history, (list, tuple)):
-        key = "history-dict" if isinstance(history, dict) else "history-not-a-list"
-        raise Problem.of(f"{key}: fit gives {describe(history)}, expected a list with a dict for every pass.")
+        raise Problem.of(
+            f"history-not-a-list: fit gives {describe(history)}, expected a list with a dict for every pass."
+        )
     if isinstance(history, tuple) and any(isinstance(part, list) for part in history):
         raise Problem.of(f"history-not-a-list: fit gives {len(history)} things. Return the history alone.")
     if len(history) != steps:
@@ -1045,9 +1048,7 @@ class Anew(OnStage):
             return Complaint.of("""loader-kept: The loader is gone through once, and its batches are kept for
                 all passes. Go through it anew in every pass, `for frames in loader`: it shuffles them anew,
                 and recipes narrow their reach and lower their rates when a pass begins.""")
-        return Complaint.of("""loader-order: The batches do not come in the order in which the loader gives
-            them. Go through it once in every pass, `for frames in loader`, and nowhere else: recipes count
-            the passes by it.""")
+        return Complaint.of(OTHER_ORDER)
 
 
 PROPERTIES = (Arguments(), Passes(), Persists(), Descends(), Clamps(), History(), Moves(), Anew())

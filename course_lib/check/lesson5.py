@@ -114,10 +114,20 @@ CONDITIONS = (
     "(render > 0) & (soft_mask > 0.5)",
     "soft_mask > 0",
 )
-CHOICES = "original", "render", "segmentation", "soft_mask", "0", "1", "(original + render) / 2"
+CHOICES = (
+    "original",
+    "render",
+    "segmentation",
+    "soft_mask",
+    "0",
+    "1",
+    "(original + render) / 2",
+    "render.flip(-1)",
+)
 STANDS = [
     *PICTURES,
     *("0 * original", "1 + 0 * original", "original + render", "(original + render) / 2"),
+    *("original.mean(-1, keepdim=True)", "(original - render).abs()", "(segmentation - soft_mask).abs()"),
     *(f"torch.{which}imum(original, render)" for which in ("max", "min")),
     *(f"{a} * {b}" for a in ("original", "render") for b in ("segmentation", "soft_mask", "render")),
     *(f"original + render * {mask}" for mask in ("soft_mask", "(soft_mask > 0.5)", "segmentation")),
@@ -517,14 +527,6 @@ def _what_is_added(t, out, right, short):
     equal = [u for u in range(len(out)) if u != t and (right[u] - out[t]).norm() < 1e-3]
     if equal:
         return f"changes-rotation: It is the vector of frame {equal[0]}."
-    if abs(along) > 1 and (added - along * axis).norm() < 2e-3 * size:
-        halves = along / math.pi
-        if abs(halves - round(halves)) < 1e-3 and round(halves) % 2:
-            return HALF_TURNS
-        mine, whole = in_digits(abs(along), TURN * max(1, round(abs(along) / TURN)))
-        return f"""other-turn: Along the axis it differs from the shortest vector by {mine}. Only multiples of
-            2 pi keep the rotation, such as {whole}: has the axis the length 1, and is a turn `2 * torch.pi`,
-            in radians?"""
     part = float((out[t] - right[t - 1]) @ step / (step @ step))
     if (
         abs(along) < 1
@@ -533,6 +535,14 @@ def _what_is_added(t, out, right, short):
     ):
         return f"""changes-rotation: It lies between the vectors of frames {t - 1} and {t}. Averages are other
             rotations; only names are to be chosen."""
+    if (added - along * axis).norm() < 2e-3 * size:
+        halves = along / math.pi
+        if abs(halves - round(halves)) < 1e-3 and round(halves) % 2:
+            return HALF_TURNS
+        mine, whole = in_digits(abs(along), TURN * max(1, round(abs(along) / TURN)))
+        return f"""other-turn: Along the axis it differs from the shortest vector by {mine}. Only multiples of
+            2 pi keep the rotation, such as {whole}: has the axis the length 1, and is a turn `2 * torch.pi`,
+            in radians?"""
     if (added - (added / TURN).round() * TURN).norm() < 1e-2 * size and added.std() > 0.1:
         return PER_COMPONENT
     said = " That is the same number three times." if added.std() < 1e-3 * size else ""

@@ -285,6 +285,9 @@ MISTAKES = [
     wrong("wrong-shares", loss="loss = torch.stack(list(terms.values())).norm()"),
     wrong("wrong-shares", loss="loss = 2 * terms['photometric'] + terms['mask'] + terms['pose']"),
     wrong("loss-divided", loss=f"loss = {SUM} / 255"),
+    wrong("weights-twice", loss=f"loss = {SUM} + terms['pose']"),
+    wrong("loader-order", begin="sums = {}; loader = [*loader][::-1]", end=f"{END}; loader = loader[::-1]"),
+    wrong("no-zero-grad", begin="sums, i = {}, 0", zero=f"i += 1\n            if i % 2: {ZERO}"),
     wrong("other-frames", render=renders('scene, torch.arange(len(frames["t"])), frames["cam"]')),
     wrong(
         "steps-are-batches",
@@ -299,7 +302,7 @@ MISTAKES = [
     wrong("sum-of-torch", loss="loss = torch.sum(terms.values())"),
     wrong("loader-dataset", end=divided("v / len(loader.dataset)")),
     wrong("history-not-dicts", **LOSSES_ALONE, end="history.append(sum(losses) / len(losses))"),
-    wrong("history-dict", result='return {"loss": [h["loss"] for h in history]}'),
+    wrong("history-not-a-list", result='return {"loss": [h["loss"] for h in history]}'),
     wrong("history-not-a-list", result="return len(history)"),
     wrong("history-keeps-graph", count=COUNT.replace(".item()", "")),
     wrong("history-not-numbers", end=divided("[v / len(loader)]")),

@@ -152,9 +152,9 @@ def test_mistakes_in_frames(key, wrong):
     assert_named(video, key, wrong)
 
 
-def with_c(choose):
+def with_c(choose, flip=False):
     """The composite by a condition, choose(*pictures): where the render goes."""
-    return draw(c=lambda o, m, r, s: torch.where(choose(o, m, r, s), r, o))
+    return draw(c=lambda o, m, r, s: torch.where(choose(o, m, r, s), r.flip(-1) if flip else r, o))
 
 
 SHOWN = [
@@ -173,6 +173,8 @@ SHOWN = [
     ("belongs the original. It shows `torch.where(soft_mask > 0.5, render, ", into_a_copy_too_late),
     ("belongs the segmentation. It shows `render`", draw(b=lambda o, m, r, s: r)),
     ("It shows `soft_mask / soft_mask.max()`", draw(d=lambda o, m, r, s: grey(s / s.max()))),
+    ("It shows `original.mean(-1", draw(a=lambda o, m, r, s: o.mean(-1, keepdim=True).expand_as(o))),
+    ("render.flip(-1), original)`", with_c(lambda o, m, r, s: s > 0.5, flip=True)),
     ("1 minus the right one", draw(d=lambda o, m, r, s: grey(1 - s))),
     ("of [..., 1]: yours is 0 everywhere", draw(b=lambda o, m, r, s: m * torch.tensor([1.0, 0, 0]))),
     ("dimension 0 runs backwards", draw(d=lambda o, m, r, s: grey(s.flip(0)))),
@@ -372,6 +374,10 @@ WHY = [
     ("Nowhere are more than 1 added", one_of((-1, 0, 1))),
     ("it is the shortest one, plus 1 whole turns", one_of((-2, -1, 0, 1))),
     ("k may be negative", one_of((0, 1, 2))),
+    (
+        "Along the axis it differs from the shortest vector by 0.2",
+        one_by_one(lambda a, b: normalize(b, dim=0)),
+    ),
     ("It is the vector of frame 1", then(lambda v: torch.cat([v[1:2], v[1:]]), continuous_rotvecs)),
     ("It is the vector of frame", one_by_one(lambda a, b: a if (a - b).norm() > math.pi else b)),
     ("has the right direction, but the length 1", then(partial(normalize, dim=-1), continuous_rotvecs)),
