@@ -54,11 +54,11 @@ def scale_priors(part_scales, lbs):
     From above nothing tells a deep dolphin from a flat one. So the unseen axis' scale, y, is drawn to the two
     others', which are detached: the guess must not disturb what is seen.
     """
-    _, x, y, z = part_scales.unbind(-1)  # (P,) each
+    seen, y = part_scales[:, 1::2], part_scales[:, 2:3]  # (P, 2), of x and z, and (P, 1)
     of_bones = part_scales[lbs.seg_grouping]  # (J, 4)
     return {
         "scale_global": part_scales.square().mean(),
-        "scale_axes": sum((y - seen.detach()).square().mean() for seen in (x, z)),
+        "scale_axes": 2 * (y - seen.detach()).square().mean(),
         "scale_smoothness": (of_bones[1:] - of_bones[lbs.parents[1:]]).square().mean(),
     }
 
@@ -88,4 +88,11 @@ def compute_loss(scene, frames, image, hard_mask, silhouette):
         "smooth_global_poses": smoothness_prior(scene.global_poses),
         "smooth_joint_poses": smoothness_prior(scene.joint_poses),
     }
-    return {name: LOSS_WEIGHTS[name] * value for name, value in terms.items() if LOSS_WEIGHTS[name]}
+    return weighted({name: value for name, value in terms.items() if LOSS_WEIGHTS[name]}, LOSS_WEIGHTS)
+
+
+def weighted(terms, weights):
+    """The terms (), a dict, each times the weight of its name: in one multiplication, with one derivative."""
+    values = torch.stack([*terms.values()])
+    factors = torch.tensor([weights[name] for name in terms], dtype=values.dtype)
+    return dict(zip(terms, (values * factors.to(values.device, non_blocking=True)).unbind()))

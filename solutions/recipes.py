@@ -158,12 +158,12 @@ class DefaultRecipe:
     def compute_loss(self, scene, frames, image, hard_mask, silhouette):
         rotations = scene.rotations()  # (T, 3, 3)
         heights = scene.translations[:, 0, 1]  # (T,)
-        roll, pitch = rotations[:, 1, 0], rotations[:, 1, 2]  # (T,) each, their sines
+        tilts = rotations[:, 1, ::2]  # (T, 2), the sines of roll and pitch
         outline, outside = frames["outline"], frames["outline_outside"]
         terms = {
             "outline": outline_loss(silhouette, outline, self.targets.reach, outside),
             "pose": losses.pose_prior(scene.joint_poses),
-            "tilt": roll.square().mean() + pitch.square().mean(),
+            "tilt": 2 * tilts.square().mean(),
             **losses.scale_priors(scene.part_scales, scene.model.LBS),
             "steady_place": losses.steadiness_prior(scene.translations),
             "steady_turn": losses.steadiness_prior(rotations),
@@ -173,9 +173,7 @@ class DefaultRecipe:
         }
         if image is not None:
             terms["photometric"] = losses.photometric_loss(image, frames["original"], hard_mask)
-        weights = torch.tensor([self.WEIGHTS[name] for name in terms])
-        weighted = torch.stack([*terms.values()]) * weights.to(heights.device, non_blocking=True)
-        return dict(zip(terms, weighted.unbind()))
+        return losses.weighted(terms, self.WEIGHTS)
 
     @torch.no_grad()
     def finish(self):

@@ -1,5 +1,6 @@
 """The scene: how it starts, what it saves and loads; losses and metrics of known cases."""
 
+import copy
 import math
 import os
 import pickle
@@ -55,6 +56,31 @@ def test_an_anchor_moves_nothing_by_itself(model):
     scene.anchor(scene.rotations())
     assert scene.global_poses.abs().max() == 0
     torch.testing.assert_close(scene.skin(T).detach(), before, atol=1e-5, rtol=0)
+
+
+def test_what_is_skinned_ahead_is_taken_once_and_only_where_it_is_right(model, monkeypatch):
+    scene, other = random_scene(model), T.clone()
+    fresh = scene.skin(T)
+    made = scene.skin_ahead(T)
+    assert scene.skin(T) is made and scene.skin(T) is not made  # once
+    torch.testing.assert_close(made, fresh)
+    for spoil in (
+        lambda: scene.translations.add_(0.1),
+        lambda: scene.anchor(scene.rotations()),
+        lambda: scene.load_parameters(scene.parameter_dict()),
+    ):
+        made = scene.skin_ahead(T)
+        with torch.no_grad():
+            spoil()
+        assert scene.skin(T) is not made
+    made = scene.skin_ahead(T)
+    assert scene.skin(other) is not made and scene.skin(T) is not made  # of another t, and then gone
+    with torch.no_grad():
+        made = scene.skin_ahead(T)
+    assert scene.skin(T).requires_grad  # that one had no gradients
+    scene.skin_ahead(T)
+    assert copy.deepcopy(scene)._ahead.made is None
+    pickle.loads(pickle.dumps(scene._ahead))
 
 
 @pytest.mark.parametrize("whose", ["ours", "the tutorial's, which has no anchors"])

@@ -31,13 +31,16 @@ MULTIPLIER = 1000.0  # of coordinates before they are compared with boxes, where
 # ------------------------------------------------------------------------------------------------------------
 
 
-def pixel_centres(height, width, multiplier, like):
-    """Coordinates of the pixel centres times `multiplier`: columns (W,) increase, rows (H,) decrease."""
+def pixel_centres(height, width, multiplier, like, aspect=1.0):
+    """Coordinates of the pixel centres times `multiplier`: columns (W,) increase, rows (H,) decrease.
+
+    Columns are stretched by `aspect` besides.
+    """
     # Made on the CPU and sent: a GPU need not be asked for each small operation.
     scale = torch.tensor(multiplier, dtype=like.dtype)
     columns = scale / width * torch.arange(1 - width, width, 2, dtype=like.dtype)  # (W,)
     rows = scale / height * torch.arange(height - 1, -height, -2, dtype=like.dtype)  # (H,)
-    return sent(columns, like), sent(rows, like)
+    return sent(columns * aspect, like), sent(rows, like)
 
 
 def sent(tensor, like):
@@ -62,13 +65,14 @@ def pixel_boxes(corners, usable, columns, rows, margin):
     other faces get an empty box. The box is enlarged by `margin` on each side, and half open:
     low <= centre < high. Returns left, right, top, bottom, (N,) each.
     """
-    low = corners.amin(dim=1) - margin  # (N, 2)
-    high = corners.amax(dim=1) + margin  # (N, 2)
-    left = torch.searchsorted(columns, low[:, 0].contiguous())
-    right = torch.searchsorted(columns, high[:, 0].contiguous())
+    low = corners.amin(dim=1).T.contiguous() - margin  # (2, N)
+    high = corners.amax(dim=1).T.contiguous() + margin  # (2, N)
+    left = torch.searchsorted(columns, low[0])
+    right = torch.searchsorted(columns, high[0])
     # Rows go down as y goes up: search among -y, where the closed end of the interval is the upper one.
-    top = torch.searchsorted(-rows, -high[:, 1].contiguous(), right=True)
-    bottom = torch.searchsorted(-rows, -low[:, 1].contiguous(), right=True)
+    down = -rows
+    top = torch.searchsorted(down, -high[1], right=True)
+    bottom = torch.searchsorted(down, -low[1], right=True)
     return left, torch.where(usable, right, left), top, torch.where(usable, bottom, top)
 
 
@@ -212,8 +216,7 @@ def nearest_on_outline(corners):
     along = end - start
     squared = (along * along).sum(dim=2)  # (P, 3)
     t = -(start * along).sum(dim=2) / torch.where(squared > 0, squared, 1)  # (P, 3), where along the edge
-    # The distance is stationary in t, or t is held by an end: the gradient goes through the corners alone.
-    t = t.clamp(0, 1).detach()
+    t = t.clamp(0, 1)
     # From the nearer end, so that a corner is met exactly.
     at_start = t < 0.5
     foot = torch.where(at_start[..., None], start, end) + torch.where(at_start, t, t - 1)[..., None] * along
@@ -235,13 +238,12 @@ def pairs_nearby(corners, selected_face_idx, boxlen, multiplier, aspect=1.0):
     """
     height, width = selected_face_idx.shape[1:]
     faces = corners.shape[1]
-    x, y = pixel_centres(height, width, 1, corners)
-    x = x * aspect
+    x, y = pixel_centres(height, width, 1, corners, aspect)
     # Whether a pixel is in a box is decided on enlarged coordinates, as in kaolin. Distances are in NDC.
-    columns, rows = pixel_centres(height, width, multiplier, corners)
+    columns, rows = pixel_centres(height, width, multiplier, corners, aspect)
     corners = corners.reshape(-1, 3, 2)
     usable = is_usable(corners)
-    boxes = pixel_boxes(corners * multiplier, usable, columns * aspect, rows, boxlen * multiplier)
+    boxes = pixel_boxes(corners * multiplier, usable, columns, rows, boxlen * multiplier)
     empty = (selected_face_idx < 0).reshape(-1)  # (B * H * W,)
     for face, row, column in face_pixel_pairs(*boxes):
         pixel = (face // faces * height + row) * width + column
@@ -316,9 +318,15 @@ def squared_distances(face_vertices_image, selected_face_idx, boxlen, aspect):
             take_lead(closest, which, face, pixel, -(foot * foot).sum(dim=1))
 
     pixel = (which >= 0).nonzero()[:, 0]  # (P,)
-    x, y = pixel_centres(height, width, 1, corners)
-    centre = centres_of(pixel, x * aspect, y)  # (P, 2)
-    foot = nearest_on_outline(corners.reshape(-1, 3, 2)[which[pixel]] - centre[:, None])[0]
+    centre = centres_of(pixel, *pixel_centres(height, width, 1, corners, aspect))  # (P, 2)
+    seen = corners.reshape(-1, 3, 2)[which[pixel]] - centre[:, None]  # (P, 3, 2)
+    with torch.no_grad():
+        foot, *where = nearest_on_outline(seen)  # (P, 2)
+        share = shares(*where)[..., None]  # (P, 3, 1)
+    # The distance is stationary in t, or t is held by an end: the foot moves with the corners alone. What is
+    # added is zero, and has that derivative.
+    moved = (share * seen).sum(dim=1)  # (P, 2)
+    value = (foot * (foot + 2 * (moved - moved.detach()))).sum(dim=1)  # (P,)
     squared = corners.new_full((batch * height * width,), torch.inf)
     squared = squared.masked_fill_((selected_face_idx >= 0).reshape(-1), 0)
-    return squared.index_put((pixel,), (foot * foot).sum(dim=1)).reshape(batch, height, width)
+    return squared.index_put((pixel,), value).reshape(batch, height, width)
