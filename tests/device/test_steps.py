@@ -10,8 +10,8 @@ from .stand_in import HERE
 
 MOST = {  # operations, synchronisations
     "default": (900, 12),
-    "default, with colour": (1300, 13),
-    "tutorial": (1300, 25),
+    "default, with colour": (1350, 15),
+    "tutorial": (1440, 15),
 }
 
 
