@@ -1,7 +1,6 @@
 """Check of lesson 1: look at the data (exercise 1)."""
 
 import contextlib
-import itertools
 from collections import Counter
 
 import numpy as np
@@ -12,22 +11,16 @@ from .core import Complaint, Exercise, Problem, Property, describe
 from .difference import apart, difference
 
 CALL = "show_samples(dataset, indices)"
-UPSIDE_DOWN = """upside-down: A picture stands on its head. Row 0 is the top row: leave `origin` of `imshow`
-    as it is."""
-MIRRORED = "mirrored: A picture is mirrored: left and right are exchanged."
-TURNED = "turned: A picture is turned by 180 degrees."
-TURNS = {UPSIDE_DOWN: (0,), MIRRORED: (1,), TURNED: (0, 1)}
+TURNS = {
+    "upside-down: The {} stands on its head: leave `origin` of `imshow`, row 0 is the top row.": (0,),
+    "mirrored: The {} is mirrored: left and right are exchanged.": (1,),
+    "turned: The {} is turned by 180 degrees.": (0, 1),
+}
 # What a picture shows instead of a frame: of frame (H, W, 3) and mask (H, W, 1), from 0 to 1.
 OF_FRAMES = {
     """bgr: The frames' red and blue are exchanged. The dataset gives RGB, which is what `imshow` takes: show
     it as it is.""": lambda f, m: f.flip(-1),
-    **{
-        f"""channels: The frames' colours are exchanged: as red, green and blue you show the channels
-        {order}.""": lambda f, m, order=order: f[..., order]
-        for order in itertools.permutations(range(3))
-        if order not in ((0, 1, 2), (2, 1, 0))
-    },
-    **{said: lambda f, m, dims=dims: f.flip(dims) for said, dims in TURNS.items()},
+    **{said.format("frame"): lambda f, m, dims=dims: f.flip(dims) for said, dims in TURNS.items()},
     """times-255: The frames are multiplied by 255, and `imshow` cuts off all floats above 1. The dataset's
     values go from 0 to 1: show them as they are.""": lambda f, m: (255 * f).clamp(0, 1),
     """divided-again: The frames are divided by 255 once more: they are nearly black. The dataset's values go
@@ -76,10 +69,10 @@ def _shown(given, frames, masks, indices):
     """What the student's figure shows, as `_tiles_of` gives it."""
     from matplotlib.figure import Figure
 
-    dataset = _dataset_of(frames.cpu(), masks.cpu())
+    dataset, numbers = _dataset_of(frames.cpu(), masks.cpu()), indices.tolist()
     with own_figures() as opened:
         try:
-            figure = given.show_samples(dataset, indices.tolist())
+            figure = given.show_samples(dataset, numbers)
         except KeyError as error:
             if error.args[0] in dataset[0]:
                 raise
@@ -90,6 +83,13 @@ def _shown(given, frames, masks, indices):
                 raise
             raise Problem.of(f"""picture-shape: `imshow` takes (H, W, 3), channels last, as colours, and (H,
                 W) as numbers. It says: {error}.""") from None
+        except Exception as error:
+            error.case = f" for the indices {_listed(indices.tolist())}"
+            raise
+        if numbers != indices.tolist():
+            raise Problem.of(f"""changed-input: Your code changes the list `indices` that it is given, from
+                {indices.tolist()} to {numbers}. Whoever called it needs that still: work on a copy,
+                `list(indices)`.""")
         if isinstance(figure, Figure):
             return _tiles_of(figure, masks.shape[1:])
         if figure is None and opened():
@@ -128,18 +128,19 @@ def _tiles_of(figure, size):
         raise Problem.of(f"""too-many: {count} pictures are shown. One frame and one mask for each index, and
             no others.""")
     if not count:
-        raise Problem.of("""empty-figure: The figure shows no picture. `axis.imshow(...)` puts one into an
-            axis.""")
+        how = "" if figure.axes else " It has no axes at all: were they made in another one, or cleared?"
+        raise Problem.of(f"""empty-figure: The figure shows no picture. `axis.imshow(...)` puts one into an
+            axis.{how}""")
     return {name: torch.cat(parts) for name, parts in found.items()}
 
 
 def _parts_of(ax, picture, size):
     """What `_tiles_of` gives, of one picture."""
     (H, W), array = size, np.ma.filled(picture.get_array(), 0)
-    look = np.asarray(picture.to_rgba(picture.get_array()), float)  # (h, w, 4)
+    look = np.asarray(picture.to_rgba(picture.get_array(), picture.get_alpha()), float)  # (h, w, 4)
     look = look[..., :3] * look[..., 3:] + (1 - look[..., 3:])
-    mapped, scale = array.ndim == 2, 255 if array.ndim == 3 and array.dtype == np.uint8 else 1
-    values = np.repeat(array[..., None], 3, -1) if mapped else array[..., :3]
+    mapped = array.ndim == 2
+    values = np.repeat(array[..., None], 3, -1) if mapped else look
     left, right, bottom, top = picture.get_extent()
     first, last = (top, bottom) if picture.origin == "upper" else (bottom, top)  # row 0 and the last one
     (x0, y0), (x1, y1) = ax.transData.transform([(left, first), (right, last)])
@@ -163,7 +164,7 @@ def _parts_of(ax, picture, size):
     boxes = [(x[j], y[i], x[j + 1], y[i + 1]) for i in range(rows) for j in range(columns)]
     boxes = torch.tensor(boxes, dtype=torch.float64)
     mapped = torch.full((len(boxes),), mapped)
-    return {"values": cut(values / scale), "looks": cut(look), "mapped": mapped, "boxes": boxes}
+    return {"values": cut(values), "looks": cut(look), "mapped": mapped, "boxes": boxes}
 
 
 def _works_unsqueezed(given, *case):
@@ -231,13 +232,13 @@ def _recognise(values, look, mapped, frames, masks):
 
 def _as_mask(values, look, mapped, mask):
     """The kind of a tile that shows a mask (H, W), or what is said of it; None if it does not."""
-    for said, dims in {"mask": (), **TURNS}.items():
+    for said, dims in ({"mask": ()} | TURNS).items():
         inside = mask.flip(dims)
         on, beside = values[inside], values[~inside]
         if _near(on, on[:1]) and _near(beside, beside[:1]) and not _near(on[:1], beside[:1]):
             contrast = float((look[inside][0] - look[~inside][0]).norm())
             inverted = on[0, 0] < beside[0, 0] if mapped else _near(values, 1.0 - inside[..., None].double())
-            return HIDDEN if contrast < 0.4 else INVERTED if inverted else said
+            return HIDDEN if contrast < 0.4 else INVERTED if inverted else said.format("mask")
     return None
 
 
@@ -253,10 +254,14 @@ def _complaint_on(outputs, frames, masks, indices):
     frames, pictures = frames.double() / 255, (outputs[name] for name in ("values", "looks", "mapped"))
     kinds = [_recognise(*picture, frames, masks) for picture in zip(*pictures)]
     found, wanted = {"frame": [], "mask": []}, indices.tolist()
+    others = [kind for kind, _ in kinds if kind not in found]
     for (kind, t), box in zip(kinds, outputs["boxes"].tolist()):
-        if kind not in found:
-            return Complaint.of(kind)
-        found[kind].append((t, box))
+        found.get(kind, []).append((t, box))
+    if others and all(Counter(t for t, _ in found[kind]) == Counter(wanted) for kind in found):
+        return Complaint.of(f"""more-pictures: {len(others)} more pictures are shown than the frames and masks
+            of the indices. Show these alone, in 2 rows.""")
+    if others:  # of one that is white or black all over another tells more
+        return Complaint.of(min(others, key=lambda said: said.startswith("one-colour")))
     for kind, name in (("mask", "segmented"), ("frame", "original")):
         if not found[kind]:
             return Complaint(f"{kind}s-missing", f'The {kind}s are not shown: `sample["{name}"]`.')
@@ -287,10 +292,16 @@ def _wrong_choice(shown, wanted, kind):
     if Counter(shown) == Counter(set(wanted)):
         return Complaint.of(f"""once-each: {these.capitalize()}, {those}: an index that is there twice gets
             two columns.""")
-    if shown in (wanted[1:], wanted[:-1]):
-        which = "first" if shown == wanted[1:] else "last"
-        return Complaint.of(f"{which}-missing: {these.capitalize()}, {those}: the {which} one is missing.")
-    return Complaint.of(f"wrong-{kind}s: {these.capitalize()}, {those}.")
+    key = (
+        "first-missing"
+        if shown == wanted[1:]
+        else "last-missing"
+        if shown == wanted[:-1]
+        else f"wrong-{kind}s"
+    )
+    missing = Counter(wanted) - Counter(shown)
+    what = f": {_listed(sorted(missing.elements()))} is missing" if len(missing) == 1 else ""
+    return Complaint.of(f"{key}: {these.capitalize()}, {those}{what}.")
 
 
 def _wrong_places(found, wanted):
@@ -339,8 +350,8 @@ class FrameAboveMask(Property):
     def inputs(self, rng):
         """Random frames; masks are boxes, each of another size and place."""
         T, H, W = 9, 12, 20
-        frames = torch.from_numpy(rng.integers(0, 256, size=(T, H, W, 3), dtype=np.uint8))
-        frames[:, 0, 0], frames[:, 0, 1] = 255, 0
+        frames = torch.from_numpy(rng.integers(20, 236, size=(T, H, W, 3), dtype=np.uint8))
+        frames[::2, 0, 0], frames[1::2, 0, 0] = 255, 0  # no frame has both: stretched to both it differs
         masks = torch.zeros(T, H, W, dtype=torch.uint8)
         for t in range(T):
             top, left = 1 + t % 4, 1 + t

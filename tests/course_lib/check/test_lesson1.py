@@ -146,6 +146,15 @@ def side_by_side(dataset, indices):
     return figure
 
 
+def with_a_third_row(dataset, indices):
+    figure, axes = plt.subplots(3, len(indices), squeeze=False)
+    for k, sample in enumerate(dataset[index] for index in indices):
+        pictures = sample["original"], sample["segmented"], sample["original"] * sample["segmented"]
+        for axis, picture in zip(axes[:, k], pictures):
+            axis.imshow(picture)
+    return figure
+
+
 def darkens_the_clip(dataset, indices):
     figure = show_samples(dataset, indices)
     for index in indices:
@@ -242,6 +251,11 @@ MISTAKES = {
     "not-the-data": in_one_row(lambda sample: sample["original"] * (0.3 + 0.7 * sample["segmented"])),
     "raised": lambda dataset, indices: dataset(indices),
     "changed-input": darkens_the_clip,
+    "changed-input, the list": lambda dataset, indices: show_samples(dataset, [*map(indices.pop, 3 * [0])]),
+    "more-pictures": with_a_third_row,
+    "mask-hidden, transparent": write(colours=GRAY | {"alpha": 0}),
+    "not-the-data, stretched": write(frame=lambda x: (x - x.min()) / (x.max() - x.min())),
+    "empty-figure, cleared": write(end=lambda figure, axes: figure.clear() or figure),
 }
 POINTS = {"masks-above": 0, "stretched": 4, "one-index": 4}  # only what is wrong costs points
 OF_FRAMES = [
