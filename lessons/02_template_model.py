@@ -477,9 +477,14 @@ from solutions.tracking import project_to_pixels, draw_track
 # %%
 from matplotlib import pyplot as plt
 
+from course_lib.shapes import check_shape
+
 cameras = dataset.cameras(torch.arange(len(dataset)))
-pixels = project_to_pixels(scene.translations.detach(), cameras)[:, 0]  # (T, 2)
-image = draw_track(pixels, dataset.data_resolution)  # (H, W, 3)
+pixels = project_to_pixels(scene.translations.detach(), cameras)
+check_shape("project_to_pixels(points, cameras)", pixels, "T 1 2")
+pixels = pixels[:, 0]  # (T, 2)
+image = draw_track(pixels, dataset.data_resolution)
+check_shape("draw_track(pixels, resolution)", image, dataset.frames[0].shape)  # (H, W, 3)
 off = (pixels - (dataset.segment_centers - 0.5)).norm(dim=-1)  # (T,)
 print(f"They are off by {off.min():.2f} to {off.max():.2f} pixels (right: 0.00).")
 

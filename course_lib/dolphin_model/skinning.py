@@ -10,7 +10,7 @@ of GLoSS: Zuffi et al., 3D Menagerie, CVPR 2017, sec. 4).
 import torch
 
 from ..errors import CourseError
-from ..shapes import fits
+from ..shapes import check_shape, fits
 
 
 class LBS:
@@ -48,6 +48,8 @@ class LBS:
         """
         B, J = pose.shape[0], self.n_joints
         R = self.rodrigues(pose.reshape(-1, 3)) if to_rotmats else pose
+        if to_rotmats:
+            check_shape("rodrigues(theta)", R, (B * J, 3, 3), like=pose)
         R = R.reshape(B, J, 3, 3)
         if betas is not None:
             V, joints = self.apply_betas(V, betas)  # (1, V, 3), (1, J, 3)

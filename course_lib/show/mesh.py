@@ -88,8 +88,9 @@ def checked_mesh(vertices, faces):
     for n in np.flatnonzero(((faces < 0) | (faces >= V)).any(1))[:1]:
         raise CourseError(f"face {n} names vertices {faces[n].tolist()}, but there are {V} (0 to {V - 1}).")
     for t in np.flatnonzero(~np.isfinite(vertices).all((1, 2)))[:1]:
-        raise CourseError(f"""the vertices of frame {t} are not all finite numbers; look for NaN in the
-            parameters of that frame (pose, translation, part scales).""")
+        raise CourseError(f"""the vertices of frame {t} are not all finite numbers; look for NaN in what they
+            are made of: the frame's pose, translation and part scales, and the matrices that turn its
+            bones.""")
     return vertices, faces
 
 

@@ -5,7 +5,7 @@ import torch
 
 from ..errors import CourseError
 from ..rotations import rotvec_to_rotmat
-from ..shapes import describe
+from ..shapes import check_shape, describe
 from .images import as_colours
 from .mesh import checked_mesh, mesh_viewer
 from .style import AXIS_3D, BUTTON, INK, SERIES, SKIN, legend_above, new_figure, slider
@@ -251,7 +251,12 @@ def turns_figure(model, rodrigues=rotvec_to_rotmat, size=(9.0, 2.4)):
     pyplot.close(figure)  # a notebook shows what a cell gives: once, not twice
     axes = np.eye(3)
     thetas = torch.deg2rad(torch.tensor(40.0)) * torch.cat([torch.zeros(1, 3), torch.eye(3)])  # (4, 3)
-    R = rodrigues(thetas).detach().cpu()  # (4, 3, 3)
+    R = rodrigues(thetas)
+    check_shape("rodrigues(theta)", R, "4 3 3", like=thetas)
+    R = R.detach().cpu()  # (4, 3, 3)
+    for n in (~torch.isfinite(R)).flatten(1).any(1).nonzero()[:1, 0].tolist():
+        raise CourseError(f"""rodrigues(theta) gives NaN or infinite numbers where theta is
+            {tuple(round(x, 3) for x in thetas[n].tolist())}.""")
     towards = np.array([0.75, 0.5, 0.6]) / np.linalg.norm([0.75, 0.5, 0.6])  # the eye: left, above, ahead
     right = np.cross([0.0, 1.0, 0.0], towards)
     right /= np.linalg.norm(right)

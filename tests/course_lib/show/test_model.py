@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from course_lib import show
+from course_lib.errors import CourseError
 from course_lib.show.model import part_colours
 
 
@@ -51,3 +52,20 @@ def test_turns_figure_uses_the_function_it_is_given(model):
 
     assert len(show.turns_figure(model, rodrigues).axes) == 4
     assert seen[0].shape == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda R: R.flatten(1), "shape"),
+        (lambda R: R / 0, "theta is \\(0.0, 0.0, 0.0\\)"),
+        (lambda R: None, "must be a tensor"),
+        (torch.Tensor.double, "float32"),
+    ],
+)
+def test_what_turns_the_dolphin_is_blamed_where_it_is_wrong(model, wrong, said):
+    def rodrigues(theta):
+        return wrong(torch.eye(3).repeat(len(theta), 1, 1))
+
+    with pytest.raises(CourseError, match=f"rodrigues.*{said}"):
+        show.turns_figure(model, rodrigues)
