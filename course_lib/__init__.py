@@ -6,6 +6,7 @@ The modules in the order in which data flows through them:
     machine, install, environment           what is here, what is missing, and how every notebook begins
     file_kind                               what a file is that is not what it is called
     assets                                  a pack, template and clip in one folder: find, verify, import
+    telemetry                               the drone's altitude over time, from what lies beside a video
     segmentation, tracker                   points on one frame -> a mask for every frame
     video                                   the clip as a dataset, with the drone's cameras
     dolphin_model                           the SMPL-style template: read safely, posed by blend skinning
