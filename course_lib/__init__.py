@@ -7,6 +7,7 @@ The modules in the order in which data flows through them:
     file_kind                               what a file is that is not what it is called
     assets                                  a pack, template and clip in one folder: find, verify, import
     telemetry                               the drone's altitude over time, from what lies beside a video
+    lens                                    the camera under a drone, and pictures without its distortion
     segmentation, tracker                   points on one frame -> a mask for every frame
     video                                   the clip as a dataset, with the drone's cameras
     dolphin_model                           the SMPL-style template: read safely, posed by blend skinning

@@ -14,9 +14,9 @@ from torch.utils.data import Dataset, default_collate
 from .assets import AssetPack, clip_files
 from .errors import CourseError
 from .kal.render.camera import Camera, CameraFOV
+from .lens import Lens
 
-CAMERA_FOCAL = 12.29  # mm
-SENSOR_WIDTH = 17.27  # mm
+CAMERA_FOCAL, SENSOR_WIDTH = Lens().focal_mm, Lens().sensor_width_mm  # mm, of the tutorial's drone
 NEAR, FAR = 1e-2, 1e2  # metres, clipping planes
 
 
