@@ -7,6 +7,8 @@ The modules in the order in which data flows through them:
     file_kind                               what a file is that is not what it is called
     assets                                  a pack, template and clip in one folder: find, verify, import
     telemetry                               the drone's altitude over time, from what lies beside a video
+    footage                                 frames of a video of your own
+    known_length                            the altitude's bias, by a thing of known length
     lens                                    the camera under a drone, and pictures without its distortion
     segmentation, tracker                   points on one frame -> a mask for every frame
     video                                   the clip as a dataset, with the drone's cameras

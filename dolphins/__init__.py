@@ -1,5 +1,6 @@
 """The command line: the one place that knows all the packages and puts them together.
 
-In the order of a first look: `cli` (every command), `doctor` (what this machine has), `demo` (clip to report)
+In the order of a first look: `cli` (every command), `doctor` (what this machine has), `clip` (a pack from a
+video of your own), `demo` (clip to report)
 with `guard` (stops it before a NaN) and `fit_report` (the page that shows a fit).
 """

@@ -34,6 +34,11 @@ ASSIGNMENT = fold("""The lesson that was handed in, as 2 or 02_template_model; w
 DEADLINE = fold("""As 2026-11-20T23:59+01:00; what came later counts only where nothing was on time. Kept for
         the lesson.""")
 WORKERS = "Processes on this machine, 1 GB each and what a submission takes; one per core if not given."
+TELEMETRY = "The drone's subtitles (.SRT), or a table of time and altitude (.csv)."
+CROP = "How many times wider than the video's picture the sensor is, in modes that show a part of it."
+TILT = "How far the camera leans from straight down, degrees; else as the telemetry says, or 0."
+AT = fold("""Where that thing is: a frame of the video, by its number or time, and the pixels of the two ends,
+        of the video as it was recorded.""")
 SEED = "Of the hidden cases; drawn once and kept in grading/run.json if not given."
 
 
@@ -65,6 +70,39 @@ def demo(
     from .demo import run_demo
 
     run_demo(pack, frames, epochs, batch_size, device, recipe.value, seed, out, resume)
+
+
+@app.command()
+def clip(
+    video: Path = Argument(..., help="The video, as the drone wrote it."),
+    telemetry: Path = Option(..., help=TELEMETRY),
+    first: str = Option(..., "--from", help="Where the clip begins in the video, such as 0:12."),
+    last: str = Option(..., "--to", help="Where it ends, such as 0:16."),
+    out: Path = Option(..., help="Folder for the pack; one that is there is left alone."),
+    width: int = Option(640, help="Of the frames, pixels."),
+    camera: Optional[str] = Option(None, help='The drone, such as "DJI Mavic 3"; or numbers, see below.'),
+    focal_mm: Optional[float] = Option(None, help="Focal length, no 35 mm equivalent."),
+    sensor_width_mm: Optional[float] = Option(None, help="Of the part of the sensor that the video shows."),
+    fov: Optional[float] = Option(None, help="Instead of these: horizontal field of view, degrees."),
+    crop: float = Option(1.0, help=CROP),
+    k1: float = Option(0.0, help="Radial distortion of the lens, as OpenCV gives it; it is undone."),
+    k2: float = Option(0.0, help="Its second coefficient."),
+    tilt: Optional[float] = Option(None, help=TILT),
+    launch_height: Optional[float] = Option(None, help="Of the place of launch above the sea, metres."),
+    video_start: Optional[str] = Option(None, help="When the video begins by the clock of a table."),
+    altitude_sd: Optional[float] = Option(None, help="Standard deviation of the altitude, metres."),
+    known_length: Optional[float] = Option(None, help="Of a thing that floats in the video, metres."),
+    at: Optional[tuple[str, str]] = Option(None, help=AT, metavar="FRAME X0,Y0,X1,Y1"),
+):
+    """Make a pack from some seconds of your own video and the drone's telemetry."""
+    from .clip import Wanted, make_clip
+
+    lens = dict(name=camera, focal_mm=focal_mm, sensor_width_mm=sensor_width_mm, fov_deg=fov, crop=crop)
+    lens |= dict(k1=k1, k2=k2, tilt_deg=tilt)
+    more = dict(launch_height=launch_height, video_start=video_start, altitude_sd=altitude_sd)
+    make_clip(
+        Wanted(video, telemetry, first, last, out, width, lens, **more, known_length=known_length, at=at)
+    )
 
 
 @app.command()

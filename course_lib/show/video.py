@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import CourseError
 from ..file_kind import check
 from ..files import replacing
+from ..footage import find_ffmpeg
 from ..shapes import describe
 from .images import as_rgb
 from .values import as_array, as_number
@@ -33,7 +34,7 @@ def write_video(path, frames, fps=50.0, *, crf=23):
     crf = as_number(crf, "crf", low=0, high=51, whole=True)
     if path.suffix.lower() != ".mp4":
         raise CourseError(f"write_video writes .mp4 files; got the name {path.name}.")
-    ffmpeg = _find_ffmpeg()
+    ffmpeg = find_ffmpeg()
     frames = (_video_frame(frame, n) for n, frame in enumerate(_several(frames)))
     first = next(frames, None)
     if first is None:
@@ -137,20 +138,6 @@ def _several(frames):
     if isinstance(frames, (str, bytes, dict)) or not hasattr(frames, "__iter__"):
         raise CourseError(f"frames is {describe(frames)}; expected images: a list, or a function's `yield`s.")
     return frames
-
-
-def _find_ffmpeg():
-    """The path of an ffmpeg: the one that comes with imageio-ffmpeg, or the system's."""
-    try:
-        import imageio_ffmpeg
-
-        return imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError):
-        found = shutil.which("ffmpeg")
-    if found is None:
-        raise CourseError("""no ffmpeg was found, so no video can be written. Install it with `pip install
-            imageio-ffmpeg` (it brings its own).""")
-    return found
 
 
 def _video_frame(frame, n):

@@ -1,0 +1,146 @@
+"""What is known of a clip besides its pictures: frame rate, altitudes, camera. The one door to them.
+
+A clip made by `dolphins clip` says it in metadata/clip.json:
+
+    {"fps": 29.97, "altitude_m": [11.2, ...], "altitude_sd_m": 1.0,
+     "camera": {"focal_mm": 12.29, "sensor_width_mm": 17.27, "principal_point": [319.5, 179.5],
+                "k1": 0.0, "k2": 0.0, "tilt_deg": 0.0},
+     "source": {...}}
+
+A clip of the tutorial has metadata/altitude.npy instead, was filmed by the tutorial's drone, and has 50
+frames a second.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from ..errors import CourseError
+from ..lens import Lens, check_distortion
+from . import clip_files
+
+CLIP_JSON = "clip.json"
+TUTORIAL_FPS = 50
+LOWEST, HIGHEST = 1.0, 1000.0  # metres: altitudes outside of these are in another unit
+_CAMERA = dict(
+    focal_mm=(0.1, 1000), sensor_width_mm=(0.1, 1000), k1=(-5, 5), k2=(-50, 50), tilt_deg=(-60, 60)
+)
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """fps: frames a second; altitude_m: (T,) float32, metres; altitude_sd_m: its standard deviation, None
+    where nobody knows it; lens: the `Lens`; source: where the clip came from, {} for the tutorial's."""
+
+    fps: float
+    altitude_m: np.ndarray
+    altitude_sd_m: float | None = None
+    lens: Lens = Lens()
+    source: dict = field(default_factory=dict)
+
+    def to_json(self):
+        """The text of clip.json."""
+        camera = asdict(self.lens)
+        if self.lens.principal_point is None:
+            del camera["principal_point"]
+        altitudes = [round(float(value), 4) for value in self.altitude_m]
+        values = {"fps": self.fps, "altitude_m": altitudes, "altitude_sd_m": self.altitude_sd_m}
+        return json.dumps(values | {"camera": camera, "source": self.source}, indent=1) + "\n"
+
+
+def read_clip_info(clip_dir, n_frames, size_wh=None):
+    """What is known of the clip in a folder. -> ClipInfo
+
+    n_frames, size_wh: number and size of its frames, which it must fit. Raises CourseError for a file that
+    is missing, damaged, or says what cannot be.
+    """
+    path = clip_dir / "metadata" / CLIP_JSON
+    if not path.exists():
+        return ClipInfo(
+            TUTORIAL_FPS, clip_files.load_altitudes(clip_dir / "metadata" / "altitude.npy", n_frames)
+        )
+    values = clip_files.read_json(path)
+    if not isinstance(values, dict):
+        raise CourseError(
+            f"{path}: is no object of fps, altitude_m and camera; make the clip again: dolphins clip"
+        )
+    fps = _number(path, values, "fps", 1, 1000)
+    sd = None if values.get("altitude_sd_m") is None else _number(path, values, "altitude_sd_m", 0, 1000)
+    lens = _lens(path, values.get("camera"), size_wh)
+    source = values.get("source") if isinstance(values.get("source"), dict) else {}
+    return ClipInfo(fps, _altitudes(path, values.get("altitude_m"), n_frames), sd, lens, source)
+
+
+def read_lens(clip_dir):
+    """The camera of the clip in a folder, without a look at its frames. -> Lens"""
+    path = clip_dir / "metadata" / CLIP_JSON
+    if not path.exists():
+        return Lens()
+    values = clip_files.read_json(path)
+    return _lens(path, values.get("camera") if isinstance(values, dict) else None, None)
+
+
+def check_altitudes(path, altitudes, written):
+    """Raises CourseError for altitudes (T,), metres, that show another unit; written: which one, as a
+    text."""
+    middle = float(np.median(altitudes))
+    if LOWEST <= middle <= HIGHEST:
+        return
+    guess = "metres" if middle < LOWEST else "millimetres or feet"
+    if written == "metres":
+        guess = "kilometres, or of a drone on the ground" if middle < LOWEST else "centimetres"
+    raise CourseError(f"""{path}: by its altitudes the drone flies {middle:.3g} m above the sea; the file is
+        to hold {written}. Are these {guess}? Write them in {written}.""")
+
+
+def _number(path, values, key, low, high, default=None):
+    value = values.get(key, default)
+    right = type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+    if not right:
+        raise CourseError(f"""{path}: {key} is {json.dumps(value)[:60]}, expected a number from {low:g} to
+            {high:g}; mend it, or make the clip again: dolphins clip""")
+    return value
+
+
+def _altitudes(path, values, n_frames):
+    """The altitudes (T,) float32."""
+    numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+    if not numbers:
+        raise CourseError(f"""{path}: altitude_m is {json.dumps(values)[:60]}, expected a list of metres, one
+            for each of the {n_frames} frames""")
+    if len(values) != n_frames:
+        raise CourseError(f"""{path}: altitude_m holds {len(values)} altitudes for {n_frames} frames, expected
+            one each; frames were added or taken away: make the clip again: dolphins clip""")
+    altitudes = np.array(values, np.float32)
+    bad = ~np.isfinite(altitudes) | (altitudes <= 0)
+    if bad.any():
+        i = int(bad.argmax())
+        raise CourseError(f"""{path}: altitude_m of frame {i} is {values[i]:g}, expected metres above the sea,
+            more than 0 ({int(bad.sum())} of {n_frames} are bad)""")
+    check_altitudes(path, altitudes, "metres")
+    return altitudes
+
+
+def _lens(path, values, size_wh):
+    """The camera; of one that is not given nothing is guessed."""
+    if not isinstance(values, dict) or not {"focal_mm", "sensor_width_mm"} <= set(values):
+        raise CourseError(f"""{path}: camera is {json.dumps(values)[:60]}, expected focal_mm and
+            sensor_width_mm, such as {{"focal_mm": 12.29, "sensor_width_mm": 17.27}}""")
+    numbers = {key: _number(path, values, key, *limits, default=0.0) for key, limits in _CAMERA.items()}
+    point = values.get("principal_point")
+    if point is not None:
+        two = isinstance(point, list) and len(point) == 2 and all(type(x) in (int, float) for x in point)
+        inside = two and (size_wh is None or all(0 <= x < side for x, side in zip(point, size_wh)))
+        if not inside:
+            raise CourseError(f"""{path}: principal_point is {json.dumps(point)[:60]}, expected a pixel [x, y]
+                of the frames""")
+        point = tuple(point)
+    lens = Lens(principal_point=point, model=str(values.get("model", "")), **numbers)
+    if not 0.05 < lens.half_width < 4:
+        raise CourseError(f"""{path}: a focal length of {lens.focal_mm:g} mm and a sensor of
+            {lens.sensor_width_mm:g} mm are no camera's; is one of them a 35 mm equivalent?""")
+    if lens.is_distorted and size_wh is not None:
+        check_distortion(lens, size_wh)
+    return lens

@@ -1,0 +1,250 @@
+"""A pack from a person's own video and its telemetry: `dolphins clip`."""
+
+import math
+import re
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from course_lib import files, known_length
+from course_lib.assets import AssetPack, find_pack
+from course_lib.assets.clip_info import CLIP_JSON, ClipInfo
+from course_lib.errors import CourseError, fold
+from course_lib.footage import Frames, look_at
+from course_lib.lens import DRONES, camera_of, check_distortion, undistort
+from course_lib.progress import tqdm
+from course_lib.telemetry import clock, read_telemetry
+
+MOST_FRAMES = 3000
+QUALITY = 95  # of the frames, as JPEG
+FEWEST = 3  # frames of a fit
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What `dolphins clip` was asked for, as its options say it."""
+
+    video: Path
+    telemetry: Path
+    first: str
+    last: str
+    out: Path
+    width: int = 640
+    camera: dict = None  # arguments of `camera_of`
+    launch_height: float | None = None
+    video_start: str | None = None
+    altitude_sd: float | None = None
+    known_length: float | None = None
+    at: tuple | None = None
+
+
+def make_clip(wanted, say=print):
+    """Makes a pack of some seconds of a video. -> AssetPack
+
+    All or nothing: the pack is made beside its place and moved there when it is whole. A folder that is there
+    is left alone. Raises CourseError, in one line, for whatever a person can mend.
+    """
+    out = Path(wanted.out)
+    if out.exists() or out.is_symlink():
+        raise CourseError(f"{out} is there already; nothing was changed. Name another folder with --out.")
+    first, last = seconds_of(wanted.first, "--from"), seconds_of(wanted.last, "--to")
+    video = look_at(wanted.video)
+    frames = Frames(video, first, last, wanted.width)
+    if not FEWEST <= len(frames) <= MOST_FRAMES:
+        raise CourseError(f"""{clock(first)} to {clock(last)} are {len(frames)} frames, expected {FEWEST} to
+            {MOST_FRAMES}: choose some seconds in which the whole animal is seen.""")
+    telemetry = read_telemetry(wanted.telemetry, wanted.video_start)
+    _check_same_flight(video, telemetry, wanted)
+    hoped = first + np.arange(len(frames)) / video.fps  # the frames' times, to a frame
+    telemetry.altitudes(hoped, wanted.launch_height)  # what is wrong with it is said before the video is read
+    lens = _lens(wanted, video, telemetry, hoped)
+    bias, sd, known = _calibration(wanted, video, telemetry, lens)
+
+    model = find_pack().model_dir
+    source = _source(wanted, video, telemetry, lens, known, first, last)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as staging:
+            new = Path(staging, "new")
+            shutil.copytree(model, new / "model")
+            clip = new / "data" / _plain(out.name)
+            times = _write_frames(frames, lens.scaled(wanted.width / video.width), clip / "frames")
+            altitudes = telemetry.altitudes(times, wanted.launch_height) + bias
+            small = replace(lens.undone(), principal_point=_centre(lens, video, wanted.width))
+            info = ClipInfo(_rate(times, video), altitudes.astype(np.float32), round(sd, 3), small, source)
+            files.write(clip / "metadata" / CLIP_JSON, info.to_json())
+            if out.exists():
+                raise CourseError(f"{out} is there already; nothing was changed. Name another with --out.")
+            files.put_in_place(new, out)
+    except OSError as error:
+        raise CourseError(f"""{out} could not be written ({error.strerror or error}); nothing was changed.
+            Mend that (disk space? permissions?) or name another folder with --out.""") from None
+    pack = AssetPack(out)
+    for line in _summary(pack, info, frames, video, telemetry, wanted, known):
+        say(line)
+    return pack
+
+
+def seconds_of(text, option):
+    """A time in a video as seconds: 12, 0:12, 1:02:03.5. Raises CourseError, naming the option."""
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d+)?)s?", str(text).strip())
+    if match is None:
+        raise CourseError(
+            f"{option} is {str(text)[:40]!r}, expected a time in the video, such as 0:12 or 12.5."
+        )
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds.replace(",", "."))
+
+
+def _check_same_flight(video, telemetry, wanted):
+    """Refuses telemetry that is longer than the video, so of another one."""
+    if video.seconds is None or wanted.video_start is not None:
+        return
+    if telemetry.end_s > video.seconds + max(2.0, 0.02 * video.seconds):
+        longer = f"lasts {clock(telemetry.end_s)}, and {video.path.name} {clock(video.seconds)}"
+        if Path(telemetry.path).suffix.lower() == ".srt":
+            raise CourseError(f"""{telemetry.path}: {longer}: it is of another recording, or the video was
+                cut. Take the telemetry of this very video, and the video as the drone wrote it.""")
+        raise CourseError(f"""{telemetry.path}: {longer}: a log of the whole flight. Say when the video begins
+            by the log's clock: --video-start.""")
+
+
+def _lens(wanted, video, telemetry, times):
+    """The camera, checked against what the telemetry says of focal length and zoom."""
+    options = dict(wanted.camera or {})
+    equivalent, zoom = telemetry.mean("focal_35mm", times), telemetry.mean("zoom", times)
+    hint = f" The video says that its camera is a {video.maker}." if video.maker else ""
+    if equivalent:
+        hint += f""" The telemetry's focal_len {equivalent:.4g} is a 35 mm equivalent: no length in
+            millimetres, and too rough to measure with."""
+    pitch = telemetry.mean("pitch", times)
+    if options.get("tilt_deg") is None:
+        options["tilt_deg"] = 0.0 if pitch is None else round(pitch + 90, 2)
+    lens = camera_of(hint=fold(hint), **options)
+    if abs(lens.tilt_deg) > 45:
+        raise CourseError(f"""The camera leans {lens.tilt_deg:.0f} degrees from straight down; a fit needs a
+            view from above, at most 45 (better 5). Take other seconds.""")
+    if zoom and abs(zoom - 1) > 0.01 and lens.model and options.get("crop", 1.0) == 1.0:
+        raise CourseError(f"""The telemetry says that the picture was zoomed {zoom:.2f} times, and the table's
+            {lens.model} is without zoom. Add --crop {zoom:.2f}, or measure: --known-length.""")
+    if equivalent and lens.model and abs(equivalent / DRONES[lens.model][2] - 1) > 0.15:
+        raise CourseError(f"""The telemetry says focal_len {equivalent:.4g}, as of 35 mm film, and the
+            {lens.model} has {DRONES[lens.model][2]}: this is another drone or another of its cameras. Name
+            that with --camera, or give numbers.""")
+    check_distortion(lens, (video.width, video.height))
+    return lens
+
+
+def _calibration(wanted, video, telemetry, lens):
+    """What a thing of known length says. -> bias of the altitude, its sd (metres), what was measured or
+    None"""
+    if (wanted.known_length is None) != (wanted.at is None):
+        raise CourseError("""--known-length METRES and --at FRAME x0,y0,x1,y1 belong together: one is not
+            given.""")
+    if wanted.altitude_sd is not None and not 0 <= wanted.altitude_sd <= 100:
+        raise CourseError(f"--altitude-sd is {wanted.altitude_sd:g}, expected 0 to 100 metres.")
+    sd = telemetry.sd_m if wanted.altitude_sd is None else wanted.altitude_sd
+    if wanted.at is None:
+        return 0.0, sd, None
+    frame, ends = wanted.at
+    is_time = ":" in frame or "." in frame or frame.endswith("s")
+    at = seconds_of(frame, "--at") / (1 if is_time else video.fps)
+    if video.seconds is not None and at > video.seconds:
+        raise CourseError(f"""--at: {frame} is {"at" if is_time else "the frame at"} {clock(at)}, and
+            {video.path.name} lasts {clock(video.seconds)}.""")
+    if not re.fullmatch(r"\s*-?[\d.]+(\s*,\s*-?[\d.]+){3}\s*", ends):
+        raise CourseError(f"--at: {ends[:40]!r} are no points, expected x0,y0,x1,y1 without spaces.")
+    ends = [float(number) for number in ends.split(",")]
+    altitude, click_sd = known_length.altitude_of(
+        wanted.known_length, ends, lens, (video.width, video.height)
+    )
+    read = float(telemetry.altitudes([at], wanted.launch_height)[0])
+    if not 0.5 < altitude / read < 2:
+        raise CourseError(f"""--known-length: {wanted.known_length:g} m at {ends} would mean an altitude of
+            {altitude:.1f} m, and the telemetry says {read:.1f} m at {clock(at)}. Is the length in metres, are
+            the points its ends, in pixels of the video as it was recorded?""")
+    drift = known_length.DRIFT_SD[telemetry.by] if wanted.altitude_sd is None else wanted.altitude_sd
+    known = dict(length_m=wanted.known_length, at_s=round(at, 3), ends=ends, altitude_m=round(altitude, 3))
+    known |= dict(bias_m=round(altitude - read, 3), click_sd_m=round(click_sd, 3))
+    return altitude - read, math.hypot(click_sd, drift), known
+
+
+def _centre(lens, video, width):
+    """The principal point in frames of a width, written out."""
+    size = width, int(width * video.height / video.width + 1e-9)
+    return tuple(round(x, 3) for x in lens.scaled(width / video.width).centre(size))
+
+
+def _write_frames(frames, lens, folder):
+    """Writes the frames without distortion, numbered from 0. -> their times (T,), seconds of the video"""
+    folder.mkdir(parents=True)
+    for t, image in enumerate(tqdm(frames, desc="clip", total=len(frames))):
+        Image.fromarray(undistort(image, lens)).save(folder / f"{t:06d}.jpg", quality=QUALITY, subsampling=0)
+    return frames.times
+
+
+def _rate(times, video):
+    """Frames a second: the header's, where the frames bear it out."""
+    measured = (len(times) - 1) / (times[-1] - times[0])
+    return video.fps if abs(measured / video.fps - 1) < 2e-3 else round(float(measured), 4)
+
+
+def _source(wanted, video, telemetry, lens, known, first, last):
+    """Where a clip comes from, for clip.json."""
+    return {
+        "video": video.path.name,
+        "from_s": first,
+        "to_s": last,
+        "video_size": [video.width, video.height],
+        "codec": f"{video.codec} {video.pixels}",
+        "telemetry": Path(telemetry.path).name,
+        "altitude_field": telemetry.what,
+        "altitude_by": telemetry.by,
+        "altitude_above": telemetry.above,
+        "launch_height_m": wanted.launch_height,
+        "lens": {key: value for key, value in asdict(lens).items() if key in ("k1", "k2", "model")},
+        "known_length": known,
+    }
+
+
+def _plain(name):
+    """A name for a folder of data/ on every system."""
+    return re.sub(r"[^\w.-]", "_", name).strip("._ ") or "clip"
+
+
+def _summary(pack, info, frames, video, telemetry, wanted, known):
+    """What was made, what is assumed, and what comes next, in lines."""
+    (width, height), h = frames.size_wh, info.altitude_m
+    percent = 100 * info.altitude_sd_m / float(np.median(h))
+    yield f"{pack.root}: {len(frames)} frames of {width} x {height}, {info.fps:g} a second."
+    yield f"""  altitude  {h.min():.2f} to {h.max():.2f} m above the sea, by {telemetry.what}; give or take
+        {info.altitude_sd_m:g} m, which is {percent:.1f} % of every length""".replace("\n        ", " ")
+    if known:
+        bias = f"{known['bias_m']:+.2f} m, by the thing of {known['length_m']:g} m at {clock(known['at_s'])}"
+        yield f"  bias      {bias}"
+    wide = 2 * info.lens.half_width * float(np.median(h))
+    numbers = f"{info.lens.focal_mm:g} mm, sensor {info.lens.sensor_width_mm:.4g} mm wide"
+    model = info.lens.model or numbers
+    seen = f"the picture shows {wide:.1f} m of the sea, {100 * wide / width:.1f} cm a pixel"
+    yield f"  camera    {model}: {seen}"
+    for note in (*video.notes, *telemetry.notes, *_doubts(video, telemetry, wanted)):
+        yield f"  note: {note}"
+    yield f"Next: write {pack.prompts_path} (points on the animal), then: dolphins segment --pack {pack.root}"
+
+
+def _doubts(video, telemetry, wanted):
+    """What may be wrong and cannot be told."""
+    mine, theirs = video.path.stem.lower(), Path(telemetry.path).stem.lower()
+    if telemetry.path.suffix.lower() == ".srt" and mine != theirs:
+        names = f"the telemetry is called {telemetry.path.name}, the video {video.path.name}"
+        yield f"{names}: are they of one flight?"
+    if telemetry.above == "launch" and wanted.launch_height is None:
+        launch = telemetry.launch_by_gps()
+        gps = f"; abs_alt puts it at {launch:.0f} m, by GPS, good to several" if launch is not None else ""
+        yield f"the drone was taken to have started at the height of the sea (--launch-height 0){gps}"
+    if video.seconds and telemetry.end_s < video.seconds - max(2.0, 2 * telemetry.step):
+        yield f"the telemetry ends at {clock(telemetry.end_s)}, the video at {clock(video.seconds)}"
