@@ -147,11 +147,14 @@ def _check(option, value, low, high, unit):
         raise CourseError(f"{option} is {value:g}, expected {low:g} to {high:g} {unit}.".replace(" .", "."))
 
 
-def check_distortion(lens, size_wh):
-    """Raises CourseError for k1 and k2 that would fold a picture of size (width, height)."""
+def check_distortion(lens, size_wh, whose="The distortion"):
+    """Raises CourseError for k1 and k2 that would fold a picture of size (width, height).
+
+    whose: how the message begins.
+    """
     r = math.hypot(*(lens.half_width * side / size_wh[0] for side in size_wh)) * np.linspace(0, 1.05, 50)
     if (1 + 3 * lens.k1 * r**2 + 5 * lens.k2 * r**4).min() <= 0.05:
-        raise CourseError(f"""The distortion k1 = {lens.k1:g}, k2 = {lens.k2:g} folds the picture's corners:
+        raise CourseError(f"""{whose} k1 = {lens.k1:g}, k2 = {lens.k2:g} folds the picture's corners:
             these are not of this camera. They count in units of the focal length, as OpenCV gives them.""")
 
 

@@ -193,15 +193,19 @@ def init_translations(dataset, height=0.0):
     The camera looks straight down from altitude h, so a point at normalised image coordinates c (x right, y
     up, in [-1, 1]) and `height` lies at depth d = h - height in front of it, and in camera coordinates at
         x = c_x d / P_00,   y = c_y d / P_11,   z = -d
-    with P the projection matrix. Exercise 3 of the course tracks the dolphin with these points.
+    with P the projection matrix. Exercise 3 of the course tracks the dolphin with these points. Where the
+    camera leans, d is what brings the point to `height`; a principal point beside the middle moves c.
     """
     frames = torch.arange(len(dataset))
     camera = dataset.cameras(frames)
     centers = dataset.normalized_centers(frames)  # (T, 2)
     projection = camera.intrinsics.projection_matrix()  # (T or 1, 4, 4)
-    depth = dataset.cam_eye[:, 1] - height  # (T,)
+    centers = centers + projection[:, :2, 2]  # from the principal point
+    R, offset = camera.extrinsics.R, camera.extrinsics.t[..., 0]  # (T, 3, 3), (T, 3)
+    scales = projection[:, [0, 1], [0, 1]]  # (T, 2)
+    fall = R[:, 2, 1] - (R[:, :2, 1] * centers / scales).sum(1)  # of a ray over its depth; 1 looking down
+    depth = (dataset.cam_eye[:, 1] - height) / fall  # (T,)
     x = centers[:, 0] * depth / projection[:, 0, 0]
     y = centers[:, 1] * depth / projection[:, 1, 1]
     in_camera = torch.stack([x, y, -depth], dim=-1)  # (T, 3)
-    R, offset = camera.extrinsics.R, camera.extrinsics.t[..., 0]  # (T, 3, 3), (T, 3)
     return ((in_camera - offset)[:, None] @ R).float()  # R^T (p - t), as rows

@@ -26,8 +26,10 @@ from PIL import Image
 from . import files
 from .assets import clip_files
 from .assets.clip_files import MASK_SUFFIXES, one_line
+from .assets.clip_info import CLIP_JSON, read_clip_info
 from .errors import CourseError, fold
 from .file_kind import check
+from .lens import Lens
 from .machine import choose_device, has_module
 from .progress import tqdm
 
@@ -45,6 +47,7 @@ class Clip:
     paths: list[Path]
     size_wh: tuple[int, int]
     prompts: dict = field(repr=False)
+    lens: Lens = Lens()  # its distortion is undone
 
     @classmethod
     def of(cls, pack):
@@ -55,14 +58,18 @@ class Clip:
             raise CourseError(f"""{pack.prompts_path}: is missing, expected points to segment from. Open a
                 frame in an image viewer, note pixels on the animal and beside it, and write for example
                 {{"frame": 0, "points": [[300, 210], [291, 258]], "labels": [1, 0]}}""")
-        return cls(paths, size, clip_files.load_prompts(pack.prompts_path, size, len(paths)))
+        prompts = clip_files.load_prompts(pack.prompts_path, size, len(paths))
+        own = (pack.clip_dir / "metadata" / CLIP_JSON).exists()
+        known = own or pack.altitude_path.exists()  # what would be wrong in a fit is said now
+        lens = read_clip_info(pack.clip_dir, len(paths), size).lens if known else Lens()
+        return cls(paths, size, prompts, lens)
 
     def __len__(self):
         return len(self.paths)
 
     def read(self, t):
         """Frame t, (H, W, 3) uint8."""
-        return clip_files.read_image(self.paths[t], "RGB", self.size_wh, self.paths[0])
+        return clip_files.read_image(self.paths[t], "RGB", self.size_wh, self.paths[0], self.lens)
 
 
 def segment_clip(
@@ -262,7 +269,7 @@ def _jpeg_folder(clip):
     """A folder with the frames as JPEGs and nothing else: the clip's own, or a copy that is deleted again."""
     are_jpegs = all(path.suffix.lower() in (".jpg", ".jpeg") for path in clip.paths)
     folder = clip.paths[0].parent
-    if are_jpegs and len(list(folder.iterdir())) == len(clip):
+    if are_jpegs and not clip.lens.is_distorted and len(list(folder.iterdir())) == len(clip):
         yield folder
         return
     with tempfile.TemporaryDirectory() as folder:

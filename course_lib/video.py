@@ -1,7 +1,8 @@
 """The clip as a dataset: frames, masks, and the camera of each frame.
 
 The drone looks straight down. Its camera is at (0, altitude, 0), looks at the origin, and has the world's +z
-up in the image; focal length and sensor width are those of the drone that filmed the tutorial's clip.
+up in the image; focal length and sensor width are those of the drone that filmed the tutorial's clip, unless
+the clip says others (`assets.clip_info`): then it may also lean towards the image's upper edge.
 """
 
 import math
@@ -12,27 +13,30 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from .assets import AssetPack, clip_files
+from .assets.clip_info import read_clip_info
 from .errors import CourseError
 from .kal.render.camera import Camera, CameraFOV
 from .lens import Lens
 
-CAMERA_FOCAL, SENSOR_WIDTH = Lens().focal_mm, Lens().sensor_width_mm  # mm, of the tutorial's drone
+TUTORIAL_LENS = Lens()
+CAMERA_FOCAL, SENSOR_WIDTH = TUTORIAL_LENS.focal_mm, TUTORIAL_LENS.sensor_width_mm  # mm
 NEAR, FAR = 1e-2, 1e2  # metres, clipping planes
 
 
 class SegmentedVideo(Dataset):
     """T frames with their masks, and what is known about the camera.
 
-    clip: an `AssetPack`, or the folder of a clip (with frames/, segmentation/ and metadata/altitude.npy);
-    fps: frames per second; frames: take only so many from the start, None for all. Raises CourseError for
-    files that are missing, damaged or do not fit each other.
+    clip: an `AssetPack`, or the folder of a clip (with frames/, segmentation/, and in metadata/ altitude.npy
+    or clip.json); fps: frames per second, the clip's own if None; frames: take only so many from the start,
+    None for all. Raises CourseError for files that are missing, damaged or do not fit each other.
 
     Frames and masks are kept as bytes, a quarter of the memory of floats, and become floats in [0, 1] when an
     item is asked for: frames (T, H, W, 3) uint8, masks (T, H, W) uint8 (0 or 255), segment_centers (T, 2)
-    mean pixel (x, y) of each mask, data_resolution (W, H), cam_eye (T, 3) metres, cam_at (3,), cam_up (3,).
+    mean pixel (x, y) of each mask, data_resolution (W, H), cam_eye (T, 3) metres, cam_at (3,), or (T, 3)
+    where the camera leans, cam_up (3,), known: the `ClipInfo`, lens: its camera.
     """
 
-    def __init__(self, clip, fps=50, frames=None):
+    def __init__(self, clip, fps=None, frames=None):
         clip_dir = Path(clip.clip_dir if isinstance(clip, AssetPack) else clip)
         frames_dir, masks_dir = clip_dir / "frames", clip_dir / "segmentation"
         frame_paths = clip_files.numbered_images(frames_dir, clip_files.FRAME_SUFFIXES)
@@ -41,23 +45,28 @@ class SegmentedVideo(Dataset):
             raise CourseError(f"""{masks_dir}: no such folder, expected a mask for each of the {T} frames;
                 make them with: dolphins segment""")
         mask_paths = clip_files.numbered_masks(masks_dir, T)
-        altitudes = clip_files.load_altitudes(clip_dir / "metadata" / "altitude.npy", T)  # (T,)
+        size = W, H = clip_files.image_size(frame_paths[0])
+        self.known = read_clip_info(clip_dir, T, size)
+        self.lens = self.known.lens
         asked = T if frames is None else frames
         if not 1 <= asked <= T:
             raise CourseError(f"{frames} frames were asked for, but {frames_dir} holds {T}; ask for 1 to {T}")
         T = asked
-        W, H = clip_files.image_size(frame_paths[0])
-        images = clip_files.read_images(tuple(frame_paths[:T]), "RGB", (W, H), frame_paths[0])  # (T, H, W, 3)
-        masks = clip_files.read_images(tuple(mask_paths[:T]), "L", (W, H), frame_paths[0])  # (T, H, W)
+        first = frame_paths[0]
+        images = clip_files.read_images(tuple(frame_paths[:T]), "RGB", size, first, self.lens)  # (T, H, W, 3)
+        masks = clip_files.read_images(tuple(mask_paths[:T]), "L", size, first)  # (T, H, W)
         centers = np.stack([_center_of(mask) for mask in masks])  # (T, 2)
 
-        self.fps, self.data_resolution = fps, (W, H)
+        self.fps, self.data_resolution = self.known.fps if fps is None else fps, size
         self.center_normalization = torch.tensor([W, H])
         self.frames, self.masks = torch.from_numpy(images), torch.from_numpy(masks)
         self.segment_centers = torch.from_numpy(centers.astype(np.float32))
         self.cam_eye = torch.zeros(T, 3)
-        self.cam_eye[:, 1] = torch.from_numpy(altitudes[:T])
+        self.cam_eye[:, 1] = torch.from_numpy(self.known.altitude_m[:T])
         self.cam_at, self.cam_up = torch.zeros(3), torch.tensor([0.0, 0.0, 1.0])
+        if self.lens.tilt_deg:
+            ahead = self.cam_eye[:, 1] * math.tan(math.radians(self.lens.tilt_deg))
+            self.cam_at = torch.stack([torch.zeros(T), torch.zeros(T), ahead], dim=1)  # (T, 3)
 
     def __getitem__(self, idx):
         """One frame: original (H, W, 3) and segmented (H, W, 1) in [0, 1], segm_center (2,), t, its camera.
@@ -69,8 +78,11 @@ class SegmentedVideo(Dataset):
             raise IndexError(f"frame {idx} was asked for, expected 0 to {len(self) - 1}")
         segmented, center = self.masks[idx, :, :, None] / 255.0, self.normalized_centers(idx)
         item = dict(original=self.frames[idx] / 255.0, segmented=segmented, segm_center=center, t=idx)
-        item.update(cam_eye=self.cam_eye[idx], cam_at=self.cam_at, cam_up=self.cam_up)
+        at = self.cam_at if self.cam_at.ndim == 1 else self.cam_at[idx]
+        item.update(cam_eye=self.cam_eye[idx], cam_at=at, cam_up=self.cam_up)
         item["cam_width"], item["cam_height"] = self.data_resolution
+        if self.lens != TUTORIAL_LENS:
+            item["cam_lens"] = self.lens
         return item
 
     def __len__(self):
@@ -78,8 +90,10 @@ class SegmentedVideo(Dataset):
 
     def cameras(self, t):
         """The cameras of the frames t (B,)."""
-        at, up = (axis.expand(len(t), 3) for axis in (self.cam_at, self.cam_up))
-        return drone_cameras(self.cam_eye[t], at, up, *self.data_resolution)
+        at = self.cam_at.expand(len(self), 3)[t]
+        return drone_cameras(
+            self.cam_eye[t], at, self.cam_up.expand(len(t), 3), *self.data_resolution, self.lens
+        )
 
     def normalized_centers(self, t):
         """The masks' centres in the image plane, x right, y up, [-1, 1]: (B, 2) for t (B,), (2,) for one."""
@@ -93,11 +107,16 @@ def _center_of(mask):
     return np.array([np.arange(len(sums)) @ sums / sums.sum() for sums in along])
 
 
-def drone_cameras(eye, at, up, width, height):
-    """The drone's camera at B places; eye, at, up (B, 3)."""
-    fov = 2 * math.atan(SENSOR_WIDTH / (2 * CAMERA_FOCAL))
-    lens = dict(fov=fov, fov_direction=CameraFOV.HORIZONTAL, near=NEAR, far=FAR, dtype=torch.float32)
-    return Camera.from_args(eye=eye, at=at, up=up, width=width, height=height, **lens)
+def drone_cameras(eye, at, up, width, height, lens=TUTORIAL_LENS):
+    """The drone's camera at B places; eye, at, up (B, 3); lens: a `Lens`, the tutorial's drone's by
+    default."""
+    fov = 2 * math.atan(lens.half_width)
+    far = max(FAR, 2 * float(eye[:, 1].max()))
+    how = dict(fov=fov, fov_direction=CameraFOV.HORIZONTAL, near=NEAR, far=far, dtype=torch.float32)
+    if lens.principal_point is not None:
+        x, y = lens.principal_point
+        how |= dict(x0=x - (width - 1) / 2, y0=(height - 1) / 2 - y)
+    return Camera.from_args(eye=eye, at=at, up=up, width=width, height=height, **how)
 
 
 def collate_batch(frames):
@@ -105,10 +124,11 @@ def collate_batch(frames):
 
     original (B, H, W, 3), segmented (B, H, W, 1), segm_center (B, 2), t (B,) long.
     """
-    batch = default_collate(frames)
+    lens = frames[0].get("cam_lens", TUTORIAL_LENS)
+    batch = default_collate([{key: frame[key] for key in frame if key != "cam_lens"} for frame in frames])
     eye, at, up = (batch.pop(key) for key in ("cam_eye", "cam_at", "cam_up"))
     width, height = (int(batch.pop(key)[0]) for key in ("cam_width", "cam_height"))
-    return batch | {"cam": drone_cameras(eye, at, up, width, height)}
+    return batch | {"cam": drone_cameras(eye, at, up, width, height, lens)}
 
 
 def to_device(frames, device):

@@ -17,6 +17,7 @@ app.add_typer(assets_app, name="assets")
 
 # Options of more than one command, and help that is longer than a line.
 PackOption = Option(None, "--pack", help="Folder of an asset pack; the embedded dolphin if not given.")
+ClipOption = Option(None, "--clip", help="Folder in the pack's data/, where there are several.")
 METHOD = "auto: SAM-2 where it is installed and there is CUDA, else the tracker."
 ZIP = "The tutorial's stag_dolphins_assets.zip, or a zip of the same layout."
 CHECK = "Write nothing; fail where a notebook is not as its lesson makes it."
@@ -57,6 +58,7 @@ Confinement = _choice("Confinement", "bwrap", "none")
 @app.command()
 def demo(
     pack: Optional[Path] = PackOption,
+    clip: Optional[str] = ClipOption,
     frames: Optional[int] = Option(None, min=3, help="Use only the first N frames of the clip."),
     epochs: int = Option(50, min=1, help="How often to go through the clip."),
     batch_size: int = Option(7, min=1, help="Frames per gradient step."),
@@ -69,7 +71,7 @@ def demo(
     """Reconstruct the dolphin of a clip in 3D: video, report, parameters and figures under --out."""
     from .demo import run_demo
 
-    run_demo(pack, frames, epochs, batch_size, device, recipe.value, seed, out, resume)
+    run_demo(pack, frames, epochs, batch_size, device, recipe.value, seed, out, resume, clip)
 
 
 @app.command()
@@ -108,7 +110,7 @@ def clip(
 @app.command()
 def segment(
     pack: Optional[Path] = PackOption,
-    clip: Optional[str] = Option(None, help="Folder in the pack's data/, where there are several."),
+    clip: Optional[str] = ClipOption,
     method: MethodName = Option("auto", help=METHOD),
     out: Optional[Path] = Option(None, help="Folder for the masks; the clip's segmentation/ if not given."),
     device: str = Option("auto", help="auto, cpu or cuda; for SAM-2."),
@@ -122,21 +124,17 @@ def segment(
     from course_lib.assets import find_pack
     from course_lib.segmentation import segment_clip
 
-    found = find_pack(pack)
-    if clip is not None:
-        found.clip_name = clip
-        if Path(clip).name != clip or not found.clip_dir.is_dir():
-            raise CourseError(f"{found.data_dir}: holds no clip {clip!r}.")
+    found = find_pack(pack, clip)
     how = dict(method=method.value, device=device, checkpoint=checkpoint)
     segment_clip(found, out=out, force=force, resume=resume, **how)
 
 
 @app.command()
-def doctor(pack: Optional[Path] = PackOption):
-    """Say what this machine has, and what follows from it."""
+def doctor(pack: Optional[Path] = PackOption, clip: Optional[str] = ClipOption):
+    """Say what this machine has, what is assumed about the clip of a pack, and what follows from it."""
     from .doctor import diagnose
 
-    findings = diagnose(pack)
+    findings = diagnose(pack, clip)
     for finding in findings:
         state = "ok " if finding.ok else "BAD"
         print(f"{state} {finding.subject:8} {finding.found}\n             {finding.meaning}")

@@ -59,20 +59,21 @@ class Settings:
     seed: int
 
 
-def run_demo(pack, frames, epochs, batch_size, device, recipe, seed, out, resume):
+def run_demo(pack, frames, epochs, batch_size, device, recipe, seed, out, resume, clip=None):
     """Fits the clip of a pack, and writes video, report, parameters and figures into the folder `out`.
 
-    Raises CourseError for whatever a person can mend. With `resume`, goes on from the last finished pass of
-    an interrupted run, and only shows the results of a finished one.
-    """
+    clip: which of the pack's, where there are several. Raises CourseError for whatever a person can mend.
+    With `resume`, goes on from the last finished pass of an interrupted run, and only shows the results of a
+    finished one."""
     started = time.perf_counter()
     device = choose_device(device)
-    found = find_pack(pack)
+    found = find_pack(pack, clip)
     dataset = SegmentedVideo(found, frames=frames)
     if len(dataset) < 3:
         raise CourseError(f"""{found.clip_dir} has {len(dataset)} frames; a fit needs 3 or more, to tell how
             things move.""")
-    settings = Settings(str(found.root), len(dataset), epochs, batch_size, str(device), recipe, seed)
+    where = str(found.root if clip is None else found.clip_dir)
+    settings = Settings(where, len(dataset), epochs, batch_size, str(device), recipe, seed)
     if open_folder(out, settings, resume) == "finished":
         print(f"{out} holds this run already, finished:\n")
         print_results(out, json.loads((out / METRICS).read_text()))
@@ -285,13 +286,26 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
         time_s=np.arange(len(dataset)) / dataset.fps,
         history=history,
         metrics=results,
-        settings=asdict(settings) | versions,
+        settings=asdict(settings) | about(dataset) | versions,
         per_frame={name: numpy(values) for name, values in per_frame.items()},
         altitude_m=numpy(dataset.cam_eye[:, 1]),
+        half_width=dataset.lens.half_width,
         video=out / "dolphin_fit.mp4",
         **known,
     )
     build_report(out, report)
+
+
+def about(dataset):
+    """What a clip of one's own says of itself, for the report; {} for the tutorial's."""
+    known = dataset.known
+    if not known.source:
+        return {}
+    sd = "unknown" if known.altitude_sd_m is None else f"{known.altitude_sd_m:g} m"
+    numbers = f"{known.lens.focal_mm:g} mm, sensor {known.lens.sensor_width_mm:.4g} mm"
+    video = f"{known.source.get('video')}, {known.source.get('from_s')} to {known.source.get('to_s')} s"
+    said = {"video": video, "camera": f"{known.lens.model} {numbers}".strip(), "frames_a_second": known.fps}
+    return said | {"altitude_by": known.source.get("altitude_by"), "altitude_standard_deviation": sd}
 
 
 def write_json(path, values):

@@ -22,14 +22,16 @@ class Finding:
 UNKNOWN = ("unknown without torch", "install torch first")
 
 
-def diagnose(pack=None):
+def diagnose(pack=None, clip=None):
     """Looks at everything the course uses, and at what grading a class needs. -> list of Finding
+
+    pack: whose clip is looked at, too; clip: which of its clips.
 
     A fault is what keeps the demo from running; of what only grading needs nothing is one.
     """
     looks = (_python, _cores, _torch, _cuda, _numba, _kaolin, _sam2, _ffmpeg)
     graders = [_for_grading(name) for name in ("dask", "nbgrader")]
-    return [*(look() for look in looks), _pack(pack), _sandbox(), *graders]
+    return [*(look() for look in looks), *_pack(pack, clip), _sandbox(), *graders]
 
 
 def _python():
@@ -104,19 +106,24 @@ def _ffmpeg():
         return Finding("ffmpeg", f"missing ({error})", no_video, False)
 
 
-def _pack(pack):
+def _pack(pack, clip):
+    """The pack, and what is assumed about a clip of one's own in it. -> list of Finding"""
     if version_of("torch") is None:
-        return Finding("pack", *UNKNOWN, False)
-    from course_lib.assets import describe, find_pack, verify_pack
+        return [Finding("pack", *UNKNOWN, False)]
+    from course_lib.assets import describe, find_pack
+    from course_lib.assets.inspection import inspect_clip
+
+    from .assumptions import assumptions
 
     try:
-        found = find_pack(pack)
-        if faults := verify_pack(found.root):
+        found = find_pack(pack, clip)
+        if faults := inspect_clip(found).faults:
             said = f"{found.root}: {len(faults)} fault(s), the first: {faults[0]}"
-            return Finding("pack", said, "see all with: dolphins assets verify", False)
-        return Finding("pack", f"{found.root}", describe(found))
+            return [Finding("pack", said, "see all with: dolphins assets verify", False)]
+        findings = [Finding("pack", f"{found.root}", describe(found))]
+        return findings + [Finding(*line) for line in assumptions(found)]
     except CourseError as error:
-        return Finding("pack", str(error), "without a pack there is nothing to fit", False)
+        return [Finding("pack", str(error), "without a pack there is nothing to fit", False)]
 
 
 def _sandbox():

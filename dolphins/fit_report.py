@@ -12,7 +12,7 @@ import numpy as np
 from course_lib import show
 from course_lib.errors import CourseError, fold
 from course_lib.files import write
-from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH
+from course_lib.lens import Lens
 
 VIDEO_LIMIT_MB = 12  # a bigger video is linked, not embedded
 VIEWER_FRAMES = 50  # the 3D viewer shows about this many of the frames
@@ -46,6 +46,7 @@ class FitReport:
     vertex_error_m: np.ndarray | None = None  # (T, V) how far each is from the truth
     altitude_m: float | np.ndarray | None = None  # of the camera: a number or (T,)
     resolution: tuple[int, int] = (640, 360)  # width, height of the frames
+    half_width: float = Lens().half_width  # metres to each side that the camera sees from 1 m
     video: Path | None = None  # the 2 x 2 video, mp4
     pack: str = ""  # where the clip came from
 
@@ -181,6 +182,7 @@ def _figures(fit, every):
         colours = dict(intensity=error, intensity_title="cm from the truth", intensity_max=most)
     viewed = dict(every=every, time_s=fit.time_s, track=fit.translations, controls=False)
     seen = dict(truth=fit.truth_translations, altitude_m=fit.altitude_m, resolution=fit.resolution)
+    seen["half_width"] = fit.half_width
     timed = dict(time_s=fit.time_s, heading_deg=fit.heading_deg)
     vectors, kind = fit.jumping_vectors
     turns = vectors, fit.rotvecs_continuous
@@ -236,7 +238,7 @@ def _depth_in_pixels(fit):
         return None
     altitude = float(np.median(fit.altitude_m))
     length = float(np.ptp(np.asarray(fit.vertices[0]), axis=0)[[0, 2]].max())
-    pixels = length / (SENSOR_WIDTH / CAMERA_FOCAL * altitude) * fit.resolution[0]
+    pixels = length / (2 * fit.half_width * altitude) * fit.resolution[0]
     return dict(altitude=altitude, percent=10 / altitude, pixels=pixels * 0.1 / altitude, length=pixels)
 
 

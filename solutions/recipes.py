@@ -112,6 +112,7 @@ class DefaultRecipe:
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
         self.scene, self.steps = scene, steps
+        self.pace = (dataset.fps / 50) ** 4  # what squared changes of velocity would be at 50 a second
         fin = float(scene.rest_shape()[:, 1].detach().max())  # its tip over the origin, metres
         self.depth = self.FIN_OUT - fin  # height of the origin, metres
         with torch.no_grad():
@@ -165,9 +166,9 @@ class DefaultRecipe:
             "pose": losses.pose_prior(scene.joint_poses),
             "tilt": 2 * tilts.square().mean(),
             **losses.scale_priors(scene.part_scales, scene.model.LBS),
-            "steady_place": losses.steadiness_prior(scene.translations),
-            "steady_turn": losses.steadiness_prior(rotations),
-            "steady_joints": losses.steadiness_prior(scene.joint_poses),
+            "steady_place": self.pace * losses.steadiness_prior(scene.translations),
+            "steady_turn": self.pace * losses.steadiness_prior(rotations),
+            "steady_joints": self.pace * losses.steadiness_prior(scene.joint_poses),
             "depth": (heights.mean() - self.depth).square(),
             "level": (heights - heights.mean()).square().mean(),
         }

@@ -4,8 +4,8 @@
     data/CLIP/frames/000000.jpg ...    RGB frames
     data/CLIP/segmentation/000000.png  masks, 0 or 255; may be missing until the clip is segmented
     data/CLIP/metadata/altitude.npy    the drone's altitude, centimetres
-    data/CLIP/metadata/clip.json       instead, of a video of your own: rate, altitudes, camera (see
-    `clip_info`) data/CLIP/metadata/prompts.json    points to segment from (see `load_prompts`)
+    data/CLIP/metadata/clip.json       or this, of a clip of your own: rate, altitudes, camera (`clip_info`)
+    data/CLIP/metadata/prompts.json    points to segment from (see `load_prompts`)
     data/CLIP/truth.npz                the embedded pack only
     manifest.json                      name, version, clip, checksums; packs from elsewhere have none
 

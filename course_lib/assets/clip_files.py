@@ -11,11 +11,13 @@ from PIL import Image
 from ..dolphin_model.model_file import load_array
 from ..errors import CourseError
 from ..file_kind import check
+from ..lens import undistort
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 MASK_SUFFIXES = (".png",)
 MAX_PIXELS = 50_000_000  # of one frame
 ALTITUDES_BEFORE = 50  # the tutorial's 500 altitudes begin this many frames before its clip
+LOWEST, HIGHEST = 1.0, 1000.0  # metres: altitudes outside of these are in another unit
 _IMAGE = ("a whole JPEG or PNG image", "a picture (JPEG or PNG)", "export it as JPEG or PNG")
 _JUNK = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
@@ -87,10 +89,11 @@ def decode_image(image, path, mode):
             image; copy or import it again""") from None
 
 
-def read_image(path, mode, size_wh, first):
+def read_image(path, mode, size_wh, first, lens=None):
     """An image as bytes, in mode RGB (H, W, 3), in mode L a mask (H, W), checked by `check_mask`.
 
-    size_wh: the (width, height) that it must have, as the image `first` has. Raises CourseError.
+    size_wh: the (width, height) that it must have, as the image `first` has. lens: the `Lens` whose
+    distortion is undone, of a frame; a mask is made from such a frame. Raises CourseError.
     """
     with open_image(path) as image:
         if image.size != size_wh:
@@ -99,15 +102,15 @@ def read_image(path, mode, size_wh, first):
         image = decode_image(image, path, mode)
         if mode == "L":
             check_mask(image, path)
-        return np.asarray(image)
+        return np.asarray(image) if lens is None else undistort(np.asarray(image), lens)
 
 
-def read_images(paths, mode, size_wh, first):
+def read_images(paths, mode, size_wh, first, lens=None):
     """T images as bytes, (T, H, W, 3) or (T, H, W) uint8, each as `read_image` reads it."""
     shape = (len(paths), size_wh[1], size_wh[0], *((3,) if mode == "RGB" else ()))
     images = np.empty(shape, dtype=np.uint8)
     for image, path in zip(images, paths):
-        image[:] = read_image(path, mode, size_wh, first)
+        image[:] = read_image(path, mode, size_wh, first, lens)
     return images
 
 
@@ -127,7 +130,7 @@ def load_altitudes(path, n_frames):
 
     The file holds centimetres: one number per frame, or at least 50 more than frames, of which
     50..50+n_frames-1 count (as in the tutorial's clip). Raises CourseError for other counts, and for values
-    that are not finite and positive.
+    that are not finite and positive, or in another unit.
     """
     values = load_array(path)
     if values.ndim == 2 and 1 in values.shape:
@@ -144,7 +147,21 @@ def load_altitudes(path, n_frames):
         i = int(bad.argmax())
         raise CourseError(f"""{path}: altitude {first + i} (frame {i}) is {values[first + i]} cm, expected a
             positive number ({int(bad.sum())} of {n_frames} are bad)""")
+    check_altitudes(path, used, "centimetres")
     return used
+
+
+def check_altitudes(path, altitudes, written):
+    """Raises CourseError for altitudes (T,), metres, that show another unit; written: which one, as a
+    text."""
+    middle = float(np.median(altitudes))
+    if LOWEST <= middle <= HIGHEST:
+        return
+    guess = "metres" if middle < LOWEST else "millimetres or feet"
+    if written == "metres":
+        guess = "kilometres, or of a drone on the ground" if middle < LOWEST else "centimetres"
+    raise CourseError(f"""{path}: by its altitudes the drone flies {middle:.3g} m above the sea; the file is
+        to hold {written}. Are these {guess}? Write them in {written}.""")
 
 
 def load_prompts(path, size_wh, n_frames):

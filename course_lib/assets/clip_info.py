@@ -23,7 +23,6 @@ from . import clip_files
 
 CLIP_JSON = "clip.json"
 TUTORIAL_FPS = 50
-LOWEST, HIGHEST = 1.0, 1000.0  # metres: altitudes outside of these are in another unit
 _CAMERA = dict(
     focal_mm=(0.1, 1000), sensor_width_mm=(0.1, 1000), k1=(-5, 5), k2=(-50, 50), tilt_deg=(-60, 60)
 )
@@ -82,19 +81,6 @@ def read_lens(clip_dir):
     return _lens(path, values.get("camera") if isinstance(values, dict) else None, None)
 
 
-def check_altitudes(path, altitudes, written):
-    """Raises CourseError for altitudes (T,), metres, that show another unit; written: which one, as a
-    text."""
-    middle = float(np.median(altitudes))
-    if LOWEST <= middle <= HIGHEST:
-        return
-    guess = "metres" if middle < LOWEST else "millimetres or feet"
-    if written == "metres":
-        guess = "kilometres, or of a drone on the ground" if middle < LOWEST else "centimetres"
-    raise CourseError(f"""{path}: by its altitudes the drone flies {middle:.3g} m above the sea; the file is
-        to hold {written}. Are these {guess}? Write them in {written}.""")
-
-
 def _number(path, values, key, low, high, default=None):
     value = values.get(key, default)
     right = type(value) in (int, float) and math.isfinite(value) and low <= value <= high
@@ -119,7 +105,7 @@ def _altitudes(path, values, n_frames):
         i = int(bad.argmax())
         raise CourseError(f"""{path}: altitude_m of frame {i} is {values[i]:g}, expected metres above the sea,
             more than 0 ({int(bad.sum())} of {n_frames} are bad)""")
-    check_altitudes(path, altitudes, "metres")
+    clip_files.check_altitudes(path, altitudes, "metres")
     return altitudes
 
 
@@ -142,5 +128,5 @@ def _lens(path, values, size_wh):
         raise CourseError(f"""{path}: a focal length of {lens.focal_mm:g} mm and a sensor of
             {lens.sensor_width_mm:g} mm are no camera's; is one of them a 35 mm equivalent?""")
     if lens.is_distorted and size_wh is not None:
-        check_distortion(lens, size_wh)
+        check_distortion(lens, size_wh, f"{path}: the distortion")
     return lens

@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ..dolphin_model import model_file
 from ..errors import CourseError, fold
 from ..shapes import fits, spell
 from . import clip_files
+from .clip_info import CLIP_JSON, read_clip_info
 from .pack import AssetPack, listing
 
 # The arrays in truth.npz (see assets/README.md) and their shapes.
@@ -36,7 +36,12 @@ def verify_pack(root):
 
 def inspect_pack(root):
     """Checks each file of a pack: names, numbers, sizes, contents; checksums where there is a manifest."""
-    check = _Inspection(AssetPack(root))
+    return inspect_clip(AssetPack(root))
+
+
+def inspect_clip(pack):
+    """As `inspect_pack`, of a pack that knows which of its clips is meant."""
+    check = _Inspection(pack)
     for step in (check.manifest, check.listed, check.model, check.clip, check.checksums):
         step()
     return check.findings
@@ -109,7 +114,7 @@ class _Inspection:
         if frames is None:
             return
         size = self.images(frames, None, "most frames are")
-        self.altitudes(pack.altitude_path, len(frames))
+        self.known(len(frames), size)
         if not pack.prompts_path.is_file():
             self.note(pack.prompts_path, "is missing; it is needed to segment the clip, and for nothing else")
         elif size is not None:
@@ -121,15 +126,17 @@ class _Inspection:
         if pack.truth_path:
             self.attempt(_check_truth, pack.truth_path, len(frames), size)
 
-    def altitudes(self, path, n_frames):
-        if not path.is_file():
+    def known(self, n_frames, size):
+        """Frame rate, altitudes and camera, from clip.json or altitude.npy."""
+        path, own = self.pack.altitude_path, self.pack.clip_dir / "metadata" / CLIP_JSON
+        if not path.is_file() and not own.is_file():
             text = "is missing, expected the drone's altitude in each frame, in centimetres, as a .npy file"
             self.fault(path, text)
             return
-        altitudes = self.attempt(clip_files.load_altitudes, path, n_frames)
-        middle = 1 if altitudes is None else np.median(altitudes)
-        if not 1 <= middle <= 1000:
-            self.note(path, f"the drone flies at {middle:.3g} m; are these centimetres?")
+        if path.is_file() and own.is_file():
+            self.note(path, f"is not read: {CLIP_JSON} beside it has the altitudes")
+        read = own if own.is_file() else path
+        self.attempt(lambda _: read_clip_info(self.pack.clip_dir, n_frames, size), read)
 
     def images(self, paths, size, like, masks=False):
         """Checks all images. -> the size that they should have, the most common one if not given"""

@@ -8,9 +8,11 @@ from pathlib import Path
 from ..dolphin_model.model_file import load_model
 from ..errors import CourseError
 from . import clip_files
+from .clip_info import read_clip_info
 
 EMBEDDED_PACK = Path(__file__).resolve().parents[2] / "assets" / "pack"
 PACK_VARIABLE = "DOLPHINS_PACK"
+VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".mts", ".lrf", ".webm")
 CHECKPOINTS = EMBEDDED_PACK.parent / "checkpoints"  # ready fits of the embedded clip
 _MANIFEST = dict(name=str, version=str, license=str, clip=str, init_rot_up_deg=(int, float), files=dict)
 
@@ -54,7 +56,7 @@ class AssetPack:
         clips = sorted(name for name in folders if not name.startswith("."))
         if len(clips) != 1:
             raise CourseError(f"""{self.data_dir}: holds {len(clips)} folders
-                ({", ".join(clips[:5]) or "none"}), expected one clip""")
+                ({", ".join(clips[:5]) or "none"}), expected one clip; name it with --clip""")
         return clips[0]
 
     @property
@@ -69,10 +71,11 @@ class AssetPack:
         return float(self.manifest.get("init_rot_up_deg", 0.0))
 
 
-def find_pack(path=None):
+def find_pack(path=None, clip=None):
     """The pack in the folder `path`, else in the folder that DOLPHINS_PACK names, else the embedded one.
 
-    Raises CourseError if there is no pack; a zip is to be imported first.
+    clip: which of its clips, a folder in data/. Raises CourseError if there is no pack; a zip is to be
+    imported first, and a video is to be made one.
     """
     source, hint = "--pack", "Check the path"
     if path is None and os.environ.get(PACK_VARIABLE):
@@ -85,14 +88,36 @@ def find_pack(path=None):
         if zipfile.is_zipfile(root) or root.suffix.lower() == ".zip":
             raise CourseError(f"""{root} ({source}) is a zip, expected a folder. Import it first: dolphins
                 assets import {root}""")
+        if root.suffix.lower() in VIDEOS:
+            raise CourseError(f"""{root} ({source}) is a video, expected a folder. Make a pack from some
+                seconds of it first: dolphins clip {root} --telemetry FILE --from 0:12 --to 0:16 --out
+                my_clip""")
         raise CourseError(f"{root} ({source}) is a file, expected the folder of a pack")
     if not root.is_dir():
         raise CourseError(f"{root} ({source}): no such folder. {hint}.")
     missing = [name for name in ("model", "data") if not (root / name).is_dir()]
     if missing:
+        if (inside := _pack_around(root)) is not None:
+            raise CourseError(f"""{root} ({source}) is a folder in a pack, expected the pack itself: --pack
+                {inside}""")
+        if any(path.suffix.lower() in VIDEOS for path in root.iterdir()):
+            raise CourseError(f"""{root} ({source}) is a folder with videos, expected a pack. Make one from
+                some seconds of a video: dolphins clip VIDEO --telemetry FILE --from 0:12 --to 0:16 --out
+                my_clip""")
         raise CourseError(f"""{root} ({source}) has no folder {" and no folder ".join(missing)}, expected a
             pack with model/ and data/CLIP/ (found: {listing(root)})""")
-    return AssetPack(root)
+    pack = AssetPack(root)
+    if clip is not None:
+        pack.clip_name = clip
+        if Path(clip).name != clip or not pack.clip_dir.is_dir():
+            raise CourseError(f"{pack.data_dir}: holds no clip {clip!r} (found: {listing(pack.data_dir)}).")
+    return pack
+
+
+def _pack_around(folder):
+    """The pack in which a folder is, such as that of its clip; None where there is none."""
+    around = (parent for parent in list(folder.resolve().parents)[:3])
+    return next((up for up in around if (up / "model").is_dir() and (up / "data").is_dir()), None)
 
 
 def ready_fit(name="default"):
@@ -116,7 +141,7 @@ def describe(pack):
         title = f"{manifest['name']} {manifest['version']} ({manifest['license']})"
     frames = clip_files.numbered_images(pack.frames_dir, clip_files.FRAME_SUFFIXES)
     width, height = clip_files.image_size(frames[0])
-    altitude = clip_files.load_altitudes(pack.altitude_path, len(frames))
+    known = read_clip_info(pack.clip_dir, len(frames), (width, height))
     model = load_model(pack.model_dir / "dolphin_model.pkl")
     masks = "no masks yet (dolphins segment)"
     if pack.segmentation_dir.is_dir():
@@ -126,7 +151,7 @@ def describe(pack):
     lines = (
         f"{title}: {pack.root}",
         f"  clip      {pack.clip_name}: {len(frames)} frames of {width} x {height}, {masks}",
-        f"  drone     {altitude.min():.1f} to {altitude.max():.1f} m above the sea",
+        f"  drone     {known.altitude_m.min():.1f} to {known.altitude_m.max():.1f} m above the sea",
         f"  template  {n_vertices} vertices, {len(model['f'])} faces, {n_bones} bones",
         f"  truth     {'known' if pack.truth_path else 'unknown (a real animal)'}",
     )

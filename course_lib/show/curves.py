@@ -7,8 +7,8 @@ import torch
 
 from .. import metrics
 from ..errors import CourseError
+from ..lens import Lens
 from ..rotations import rotvec_to_rotmat
-from ..video import CAMERA_FOCAL, SENSOR_WIDTH
 from .style import DASHES, INK, SERIES, TRUTH, add_line, button_row, legend_above, new_figure, stacked_figure
 from .values import (
     as_array,
@@ -22,6 +22,7 @@ from .values import (
     significant,
 )
 
+SEEN = Lens().half_width  # metres to each side from 1 m, by the tutorial's drone
 SEA = "#10394a"  # the chart of the track is drawn on sea, whatever the paper
 SEA_INK = "#c4dbe2"
 TIME_SCALE = ((0.0, "#3f9fd6"), (0.5, "#8fdcc0"), (1.0, "#fff2a8"))  # lightness grows with time
@@ -29,14 +30,21 @@ ARROWS = 14  # most arrows that show the heading along a track
 
 
 def track_figure(
-    translations, *, time_s=None, heading_deg=None, truth=None, altitude_m=None, resolution=(640, 360)
+    translations,
+    *,
+    time_s=None,
+    heading_deg=None,
+    truth=None,
+    altitude_m=None,
+    resolution=(640, 360),
+    half_width=SEEN,
 ):
     """Draw the track over the sea in metres, as the drone sees it: world +z up, world +x to the left.
 
     translations: (T, 3) or (T, 1, 3) metres, coloured by time. heading_deg: (T,) degrees, for some heading
     arrows. truth: (T, 3) the true track. altitude_m: a number or (T,) metres; then what the camera sees of
-    the sea at their median is outlined, for a picture of `resolution` (width, height). Raises CourseError on
-    wrong shapes.
+    the sea at their median is outlined, for a picture of `resolution` (width, height) whose camera sees
+    `half_width` metres to each side from 1 m. Raises CourseError on wrong shapes.
     """
     path = as_points(translations, "translations")  # (T, 3)
     T = len(path)
@@ -46,7 +54,7 @@ def track_figure(
     look = dict(plot_bgcolor=SEA, hovermode="closest", legend=legend)
     figure = new_figure(height=460, margin=dict(l=56, r=16, t=44, b=48), **look)
     if altitude_m is not None:
-        half_w = 0.5 * SENSOR_WIDTH / CAMERA_FOCAL * _middle(altitude_m)
+        half_w = as_number(half_width, "half_width", low=0) * _middle(altitude_m)
         width, height = as_column(resolution, 2, "resolution", frames=False)
         half = np.array([half_w, half_w * height / width])
         seen.append(half * [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])

@@ -279,6 +279,7 @@ FAULTS = {
     "no metadata": (ALTITUDE, lambda path: shutil.rmtree(path.parent), "is missing"),
     "too few altitudes": (ALTITUDE, altitudes(ones(4)), "holds 4 altitudes for 5 frames"),
     "NaN altitude": (ALTITUDE, altitudes([np.nan] * 5), "altitude 0 (frame 0) is nan cm"),
+    "altitudes in metres": (ALTITUDE, altitudes([12.0] * 5), "by its altitudes the drone flies 0.12 m"),
     "truncated altitudes": (ALTITUDE, truncate, "an array of shape (500,)"),
     "bad prompts": (PROMPTS, write(b"{}"), "frame is null"),
     "bad manifest": (MANIFEST, write(b"{}"), "has no usable 'name'"),
@@ -316,12 +317,10 @@ def test_several_faults_are_several_lines(pack):
 def test_what_may_be_missing_is_noted(pack):
     shutil.rmtree(pack / MASKS)
     (pack / PROMPTS).unlink()
-    np.save(pack / ALTITUDE, np.full(5, 12.0))
     findings = assets.inspect_pack(pack)
     assert findings.faults == []
-    assert [note.split(": ")[0] for note in findings.notes] == [ALTITUDE, PROMPTS, MASKS]
-    assert findings.notes[2].endswith("make the masks with: dolphins segment")
-    assert "are these centimetres?" in findings.notes[0]
+    assert [note.split(": ")[0] for note in findings.notes] == [PROMPTS, MASKS]
+    assert findings.notes[1].endswith("make the masks with: dolphins segment")
 
 
 def test_checksums(pack):

@@ -244,7 +244,7 @@ def test_an_imported_zip_without_masks_is_segmented(tmp_path, monkeypatch, capsy
     command = ["dolphins", "segment", "--pack", str(tmp_path), "--clip"]
     for clip, code, out, errors in (
         (pack.clip_name, None, "3 masks in", ""),
-        ("../x", 1, "", f"\n{pack.data_dir}: holds no clip '../x'.\n"),
+        ("../x", 1, "", f"\n{pack.data_dir}: holds no clip '../x' (found: {pack.clip_name}).\n"),
     ):
         monkeypatch.setattr(sys, "argv", [*command, clip])
         with pytest.raises(SystemExit) as end:

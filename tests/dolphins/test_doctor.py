@@ -4,7 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from course_lib.assets.clip_info import ClipInfo
+from course_lib.lens import Lens
 from dolphins import doctor
+
+from ..build_zip import build_pack
 
 
 def test_every_finding_is_a_sentence_or_two():
@@ -29,3 +35,22 @@ print([finding.subject for finding in doctor.diagnose() if finding.found == "unk
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
     assert done.stdout.strip() == "['CUDA', 'pack', 'sandbox']", done.stderr
+
+
+def test_what_is_assumed_about_a_clip_of_ones_own(tmp_path):
+    root = build_pack(tmp_path / "pack")
+    metadata = next((root / "data").iterdir()) / "metadata"
+    assert "altitude" not in {finding.subject for finding in doctor._pack(root, None)}
+    source = {"video": "DJI_1.mp4", "altitude_by": "barometer", "altitude_above": "launch"}
+    known = ClipInfo(25, np.full(5, 20, np.float32), 1.0, Lens(8.0, 12.0, tilt_deg=4), source)
+    (metadata / "clip.json").write_text(known.to_json())
+    said = {finding.subject: f"{finding.found}: {finding.meaning}" for finding in doctor._pack(root, None)}
+    assert "give or take 1 m" in said["altitude"] and "may be off by 5.0 %" in said["altitude"]
+    assert "5.0 % too short (--launch-height)" in said["altitude"] and "--known-length" in said["altitude"]
+    assert "8 mm, sensor 12 mm wide" in said["camera"] and "--k1" in said["camera"]
+    assert "leaning 4 degrees" in said["view"] and "5.0 % for each metre" in said["depth"]
+    assert "too small: make the clip again with a larger --width" in said["size"]
+    assert "5 frames at 25 a second" in said["time"]
+    (metadata / "clip.json").write_text(known.to_json().replace("20.0", "2000.0"))
+    [fault] = doctor._pack(root, None)
+    assert not fault.ok and "the drone flies 2e+03 m" in fault.found

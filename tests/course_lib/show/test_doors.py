@@ -193,7 +193,13 @@ RIGHT = {
     "ball": dict(size=8),
     "mesh_viewer": dict(**MESH, every=1, time_s=[0], colour="red", track=PATH, height=300),
     "track_figure": dict(
-        translations=PATH, time_s=TIMES, heading_deg=TIMES, truth=PATH, altitude_m=9, resolution=(64, 36)
+        translations=PATH,
+        time_s=TIMES,
+        heading_deg=TIMES,
+        truth=PATH,
+        altitude_m=9,
+        resolution=(64, 36),
+        half_width=0.7,
     ),
     "loss_curves": dict(history=[{"loss": 1.0}, {"loss": 0.5}], shown=["loss"]),
     "series_over_time": dict(panels={"a": TIMES}, time_s=TIMES, panel_height=150),
