@@ -55,8 +55,9 @@ class Clip:
         paths = clip_files.numbered_images(pack.frames_dir, clip_files.FRAME_SUFFIXES)
         size = clip_files.image_size(paths[0])
         if not pack.prompts_path.exists():
-            raise CourseError(f"""{pack.prompts_path}: is missing, expected points to segment from. Open a
-                frame in an image viewer, note pixels on the animal and beside it, and write for example
+            raise CourseError(f"""{pack.prompts_path}: is missing, expected points to segment from. Click them
+                on the page of: dolphins prompts {pack.root}. Or open a frame in an image viewer, note pixels
+                on the animal and beside it, and write for example
                 {{"frame": 0, "points": [[300, 210], [291, 258]], "labels": [1, 0]}}""")
         prompts = clip_files.load_prompts(pack.prompts_path, size, len(paths))
         own = (pack.clip_dir / "metadata" / CLIP_JSON).exists()

@@ -1,7 +1,6 @@
 """The command line: the one place that knows all the packages and puts them together.
 
 In the order of a first look: `cli` (every command), `doctor` (what this machine has) with
-`assumptions` (about a clip of your own), `clip` (a pack from a
-video of your own), `demo` (clip to report)
-with `guard` (stops it before a NaN) and `fit_report` (the page that shows a fit).
-"""
+`assumptions` (about a clip of your own), `clip` (a pack from a video of your own), `prompts` (a page for
+clicking points on it), `demo` (clip to report) with `guard` (stops it before a NaN) and `fit_report` (the
+page that shows a fit)."""

@@ -108,6 +108,23 @@ def clip(
 
 
 @app.command()
+def prompts(
+    pack: Path = Argument(..., help="Folder of the pack that `dolphins clip` made."),
+    clip: Optional[str] = ClipOption,
+    taken: Optional[Path] = Option(None, "--take", help="The prompts.json that the page saved."),
+    show: bool = Option(True, "--open/--no-open", help="Open the page in a browser."),
+    force: bool = Option(False, "--force", help="Replace points that are there."),
+):
+    """Make a page on which you click the points to segment a clip from, or take what it saved."""
+    from .prompts import make_page, take
+
+    if taken is None:
+        make_page(pack, clip, show)
+    else:
+        take(pack, taken, clip, force)
+
+
+@app.command()
 def segment(
     pack: Optional[Path] = PackOption,
     clip: Optional[str] = ClipOption,

@@ -233,7 +233,7 @@ def _summary(pack, info, frames, video, telemetry, wanted, known):
     yield f"  camera    {model}: {seen}"
     for note in (*video.notes, *telemetry.notes, *_doubts(video, telemetry, wanted)):
         yield f"  note: {note}"
-    yield f"Next: write {pack.prompts_path} (points on the animal), then: dolphins segment --pack {pack.root}"
+    yield f"Next: dolphins prompts {pack.root}, then: dolphins segment --pack {pack.root}"
 
 
 def _doubts(video, telemetry, wanted):
