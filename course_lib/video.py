@@ -36,6 +36,8 @@ class SegmentedVideo(Dataset):
     where the camera leans, cam_up (3,), known: the `ClipInfo`, lens: its camera.
     """
 
+    lens = TUTORIAL_LENS  # also of a clip that is put together without files
+
     def __init__(self, clip, fps=None, frames=None):
         clip_dir = Path(clip.clip_dir if isinstance(clip, AssetPack) else clip)
         frames_dir, masks_dir = clip_dir / "frames", clip_dir / "segmentation"
