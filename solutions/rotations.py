@@ -19,7 +19,8 @@ def quat_to_rotmat(quat):
     """
     w, x, y, z = torch.nn.functional.normalize(quat, dim=-1).unbind(-1)  # (B,) each
     o = torch.zeros_like(w)
-    cross = torch.stack([o, -z, y, z, o, -x, -y, x, o], dim=-1).unflatten(-1, (3, 3))  # of u
+    # cross v is u x v
+    cross = torch.stack([o, -z, y, z, o, -x, -y, x, o], dim=-1).unflatten(-1, (3, 3))
     identity = torch.eye(3, dtype=quat.dtype, device=quat.device)
     return identity + 2 * (w[:, None, None] * cross + cross @ cross)
 
