@@ -249,7 +249,9 @@ for name, value in next(iter(loader)).items():
 # <details><summary>Hint 2: many terms, one loss, and numbers to remember</summary>
 #
 # `terms.values()` are tensors, and Python's `sum` adds tensors. The history must hold plain numbers: a tensor
-# would keep the whole batch in memory. `.item()` makes a number of a tensor; use it for the history only.
+# would keep the whole batch in memory. `.item()` makes a number of a tensor; use it for the history only. (On
+# a GPU it waits until all is computed. Faster: add up `value.detach()`, and call `.item()` at the end of a
+# pass.)
 # </details>
 # <details><summary>Hint 3: nearly all of it</summary>
 #
