@@ -472,7 +472,9 @@ class Silhouette(OfDibr):
         return super().explains(made, outputs, right)
 
     def found(self, outputs, inputs):
-        return found_of_mesh(outputs, inputs)
+        right = self.made(self.right, inputs)["hard_mask"]
+        one_for_all = of_all(outputs["hard_mask"], right).startswith("All")
+        return None if one_for_all else found_of_mesh(outputs, inputs)
 
 
 class OfFeature(OfDibr):
