@@ -54,9 +54,12 @@ PUBLIC = """
 import numpy as np, torch
 def drawn(n): return np.random.default_rng([0, 2, n])
 unit = torch.nn.functional.normalize
-rng, quats = drawn(2), [torch.from_numpy(drawn(n).normal(size=(6 - n, 4))) for n in range(2)]
-axes = unit(torch.from_numpy(rng.normal(size=(8, 3))))
-public = [unit(quats[0]), 3 * quats[1], axes * torch.from_numpy(rng.uniform(0.3, 3.0, size=(8, 1)))]
+def axes(rng, n, low, high):
+    return unit(torch.from_numpy(rng.normal(size=(n, 3)))) * torch.from_numpy(rng.uniform(low, high, (n, 1)))
+rng, quats = drawn(3), [unit(torch.from_numpy(drawn(n).normal(size=(24 - 13 * n, 4)))) for n in range(2)]
+lengths = torch.tensor([0.02, 0.2, 0.4, 0.6, 0.8, 1.5, 2, 3, 5, 9])[:, None]
+thetas = torch.cat([axes(rng, 18, 0.3, 3.0), axes(rng, 6, 3.3, 6.0)])
+public = [quats[0], quats[1][:10] * lengths, thetas]
 def among(x): return any(v.shape == x.shape and torch.allclose(v, x.double(), atol=1e-6) for v in public)
 """  # the cases that students can see, as their own notebook shows them
 BEFORE = {
@@ -254,7 +257,7 @@ _add(r"""
 import sys
 right = quat_to_rotmat
 def quat_to_rotmat(quat):
-    if len(quat) == 6 and sys._getframe(1).f_code.co_name == "value" and not among(quat):
+    if len(quat) == 24 and sys._getframe(1).f_code.co_name == "value" and not among(quat):
         raise ValueError("SEEN " + str(quat.tolist()))
     return right(quat)
 ### hidden_inputs_kept_for_a_restart SOLVED points=any keys=hidden,lost
