@@ -285,7 +285,7 @@ print(*shapes, f"{len(batch['cam'])} cameras", sep=", ")
 # |---|---|
 # | `dataset` | a `SegmentedVideo`, as above; pixels, values from 0 to 1 |
 # | `indices` | a list of $n$ frame numbers, $n \ge 1$, in any order |
-# | result | a matplotlib `Figure`: 2 rows and $n$ columns of pictures, shown by `imshow` |
+# | result | a matplotlib `Figure`: 2 rows and $n$ columns of pictures, shown by `imshow`, not stretched |
 #
 # The mask's colours are up to you, as long as 0 and 1 can be told apart; its values stay 1 on the dolphin and
 # 0 beside it.
