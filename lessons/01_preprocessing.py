@@ -287,8 +287,8 @@ print(*shapes, f"{len(batch['cam'])} cameras", sep=", ")
 # | `indices` | a list of $n$ frame numbers, $n \ge 1$, in any order |
 # | result | a matplotlib `Figure`: 2 rows and $n$ columns of pictures, shown by `imshow`, not stretched |
 #
-# The mask's colours are up to you, as long as 0 and 1 can be told apart; its values stay 1 on the dolphin and
-# 0 beside it.
+# The mask's colours are up to you, as long as dolphin and sea can be told apart. Do not turn its values
+# round: 1 is the dolphin.
 
 # %% [markdown]
 # **What you should see** when you try it below:

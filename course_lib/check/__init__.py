@@ -8,6 +8,7 @@ is the points earned. No reference is needed, nor a network: what is right is kn
 forms, or another way to compute it. `core` says how a check is built, and how another judge can use it.
 `spare_renderer` is DIB-R written a second way: for the checks of lesson 3, and for students who are stuck.
 `stone_cases`, `pictures` and `found` are theirs too: what is drawn, how it is judged, what it tells.
+`fitted` writes what wrong matrices and pixels are made of as a formula.
 """
 
 from .core import Exercise

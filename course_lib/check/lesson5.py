@@ -294,10 +294,10 @@ class Frames(Same):
 
 def video_case(rng, height=6, width=8, most=0.9):
     """Random pictures. Of the soft mask one pixel is 1/2, some are near it, some 0, and none is above `most`;
-    neither its mean nor half of its largest number is near 1/2. Some pixels are black."""
+    neither its mean nor half of its largest number is near 1/2. Some pixels are black, and nothing is 1."""
     soft = most * rng.uniform(0.05, 1, size=(height, width, 1)) ** 2
     original, render = rng.uniform(0.1, 0.9, size=(2, height, width, 3))
-    mask = rng.integers(0, 2, size=(height, width, 1)) + 0.0
+    mask = 0.97 * rng.integers(0, 2, size=(height, width, 1))
     place = rng.permutation(soft.size)
     soft.reshape(-1)[place[:7]] = (0, 0, most, most, 0.5, 0.48, 0.53)
     mask.reshape(-1)[place[7:9]] = (0.3, 0.7)
@@ -1009,8 +1009,12 @@ class Length(Measure):
         return {"vertices": (vertices + torch.tensor([2.4, -0.3, 0.5])).float()}
 
     def calls(self, vertices):
-        away = torch.tensor([0, 0, -2.5])
-        return {"": (vertices,), " of the dolphin where all z are negative": (vertices + away,)}
+        away = torch.tensor([0, 0, 2.5])
+        return {
+            "": (vertices,),
+            " of the dolphin where all z are negative": (vertices - away,),
+            " of the dolphin where all z are positive": (vertices + away,),
+        }
 
     def hint(self, found, vertices):
         return " Take the third coordinate alone." if found.shape == (3,) else ""
