@@ -6,7 +6,7 @@
 # animal from pixels to metres and back.
 #
 # **Minutes:** 90 to 130. **You need to know:** PyTorch tensors and broadcasting; what a matrix does to a
-# vector.
+# vector; the cross product of two vectors.
 #
 # ![The path of the course: segment, template, render, fit, results; you are at
 # template.](pictures/path_2.png)
@@ -40,9 +40,9 @@ PARTS += ["dorsal fin", "flippers", "flukes"]
 
 pack = find_pack()
 model = DolphinModel(pack)
-V, F, J, P = model.V.shape[1], len(model.F), model.LBS.n_joints, model.LBS.n_groups
+V, F, J, K = model.V.shape[1], len(model.F), model.LBS.n_joints, model.LBS.n_groups
 size = f"{BASE_DOLPHIN_SIZE} m from beak to flukes"
-print(f"{V} vertices, {F} faces, {J} bones, {P} parts, {size}")
+print(f"{V} vertices, {F} faces, {J} bones, {K} parts, {size}")
 show.parts_figure(model, PARTS)
 
 # %% [markdown]
@@ -53,7 +53,7 @@ show.parts_figure(model, PARTS)
 # |---|---|---|
 # | `V` | (1, V, 3) | vertices at rest, metres |
 # | `F` | (F, 3) | the three vertices of each face |
-# | `J_regressor` | (1, J, V) | each joint as a weighted mean of vertices |
+# | `J_regressor` | (1, J, V) | the joint of each bone, about which it turns, as a weighted mean of vertices |
 # | `parents` | (J,) | the bone that each bone hangs on |
 # | `weights` | (V, J) | how much each vertex follows each bone |
 # | `shapedirs` | (V, 3, 4) | `model.LBS.shapedirs`: where scaling takes a vertex: overall, in x, y, z |
@@ -67,9 +67,9 @@ show.parts_figure(model, PARTS)
 # ## Rotations, written as three numbers
 #
 # In each of 200 frames the fit changes six rotations by gradient descent: one of the whole animal, five of
-# parts. A rotation matrix has nine numbers tied by six equations: a step along the gradient leads out of the
-# rotations. A **rotation vector** $\theta \in \mathbb{R}^3$ has three free numbers: it points along the axis,
-# and its length is the angle in radians. Any three numbers are a rotation.
+# parts. A rotation matrix has nine numbers tied by six equations: after a step along the gradient the nine
+# numbers are no rotation any more. A **rotation vector** $\theta \in \mathbb{R}^3$ has three free numbers: it
+# points along the axis, and its length is the angle in radians. Any three numbers are a rotation.
 #
 # Move the slider. The vector $v$ (grey) is turned about the dashed axis; $\theta$ (blue) grows along it. At
 # 360° the vector is back where it was, but $\theta$ is not: many rotation vectors mean the same rotation.
@@ -87,7 +87,7 @@ show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 # fitted.
 #
 # **The formula.** With $a = |\theta|$ the angle (radians) and $n = \theta / a$ the axis, the same rotation is
-# the unit quaternion
+# the unit **quaternion** (four numbers that stand for a rotation; here its formula is all that you need)
 #
 # $$q = (w, x, y, z) = \left(\cos\tfrac{a}{2},\; n_x \sin\tfrac{a}{2},\; n_y \sin\tfrac{a}{2},\;
 # n_z \sin\tfrac{a}{2}\right)$$
@@ -98,10 +98,10 @@ show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 # | | shape | what |
 # |---|---|---|
 # | `quat` | (B, 4) | quaternions (w, x, y, z), of any length: divide by it first |
-# | `theta` | (B, 3) | rotation vectors, radians; zero is allowed, and so is its gradient |
+# | `theta` | (B, 3) | rotation vectors, radians; may be zero: the gradient must be right there, too |
 # | result | (B, 3, 3) | rotation matrices; dtype and device of the input |
 #
-# B is the number of rotations: all bones of all frames at once, thousands. So write no loop over them.
+# B is the number of rotations: all bones of all frames of a batch at once. So write no loop over them.
 #
 # Do not name a device (`torch.device("cuda")`, `.cuda()`). Make new tensors on the input's device, for
 # example `torch.eye(3, device=theta.device)`. Then your code runs with and without a GPU. Checks and grading
@@ -247,12 +247,14 @@ def skin(vertices, weights, R, joints, parents):
     at_rest = to_world(torch.eye(3).expand_as(R), joints, parents)
     A = to_world(R, joints, parents) @ torch.linalg.inv(at_rest)  # (J, 4, 4)
     points = torch.nn.functional.pad(vertices, (0, 1), value=1.0)  # (V, 4), homogeneous
+    # for each vertex v the sum over the bones j: weight times matrix times point
     return torch.einsum("vj,jab,vb->va", weights, A, points)[:, :3]
 
 
 rest = model.V[0] * model.global_scale  # (V, 3) metres
 joints = model.J_regressor[0] @ rest  # (J, 3)
 theta = 0.3 * torch.randn(1, 10, 3)  # (1, J, 3), a random pose
+# bone_selection is 0 for the bones that never turn by themselves, else 1
 R = model.LBS.rodrigues(theta[0] * model.bone_selection[:, None])  # (J, 3, 3)
 ours = skin(rest, model.weights, R, joints, model.parents)
 theirs = model(theta[:, :1], theta[:, 1:], torch.zeros(1, 1, 3))["vertices"][0]
@@ -306,7 +308,7 @@ show.bend_figure(model, PARTS, axis="x")
 # %% [markdown]
 # ## Shape: four numbers a part
 #
-# Dolphins differ in length, girth and the size of their fins. Each part has four numbers, `part_scales` (P,
+# Dolphins differ in length, girth and the size of their fins. Each part has four numbers, `part_scales` (7,
 # 4): global, x, y, z. They are 0 for the template; 0.1 makes the part a tenth larger. When a part grows, the
 # parts that hang on it move along, so that they still meet at the joint.
 #
@@ -367,7 +369,7 @@ print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the 
 # | perspective | divide by the depth $d = -p_z$: $c_x, c_y$ in [-1, 1] | multiply by $d$ |
 #
 # $f_x, f_y$ are the focal length, in units of half the image's width and height: the first two numbers on the
-# diagonal of the camera's projection matrix `P`.
+# diagonal of the camera's projection matrix.
 #
 # The last step cannot be undone from the image alone: the depth $d$ is lost. But the drone knows its altitude
 # $h$, and looks straight down at an animal near the surface, $y = 0$. So $d = h$.
@@ -388,8 +390,8 @@ print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the 
 frame = torch.tensor([0])
 camera = dataset.cameras(frame)
 c = dataset.normalized_centers(frame)  # (1, 2), x right, y up
-P = camera.intrinsics.projection_matrix()  # (1, 4, 4)
-f_x, f_y = P[:, 0, 0], P[:, 1, 1]  # (1,) each
+matrix = camera.intrinsics.projection_matrix()  # (1, 4, 4)
+f_x, f_y = matrix[:, 0, 0], matrix[:, 1, 1]  # (1,) each
 depth = dataset.cam_eye[frame, 1]  # (1,), the altitude
 p = [c[:, 0] * depth / f_x, c[:, 1] * depth / f_y, -depth]
 p = torch.stack(p, dim=-1)  # (1, 3), camera space
@@ -407,8 +409,9 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 #
 # *{points of tracking} · 20 to 35 minutes · difficulty ●●○ · importance ●●○*
 #
-# **Why.** Project the translations back into the image: if they end where they came from, they are right. You
-# need this projection from metres to pixels whenever you draw on a frame.
+# **Why.** Project the translations back into the image: if they end where they came from (here but for half a
+# pixel, you will see why), they are right. You need this projection from metres to pixels whenever you draw
+# on a frame.
 #
 # **The formula.** `cameras.transform(points)` gives normalised coordinates: x to the right, y **up**, both in
 # [-1, 1], and a depth. In an image of W × H pixels, column $i$ and row $j$ count from the **upper** left
@@ -469,10 +472,11 @@ from solutions.tracking import project_to_pixels, draw_track
 #     return image
 
 # %% [markdown]
-# **Try it.** On the left the whole image; on the right the track on the first frame, enlarged. The dataset
-# counts pixels in another way than you: for it (0, 0) is the upper left *corner* of the first pixel, and $x =
-# 2i/W - 1$, as in the tutorial. For you (0, 0) is that pixel's centre. So in your pixels the middles of the
-# masks have half a pixel less, and there the translations should end. That is the 0.5 below.
+# **Try it.** On the left the whole image; on the right the track on the first frame, enlarged. The middles of
+# the masks, `segment_centers`, are means of pixel numbers: (0, 0) is a pixel's centre, as for you. But the
+# dataset turns them into coordinates by $x = 2i/W - 1$, as the tutorial does, as if (0, 0) were the pixel's
+# corner. So the translations begin half a pixel to the left of the middles and above them. If your projection
+# is right, it finds exactly that: hence the 0.5 below.
 
 # %%
 from matplotlib import pyplot as plt
@@ -508,9 +512,9 @@ from course_lib.keep import keep
 keep(project_to_pixels, draw_track)
 
 # %% [markdown]
-# So the projection is right, but the start is not quite. Without the half pixel each frame starts 0.71 pixels
-# beside the middle of its mask: half a pixel in each direction. From 11 m up that is less than 2 cm on the
-# sea, far less than the fit will move the dolphin. Other programs are not so lucky with half pixels.
+# So the projection is right, but the start is not quite. For want of the half pixel each frame starts 0.71
+# pixels beside the middle of its mask: half a pixel in each direction. From 11 m up that is less than 2 cm on
+# the sea, far less than the fit will move the dolphin. Other programs are not so lucky with half pixels.
 #
 # <details><summary>A question to think about: the dolphin is 1 m below the surface. How wrong is
 # its starting point?</summary>

@@ -17,9 +17,7 @@ setup(lesson=3)
 
 # %% [markdown]
 # `batch_rodrigues` of lesson 2 comes from the course. With `USE_MY_WORK = True` it is the one that you kept;
-# the folder `my_work` must then lie beside this notebook. (If your instructor handed out lessons 2 and 3
-# together, yours is taken with `False` as well, but only if it had all points in its check when you kept it.
-# The cell then prints which one it took.)
+# the folder `my_work` must then lie beside this notebook.
 
 # %%
 USE_MY_WORK = False
@@ -93,8 +91,8 @@ show.tiles({"what the drone saw": original[0], "where the dolphin is": segmented
 # $$p_\text{cam} = R\,p + t, \qquad x = -f_x\,\frac{x_\text{cam}}{z_\text{cam}} + o_x, \qquad
 # y = -f_y\,\frac{y_\text{cam}}{z_\text{cam}} + o_y$$
 #
-# `cam.extrinsics` does the first step, `cam.intrinsics` the second. The division is the perspective: at twice
-# the distance things look half as large.
+# `cam.extrinsics` does the first step, `cam.intrinsics` the second, division included. The division is the
+# perspective: at twice the distance things look half as large.
 #
 # `kal` has the same functions as NVIDIA's *kaolin*, with the same results, but needs no GPU. Here are four
 # points: the dolphin's middle, the origin, and two that are 1 m away from the origin. Which axis of the world
@@ -229,13 +227,14 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # 1. Take the vertices into camera space, then into the image. Of the image only x and y count.
 # 2. Gather both at the corners of the faces: `kal.ops.mesh.index_vertices_by_faces(values, model.F)`.
 # 3. Which faces look at the camera? Take their normals $n = (v_1 - v_0) \times (v_2 - v_0)$ in **camera
-#    space**: the function `kal.ops.mesh.face_normals(faces)` makes one per face, (B, F, 3). The camera looks
-#    along -z: keep the faces with $n_z \ge 0$, as the tutorial does. This is **back-face culling**; it is
-#    exact without perspective, and nearly exact for a small animal far away.
+#    space**: the function `kal.ops.mesh.face_normals(corners of the faces)` makes one per face, (B, F, 3).
+#    The camera looks along -z: keep the faces with $n_z \ge 0$, as the tutorial does. This is **back-face
+#    culling**; it is exact without perspective, and nearly exact for a small animal far away.
 # 4. What the corners carry, in this order: **texture coordinates** (given: where on the skin's picture a
-#    corner lies), normals in the **world** (given: the attribute `mesh.face_normals`, (B, F, 3, 3). It has
-#    the name of the function of step 3, but holds one normal per corner; the sun stands in the world),
-#    **height over the sea** (y in the world, at each corner), and ones, for the hard mask.
+#    corner lies; the model counts v from the top, `texture_mapping` from the bottom), normals in the
+#    **world** (given: the attribute `mesh.face_normals`, (B, F, 3, 3). It has the name of the function of
+#    step 3, but holds one normal per corner; the sun stands in the world), **height over the sea** (y in the
+#    world, at each corner), and ones, for the hard mask.
 # 5. `rasterize(height, width, face_vertices_z, face_vertices_image, face_features, valid_faces)`: the depth
 #    is z in camera space, as it is. (With another sign far faces hide near ones. On this dolphin, with its
 #    back faces culled, you would hardly see it; the check does.)
@@ -490,7 +489,7 @@ for name, its in suns.items():
     angles = torch.rad2deg(torch.cat([its.elevation, torch.asin(y)]))
     elevation, height = (round(x, 1) + 0.0 for x in angles.tolist())  # + 0.0: no -0
     sun = f"elevation {elevation:5.1f}°, height {height:4.1f}°"
-    print(f"{name:15} {sun}, strength {float(its.strength):.2f}")
+    print(f"{name:15} {sun}, strength {its.strength.item():.2f}")
 
 # %% [markdown]
 # At the start the sun is on the horizon, and so it is at the end of the tutorial's fit. In truth it stood 40°
@@ -691,6 +690,9 @@ for name, vector in {"pushed by (metres)": push, "downhill": downhill}.items():
     print(f"{name:18}", [round(x, 2) for x in vector.tolist()])
 
 # %% [markdown]
+# Downhill is back along z. (It asks for a little height, too: seen from above, a mask does not fix that
+# well.)
+#
 # <details><summary>A question to think about: the mask shows the outline alone. Which movements of the
 # dolphin leave it nearly unchanged, and what could tell them apart?</summary>
 #

@@ -366,8 +366,9 @@ KERNEL_SAYS = {  # what the words of `rasterize` and `dibr_soft_mask` mean here,
         one thing: a star in front, `*band.seen_by(cam)`, hands over three.""",
     r"face_vertices_image must .*3, 3\)": """three-coordinates: The corners in the image (`faces_image`) have
         three coordinates, and should have two: take `[..., :2]` of the projected vertices.""",
-    r"face_vertices_image must": """faces-chosen: The corners in the image are wanted for all faces of every
-        frame, (B, F, 3, 2), after the depths: `valid_faces` says which are drawn.""",
+    r"face_vertices_image must": """faces-chosen: The corners in the image are wanted, (B, F, 3, 2), of all
+        faces of every frame: not vertices, and not some faces alone. In `rasterize` they come after the
+        depths, and `valid_faces` says which are drawn.""",
     r"face_vertices_z must": """depth-shape: It wants one depth per corner: `[..., 2]` of the faces in camera
         space.""",
     r"valid_faces must": """valid-faces: Facing is one yes or no per face: compare the z of its normal in
@@ -391,13 +392,19 @@ def _kernel_problem(error):
             return Problem.of(f"{key}: The renderer says: {text} {meaning}")
     if text.startswith("face_features"):
         expected, got = (shape.split(", ") for shape in re.findall(r"\(([^)]*)\)", text)[:2])
-        key, meaning = _of_features(expected, got)
+        key, meaning = _of_features(expected, got, normals=text.startswith("face_features[1]"))
         return Problem.of(f"{key}: `rasterize` says: {text} {meaning}")
     return None
 
 
-def _of_features(expected, got):
-    """What is said of a feature's shape. -> key, text"""
+def _of_features(expected, got, normals=False):
+    """What is said of a feature's shape; normals: of these. -> key, text"""
+    if normals and got in (expected[:3], [*expected[:2], "1", "3"]):
+        return (
+            "normals-per-face",
+            """There is one normal for each face, and one for each corner is wanted: the attribute
+            `mesh.face_normals` has them, (B, F, 3, 3), as it is.""",
+        )
     if got == expected[:3]:
         return (
             "feature-dimension",

@@ -3,6 +3,7 @@
 The words of an exception are kept, so that they can be looked up; what stands here is added to them.
 """
 
+import difflib
 import re
 import sys
 import types
@@ -86,4 +87,5 @@ def _of_missing(owner, name):
         return f"NumPy has one, `np.{name}`; torch has none of that name."
     if isinstance(owner, types.SimpleNamespace):
         return f"It has {', '.join(f'`{each}`' for each in vars(owner))}."
-    return ""
+    near = difflib.get_close_matches(name, dir(owner), 1, 0.8)
+    return f"It has `{near[0]}`." if near else ""
