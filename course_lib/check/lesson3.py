@@ -381,7 +381,8 @@ KERNEL_SAYS = {  # what the words of `rasterize` and `dibr_soft_mask` mean here,
 def _kernel_problem(error):
     """What the renderer's complaint about an argument means here. -> Problem or None"""
     text = str(error).rstrip(".") + "."
-    if isinstance(error, (IndexError, RuntimeError)) and re.search(r"out of bounds .* size 2\b", text):
+    of_two = re.search(r"(out of bounds .* size|axis_dim=)\s?2\b", text)
+    if isinstance(error, (IndexError, RuntimeError)) and of_two:
         return Problem.of(f"""two-vertices: There are only two where a vertex is looked up ({text}): `[:, :2]`
             takes two vertices, `[..., :2]` two coordinates of all.""")
     if not isinstance(error, CourseError) or _band_problem(error):

@@ -1009,7 +1009,7 @@ class Length(Measure):
         return {"vertices": (vertices + torch.tensor([2.4, -0.3, 0.5])).float()}
 
     def calls(self, vertices):
-        away = torch.tensor([0, 0, 2.5])
+        away = vertices.new_tensor([0, 0, 2.5])
         return {
             "": (vertices,),
             " of the dolphin where all z are negative": (vertices - away,),

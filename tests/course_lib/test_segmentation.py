@@ -406,6 +406,7 @@ def test_without_sam2(pack, monkeypatch):
 def test_auto_takes_the_tracker_where_sam2_would_take_hours_or_has_no_weights(pack, stand_in, monkeypatch):
     said, clip, cuda = [], Clip.of(pack), types.SimpleNamespace(type="cuda")
     monkeypatch.setattr(segmentation, "has_module", lambda name: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     weights = "facebook/sam2.1-hiera-tiny"
     for device, error, maker, why in (
         (CPU, None, tracker.Tracker, "there is no GPU"),

@@ -41,13 +41,13 @@ def test_what_holds_is_folded_and_the_first_mistake_is_not():
     page = page_of(check.rodrigues, quat_to_rotmat, turned_round)
     before, _, folded = page.partition("<details")
     assert "transposes" in before and "7 of 20 points" in before and "width:35%" in before
-    assert "2 hold" in folded and "not tried yet" in folded and "<details open" not in page
+    assert "3 hold" in folded and "not tried yet" in folded and "<details open" not in page
     assert "All of it" not in page and page.count("<details") == page.count("</details>") == 2
 
 
 def test_all_that_holds_is_unfolded_where_nothing_is_wrong():
     page = page_of(check.rodrigues, quat_to_rotmat, batch_rodrigues)
-    assert page.count("<details open") == 1 and "All 6 hold" in page and "<img" not in page
+    assert page.count("<details open") == 1 and "All 7 hold" in page and "<img" not in page
 
 
 def test_further_mistakes_are_folded_with_what_is_said_of_them():

@@ -174,7 +174,7 @@ DIBR_MISTAKES = [
     ("no-perspective", write(on_image=lambda s: s.verts[..., :2])),
     ("no-perspective", write(on_image=lambda s: s.in_camera[..., :2])),
     (
-        "misplaced: counted from the principal point",
+        "silhouette: yours is 0 everywhere",
         write(on_image=lambda s: s.in_camera[..., :2] / -s.in_camera[..., 2:]),
     ),
     ("extrinsics-missing", write(projected=lambda s: s.cam.intrinsics.transform(s.verts))),
