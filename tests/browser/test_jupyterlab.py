@@ -189,7 +189,7 @@ def test_a_student_solves_an_exercise_of_lesson_2(page, lab):
 
     for name, source, said, points in (
         ("transposed", TRANSPOSED, "These are the transposes of the right matrices", "0 of 20 points"),
-        ("right", RIGHT, "All 6 hold", "20 of 20 points"),
+        ("right", RIGHT, "All 7 hold", "20 of 20 points"),
     ):
         notebook.write(exercise, source)
         notebook.run(exercise)
