@@ -75,7 +75,7 @@ class ExpectedCache:
         key = exercise.number, index, seed
         if key not in self.known:
             prop = exercise.properties[index]
-            inputs = prop.inputs(core.rng_of(exercise, index, seed))
+            inputs = core.case_of(exercise, index, seed)
             with contextlib.redirect_stderr(io.StringIO()):  # a progress bar's
                 outputs = core.played(prop, _reference_of(exercise), core.clone(inputs))
             self.known[key] = inputs, {name: value.detach() for name, value in outputs.items()}

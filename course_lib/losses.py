@@ -6,6 +6,8 @@ weight means the same for any number of frames and parts. `outline` has the defa
 
 import torch
 
+from .shading import covered_pixels, pixels_of
+
 LOSS_WEIGHTS = dict(photometric=1.0, mask=1.0, pose=2.0)
 LOSS_WEIGHTS |= dict(scale_global=0.001, scale_axes=0.1, scale_smoothness=5.0)
 LOSS_WEIGHTS |= dict(smooth_translations=500.0, smooth_global_poses=0.0, smooth_joint_poses=500.0)
@@ -19,8 +21,8 @@ def photometric_loss(render, original, hard_mask):
 
     render, original (B, H, W, 3) in [0, 1], hard_mask (B, H, W, 1) -> scalar; 0 where no pixel shows it.
     """
-    covered = hard_mask.reshape(-1).nonzero()[:, 0]  # (N,), one per cent of a frame
-    shown = (given.flatten(0, -2).index_select(0, covered) for given in (render, original, hard_mask))
+    covered = covered_pixels(hard_mask)  # (N,), one per cent of a frame
+    shown = (pixels_of(given, covered) for given in (render, original, hard_mask))
     render, original, hard_mask = shown  # (N, 3), (N, 3), (N, 1)
     difference = (render - original).square() * hard_mask
     return difference.sum() / (render.shape[-1] * hard_mask.sum()).clamp(min=1)

@@ -72,15 +72,6 @@ def read_clip_info(clip_dir, n_frames, size_wh=None):
     return ClipInfo(fps, _altitudes(path, values.get("altitude_m"), n_frames), sd, lens, source)
 
 
-def read_lens(clip_dir):
-    """The camera of the clip in a folder, without a look at its frames. -> Lens"""
-    path = clip_dir / "metadata" / CLIP_JSON
-    if not path.exists():
-        return Lens()
-    values = clip_files.read_json(path)
-    return _lens(path, values.get("camera") if isinstance(values, dict) else None, None)
-
-
 def _number(path, values, key, low, high, default=None):
     value = values.get(key, default)
     right = type(value) in (int, float) and math.isfinite(value) and low <= value <= high

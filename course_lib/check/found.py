@@ -35,9 +35,7 @@ def _places_of(uv, inputs):
     face = (((1 - v) * n).floor() * n + (u * n).floor()).long()
     known = (face >= 0) & (face < len(inputs["faces"]))
     corners = inputs["face_uvs"].double()[0] * torch.tensor([1.0, -1]) + torch.tensor([0.0, 1])
-    a, b, c = (
-        torch.where(known, face, 0)[..., None, None] * 0 + corners[torch.where(known, face, 0)]
-    ).unbind(-2)
+    a, b, c = corners[torch.where(known, face, 0)].unbind(-2)  # (B, H, W, 2) each
     to, along, across = uv.double() - a, b - a, c - a
     whole = spare.cross(along, across)
     second, third = spare.cross(to, across) / whole, spare.cross(along, to) / whole

@@ -484,13 +484,6 @@ def _from(**steps):
     return partial(_pixels, xy=partial(_normalised, **steps))
 
 
-def _of_axis(k, makes, points, cameras):
-    """Right but for the columns (k = 0) or the rows (k = 1)."""
-    pixels = _pixels(points, cameras)
-    pixels[..., k] = makes(points, cameras)[..., k]
-    return pixels
-
-
 # --- exercise 3: what goes wrong
 
 OF_PIXELS = {
