@@ -52,10 +52,10 @@ def measure_other(frames=None, epochs=50):
         return {recipe: summary([run_demo(recipe, frames, epochs, pack)]) for recipe in recipes}
 
 
-def run_demo(recipe, frames, epochs, pack=None):
+def run_demo(recipe, frames, epochs, pack=None, device=None, python=(sys.executable,)):
     """`dolphins demo` in a new process and an empty folder. -> its metrics.json, and the process's seconds"""
-    given = {"recipe": recipe, "epochs": epochs, "out": "out", "frames": frames, "pack": pack}
-    command = [sys.executable, "-m", "dolphins", "demo"]
+    given = dict(recipe=recipe, epochs=epochs, out="out", frames=frames, pack=pack, device=device)
+    command = [*map(str, python), "-m", "dolphins", "demo"]
     for name, value in given.items():
         command += [] if value is None else [f"--{name}", str(value)]
     with tempfile.TemporaryDirectory() as folder:

@@ -47,9 +47,11 @@ def class_of(folder, students):
     return Path(folder)
 
 
-def seconds_of(command, course):
-    """Runs a command in a course's folder. -> seconds"""
-    environment = ENVIRONMENT | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+def seconds_of(command, course, changed=None):
+    """Runs a command in a course's folder; changed: variables of the environment. -> seconds"""
+    environment = (
+        ENVIRONMENT | (changed or {}) | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    )
     start = time.perf_counter()
     done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True)
     if done.returncode:

@@ -454,8 +454,8 @@ FRAMES, PASSES = (24, 6) if small() else (200, 50)  # for a first try: 50, 10
 SEED = 123456789
 
 # %% [markdown]
-# **The whole clip.** With 200 frames and 50 passes it takes one to two minutes on two CPU cores, with the
-# tutorial's recipe longer. You can interrupt it: the scene keeps what it has reached, and the cells below use
+# **The whole clip.** With 200 frames and 50 passes it takes half a minute to a minute on two CPU cores, with
+# the tutorial's recipe twice as long. You can interrupt it: the scene keeps what it has reached, and the cells below use
 # that. If you run this cell again, it starts from the beginning.
 
 # %%
@@ -612,7 +612,7 @@ show.nearness_figure(dolphins, vertices, clip.cam_eye[100], pixels, bars)
 # fits the clip from the right headings, with that prior and without it.
 
 # %%
-RUN = False  # True fits the whole clip twice: a minute or two each
+RUN = False  # True fits the whole clip twice: a minute or so each
 
 if RUN:
     from solutions.recipes import headings_from_masks

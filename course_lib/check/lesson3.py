@@ -1112,14 +1112,13 @@ def _found_of_skin(image, studio):
     skin, right = skins.mean(-1), studio.skin[seen][:, 0]
     if (skins - skin[:, None]).abs().max() > 5e-3 or close(skin, right, 5e-3):
         return None
+    if (skin.min() < -0.01 or skin.max() > 1.01) and not of_all(skin, right, 2e-3):
+        return None  # no skin is so bright: something else is wrong
     worst = (skin - right).abs().argmax()
     pair = " in place of ".join(in_digits(skin[worst], right[worst]))
-    return Complaint.of(f"""{
-        "no-texture" if skin.std() < 1e-3 else "other-skin"
-    }: Sun and water are right, but
-        for another skin, {pair} at one pixel. It is `texturing(uv, hard_mask, scene.dolphin_albedo)`. {
-        pattern(skin, right, 2e-3)
-    }""")
+    key = "no-texture" if skin.std() < 1e-3 else "other-skin"
+    return Complaint.of(f"""{key}: Sun and water are right, but for another skin, {pair} at one pixel. It is
+        `texturing(uv, hard_mask, scene.dolphin_albedo)`. {pattern(skin, right, 2e-3)}""")
 
 
 def _found_of_water(image, studio):
