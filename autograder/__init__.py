@@ -8,7 +8,8 @@ The modules in the order in which a class goes through them:
                             a file is), identity (who a number, id or name means) and roster (the class)
     boundary                a process of its own, in which students' files are read
     repair                  a submitted notebook against the released one
-    preparation             what of it runs, found before any of it does
+    preparation             what of it runs, found before any of it does; with cell_names (which names a cell
+                            reads and gives)
     sandbox                 runs student code confined; inside_sandbox is the program in it. Memory is bounded
                             by cgroup (the kernel does it) or watcher (it is looked at from outside)
     questions               what an exercise asks in there: the checks without what they know

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import nbformat
 
+from .cell_names import MOST_SOURCE, imported_by, names_in
 from .repair import repair
 
-MOST_SOURCE = 50_000  # characters of a cell that is parsed here: a syntax tree takes a thousand times as much
 MOST_PARSED = 500_000  # of all cells of a notebook together: three seconds
 MOST_SOLUTION = 20_000  # characters of a solution that a record keeps
 
@@ -92,15 +92,8 @@ def _released(release):
     marks = [(cell.metadata.get("nbgrader", {}), cell.source) for cell in cells]
     written = {mark["grade_id"]: source for mark, source in marks if mark.get("solution")}
     asked = {name: set(re.findall(r"^def (\w+)", source, re.MULTILINE)) for name, source in written.items()}
-    imported = frozenset().union(*map(_imported_by, nodes))
+    imported = frozenset().union(*map(imported_by, nodes))
     return Released(frozenset(cell.source for cell in cells), imported, asked)
-
-
-def _imported_by(node):
-    """The names that a node of a syntax tree binds by importing."""
-    if not isinstance(node, (ast.Import, ast.ImportFrom)):
-        return set()
-    return {alias.asname or alias.name.split(".")[0] for alias in node.names}
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,56 +149,3 @@ def _all_steps(notebook):
             exercise = mark["grade_id"] if mark.get("solution") else exercise
             steps.append(Step(cell.get("id"), source=cell.source, exercise=exercise))
     return steps
-
-
-def names_in(source, imported=frozenset(), most=MOST_SOURCE):
-    """What a cell needs and gives. -> names that it reads from cells before, that it binds, that it changes
-
-    imported: names of modules and functions, which no cell changes. Of a cell that is no plain Python, or
-    longer than `most`: all words in it, for it may read any of them.
-    """
-    plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
-    try:
-        tree = ast.parse(plain) if len(source) <= most else None
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        tree = None
-    if tree is None:
-        return set(re.findall(r"\w+", source)), set(), set()
-    read, bound, changed = set(), set(), set()
-    for statement in tree.body:
-        loaded, stored, touched = _names_of(statement)
-        if isinstance(statement, ast.AugAssign):
-            loaded |= stored
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.With)):
-            loaded -= stored  # a function's own variables, a loop's
-        read |= loaded - bound
-        bound |= stored
-        changed |= touched
-    return read, bound, changed - imported - {None}
-
-
-def _names_of(statement):
-    """-> names that a statement loads, stores, and whose content it changes"""
-    loaded, stored, changed = set(), set(), set()
-    for node in ast.walk(statement):
-        match node:
-            case ast.Name(ctx=ast.Load()):
-                loaded.add(node.id)
-            case ast.Name():
-                stored.add(node.id)
-            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
-                stored.add(node.name)
-            case ast.Import() | ast.ImportFrom():
-                stored |= _imported_by(node)
-            case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
-                changed.add(_root_of(node))
-            case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
-                changed.add(_root_of(method))  # x.copy_(y), x.append(y): called for what it does to x
-    return loaded, stored, changed
-
-
-def _root_of(node):
-    """The name that a chain of attributes and indices begins with, or None."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None

@@ -38,10 +38,10 @@ def python():
     return [sys.executable, *([STAND_IN] if torch.cuda.get_device_name() == "stand-in" else [])]
 
 
-def run(*command):
+def run(*command, cwd=ROOT):
     """-> seconds, exit status, what it printed"""
     start = time.perf_counter()
-    done = subprocess.run([*python(), *command], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    done = subprocess.run([*python(), *command], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
     return time.perf_counter() - start, done.returncode, (done.stdout + done.stderr).strip()
 
 
@@ -73,7 +73,7 @@ def notebooks():
         for lesson in release.lessons().values():
             path = Path(folder) / f"{lesson.stem}.ipynb"
             nbformat.write(release.build.build(lesson, solved=True), path)
-            seconds, _, said = run("-m", "tests.device.notebooks_there", path)
+            seconds, _, said = run("-m", "tests.device.notebooks_there", path, cwd=folder)
             yield f"{lesson.stem}, solved, small", seconds, "no cell raises", said
 
 

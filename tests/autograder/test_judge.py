@@ -89,24 +89,6 @@ def test_what_only_shows_something_does_not_run():
     assert len(kept()) == len(code)
 
 
-@pytest.mark.parametrize(
-    "source, read, bound, changed",
-    [
-        ("x = y + 1", "y", "x", ""),
-        ("x = 1\nprint(x, z)", "print z", "x", ""),
-        ("a.b[0] = c", "a c", "", "a"),
-        ("with a:\n    b.c.copy_(d)", "a b d", "", "b"),
-        ("x += 1", "x", "x", ""),
-        ("import a.b, c as d", "", "a d", ""),
-        ("def f(u):\n    v = u\n    return v + w", "w u", "f v", ""),
-        ("%matplotlib inline\nx = y", "y", "x", ""),
-        ("x = (", "x", "", ""),
-    ],
-)
-def test_names_of_a_cell(source, read, bound, changed):
-    assert preparation.names_in(source) == (set(read.split()), set(bound.split()), set(changed.split()))
-
-
 OF_FORM = ("of the right shapes", "with something on it")  # these ask for no more, of honest code either
 SCORED = [(e, n) for e in check.EXERCISES for n, prop in enumerate(e.properties) if prop.points]
 
