@@ -1,11 +1,13 @@
 """Whole fits against the known truth: both recipes of `dolphins demo`, and variants of the default one."""
 
+import copy
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -191,8 +193,15 @@ def without(*terms):
 
 
 def assuming(offset):
-    """The default recipe, which takes the animal to swim `offset` metres higher than it otherwise would."""
-    return type("Assuming", (DefaultRecipe,), {"FIN_OUT": DefaultRecipe.FIN_OUT + offset})
+    """The default recipe, which takes the animal to swim `offset` metres higher than the clip says."""
+
+    class Assuming(DefaultRecipe):
+        def __init__(self, scene, dataset, *others):
+            clip = copy.copy(dataset)
+            clip.known = replace(clip.known, fin_out_m=clip.known.fin_out_m + offset)
+            super().__init__(scene, clip, *others)
+
+    return Assuming
 
 
 ABLATIONS = {

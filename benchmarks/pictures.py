@@ -51,10 +51,10 @@ def fits():
     corner = (dataset.segment_centers[t] - torch.tensor(WINDOW) / 2).round()
     most = torch.tensor(dataset.data_resolution) - torch.tensor(WINDOW)
     left, top = corner.clamp(min=0).minimum(most).long().unbind(-1)
-    cam = window_camera(dataset.cameras(t), left, top, *WINDOW)
     masks = {"the truth": cut(truth.masks, t, left, top, *WINDOW).float()}
     for name, recipe in (("default recipe", "default"), ("tutorial's recipe", "tutorial")):
         scene.load(ready_fit(recipe))
+        cam = window_camera(dataset.cameras(t, scene.water_index), left, top, *WINDOW)
         masks[name] = render(scene, t, cam)[1][..., 0]
     figure, axes = panels(1, len(FRAMES), (9.6, 2.3))
     for k, panel in enumerate(axes.flat):

@@ -11,6 +11,7 @@ The modules in the order in which data flows through them:
     known_length                            the altitude's bias, by a thing of known length
     lens                                    the camera under a drone, and pictures without its distortion
     segmentation, tracker                   points on one frame -> a mask for every frame
+    refraction                              where what is under water seems to be, from above
     video                                   the clip as a dataset, with the drone's cameras
     dolphin_model                           the SMPL-style template: read safely, posed by blend skinning
     scene                                   the parameters that a fit changes

@@ -6,6 +6,7 @@ from torch import nn
 from .errors import CourseError
 from .file_kind import check
 from .files import replacing
+from .refraction import AIR, apparent_height
 
 # What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these and nothing else.
 PARAMETERS = ("translations", "part_scales", "global_poses", "joint_poses")
@@ -56,6 +57,9 @@ class DolphinScene(nn.Module):
     `anchors` (T, 3, 3) are fixed rotations from which global_poses are measured: frame t is turned by
     anchors[t] @ R(global_poses[t]). They are the identity unless `anchor` sets them; then the rotation
     vectors stay short, far away from the length pi at which they would have two names for one rotation.
+
+    `water_index` says how the scene is to be looked at: through flat water of this refractive index, or with
+    1 along straight lines, as the tutorial does. It is saved with the parameters.
     """
 
     def __init__(self, model, num_frames, init_rot_up=0.0, init_rot_fwd=0.0, texture_size=512):
@@ -82,6 +86,7 @@ class DolphinScene(nn.Module):
         self.register_buffer("dolphin_specular_color", torch.ones(3, device=device))
         self.register_buffer("dolphin_roughness", torch.full((1,), 0.1, device=device))
         self.register_buffer("anchors", torch.eye(3, device=device).repeat(num_frames, 1, 1))
+        self.water_index = AIR
         self._ahead = Ahead()
 
     @property
@@ -141,13 +146,24 @@ class DolphinScene(nn.Module):
         self.strength.clamp_(min=0)
 
     def parameter_dict(self):
-        """The fitted parameters and the anchors they are measured from, on the CPU, by name."""
-        return {name: getattr(self, name).detach().cpu().clone() for name in (*PARAMETERS, "anchors")}
+        """The fitted parameters, the anchors they are measured from, and the water's index, by name.
+
+        Tensors on the CPU.
+        """
+        values = {name: getattr(self, name).detach().cpu().clone() for name in (*PARAMETERS, "anchors")}
+        return values | {"water_index": torch.tensor(self.water_index, dtype=torch.float64)}
 
     @torch.no_grad()
     def load_parameters(self, values):
-        """Takes over `values`, a dict as `parameter_dict` gives it; a file of the tutorial has no anchors."""
+        """Takes over `values`, a dict as `parameter_dict` gives it.
+
+        A file of the tutorial has no anchors; in one without `water_index` light travels straight.
+        """
         values = {"anchors": torch.eye(3).expand_as(self.anchors), **values}
+        index = values.get("water_index", torch.tensor(AIR))
+        if not (torch.is_tensor(index) and index.numel() == 1 and 1 <= float(index) <= 2):
+            raise CourseError(f"""Saved scene: water_index is {str(index)[:40]}, expected a refractive index
+                from 1 to 2. Fit again, or take an intact copy.""")
         for name in (*PARAMETERS, "anchors"):
             mine, theirs = getattr(self, name), values.get(name)
             if theirs is None or theirs.shape != mine.shape:
@@ -155,6 +171,7 @@ class DolphinScene(nn.Module):
                 raise CourseError(f"""Saved scene does not fit this clip and model: {name} should have shape
                     {tuple(mine.shape)}, but {got}. Load it with the clip and pack it was fitted to.""")
             mine.copy_(theirs)
+        self.water_index = float(index)
 
     def save(self, path):
         """Writes the parameters to `path`; readable with `torch.load(path, weights_only=True)`."""
@@ -187,7 +204,7 @@ def load_tensors(path):
             ({type(error).__name__}). Delete it and fit again, or take an intact copy.""") from error
 
 
-def init_translations(dataset, height=0.0):
+def init_translations(dataset, height=0.0, water_index=AIR):
     """Where the mask's centre lies on the level `height` of the world: translations (T, 1, 3), metres.
 
     The camera looks straight down from altitude h, so a point at normalised image coordinates c (x right, y
@@ -195,6 +212,7 @@ def init_translations(dataset, height=0.0):
         x = c_x d / P_00,   y = c_y d / P_11,   z = -d
     with P the projection matrix. Exercise 3 of the course tracks the dolphin with these points. Where the
     camera leans, d is what brings the point to `height`; a principal point beside the middle moves c.
+    Through water of an index `water_index` the level seems to be higher (course_lib.refraction).
     """
     frames = torch.arange(len(dataset))
     camera = dataset.cameras(frames)
@@ -204,8 +222,11 @@ def init_translations(dataset, height=0.0):
     R, offset = camera.extrinsics.R, camera.extrinsics.t[..., 0]  # (T, 3, 3), (T, 3)
     scales = projection[:, [0, 1], [0, 1]]  # (T, 2)
     fall = R[:, 2, 1] - (R[:, :2, 1] * centers / scales).sum(1)  # of a ray over its depth; 1 looking down
-    depth = (dataset.cam_eye[:, 1] - height) / fall  # (T,)
+    seen = apparent_height(height, water_index)
+    depth = (dataset.cam_eye[:, 1] - seen) / fall  # (T,)
     x = centers[:, 0] * depth / projection[:, 0, 0]
     y = centers[:, 1] * depth / projection[:, 1, 1]
     in_camera = torch.stack([x, y, -depth], dim=-1)  # (T, 3)
-    return ((in_camera - offset)[:, None] @ R).float()  # R^T (p - t), as rows
+    points = ((in_camera - offset)[:, None] @ R).float()  # R^T (p - t), as rows
+    points[..., 1] += height - seen  # right under the place where it seems to be
+    return points

@@ -13,10 +13,11 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from .assets import AssetPack, clip_files
-from .assets.clip_info import read_clip_info
+from .assets.clip_info import TUTORIAL_FPS, ClipInfo, read_clip_info
 from .errors import CourseError
 from .kal.render.camera import Camera, CameraFOV
 from .lens import Lens
+from .refraction import AIR, through_water
 
 TUTORIAL_LENS = Lens()
 CAMERA_FOCAL, SENSOR_WIDTH = TUTORIAL_LENS.focal_mm, TUTORIAL_LENS.sensor_width_mm  # mm
@@ -36,7 +37,8 @@ class SegmentedVideo(Dataset):
     where the camera leans, cam_up (3,), known: the `ClipInfo`, lens: its camera.
     """
 
-    lens = TUTORIAL_LENS  # also of a clip that is put together without files
+    # also of a clip that is put together without files
+    lens, known = TUTORIAL_LENS, ClipInfo(TUTORIAL_FPS, np.zeros(0, np.float32))
 
     def __init__(self, clip, fps=None, frames=None):
         clip_dir = Path(clip.clip_dir if isinstance(clip, AssetPack) else clip)
@@ -90,12 +92,11 @@ class SegmentedVideo(Dataset):
     def __len__(self):
         return len(self.frames)
 
-    def cameras(self, t):
-        """The cameras of the frames t (B,)."""
-        at = self.cam_at.expand(len(self), 3)[t]
-        return drone_cameras(
-            self.cam_eye[t], at, self.cam_up.expand(len(t), 3), *self.data_resolution, self.lens
-        )
+    def cameras(self, t, water_index=AIR):
+        """The cameras of the frames t (B,); with a `scene.water_index` they see it through the water."""
+        at, up = self.cam_at.expand(len(self), 3)[t], self.cam_up.expand(len(t), 3)
+        cameras = drone_cameras(self.cam_eye[t], at, up, *self.data_resolution, self.lens)
+        return through_water(cameras, water_index)
 
     def normalized_centers(self, t):
         """The masks' centres in the image plane, x right, y up, [-1, 1]: (B, 2) for t (B,), (2,) for one."""

@@ -13,6 +13,7 @@ import torch
 
 from .errors import CourseError
 from .kal.render.camera import Camera, PinholeIntrinsics
+from .refraction import through_water
 from .video import CAMERA_FOCAL, SENSOR_WIDTH, to_device
 
 
@@ -97,6 +98,7 @@ class WindowLoader:
     Takes the place of a DataLoader over the dataset in `fit`: gives the same dict of `t`, `cam`, `original`,
     `segmented`, with images (B, h, w, ...) of the window instead of the frame, and `segmented_outside` (B,),
     the mask's pixels that lie outside of it. On the scene's device: a pass takes the whole clip there first.
+    The cameras see the dolphin through water of the scene's `water_index`.
 
     dataset: SegmentedVideo; scene: DolphinScene; margin: pixels around the dolphin, at least the reach of the
     soft outline; layers: more things to crop, each a function (t, left, top, width, height) -> dict of
@@ -137,7 +139,7 @@ class WindowLoader:
         """The frames t (B,), cropped. there: the same numbers on the scene's device, if they are there."""
         device = self.scene.translations.device
         there = t.to(device, non_blocking=True) if there is None else there
-        cam = self.cameras[t]
+        cam = through_water(self.cameras[t], self.scene.water_index)
         left, top, width, height = self.place(there, cam)
         cam = window_camera(cam, left, top, width, height)
         cam.intrinsics.projection_matrix()

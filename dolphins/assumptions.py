@@ -8,6 +8,7 @@ from course_lib.assets import clip_files
 from course_lib.assets.clip_info import read_clip_info
 from course_lib.errors import fold
 from course_lib.lens import TABLE_SD
+from course_lib.refraction import SEA_WATER
 
 TOO_SMALL, TOO_LARGE = 40, 0.6  # length of the animal: pixels; share of the picture's width
 ANIMAL_M = 2.6  # a usual length, metres
@@ -24,7 +25,7 @@ def assumptions(pack):
     if not known.source and known.altitude_sd_m is None:
         return []
     height = float(np.median(known.altitude_m))
-    lines = [_altitude(known, height), _camera(known), _view(known, height), _depth(height)]
+    lines = [_altitude(known, height), _camera(known), _view(known, height), _depth(known, height)]
     lines += [_size(known, height, size), _time(known, len(frames))]
     return [(subject, what, fold(cost)) for subject, what, cost in lines]
 
@@ -71,14 +72,20 @@ def _view(known, height):
     return "view", f"{f'leaning {tilt:g} degrees' if tilt else 'straight down'}, on a level sea", cost
 
 
-def _depth(height):
-    return (
-        "depth",
-        "the dorsal fin cuts the surface (FIN_OUT in solutions/recipes.py)",
-        f"""an animal that
-        swims deeper looks smaller: by {100 / height:.1f} % for each metre of apparent depth, which is
-        1.34 m of water""",
-    )
+def _depth(known, height):
+    per_metre = 100 / (SEA_WATER * height)  # of length, seen through the water
+    cost = f"""an animal that swims deeper looks smaller: by {per_metre:.1f} % for each metre of water (the
+        sea is flat, its refractive index {SEA_WATER}), so every length may be off by
+        {per_metre * known.fin_out_sd_m:.1f} % for that alone (one standard deviation); --fin-out says it
+        better"""
+    return "depth", fin_told(known), cost
+
+
+def fin_told(known):
+    """How deep the animal of a clip swims, in words; known: its `ClipInfo`."""
+    fin = known.fin_out_m
+    where = f"{abs(fin):g} m {'above' if fin >= 0 else 'under'} the surface"
+    return f"the dorsal fin's tip is {where} on average, give or take {known.fin_out_sd_m:g} m"
 
 
 def _size(known, height, size):

@@ -40,6 +40,9 @@ CROP = "How many times wider than the video's picture the sensor is, in modes th
 TILT = "How far the camera leans from straight down, degrees; else as the telemetry says, or 0."
 AT = fold("""Where that thing is: a frame of the video, by its number or time, and the pixels of the two ends,
         of the video as it was recorded.""")
+FIN_OUT = fold("""How far the tip of the dorsal fin is out of the water on average, metres; negative where it
+        is under water. From it follows how deep the animal swims.""")
+FIN_OUT_SD = "Standard deviation of that, metres."
 SEED = "Of the hidden cases; drawn once and kept in grading/run.json if not given."
 
 
@@ -67,11 +70,14 @@ def demo(
     seed: int = Option(123456789, help="Same machine, same seed: same result (on a GPU, nearly)."),
     out: Path = Option(Path("out/demo"), help="Folder for the results."),
     resume: bool = Option(False, "--resume", help="Go on where an interrupted run in --out stopped."),
+    fin_out: Optional[float] = Option(None, help=f"{FIN_OUT} As the clip says, if not given."),
+    fin_out_sd: Optional[float] = Option(None, help=FIN_OUT_SD),
 ):
     """Reconstruct the dolphin of a clip in 3D: video, report, parameters and figures under --out."""
     from .demo import run_demo
 
-    run_demo(pack, frames, epochs, batch_size, device, recipe.value, seed, out, resume, clip)
+    how = dict(clip=clip, fin_out=fin_out, fin_out_sd=fin_out_sd)
+    run_demo(pack, frames, epochs, batch_size, device, recipe.value, seed, out, resume, **how)
 
 
 @app.command()
@@ -93,6 +99,8 @@ def clip(
     launch_height: Optional[float] = Option(None, help="Of the place of launch above the sea, metres."),
     video_start: Optional[str] = Option(None, help="When the video begins by the clock of a table."),
     altitude_sd: Optional[float] = Option(None, help="Standard deviation of the altitude, metres."),
+    fin_out: Optional[float] = Option(None, help=f"{FIN_OUT} 0.05 if not given: it cuts the surface."),
+    fin_out_sd: Optional[float] = Option(None, help=FIN_OUT_SD),
     known_length: Optional[float] = Option(None, help="Of a thing that floats in the video, metres."),
     at: Optional[tuple[str, str]] = Option(None, help=AT, metavar="FRAME X0,Y0,X1,Y1"),
 ):
@@ -102,6 +110,7 @@ def clip(
     lens = dict(name=camera, focal_mm=focal_mm, sensor_width_mm=sensor_width_mm, fov_deg=fov, crop=crop)
     lens |= dict(k1=k1, k2=k2, tilt_deg=tilt)
     more = dict(launch_height=launch_height, video_start=video_start, altitude_sd=altitude_sd)
+    more |= dict(fin_out=fin_out, fin_out_sd=fin_out_sd)
     make_clip(
         Wanted(video, telemetry, first, last, out, width, lens, **more, known_length=known_length, at=at)
     )

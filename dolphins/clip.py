@@ -12,12 +12,21 @@ from PIL import Image
 
 from course_lib import files, known_length
 from course_lib.assets import AssetPack, find_pack
-from course_lib.assets.clip_info import CLIP_JSON, ClipInfo
+from course_lib.assets.clip_info import (
+    CLIP_JSON,
+    FIN_OUT,
+    FIN_OUT_SD,
+    ClipInfo,
+    check_fin_out,
+    check_fin_out_sd,
+)
 from course_lib.errors import CourseError, fold
 from course_lib.footage import Frames, look_at
 from course_lib.lens import DRONES, camera_of, check_distortion, undistort
 from course_lib.progress import tqdm
 from course_lib.telemetry import clock, read_telemetry
+
+from .assumptions import fin_told
 
 MOST_FRAMES = 3000
 QUALITY = 95  # of the frames, as JPEG
@@ -38,6 +47,8 @@ class Wanted:
     launch_height: float | None = None
     video_start: str | None = None
     altitude_sd: float | None = None
+    fin_out: float | None = None
+    fin_out_sd: float | None = None
     known_length: float | None = None
     at: tuple | None = None
 
@@ -52,6 +63,7 @@ def make_clip(wanted, say=print):
     if out.exists() or out.is_symlink():
         raise CourseError(f"{out} is there already; nothing was changed. Name another folder with --out.")
     first, last = seconds_of(wanted.first, "--from"), seconds_of(wanted.last, "--to")
+    fin = _fin_out(wanted)
     video = look_at(wanted.video)
     frames = Frames(video, first, last, wanted.width)
     if not FEWEST <= len(frames) <= MOST_FRAMES:
@@ -75,7 +87,8 @@ def make_clip(wanted, say=print):
             times = _write_frames(frames, lens.scaled(wanted.width / video.width), clip / "frames")
             altitudes = telemetry.altitudes(times, wanted.launch_height) + bias
             small = replace(lens.undone(), principal_point=_centre(lens, video, wanted.width))
-            info = ClipInfo(_rate(times, video), altitudes.astype(np.float32), round(sd, 3), small, source)
+            rate, altitudes = _rate(times, video), altitudes.astype(np.float32)
+            info = ClipInfo(rate, altitudes, round(sd, 3), small, source, *fin)
             files.write(clip / "metadata" / CLIP_JSON, info.to_json())
             if out.exists():
                 raise CourseError(f"{out} is there already; nothing was changed. Name another with --out.")
@@ -98,6 +111,13 @@ def seconds_of(text, option):
         )
     hours, minutes, seconds = match.groups()
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds.replace(",", "."))
+
+
+def _fin_out(wanted):
+    """How far the dorsal fin is out of the water, and how sure that is, metres."""
+    fin = FIN_OUT if wanted.fin_out is None else check_fin_out(wanted.fin_out, "--fin-out")
+    sd = FIN_OUT_SD if wanted.fin_out_sd is None else check_fin_out_sd(wanted.fin_out_sd, "--fin-out-sd")
+    return fin, sd
 
 
 def _check_same_flight(video, telemetry, wanted):
@@ -231,6 +251,7 @@ def _summary(pack, info, frames, video, telemetry, wanted, known):
     model = info.lens.model or numbers
     seen = f"the picture shows {wide:.1f} m of the sea, {100 * wide / width:.1f} cm a pixel"
     yield f"  camera    {model}: {seen}"
+    yield f"  depth     {fin_told(info)}{' (--fin-out)' if wanted.fin_out is None else ''}"
     for note in (*video.notes, *telemetry.notes, *_doubts(video, telemetry, wanted)):
         yield f"  note: {note}"
     yield f"Next: dolphins prompts {pack.root}, then: dolphins segment --pack {pack.root}"

@@ -11,13 +11,14 @@ import json
 import os
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
 
 from course_lib import metrics, show
 from course_lib.assets import find_pack
+from course_lib.assets.clip_info import check_fin_out, check_fin_out_sd
 from course_lib.dolphin_model import DolphinModel
 from course_lib.errors import CourseError
 from course_lib.files import write
@@ -40,6 +41,7 @@ from .guard import Guard
 SETTINGS, CHECKPOINT, METRICS = "settings.json", "checkpoint.pth", "metrics.json"
 RESULTS = ("dolphin_fit.mp4", "report.html", "dolphin_fit.pth", METRICS)
 LABELS = ("original", "mask", "render on original", "soft mask")
+DEPTH = ("fin_out", "fin_out_sd")
 
 
 @dataclass(frozen=True)
@@ -57,23 +59,47 @@ class Settings:
     device: str
     recipe: str
     seed: int
+    fin_out: float | None = None  # metres, as the command line says; None: as the clip does
+    fin_out_sd: float | None = None
 
 
-def run_demo(pack, frames, epochs, batch_size, device, recipe, seed, out, resume, clip=None):
+def run_demo(
+    pack,
+    frames,
+    epochs,
+    batch_size,
+    device,
+    recipe,
+    seed,
+    out,
+    resume,
+    clip=None,
+    fin_out=None,
+    fin_out_sd=None,
+):
     """Fits the clip of a pack, and writes video, report, parameters and figures into the folder `out`.
 
-    clip: which of the pack's, where there are several. Raises CourseError for whatever a person can mend.
-    With `resume`, goes on from the last finished pass of an interrupted run, and only shows the results of a
-    finished one."""
+    clip: which of the pack's, where there are several; fin_out, fin_out_sd: how far the dorsal fin's tip is
+    out of the water, metres, where it is not as the clip says. Raises CourseError for whatever a person can
+    mend. With `resume`, goes on from the last finished pass of an interrupted run, and only shows the results
+    of a finished one."""
     started = time.perf_counter()
+    depth = {}
+    if fin_out is not None:
+        depth["fin_out_m"] = check_fin_out(fin_out, "--fin-out")
+    if fin_out_sd is not None:
+        depth["fin_out_sd_m"] = check_fin_out_sd(fin_out_sd, "--fin-out-sd")
     device = choose_device(device)
     found = find_pack(pack, clip)
     dataset = SegmentedVideo(found, frames=frames)
     if len(dataset) < 3:
         raise CourseError(f"""{found.clip_dir} has {len(dataset)} frames; a fit needs 3 or more, to tell how
             things move.""")
+    dataset.known = replace(dataset.known, **depth)
     where = str(found.root if clip is None else found.clip_dir)
-    settings = Settings(where, len(dataset), epochs, batch_size, str(device), recipe, seed)
+    settings = Settings(
+        where, len(dataset), epochs, batch_size, str(device), recipe, seed, fin_out, fin_out_sd
+    )
     if open_folder(out, settings, resume) == "finished":
         print(f"{out} holds this run already, finished:\n")
         print_results(out, json.loads((out / METRICS).read_text()))
@@ -101,7 +127,8 @@ def run(found, dataset, settings, out, started):
     truth = None if found.truth_path is None else metrics.load_truth(found.truth_path, len(dataset))
     figures, per_frame = measure(scene, fitted, hard_masks, dataset.masks, truth)
     results = {
-        **{name: value for name, value in asdict(settings).items() if name != "pack"},
+        **{name: value for name, value in asdict(settings).items() if name not in ("pack", *DEPTH)},
+        **about_depth(scene, dataset, settings),
         "clip": found.clip_name,
         "backend": dibr.available_backends(device)[0],
         "loss_first": history[0]["loss"],
@@ -306,6 +333,14 @@ def about(dataset):
     video = f"{known.source.get('video')}, {known.source.get('from_s')} to {known.source.get('to_s')} s"
     said = {"video": video, "camera": f"{known.lens.model} {numbers}".strip(), "frames_a_second": known.fps}
     return said | {"altitude_by": known.source.get("altitude_by"), "altitude_standard_deviation": sd}
+
+
+def about_depth(scene, dataset, settings):
+    """What was assumed of depth and of the way of light, for metrics.json."""
+    known = {"water_index": scene.water_index}
+    if settings.recipe == "tutorial":  # it takes no depth
+        return known
+    return known | {"fin_out_m": dataset.known.fin_out_m, "fin_out_sd_m": dataset.known.fin_out_sd_m}
 
 
 def write_json(path, values):

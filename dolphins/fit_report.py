@@ -238,8 +238,10 @@ def _depth_in_pixels(fit):
         return None
     altitude = float(np.median(fit.altitude_m))
     length = float(np.ptp(np.asarray(fit.vertices[0]), axis=0)[[0, 2]].max())
+    deeper = 0.1 / fit.metrics.get("water_index", 1.0)  # as it seems through the water
     pixels = length / (2 * fit.half_width * altitude) * fit.resolution[0]
-    return dict(altitude=altitude, percent=10 / altitude, pixels=pixels * 0.1 / altitude, length=pixels)
+    share = deeper / altitude
+    return dict(altitude=altitude, percent=100 * share, pixels=pixels * share, length=pixels)
 
 
 def _video(video, out_dir):

@@ -9,7 +9,8 @@ import math
 import numpy as np
 import torch
 
-from course_lib import losses
+from course_lib import losses, refraction
+from course_lib.assets.clip_info import FIN_OUT_SD
 from course_lib.outline import (
     OutlineTargets,
     face_neighbours,
@@ -77,11 +78,14 @@ class DefaultRecipe:
     Time. Changes of velocity cost, not velocity: a swimming animal moves, and the tutorial's prior slows it
     down.
 
-    Depth. One camera cannot tell a small shallow dolphin from a large deep one: 1 % of length looks like 11
-    cm of depth (apparent depth: light is taken to travel straight; with refraction it is 15 cm of water). So
-    the mean depth is assumed, not measured: the clip shows a trail of foam behind the dorsal fin, so its tip
-    is a few centimetres above the surface. If your clip does not show that, set FIN_OUT to what you believe,
-    and say so.
+    Water. What is under it is drawn where it seems to be, at about three quarters of its depth
+    (course_lib.refraction).
+
+    Depth. One camera cannot tell a small shallow dolphin from a large deep one: from 11 m, 1 % of length
+    looks like 15 cm of depth. So the mean depth is assumed, not measured: from how far the tip of the dorsal
+    fin is out of the water on average, `fin_out_m` of the clip, give or take `fin_out_sd_m`. The embedded
+    clip shows a trail of foam behind the fin, so its tip is a few centimetres above the surface. If your clip
+    does not show that, say what you believe: `dolphins clip --fin-out`, `dolphins demo --fin-out`.
 
     Colour. The texture, the sun and the water follow the picture but do not move the animal: waves refract
     it, glints cover it, and its grey skin has few marks. They are fitted in the last third of the passes,
@@ -93,30 +97,33 @@ class DefaultRecipe:
     REACH = (4.0, 2.0)  # pixels, first and last pass
     RATES = {"place": 0.01, "turn": 0.01, "shape": 0.005, "skin": 0.02, "light": 0.02}
     COLOUR_FROM = 2 / 3  # share of the passes after which colours are fitted
-    FIN_OUT = 0.05  # metres of the dorsal fin above the surface
+    WATER_INDEX = refraction.AIR  # SEA_WATER: as soon as the embedded clip is drawn so
 
     WEIGHTS = {
         "outline": 1.0,
         "photometric": 1.0,
         "pose": 0.3,
-        "tilt": 0.2,
+        "tilt": 0.4,
         "scale_global": 0.3,
         "scale_axes": 0.3,
         "scale_smoothness": 3.0,
         "steady_place": 2000.0,
         "steady_turn": 300.0,
         "steady_joints": 500.0,
-        "depth": 10.0,
+        "depth": 10.0,  # where fin_out_sd_m is what it usually is
         "level": 5.0,
     }
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
         self.scene, self.steps = scene, steps
         self.pace = (dataset.fps / 50) ** 4  # what squared changes of velocity would be at 50 a second
+        scene.water_index = self.WATER_INDEX
         fin = float(scene.rest_shape()[:, 1].detach().max())  # its tip over the origin, metres
-        self.depth = self.FIN_OUT - fin  # height of the origin, metres
+        self.depth = dataset.known.fin_out_m - fin  # height of the origin, metres
+        sureness = (FIN_OUT_SD / dataset.known.fin_out_sd_m) ** 2
+        self.weights = self.WEIGHTS | {"depth": self.WEIGHTS["depth"] * sureness}
         with torch.no_grad():
-            scene.translations.copy_(init_translations(dataset, height=self.depth))
+            scene.translations.copy_(init_translations(dataset, self.depth, self.WATER_INDEX))
         headings = headings_from_masks(dataset, scene.translations)
         scene.anchor(batch_rodrigues(headings.to(scene.translations)))
         self.neighbours = face_neighbours(scene.model.F)
@@ -159,22 +166,23 @@ class DefaultRecipe:
     def compute_loss(self, scene, frames, image, hard_mask, silhouette):
         rotations = scene.rotations()  # (T, 3, 3)
         heights = scene.translations[:, 0, 1]  # (T,)
+        mean = heights.mean()
         tilts = rotations[:, 1, ::2]  # (T, 2), the sines of roll and pitch
         outline, outside = frames["outline"], frames["outline_outside"]
         terms = {
             "outline": outline_loss(silhouette, outline, self.targets.reach, outside),
             "pose": losses.pose_prior(scene.joint_poses),
-            "tilt": 2 * tilts.square().mean(),
+            "tilt": tilts.square().mean(),
             **losses.scale_priors(scene.part_scales, scene.model.LBS),
             "steady_place": self.pace * losses.steadiness_prior(scene.translations),
             "steady_turn": self.pace * losses.steadiness_prior(rotations),
             "steady_joints": self.pace * losses.steadiness_prior(scene.joint_poses),
-            "depth": (heights.mean() - self.depth).square(),
-            "level": (heights - heights.mean()).square().mean(),
+            "depth": (mean - self.depth).square(),
+            "level": (heights - mean).square().mean(),
         }
         if image is not None:
             terms["photometric"] = losses.photometric_loss(image, frames["original"], hard_mask)
-        return losses.weighted(terms, self.WEIGHTS)
+        return losses.weighted(terms, self.weights)
 
     @torch.no_grad()
     def finish(self):

@@ -2,13 +2,17 @@
 
 A clip made by `dolphins clip` says it in metadata/clip.json:
 
-    {"fps": 29.97, "altitude_m": [11.2, ...], "altitude_sd_m": 1.0,
+    {"fps": 29.97, "altitude_m": [11.2, ...], "altitude_sd_m": 1.0, "fin_out_m": 0.05, "fin_out_sd_m": 0.05,
      "camera": {"focal_mm": 12.29, "sensor_width_mm": 17.27, "principal_point": [319.5, 179.5],
                 "k1": 0.0, "k2": 0.0, "tilt_deg": 0.0},
      "source": {...}}
 
 A clip of the tutorial has metadata/altitude.npy instead, was filmed by the tutorial's drone, and has 50
 frames a second.
+
+One camera does not see how deep an animal swims: fin_out_m says how far the tip of its dorsal fin is out of
+the water, on average over the clip, negative where it is under water. Where nobody says it, the fin just cuts
+the surface.
 """
 
 import json
@@ -23,6 +27,9 @@ from . import clip_files
 
 CLIP_JSON = "clip.json"
 TUTORIAL_FPS = 50
+FIN_OUT, FIN_OUT_SD = 0.05, 0.05  # metres: of a fin that cuts the surface
+HIGHEST_FIN, DEEPEST_FIN = 2.0, -20.0  # metres; an orca's fin is 1.8 m high, and so deep no drone sees one
+FINEST_SD, COARSEST_SD = 0.01, 5.0  # metres
 _CAMERA = dict(
     focal_mm=(0.1, 1000), sensor_width_mm=(0.1, 1000), k1=(-5, 5), k2=(-50, 50), tilt_deg=(-60, 60)
 )
@@ -31,13 +38,16 @@ _CAMERA = dict(
 @dataclass(frozen=True)
 class ClipInfo:
     """fps: frames a second; altitude_m: (T,) float32, metres; altitude_sd_m: its standard deviation, None
-    where nobody knows it; lens: the `Lens`; source: where the clip came from, {} for the tutorial's."""
+    where nobody knows it; lens: the `Lens`; source: where the clip came from, {} for the tutorial's;
+    fin_out_m, fin_out_sd_m: mean height of the dorsal fin's tip above the sea and its standard deviation."""
 
     fps: float
     altitude_m: np.ndarray
     altitude_sd_m: float | None = None
     lens: Lens = Lens()
     source: dict = field(default_factory=dict)
+    fin_out_m: float = FIN_OUT
+    fin_out_sd_m: float = FIN_OUT_SD
 
     def to_json(self):
         """The text of clip.json."""
@@ -46,6 +56,7 @@ class ClipInfo:
             del camera["principal_point"]
         altitudes = [round(float(value), 4) for value in self.altitude_m]
         values = {"fps": self.fps, "altitude_m": altitudes, "altitude_sd_m": self.altitude_sd_m}
+        values |= {"fin_out_m": self.fin_out_m, "fin_out_sd_m": self.fin_out_sd_m}
         return json.dumps(values | {"camera": camera, "source": self.source}, indent=1) + "\n"
 
 
@@ -69,13 +80,42 @@ def read_clip_info(clip_dir, n_frames, size_wh=None):
     sd = None if values.get("altitude_sd_m") is None else _number(path, values, "altitude_sd_m", 0, 1000)
     lens = _lens(path, values.get("camera"), size_wh)
     source = values.get("source") if isinstance(values.get("source"), dict) else {}
-    return ClipInfo(fps, _altitudes(path, values.get("altitude_m"), n_frames), sd, lens, source)
+    altitudes = _altitudes(path, values.get("altitude_m"), n_frames)
+    fin = check_fin_out(values.get("fin_out_m", FIN_OUT), f"{path}: fin_out_m")
+    fin_sd = check_fin_out_sd(values.get("fin_out_sd_m", FIN_OUT_SD), f"{path}: fin_out_sd_m")
+    return ClipInfo(fps, altitudes, sd, lens, source, fin, fin_sd)
+
+
+def check_fin_out(value, name):
+    """Raises CourseError where this is no mean height of a dorsal fin's tip. -> value, metres
+
+    name: where it was said, as the message calls it.
+    """
+    if not (_is_number(value) and DEEPEST_FIN <= value <= HIGHEST_FIN):
+        raise CourseError(f"""{name} is {_shown(value)}, expected how many metres (not centimetres) the tip of
+            the dorsal fin is above the sea, from {DEEPEST_FIN:g} to {HIGHEST_FIN:g}, negative under water""")
+    return value
+
+
+def check_fin_out_sd(value, name):
+    """Raises CourseError where this is no standard deviation of such a height. -> value, metres"""
+    if not (_is_number(value) and FINEST_SD <= value <= COARSEST_SD):
+        raise CourseError(f"""{name} is {_shown(value)}, expected the standard deviation of the fin's height,
+            from {FINEST_SD:g} to {COARSEST_SD:g} metres; nobody knows it better than to a centimetre""")
+    return value
+
+
+def _is_number(value):
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _shown(value):
+    return f"{value:g}" if type(value) in (int, float) else json.dumps(value)[:60]
 
 
 def _number(path, values, key, low, high, default=None):
     value = values.get(key, default)
-    right = type(value) in (int, float) and math.isfinite(value) and low <= value <= high
-    if not right:
+    if not (_is_number(value) and low <= value <= high):
         raise CourseError(f"""{path}: {key} is {json.dumps(value)[:60]}, expected a number from {low:g} to
             {high:g}; mend it, or make the clip again: dolphins clip""")
     return value

@@ -71,6 +71,27 @@ def test_starts_are_seen_where_the_masks_are(pack):
         assert torch.allclose(seen, video.normalized_centers(torch.arange(5)), atol=1e-4)
 
 
+@pytest.mark.parametrize("height", [0.3, 0.0, -0.5])
+def test_starts_under_water_are_seen_there_through_the_water(pack, height):
+    video, t = SegmentedVideo(own(pack)), torch.arange(5)
+    start = init_translations(video, height, 1.34)
+    assert start[:, 0, 1] == pytest.approx([height] * 5, abs=1e-4)
+    seen = video.cameras(t, 1.34).transform(start)[:, 0, :2]
+    assert torch.allclose(seen, video.normalized_centers(t), atol=1e-4)
+
+
+def test_the_fins_height_is_the_clips(pack):
+    assert (find_known(pack).fin_out_m, find_known(pack).fin_out_sd_m) == (0.05, 0.05)
+    own(pack, fin_out_m=-0.07, fin_out_sd_m=0.1)
+    assert (find_known(pack).fin_out_m, find_known(pack).fin_out_sd_m) == (-0.07, 0.1)
+    own(pack, change=lambda values: [values.pop(name) for name in ("fin_out_m", "fin_out_sd_m")])
+    assert (find_known(pack).fin_out_m, find_known(pack).fin_out_sd_m) == (0.05, 0.05)
+
+
+def find_known(pack):
+    return read_clip_info(pack.clip_dir, 5)
+
+
 def test_a_drone_that_flies_high_is_not_clipped():
     eye = torch.tensor([[0.0, 130.0, 0.0]])
     camera = drone_cameras(eye, torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 1.0]]), 64, 36)
@@ -113,6 +134,13 @@ FAULTS = {
     "no rate": (dict(fps=0), "fps is 0, expected a number from 1 to 1000"),
     "rate as text": (dict(fps="25"), 'fps is "25", expected a number'),
     "sd": (dict(altitude_sd_m=-1), "altitude_sd_m is -1"),
+    "a fin in the air": (dict(fin_out_m=3), "fin_out_m is 3, expected how many metres .not centimetres"),
+    "a fin that is NaN": (dict(fin_out_m=float("nan")), "fin_out_m is nan, expected"),
+    "a fin as text": (dict(fin_out_m="5 cm"), 'fin_out_m is "5 cm", expected'),
+    "a fin in the deep": (dict(fin_out_m=-40), "fin_out_m is -40, .*from -20 to 2, negative under water"),
+    "a fin known exactly": (dict(fin_out_sd_m=0), "fin_out_sd_m is 0, expected the standard deviation"),
+    "a negative sd": (dict(fin_out_sd_m=-0.1), "fin_out_sd_m is -0.1, expected"),
+    "an infinite sd": (dict(fin_out_sd_m=float("inf")), "fin_out_sd_m is inf, .*from 0.01 to 5 metres"),
     "no camera": (dict(camera=None), "camera is null, expected focal_mm and sensor_width_mm"),
     "equivalent": (dict(change=in_camera(focal_mm=240)), "is one of them a 35 mm equivalent"),
     "focal": (dict(change=in_camera(focal_mm=None)), "focal_mm is null"),

@@ -83,6 +83,28 @@ def test_what_is_skinned_ahead_is_taken_once_and_only_where_it_is_right(model, m
     pickle.loads(pickle.dumps(scene._ahead))
 
 
+def test_a_saved_scene_knows_through_what_it_is_seen(model, tmp_path):
+    scene = random_scene(model)
+    assert scene.water_index == 1
+    scene.water_index = 1.34
+    scene.save(tmp_path / "fit.pth")
+    again = DolphinScene(model, 4, texture_size=8)
+    again.load(tmp_path / "fit.pth")
+    assert again.water_index == 1.34
+    values = scene.parameter_dict()
+    del values["water_index"]  # an older file: light travels straight
+    again.load_parameters(values)
+    assert again.water_index == 1
+
+
+@pytest.mark.parametrize("index", [0.5, 3.0, math.nan, torch.zeros(2), "water"])
+def test_a_saved_scene_with_an_index_that_no_water_has(model, index):
+    scene = random_scene(model)
+    index = index if isinstance(index, (str, torch.Tensor)) else torch.tensor(index)
+    with pytest.raises(CourseError, match="water_index is .*expected a refractive index from 1 to 2"):
+        scene.load_parameters(scene.parameter_dict() | {"water_index": index})
+
+
 @pytest.mark.parametrize("whose", ["ours", "the tutorial's, which has no anchors"])
 def test_a_saved_scene_comes_back(model, tmp_path, whose):
     scene = random_scene(model)

@@ -153,7 +153,22 @@ def test_a_known_length_gives_the_altitudes_bias(clip, tmp_path):
     assert info["altitude_sd_m"] == pytest.approx(np.hypot(11 * 2**0.5 / 120, 0.3), abs=1e-3)
 
 
+def test_how_far_the_fin_is_out_of_the_water(clip, tmp_path):
+    code, out, err = clip()
+    assert code == 0 and "0.05 m above the surface on average, give or take 0.05 m (--fin-out)" in out, err
+    assert (made(tmp_path)[1]["fin_out_m"], made(tmp_path)[1]["fin_out_sd_m"]) == (0.05, 0.05)
+    shutil.rmtree(tmp_path / "my_clip")
+    code, out, err = clip(fin_out=-0.07, fin_out_sd=0.1)
+    assert code == 0 and "tip is 0.07 m under the surface on average, give or take 0.1 m\n" in out, err
+    assert (made(tmp_path)[1]["fin_out_m"], made(tmp_path)[1]["fin_out_sd_m"]) == (-0.07, 0.1)
+
+
 MISTAKES = {
+    "a fin in the air": (dict(fin_out=3), "--fin-out is 3, expected how many metres .not centimetres"),
+    "a fin that is NaN": (dict(fin_out="nan"), "--fin-out is nan, expected"),
+    "no sd": (dict(fin_out_sd=0), "--fin-out-sd is 0, expected the standard deviation"),
+    "a negative sd": (dict(fin_out_sd=-1), "--fin-out-sd is -1, expected"),
+    "an infinite sd": (dict(fin_out_sd="inf"), "--fin-out-sd is inf, expected"),
     "another flight": (
         dict(telemetry="long.SRT"),
         "lasts 0:20, and DJI_1.mp4 0:04: it is of another recording",

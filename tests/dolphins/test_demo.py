@@ -142,6 +142,8 @@ def test_a_full_disk_loses_nothing(tmp_path):
 
 
 MISTAKES = {"--pack nowhere": ["nowhere"], "--frames 201": ["201", "200"]}
+MISTAKES |= {"--fin-out 3": ["--fin-out is 3, expected"], "--fin-out nan": ["--fin-out is nan"]}
+MISTAKES |= {"--fin-out-sd 0": ["--fin-out-sd is 0"], "--fin-out-sd inf": ["--fin-out-sd is inf"]}
 MISTAKES |= {"--device tpu": ["tpu", "cpu, cuda"], "--device cuda:99": ["cuda:99"]}
 
 
@@ -150,6 +152,18 @@ def test_a_mistake_ends_in_one_clear_message(arguments, parts, tmp_path, dolphin
     code, _, said = dolphins("demo", *arguments.split(), "--out", tmp_path / "run")
     assert code == 1 and all(part in said for part in parts), said
     assert not (tmp_path / "run").exists()
+
+
+def test_the_fins_height_of_the_clip_can_be_overruled(tmp_path, dolphins):
+    """It is in the figures, and part of what the run is: a run of another depth is not gone on with."""
+    words = ["demo", "--frames", "3", "--epochs", "1", "--out", tmp_path / "run", "--fin-out", "-0.5"]
+    assert dolphins(*words)[0] == 0
+    figures = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (figures["fin_out_m"], figures["fin_out_sd_m"]) == (-0.5, 0.05)
+    heights = parameters(tmp_path / "run")["translations"][:, 0, 1]
+    assert heights.mean() < -0.7
+    code, _, said = dolphins(*words[:-2], "--resume")
+    assert code == 1 and "fin_out: -0.5 there, None now" in said
 
 
 def test_foreign_files_in_the_output_folder_are_left_alone(tmp_path, dolphins):

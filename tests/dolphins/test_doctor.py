@@ -48,7 +48,9 @@ def test_what_is_assumed_about_a_clip_of_ones_own(tmp_path):
     assert "give or take 1 m" in said["altitude"] and "may be off by 5.0 %" in said["altitude"]
     assert "5.0 % too short (--launch-height)" in said["altitude"] and "--known-length" in said["altitude"]
     assert "8 mm, sensor 12 mm wide" in said["camera"] and "--k1" in said["camera"]
-    assert "leaning 4 degrees" in said["view"] and "5.0 % for each metre" in said["depth"]
+    assert "leaning 4 degrees" in said["view"] and "by 3.7 % for each metre of water" in said["depth"]
+    assert "tip is 0.05 m above the surface on average, give or take 0.05 m" in said["depth"]
+    assert "every length may be off by 0.2 %" in said["depth"]
     assert "too small: make the clip again with a larger --width" in said["size"]
     assert "5 frames at 25 a second" in said["time"]
     (metadata / "clip.json").write_text(known.to_json().replace("20.0", "2000.0"))
