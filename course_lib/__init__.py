@@ -18,6 +18,7 @@ The modules in the order in which data flows through them:
     kal                                     kaolin's API: cameras, DIB-R, light, meshes
     window, shading, outline, losses        cropping, skin and light and water, what a fit minimises
     metrics, show                           how far a fit is from the truth; figures and videos
+    photogrammetry, uncertainty             widths along the body; how sure the size is, and why not surer
     check                                   the instant checks of the exercises
     keep, stand_ins                         what a student wrote, kept; what answers in its place in a release
 

@@ -35,8 +35,10 @@ from solutions.rendering import render
 from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import batch_rodrigues, continuous_rotvecs
 
+from . import sizes
 from .fit_report import FitReport, build_report
 from .guard import Guard
+from .judgement import doubts
 
 SETTINGS, CHECKPOINT, METRICS = "settings.json", "checkpoint.pth", "metrics.json"
 RESULTS = ("dolphin_fit.mp4", "report.html", "dolphin_fit.pth", METRICS)
@@ -126,6 +128,8 @@ def run(found, dataset, settings, out, started):
     hard_masks = write_fit_video(out / "dolphin_fit.mp4", scene, dataset)
     truth = None if found.truth_path is None else metrics.load_truth(found.truth_path, len(dataset))
     figures, per_frame = measure(scene, fitted, hard_masks, dataset.masks, truth)
+    sized = sizes.sizes(scene, dataset, type(recipe))
+    against = judge(scene, fitted, recipe, dataset, history, figures, per_frame)
     results = {
         **{name: value for name, value in asdict(settings).items() if name not in ("pack", *DEPTH)},
         **about_depth(scene, dataset, settings),
@@ -137,8 +141,12 @@ def run(found, dataset, settings, out, started):
         "seconds_total": round(time.perf_counter() - started, 2),
         "peak_rss_mb": round(peak_rss_mb() or 0),
         **figures,
+        **sizes.to_figures(sized),
+        "size_can_be_trusted": int(not any(doubt.grave for doubt in against)),
+        "doubts": " ".join(doubt.text for doubt in against),
     }
-    write_report(out, scene, dataset, found, history, results, per_frame, fitted, truth, settings)
+    judged = dict(sizes=sized, doubts=against, rest=fitted.rest.numpy())
+    write_report(out, scene, dataset, found, history, results, per_frame, fitted, truth, settings, judged)
     results["seconds_total"] = round(time.perf_counter() - started, 2)
     results["peak_rss_mb"] = round(peak_rss_mb() or 0)
     write_json(out / METRICS, results)  # last: its presence says that the run is finished
@@ -286,8 +294,19 @@ def measure(scene, fitted, hard_masks, given_masks, truth):
     return figures, per_frame
 
 
-def write_report(out, scene, dataset, pack, history, results, per_frame, fitted, truth, settings):
-    """Writes report.html into the run's folder; `results` are its figures, `truth` None if unknown."""
+def judge(scene, fitted, recipe, dataset, history, figures, per_frame):
+    """What speaks against the fit, without the truth. -> list of `Doubt`"""
+    positions = fitted.vertices.mean(1)  # (T, 3)
+    of_scene = scene.part_scales.detach().cpu(), fitted.rotmats, positions
+    clip = dataset.fps, figures["length_m"], dataset.masks, getattr(recipe, "REACH", None)
+    return doubts(per_frame["iou_with_given_mask"], history, *of_scene, *clip)
+
+
+def write_report(out, scene, dataset, pack, history, results, per_frame, fitted, truth, settings, judged):
+    """Writes report.html into the run's folder; `results` are its figures, `truth` None if unknown.
+
+    judged: fields of the report on size and doubts.
+    """
 
     def numpy(tensor):
         return tensor.detach().cpu().numpy()
@@ -301,7 +320,7 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
         known["vertex_error_m"] = numpy((fitted.vertices - truth.vertices).norm(dim=-1))
     report = FitReport(
         clip=pack.clip_name,
-        pack=str(pack.root),
+        pack=pack.root.name,
         resolution=tuple(dataset.data_resolution),
         vertices=numpy(fitted.vertices),
         faces=numpy(fitted.faces),
@@ -313,11 +332,12 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
         time_s=np.arange(len(dataset)) / dataset.fps,
         history=history,
         metrics=results,
-        settings=asdict(settings) | about(dataset) | versions,
+        settings=asdict(settings) | {"pack": pack.root.name} | about(dataset) | versions,
         per_frame={name: numpy(values) for name, values in per_frame.items()},
         altitude_m=numpy(dataset.cam_eye[:, 1]),
         half_width=dataset.lens.half_width,
         video=out / "dolphin_fit.mp4",
+        **judged,
         **known,
     )
     build_report(out, report)
@@ -353,10 +373,17 @@ def write_json(path, values):
 
 
 def print_results(out, results):
-    """Where the results are, and a table of them."""
+    """What speaks against the fit, the size with its intervals, where the results are, a table of them."""
+    if not results.get("size_can_be_trusted", 1):
+        print("DO NOT TRUST THE SIZE.")
+    if results.get("doubts"):
+        print(f"What speaks against this fit: {results['doubts']}\n")
+    if lines := sizes.told(results):
+        print("\n".join(lines) + "\n")
     print(f"Results in {out}:")
     for name in RESULTS:
         print(f"  {name}")
     print()
     for name, value in results.items():
-        print(f"  {name:28} {f'{value:.4g}' if isinstance(value, float) else value}")
+        if name != "doubts" and not sizes.is_detail(name):
+            print(f"  {name:28} {f'{value:.4g}' if isinstance(value, float) else value}")

@@ -14,6 +14,8 @@ from course_lib.errors import CourseError, fold
 from course_lib.files import write
 from course_lib.lens import Lens
 
+from . import sizes
+
 VIDEO_LIMIT_MB = 12  # a bigger video is linked, not embedded
 VIEWER_FRAMES = 50  # the 3D viewer shows about this many of the frames
 HEADLINE = (
@@ -48,7 +50,10 @@ class FitReport:
     resolution: tuple[int, int] = (640, 360)  # width, height of the frames
     half_width: float = Lens().half_width  # metres to each side that the camera sees from 1 m
     video: Path | None = None  # the 2 x 2 video, mp4
-    pack: str = ""  # where the clip came from
+    pack: str = ""  # the name of what the clip came from
+    sizes: dict = dataclasses.field(default_factory=dict)  # name -> Interval, as `dolphins.sizes` gives them
+    doubts: list = dataclasses.field(default_factory=list)  # of `Doubt`: what speaks against the fit
+    rest: np.ndarray | None = None  # (V, 3) metres: the fitted mesh stretched out straight
 
     @property
     def has_truth(self):
@@ -150,6 +155,8 @@ def build_report(out_dir, fit):
     page = environment.get_template("fit_report.html.j2").render(
         fit=fit,
         headline=_rows(fit.metrics, {name: QUALITY[name] for name in HEADLINE}),
+        size_rows=sizes.rows(fit.sizes),
+        trusted=not any(doubt.grave for doubt in fit.doubts),
         duration=float(fit.time_s[-1] - fit.time_s[0]),
         quality=_rows(fit.metrics, QUALITY),
         cost=_rows(fit.metrics, COST),
@@ -191,7 +198,10 @@ def _figures(fit, every):
     if fit.has_truth:
         height["truth"] = np.asarray(fit.truth_translations)[:, 1]
     panels["height of the body centre, sea level is 0 (m)"] = height
-    return {
+    figures = {}
+    if fit.sizes and fit.rest is not None:
+        figures["size"] = show.size_figure(fit.rest, fit.faces, *sizes.profile(fit.sizes))
+    return figures | {
         "viewer": show.mesh_viewer(fit.vertices, fit.faces, **viewed, **colours),
         "track": show.track_figure(fit.translations, **timed, **seen),
         "orientation": show.orientation_figure(
@@ -228,8 +238,9 @@ def _rows(metrics, meanings):
 
 def _further(metrics):
     """Numbers that have no explanation here."""
-    unknown = [name for name in metrics if name not in QUALITY | COST and metrics[name] is not None]
-    return {_spaced(name): _plain(metrics[name]) for name in unknown}
+    told = QUALITY | COST | dict.fromkeys(("doubts", "size_can_be_trusted"))
+    unknown = [name for name in metrics if name not in told and metrics[name] is not None]
+    return {_spaced(name): _plain(metrics[name]) for name in unknown if not sizes.is_detail(name)}
 
 
 def _depth_in_pixels(fit):

@@ -116,12 +116,10 @@ class DefaultRecipe:
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
         self.scene, self.steps = scene, steps
-        self.pace = (dataset.fps / 50) ** 4  # what squared changes of velocity would be at 50 a second
+        self.pace, self.weights = pace_of(dataset.fps), self.weights_for(dataset.known)
         scene.water_index = self.WATER_INDEX
         fin = float(scene.rest_shape()[:, 1].detach().max())  # its tip over the origin, metres
         self.depth = dataset.known.fin_out_m - fin  # height of the origin, metres
-        sureness = (FIN_OUT_SD / dataset.known.fin_out_sd_m) ** 2
-        self.weights = self.WEIGHTS | {"depth": self.WEIGHTS["depth"] * sureness}
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset, self.depth, self.WATER_INDEX))
         headings = headings_from_masks(dataset, scene.translations)
@@ -164,25 +162,49 @@ class DefaultRecipe:
         return image, hard_mask, outline_distance(corners, face_idx, cam, self.targets.reach)
 
     def compute_loss(self, scene, frames, image, hard_mask, silhouette):
+        outline, outside = frames["outline"], frames["outline_outside"]
+        terms = {"outline": outline_loss(silhouette, outline, self.targets.reach, outside)}
+        terms |= self.priors(scene, self.pace, self.depth)
+        if image is not None:
+            terms["photometric"] = losses.photometric_loss(image, frames["original"], hard_mask)
+        return losses.weighted(terms, self.weights)
+
+    @staticmethod
+    def priors(scene, pace, depth):
+        """What is asked of the scene itself, by name, without weights; pace and depth as in `__init__`."""
         rotations = scene.rotations()  # (T, 3, 3)
         heights = scene.translations[:, 0, 1]  # (T,)
         mean = heights.mean()
         tilts = rotations[:, 1, ::2]  # (T, 2), the sines of roll and pitch
-        outline, outside = frames["outline"], frames["outline_outside"]
-        terms = {
-            "outline": outline_loss(silhouette, outline, self.targets.reach, outside),
+        return {
             "pose": losses.pose_prior(scene.joint_poses),
             "tilt": tilts.square().mean(),
             **losses.scale_priors(scene.part_scales, scene.model.LBS),
-            "steady_place": self.pace * losses.steadiness_prior(scene.translations),
-            "steady_turn": self.pace * losses.steadiness_prior(rotations),
-            "steady_joints": self.pace * losses.steadiness_prior(scene.joint_poses),
-            "depth": (mean - self.depth).square(),
+            "steady_place": pace * losses.steadiness_prior(scene.translations),
+            "steady_turn": pace * losses.steadiness_prior(rotations),
+            "steady_joints": pace * losses.steadiness_prior(scene.joint_poses),
+            "depth": (mean - depth).square(),
             "level": (heights - mean).square().mean(),
         }
-        if image is not None:
-            terms["photometric"] = losses.photometric_loss(image, frames["original"], hard_mask)
-        return losses.weighted(terms, self.weights)
+
+    @classmethod
+    def weights_for(cls, known):
+        """The weights for a clip of which `known` is known: a `ClipInfo`."""
+        sureness = (FIN_OUT_SD / known.fin_out_sd_m) ** 2
+        return cls.WEIGHTS | {"depth": cls.WEIGHTS["depth"] * sureness}
+
+    @classmethod
+    def held_by(cls, known):
+        """The weighted sum of the priors, as `course_lib.uncertainty` asks for it. -> function
+
+        It takes a scene, its frames a second and the mean height that is assumed of its origin, metres.
+        """
+        weights = cls.weights_for(known)
+
+        def priors(scene, fps, depth):
+            return sum(losses.weighted(cls.priors(scene, pace_of(fps), depth), weights).values())
+
+        return priors
 
     @torch.no_grad()
     def finish(self):
@@ -192,6 +214,11 @@ class DefaultRecipe:
         vectors = rotmat_to_steady_rotvec(scene.rotations())
         scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
         scene.global_poses.copy_(vectors[:, None])
+
+
+def pace_of(fps):
+    """By what squared changes of velocity are multiplied, to be what they would be at 50 frames a second."""
+    return (fps / 50) ** 4
 
 
 def headings_from_masks(dataset, translations):

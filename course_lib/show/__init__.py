@@ -11,5 +11,6 @@ from .labels import draw_labels
 from .mesh import mesh_viewer
 from .model import bend_figure, parts_figure, rotation_figure, scale_figure, turns_figure, weights_figure
 from .render import ball, image_slider, lines, minima, tiles
+from .size import size_figure
 from .style import GRID, INK, SERIES
 from .video import inline_video, video_data_uri, write_video

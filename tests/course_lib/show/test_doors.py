@@ -220,6 +220,7 @@ RIGHT = {
         pixels=torch.rand(2, 6, 2),
         terms={"mask": [0.2, 0.1], "sum": [0.3, 0.2]},
     ),
+    "size_figure": dict(**MESH, stations=[0.3, 0.6], widths=[0.1, 0.2], low=[0.1, 0.1], high=[0.2, 0.3]),
     "minima": dict(x=TIMES, curves={"a": TIMES}, x_title="g", height=340),
     "draw_mesh": dict(ax=axes(), **MESH, right=(1, 0, 0), up=(0, 1, 0), colour="red", place=(0, 0)),
 }

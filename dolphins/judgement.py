@@ -1,0 +1,190 @@
+"""What speaks against a fit, as far as that can be told without the truth.
+
+A fit always ends with numbers. Whether they are an animal's is asked here of what a bad fit cannot hide: that
+it does not cover its masks, that its loss rose, that its form is no dolphin's, that a frame does not go with
+its neighbours, that the masks themselves come and go.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from course_lib import metrics
+from course_lib.errors import fold
+
+NO_TRUST, DOUBTFUL = 0.80, 0.88  # overlap with the given masks
+ASTRAY = 0.15  # by which a frame's overlap is below the clip's
+RISEN = 1.15  # the outline's loss at the end, over its least
+FORM = 0.25  # a part's scale, three standard deviations among animals of one kind
+LONGEST, SHORTEST = 4.1, 0.8  # metres: of bottlenose dolphins, the largest and a newborn one
+TURN, LEAP = 750.0, 25.0  # degrees a second and metres a second^2 that no dolphin reaches
+AREAS = 0.5, 1.6  # of the clip's median: a mask that is smaller or larger is not of the whole animal alone
+ROUND = 2.0  # a mask whose length is less than so many widths is no dolphin's
+FEW = 10  # frames
+PARTS = ("trunk", "head", "tail stock, front", "tail stock, rear", "dorsal fin", "flippers", "flukes")
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Something that speaks against a fit: grave, if its size is not to be trusted; a sentence or two."""
+
+    grave: bool
+    text: str
+
+
+def doubts(overlap, history, part_scales, rotmats, positions, fps, length_m, masks, reach=None):
+    """What speaks against a fit, the gravest first. -> list of Doubt
+
+    overlap (T,): IoU with the given masks; history: of the loss, a dict for each pass; part_scales (P, 4);
+    rotmats (T, 3, 3); positions (T, 3), metres; fps: frames a second; masks (T, H, W) uint8; reach: pixels,
+    of the outline's band in the first and the last pass, None where it has none.
+    """
+    found = [
+        *_of_overlap(overlap),
+        *_of_masks(masks),
+        *_of_loss(history, reach),
+        *_of_length(length_m),
+        *_of_form(part_scales),
+        *_of_time(rotmats, positions, fps),
+    ]
+    found = [Doubt(grave, fold(text)) for grave, text in found]
+    return sorted(found, key=lambda doubt: not doubt.grave)
+
+
+def _of_overlap(overlap):
+    mean = float(overlap.mean())
+    if mean < NO_TRUST:
+        yield (
+            True,
+            f"""The fitted animal covers its masks badly: their overlap is {mean:.2f}, and below {NO_TRUST}
+            the size is not to be trusted.""",
+        )
+    elif mean < DOUBTFUL:
+        yield (
+            False,
+            f"""The overlap with the given masks is {mean:.2f}; good masks and a good fit reach 0.90 and
+            more.""",
+        )
+    astray = torch.nonzero(overlap < overlap.median() - ASTRAY)[:, 0].tolist()
+    if astray:
+        yield (
+            len(astray) > 0.2 * len(overlap),
+            f"""{_frames(astray)} far less of {"its mask" if len(astray) == 1 else "their masks"} than
+            the others ({float(overlap[astray].min()):.2f} at worst, {float(overlap.median()):.2f} in the
+            median): look at {"it" if len(astray) == 1 else "them"} in the video.""",
+        )
+
+
+def _frames(numbers):
+    """Such as "Frame 3 covers", "Frames 3 to 7 cover"."""
+    if len(numbers) == 1:
+        return f"Frame {numbers[0]} covers"
+    some = ", ".join(map(str, numbers[:4])) + (", ..." if len(numbers) > 4 else "")
+    if numbers[-1] - numbers[0] == len(numbers) - 1:
+        some = f"{numbers[0]} to {numbers[-1]}"
+    return f"{len(numbers)} frames ({some}) cover"
+
+
+def _of_masks(masks):
+    inside = masks > 127
+    areas = inside.flatten(1).sum(1).double()  # (T,)
+    if len(masks) < FEW:
+        yield (
+            False,
+            f"""The clip has {len(masks)} frames: what is wrong in one of them does not average out. Take
+            {FEW} or more.""",
+        )
+    middle = float(areas.median())
+    odd = torch.nonzero((areas < AREAS[0] * middle) | (areas > AREAS[1] * middle))[:, 0].tolist()
+    if odd:
+        yield (
+            len(odd) > 0.2 * len(areas),
+            f"""{len(odd)} of {len(areas)} masks (first that of frame {odd[0]}) are less than half or more
+            than {AREAS[1]} times as large as is usual in this clip: they are not of the whole animal
+            alone.""",
+        )
+    rounds = sum(_elongation(mask) < ROUND for mask in inside)
+    if rounds > 0.5 * len(masks):
+        yield (
+            True,
+            f"""{rounds} of {len(masks)} masks are not long as a dolphin is from above (less than {ROUND:g}
+            times as long as wide): are they of the animal?""",
+        )
+
+
+def _elongation(mask):
+    """Length over width of a mask (H, W) bool, by its second moments."""
+    points = mask.nonzero().double()
+    spread = torch.linalg.eigvalsh((points - points.mean(0)).T @ (points - points.mean(0)))
+    return float((spread[1] / spread[0].clamp(min=1e-9)).sqrt())
+
+
+def _of_loss(history, reach):
+    name = "outline" if "outline" in history[0] else "mask" if "mask" in history[0] else "loss"
+    values = np.array([of[name] for of in history], float)
+    if reach is not None and name == "outline":  # it is in units of the band's reach, which narrows
+        values = values * np.linspace(*reach, len(values)) ** 2
+    if len(values) < 4:
+        return
+    last, least = values[-max(len(values) // 10, 1) :].mean(), values.min()
+    if last > RISEN * least and last - least > 0.02 * values[0]:
+        yield (
+            False,
+            f"""The loss of the outline rose again after its least, by {100 * (last / least - 1):.0f} %: the
+            fit left a better place, or the priors pull against the masks.""",
+        )
+    if last > values[0]:
+        yield True, "The loss of the outline is higher at the end than at the start: the fit went astray."
+
+
+def _of_length(length_m):
+    if length_m > LONGEST:
+        yield (
+            True,
+            f"""The animal would be {length_m:.2f} m long; bottlenose dolphins grow to {LONGEST:g} m at most.
+            Is the altitude in the right unit, the camera the right one, the animal another kind?""",
+        )
+    if length_m < SHORTEST:
+        yield (
+            True,
+            f"""The animal would be {length_m:.2f} m long; a newborn bottlenose dolphin has {SHORTEST:g} m.
+            Is the altitude in the right unit, the camera the right one?""",
+        )
+
+
+def _of_form(part_scales):
+    scales = part_scales[:, :1] + part_scales[:, 1:]  # (P, 3), of x, y and z
+    odd = []
+    for part, of in enumerate(scales.tolist()):
+        worst = max(of, key=abs)
+        if abs(worst) > FORM:
+            name = PARTS[part] if len(scales) == len(PARTS) else f"part {part}"
+            axis = ("width", "height", "length")[of.index(worst)]
+            odd.append(f"{axis} of the {name} {100 * worst:+.0f} %")
+    if odd:
+        yield (
+            len(odd) > 2,
+            f"""The form is far from a dolphin's ({"; ".join(odd)} against the template): the
+            outline is followed by means that are not an animal's.""",
+        )
+
+
+def _of_time(rotmats, positions, fps):
+    turns = metrics.rotation_steps(rotmats) * fps  # (T - 1,) degrees a second
+    fast = torch.nonzero(turns > TURN)[:, 0].tolist()
+    if fast:
+        yield (
+            True,
+            f"""From frame {fast[0]} to the next the body turns by {float(turns[fast[0]]) / fps:.0f}°,
+            {len(fast)} time{"s" if len(fast) > 1 else ""} in all faster than any dolphin: some of these
+            frames are tail first or on their side.""",
+        )
+    steps = (positions[2:] - 2 * positions[1:-1] + positions[:-2])[:, [0, 2]].norm(dim=1)  # (T - 2,)
+    leaps = torch.nonzero(steps > LEAP / fps**2 + 0.05)[:, 0].tolist()
+    if leaps:
+        yield (
+            False,
+            f"""At frame {leaps[0] + 1} the animal leaps by {float(steps[leaps[0]]):.2f} m beside where its
+            neighbours place it ({len(leaps)} such frames): is its mask of something else?""",
+        )

@@ -1,0 +1,100 @@
+"""dolphins.judgement: a bad fit says so without the truth, a good one says nothing."""
+
+import pytest
+import torch
+
+from dolphins.judgement import doubts
+
+T = 40
+
+
+def fit(**changes):
+    """A good fit of a dolphin that swims 2 m/s straight ahead, and how it differs from it."""
+    masks = torch.zeros(T, 60, 80, dtype=torch.uint8)
+    masks[:, 25:35, 10:60] = 255
+    positions = torch.zeros(T, 3)
+    positions[:, 2] = 0.04 * torch.arange(T)
+    good = dict(overlap=torch.full((T,), 0.93), history=[{"outline": 0.5**k} for k in range(10)])
+    good |= dict(part_scales=torch.full((7, 4), 0.03), rotmats=torch.eye(3).repeat(T, 1, 1))
+    good |= dict(positions=positions, fps=50, length_m=2.6, masks=masks, reach=None)
+    return good | changes
+
+
+def turned(frames):
+    rotmats = torch.eye(3).repeat(T, 1, 1)
+    rotmats[frames] = torch.diag(torch.tensor([-1.0, 1, -1]))
+    return rotmats
+
+
+def one_scale(value):
+    scales = torch.zeros(7, 4)
+    scales[3, 3] = value
+    return scales
+
+
+def astray(frames):
+    overlap = torch.full((T,), 0.93)
+    overlap[frames] = 0.4
+    return overlap
+
+
+def masks_without(frames):
+    masks = fit()["masks"].clone()
+    masks[frames, :, 20:] = 0
+    return masks
+
+
+def round_masks():
+    masks = torch.zeros(T, 60, 80, dtype=torch.uint8)
+    masks[:, 20:40, 20:40] = 255
+    return masks
+
+
+def leaping():
+    positions = fit()["positions"].clone()
+    positions[20, 0] += 0.5
+    return positions
+
+
+def test_a_good_fit_says_nothing():
+    assert doubts(**fit()) == []
+
+
+CASES = {
+    "overlap 0.27": (dict(overlap=torch.full((T,), 0.27)), True, "not to be trusted"),
+    "overlap 0.85": (dict(overlap=torch.full((T,), 0.85)), False, "0.85"),
+    "a frame astray": (dict(overlap=astray([7])), False, "Frame 7 covers far less of its mask"),
+    "half astray": (dict(overlap=astray(slice(0, 15))), True, "15 frames (0 to 14) cover"),
+    "loss rises": (dict(history=[{"outline": v} for v in (4, 2, 1, 1, 1.5)]), False, "rose again"),
+    "loss rises above its start": (dict(history=[{"outline": v} for v in (1, 1, 1.5, 2)]), True, "astray"),
+    "a whale": (dict(length_m=13.0), True, "13.00 m"),
+    "a herring": (dict(length_m=0.3), True, "newborn"),
+    "no tail stock": (dict(part_scales=one_scale(-0.37)), False, "length of the tail stock, rear -37 %"),
+    "tail first": (dict(rotmats=turned([11])), True, "From frame 10 to the next the body turns by 180"),
+    "a leap": (dict(positions=leaping()), False, "leaps"),
+    "a mask of a fin": (dict(masks=masks_without([5])), False, "1 of 40 masks (first that of frame 5)"),
+    "a third of the masks": (dict(masks=masks_without(slice(0, 15))), True, "15 of 40 masks"),
+    "a patch of foam": (dict(masks=round_masks()), True, "are they of the animal?"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_wrong_is_said(name):
+    changes, grave, words = CASES[name]
+    found = doubts(**fit(**changes))
+    assert any(words in doubt.text for doubt in found), found
+    assert any(doubt.grave for doubt in found) == grave
+    assert all("\n" not in doubt.text and "  " not in doubt.text for doubt in found)
+
+
+def test_a_band_that_narrows_is_no_rising_loss():
+    """The outline's loss is in units of the band's reach: the same misfit of pixels is four times as much."""
+    reach = torch.linspace(4, 2, 20)
+    history = [{"outline": float(2 / of**2)} for of in reach]
+    assert doubts(**fit(history=history, reach=(4.0, 2.0))) == []
+
+
+def test_three_frames_are_few():
+    short = fit(overlap=torch.full((3,), 0.93), rotmats=torch.eye(3).repeat(3, 1, 1))
+    short |= dict(positions=short["positions"][:3], masks=short["masks"][:3])
+    assert "3 frames" in doubts(**short)[0].text
