@@ -455,8 +455,8 @@ SEED = 123456789
 
 # %% [markdown]
 # **The whole clip.** With 200 frames and 50 passes it takes half a minute to a minute on two CPU cores, with
-# the tutorial's recipe twice as long. You can interrupt it: the scene keeps what it has reached, and the cells
-# below use that. If you run this cell again, it starts from the beginning.
+# the tutorial's recipe twice as long. You can interrupt it: the scene keeps what it has reached, and the
+# cells below use that. If you run this cell again, it starts from the beginning.
 
 # %%
 dataset = SegmentedVideo(pack, frames=FRAMES)
