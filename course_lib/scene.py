@@ -8,9 +8,11 @@ from .file_kind import check
 from .files import replacing
 from .refraction import AIR, apparent_height
 
-# What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these and nothing else.
+# What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these and `OURS`, and nothing
+# else.
 PARAMETERS = ("translations", "part_scales", "global_poses", "joint_poses")
 PARAMETERS += ("dolphin_albedo", "water_absorption", "azimuth", "elevation", "strength", "angle")
+OURS = ("shape_modes", "anchors")  # and what the tutorial's scenes do not have
 
 
 class Ahead:
@@ -32,7 +34,8 @@ class Ahead:
     @staticmethod
     def state_of(scene):
         """What changes when one of the tensors does that move the vertices; torch counts their changes."""
-        moving = scene.global_poses, scene.joint_poses, scene.translations, scene.part_scales, scene.anchors
+        moving = scene.global_poses, scene.joint_poses, scene.translations, scene.anchors
+        moving += scene.part_scales, scene.shape_modes
         counts = [None if tensor.is_inference() else tensor._version for tensor in moving]
         return [scene.model, *counts, *(tensor.data_ptr() for tensor in moving)]
 
@@ -49,6 +52,7 @@ class DolphinScene(nn.Module):
     global_poses (T, 1, 3), joint_poses (T, P, 3)     rotation vectors, radians
     translations (T, 1, 3)                            metres; y is up, the sea's surface is y = 0
     part_scales (P, 4)                                shape: global, x, y, z scaling of each part, 0: none
+    shape_modes (K,)                                  shape: the model's smooth modes, in standard deviations
     dolphin_albedo (1, 1, S, S)                       grey skin texture in [0, 1]
     azimuth, elevation, angle (1,), strength (1,)     the sun: direction and spread in radians, brightness
     water_absorption (3,)                             1/m, for red, green, blue
@@ -77,6 +81,7 @@ class DolphinScene(nn.Module):
         self.joint_poses = full((num_frames, parts, 3), 0)
         self.translations = full((num_frames, 1, 3), 0)
         self.part_scales = full((parts, 4), 0)
+        self.shape_modes = full((len(getattr(model, "mode_names", ())),), 0)  # a stand-in's model has none
         self.azimuth = full((1,), torch.pi / 2)
         self.elevation = full((1,), torch.pi / 2)
         self.strength = full((1,), 1)
@@ -134,7 +139,8 @@ class DolphinScene(nn.Module):
     def _posed(self, bones, place):
         """Vertices (B, V, 3) with the bones' rotations (B, J, 3, 3) at a place (B, 1, 3)."""
         root, others = bones[:, :1], bones[:, 1:]
-        return self.model(root, others, place, self.part_scales, pose2rot=False)["vertices"]
+        modes = {"shape_modes": self.shape_modes} if len(self.shape_modes) else {}
+        return self.model(root, others, place, self.part_scales, pose2rot=False, **modes)["vertices"]
 
     @torch.no_grad()
     def clamp_(self):
@@ -150,21 +156,23 @@ class DolphinScene(nn.Module):
 
         Tensors on the CPU.
         """
-        values = {name: getattr(self, name).detach().cpu().clone() for name in (*PARAMETERS, "anchors")}
+        values = {name: getattr(self, name).detach().cpu().clone() for name in (*PARAMETERS, *OURS)}
         return values | {"water_index": torch.tensor(self.water_index, dtype=torch.float64)}
 
     @torch.no_grad()
     def load_parameters(self, values):
         """Takes over `values`, a dict as `parameter_dict` gives it.
 
-        A file of the tutorial has no anchors; in one without `water_index` light travels straight.
+        A file of the tutorial has no `OURS`; in one without `water_index` light travels straight.
         """
-        values = {"anchors": torch.eye(3).expand_as(self.anchors), **values}
+        nothing = {"anchors": torch.eye(3).expand_as(self.anchors)}
+        nothing["shape_modes"] = torch.zeros(self.shape_modes.shape)
+        values = nothing | values
         index = values.get("water_index", torch.tensor(AIR))
         if not (torch.is_tensor(index) and index.numel() == 1 and 1 <= float(index) <= 2):
             raise CourseError(f"""Saved scene: water_index is {str(index)[:40]}, expected a refractive index
                 from 1 to 2. Fit again, or take an intact copy.""")
-        for name in (*PARAMETERS, "anchors"):
+        for name in (*PARAMETERS, *OURS):
             mine, theirs = getattr(self, name), values.get(name)
             if theirs is None or theirs.shape != mine.shape:
                 got = "it is missing" if theirs is None else f"its shape is {tuple(theirs.shape)}"

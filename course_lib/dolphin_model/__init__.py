@@ -1,7 +1,7 @@
 """The dolphin's SMPL-style model: a template at rest that can be posed, shaped and placed.
 
 `safe_pickle` reads the model's files without running them, `model_file` checks them, `skinning` moves the
-vertices, and `DolphinModel` here puts the three together.
+vertices, `shape_modes` says what other bodies are plausible, and `DolphinModel` here puts them together.
 """
 
 import functools
@@ -12,6 +12,7 @@ import torch
 from ..errors import CourseError
 from ..rotations import rotvec_to_rotmat
 from ..shapes import fits, spell
+from . import shape_modes as modes
 from .model_file import MODEL_FILES, load_face_uvs, load_keypoints, load_model, load_segmentation
 from .skinning import LBS
 
@@ -31,7 +32,8 @@ class DolphinModel:
     `kal.io.obj` gives them; weights (V, J); parents (J,) long, parents[0] is the root's marker and no index;
     J_regressor (1, J, V); vert2kpt (K, V); LBS: the skinning (.n_groups = P, .n_joints = J, .seg_grouping
     (J,) part of each bone, .parents); global_scale (): makes the template 2.6 m long; fwd_vector (3,);
-    bone_selection (J,): 0 for the bones that never rotate.
+    bone_selection (J,): 0 for the bones that never rotate; anatomy: which part is what; mode_names (K) and
+    mode_directions (3 V, K): the smooth shapes of `shape_modes`.
     """
 
     def __init__(self, model_dir, device="cpu", rodrigues=rotvec_to_rotmat, dtype=torch.float32):
@@ -62,16 +64,25 @@ class DolphinModel:
         shapedirs = floats(model["shapedirs"])
         self.LBS = LBS(self.J_regressor, self.parents, self.weights, shapedirs, *labels, rodrigues)
 
+        arrays = [model[key] for key in ("v_template", "weights", "J_regressor")]
+        part_of_vertex, part_of_bone = segmentation["v_labels_coarse"], segmentation["grouping"]
+        self.anatomy = modes.anatomy(arrays[0], part_of_vertex, part_of_bone[0], self.LBS.n_groups)
+        self.mode_names, directions = modes.directions(*arrays, part_of_bone, self.anatomy)
+        self.mode_directions = floats(directions).flatten(0, 1)  # (3 V, K)
+
         self.global_scale = BASE_DOLPHIN_SIZE / (self.V[0, :, 2].max() - self.V[0, :, 2].min())  # ()
         self.fwd_vector = floats([0.0, 0.0, 1.0])
         self.bone_selection = floats([0.0 if j in STIFF_BONES else 1.0 for j in range(n_joints)])
 
-    def __call__(self, global_pose, body_pose, translation, part_scales=None, pose2rot=True):
+    def __call__(
+        self, global_pose, body_pose, translation, part_scales=None, pose2rot=True, shape_modes=None
+    ):
         """Vertices in the world: {"vertices": (B, V, 3)}, metres.
 
         global_pose (B, 1, 3) and body_pose (B, J - 1, 3): axis-angle in radians of the root and of the other
         bones; with `pose2rot=False` matrices, (B, 1, 3, 3) and (B, J - 1, 3, 3). translation (B, 1, 3),
-        metres. part_scales (P, 4) or None: 0 is the template's shape. Raises CourseError for other shapes.
+        metres. part_scales (P, 4) and shape_modes (K,), or None: 0 is the template's shape. Raises
+        CourseError for other shapes.
         """
         B, J, rotation = len(translation), self.LBS.n_joints, "3" if pose2rot else "3 3"
         for name, tensor, n in (("global_pose", global_pose, 1), ("body_pose", body_pose, J - 1)):
@@ -84,5 +95,16 @@ class DolphinModel:
         else:  # a bone that does not rotate has the identity
             selected = self.bone_selection[:, None, None]
             pose = pose * selected + torch.eye(3, dtype=pose.dtype, device=pose.device) * (1 - selected)
-        vertices = self.LBS(self.V, pose, self.global_scale, betas=part_scales, to_rotmats=pose2rot)
+        vertices = self.LBS(
+            self.shaped(shape_modes), pose, self.global_scale, betas=part_scales, to_rotmats=pose2rot
+        )
         return {"vertices": vertices + translation}
+
+    def shaped(self, shape_modes=None):
+        """The template with the smooth shapes shape_modes (K,), at rest. -> (1, V, 3), its own units"""
+        if shape_modes is None:
+            return self.V
+        if not fits(shape_modes.shape, f"{len(self.mode_names)}"):
+            raise CourseError(f"""shape modes have shape {tuple(shape_modes.shape)}, expected
+                ({len(self.mode_names)},)""")
+        return self.V + (self.mode_directions @ shape_modes).view_as(self.V)
