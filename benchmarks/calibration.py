@@ -205,14 +205,6 @@ def _dataset(masks, altitudes, beliefs):
     return clip
 
 
-class MasksAlone(DefaultRecipe):
-    """The default recipe without its colours, which do not move the animal."""
-
-    def before_pass(self, step):
-        super().before_pass(step)
-        self.with_colour, self.loader.images = False, ()
-
-
 def measured(rest, faces, edges):
     """What is measured on an animal at rest (V, 3). -> {name: number}"""
     vertices = torch.as_tensor(rest)
@@ -226,7 +218,7 @@ def fit_clip(clip, model, beliefs=BELIEFS, epochs=EPOCHS):
     start = time.perf_counter()
     torch.manual_seed(0)
     scene = DolphinScene(model, len(clip.dataset), texture_size=8)
-    way = MasksAlone(scene, clip.dataset, 7, epochs, 0)
+    way = DefaultRecipe(scene, clip.dataset, 7, epochs, 0)
     with contextlib.redirect_stderr(None):
         history = fit(scene, way.loader, way.render, way.compute_loss, way.optimizer, epochs)
     fitted = time.perf_counter()

@@ -94,7 +94,7 @@ def only_backend(name):
     return mock.patch.object(dibr.dispatch, "available_backends", lambda device="cpu": [name])
 
 
-def steps_of(recipe, dataset, colour, crop, epochs=50):
+def steps_of(recipe, dataset, crop, epochs=50):
     """A function that goes through the clip once more, and returns the seconds of its steps by stage."""
     scene, way = prepare(recipe, dataset, epochs)
     if not crop:
@@ -102,7 +102,7 @@ def steps_of(recipe, dataset, colour, crop, epochs=50):
 
     def once():
         timed = Timed(scene, way)
-        timed.fit(epochs - 1, epochs) if colour else timed.fit(0, 1)
+        timed.fit(0, 1)
         return timed.steps
 
     return once
@@ -115,17 +115,13 @@ def measure_steps(frames=70, rounds=4, torch_frames=21):
     warms up.
     """
     counts = {"numba": frames, "torch": torch_frames}
-    recipes = {
-        "default": (DefaultRecipe, False),
-        "default, with colour": (DefaultRecipe, True),
-        "tutorial": (TutorialRecipe, True),
-    }
+    recipes = {"default": DefaultRecipe, "tutorial": TutorialRecipe}
     variants, found = {}, {}
     for backend in dibr.available_backends("cpu"):
         video = SegmentedVideo(find_pack(), frames=counts[backend])
         for crop, shown in ((True, "crop"), (False, "whole frame")):
-            for name, (recipe, colour) in recipes.items():
-                variants[f"{name}; {backend}; {shown}"] = backend, steps_of(recipe, video, colour, crop)
+            for name, recipe in recipes.items():
+                variants[f"{name}; {backend}; {shown}"] = backend, steps_of(recipe, video, crop)
     for turn in range(rounds + 1):
         for name, (backend, once) in variants.items():
             if backend == "torch" and turn > 2:  # slow, and only there to compare with

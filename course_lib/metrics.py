@@ -1,5 +1,6 @@
 """How far a fit is from the known truth: overlap, place, direction, shape."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,3 +109,28 @@ def against_truth(truth, vertices, rotmats, hard_masks, length_m, volume_m3):
         "volume_error_pct": 100 * (volume_m3 / truth.volume_m3 - 1),
     }
     return {name: float(value) for name, value in figures.items()}, per_frame
+
+
+class ColourErrors:
+    """How far the colours of rendered frames are from the video's, inside masks: PSNR over a whole clip.
+
+    masks: {name: (T, H, W) bool}. A frame counts where it shows the dolphin and the mask does, too: how well
+    these two agree, the overlap says.
+    """
+
+    def __init__(self, masks):
+        self.masks, self.sums = masks, {}
+
+    def add(self, t, originals, renders, hard_mask):
+        """Frame t: original (H, W, 3), renders {kind: (H, W, 3)}, all in [0, 1]; hard_mask (H, W) bool."""
+        for kind, render in renders.items():
+            errors = (render.clamp(0, 1) - originals).square().mean(-1)  # (H, W)
+            for name, masks in self.masks.items():
+                inside = errors[hard_mask & masks[t]]
+                total, count = self.sums.get((kind, name), (0.0, 0))
+                self.sums[kind, name] = total + float(inside.sum(dtype=torch.float64)), count + len(inside)
+
+    def psnr(self, kind, name):
+        """The peak signal-to-noise ratio in dB: -10 log10 of the mean squared error; None without a pixel."""
+        total, count = self.sums.get((kind, name), (0.0, 0))
+        return -10 * math.log10(max(total / count, 1e-12)) if count else None

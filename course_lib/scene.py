@@ -7,12 +7,15 @@ from .errors import CourseError
 from .file_kind import check
 from .files import replacing
 from .refraction import AIR, apparent_height
+from .shapes import check_shape
 
-# What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these and `OURS`, and nothing
-# else.
+# What the fit changes, by the names of the tutorial. `DolphinScene.save` writes these, `OURS`, `LIGHT`,
+# and nothing else.
 PARAMETERS = ("translations", "part_scales", "global_poses", "joint_poses")
 PARAMETERS += ("dolphin_albedo", "water_absorption", "azimuth", "elevation", "strength", "angle")
 OURS = ("shape_modes", "anchors")  # and what the tutorial's scenes do not have
+# and what the default recipe alone knows of light (course_lib.appearance); None in other fits, and not saved
+LIGHT = {"sun_colour": (3,), "sky_light": (3,), "water_light": (3,), "caustics": ("T", "H", "W")}
 
 
 class Ahead:
@@ -58,6 +61,9 @@ class DolphinScene(nn.Module):
     water_absorption (3,)                             1/m, for red, green, blue
     dolphin_specular_color (3,), dolphin_roughness (1,)   fixed
 
+    sun_colour, sky_light, water_light (3,)           light of sun, sky and water, or None: as in the tutorial
+    caustics (T, H, W)                                how waves gather and spread it on the back, or None
+
     `anchors` (T, 3, 3) are fixed rotations from which global_poses are measured: frame t is turned by
     anchors[t] @ R(global_poses[t]). They are the identity unless `anchor` sets them; then the rotation
     vectors stay short, far away from the length pi at which they would have two names for one rotation.
@@ -91,6 +97,8 @@ class DolphinScene(nn.Module):
         self.register_buffer("dolphin_specular_color", torch.ones(3, device=device))
         self.register_buffer("dolphin_roughness", torch.full((1,), 0.1, device=device))
         self.register_buffer("anchors", torch.eye(3, device=device).repeat(num_frames, 1, 1))
+        for name in LIGHT:
+            self.register_buffer(name, None)
         self.water_index = AIR
         self._ahead = Ahead()
 
@@ -152,11 +160,12 @@ class DolphinScene(nn.Module):
         self.strength.clamp_(min=0)
 
     def parameter_dict(self):
-        """The fitted parameters, the anchors they are measured from, and the water's index, by name.
+        """What was fitted, the anchors it is measured from, and the water's index, by name.
 
         Tensors on the CPU.
         """
-        values = {name: getattr(self, name).detach().cpu().clone() for name in (*PARAMETERS, *OURS)}
+        values = {name: getattr(self, name) for name in (*PARAMETERS, *OURS, *LIGHT)}
+        values = {name: value.detach().cpu().clone() for name, value in values.items() if value is not None}
         return values | {"water_index": torch.tensor(self.water_index, dtype=torch.float64)}
 
     @torch.no_grad()
@@ -180,6 +189,12 @@ class DolphinScene(nn.Module):
                     {tuple(mine.shape)}, but {got}. Load it with the clip and pack it was fitted to.""")
             mine.copy_(theirs)
         self.water_index = float(index)
+        for name, shape in LIGHT.items():
+            light = values.get(name)
+            if light is not None:
+                check_shape(name, light, " ".join(str(self.num_frames if n == "T" else n) for n in shape))
+                light = light.to(self.anchors)
+            setattr(self, name, light)
 
     def save(self, path):
         """Writes the parameters to `path`; readable with `torch.load(path, weights_only=True)`."""

@@ -50,17 +50,27 @@ def sunlight(scene, cam, hard_mask, image, normals):
 
 def _sunlit(scene, cam, covered, image, normals):
     """The colours of the pixels `covered` (N,) in the sun. -> (N, 3)"""
+    view = -kal.render.camera.pinhole_ray_directions(cam, pixels=covered)  # (N, 3), back to the camera
+    return _lit(scene, pixels_of(image, covered), pixels_of(normals, covered), view)
+
+
+def _lit(scene, skin, normal, view):
+    """Light that skin (N, 3) reflects, without the water above it. normal, view: (N, 3) -> (N, 3)
+
+    The tutorial's: the sun, white, and its mirror image. Where the scene has a `sky_light`: a coloured sun
+    and a sky, of which a surface sees the more, the more it faces up. Under water skin mirrors nothing: its
+    refractive index is nearly that of water.
+    """
     sg = kal.render.lighting
     direction = torch.cat(kal.ops.coords.spherical2cartesian(scene.azimuth, scene.elevation), dim=-1)[None]
     sun = sg.SgLightingParameters.from_sun(direction, scene.strength, scene.angle)
     lobe = sun.amplitude, direction, sun.sharpness  # (1, 3), (1, 3), (1,)
-    normal, skin = pixels_of(normals, covered), pixels_of(image, covered)  # (N, 3)
-    view = -kal.render.camera.pinhole_ray_directions(cam, pixels=covered)  # (N, 3), back to the camera
+    diffuse = sg.sg_diffuse_fitted(*lobe, normal, skin)
+    if scene.sky_light is not None:
+        return scene.sun_colour * diffuse + scene.sky_light * skin * (0.5 + 0.5 * normal[:, 1:2])
     roughness = scene.dolphin_roughness.expand(len(normal))  # (N,)
     specular_albedo = scene.dolphin_specular_color.expand(len(normal), 3)  # (N, 3)
-    diffuse = sg.sg_diffuse_fitted(*lobe, normal, skin)
-    specular = sg.sg_warp_specular_term(*lobe, normal, roughness, view, specular_albedo)
-    return diffuse + specular
+    return diffuse + sg.sg_warp_specular_term(*lobe, normal, roughness, view, specular_albedo)
 
 
 def lighting(scene, cam, hard_mask, image, normals, sea_level_height, absorb):
@@ -71,6 +81,37 @@ def lighting(scene, cam, hard_mask, image, normals, sea_level_height, absorb):
     that show the dolphin, as one image (1, 1, N, 3).
     """
     covered = covered_pixels(hard_mask)
-    lit = _sunlit(scene, cam, covered, image, normals)[None, None]  # (1, 1, N, 3)
-    above = (pixels_of(given, covered)[None, None] for given in (sea_level_height, hard_mask))
-    return with_pixels(image, covered, absorb(lit, *above, scene.water_absorption)[0, 0])
+    if scene.sky_light is None:
+        view = -kal.render.camera.pinhole_ray_directions(cam, pixels=covered)  # (N, 3)
+    else:
+        view, normals = None, seen_normals(normals, hard_mask)
+    parts = (pixels_of(given, covered) for given in (image, normals, sea_level_height, hard_mask))
+    return with_pixels(image, covered, colours_of_pixels(scene, view, *parts, absorb))
+
+
+def seen_normals(normals, hard_mask):
+    """Normals (B, H, W, 3) as a camera sees them: the mean over a pixel and its neighbours on the dolphin.
+
+    A face is flat, and a fin seen from above is narrower than a pixel, whose middle hits its left or its
+    right side: without this the light would jump from face to face.
+    """
+    shown = (normals * hard_mask).movedim(-1, 1)  # (B, 3, H, W)
+    return torch.nn.functional.normalize(
+        torch.nn.functional.avg_pool2d(shown, 3, 1, 1).movedim(1, -1), dim=-1
+    )
+
+
+def colours_of_pixels(scene, view, skin, normal, height, hard_mask, absorb):
+    """What the drone sees of skin in the sun, under water. -> (N, 3)
+
+    view: (N, 3), back to the camera, None where the scene has a `sky_light`; skin, normal: (N, 3); height
+    over the sea, hard_mask: (N, 1); absorb: exercise 5.
+
+    Water takes light away, I exp(w l), and where the scene has a `water_light` S it also sends some up, the
+    more, the more of it there is: I exp(w l) + S (1 - exp(w l)), which is (I - S) exp(w l) + S.
+    """
+    lit = _lit(scene, skin, normal, view)
+    above = height[None, None], hard_mask[None, None], scene.water_absorption  # (1, 1, N, 1) twice, (3,)
+    if scene.water_light is None:
+        return absorb(lit[None, None], *above)[0, 0]
+    return absorb((lit - scene.water_light)[None, None], *above)[0, 0] + scene.water_light

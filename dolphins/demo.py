@@ -31,7 +31,7 @@ from course_lib.video import SegmentedVideo
 from course_lib.window import WindowLoader
 from solutions.fitting import fit
 from solutions.recipes import RECIPES
-from solutions.rendering import render
+from solutions.rendering import render_in_waves
 from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import batch_rodrigues, continuous_rotvecs
 
@@ -121,13 +121,16 @@ def run(found, dataset, settings, out, started):
     scene = DolphinScene(model, len(dataset), init_rot_up=found.init_rot_up_deg)
     recipe = RECIPES[settings.recipe](scene, dataset, settings.batch_size, settings.epochs, settings.seed)
     history, seconds_fit = fit_with_checkpoints(scene, recipe, settings.epochs, out)
+    began = time.perf_counter()
     recipe.finish()
+    seconds_fit += time.perf_counter() - began
 
     scene.save(out / "dolphin_fit.pth")
     fitted = Fitted.of(scene)
-    hard_masks = write_fit_video(out / "dolphin_fit.mp4", scene, dataset)
     truth = None if found.truth_path is None else metrics.load_truth(found.truth_path, len(dataset))
+    hard_masks, colours = write_fit_video(out / "dolphin_fit.mp4", scene, dataset, truth)
     figures, per_frame = measure(scene, fitted, hard_masks, dataset.masks, truth)
+    figures |= colours
     sized = sizes.sizes(scene, dataset, type(recipe))
     against = judge(scene, fitted, recipe, dataset, history, figures, per_frame)
     results = {
@@ -221,7 +224,7 @@ def fit_with_checkpoints(scene, recipe, epochs, out):
 def rendered_frames(scene, dataset):
     """The fitted scene frame by frame, in the clip's order, on the CPU.
 
-    -> image (H, W, 3), hard_mask, soft_mask (H, W, 1)
+    -> image (H, W, 3), the same without waves, hard_mask, soft_mask (H, W, 1)
     """
     width, height = dataset.data_resolution
 
@@ -230,7 +233,9 @@ def rendered_frames(scene, dataset):
 
     loader = WindowLoader(dataset, scene, batch_size=4, shuffle=False, layers=[where])
     for frames in tqdm(loader, desc="look at the result", leave=False):
-        windows = [pixels.cpu() for pixels in render(scene, frames["t"], frames["cam"])]  # (B, h, w, C) each
+        windows = [
+            pixels.cpu() for pixels in render_in_waves(scene, frames["t"], frames["cam"])
+        ]  # (B, h, w, C) each
         h, w = windows[0].shape[1:3]
         for i, (x, y) in enumerate(zip(frames["left"].tolist(), frames["top"].tolist())):
             whole = [torch.zeros(height, width, pixels.shape[-1]) for pixels in windows]
@@ -239,21 +244,29 @@ def rendered_frames(scene, dataset):
             yield whole
 
 
-def write_fit_video(path, scene, dataset):
-    """Writes the 2 x 2 video of exercise 8, labelled. -> hard masks of all frames, (T, H, W) bool"""
-    hard_masks = []
+def write_fit_video(path, scene, dataset, truth=None):
+    """Writes the 2 x 2 video of exercise 8, labelled.
+
+    -> hard masks of all frames, (T, H, W) bool; PSNR of their colours in dB, a dict of figures
+    """
+    hard_masks, masks = [], {"_with_given_masks": dataset.masks > 127}
+    if truth is not None:
+        masks[""] = truth.masks
+    errors = metrics.ColourErrors(masks)
 
     def frames():
-        for t, (image, hard_mask, soft_mask) in enumerate(rendered_frames(scene, dataset)):
+        for t, (image, still, hard_mask, soft_mask) in enumerate(rendered_frames(scene, dataset)):
             hard_masks.append(hard_mask[..., 0] > 0)
             given = dataset[t]
+            errors.add(t, given["original"], {"": image, "_still_water": still}, hard_masks[-1])
             # The soft mask reaches a little beyond the render, where there is no colour: the sea stays there.
             image = torch.where(hard_mask > 0, image, given["original"])
             frame = compose_frame(given["original"], given["segmented"], image, soft_mask)
             yield show.draw_labels((frame.numpy() * 255).round().astype(np.uint8), LABELS)
 
     show.write_video(path, frames(), fps=dataset.fps)
-    return torch.stack(hard_masks)
+    figures = {f"colour_psnr_db{kind}{name}": errors.psnr(kind, name) for kind, name in errors.sums}
+    return torch.stack(hard_masks), {name: value for name, value in figures.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -435,7 +435,7 @@ show.minima(lengths, series, "length of the dolphin, m")
 # | time | changes of place cost | changes of velocity cost |
 # | depth | free | its mean is assumed: the tip of the dorsal fin is 5 cm above the surface |
 # | tilt | free | roll and pitch cost (their sines, squared) |
-# | colour | moves the animal too | fitted last, moves nothing, for waves and glints are not the animal |
+# | colour | moves the animal too | fitted at the end, moves nothing: waves and glints are not the animal |
 #
 # Depth must be assumed: seen from 11 m above, a dolphin 1 % longer looks the same 11 cm deeper. (That is
 # *apparent* depth, as in lesson 2. In real water, with refraction, 11 cm of it are 15 cm.)
@@ -472,19 +472,28 @@ show.loss_curves(history, shown=DATA) if history else None
 
 # %% [markdown]
 # Usually a curve that no longer falls means **convergence**. **Here you cannot compare the losses of
-# different passes:** as the reach narrows, a pixel off costs more, and after two thirds of the passes
-# `photometric` is added, because colours are fitted only then. So a curve that is flat or rises does not mean
-# a worse dolphin. Of the names in the legend, `tilt` and `depth` are those of the table above; `level` keeps
-# each frame's height near the mean; `steady` means changes of velocity.
+# different passes:** as the reach narrows, a pixel off costs more. So a curve that is flat or rises does not
+# mean a worse dolphin. Of the names in the legend, `tilt` and `depth` are those of the table above; `level`
+# keeps each frame's height near the mean; `steady` means changes of velocity.
+#
+# **Colours.** The tutorial's recipe fits skin, sun and water together with all else. The default recipe does
+# it now, in `finish()`: where the animal no longer moves, a pixel's colour is linear in the skin, and a
+# linear problem is solved at once, without steps downhill. The skin is one grey for each vertex of the mesh,
+# and neighbours are drawn together. So it has no speckles, and the belly, which no frame shows, takes the
+# grey around it. The light knows more than the tutorial's: colours of the sun and of the sky, and the light
+# $S$ that the water itself sends up, $I e^{wl} + S\,(1 - e^{wl})$ (`course_lib/appearance.py`). `finish()`
+# also stores the orientation in the form that lesson 5 expects.
 
 # %%
+if recipe.loader.passes:
+    recipe.finish()
 look(dataset, scene, [0, FRAMES // 2, FRAMES - 1])
 
 # %% [markdown]
 # ## Save it
 #
 # Lesson 5 can begin with your fit: set `FIT = "my_work/dolphin_fit.pth"` there. An older file of that name is
-# replaced. `finish()` stores the orientation in the form that lesson 5 expects of this recipe.
+# replaced.
 
 # %%
 from pathlib import Path
@@ -494,7 +503,6 @@ path = Path("my_work") / ("dolphin_fit.pth" if whole else "dolphin_fit_part.pth"
 if recipe.loader.passes == 0:
     print("Nothing is fitted yet: write fit in exercise 7, then fit the clip again.")
 else:
-    recipe.finish()
     path.parent.mkdir(exist_ok=True)
     scene.save(path)
     print(f"Saved {path}, {path.stat().st_size / 1e6:.1f} MB.")

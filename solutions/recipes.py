@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from course_lib import losses, refraction
+from course_lib.appearance import fit_appearance
 from course_lib.assets.clip_info import FIN_OUT_SD
 from course_lib.outline import (
     OutlineTargets,
@@ -23,7 +24,7 @@ from course_lib.rotations import rotmat_to_steady_rotvec
 from course_lib.scene import init_translations
 from course_lib.window import WindowLoader
 
-from .rendering import rasterize_features, render, shade
+from .rendering import absorb, rasterize_features, render
 from .rotations import batch_rodrigues
 
 
@@ -87,16 +88,15 @@ class DefaultRecipe:
     clip shows a trail of foam behind the fin, so its tip is a few centimetres above the surface. If your clip
     does not show that, say what you believe: `dolphins clip --fin-out`, `dolphins demo --fin-out`.
 
-    Colour. The texture, the sun and the water follow the picture but do not move the animal: waves refract
-    it, glints cover it, and its grey skin has few marks. They are fitted in the last third of the passes,
-    when the animal is in place.
+    Colour. The picture does not move the animal: waves refract it, glints cover it, and its grey skin has few
+    marks. Skin, light and water are fitted once, by `finish`, when the animal is in place; and the light is
+    less simple than the tutorial's (course_lib.appearance).
     """
 
     name = "default"
 
     REACH = (4.0, 2.0)  # pixels, first and last pass
-    RATES = {"place": 0.01, "turn": 0.01, "shape": 0.005, "skin": 0.02, "light": 0.02}
-    COLOUR_FROM = 2 / 3  # share of the passes after which colours are fitted
+    RATES = {"place": 0.01, "turn": 0.01, "shape": 0.005}
     WATER_INDEX = refraction.AIR  # SEA_WATER: as soon as the embedded clip is drawn so
 
     WEIGHTS = {
@@ -115,7 +115,7 @@ class DefaultRecipe:
     }
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
-        self.scene, self.steps = scene, steps
+        self.scene, self.dataset, self.steps = scene, dataset, steps
         self.pace, self.weights = pace_of(dataset.fps), self.weights_for(dataset.known)
         scene.water_index = self.WATER_INDEX
         fin = float(scene.rest_shape()[:, 1].detach().max())  # its tip over the origin, metres
@@ -129,12 +129,11 @@ class DefaultRecipe:
         margin = math.ceil(self.REACH[0]) + 2
         how = dict(seed=seed, layers=[self.targets], before_pass=self.before_pass)
         self.loader = WindowLoader(dataset, scene, batch_size, margin, **how)
+        self.loader.images = ()
         groups = [
             {"params": [scene.translations], "name": "place"},
             {"params": [scene.global_poses, scene.joint_poses], "name": "turn"},
             {"params": [scene.part_scales], "name": "shape"},
-            {"params": [scene.dolphin_albedo, scene.water_absorption], "name": "skin"},
-            {"params": [scene.azimuth, scene.elevation, scene.strength, scene.angle], "name": "light"},
         ]
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
 
@@ -142,24 +141,16 @@ class DefaultRecipe:
         """Narrows the band, and lowers the rates along a cosine."""
         done = step / max(self.steps - 1, 1)
         self.targets.set_reach(self.REACH[0] + (self.REACH[1] - self.REACH[0]) * done)
-        self.with_colour = step >= self.COLOUR_FROM * self.steps or step == self.steps - 1
-        self.loader.images = ("original",) if self.with_colour else ()
         for group in self.optimizer.param_groups:
             group["lr"] = self.RATES[group["name"]] * (0.03 + 0.97 * (1 + math.cos(math.pi * done)) / 2)
 
     def render(self, scene, t, cam):
         """The distance to the outline takes the soft mask's place; the picture does not move the animal."""
-        verts, image, hard_mask = scene.skin(t), None, None
-        in_camera = cam.extrinsics.transform(verts)  # (B, V, 3)
+        in_camera = cam.extrinsics.transform(scene.skin(t))  # (B, V, 3)
         on_image = cam.intrinsics.transform(in_camera)[..., :2]  # (B, V, 2)
-        if self.with_colour:
-            with torch.no_grad():
-                features, faces_image, face_idx = rasterize_features(verts, cam, scene.model)
-            image, hard_mask = shade(scene, cam, features), features[-1]
-        else:
-            faces_image, face_idx = silhouette(in_camera, on_image, cam, scene.model.F)
+        faces_image, face_idx = silhouette(in_camera, on_image, cam, scene.model.F)
         corners = rim_corners(on_image, scene.model.F, faces_image, self.neighbours)
-        return image, hard_mask, outline_distance(corners, face_idx, cam, self.targets.reach)
+        return None, None, outline_distance(corners, face_idx, cam, self.targets.reach)
 
     def compute_loss(self, scene, frames, image, hard_mask, silhouette):
         outline, outside = frames["outline"], frames["outline_outside"]
@@ -208,9 +199,10 @@ class DefaultRecipe:
 
     @torch.no_grad()
     def finish(self):
-        """Writes the orientation as vectors that do not jump at half a turn, measured from no anchor."""
+        """Fits skin, light and water; writes the orientation as vectors that do not jump at half a turn."""
         # Not by exercise 9, which is a lesson later: the fit must be right where that is still to be written.
         scene = self.scene
+        fit_appearance(scene, self.dataset, rasterize_features, absorb)
         vectors = rotmat_to_steady_rotvec(scene.rotations())
         scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
         scene.global_poses.copy_(vectors[:, None])

@@ -3,6 +3,7 @@
 import torch
 
 from course_lib import kal
+from course_lib.appearance import caustics_at
 from course_lib.shading import lighting, texturing
 from course_lib.window import TUTORIAL_BAND
 
@@ -79,3 +80,16 @@ def render(scene, t, cam, band=TUTORIAL_BAND):
     verts = scene.skin(t)  # (B, V, 3)
     features, soft_mask = dibr_rendering(verts, cam, scene.model, band)
     return shade(scene, cam, features), features[-1], soft_mask
+
+
+def render_in_waves(scene, t, cam, band=TUTORIAL_BAND):
+    """`render`, and the same with the light as waves gather it on the dolphin's back.
+
+    -> image (B, H, W, 3), the image without waves, hard_mask, soft_mask (B, H, W, 1). They are the same where
+    the scene knows nothing of waves: see course_lib.appearance.
+    """
+    verts = scene.skin(t)  # (B, V, 3)
+    features, faces_image, face_idx = rasterize_features(verts, cam, scene.model)
+    soft_mask = kal.render.mesh.dibr_soft_mask(faces_image, face_idx, *band.seen_by(cam))
+    still = shade(scene, cam, features)
+    return still * caustics_at(scene, t, features, face_idx), still, features[-1], soft_mask[..., None]

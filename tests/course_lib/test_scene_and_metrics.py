@@ -13,7 +13,7 @@ from course_lib.assets import find_pack
 from course_lib.dolphin_model import rotvec_to_rotmat
 from course_lib.errors import CourseError
 from course_lib.losses import photometric_loss, steadiness_prior
-from course_lib.scene import DolphinScene, load_tensors
+from course_lib.scene import LIGHT, DolphinScene, load_tensors
 
 from .damage import Call
 
@@ -119,6 +119,24 @@ def test_a_saved_scene_comes_back(model, tmp_path, whose):
     again.load(tmp_path / "fit.pth")
     torch.testing.assert_close(again.skin(T), scene.skin(T))
     assert [path.name for path in tmp_path.iterdir()] == ["fit.pth"]
+
+
+def test_its_light_comes_back_and_that_of_an_older_file_is_the_tutorials(model, tmp_path):
+    scene, again = random_scene(model), DolphinScene(model, 4, texture_size=8)
+    scene.save(tmp_path / "older.pth")
+    scene.sun_colour, scene.sky_light, scene.water_light = torch.rand(3, 3)
+    scene.caustics = torch.rand(4, 6, 5)
+    scene.save(tmp_path / "fit.pth")
+    again.load(tmp_path / "fit.pth")
+    assert all(torch.equal(getattr(again, name), getattr(scene, name)) for name in LIGHT)
+    again.load(tmp_path / "older.pth")
+    assert all(getattr(again, name) is None for name in LIGHT)
+
+
+def test_light_of_another_clip_is_refused(model):
+    values = random_scene(model).parameter_dict() | {"caustics": torch.zeros(5, 6, 5)}
+    with pytest.raises(CourseError, match=r"caustics must have shape \(4, H, W\), got \(5, 6, 5\)"):
+        random_scene(model).load_parameters(values)
 
 
 def test_a_scene_that_cannot_be_written_leaves_the_old_file(model, tmp_path, monkeypatch):
@@ -227,3 +245,15 @@ def test_errors_are_what_they_are_called(truth):
     assert {name: figures[name] for name in expected} == pytest.approx(expected, rel=1e-3)
     assert figures["length_error_pct"] == pytest.approx(10)
     assert figures["volume_error_pct"] == pytest.approx(-50)
+
+
+def test_the_colour_error_counts_pixels_of_mask_and_render_alone():
+    original, render = torch.zeros(2, 3, 3), torch.full((2, 3, 3), 0.1)
+    render[0, 0] = 5.0  # not in the mask
+    render[1, 2] = 5.0  # in the mask, but nothing is rendered there
+    mask, hard = torch.ones(1, 2, 3, dtype=torch.bool), torch.ones(2, 3, dtype=torch.bool)
+    mask[0, 0, 0] = hard[1, 2] = False
+    errors = metrics.ColourErrors({"": mask, "empty": torch.zeros_like(mask)})
+    errors.add(0, original, {"a": render, "b": original}, hard)
+    assert errors.psnr("a", "") == pytest.approx(20, abs=1e-4)
+    assert errors.psnr("b", "") == 120 and errors.psnr("a", "empty") is None

@@ -96,7 +96,7 @@ def prepare(name, frames):
     return scene, RECIPES[name](scene, dataset, 7, 50, seed=0)
 
 
-def counted(name, colour, frames=28):
+def counted(name, frames=28):
     """A pass of a recipe, of four steps, counted after another. -> Counts, steps"""
     from dolphins.guard import Guard
     from solutions.fitting import fit
@@ -104,33 +104,28 @@ def counted(name, colour, frames=28):
     scene, recipe = prepare(name, frames)
     guard, counts = Guard(scene, recipe), Counts()
     parts = scene, recipe.loader, recipe.render, guard.compute_loss, guard
-    recipe.loader.passes = 48 if colour else 0
     fit(*parts, steps=1)
     with counts:
         fit(*parts, steps=1)
     return counts, len(recipe.loader)
 
 
-CASES = {
-    "default": ("default", False),
-    "default, with colour": ("default", True),
-    "tutorial": ("tutorial", True),
-}
+CASES = "default", "tutorial"
 
 
 def per_step():
     """-> {case: [operations, synchronisations] of a step}"""
     found = {}
-    for case, arguments in CASES.items():
-        counts, steps = counted(*arguments)
+    for case in CASES:
+        counts, steps = counted(case)
         found[case] = [sum(of.values()) / steps for of in (counts.operations, counts.waits)]
     return found
 
 
 def show(most=40):
     """Prints the counts of a step by place."""
-    for case, arguments in CASES.items():
-        counts, steps = counted(*arguments)
+    for case in CASES:
+        counts, steps = counted(case)
         for what, of in (("operations", counts.operations), ("synchronisations", counts.waits)):
             print(f"\n{case}: {sum(of.values()) / steps:.1f} {what} a step")
             by_file, by_place = collections.Counter(), collections.Counter()

@@ -10,7 +10,6 @@ from .stand_in import HERE
 
 MOST = {  # operations, synchronisations
     "default": (900, 12),
-    "default, with colour": (1400, 15),
     "tutorial": (1440, 15),
 }
 
