@@ -146,7 +146,7 @@ def run(found, dataset, settings, out, started):
         **figures,
         **sizes.to_figures(sized),
         "size_can_be_trusted": int(not any(doubt.grave for doubt in against)),
-        "doubts": " ".join(doubt.text for doubt in against),
+        "doubts": "\n".join(doubt.text for doubt in against),
     }
     judged = dict(sizes=sized, doubts=against, rest=fitted.rest.numpy())
     write_report(out, scene, dataset, found, history, results, per_frame, fitted, truth, settings, judged)
@@ -389,8 +389,8 @@ def print_results(out, results):
     """What speaks against the fit, the size with its intervals, where the results are, a table of them."""
     if not results.get("size_can_be_trusted", 1):
         print("DO NOT TRUST THE SIZE.")
-    if results.get("doubts"):
-        print(f"What speaks against this fit: {results['doubts']}\n")
+    for doubt in results.get("doubts", "").splitlines():
+        print(f"- {doubt}")
     if lines := sizes.told(results):
         print("\n".join(lines) + "\n")
     print(f"Results in {out}:")

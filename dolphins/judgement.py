@@ -158,15 +158,15 @@ def _of_form(part_scales):
     odd = []
     for part, of in enumerate(scales.tolist()):
         worst = max(of, key=abs)
-        if abs(worst) > FORM:
-            name = PARTS[part] if len(scales) == len(PARTS) else f"part {part}"
-            axis = ("width", "height", "length")[of.index(worst)]
-            odd.append(f"{axis} of the {name} {100 * worst:+.0f} %")
+        name = PARTS[part] if len(scales) == len(PARTS) else f"part {part}"
+        axis = ("width", "height", "length")[of.index(worst)]
+        odd += [(abs(worst), f"{axis} of the {name} {100 * worst:+.0f} %")] if abs(worst) > FORM else []
     if odd:
+        said = [text for _, text in sorted(odd, reverse=True)]
         yield (
             len(odd) > 2,
-            f"""The form is far from a dolphin's ({"; ".join(odd)} against the template): the
-            outline is followed by means that are not an animal's.""",
+            f"""The form is far from a dolphin's ({"; ".join(said[:3] + ["..."] * (len(said) > 3))} against
+            the template): the outline is followed by means that are not an animal's.""",
         )
 
 

@@ -511,7 +511,7 @@ for which, matrices in ((NAME, rotmats), ("tutorial's fit", their_rotmats)):
 # *{points of measures}, bonus · 20 to 30 minutes · difficulty ●●○ · importance ●●○*
 #
 # **Why.** Length tells the age of a growing animal, mass how well it feeds. Biologists fly drones to measure
-# just these, without touching the animal.
+# just these, without touching the animal. Below, your functions also say how sure the numbers are.
 #
 # **The formulas.** Measured on the fitted dolphin stretched out straight, `scene.rest_shape()`; its body axis
 # is z.
@@ -626,6 +626,75 @@ print(f"The added water leaves these shares of red, green and blue: {shares}")
 # Nor does a picture from above show how *high* the body is, from belly to back. The fit takes that from the
 # template, scaled with what is seen. Of the three, trust the length most and the mass least; and write beside
 # every number what you assumed for it.
+
+# %% [markdown]
+# ## A number and its interval
+#
+# So what do you write down? Biologists never publish a length alone. Not "2.61 m", but "2.61 m, 2.52 to
+# 2.70": an interval that holds the true length in 95 of 100 such clips.
+#
+# It is made of what nobody knows exactly. The drone's altimeter may be off by 20 cm, the fin's tip by 5 cm,
+# each mask by a fraction of a pixel, and a body may be higher or thinner here and there than the model can
+# be. Each of these has a standard deviation. Where would the fit have ended, had it been otherwise? Near its
+# optimum that needs no new fit: a little more altitude moves every number by a little, in proportion. So each
+# unknown $i$ gives the length a standard deviation $\sigma_i$ of its own. They are independent, and their
+# squares add up:
+#
+# $$\sigma^2 = \sigma_\text{altitude}^2 + \sigma_\text{depth}^2 + \sigma_\text{outline}^2 + \ldots,
+# \qquad \text{from } L\,e^{-1.96\,\sigma} \text{ to } L\,e^{1.96\,\sigma}$$
+#
+# with all $\sigma$ relative to the length. `intervals` of `course_lib.uncertainty` does this, with your
+# functions of exercise 10. It needs the priors of the recipe, which hold what the outline does not.
+
+# %%
+from course_lib.photogrammetry import STATIONS, body_edges, body_spans
+from course_lib.uncertainty import SOURCES, intervals
+from solutions.recipes import DefaultRecipe
+
+edges = body_edges(model)  # of the body's faces, without fins
+
+
+def sizes(rest):
+    """Length, litres, kilograms, and the widths at every 5 % of the length."""
+    widths = body_spans(rest.numpy(), edges)  # (17,) metres
+    named = dict(zip(("length", "volume", "mass"), measured(rest, model.F)))
+    return named | dict(zip(STATIONS, widths))
+
+
+held_by = DefaultRecipe.held_by(dataset.known)
+found = intervals(scene, dataset, held_by, sizes)
+for name, unit in (("length", "m"), ("volume", "litres"), ("mass", "kg")):
+    one, digits = found[name], 2 if name == "length" else 0
+    ends = f"{one.low:.{digits}f} to {one.high:.{digits}f}"
+    print(f"{name:7} {one.median:.{digits}f} {unit}, 95 %: {ends}")
+print(f"\n{'by itself each would make it':36}  length    volume")
+for source, words in SOURCES.items():
+    shares = [196 * found[name].sources.get(source, 0) for name in ("length", "volume")]
+    if any(shares):
+        print(f"{words:36} ±{shares[0]:4.1f} %   ±{shares[1]:4.1f} %")
+if truth:
+    print(f"\nThe truth: {truth.length_m:.2f} m, {1000 * truth.volume_m3:.0f} litres.")
+
+# %% [markdown]
+# Three things to see. The **length** hangs on the altitude: a better altimeter is what to buy, and better
+# masks would change next to nothing, for squares add up. The **volume** is three times as unsure by the
+# altitude alone, as it goes with the cube; and beside that stand the outline, on whose few pixels the width
+# hangs, and the height that nobody sees. And in the **mass** the density's 2 % are still missing here:
+# $\sqrt{\sigma^2 + 0.02^2}$ is hardly more.
+#
+# An interval is as honest as the standard deviations in it: these are stated in `Beliefs` of
+# `course_lib/uncertainty.py`, and a clip of your own has those of its altitude and depth with it. Whether 95
+# of 100 such intervals really hold the truth was tried on clips of animals drawn at random
+# (`benchmarks/README.md`).
+#
+# Here is the animal stretched out straight, with its widths and their intervals, from which biologists read
+# how fat it is:
+
+# %%
+ones = [found[station] for station in STATIONS]
+ends = [one.low for one in ones], [one.high for one in ones]
+rest = scene.rest_shape().detach()
+show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 
 # %% [markdown]
 # <details><summary>A question to think about: what would you change about the flight to know the
