@@ -1,6 +1,6 @@
 """Measure what README.md and benchmarks/README.md state, and write their tables: `make bench`, or
 
-python -m benchmarks                    everything; about three quarters of an hour on two cores
+python -m benchmarks                    everything; about an hour on two cores
 python -m benchmarks kernels import     only these sections; the others stay as they were measured before
 python -m benchmarks --tables           only draw up tables and pictures again, from results.json
 python -m benchmarks --quick fits       to try the programs: tiny sizes, prints its tables and writes nothing
@@ -23,7 +23,7 @@ import torch
 from course_lib.assets import find_pack
 from course_lib.machine import version_of
 
-from . import fits, grading, kernels, pictures, reading, steps, tables
+from . import calibration, fits, grading, kernels, pictures, reading, steps, tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -68,6 +68,7 @@ SECTIONS = {  # name: how it is measured; what --quick gives it
     "fits": (fits.measure_fits, dict(frames=14, epochs=3, runs=1)),
     "other": (fits.measure_other, dict(frames=14, epochs=3)),
     "depth": (functools.partial(fits.measure_variants, fits.DEPTHS), dict(frames=14, epochs=3)),
+    "intervals": (calibration.measure_calibration, dict(clips=2, epochs=3)),
     "ablations": (functools.partial(fits.measure_variants, fits.ABLATIONS), dict(frames=14, epochs=3)),
 }
 

@@ -8,7 +8,6 @@ taken: the default recipe places the animal by masks alone.
 """
 
 import contextlib
-import json
 import math
 import sys
 import time
@@ -18,15 +17,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from course_lib import refraction
 from course_lib.assets import find_pack
-from course_lib.assets.clip_info import ClipInfo
+from course_lib.assets.clip_info import FIN_OUT, ClipInfo
 from course_lib.dolphin_model import DolphinModel
 from course_lib.errors import CourseError
-from course_lib.lens import Lens
 from course_lib.metrics import mask_iou
 from course_lib.photogrammetry import STATIONS, body_edges, body_spans, elliptical_model
 from course_lib.scene import DolphinScene
-from course_lib.uncertainty import Beliefs, intervals
+from course_lib.uncertainty import SOURCES, Beliefs, intervals
 from course_lib.video import SegmentedVideo
 from solutions.fitting import fit
 from solutions.recipes import DefaultRecipe
@@ -37,6 +36,8 @@ sys.path.append(str(Path(__file__).parents[1] / "assets"))
 
 CLIPS, FRAMES, FPS, EPOCHS = 48, 36, 25, 30
 BELIEFS = Beliefs()
+SIZES = ("length", "volume", "mass")
+POWERS = {"volume": 3, "mass": 3}  # of the length
 WAVES = 4  # of the animal's form, along the body
 READING = 0.03  # m, by which altitudes of single frames are off
 
@@ -100,31 +101,45 @@ def animal_class(make_clip):
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip as a fit gets it, and the truth. surfaces (T, V, 3), true masks (T, H, W) bool, rest (V, 3)."""
+    """A clip as a fit gets it, and the truth. true_masks (T, H, W) bool,
+    rest (V, 3) metres, density kg/m^3, altitude_m: the true one, on average."""
 
     dataset: SegmentedVideo
     true_masks: torch.Tensor
     rest: np.ndarray
     density: float
+    altitude_m: float
 
 
 def make(seed, beliefs=BELIEFS):
     """The clip number `seed`. -> Clip"""
     rng = np.random.default_rng([20261130, seed])
-    with shot(**drawn_shot(rng)) as make_clip:
+    with shot(**drawn_shot(rng), project=_pinhole) as make_clip:
         animal = animal_class(make_clip)(rng, beliefs)
         when = np.arange(FRAMES) / FPS
         up = make_clip.altitude(np.arange(FRAMES))
         surfaces = np.stack([animal.surface(t) for t in when])
         tip = np.argmax(animal.template[:, 1])
-        out = DefaultRecipe.FIN_OUT + rng.normal(0, beliefs.depth_m)
+        out = FIN_OUT + rng.normal(0, beliefs.depth_m)
         surfaces[..., 1] += out - surfaces[:, tip, 1].mean()
-        tilted = _tilted(surfaces, up, np.deg2rad(rng.normal(0, beliefs.tilt_deg, 2)))
+        eye = torch.from_numpy(np.stack([0 * up, up, 0 * up], 1))
+        seen = refraction.apparent_exactly(torch.from_numpy(surfaces), eye).numpy()
+        tilted = _tilted(seen, up, np.deg2rad(rng.normal(0, beliefs.tilt_deg, 2)))
         true_masks, masks = _masks(make_clip, rng, animal, tilted, up, beliefs)
         read = up - rng.normal(0, beliefs.altitude_m) - rng.normal(0, READING, FRAMES)
         rest = animal.rest()
     dataset = _dataset(masks, read.astype(np.float32), beliefs)
-    return Clip(dataset, torch.from_numpy(true_masks), rest, 1025 * (1 + rng.normal(0, beliefs.density)))
+    density = 1025 * (1 + rng.normal(0, beliefs.density))
+    return Clip(dataset, torch.from_numpy(true_masks), rest, density, float(up.mean()))
+
+
+def _pinhole(points, camera_height):
+    """World points (..., 3) to NDC (..., 2), as make_clip.py does it, of what is where it seems to be."""
+    import make_clip
+
+    distance = (camera_height - points[..., 1]) * make_clip.HALF_WIDTH
+    aspect = make_clip.WIDTH / make_clip.HEIGHT
+    return np.stack([-points[..., 0] / distance, points[..., 2] / distance * aspect], -1)
 
 
 def _tilted(surfaces, up, angles):
@@ -192,7 +207,7 @@ def _dataset(masks, altitudes, beliefs):
     T, H, W = masks.shape
     clip = SegmentedVideo.__new__(SegmentedVideo)
     clip.fps, clip.data_resolution = FPS, (W, H)
-    clip.known = ClipInfo(FPS, altitudes, beliefs.altitude_m, Lens(), {})
+    clip.known = ClipInfo(FPS, altitudes, beliefs.altitude_m, fin_out_sd_m=beliefs.depth_m)
     clip.center_normalization = torch.tensor([W, H])
     clip.frames = torch.zeros((), dtype=torch.uint8).expand(T, H, W, 3)
     clip.masks = torch.from_numpy(masks.astype(np.uint8) * 255)
@@ -203,6 +218,12 @@ def _dataset(masks, altitudes, beliefs):
     clip.cam_eye[:, 1] = torch.from_numpy(altitudes)
     clip.cam_at, clip.cam_up = torch.zeros(3), torch.tensor([0.0, 0.0, 1.0])
     return clip
+
+
+class ThroughWater(DefaultRecipe):
+    """The default recipe, which sees the animal where it seems to be."""
+
+    WATER_INDEX = refraction.SEA_WATER
 
 
 def measured(rest, faces, edges):
@@ -218,34 +239,35 @@ def fit_clip(clip, model, beliefs=BELIEFS, epochs=EPOCHS):
     start = time.perf_counter()
     torch.manual_seed(0)
     scene = DolphinScene(model, len(clip.dataset), texture_size=8)
-    way = DefaultRecipe(scene, clip.dataset, 7, epochs, 0)
+    way = ThroughWater(scene, clip.dataset, 7, epochs, 0)
     with contextlib.redirect_stderr(None):
-        history = fit(scene, way.loader, way.render, way.compute_loss, way.optimizer, epochs)
+        fit(scene, way.loader, way.render, way.compute_loss, way.optimizer, epochs)
     fitted = time.perf_counter()
     edges = body_edges(model)
 
     def measure(rest):
         return measured(rest, model.F, edges)
 
-    found = intervals(scene, clip.dataset, DefaultRecipe.held_by, measure, beliefs)
+    found = intervals(scene, clip.dataset, way.held_by(clip.dataset.known), measure, beliefs)
     found["mass"] = found["volume"].times(body_mass(1.0), density=beliefs.density)
+    seconds = [fitted - start, time.perf_counter() - fitted]
     truth = measured(clip.rest, model.F, edges)
     truth["mass"] = truth["volume"] * clip.density
-    rows = {}
-    for name, one in found.items():
-        rows[name] = dict(found=one.median, low=one.low, high=one.high, truth=truth[name], by=one.sources)
-    seconds = [fitted - start, time.perf_counter() - fitted]
-    elliptical = by_ellipses(clip.dataset, model, way.depth)
+    rows = {name: [one.median, one.low, one.high, truth[name]] for name, one in found.items()}
+    read = float(clip.dataset.cam_eye[:, 1].mean())
+    depth = refraction.apparent_height(way.depth)
+    off = math.log((read - depth) / (clip.altitude_m - depth))
+    by = {name: found[name].sources for name in SIZES}
     overlap = float(mask_iou(clip.true_masks, clip.dataset.masks > 127).mean())
-    more = dict(elliptical=elliptical, masks=overlap, loss=[history[0]["outline"], history[-1]["outline"]])
-    return dict(numbers=rows, seconds=seconds, **more)
+    more = dict(by=by, altitude_off=off, masks=overlap, seconds=seconds)
+    return dict(numbers=rows, elliptical=by_ellipses(clip.dataset, model, depth), **more)
 
 
 def by_ellipses(dataset, model, depth):
     """What a biologist gets from the same masks: the frame in which the animal is longest. -> length, volume
 
-    The heights are those of its kind: the template's, over its widths. Altitude and depth are those that the
-    fit was given.
+    depth: the apparent height of the body, metres, negative. The heights are those of its kind: the
+    template's, over its widths. Altitude and depth are those that the fit was given.
     """
     plain, edges = (model.V[0] * model.global_scale).cpu().numpy(), body_edges(model)
     ratios = body_spans(plain, edges, 1) / body_spans(plain, edges)
@@ -258,25 +280,37 @@ def by_ellipses(dataset, model, depth):
     return dict(zip(("length", "volume"), max(found)))
 
 
-def main():
-    """A look at some clips: python -m benchmarks.calibration FIRST LAST"""
-    first, last = map(int, sys.argv[1:3])
-    rows = []
-    model = DolphinModel(find_pack(), rodrigues=batch_rodrigues)
-    for seed in range(first, last):
-        clip = make(seed)
-        row = fit_clip(clip, model)
-        rows.append(row)
-        Path(sys.argv[3]).write_text(json.dumps(rows))
-        print(f"{seed}: masks {row['masks']:.3f}, {row['seconds'][0]:.1f} s + {row['seconds'][1]:.1f} s")
-        for name, value in row["elliptical"].items():
-            print(f"  elliptical {name} {100 * math.log(value / row['numbers'][name]['truth']):+.1f} %")
-        for name in ("length", "volume", "mass", "width 40 %"):
-            one = row["numbers"][name]
-            error, half = math.log(one["found"] / one["truth"]), math.log(one["high"] / one["low"]) / 2
-            by = " ".join(f"{source} {100 * sd:.1f}" for source, sd in one["by"].items())
-            print(f"  {name:10} {100 * error:+5.1f} % +- {100 * half:.1f}: {by}", flush=True)
+def measure_calibration(clips=CLIPS, epochs=EPOCHS, first=0):
+    """Clips of animals drawn at random. -> figures: lists of one value for each clip, by name"""
+    model, rows = DolphinModel(find_pack(), rodrigues=batch_rodrigues), []
+    for seed in range(first, first + clips):
+        rows.append(fit_clip(make(seed), model, epochs=epochs))
+        print(f"clip {seed}: {rows[-1]['seconds'][0]:.1f} s + {rows[-1]['seconds'][1]:.1f} s", flush=True)
+    figures = dict(clips=clips, frames=FRAMES, epochs=epochs, numbers={}, elliptical={}, by={})
+    for name in rows[0]["numbers"]:
+        columns = zip(*(row["numbers"][name] for row in rows))
+        lists = ([float(f"{value:.4g}") for value in column] for column in columns)
+        figures["numbers"][name] = dict(zip(("found", "low", "high", "truth"), lists))
+    for name in ("length", "volume"):
+        figures["elliptical"][name] = [float(f"{row['elliptical'][name]:.4g}") for row in rows]
+    for name in SIZES:
+        sds = {source: [row["by"][name].get(source, 0.0) for row in rows] for source in SOURCES}
+        figures["by"][name] = {source: round(float(np.mean(values)), 5) for source, values in sds.items()}
+    for key in ("altitude_off", "masks"):
+        figures[key] = [round(row[key], 5) for row in rows]
+    seconds = np.median([row["seconds"] for row in rows], 0)
+    return figures | dict(seconds_fit=round(seconds[0], 2), seconds_intervals=round(seconds[1], 2))
 
 
-if __name__ == "__main__":
-    main()
+def errors(figures, name, aside=False):
+    """Logarithms of found over truth, (N,), and half of the intervals' widths, (N,); of small ones, shares.
+
+    aside: without what the altitude's bias does.
+    """
+    found, low, high, truth = (
+        np.array(figures["numbers"][name][key]) for key in ("found", "low", "high", "truth")
+    )
+    off = np.log(found / truth)
+    if aside:
+        off = off - np.array(figures["altitude_off"]) * POWERS.get(name, 1)
+    return off, np.log(high / low) / 2

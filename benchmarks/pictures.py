@@ -13,6 +13,8 @@ from course_lib.window import cut, window_camera
 from solutions.rendering import render
 from solutions.rotations import batch_rodrigues
 
+from . import calibration
+
 # A light card with grey ink stands on white and on black paper.
 CARD, INK, GRID = "#f4f4f1", "#4d565e", "#d3d6d4"
 TRUE, DEFAULT, TUTORIAL = "#ffffff", "#2a62d9", "#c8283c"
@@ -105,6 +107,41 @@ def depth(results):
     return figure
 
 
+def intervals(results):
+    """Each clip's interval over the truth, of length and volume; the fit against ellipses. -> Figure"""
+    figures = results["intervals"]["figures"]
+    figure, axes = panels(1, 3, (9.6, 3.2), width_ratios=(1, 1, 0.8))
+    for panel, name in zip(axes.flat, ("length", "volume")):
+        off, half = calibration.errors(figures, name)
+        order = np.argsort(off)
+        held = np.abs(off) <= half
+        for k, i in enumerate(order):
+            colour = DEFAULT if held[i] else TUTORIAL
+            panel.vlines(
+                k, 100 * (off[i] - half[i]), 100 * (off[i] + half[i]), color=colour, linewidth=2.5, alpha=0.4
+            )
+            panel.plot(k, 100 * off[i], "o", markersize=3, color=colour)
+        panel.axhline(0, color=INK, linewidth=1)
+        panel.set_xticks([])
+        titled(
+            panel,
+            f"{name}: {held.sum()} of {held.size} hold the truth",
+            "clips, by their error",
+            "off the truth, %",
+        )
+    ours = 100 * np.abs(calibration.errors(figures, "volume")[0])
+    volume = figures["numbers"]["volume"]["truth"]
+    theirs = 100 * np.abs(np.log(np.array(figures["elliptical"]["volume"]) / volume))
+    panel, most = axes[0, 2], 1.05 * max(ours.max(), theirs.max())
+    panel.plot([0, most], [0, most], color=INK, linewidth=1)
+    panel.plot(theirs, ours, "o", markersize=4, color=DEFAULT)
+    panel.set_xlim(0, most)
+    panel.set_ylim(0, most)
+    panel.set_aspect("equal")
+    titled(panel, "volume, error in %", "ellipses over one frame", "the fit")
+    return figure
+
+
 def steps(results):
     """Where the time of a step goes, for the default recipe with and without crop and kernels. -> Figure"""
     figures = {name.removeprefix("default; "): of for name, of in results["steps"]["figures"].items()}
@@ -126,7 +163,11 @@ def steps(results):
 def write(results, folder):
     """Draws those pictures whose figures are in `results`, as PNG files in `folder`."""
     drawn = {"fits": fits()}
-    drawn |= {draw.__name__: draw(results) for draw in (ablations, depth, steps) if draw.__name__ in results}
+    drawn |= {
+        draw.__name__: draw(results)
+        for draw in (ablations, depth, intervals, steps)
+        if draw.__name__ in results
+    }
     folder.mkdir(exist_ok=True)
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=120, facecolor=figure.get_facecolor())

@@ -4,7 +4,12 @@ import functools
 import statistics
 from pathlib import Path
 
+import numpy as np
+
+from course_lib import uncertainty
 from course_lib.errors import fold
+
+from . import calibration
 
 ROOT = Path(__file__).parents[1]
 
@@ -193,6 +198,55 @@ def variants_table(section, columns, first):
     return page(section, table([first, *(label for label, _ in columns.values())], rows))
 
 
+def intervals_table(section):
+    """How often the intervals hold the truth, and whether they are wider than they need be."""
+    figures, rows = section["figures"], []
+    widths = [name for name in figures["numbers"] if name.startswith("width")]
+    of = {name: [name] for name in calibration.SIZES}
+    of[f"widths, {len(widths)} of each animal"] = widths
+    for label, names in of.items():
+        found = [calibration.errors(figures, name) for name in names]
+        off, half = (np.concatenate(values) for values in zip(*found))
+        aside = np.concatenate([calibration.errors(figures, name, aside=True)[0] for name in names])
+        needed = np.quantile(np.abs(off), 0.95)
+        held = np.abs(off) <= half
+        cells = [f"{held.sum()} of {held.size}", f"{100 * held.mean():.0f} %", f"± {100 * half.mean():.1f} %"]
+        cells += [f"± {100 * needed:.1f} %", f"{half.mean() / needed:.2f}"]
+        cells += [f"{100 * np.median(np.abs(off)):.1f} %", f"{100 * np.median(np.abs(aside)):.1f} %"]
+        rows.append([label, *cells, f"{100 * off.mean():+.1f} %"])
+    header = ["", "hold the truth", "a share of", "95 % interval, mean", "needed", "wider than that, times"]
+    header += ["error, median", "the altitude's bias aside", "error, mean"]
+    note = fold(f"""{figures["clips"]} clips of {figures["frames"]} frames, {figures["epochs"]} passes; of
+        one, in the median, the fit took {figures["seconds_fit"]:.1f} s and the intervals
+        {figures["seconds_intervals"]:.1f} s. Overlap of the masks with the true ones:
+        {np.mean(figures["masks"]):.3f}.""")
+    return page(section, table(header, rows), note, sources_table(figures), ellipses_table(figures))
+
+
+def sources_table(figures):
+    """What each unknown contributes to the intervals, on average."""
+    rows = []
+    for source in uncertainty.SOURCES:
+        sds = [figures["by"][name][source] for name in calibration.SIZES]
+        if any(sds):
+            rows.append([uncertainty.SOURCES[source], *(f"± {196 * sd:.1f} %" for sd in sds)])
+    return table(["by itself it would be", *calibration.SIZES], rows)
+
+
+def ellipses_table(figures):
+    """The fit against ellipses over one frame."""
+    rows = []
+    for name, elliptical in figures["elliptical"].items():
+        ours = np.abs(calibration.errors(figures, name)[0])
+        theirs = np.abs(np.log(np.array(elliptical) / figures["numbers"][name]["truth"]))
+        nearer = f"{(ours < theirs).sum()} of {ours.size}"
+        medians = [f"{100 * np.median(values):.1f} %" for values in (ours, theirs)]
+        rows.append([name, *medians, nearer])
+    return table(
+        ["", "error of the fit, median", "of the elliptical model", "the fit is nearer, clips"], rows
+    )
+
+
 def readme_table(results):
     """The small table of README.md: both recipes, and what does not depend on the recipe in a sentence."""
     kernel, scaling = results["kernels"]["figures"], results["scaling"]["figures"]
@@ -213,6 +267,7 @@ TABLES = {
     "fits": fits_table,
     "other": other_table,
     "ablations": functools.partial(variants_table, columns=ABLATIONS, first=""),
+    "intervals": intervals_table,
     "depth": functools.partial(variants_table, columns=DEPTH, first="assumed depth moved by"),
     "kernels": kernels_table,
     "steps": steps_table,

@@ -69,9 +69,9 @@ class Beliefs:
     tilt_deg: float = 1.0
     noise_px: float = 0.3
     fixed_px: float = 0.2
-    bias_px: float = 0.2
+    bias_px: float = 0.15
     girth: float = 0.03
-    height: float = 0.05
+    height: float = 0.04
     size: float = 0.08
     part: float = 0.02
     density: float = 0.02

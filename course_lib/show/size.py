@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import CourseError
 from .mesh import checked_mesh
-from .style import SERIES, SKIN, add_line, new_figure
+from .style import SERIES, SKIN, add_line, legend_above, new_figure
 from .values import as_array, as_column, compact
 
 
@@ -23,7 +23,8 @@ def size_figure(vertices, faces, stations, widths, low=None, high=None):
     if not count:
         raise CourseError(f"stations have shape {stations.shape}; expected shares of the length, (S,).")
     widths = as_column(widths, count, "widths", frames=False)
-    figure = new_figure(height=300, margin=dict(l=56, r=16, t=44, b=48), hovermode="closest")
+    look = dict(margin=dict(l=56, r=16, t=44, b=48), hovermode="closest", legend=legend_above())
+    figure = new_figure(height=300, **look)
     body = _triangles(along, across, faces)
     look = dict(color=SKIN, width=0.6)
     figure.add_scatter(
