@@ -10,13 +10,12 @@ import numpy as np
 from .errors import CourseError
 
 STATIONS = tuple(round(0.05 * k, 2) for k in range(1, 18))  # 5 % to 85 % of the length
-FINS = 3  # the last parts of a template: dorsal fin, flippers, flukes
 
 
 def body_edges(model):
     """The edges of the body's faces, fins left out: (E, 2) vertex numbers. model: a `DolphinModel`."""
-    part, faces = model.LBS.v_labels_coarse.cpu().numpy(), model.F.cpu().numpy()
-    faces = faces[(part[faces] < model.LBS.n_groups - FINS).all(1)]
+    faces = model.F.cpu().numpy()
+    faces = faces[model.anatomy.body[faces].all(1)]
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2))
     return np.unique(edges, axis=0)
 

@@ -145,11 +145,11 @@ class Linearised:
         self.frames = torch.arange(0, len(dataset), stride)
         self.fps = dataset.fps / stride
         self.scene, self.priors, self.measure = _thinned(scene, self.frames), priors, measure
-        self.shapes = _shape_parameters(self.scene)
         self.cameras = dataset.cameras(self.frames, scene.water_index)
         device = self.scene.translations.device
         self.cameras = self.cameras.to(device, self.scene.translations.dtype)
         self.depth = float(self.scene.translations[:, 0, 1].detach().mean())
+        self.shapes = _shape_parameters(self.scene, priors(self.scene, self.fps, self.depth))
         self.points = _outline_points(self.scene, self.cameras, dataset.masks[self.frames])
         self._differentiate()
         self._solve()
@@ -386,12 +386,12 @@ def _thinned(scene, frames):
     return thin
 
 
-def _shape_parameters(scene):
-    """Names of the parameters that change the animal at rest."""
+def _shape_parameters(scene, loss):
+    """Names of the parameters that change the animal at rest and that the priors' `loss` holds."""
     named = {name: value for name, value in scene.named_parameters() if name not in POSES}
-    rest = scene.rest_shape().square().sum()
-    found = torch.autograd.grad(rest, [*named.values()], allow_unused=True)
-    return [name for name, gradient in zip(named, found) if gradient is not None]
+    moved = torch.autograd.grad(scene.rest_shape().square().sum(), [*named.values()], allow_unused=True)
+    held = torch.autograd.grad(loss, [*named.values()], allow_unused=True)
+    return [name for name, a, b in zip(named, moved, held) if a is not None and b is not None]
 
 
 def _pixels(cameras, in_camera):

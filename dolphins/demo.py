@@ -20,6 +20,7 @@ from course_lib import metrics, show
 from course_lib.assets import find_pack
 from course_lib.assets.clip_info import check_fin_out, check_fin_out_sd
 from course_lib.dolphin_model import DolphinModel
+from course_lib.dolphin_model.shape_modes import far_from_template
 from course_lib.errors import CourseError
 from course_lib.files import write
 from course_lib.kal import dibr
@@ -310,7 +311,7 @@ def measure(scene, fitted, hard_masks, given_masks, truth):
 def judge(scene, fitted, recipe, dataset, history, figures, per_frame):
     """What speaks against the fit, without the truth. -> list of `Doubt`"""
     positions = fitted.vertices.mean(1)  # (T, 3)
-    of_scene = scene.part_scales.detach().cpu(), fitted.rotmats, positions
+    of_scene = far_from_template(scene.model, fitted.rest), fitted.rotmats, positions
     clip = dataset.fps, figures["length_m"], dataset.masks, getattr(recipe, "REACH", None)
     return doubts(per_frame["iou_with_given_mask"], history, *of_scene, *clip)
 

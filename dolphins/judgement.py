@@ -16,13 +16,11 @@ from course_lib.errors import fold
 NO_TRUST, DOUBTFUL = 0.80, 0.88  # overlap with the given masks
 ASTRAY = 0.15  # by which a frame's overlap is below the clip's
 RISEN = 1.15  # the outline's loss at the end, over its least
-FORM = 0.25  # a part's scale, three standard deviations among animals of one kind
 LONGEST, SHORTEST = 4.1, 0.8  # metres: of bottlenose dolphins, the largest and a newborn one
 TURN, LEAP = 750.0, 25.0  # degrees a second and metres a second^2 that no dolphin reaches
 AREAS = 0.5, 1.6  # of the clip's median: a mask that is smaller or larger is not of the whole animal alone
 ROUND = 2.0  # a mask whose length is less than so many widths is no dolphin's
 FEW = 10  # frames
-PARTS = ("trunk", "head", "tail stock, front", "tail stock, rear", "dorsal fin", "flippers", "flukes")
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,11 @@ class Doubt:
     text: str
 
 
-def doubts(overlap, history, part_scales, rotmats, positions, fps, length_m, masks, reach=None):
+def doubts(overlap, history, odd_form, rotmats, positions, fps, length_m, masks, reach=None):
     """What speaks against a fit, the gravest first. -> list of Doubt
 
-    overlap (T,): IoU with the given masks; history: of the loss, a dict for each pass; part_scales (P, 4);
+    overlap (T,): IoU with the given masks; history: of the loss, a dict for each pass; odd_form: what is far
+    from the template's proportions, sentences as `shape_modes.far_from_template` gives them;
     rotmats (T, 3, 3); positions (T, 3), metres; fps: frames a second; masks (T, H, W) uint8; reach: pixels,
     of the outline's band in the first and the last pass, None where it has none.
     """
@@ -45,7 +44,7 @@ def doubts(overlap, history, part_scales, rotmats, positions, fps, length_m, mas
         *_of_masks(masks),
         *_of_loss(history, reach),
         *_of_length(length_m),
-        *_of_form(part_scales),
+        *_of_form(odd_form),
         *_of_time(rotmats, positions, fps),
     ]
     found = [Doubt(grave, fold(text)) for grave, text in found]
@@ -153,21 +152,9 @@ def _of_length(length_m):
         )
 
 
-def _of_form(part_scales):
-    scales = part_scales[:, :1] + part_scales[:, 1:]  # (P, 3), of x, y and z
-    odd = []
-    for part, of in enumerate(scales.tolist()):
-        worst = max(of, key=abs)
-        name = PARTS[part] if len(scales) == len(PARTS) else f"part {part}"
-        axis = ("width", "height", "length")[of.index(worst)]
-        odd += [(abs(worst), f"{axis} of the {name} {100 * worst:+.0f} %")] if abs(worst) > FORM else []
-    if odd:
-        said = [text for _, text in sorted(odd, reverse=True)]
-        yield (
-            len(odd) > 2,
-            f"""The form is far from a dolphin's ({"; ".join(said[:3] + ["..."] * (len(said) > 3))} against
-            the template): the outline is followed by means that are not an animal's.""",
-        )
+def _of_form(odd_form):
+    for said in odd_form:
+        yield len(odd_form) > 2, f"{said} Is it another kind of animal, or does the fit stretch it?"
 
 
 def _of_time(rotmats, positions, fps):

@@ -15,7 +15,7 @@ def fit(**changes):
     positions = torch.zeros(T, 3)
     positions[:, 2] = 0.04 * torch.arange(T)
     good = dict(overlap=torch.full((T,), 0.93), history=[{"outline": 0.5**k} for k in range(10)])
-    good |= dict(part_scales=torch.full((7, 4), 0.03), rotmats=torch.eye(3).repeat(T, 1, 1))
+    good |= dict(odd_form=[], rotmats=torch.eye(3).repeat(T, 1, 1))
     good |= dict(positions=positions, fps=50, length_m=2.6, masks=masks, reach=None)
     return good | changes
 
@@ -24,12 +24,6 @@ def turned(frames):
     rotmats = torch.eye(3).repeat(T, 1, 1)
     rotmats[frames] = torch.diag(torch.tensor([-1.0, 1, -1]))
     return rotmats
-
-
-def one_scale(value):
-    scales = torch.zeros(7, 4)
-    scales[3, 3] = value
-    return scales
 
 
 def astray(frames):
@@ -69,7 +63,8 @@ CASES = {
     "loss rises above its start": (dict(history=[{"outline": v} for v in (1, 1, 1.5, 2)]), True, "astray"),
     "a whale": (dict(length_m=13.0), True, "13.00 m"),
     "a herring": (dict(length_m=0.3), True, "newborn"),
-    "no tail stock": (dict(part_scales=one_scale(-0.37)), False, "length of the tail stock, rear -37 %"),
+    "a short tail stock": (dict(odd_form=["The stock is short."]), False, "The stock is short. Is it"),
+    "nothing right": (dict(odd_form=["The stock is short."] * 3), True, "The stock is short. Is it"),
     "tail first": (dict(rotmats=turned([11])), True, "From frame 10 to the next the body turns by 180"),
     "a leap": (dict(positions=leaping()), False, "leaps"),
     "a mask of a fin": (dict(masks=masks_without([5])), False, "1 of 40 masks (first that of frame 5)"),
