@@ -53,11 +53,24 @@ def test_metrics_are_flat_and_complete(run):
     metrics = json.loads((run[1] / "metrics.json").read_text())
     expected = """frames epochs seconds_fit seconds_total peak_rss_mb device backend recipe seed loss_first
         loss_last iou_mean iou_min position_rmse_m depth_rmse_m heading_error_deg_median
-        orientation_jump_deg_max vertex_error_cm_mean length_error_pct volume_error_pct"""
+        orientation_jump_deg_max vertex_error_cm_mean length_error_pct volume_error_pct length_m_low
+        volume_m3_high mass_kg_low width_40_m_high length_sd_pct_altitude size_can_be_trusted doubts"""
     assert set(expected.split()) <= set(metrics)
     assert all(isinstance(value, (int, float, str)) for value in metrics.values())
-    for name in ("iou_mean", "position_rmse_m", "volume_error_pct"):
+    for name in ("iou_mean", "position_rmse_m", "volume_error_pct", "m, 95 %: "):
         assert name in run[0].stdout
+
+
+def test_the_truth_lies_in_the_intervals(run):
+    metrics = json.loads((run[1] / "metrics.json").read_text())
+    for name in ("length_m", "volume_m3"):
+        truth = metrics[name] / (1 + metrics[f"{name.split('_')[0]}_error_pct"] / 100)
+        assert metrics[f"{name}_low"] < truth < metrics[f"{name}_high"]
+
+
+def test_a_page_that_is_passed_on_says_nothing_of_the_makers_folders(run):
+    page = (run[1] / "report.html").read_text()
+    assert str(ROOT) not in page and str(run[1].parent) not in page
 
 
 def test_video_plays_in_a_browser(run):

@@ -8,7 +8,9 @@ import pytest
 
 from course_lib import show
 from course_lib.errors import CourseError
+from course_lib.uncertainty import Interval
 from dolphins import fit_report as report
+from dolphins.judgement import Doubt
 
 from ..pages import Page
 
@@ -152,6 +154,39 @@ def test_without_a_truth_it_says_so(tmp_path):
     assert not page.one("video") and "<script>alert(1)</script>" in page.text and "a & b" in page.text
     assert "truth" not in {trace["name"] for trace in page.figure("track")["data"]}
     assert not page.figure("viewer")["layout"].get("updatemenus")
+
+
+SIZES = {
+    name: Interval(value, {"altitude": 0.02, "outline": 0.01})
+    for name, value in (("length", 2.61), ("volume", 0.22), ("mass", 226.0), ("width_40", 0.44))
+}
+
+
+def test_a_size_comes_with_its_interval_and_what_makes_it_wide(tmp_path):
+    page = page_of(tmp_path, sizes=SIZES, rest=made_up_fit().vertices[0])
+    text = words_of(page)
+    assert "2.61 m" in text and "2.50 m to 2.73 m" in text and "± 4.4 %" in text
+    assert "the drone's altitude" in text and "± 3.9 %" in text and "the animal's density" not in text
+    assert len(page.figure("size")["data"]) >= 4
+
+
+def test_without_a_truth_the_intervals_are_all_there_is(tmp_path):
+    page = page_of(tmp_path, sizes=SIZES, truth_translations=None, truth_heading_deg=None)
+    assert "Nobody measured this animal: the intervals are all there is" in words_of(page)
+
+
+def test_doubts_stand_at_the_top(tmp_path):
+    bad = [Doubt(True, "The overlap is 0.27."), Doubt(False, "The loss rose & rose.")]
+    text = words_of(page_of(tmp_path, doubts=bad, sizes=SIZES))
+    assert (
+        text.index("Do not trust the size.")
+        < text.index("The overlap is 0.27.")
+        < text.index("The dolphin in 3D")
+    )
+    assert "The loss rose & rose." in text and "length, not to be trusted" in text
+    text = words_of(page_of(tmp_path, doubts=bad[1:]))
+    assert "Look at this fit before you use it." in text and "not to be trusted" not in text
+    assert "Nothing speaks against this fit." in words_of(page_of(tmp_path))
 
 
 def test_a_single_frame_makes_a_page(tmp_path):
