@@ -24,6 +24,8 @@ ACCURACY = {  # figure: what it is called, its unit, how it is written, what it 
     "vertex_error_cm_mean": ("distance of surface points, mean", " cm", ".1f", ""),
     "length_error_pct": ("length error", " %", "+.1f", "within 4"),
     "volume_error_pct": ("volume error", " %", "+.1f", "within 10"),
+    "colour_psnr_db": ("colour inside the true mask, PSNR", " dB", ".1f", "30 or more"),
+    "colour_psnr_db_still_water": ("the same in still water", " dB", ".1f", ""),
 }
 COST = {
     "seconds_fit": ("the fit", " s", ".0f", "120 or less"),
@@ -32,7 +34,7 @@ COST = {
     "peak_rss_mb": ("most memory", " MB", ".0f", "1500 or less"),
 }
 IN_README = """iou_mean position_rmse_m heading_error_deg_median orientation_jump_deg_max length_error_pct
-    volume_error_pct seconds_fit peak_rss_mb""".split()
+    volume_error_pct colour_psnr_db seconds_fit peak_rss_mb""".split()
 ABLATIONS = {  # figure: the column's name, how it is written
     "iou_mean": ("IoU", ".3f"),
     "iou_min": ("worst IoU", ".3f"),
@@ -85,9 +87,11 @@ def spread(values, form, unit=""):
 
 
 def compared(figures, names):
-    """Rows of the figures `names`: label, default recipe, tutorial's recipe."""
+    """Rows of the figures `names`: label, default recipe, tutorial's recipe; older results have not all."""
     rows = []
     for name in names:
+        if name not in figures["default"]:
+            continue
         label, unit, form, _ = (ACCURACY | COST)[name]
         values = [figures[recipe][name] for recipe in ("default", "tutorial")]
         lists = [value if isinstance(value, list) else [value] for value in values]
@@ -98,7 +102,8 @@ def compared(figures, names):
 def fits_table(section):
     """Accuracy and cost of both recipes, and what is wanted."""
     figures, wanted = section["figures"], ACCURACY | COST
-    rows = [[*row, goal] for row, (*_, goal) in zip(compared(figures, wanted), wanted.values())]
+    goals = [goal for name, (*_, goal) in wanted.items() if name in figures["default"]]
+    rows = [[*row, goal] for row, goal in zip(compared(figures, wanted), goals)]
     one = figures["default"]
     difference = max(recipe["largest_difference_between_runs"] for recipe in figures.values())
     note = fold(f"""{one["frames"]} frames, {one["epochs"]} epochs, batches of {one["batch_size"]};

@@ -95,6 +95,12 @@ SURFACE = fold("""Mean distance between each point of the fitted skin and the sa
 LENGTH = "Fitted body length against the true one, straightened out. Negative: too short."
 VOLUME = fold("""Fitted body volume against the true one. An error in scale counts three times here, and the
         height of the body is never seen from above: trust this number least.""")
+COLOUR = fold("""How near the colours of the rendered dolphin are to the video's, inside the true masks: the
+        peak signal-to-noise ratio. 30 dB is a typical difference of 3 % of full brightness; at a glance
+        nobody tells such pictures apart.""")
+GIVEN_COLOUR = "The same inside the given masks."
+STILL = fold("""The same in still water: with one skin in one light. What is missing is mostly the sun's light
+        in waves, which is read from each frame.""")
 LAST_LOSS = fold("""Mean of the total over the last epoch. Losses of different recipes are sums of different
         things and cannot be compared.""")
 QUALITY = {
@@ -109,6 +115,11 @@ QUALITY = {
     "vertex_error_cm_mean": Meaning("Surface error", "{:.1f} cm", SURFACE),
     "length_error_pct": Meaning("Length error", "{:+.1f} %", LENGTH, "within 4 %", lambda v: abs(v) <= 4),
     "volume_error_pct": Meaning("Volume error", "{:+.1f} %", VOLUME, "within 10 %", lambda v: abs(v) <= 10),
+}
+QUALITY |= {
+    "colour_psnr_db": Meaning("Colour", "{:.1f} dB", COLOUR, "30 dB or more", lambda v: v >= 30),
+    "colour_psnr_db_with_given_masks": Meaning("Colour, by the given masks", "{:.1f} dB", GIVEN_COLOUR),
+    "colour_psnr_db_still_water_with_given_masks": Meaning("Colour in still water", "{:.1f} dB", STILL),
 }
 COST = {
     "frames": Meaning("Frames", "{:.0f}", "Frames of the clip that were fitted."),

@@ -472,8 +472,11 @@ with torch.no_grad():
 show.tiles({"skin": skin[0], "in the sun": lit[0]})
 
 # %% [markdown]
-# Most of this light, about four fifths, is **glint**, reflected at the surface without regard to the skin's
-# albedo (the specular part, beside the diffuse one of the ball). So the pattern of the skin is hardly seen.
+# This scene, the default fit, knows of more light than the sun's: of a sky, of which a surface sees the more,
+# the more it faces up, and of the colours of both (`sky_light`, `sun_colour`). The tutorial's scenes do not.
+# There the skin also mirrors the sun. In the tutorial's own fit this **glint** (the specular part, beside the
+# diffuse one of the ball) is all the light there is, and the pattern of the skin is not seen. But under water
+# skin hardly mirrors, for its refractive index is nearly that of water: the default fit has no glint.
 #
 # **A trap.** Where does the sun of the scene stand? "Elevation" sounds like its height over the horizon. But
 # `spherical2cartesian`, as in kaolin, has z up, and our world has y up: $d = (\cos e \cos a,\; \cos e \sin
@@ -492,9 +495,10 @@ for name, its in suns.items():
     print(f"{name:15} {sun}, strength {its.strength.item():.2f}")
 
 # %% [markdown]
-# At the start the sun is on the horizon, and so it is at the end of the tutorial's fit. In truth it stood 40°
-# high; neither fit finds that. Both end with a strength not far above 1/2 and a wide angle, that is with
-# light from nearly everywhere. Before you read a number, look up what it means: its name may mislead.
+# At the start the sun is on the horizon, and so it is at the end of the tutorial's fit, with a strength not
+# far above 1/2 and a wide angle, that is with light from nearly everywhere. In truth it stood 40° high. But
+# the animal is under water: refraction makes that 55°, and the default fit comes near to it, from nothing but
+# the shading of the skin. Before you read a number, look up what it means: its name may mislead.
 
 # %% [markdown]
 # ## Exercise 5 · Light under water
@@ -517,7 +521,7 @@ for name, its in suns.items():
 #
 # | | shape | what |
 # |---|---|---|
-# | `image` | (B, H, W, 3) | colours, lit; a glint may be brighter than 1 |
+# | `image` | (B, H, W, 3) | colours, lit; they may be above 1 or below 0 |
 # | `sea_level_height` | (B, H, W, 1) | metres over the sea, negative under water |
 # | `hard_mask` | (B, H, W, 1) | 1 where the dolphin is seen, up to rounding: ask for > 0.5, not == 1 |
 # | `water_absorption` | (3,) | 1/m, for red, green, blue |
@@ -589,6 +593,16 @@ if SPARE_WATER:
 # On its way down and up the light goes through at least twice the depth of water, so the fitted $w$ is at
 # least twice the water's own absorption, and more if the sun is low. The formula keeps its form, but $w$ has
 # another meaning: it is not the absorption of the water.
+# </details>
+#
+# <details><summary>And another: what does the formula make of a dolphin 50 m deep? What do you see there?
+# </summary>
+#
+# A black one. But deep water is not black: it scatters sunlight, and sends some of it up, the more, the more
+# water there is. With $S$ the light of water so deep that no bottom shows, the animal's light and the water's
+# are together $I e^{wl} + S\,(1 - e^{wl})$, which is $(I - S)\,e^{wl} + S$. So `lighting` needs no other
+# function than yours: where the scene has a `water_light` $S$, as the default fit has, it gives `absorb` the
+# image $I - S$, and adds $S$ again.
 # </details>
 #
 # *Reference: R. M. Pope and E. S. Fry, Absorption spectrum (380-700 nm) of pure water. II, Applied Optics
