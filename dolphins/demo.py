@@ -234,9 +234,8 @@ def rendered_frames(scene, dataset):
 
     loader = WindowLoader(dataset, scene, batch_size=4, shuffle=False, layers=[where])
     for frames in tqdm(loader, desc="look at the result", leave=False):
-        windows = [
-            pixels.cpu() for pixels in render_in_waves(scene, frames["t"], frames["cam"])
-        ]  # (B, h, w, C) each
+        drawn = render_in_waves(scene, frames["t"], frames["cam"])
+        windows = [pixels.cpu() for pixels in drawn]  # (B, h, w, C) each
         h, w = windows[0].shape[1:3]
         for i, (x, y) in enumerate(zip(frames["left"].tolist(), frames["top"].tolist())):
             whole = [torch.zeros(height, width, pixels.shape[-1]) for pixels in windows]

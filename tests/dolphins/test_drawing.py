@@ -21,7 +21,7 @@ def test_a_saved_fit_is_drawn_through_the_water_through_which_it_was_fitted():
         scene.translations.copy_(init_translations(clip, -3.0, index))
         loaded.load_parameters(scene.parameter_dict())
         whole = render(scene, t, clip.cameras(t, index))[1] > 0
-        drawn = torch.stack([hard_mask > 0 for _, hard_mask, _ in rendered_frames(loaded, clip)])
+        drawn = torch.stack([hard_mask > 0 for *_, hard_mask, _ in rendered_frames(loaded, clip)])
         assert (drawn != whole).sum() <= 4
         areas.append(int(drawn.sum()))
     assert 1.05 < areas[0] / areas[1] < 1.2
