@@ -149,7 +149,7 @@ class DefaultFromTutorialsStart(DefaultRecipe):
 class SoftMask(DefaultRecipe):
     """The IoU of a soft mask, as in the tutorial, instead of distances to the outline."""
 
-    BAND = TUTORIAL_BAND
+    BAND, CORRECTED = TUTORIAL_BAND, ()
 
     def __init__(self, *arguments):
         super().__init__(*arguments)

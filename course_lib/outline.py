@@ -12,29 +12,48 @@ the same strength, and at the true outline their sum over the pixels of an edge 
 uniformly random place u in [0, 1) between two pixel centres, the first outer pixel has D = u, the mask says
 1/2, and E[u - 1/2] = 0. A Gaussian of the distance, or an IoU of soft masks, weighs u by the slope of the
 Gaussian, and is biased again.
+
+That holds for an edge between wide areas. A tip that is thinner than a pixel, of a fluke or a rostrum, is
+in the mesh and in no mask: to match, the animal is drawn shorter. So when the fit is near, its own masks are
+made as a segmenter would (`as_segmented`), and what they are off from its mesh is taken off the targets
+(`OutlineTargets.correct`).
 """
 
 import math
 
 import numpy as np
 import torch
+from torch.nn.functional import avg_pool2d
 
 from .kal.dibr import rasterize, squared_distances
 from .kal.ops.mesh import index_vertices_by_faces
 
+FINER = 3  # samples along each side of a pixel, for masks as a segmenter makes them
+BLUR = 0.7  # pixels: a segmenter's masks are smooth, and lose what is thinner
+
 
 @torch.no_grad()
-def silhouette(in_camera, on_image, cam, faces):
+def silhouette(in_camera, on_image, cam, faces, finer=1):
     """Where a mesh is seen, and nothing of what it looks like. -> faces_image, face_idx, without gradients
 
     in_camera (B, V, 3), on_image (B, V, 2): the vertices in the spaces of the B cameras cam; faces (F, 3).
-    faces_image (B, F, 3, 2): the corners in NDC; face_idx (B, H, W): the face that each pixel sees, or -1.
+    faces_image (B, F, 3, 2): the corners in NDC; face_idx (B, H, W): the face that each pixel sees, or -1;
+    with `finer` so many times as many pixels along each side.
     """
     faces_camera = index_vertices_by_faces(in_camera, faces)  # (B, F, 3, 3)
     faces_image = index_vertices_by_faces(on_image, faces)  # (B, F, 3, 2)
     towards, depths = doubled_areas(faces_camera) >= 0, faces_camera[..., 2]
-    _, face_idx = rasterize(cam.height, cam.width, depths, faces_image, [], towards)
+    _, face_idx = rasterize(finer * cam.height, finer * cam.width, depths, faces_image, [], towards)
     return faces_image, face_idx
+
+
+def as_segmented(in_camera, on_image, cam, faces):
+    """The masks that a segmenter would make of a mesh, on the CPU; arguments as above. -> (B, H, W) bool"""
+    from scipy.ndimage import gaussian_filter
+
+    _, face_idx = silhouette(in_camera, on_image, cam, faces, FINER)
+    covered = avg_pool2d((face_idx >= 0).float(), FINER).cpu().numpy()  # (B, H, W), shares of pixels
+    return torch.from_numpy(gaussian_filter(covered, (0, BLUR, BLUR)) > 0.5)
 
 
 def doubled_areas(corners):
@@ -112,6 +131,15 @@ def outline_loss(distance, target, reach, outside=0.0):
     return (total / band).mean() / reach**2
 
 
+def distance_to_mask(mask):
+    """Distance of every pixel to a mask (H, W) bool, numpy; of its nearest outer pixels 1/2. -> float32"""
+    from scipy.ndimage import distance_transform_edt
+
+    if not mask.any():
+        return np.full(mask.shape, np.inf, np.float32)
+    return np.where(mask, 0, distance_transform_edt(~mask) - 0.5).astype(np.float32)
+
+
 class OutlineTargets:
     """Distances to the outlines of all masks, a layer of `WindowLoader`.
 
@@ -121,21 +149,46 @@ class OutlineTargets:
     """
 
     def __init__(self, masks, most_reach, device="cpu"):
-        from scipy.ndimage import distance_transform_edt, find_objects
+        from scipy.ndimage import find_objects
 
         pad = math.ceil(most_reach) + 1
-        self.tiles, bands = [], []
-        self.areas = (masks > 127).flatten(1).sum(1)  # (T,)
+        self.tiles, self.most_reach = [], most_reach
         for mask in masks.numpy() > 127:
             [(rows, columns)] = find_objects(mask.astype(np.uint8))
             x0, y0 = max(columns.start - pad, 0), max(rows.start - pad, 0)
             tile = mask[y0 : rows.stop + pad, x0 : columns.stop + pad]
-            distance = np.where(tile, 0, distance_transform_edt(~tile) - 0.5).astype(np.float32)
-            self.tiles.append((x0, y0, torch.from_numpy(distance).to(device)))
-            bands.append(torch.from_numpy(distance[(distance > 0) & (distance < most_reach)]))
+            self.tiles.append((x0, y0, torch.from_numpy(distance_to_mask(tile)).to(device)))
+        self.measured = [tile.cpu().clone() for *_, tile in self.tiles]  # as they are without corrections
+        self._sum_up()
+        self.set_reach(most_reach)
+
+    def _sum_up(self):
+        """What `set_reach` needs of the tiles: which of their pixels are 0, and which are in reach."""
+        tiles = [tile.cpu() for *_, tile in self.tiles]
+        bands = [tile[(tile > 0) & (tile < self.most_reach)] for tile in tiles]
+        self.areas = torch.stack([(tile == 0).sum() for tile in tiles])  # (T,)
         self.band = torch.cat(bands)  # (N,) the distances in reach, frame by frame
         self.frame = torch.arange(len(bands)).repeat_interleave(torch.tensor([len(band) for band in bands]))
-        self.set_reach(most_reach)
+
+    def correct(self, t, left, top, masks, distances):
+        """Takes off the targets what the pixels of a mask do to an outline.
+
+        It is seen on the fit itself: masks (B, h, w) bool, what a segmenter would make of it in the frames t
+        (B,), against distances (B, h, w) to its mesh, with the largest reach; both in windows at left, top
+        (B,), on the CPU. A correction takes the place of an earlier one.
+        """
+        for i, x, y, mask, exact in zip(t.tolist(), left.tolist(), top.tolist(), masks, distances):
+            off = torch.from_numpy(distance_to_mask(mask.numpy())).clamp(max=self.most_reach) - exact
+            x0, y0, tile = self.tiles[i]
+            of_tile, of_window = _shared(tile, x0, y0, off, x, y)
+            if of_tile is None:
+                continue
+            measured = self.measured[i].clone()
+            near = measured[of_tile] < self.most_reach
+            measured[of_tile] -= torch.where(near, off[of_window], 0.0)
+            tile.copy_(measured.clamp(min=0))
+        self._sum_up()
+        self.set_reach(self.reach)
 
     def set_reach(self, reach):
         """From now on distances are at most `reach`."""
@@ -147,13 +200,24 @@ class OutlineTargets:
         outline = self.tiles[0][-1].new_full((len(t), height, width), float(self.reach))
         for i, x, y, window in zip(t.tolist(), left.tolist(), top.tolist(), outline):
             x0, y0, tile = self.tiles[i]
-            x1, y1 = min(x0 + tile.shape[1], x + width), min(y0 + tile.shape[0], y + height)
-            xs, ys = max(x0, x), max(y0, y)  # the tile's part in the window
-            if xs < x1 and ys < y1:
-                part = tile[ys - y0 : y1 - y0, xs - x0 : x1 - x0]
-                window[ys - y : y1 - y, xs - x : x1 - x] = part
+            of_tile, of_window = _shared(tile, x0, y0, window, x, y)
+            if of_tile is not None:
+                window[of_window] = tile[of_tile]
         outline.clamp_(max=self.reach)
         # Both sums are large, and their difference small: in double precision.
         inside = (self.reach - outline).square().flatten(1).sum(1, dtype=torch.float64)  # (B,)
         outside = self.totals[t].to(inside.device, non_blocking=True) - inside
         return {"outline": outline, "outline_outside": outside.clamp(min=0).float()}
+
+
+def _shared(a, ax, ay, b, bx, by):
+    """The pixels that two parts (h, w) of an image share, each with its corner: slices of a, and of b.
+
+    None and None where they share none.
+    """
+    x0, y0 = max(ax, bx), max(ay, by)
+    x1, y1 = min(ax + a.shape[1], bx + b.shape[1]), min(ay + a.shape[0], by + b.shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return None, None
+    corners = (ax, ay), (bx, by)
+    return tuple((slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)) for x, y in corners)

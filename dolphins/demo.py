@@ -200,6 +200,7 @@ def fit_with_checkpoints(scene, recipe, epochs, out):
         saved = load_tensors(path)
         scene.load_parameters(saved["scene"])
         recipe.optimizer.load_state_dict(saved["optimizer"])
+        recipe.load_state_dict(saved.get("recipe", {}))
         history, seconds, start = saved["history"], saved["seconds"], saved["passes"]
         recipe.loader.passes = start  # order of frames and schedule depend on the pass alone
         print(f"Resuming in {out} after pass {start} of {epochs}.")
@@ -214,7 +215,8 @@ def fit_with_checkpoints(scene, recipe, epochs, out):
             bar.set_postfix(loss=f"{history[-1]['loss']:.4f}")
             took = seconds + time.perf_counter() - began
             state = {"scene": scene.parameter_dict(), "optimizer": recipe.optimizer.state_dict()}
-            save_atomically(state | {"history": history, "seconds": took, "passes": step + 1}, path)
+            state |= {"history": history, "seconds": took, "passes": step + 1, "recipe": recipe.state_dict()}
+            save_atomically(state, path)
     except CourseError as error:
         kept = f"The last good state, after pass {len(history)}, is in {path}."
         raise CourseError(f"{error}\n{kept}") from error

@@ -14,6 +14,7 @@ from course_lib.appearance import fit_appearance
 from course_lib.assets.clip_info import FIN_OUT_SD
 from course_lib.outline import (
     OutlineTargets,
+    as_segmented,
     face_neighbours,
     outline_distance,
     outline_loss,
@@ -26,6 +27,9 @@ from course_lib.window import WindowLoader
 
 from .rendering import absorb, rasterize_features, render
 from .rotations import batch_rodrigues
+
+# What moves the outline of a scene.
+MOVING = ("global_poses", "joint_poses", "translations", "part_scales", "shape_modes", "anchors")
 
 
 class TutorialRecipe:
@@ -55,6 +59,13 @@ class TutorialRecipe:
     def finish(self):
         """Leaves the orientation as it was optimised, jumps and all: the epilogue looks at them."""
 
+    def state_dict(self):
+        """Nothing: scene, optimiser and passes are all that going on after an interruption needs."""
+        return {}
+
+    def load_state_dict(self, state):
+        """Takes over what `state_dict` gave."""
+
     def render(self, scene, t, cam):
         return render(scene, t, cam)
 
@@ -74,7 +85,11 @@ class DefaultRecipe:
     of the rotation itself.
 
     Silhouette. Distances to the outline (course_lib.outline) instead of the IoU of a mask that is too large.
-    The band narrows from 4 pixels, which catch a rough start, to 2, where only the outline counts.
+    The band narrows from 4 pixels, which catch a rough start, to 2, where only the outline counts. What
+    pixels do to thin tips is taken off twice, as the fit's own masks show it (CORRECTED).
+
+    Shape. Besides the sizes of its parts, smooth modes of girth, stretch and fins, with a prior
+    (course_lib.dolphin_model.shape_modes).
 
     Time. Changes of velocity cost, not velocity: a swimming animal moves, and the tutorial's prior slows it
     down.
@@ -96,7 +111,8 @@ class DefaultRecipe:
     name = "default"
 
     REACH = (4.0, 2.0)  # pixels, first and last pass
-    RATES = {"place": 0.01, "turn": 0.01, "shape": 0.005}
+    RATES = {"place": 0.01, "turn": 0.01, "shape": 0.005, "modes": 0.03}
+    CORRECTED = (0.5, 0.75)  # shares of the passes after which the targets are corrected
     WATER_INDEX = refraction.AIR  # SEA_WATER: as soon as the embedded clip is drawn so
 
     WEIGHTS = {
@@ -107,6 +123,7 @@ class DefaultRecipe:
         "scale_global": 0.3,
         "scale_axes": 0.3,
         "scale_smoothness": 3.0,
+        "modes": 0.005,
         "steady_place": 2000.0,
         "steady_turn": 300.0,
         "steady_joints": 500.0,
@@ -118,8 +135,8 @@ class DefaultRecipe:
         self.scene, self.dataset, self.steps = scene, dataset, steps
         self.pace, self.weights = pace_of(dataset.fps), self.weights_for(dataset.known)
         scene.water_index = self.WATER_INDEX
-        fin = float(scene.rest_shape()[:, 1].detach().max())  # its tip over the origin, metres
-        self.depth = dataset.known.fin_out_m - fin  # height of the origin, metres
+        self.fin_out, self.outline_of = dataset.known.fin_out_m, None
+        self.depth = self.height_of_origin()
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset, self.depth, self.WATER_INDEX))
         headings = headings_from_masks(dataset, scene.translations)
@@ -134,11 +151,51 @@ class DefaultRecipe:
             {"params": [scene.translations], "name": "place"},
             {"params": [scene.global_poses, scene.joint_poses], "name": "turn"},
             {"params": [scene.part_scales], "name": "shape"},
+            {"params": [scene.shape_modes], "name": "modes"},
         ]
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), fused=True)
 
+    @torch.no_grad()
+    def height_of_origin(self):
+        """Where the origin is with the fin's tip where it is assumed, at the present size. -> metres"""
+        return self.fin_out - float(self.scene.rest_shape()[:, 1].max())
+
+    def state_dict(self):
+        """What going on after an interruption needs, beside the scene, the optimiser and the passes."""
+        return {} if self.outline_of is None else {"outline_of": self.outline_of}
+
+    def load_state_dict(self, state):
+        """Takes over what `state_dict` gave."""
+        if "outline_of" in state:
+            now = self.scene.parameter_dict()
+            self.scene.load_parameters(now | state["outline_of"])
+            self.correct_targets()
+            self.scene.load_parameters(now)
+
+    @torch.no_grad()
+    def correct_targets(self):
+        """Takes off the targets what pixels do to the outline of the animal as it is now."""
+        scene, loader, reach, found = self.scene, self.loader, self.targets.reach, []
+        self.outline_of = {name: scene.parameter_dict()[name] for name in MOVING}
+        self.targets.set_reach(self.REACH[0])
+        layers, loader.layers = loader.layers, [lambda t, *window: {"corner": window[:2]}]
+        for t in torch.arange(len(self.dataset)).split(loader.batch_size):
+            frames = loader.batch(t)
+            cam = frames["cam"]
+            in_camera = cam.extrinsics.transform(scene.skin(frames["t"]))
+            on_image = cam.intrinsics.transform(in_camera)[..., :2]
+            masks = as_segmented(in_camera, on_image, cam, scene.model.F)
+            found.append((t, *frames["corner"], masks, self.render(scene, frames["t"], cam)[2].cpu()))
+        loader.layers = layers
+        for of_batch in found:
+            self.targets.correct(*of_batch)
+        self.targets.set_reach(reach)
+
     def before_pass(self, step):
-        """Narrows the band, and lowers the rates along a cosine."""
+        """Narrows the band, lowers the rates along a cosine, corrects the targets when it is time to."""
+        self.depth = self.height_of_origin()
+        if step and step in [int(share * self.steps) for share in self.CORRECTED]:
+            self.correct_targets()
         done = step / max(self.steps - 1, 1)
         self.targets.set_reach(self.REACH[0] + (self.REACH[1] - self.REACH[0]) * done)
         for group in self.optimizer.param_groups:
@@ -171,6 +228,7 @@ class DefaultRecipe:
             "pose": losses.pose_prior(scene.joint_poses),
             "tilt": tilts.square().mean(),
             **losses.scale_priors(scene.part_scales, scene.model.LBS),
+            "modes": scene.shape_modes.square().mean(),
             "steady_place": pace * losses.steadiness_prior(scene.translations),
             "steady_turn": pace * losses.steadiness_prior(rotations),
             "steady_joints": pace * losses.steadiness_prior(scene.joint_poses),

@@ -7,7 +7,15 @@ from scipy.ndimage import distance_transform_edt
 
 from course_lib import kal
 from course_lib.losses import iou_loss
-from course_lib.outline import OutlineTargets, face_neighbours, outline_distance, outline_loss, rim_faces
+from course_lib.outline import (
+    OutlineTargets,
+    as_segmented,
+    face_neighbours,
+    outline_distance,
+    outline_loss,
+    rim_faces,
+    silhouette,
+)
 from course_lib.video import drone_cameras
 from course_lib.window import TUTORIAL_BAND
 from solutions.rendering import rasterize_features
@@ -119,3 +127,66 @@ def test_targets_of_a_window_are_those_of_the_frame():
         torch.testing.assert_close(window["outline"][i], part)
         rest = (3 - whole["outline"][i]).square().sum() - (3 - part).square().sum()
         torch.testing.assert_close(window["outline_outside"][i], rest, atol=1e-3, rtol=1e-5)
+
+
+# --- what pixels do to thin tips ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small_views(model):
+    """The template, tips thinner than a pixel, and its flukes larger and smaller. -> {size: views}, cam"""
+    heading, place = torch.zeros(N, 1, 3), torch.tensor([[[0.0, -0.4, 0.0]]]).repeat(N, 1, 1)
+    heading[:, 0, 1] = torch.linspace(0, 6, N)
+    eye, at, up = torch.tensor([[0.0, 9.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])[:, None].expand(3, N, 3)
+    cam, out = drone_cameras(eye, at, up, 320, 180), {}
+    for size in SIZES:
+        scales = torch.zeros(7, 4)
+        scales[6, 0] = 5 * (size - 1)
+        verts = model(heading, torch.zeros(N, 9, 3), place, scales)["vertices"]
+        in_camera = cam.extrinsics.transform(verts)
+        out[size] = in_camera, cam.intrinsics.transform(in_camera)[..., :2]
+    return out, cam
+
+
+def distances_of(view, cam, model, reach):
+    faces_image, face_idx = silhouette(*view, cam, model.F)
+    return outline_distance(faces_image, face_idx, cam, reach)
+
+
+def test_a_corrected_target_does_not_shrink_what_has_thin_tips(small_views, model):
+    """A segmenter's masks lose the flukes' tips; seen from a fit near the truth, the truth is best again."""
+    views, cam = small_views
+    masks = as_segmented(*views[1.0], cam, model.F).to(torch.uint8) * 255
+    zero, frames = torch.zeros(N, dtype=torch.long), torch.arange(N)
+    targets, best = OutlineTargets(masks, 4.0), []
+    for near in (None, 0.985):
+        if near is not None:
+            own = as_segmented(*views[near], cam, model.F)
+            targets.correct(frames, zero, zero, own, distances_of(views[near], cam, model, 4.0))
+        targets.set_reach(2.0)
+        given = targets(frames, zero, zero, 320, 180)
+        assert given["outline_outside"].abs().max() < 1e-2
+        distances = [distances_of(views[size], cam, model, 2.0) for size in SIZES]
+        best.append(best_size([float(outline_loss(d, given["outline"], 2.0)) for d in distances]))
+    assert best[0] < 0.98
+    assert best[1] == pytest.approx(1, abs=0.006)
+
+
+def test_a_correction_takes_the_place_of_the_one_before(small_views, model):
+    views, cam = small_views
+    masks = as_segmented(*views[1.0], cam, model.F).to(torch.uint8) * 255
+    zero, frames, seen = torch.zeros(N, dtype=torch.long), torch.arange(N), []
+    for sizes in ((0.985,), (0.94, 0.985)):
+        targets = OutlineTargets(masks, 4.0)
+        for size in sizes:
+            own = as_segmented(*views[size], cam, model.F)
+            targets.correct(frames, zero, zero, own, distances_of(views[size], cam, model, 4.0))
+        seen.append(targets(frames, zero, zero, 320, 180)["outline"])
+    assert torch.equal(*seen)
+
+
+def test_masks_as_segmented_follow_the_silhouette(small_views, model):
+    views, cam = small_views
+    masks = as_segmented(*views[1.0], cam, model.F)
+    hard = silhouette(*views[1.0], cam, model.F)[1] >= 0
+    assert (masks & hard).sum() / (masks | hard).sum() > 0.9 and masks.sum() < hard.sum()
