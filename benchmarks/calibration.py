@@ -34,7 +34,7 @@ from solutions.rotations import batch_rodrigues
 
 sys.path.append(str(Path(__file__).parents[1] / "assets"))
 
-CLIPS, FRAMES, FPS, EPOCHS = 48, 36, 25, 30
+CLIPS, FRAMES, FPS, EPOCHS = 40, 36, 25, 30
 BELIEFS = Beliefs()
 SIZES = ("length", "volume", "mass")
 POWERS = {"volume": 3, "mass": 3}  # of the length

@@ -347,7 +347,7 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
         time_s=np.arange(len(dataset)) / dataset.fps,
         history=history,
         metrics=results,
-        settings=asdict(settings) | {"pack": pack.root.name} | about(dataset) | versions,
+        settings=asdict(settings) | {"pack": pack.root.name} | about(dataset, judged["sizes"]) | versions,
         per_frame={name: numpy(values) for name, values in per_frame.items()},
         altitude_m=numpy(dataset.cam_eye[:, 1]),
         half_width=dataset.lens.half_width,
@@ -358,15 +358,19 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
     build_report(out, report)
 
 
-def about(dataset):
-    """What a clip of one's own says of itself, for the report; {} for the tutorial's."""
-    known = dataset.known
+def about(dataset, sized):
+    """What the intervals take for granted, if the size has any, and what a clip of one's own says of itself."""
+    known, taken = dataset.known, {"standard_deviations": sizes.believed(dataset)} if sized else {}
     if not known.source:
-        return {}
+        return taken
     sd = "unknown" if known.altitude_sd_m is None else f"{known.altitude_sd_m:g} m"
     numbers = f"{known.lens.focal_mm:g} mm, sensor {known.lens.sensor_width_mm:.4g} mm"
     video = f"{known.source.get('video')}, {known.source.get('from_s')} to {known.source.get('to_s')} s"
-    said = {"video": video, "camera": f"{known.lens.model} {numbers}".strip(), "frames_a_second": known.fps}
+    said = taken | {
+        "video": video,
+        "camera": f"{known.lens.model} {numbers}".strip(),
+        "frames_a_second": known.fps,
+    }
     return said | {"altitude_by": known.source.get("altitude_by"), "altitude_standard_deviation": sd}
 
 
