@@ -54,6 +54,11 @@ DEPTH = {
     "length_error_pct": ("length error, %", "+.1f"),
     "volume_error_pct": ("volume error, %", "+.1f"),
 }
+COLOURS = {
+    "still": ("in still water, dB", ".1f"),
+    "read": ("with waves, pixels that were read, dB", ".1f"),
+    "kept_out": ("with waves, pixels kept out, dB", ".1f"),
+}
 KERNELS = {  # figure, after the backend's name: the column's name
     "forward ms": "forward, ms",
     "backward ms": "backward, ms",
@@ -273,6 +278,7 @@ TABLES = {
     "other": other_table,
     "ablations": functools.partial(variants_table, columns=ABLATIONS, first=""),
     "intervals": intervals_table,
+    "colours": functools.partial(variants_table, columns=COLOURS, first="cells of the light's grid"),
     "depth": functools.partial(variants_table, columns=DEPTH, first="assumed depth moved by"),
     "kernels": kernels_table,
     "steps": steps_table,

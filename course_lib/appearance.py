@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from .kal.render.mesh import rasterize
-from .shading import colours_of_pixels, covered_pixels, pixels_of, seen_normals
+from .shading import colours_of_pixels, covered_pixels, pixels_of, seen_normals, with_pixels
 from .window import WindowLoader
 
 MOST_PIXELS, MOST_FOR_LIGHT = 600_000, 20_000  # of a clip; of them for the light
@@ -76,8 +76,13 @@ def fit_appearance(scene, dataset, rasterize_features, absorb):
     rasterize_features(verts, cam, model): the first half of exercise 4; absorb: exercise 5.
     """
     pixels = gather(scene, dataset, rasterize_features)
-    if not len(pixels.frame):
-        return
+    if len(pixels.frame):
+        scene.caustics = fit_caustics(scene, pixels, fit_still_water(scene, dataset, pixels, absorb))
+
+
+@torch.no_grad()
+def fit_still_water(scene, dataset, pixels, absorb):
+    """Fits skin, light and water to the pixels, as if there were no waves. -> their colours then, (N, 3)"""
     likely = start_light(scene, dataset)
     skin_of = pixels.matrix(scene.model.V.shape[1])
     rough = mesh_laplacian(scene.model)
@@ -92,7 +97,7 @@ def fit_appearance(scene, dataset, rasterize_features, absorb):
         weights = (1 + (still - pixels.colour).square().sum(1) / FAR_OFF**2) ** -2  # (N,)
     size = scene.dolphin_albedo.shape[-1]
     scene.dolphin_albedo.copy_(texture_of(scene.model, skin, size))
-    scene.caustics = fit_caustics(scene, pixels, still)
+    return still
 
 
 def gather(scene, dataset, rasterize_features):
@@ -214,37 +219,40 @@ def texture_of(model, values, size):
 
 
 # ---- Caustics: light in waves ----------------------------------------------------------------------------
-def places(model):
-    """Where each vertex lies in the grid of the caustics, seen from above at rest. -> (V, 2), its size (H, W)
+def nodes_of(model, corners, shares):
+    """Where points of the skin lie in the grid of the caustics. -> nodes, their shares (N, 4), size (H, W)
 
-    Columns go from the right to the left flipper, rows from the flukes to the rostrum; the outermost nodes
-    lie beside the animal.
+    corners, shares: (N, 3), as in `Pixels`. The grid is seen from above on the template: columns go from the
+    right to the left flipper, rows from the flukes to the rostrum, and its rim lies beside the animal. A
+    point has a share in the four nodes around it, whose numbers count row by row.
     """
     flat = model.V[0][:, [0, 2]]  # (V, 2)
     low, high = flat.amin(0), flat.amax(0)
     cell = (high - low)[1] / CELLS_ALONG
     columns, rows = ((high - low) / cell).ceil().long().tolist()
-    return (flat - low) / cell + 0.5, (rows + 2, columns + 2)
+    at = ((flat - low) / cell + 0.5)[corners]  # (N, 3, 2)
+    at = (at * shares[..., None]).sum(1)  # (N, 2): column, row
+    first, (right, down) = at.long(), (at % 1).T
+    first = first[:, 1] * (columns + 2) + first[:, 0]
+    nodes = torch.stack([first, first + 1, first + columns + 2, first + columns + 3], 1)
+    parts = (1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right
+    return nodes, torch.stack(parts, 1), (rows + 2, columns + 2)
 
 
 def fit_caustics(scene, pixels, still):
     """How waves change the light on the dolphin's back, read from the pixels. -> gains (T, H, W)
 
-    still: (N, 3), the pixels as they are without waves. A pixel becomes still * (1 + gain): one number for
-    all colours, smooth over the skin. A fifth of the pixels kept out of this fit tells how far it is light
-    and not noise: see benchmarks/README.md.
+    still: (N, 3), the pixels as they would be without waves. A pixel becomes still * (1 + gain): one number
+    for all colours, smooth over the skin. Pixels kept out of this tell how far it is light and not noise: see
+    benchmarks/README.md.
     """
     from scipy.sparse import csr_matrix, diags, identity, kron
     from scipy.sparse.linalg import splu
 
-    at, (H, W) = places(scene.model)
-    at = (at[pixels.corners] * pixels.shares[..., None]).sum(1).cpu().numpy()  # (N, 2): column, row
-    corner, share = at.astype(int), at % 1
-    nodes = np.stack([(corner[:, 1] + j) * W + corner[:, 0] + i for j in (0, 1) for i in (0, 1)], 1)  # (N, 4)
-    (left, low), (right, high) = (1 - share).T, share.T
-    shares = np.stack([low * left, low * right, high * left, high * right], 1)
-    rows = np.arange(len(at)).repeat(4)
-    grid_of = csr_matrix((shares.ravel(), (rows, nodes.ravel())), shape=(len(at), H * W))
+    nodes, shares, (H, W) = nodes_of(scene.model, pixels.corners, pixels.shares)
+    rows = np.arange(len(nodes)).repeat(4)
+    entries = shares.cpu().numpy().ravel(), (rows, nodes.cpu().numpy().ravel())
+    grid_of = csr_matrix(entries, shape=(len(nodes), H * W))
     along, across = (diags([1.0, -1.0], [0, 1], shape=(n - 1, n)) for n in (H, W))
     rough = kron(along.T @ along, identity(W)) + kron(identity(H), across.T @ across)
     prior = STEADY * rough + EVEN * identity(H * W)
@@ -260,18 +268,22 @@ def fit_caustics(scene, pixels, still):
     return torch.from_numpy(gains).view(-1, H, W).clamp(-1, 3).to(still.device)
 
 
-def caustics_at(scene, t, features, face_idx):
-    """By which factor waves change the light at each pixel of the frames t (B,). -> (B, H, W, 1)
+def caustics_of(scene, frame, corners, shares):
+    """By which factor (N, 1) waves change the light at points of the skin, as in `Pixels`."""
+    nodes, shares, _ = nodes_of(scene.model, corners, shares)
+    return 1 + (scene.caustics.flatten(1)[frame[:, None], nodes] * shares).sum(1, keepdim=True)
 
-    features, face_idx: of `rasterize_features`. 1 where nothing is known.
+
+def caustics_at(scene, t, features, face_idx):
+    """The same at each pixel of the frames t (B,). -> (B, H, W, 1); 1 where nothing is known
+
+    features, face_idx: of `rasterize_features`.
     """
     uv, hard = features[0], features[-1]
+    factors = torch.ones_like(hard)
     if scene.caustics is None:
-        return torch.ones_like(hard)
-    at, (H, W) = places(scene.model)
-    face = face_idx.clamp(min=0)
-    shares = shares_of(scene.model, face.flatten(), uv.flatten(0, 2))  # (B H W, 3)
-    at = (at[scene.model.F[face.flatten()]] * shares[..., None]).sum(1).view(*face.shape, 2)
-    at = 2 * at / at.new_tensor([W - 1, H - 1]) - 1
-    gain = torch.nn.functional.grid_sample(scene.caustics[t][:, None], at, align_corners=True)  # (B, 1, H, W)
-    return 1 + gain[:, 0, ..., None] * hard
+        return factors
+    covered = covered_pixels(hard)
+    face = face_idx.reshape(-1)[covered]
+    skin = scene.model.F[face], shares_of(scene.model, face, pixels_of(uv, covered))
+    return with_pixels(factors, covered, caustics_of(scene, t[covered // hard[0].numel()], *skin))
