@@ -54,10 +54,20 @@ DEPTH = {
     "length_error_pct": ("length error, %", "+.1f"),
     "volume_error_pct": ("volume error, %", "+.1f"),
 }
+<<<<<<< HEAD
 COLOURS = {
     "still": ("in still water, dB", ".1f"),
     "read": ("with waves, pixels that were read, dB", ".1f"),
     "kept_out": ("with waves, pixels kept out, dB", ".1f"),
+=======
+ANIMALS = {  # figure: the column's name, how it is written
+    "iou_mean": ("IoU", ".3f"),
+    "iou_min": ("worst frame", ".3f"),
+    "length_error_pct": ("length, %", "+.1f"),
+    "volume_error_pct": ("volume, %", "+.1f"),
+    "widths_error_pct": ("widths, %", ".1f"),
+    "stock_error_pct": ("tail stock, %", "+.1f"),
+>>>>>>> f8b4ddf (Benchmarks: ten other animals, from a calf to other modellers' meshes; the shape modes are drawn; a weaker prior)
 }
 KERNELS = {  # figure, after the backend's name: the column's name
     "forward ms": "forward, ms",
@@ -257,6 +267,36 @@ def ellipses_table(figures):
     )
 
 
+def animals_table(section):
+    """Each animal and each way of fitting it, those the recipe was chosen with first; and the means."""
+    figures, rows = section["figures"], []
+    variants = [name for name in next(iter(figures.values())) if name != "chosen_with"]
+    for chosen in (True, False):
+        group = {animal: of for animal, of in figures.items() if of["chosen_with"] is chosen}
+        for animal, of in group.items():
+            for variant in variants:
+                cells = [
+                    f"{of[variant][c]:{form}}" if c in of[variant] else "" for c, (_, form) in ANIMALS.items()
+                ]
+                masks = f"{of[variant]['given_iou']:.3f}"
+                rows.append(
+                    [animal, variant, masks, *cells] if variant == variants[0] else ["", variant, "", *cells]
+                )
+        for variant in variants if group else ():
+            several = [of[variant] for of in group.values()]
+            cells = [mean_of(several, column, form.strip("+")) for column, (_, form) in ANIMALS.items()]
+            which = "**chosen with these, mean**" if chosen else "**never looked at, mean**"
+            rows.append([which if variant == variants[0] else "", variant, "", *cells])
+    header = ["animal", "fit", "IoU of the masks", *(label for label, _ in ANIMALS.values())]
+    return page(section, table(header, rows))
+
+
+def mean_of(several, column, form):
+    """The mean size of a figure over those that have it."""
+    values = [abs(figures[column]) for figures in several if column in figures]
+    return f"{statistics.fmean(values):{form}}" if values else ""
+
+
 def readme_table(results):
     """The small table of README.md: both recipes, and what does not depend on the recipe in a sentence."""
     kernel, scaling = results["kernels"]["figures"], results["scaling"]["figures"]
@@ -278,7 +318,11 @@ TABLES = {
     "other": other_table,
     "ablations": functools.partial(variants_table, columns=ABLATIONS, first=""),
     "intervals": intervals_table,
+<<<<<<< HEAD
     "colours": functools.partial(variants_table, columns=COLOURS, first="cells of the light's grid"),
+=======
+    "animals": animals_table,
+>>>>>>> f8b4ddf (Benchmarks: ten other animals, from a calf to other modellers' meshes; the shape modes are drawn; a weaker prior)
     "depth": functools.partial(variants_table, columns=DEPTH, first="assumed depth moved by"),
     "kernels": kernels_table,
     "steps": steps_table,
