@@ -81,6 +81,26 @@ def demo(
 
 
 @app.command()
+def measure(
+    packs: list[Path] = Argument(..., metavar="PACK...", help="Folders of packs; of each, all its clips."),
+    frames: Optional[int] = Option(None, min=3, help="Use only the first N frames of each clip."),
+    epochs: int = Option(50, min=1, help="How often to go through a clip."),
+    batch_size: int = Option(7, min=1, help="Frames per gradient step."),
+    device: str = Option("auto", help="auto, cpu or cuda."),
+    seed: int = Option(123456789, help="Same machine, same seed: same result (on a GPU, nearly)."),
+    out: Path = Option(Path("out/measured"), help="Folder for the tables and for what each fit writes."),
+):
+    """Measure the dolphins of many clips: a table with intervals. Interrupted, the same command goes on."""
+    from .measure import measure_all, summary
+
+    given = dict(frames=frames, epochs=epochs, batch_size=batch_size, device=device, seed=seed)
+    rows = measure_all(packs, out, given | {"recipe": "default"}, say=typer.echo)
+    typer.echo(summary(rows, out))
+    if not any("length_m" in row for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
 def clip(
     video: Path = Argument(..., help="The video, as the drone wrote it."),
     telemetry: Path = Option(..., help=TELEMETRY),

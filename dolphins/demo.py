@@ -47,6 +47,10 @@ LABELS = ("original", "mask", "render on original", "soft mask")
 DEPTH = ("fin_out", "fin_out_sd")
 
 
+class Interrupted(CourseError):
+    """Somebody stopped the run; what it reached is kept."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a run is: two runs with the same settings on the same machine give the same result.
@@ -111,7 +115,7 @@ def run_demo(
         run(found, dataset, settings, out, started)
     except KeyboardInterrupt:
         said = "Interrupted. What was reached is kept: go on with the same command and --resume."
-        raise CourseError(said) from None
+        raise Interrupted(said) from None
 
 
 def run(found, dataset, settings, out, started):
@@ -359,7 +363,7 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
 
 
 def about(dataset, sized):
-    """What the intervals take for granted, if the size has any, and what a clip of one's own says of itself."""
+    """What the intervals take for granted, if there are any, and what a clip of one's own says of itself."""
     known, taken = dataset.known, {"standard_deviations": sizes.believed(dataset)} if sized else {}
     if not known.source:
         return taken
@@ -375,8 +379,10 @@ def about(dataset, sized):
 
 
 def about_depth(scene, dataset, settings):
-    """What was assumed of depth and of the way of light, for metrics.json."""
-    known = {"water_index": scene.water_index}
+    """What was assumed of altitude, depth and the way of light, for metrics.json."""
+    known = {"water_index": scene.water_index, "altitude_m": float(dataset.known.altitude_m.mean())}
+    if dataset.known.altitude_sd_m is not None:
+        known["altitude_sd_m"] = dataset.known.altitude_sd_m
     if settings.recipe == "tutorial":  # it takes no depth
         return known
     return known | {"fin_out_m": dataset.known.fin_out_m, "fin_out_sd_m": dataset.known.fin_out_sd_m}
