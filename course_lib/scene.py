@@ -19,20 +19,26 @@ LIGHT = {"sun_colour": (3,), "sky_light": (3,), "water_light": (3,), "caustics":
 
 
 class Ahead:
-    """Vertices of a scene that are made before they are asked for, and taken once. A copy begins without."""
+    """What of a scene is made before it is asked for, each taken once. A copy begins without."""
 
     def __init__(self):
-        self.made = None
+        self.forget()
 
-    def put(self, t, scene, vertices):
-        self.made = t, self.state_of(scene), vertices
+    def forget(self):
+        self.made, self.t, self.state = {}, None, None
 
-    def take(self, t, scene):
-        """The vertices, if they are those of this very t and of the scene as it is now; else None."""
-        made, self.made = self.made, None
-        if made is None or made[0] is not t or made[1] != self.state_of(scene):
+    def put(self, t, scene, **made):
+        self.made, self.t, self.state = made, t, self.state_of(scene)
+
+    def take(self, name, scene, t=None):
+        """What is called so, if it is that of this very t, or of all frames, and of the scene as it is now.
+
+        Else None.
+        """
+        made = self.made.pop(name, None)
+        if made is None or (t is not None and t is not self.t) or self.state != self.state_of(scene):
             return None
-        return made[2] if made[2].requires_grad or not torch.is_grad_enabled() else None
+        return made if made.requires_grad or not torch.is_grad_enabled() else None
 
     @staticmethod
     def state_of(scene):
@@ -108,7 +114,8 @@ class DolphinScene(nn.Module):
 
     def rotations(self, t=slice(None)):
         """The dolphin's orientation in the frames `t` as matrices (B, 3, 3)."""
-        return self.anchors[t] @ self.model.LBS.rodrigues(self.global_poses[t, 0])
+        made = self._ahead.take("rotations", self) if isinstance(t, slice) and t == slice(None) else None
+        return self.anchors[t] @ self.model.LBS.rodrigues(self.global_poses[t, 0]) if made is None else made
 
     @torch.no_grad()
     def anchor(self, rotations):
@@ -118,25 +125,39 @@ class DolphinScene(nn.Module):
 
     def bone_rotations(self, t):
         """Rotations of all bones (B, J, 3, 3): the root's, then each part's handed to the part's bones."""
+        return self._all_and_bones(t)[1]
+
+    def _all_and_bones(self, t, roots=None):
+        """Orientations of the frames `roots`, those of `t` if None, (R, 3, 3), and the bones' (B, J, 3, 3).
+
+        All by one call: a step of a fit asks for both.
+        """
+        of_roots = self.global_poses[t if roots is None else roots, 0]  # (R, 3)
+        of_parts = self.joint_poses[t]  # (B, P, 3)
+        turned = self.model.LBS.rodrigues(torch.cat([of_roots, of_parts.flatten(0, 1)]))  # (R + B P, 3, 3)
+        all_roots = self.anchors[t if roots is None else roots] @ turned[: len(of_roots)]
+        of_parts = turned[len(of_roots) :].unflatten(0, of_parts.shape[:2])
+        root = all_roots if roots is None else all_roots[t]
         part_of_bone = self.model.LBS.seg_grouping  # (J,)
-        vectors = torch.cat([self.global_poses[t], self.joint_poses[t]], dim=1)  # (B, 1 + P, 3)
-        turned = self.model.LBS.rodrigues(vectors.flatten(0, 1)).unflatten(0, vectors.shape[:2])
-        root, of_parts = self.anchors[t] @ turned[:, 0], turned[:, 1:]
-        return torch.cat([root[:, None], of_parts[:, part_of_bone[1:]]], dim=1)
+        return all_roots, torch.cat([root[:, None], of_parts[:, part_of_bone[1:]]], dim=1)
 
     def skin(self, t):
         """The dolphin's surface in the frames `t`: vertices (B, V, 3) in the world, metres."""
-        made = self._ahead.take(t, self)
+        made = self._ahead.take("vertices", self, t)
         return self._posed(self.bone_rotations(t), self.translations[t]) if made is None else made
 
     def skin_ahead(self, t):
         """`skin(t)`, which the next call of `skin` gives once more if it asks for the same.
 
         So a step of a fit skins once, though the loader has to know where the dolphin is before the renderer
-        does. It must be the very tensor t, and no parameter may have changed in between.
+        does. It must be the very tensor t, and no parameter may have changed in between. The next call of
+        `rotations()` likewise takes what is known already.
         """
-        vertices = self.skin(t)
-        self._ahead.put(t, self, vertices)
+        rotations, bones = self._all_and_bones(t, slice(None))
+        vertices = self._posed(bones, self.translations[t])
+        self._ahead.put(t, self, vertices=vertices, rotations=rotations)
+        if vertices.requires_grad:
+            rotations.register_hook(lambda _: self._ahead.forget())  # after a backward pass they are used up
         return vertices
 
     def rest_shape(self):

@@ -79,8 +79,32 @@ def test_what_is_skinned_ahead_is_taken_once_and_only_where_it_is_right(model, m
         made = scene.skin_ahead(T)
     assert scene.skin(T).requires_grad  # that one had no gradients
     scene.skin_ahead(T)
-    assert copy.deepcopy(scene)._ahead.made is None
+    assert not copy.deepcopy(scene)._ahead.made
     pickle.loads(pickle.dumps(scene._ahead))
+
+
+def test_orientations_are_made_ahead_too(model):
+    scene = random_scene(model)
+    fresh = scene.rotations()
+    scene.skin_ahead(T)
+    made = scene.rotations()
+    torch.testing.assert_close(made, fresh)
+    torch.testing.assert_close(scene.rotations(T), fresh[T])
+
+    def gradient(rotations, vertices):
+        loss = (rotations * torch.arange(9.0).view(3, 3)).sum() + vertices.square().sum()
+        return torch.autograd.grad(loss, [scene.global_poses, scene.joint_poses])
+
+    vertices = scene.skin_ahead(T)
+    ahead, apart = gradient(scene.rotations(), vertices), gradient(scene.rotations(), scene.skin(T))
+    torch.testing.assert_close(ahead, apart, rtol=1e-3, atol=1e-3)
+
+
+def test_what_is_made_ahead_is_gone_after_a_backward_pass(model):
+    scene = random_scene(model)
+    scene.skin_ahead(T).sum().backward()
+    scene.rotations().sum().backward()
+    scene.skin(T).sum().backward()
 
 
 def test_a_saved_scene_knows_through_what_it_is_seen(model, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from .stand_in import HERE
 
 MOST = {  # operations, synchronisations
-    "default": (900, 12),
+    "default": (840, 12),
     "tutorial": (1440, 15),
 }
 
