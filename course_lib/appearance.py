@@ -1,12 +1,12 @@
 """Skin, light and water of a dolphin that is in place: fitted to the pixels of the whole clip at once.
 
 The default recipe does this at its end. When the animal no longer moves, a pixel's colour is simple: linear
-in the skin, and of the light and the water there are 18 numbers. So nothing is rendered again and again: the
+in the skin, and of the light and the water there are 15 numbers. So nothing is rendered again and again: the
 pixels that show the dolphin are gathered once, and then these take turns:
 
 - the light: direction and width of the sun, colours of sun, sky and water, absorption (L-BFGS);
 - the skin: one grey for each vertex of the mesh, by linear least squares. Neighbours are drawn together: so
-  what no frame shows, belly and armpits, takes the colour of what lies around it, and where the texture's
+  what no frame shows, such as the belly, takes the colour of what lies around it, and where the texture's
   charts meet there is no seam, as both sides are the same vertices;
 - weights: a pixel that is far off, under foam or glare, counts little (Geman and McClure, 1987).
 
@@ -114,10 +114,9 @@ def gather(scene, dataset, rasterize_features):
         where = covered // hard[0].numel()  # (N,) in the batch
         face = face_idx.reshape(-1)[covered]
         shares = shares_of(scene.model, face, pixels_of(uv, covered))
-        normal, height, colour = (
-            pixels_of(x, covered) for x in (seen_normals(normal, hard), height, frames["original"])
-        )
-        found.append([t[where], scene.model.F[face], shares, normal, height, colour])
+        images = seen_normals(normal, hard), height, frames["original"]
+        values = [pixels_of(image, covered) for image in images]
+        found.append([t[where], scene.model.F[face], shares, *values])
     return Pixels(*(torch.cat(parts) for parts in zip(*found)))
 
 
@@ -147,13 +146,10 @@ def mesh_laplacian(model):
 def start_light(scene, dataset):
     """A white sun in the zenith, a dim sky, water as bright as the clip on average. -> {name: value}"""
     device = scene.anchors.device
-    for name, value in (
-        ("azimuth", math.pi / 2),
-        ("elevation", 0.0),
-        ("strength", 1.0),
-        ("angle", math.pi / 2),
-    ):
-        getattr(scene, name).fill_(value)
+    scene.azimuth.fill_(math.pi / 2)
+    scene.elevation.zero_()
+    scene.angle.fill_(math.pi / 2)
+    scene.strength.fill_(1)  # how bright the sun is, its colour says
     scene.sun_colour, scene.sky_light = torch.ones(3, device=device), torch.full((3,), 0.3, device=device)
     few = dataset.frames[:: max(len(dataset) // 8, 1), ::8, ::8]
     scene.water_light = (few.float().mean((0, 1, 2)) / 255).to(device)

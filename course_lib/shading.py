@@ -96,9 +96,8 @@ def seen_normals(normals, hard_mask):
     right side: without this the light would jump from face to face.
     """
     shown = (normals * hard_mask).movedim(-1, 1)  # (B, 3, H, W)
-    return torch.nn.functional.normalize(
-        torch.nn.functional.avg_pool2d(shown, 3, 1, 1).movedim(1, -1), dim=-1
-    )
+    mean = torch.nn.functional.avg_pool2d(shown, 3, 1, 1).movedim(1, -1)  # (B, H, W, 3)
+    return torch.nn.functional.normalize(mean, dim=-1)
 
 
 def colours_of_pixels(scene, view, skin, normal, height, hard_mask, absorb):
