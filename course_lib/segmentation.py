@@ -3,8 +3,8 @@
     dolphins segment --pack PACK            segment_clip(find_pack("PACK"))
 
 SAM-2 (Ravi et al. 2024, arXiv 2408.00714) is the `sam2` package, with weights from the Hugging Face hub; it
-wants a GPU. The tracker (`tracker`) needs NumPy and SciPy alone and makes a mask in about a tenth of a
-second. Both go from the prompts' frame to the end of the clip and then back to its start.
+wants a GPU. The tracker (`tracker`) needs NumPy and SciPy alone and makes a mask in a tenth of a second or
+less. Both go from the prompts' frame to the end of the clip and then back to its start.
 
 Masks are written one by one into a hidden folder beside the one where they belong, each under another name
 first; when all are there, the folder gets its name. So whoever reads a clip finds all masks or none, and an
@@ -23,10 +23,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from . import files
+from . import doubts, files
 from .assets import clip_files
 from .assets.clip_files import MASK_SUFFIXES, one_line
 from .assets.clip_info import CLIP_JSON, read_clip_info
+from .dolphin_model import DolphinModel
 from .errors import CourseError, fold
 from .file_kind import check
 from .lens import Lens
@@ -48,6 +49,7 @@ class Clip:
     size_wh: tuple[int, int]
     prompts: dict = field(repr=False)
     lens: Lens = Lens()  # its distortion is undone
+    silhouette: np.ndarray | None = field(default=None, repr=False)  # the template from above
 
     @classmethod
     def of(cls, pack):
@@ -63,7 +65,7 @@ class Clip:
         own = (pack.clip_dir / "metadata" / CLIP_JSON).exists()
         known = own or pack.altitude_path.exists()  # what would be wrong in a fit is said now
         lens = read_clip_info(pack.clip_dir, len(paths), size).lens if known else Lens()
-        return cls(paths, size, prompts, lens)
+        return cls(paths, size, prompts, lens, _silhouette(pack))
 
     def __len__(self):
         return len(self.paths)
@@ -73,6 +75,16 @@ class Clip:
         return clip_files.read_image(self.paths[t], "RGB", self.size_wh, self.paths[0], self.lens)
 
 
+def _silhouette(pack):
+    """The template from above (n, n), for what the points do not show; None in a pack without one."""
+    from .tracker import from_above
+
+    if not (pack.model_dir / "dolphin_model.pkl").exists():
+        return None
+    model = DolphinModel(pack)
+    return from_above(model.V[0].numpy(), model.F.numpy())
+
+
 def segment_clip(
     pack, method="auto", out=None, force=False, resume=False, device="auto", checkpoint=None, say=print
 ):
@@ -80,8 +92,8 @@ def segment_clip(
 
     method: "sam2", "tracker", or "auto": SAM-2 where it is installed and there is CUDA, else the tracker.
     out: folder for the masks, the pack's segmentation/ if None. force: replace masks that are there. resume:
-    go on with an interrupted run. checkpoint: SAM-2's weights, a name on the Hugging Face hub or a file.
-    Raises CourseError.
+    go on with an interrupted run. checkpoint: SAM-2's weights, a name on the Hugging Face hub or a file. What
+    is doubtful is said, and drawn in a picture beside the folder. Raises CourseError.
     """
     if method not in METHODS:
         raise CourseError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
@@ -93,31 +105,38 @@ def segment_clip(
     _check_folder(folder, force)
     maker = choose(clip, method, choose_device(device), checkpoint, say)
     try:
-        part, done = _begin(folder, clip, maker.name, force, resume)
+        part, done = _begin(folder, clip, maker, force, resume)
         if done:
             say(f"{len(done)} of {len(clip)} masks are there from the interrupted run.")
         try:
-            missing = tqdm(maker.propagate(done), desc="segment", initial=len(done), total=len(clip))
-            for t, mask in missing:
-                _write_mask(mask, part / f"{t:06d}.png")
+            _make_masks(maker, clip, part, done)
         except KeyboardInterrupt:
             raise CourseError(f"""Interrupted. The masks made so far are kept in {part}: go on with the same
                 command and --resume.""") from None
+        except CourseError:
+            _forget(part)
+            raise
         _put_in_place(part, folder, clip, force)
+        sheet = doubts.draw(folder, clip)
     except OSError as error:
         raise CourseError(f"""The masks could not be written to {folder} ({one_line(error)}). Mend that (disk
             space? permissions?) and go on with --resume, or name another folder with --out.""") from None
-    if maker.held:
-        frames = [str(t) for t in sorted(maker.held)[:20]] + ["..."] * (len(maker.held) > 20)
-        text = fold(f"""In {len(maker.held)} frame(s) the animal was not found and the mask of the frame
-            beside it stands in: {", ".join(frames)}. Look at these.""")
-        say(text)
-    say(f"{len(clip)} masks in {folder}, by {maker.name}.")
+    for line in doubts.summary(folder, clip):
+        say(line)
+    say(f"{len(clip)} masks in {folder}, by {maker.name}; the ones to look at: {sheet}")
     return folder
 
 
+def _make_masks(maker, clip, part, done):
+    """Writes each mask that is not done yet, with its confidence."""
+    missing = tqdm(maker.propagate(done), desc="segment", initial=len(done), total=len(clip))
+    for t, mask in missing:
+        clip_files.write_mask(mask, part / f"{t:06d}.png", maker.confidence[t])
+
+
 def choose(clip, method, device, checkpoint, say):
-    """What makes the masks, ready to begin: with `name`, `held`, and `propagate(done)`, see `Tracker`."""
+    """What makes the masks, ready to begin: with `name`, `confidence`, and `propagate(done)`, see
+    `Tracker`."""
     from .tracker import Tracker
 
     if method == "auto" and not (has_module("sam2") and device.type == "cuda"):
@@ -132,7 +151,7 @@ def choose(clip, method, device, checkpoint, say):
             if method == "sam2":
                 raise
             say(f"{error}\nThe tracker makes the masks instead.")
-    return Tracker(clip.read, len(clip), clip.prompts)
+    return Tracker(clip.read, len(clip), clip.prompts, clip.silhouette)
 
 
 # --- SAM-2 --------------------------------------------------------------------------------------------------
@@ -176,12 +195,13 @@ def load_predictor(checkpoint, device, overrides=()):
 
 
 class Sam2:
-    """SAM-2 on a clip. `held`: frames where it saw nothing, and the mask beside them stands in."""
+    """SAM-2 on a clip. `confidence` of a mask: the probability that it gives the mask's pixels, on average;
+    0 where it saw nothing, and the mask of the frame beside stands in."""
 
     def __init__(self, clip, predictor, device, checkpoint, say=print):
         self.clip, self.predictor, self.device, self.say = clip, predictor, device, say
         self.name = f"SAM-2 ({Path(checkpoint).name})"
-        self.held, self.dtype = [], half_precision(device)
+        self.confidence, self.dtype = {}, half_precision(device)
 
     def propagate(self, done):
         """Yields (t, mask (H, W) bool) for each frame that is not in `done`, {t: mask}.
@@ -239,13 +259,13 @@ class Sam2:
             if t in done or (t == first and step < 0):
                 continue
             seen = (scores[0, 0] > 0).cpu().numpy()
+            self.confidence[t] = 0.0
             if seen.any():
                 mask = seen
+                self.confidence[t] = float(torch.sigmoid(scores[0, 0].float())[scores[0, 0] > 0].mean())
             elif mask is None:
                 raise CourseError(f"""SAM-2 sees nothing at the points of frame {first}. Are they on the
                     animal? Look at them in lesson 1, and mend prompts.json.""")
-            else:
-                self.held.append(t)
             if t == first:
                 self.first_mask = mask
             yield t, mask
@@ -318,9 +338,13 @@ def _is_complete(folder, clip):
         return False
 
 
-def _begin(folder, clip, name, force, resume):
-    """The folder to write into, and the masks that an interrupted run left there, {t: (H, W) bool}."""
+def _begin(folder, clip, maker, force, resume):
+    """The folder to write into, and the masks that an interrupted run left there, {t: (H, W) bool}.
+
+    The maker is told how sure it was of these.
+    """
     part = part_folder(folder)
+    _forget(part)
     if part.exists() and not resume:
         if not force:
             raise CourseError(f"""{part} holds an interrupted run. Go on with it with --resume, or begin anew
@@ -328,7 +352,12 @@ def _begin(folder, clip, name, force, resume):
         shutil.rmtree(part)
     # The first frame stands for all: others may have been mended since.
     first = hashlib.sha256(clip.paths[clip.prompts["frame"]].read_bytes()).hexdigest()
-    settings = {"method": name, "prompts": clip.prompts, "number of frames": len(clip), "first frame": first}
+    settings = {
+        "method": maker.name,
+        "prompts": clip.prompts,
+        "number of frames": len(clip),
+        "first frame": first,
+    }
     theirs = clip_files.read_json(part / RUN) if (part / RUN).exists() else settings
     different = [key for key in settings if not isinstance(theirs, dict) or theirs.get(key) != settings[key]]
     if different:
@@ -342,13 +371,16 @@ def _begin(folder, clip, name, force, resume):
                 if image.size != clip.size_wh:
                     raise CourseError(f"""{path}: is not of the frames' size. Begin anew with --force and
                         without --resume.""")
-                done[int(path.stem)] = np.asarray(clip_files.decode_image(image, path, "L")) > 0
+                t = int(path.stem)
+                maker.confidence[t] = clip_files.read_confidence(path)
+                done[t] = np.asarray(clip_files.decode_image(image, path, "L")) > 0
     return part, done
 
 
-def _write_mask(mask, path):
-    with files.replacing(path) as part:
-        Image.fromarray(mask.astype(np.uint8) * 255).save(part, format="PNG")
+def _forget(part):
+    """Deletes the folder of a run that made no mask, as after points on the water: nothing to go on with."""
+    if part.is_dir() and not any(part.glob("*.png")):
+        shutil.rmtree(part)
 
 
 def _put_in_place(part, folder, clip, force):

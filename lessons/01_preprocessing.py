@@ -146,7 +146,7 @@ tracker = Tracker(clip.read, T, clip.prompts)
 begun = time.perf_counter()
 tracked = dict(tqdm(tracker.propagate({}), total=T))  # {t: (H, W) bool}
 tracked = np.stack([tracked[t] for t in range(T)])  # (T, H, W)
-seconds, lost = time.perf_counter() - begun, len(tracker.held)
+seconds, lost = time.perf_counter() - begun, len(tracker.lost)
 print(f"{T} masks in {seconds:.0f} s; the dolphin was lost in {lost} frames")
 
 # %% [markdown]

@@ -7,7 +7,9 @@ import zlib
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from .. import files
 from ..dolphin_model.model_file import load_array
 from ..errors import CourseError
 from ..file_kind import check
@@ -15,6 +17,7 @@ from ..lens import undistort
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 MASK_SUFFIXES = (".png",)
+CONFIDENCE = "confidence"  # text in a mask's PNG
 MAX_PIXELS = 50_000_000  # of one frame
 ALTITUDES_BEFORE = 50  # the tutorial's 500 altitudes begin this many frames before its clip
 LOWEST, HIGHEST = 1.0, 1000.0  # metres: altitudes outside of these are in another unit
@@ -123,6 +126,32 @@ def check_mask(mask, path):
     if counts[255] == 0:
         raise CourseError(f"""{path}: is empty (no pixel is white), expected a mask of the dolphin; segment
             the clip again or leave this frame and its mask out""")
+
+
+def write_mask(mask, path, confidence=1.0):
+    """Writes a mask (H, W) bool as a PNG of 0 and 255, which says how far it can be trusted, 0 to 1."""
+    about = PngInfo()
+    about.add_text(CONFIDENCE, f"{confidence:.4f}")
+    with files.replacing(path) as part:
+        Image.fromarray(mask.astype(np.uint8) * 255).save(part, format="PNG", pnginfo=about)
+
+
+def read_confidence(path):
+    """How far a mask can be trusted, 0 (the animal was lost) to 1 (also where its file does not say).
+
+    It stands in the PNG's text under `CONFIDENCE`, and so is gone when somebody draws the mask anew. Raises
+    CourseError.
+    """
+    with open_image(path) as image:
+        text = str(image.info.get(CONFIDENCE, "1"))
+    try:
+        confidence = float(text)
+    except ValueError:
+        confidence = -1.0
+    if not 0 <= confidence <= 1:
+        raise CourseError(f"""{path}: its confidence is {text[:20]!r}, expected a number from 0 to 1; segment
+            the clip again, or save the mask without it""")
+    return confidence
 
 
 def load_altitudes(path, n_frames):

@@ -17,7 +17,8 @@ import torch
 from PIL import Image
 
 from course_lib import segmentation, tracker
-from course_lib.assets import AssetPack, find_pack, verify_pack
+from course_lib.assets import AssetPack, clip_files, find_pack, verify_pack
+from course_lib.assets.clip_files import read_confidence
 from course_lib.errors import CourseError
 from course_lib.metrics import load_truth, mask_iou
 from course_lib.segmentation import Clip, Sam2, load_predictor, part_folder, segment_clip
@@ -76,12 +77,12 @@ def refused(message, *args, **options):
 
 def test_the_tracker_is_good_on_the_whole_clip_and_loses_no_frame():
     clip, truth = Clip.of(find_pack()), load_truth(find_pack().truth_path).masks
-    found = tracker.Tracker(clip.read, len(clip), clip.prompts)
+    found = tracker.Tracker(clip.read, len(clip), clip.prompts, clip.silhouette)
     start = time.process_time()
     masks = dict(found.propagate({}))
     seconds = time.process_time() - start
     overlap = mask_iou(torch.from_numpy(np.stack([masks[t] for t in range(len(clip))])), truth)
-    assert found.held == [] and len(masks) == 200
+    assert found.lost == [] and len(masks) == len(found.confidence) == 200
     assert overlap.mean() >= 0.83 and overlap.min() >= 0.75, (overlap.mean(), overlap.min())
     assert seconds < 90  # of one core; 10 to 15 on an idle one
 
@@ -105,7 +106,7 @@ def track(n, points, labels=(1,), frame=0, read=lambda t: scene(t)[0]):
     found = tracker.Tracker(read, n, {"frame": frame, "points": points, "labels": labels})
     masks = dict(found.propagate({}))
     overlaps = {t: (mask & scene(t)[1]).sum() / (mask | scene(t)[1]).sum() for t, mask in masks.items()}
-    return found.held, masks, overlaps
+    return found.lost, masks, overlaps
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,9 @@ def test_masks_go_where_the_pack_has_them_and_nothing_is_overwritten_without_for
     assert "nothing to do" in said[0]
     quiet(pack, force=True)
     assert masks_in(folder).shape == (N, 360, 640)
-    assert sorted(path.name for path in folder.parent.iterdir()) == ["frames", "metadata", "segmentation"]
+    there = ["frames", "metadata", "segmentation", "segmentation_doubtful.png"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == there
+    assert all(0 < read_confidence(folder / f"{t:06d}.png") <= 1 for t in range(N))
 
 
 def test_other_things_are_never_replaced(pack, tmp_path):
@@ -183,14 +186,14 @@ def test_a_killed_run_goes_on_to_the_same_masks(tmp_path):
 
 
 def test_interrupted_with_the_keyboard(pack, monkeypatch):
-    real = tracker.next_mask
+    real = tracker.Animal.find
 
-    def interrupted(image, last, thick):
+    def interrupted(animal, image):
         if len(list(part_folder(pack.segmentation_dir).glob("*.png"))) == 4:
             raise KeyboardInterrupt
-        return real(image, last, thick)
+        return real(animal, image)
 
-    monkeypatch.setattr(tracker, "next_mask", interrupted)
+    monkeypatch.setattr(tracker.Animal, "find", interrupted)
     refused("Interrupted. The masks made so far are kept", pack)
     monkeypatch.undo()
     quiet(pack, resume=True)
@@ -201,6 +204,7 @@ def test_another_run_is_not_gone_on_with(pack):
     begun = part_folder(pack.segmentation_dir)
     begun.mkdir()
     (begun / "run.json").write_text(json.dumps({"method": "SAM-2 (sam2-hiera-large)"}))
+    clip_files.write_mask(disc(0), begun / "000000.png")
     refused("interrupted run with another method", pack, resume=True)
     quiet(pack, force=True)
     assert not begun.exists()
@@ -210,7 +214,7 @@ def test_a_folder_that_cannot_be_written(pack, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(segmentation, "_write_mask", full)
+    monkeypatch.setattr(clip_files, "write_mask", full)
     refused("could not be written.*No space left.*--resume", pack)
 
 
@@ -366,7 +370,10 @@ def test_sam2_sees_nothing_in_some_frames(pack, stand_in):
     by_sam2(pack, say=said.append)
     masks = masks_in(pack.segmentation_dir) > 0
     assert np.array_equal(masks[4], disc(2)) and np.array_equal(masks[5], disc(5))
-    assert "In 2 frame(s) the animal was not found" in said[1] and "3, 4" in said[1]
+    lost = next(line for line in said if "the animal was not found" in line)
+    assert lost.startswith("In 2 of 8 frames") and "3 to 4" in lost
+    sure = [read_confidence(path) for path in sorted(pack.segmentation_dir.glob("*.png"))]
+    assert sure[3] == sure[4] == 0 and min(sure[:3] + sure[5:]) > 0.5
     stand_in.blind = (0,)
     no_sam2("SAM-2 sees nothing at the points of frame 0", pack, force=True)
 
