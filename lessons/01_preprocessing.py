@@ -101,38 +101,40 @@ axis.legend(loc="lower right")
 # - **SAM-2**, a network trained on many videos. From the points it finds the object's outline, remembers what
 #   the object looks like, and carries the mask from frame to frame. It works on nearly anything, and is slow
 #   without a GPU.
-# - **A tracker** without a network, which runs anywhere. For each pixel it measures how much its colour
-#   differs from the water's. That is enough here: a grey animal on blue-green water is a simple case.
+# - **A tracker** without a network, which runs anywhere. It learns from the points what the animal and the
+#   water around it look like, and asks of each pixel which of the two it is.
 #
-# First the tracker. It measures the **Mahalanobis distance** of a pixel's colour $c$ from the water's mean
-# colour $\mu$, $\sqrt{(c - \mu)^\top \Sigma^{-1} (c - \mu)}$, where $\Sigma$ is the covariance of the water's
-# colours. It counts the difference in standard deviations.
+# First the tracker. It keeps two **histograms** of colours, one of the animal and one of the water. What they
+# say of a pixel of colour $c$ are its **log odds**,
+#
+# $$\log \frac{p(c \mid \text{animal})}{p(c \mid \text{water})}$$
+#
+# which are positive where the colour is commoner on the animal, negative where it is commoner in the water,
+# and 0 where it is as common on both.
 
 # %%
-from course_lib.tracker import first_mask, smooth, stand_out, window
+from course_lib.tracker import Animal, first_mask
 
-mask = first_mask(clip.read(first), points, labels)  # (H, W) bool, from the points
-box = window(points, 30, mask.shape)  # rows and columns around the points
-crop = smooth(clip.read(first)[box])
-contrast = stand_out(crop, ~mask[box])  # (h, w), in standard deviations of the water
-figure, axes = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
-axes[0].imshow(crop.astype(np.uint8))
+mask = first_mask(clip.read(first), points, labels, clip.silhouette)  # (H, W) bool, from the points
+view = Animal(clip.read(first), mask).expect(clip.read(first))
+(x, y), (h, w) = view.corner, view.odds.shape
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+axes[0].imshow(view.crop.astype(np.uint8))
 axes[0].set_title("the frame, around the points")
-shown = axes[1].imshow(contrast, cmap="cividis", vmin=0, vmax=15)
-axes[1].set_title("how far each pixel is from water")
-figure.colorbar(shown, ax=axes[1], label="standard deviations")
-axes[2].imshow(mask[box], cmap="gray")
+shown = axes[1].imshow(view.odds, cmap="cividis")
+axes[1].set_title("log odds of its colours")
+figure.colorbar(shown, ax=axes[1], label="water < 0 < animal")
+axes[2].imshow(mask[y : y + h, x : x + w], cmap="gray")
 axes[2].set_title("the mask that the tracker makes of it")
 
 # %% [markdown]
-# The tips of the fins are thin and pale, and differ little from the water: the mask lacks a part of a fluke
-# here. No segmenter is perfect. How good a mask is, we measure below.
+# Some water has the animal's colours by chance, and the thin, pale tips of the fins may have the water's. So
+# the tracker also asks where a pixel is. In the first frame it lays the silhouette of the template over what
+# looks like the animal; later it knows the shape that it has seen so far, and where that should be by now. The
+# mask is the region that has the best odds for the shortest outline. Its edge then moves to where a pixel is
+# half animal and half water. No segmenter is perfect. How good a mask is, we measure below.
 #
-# For the next frame the tracker slides the mask to where it covers most of the pixels that differ from water.
-# Then it moves the outline to where pixels differ half as much as the animal nearby: such a pixel is half
-# animal and half water. Then it does the same for the frame after.
-#
-# This makes all 200 masks, in about a quarter of a minute:
+# This makes all 200 masks, in about ten seconds:
 
 # %%
 import time
@@ -142,7 +144,7 @@ from course_lib.progress import tqdm
 from course_lib.tracker import Tracker
 
 T = 20 if small() else len(clip)
-tracker = Tracker(clip.read, T, clip.prompts)
+tracker = Tracker(clip.read, T, clip.prompts, clip.silhouette)
 begun = time.perf_counter()
 tracked = dict(tqdm(tracker.propagate({}), total=T))  # {t: (H, W) bool}
 tracked = np.stack([tracked[t] for t in range(T)])  # (T, H, W)
