@@ -23,11 +23,7 @@ import torch
 from course_lib.assets import find_pack
 from course_lib.machine import version_of
 
-<<<<<<< HEAD
-from . import calibration, colours, fits, grading, kernels, pictures, reading, steps, tables
-=======
-from . import animals, calibration, fits, grading, kernels, pictures, reading, steps, tables
->>>>>>> f8b4ddf (Benchmarks: ten other animals, from a calf to other modellers' meshes; the shape modes are drawn; a weaker prior)
+from . import animals, calibration, colours, fits, grading, kernels, pictures, reading, steps, tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -71,11 +67,8 @@ SECTIONS = {  # name: how it is measured; what --quick gives it
     "import": (measure_imports, dict(repeats=1)),
     "fits": (fits.measure_fits, dict(frames=14, epochs=3, runs=1)),
     "other": (fits.measure_other, dict(frames=14, epochs=3)),
-<<<<<<< HEAD
     "colours": (colours.measure_colours, dict(frames=14)),
-=======
     "animals": (animals.measure, dict(animals=("stout",), epochs=3)),
->>>>>>> f8b4ddf (Benchmarks: ten other animals, from a calf to other modellers' meshes; the shape modes are drawn; a weaker prior)
     "depth": (functools.partial(fits.measure_variants, fits.DEPTHS), dict(frames=14, epochs=3)),
     "intervals": (calibration.measure_calibration, dict(clips=2, epochs=3)),
     "ablations": (functools.partial(fits.measure_variants, fits.ABLATIONS), dict(frames=14, epochs=3)),

@@ -54,12 +54,11 @@ DEPTH = {
     "length_error_pct": ("length error, %", "+.1f"),
     "volume_error_pct": ("volume error, %", "+.1f"),
 }
-<<<<<<< HEAD
 COLOURS = {
     "still": ("in still water, dB", ".1f"),
     "read": ("with waves, pixels that were read, dB", ".1f"),
     "kept_out": ("with waves, pixels kept out, dB", ".1f"),
-=======
+}
 ANIMALS = {  # figure: the column's name, how it is written
     "iou_mean": ("IoU", ".3f"),
     "iou_min": ("worst frame", ".3f"),
@@ -67,7 +66,6 @@ ANIMALS = {  # figure: the column's name, how it is written
     "volume_error_pct": ("volume, %", "+.1f"),
     "widths_error_pct": ("widths, %", ".1f"),
     "stock_error_pct": ("tail stock, %", "+.1f"),
->>>>>>> f8b4ddf (Benchmarks: ten other animals, from a calf to other modellers' meshes; the shape modes are drawn; a weaker prior)
 }
 KERNELS = {  # figure, after the backend's name: the column's name
     "forward ms": "forward, ms",
@@ -318,11 +316,8 @@ TABLES = {
     "other": other_table,
     "ablations": functools.partial(variants_table, columns=ABLATIONS, first=""),
     "intervals": intervals_table,
-<<<<<<< HEAD
     "colours": functools.partial(variants_table, columns=COLOURS, first="cells of the light's grid"),
-=======
     "animals": animals_table,
->>>>>>> f8b4ddf (Benchmarks: ten other animals, from a calf to other modellers' meshes; the shape modes are drawn; a weaker prior)
     "depth": functools.partial(variants_table, columns=DEPTH, first="assumed depth moved by"),
     "kernels": kernels_table,
     "steps": steps_table,

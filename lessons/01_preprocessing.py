@@ -128,11 +128,11 @@ axes[2].imshow(mask[y : y + h, x : x + w], cmap="gray")
 axes[2].set_title("the mask that the tracker makes of it")
 
 # %% [markdown]
-# Some water has the animal's colours by chance, and the thin, pale tips of the fins may have the water's. So
-# the tracker also asks where a pixel is. In the first frame it lays the silhouette of the template over what
-# looks like the animal; later it knows the shape that it has seen so far, and where that should be by now. The
-# mask is the region that has the best odds for the shortest outline. Its edge then moves to where a pixel is
-# half animal and half water. No segmenter is perfect. How good a mask is, we measure below.
+# Some water has the animal's colours by chance, and the thin, pale tips of the fins may have the water's.
+# So the tracker also asks where a pixel is. In the first frame it lays the silhouette of the template over
+# what looks like the animal; later it knows the shape that it has seen so far, and where that should be by
+# now. The mask is the region that has the best odds for the shortest outline. Its edge then moves to where
+# a pixel is half animal and half water. No segmenter is perfect. How good a mask is, we measure below.
 #
 # This makes all 200 masks, in about ten seconds:
 
