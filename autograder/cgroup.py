@@ -34,6 +34,8 @@ class Group:
     Raises OSError where it cannot be made.
     """
 
+    failed = None  # a watcher may fail, the kernel does not
+
     def __init__(self, home, limits):
         self.folder = Path(home, f"dolphins-{os.getpid()}-{next(_numbers)}")
         self.folder.mkdir()

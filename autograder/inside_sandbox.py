@@ -235,7 +235,9 @@ def _give_up_rights():
 # (each has its own share of the processor), interfaces of the kernel with a history of holes; and those by
 # which the kernel keeps what no limit counts: pages in pipes and sockets that no mapping has any more, open
 # files on their way to somebody, sockets with names (many may write to one), keys, attributes, rules,
-# watches, policies of memory. Numbers: linux/arch/x86/entry/syscalls/syscall_64.tbl; asm-generic/unistd.h
+# watches, policies of memory; and by which one sandbox leaves word for another in files that both can read:
+# what of them is in memory, locks. Numbers: linux/arch/x86/entry/syscalls/syscall_64.tbl;
+# asm-generic/unistd.h
 _MACHINES = ("x86_64", "aarch64")
 _REFUSED = {
     "ptrace": (101, 117), "shmget": (29, 194), "syslog": (103, 116), "setsid": (112, 157),
@@ -252,23 +254,28 @@ _REFUSED = {
     "connect": (42, 203), "setsockopt": (54, 208), "setxattr": (188, 5), "lsetxattr": (189, 6),
     "fsetxattr": (190, 7), "inotify_init": (253, None), "inotify_init1": (294, 26), "mbind": (237, 235),
     "set_mempolicy": (238, 237), "migrate_pages": (256, 238), "move_pages": (279, 239),
-    "remap_file_pages": (216, 234), "seccomp": (317, 277),
+    "remap_file_pages": (216, 234), "seccomp": (317, 277), "fadvise64": (221, 223), "readahead": (187, 213),
+    "mincore": (27, 232), "preadv2": (327, 286), "pwritev2": (328, 287), "flock": (73, 32),
 }  # fmt: skip
 # The same numbers everywhere: io_uring, open_tree to fspick, pidfd_getfd, process_madvise, mount_setattr,
-# quotactl_fd, landlock, memfd_secret, set_mempolicy_home_node, statmount, listmount.
-_NEWER = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 444, 445, 446, 447, 450, 457, 458)
+# quotactl_fd, landlock, memfd_secret, set_mempolicy_home_node, cachestat, statmount, listmount.
+_NEWER = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 444, 445, 446, 447, 450, 451, 457)
+_NEWER += (458,)
 _NEWEST = 462  # mseal, of Linux 6.10; what came later nobody has thought through: as if it were not there
 _LOOKED_AT = {  # by their arguments; arch: the number by which the kernel names the machine
     "arch": (0xC000003E, 0xC00000B7), "clone": (56, 220), "clone3": (435, 435), "ioctl": (16, 29),
     "mmap": (9, 222), "socket": (41, 198), "socketpair": (53, 199), "fcntl": (72, 25), "prctl": (157, 167),
-    "madvise": (28, 233),
+    "madvise": (28, 233), "close_range": (436, 436),
 }  # fmt: skip
 NAMESPACES = NEW_NS | NEW_CGROUP | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET
+CLONE_FILES, CLONE_THREAD = 0x400, 0x10000  # a thread without the first has open files that nobody counts
+CLOSE_RANGE_UNSHARE = 2  # the same for a thread that is there
+OF_PIDFD, OF_PIDFDS = 0xFFFFFFF0, 0xFF00  # mask and value of ioctls that open namespaces
 TIOCSTI = 0x5412  # puts characters into the terminal that the grader was started from
 SHARED_ANONYMOUS = 0x21  # mmap's: memory that belongs to nobody's count once it is unmapped
 HUGE = 0x40000  # mmap's: pages of another pool, in nobody's count
 POPULATE = 0x8000  # mmap's: all pages at once, which no signal stops
-KEPT = (6, 7, 37, 38, 1031)  # fcntl's: locks, of which a file may have any number; F_SETPIPE_SZ
+KEPT = (6, 7, 37, 38, 1024, 1026, 1031)  # fcntl's: locks, leases, notices, without number; F_SETPIPE_SZ
 SETTINGS = (PR_SET_SECCOMP, PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE)  # prctl's
 ADVICE = (12, 22, 23)  # madvise's: mergeable; all pages at once, to read and to write
 # Of sockets: within the machine, IPv4, IPv6; others are no part of the network namespace.
@@ -305,8 +312,11 @@ def _rules(refused, known):
     rules += when("clone3", _op(RETURN, NOT_THERE))  # its flags cannot be seen: clone, then
     for number in sorted(refused):
         rules += [_op(EQUAL, number, 0, 1), refuse]
-    rules += when("clone", argument(0), _op(ANY_BIT, NAMESPACES, 0, 1), refuse, allow)
-    rules += when("ioctl", argument(1), _op(EQUAL, TIOCSTI, 0, 1), refuse, allow)
+    thread = [_op(AND, CLONE_THREAD | CLONE_FILES), _op(EQUAL, CLONE_THREAD, 0, 1)]
+    rules += when("clone", argument(0), _op(ANY_BIT, NAMESPACES, 0, 1), refuse, *thread, refuse, allow)
+    rules += when("close_range", argument(2), _op(ANY_BIT, CLOSE_RANGE_UNSHARE, 0, 1), refuse, allow)
+    opens = [_op(AND, OF_PIDFD), _op(EQUAL, OF_PIDFDS, 0, 1)]
+    rules += when("ioctl", argument(1), _op(EQUAL, TIOCSTI, 0, 1), refuse, *opens, refuse, allow)
     shared = [_op(AND, SHARED_ANONYMOUS), _op(EQUAL, SHARED_ANONYMOUS, 0, 1)]
     whole = [_op(ANY_BIT, HUGE | POPULATE, 0, 1), refuse]
     rules += when("mmap", argument(3), *whole, *shared, refuse, allow)

@@ -376,6 +376,8 @@ class Session:
         """Ends the session, and says why."""
         if self.bounds is not None and self.bounds.exceeded:
             why = f"it used more than {self.limits.memory_mb} MB of memory"
+        elif self.bounds is not None and self.bounds.failed:
+            why = f"its memory could not be watched ({self.bounds.failed})"
         self.close()
         raise Lost(why)
 

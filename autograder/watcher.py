@@ -9,7 +9,8 @@ has done to its memory; and the sum is never below what is used:
     what waits in pipes and sockets       `WAITING` for each open file, for no more fits into one
     mappings                              `MAPPING` for each: the kernel notes much of them
 
-The next look comes before what is left could be filled. Where only counting shared memory several times gives
+Who cannot be looked at ends: a session whose watch fails is over. The next look comes before what is left
+could be filled. Where only counting shared memory several times gives
 too much, the processes are held still, and it is counted to the page, in bounded time. From then on a process
 can have more only by faults, which the kernel counts, or by a fork, and is a new one then.
 """
@@ -39,13 +40,13 @@ class Watcher(threading.Thread):
     """Watches the processes of a session, and calls `end` when they use more memory than the limit.
 
     pid: the first of them; limits: sandbox.Limits; confined: whether the first is the sandbox's own, and has
-    its own /tmp. exceeded: whether it came to that.
+    its own /tmp. exceeded: whether it came to that; failed: what went wrong with the watch itself.
     """
 
     def __init__(self, pid, limits, confined, end):
         super().__init__(daemon=True)
         self.pid, self.limit, self.confined, self.end = pid, limits.memory_mb * 2**20, confined, end
-        self.exceeded, self.closing = False, threading.Event()
+        self.exceeded, self.failed, self.closing = False, None, threading.Event()
         self.mappings = {}  # process -> how many it had when they were counted, the longest ago first
         # A process that is busy with its mappings lets nobody read them meanwhile: others do the waiting.
         self.readers, self.reading = ThreadPoolExecutor(4), {}  # process -> (what they count, since when)
@@ -56,6 +57,14 @@ class Watcher(threading.Thread):
         self.start()
 
     def run(self):
+        try:
+            self.watch()
+        except BaseException as error:  # whatever the session did to make it: nobody goes on unwatched
+            self.failed = f"{type(error).__name__}: {error}"
+            self.end()
+
+    def watch(self):
+        """Looks until the session is closed, or over its limit."""
         pause = SOONEST
         while not self.closing.wait(pause):
             start = time.monotonic()
@@ -102,8 +111,8 @@ class Watcher(threading.Thread):
             pids += new
         lives, total = {pid: _life(pid) for pid in pids}, 0
         for pid in pids:
-            exact = _own_bytes(pid, "smaps_rollup", ("Pss_Anon:", "SwapPss:"))
-            total += exact + _own_bytes(pid, kinds=("VmPTE:",)) if exact else _own_bytes(pid)
+            exact = _own_bytes(pid, "smaps_rollup", (b"Pss_Anon:", b"SwapPss:"))
+            total += exact + _own_bytes(pid, kinds=(b"VmPTE:",)) if exact else _own_bytes(pid)
             if total > self.limit or time.thread_time() > end:
                 return float("inf")
         self.exact = total, lives
@@ -158,12 +167,20 @@ def family(pid):
     return found
 
 
-def _own_bytes(pid, file="status", kinds=("RssAnon:", "VmSwap:", "VmPTE:")):
+def _own_bytes(pid, file="status", kinds=(b"RssAnon:", b"VmSwap:", b"VmPTE:")):
     """Bytes of these kinds that a file of /proc says of a process; 0 where it has ended."""
-    rows = []
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/{file}") as lines:
-        rows = [line.split() for line in lines if line.startswith(kinds)]
-    return sum(int(row[1]) for row in rows) * 1024
+    for folder in _folders(pid):
+        with contextlib.suppress(OSError), open(f"{folder}/{file}", "rb") as lines:
+            if rows := [line.split() for line in lines if line.startswith(kinds)]:
+                return sum(int(row[1]) for row in rows) * 1024
+    return 0
+
+
+def _folders(pid):
+    """Where /proc tells of a process. Of one whose first thread has ended all is said of the others alone."""
+    yield f"/proc/{pid}"
+    with contextlib.suppress(OSError):
+        yield from (f"/proc/{pid}/task/{task}" for task in os.listdir(f"/proc/{pid}/task"))
 
 
 def _life(pid):
@@ -172,25 +189,30 @@ def _life(pid):
     (None, 0) where it has ended.
     """
     with contextlib.suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         return int(fields[19]), int(fields[7]) + int(fields[9])
     return None, 0
 
 
 def _open_files(pid):
     """How many files a process has open. It may hide them: then as many as it is allowed."""
-    try:
-        return os.stat(f"/proc/{pid}/fd").st_size or len(os.listdir(f"/proc/{pid}/fd"))
-    except FileNotFoundError:
-        return 0
-    except OSError:
-        return MOST_FILES
+    for folder in _folders(pid):
+        try:
+            if count := os.stat(f"{folder}/fd").st_size or len(os.listdir(f"{folder}/fd")):
+                return count
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return MOST_FILES
+    return 0
 
 
 def _mappings(pid):
     """How many mappings a process has; 0 where it has ended."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n")
+    for folder in _folders(pid):
+        with contextlib.suppress(OSError):
+            if count := Path(f"{folder}/maps").read_bytes().count(b"\n"):
+                return count
     return 0
 
 

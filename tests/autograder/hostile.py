@@ -665,6 +665,36 @@ x = []
 while True:
     x.append(b'1' * 10**7)
     if os.fork(): os._exit(0)
+### a_name_that_is_no_text called keys=lost
+import os, subprocess, time
+os.symlink("/bin/sleep", b"/tmp/\xff\xfe")
+subprocess.Popen([b"/tmp/\xff\xfe", "1000"])
+x = []
+while True: x.append(b'1' * 10**7)
+### first_threads_that_have_ended LIBC called keys=lost
+import threading
+def fill():
+    x = []
+    for _ in range(80): x.append(b'1' * 10**7)
+    time.sleep(1e6)
+for n in range(4):
+    if os.fork() == 0:
+        threading.Thread(target=fill).start()
+        libc.syscall(60 if X86 else 93, 0)  # exit, of this thread alone
+time.sleep(1e6)
+### threads_with_files_of_their_own LIBC WRONG
+assert refused(436, 436, 300, 400, 2), "a table of its own"
+assert refused(56, 220, 0x10000 | 0x800 | 0x100, 0, 0, 0, 0), "a thread without the others' files"
+### word_for_another_sandbox LIBC WRONG
+shared, some = os.open("/inside_sandbox.py", os.O_RDONLY), ctypes.create_string_buffer(64)
+piece = ctypes.create_string_buffer(__import__("struct").pack("@PN", ctypes.addressof(some), 8))
+calls = {
+    "fadvise": (221, 223, shared, 0, 0, 4), "readahead": (187, 213, shared, 0, 4096),
+    "mincore": (27, 232, 0, 4096, some), "preadv2": (327, 286, shared, piece, 1, 0, 0, 8),
+    "cachestat": (451, 451, shared, some, some, 0), "flock": (73, 32, shared, 2 | 4),
+    "lease": (72, 25, shared, 1024, 0), "notice": (72, 25, shared, 1026, 1)}
+done = [name for name, call in calls.items() if not refused(*call)]
+assert not done, done
 ### leaves_of_huge_pages SOLVED points=20
 import mmap
 areas = []

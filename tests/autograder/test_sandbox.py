@@ -154,6 +154,9 @@ BY_ARGUMENTS += [("clone", (0x10000011,), False), ("fcntl", (3, 1), True), ("fcn
 BY_ARGUMENTS += [("fcntl", (3, 37), False), ("prctl", (15,), True), ("prctl", (41,), False)]
 BY_ARGUMENTS += [("madvise", (0, 4096, 4), True), ("madvise", (0, 4096, 12), False), ("socket", (1,), True)]
 BY_ARGUMENTS += [("socket", (40,), False), ("ioctl", (0, 0x5401), True), ("ioctl", (0, 0x5412), False)]
+BY_ARGUMENTS += [("ioctl", (0, 0xFF02), False), ("fcntl", (3, 1026), False), ("clone", (0x3D0F00,), True)]
+BY_ARGUMENTS += [("clone", (0x10900,), False), ("close_range", (3, 9, 0), True)]
+BY_ARGUMENTS += [("close_range", (3, 9, 2), False)]
 
 
 @pytest.mark.parametrize("column", [0, 1], ids=inside_sandbox._MACHINES)
@@ -173,6 +176,17 @@ def test_the_filter_refuses_on_each_machine_what_it_should(column):
 
 
 # --- sessions
+
+
+def test_a_session_whose_watch_fails_is_over(box, monkeypatch):
+    """Whatever makes it fail: nobody goes on unwatched."""
+    with box.open() as session:
+        monkeypatch.setattr(watcher.Watcher, "used", lambda self: 1 / 0)
+        watch = watcher.Watcher(session.pid, session.limits, session.confined, session.kill)
+        session.bounds.close()
+        session.bounds = watch
+        with pytest.raises(sandbox.Lost, match="could not be watched .ZeroDivisionError"):
+            session.run("import time\ntime.sleep(60)")
 
 
 def test_cells_share_their_names_and_sessions_do_not(box):
