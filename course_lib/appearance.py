@@ -100,6 +100,7 @@ def fit_still_water(scene, dataset, pixels, absorb):
     return still
 
 
+@torch.no_grad()
 def gather(scene, dataset, rasterize_features):
     """The pixels of a clip that show its dolphin, by the fit and by the masks. -> `Pixels`
 
@@ -235,6 +236,7 @@ def nodes_of(model, corners, shares):
     return nodes, torch.stack(parts, 1), (rows + 2, columns + 2)
 
 
+@torch.no_grad()
 def fit_caustics(scene, pixels, still):
     """How waves change the light on the dolphin's back, read from the pixels. -> gains (T, H, W)
 
