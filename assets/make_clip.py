@@ -6,9 +6,9 @@
     python assets/make_clip.py --preview OUT --frames 0,50,100      these frames alone, and enlarged
 
 What is true is made first, in `Swimmer`: path, pose, shape and the surface that results, with deformations
-that no part scales and no skinning weights express. Only then is it photographed, by `Camera`, with shading
-that shares nothing with the course's, and segmented, by `Segmenter`, with a segmenter's errors. Same seed,
-same pack.
+that no part scales and no skinning weights express. Only then is it photographed, by `Camera`, through a sea
+that refracts, with shading that shares nothing with the course's, and segmented, by `Segmenter`, with a
+segmenter's errors. Same seed, same pack.
 """
 
 import argparse
@@ -93,7 +93,11 @@ def altitude(frame):
 
 
 def project(points, camera_height):
-    """World points (..., 3) to NDC (..., 2), by the drone's pinhole camera: right is -x, up is +z."""
+    """World points (..., 3) to NDC (..., 2), by the drone's pinhole camera: right is -x, up is +z.
+
+    What is under water is seen through a flat sea; what waves do to that is added in `ocean.shade`.
+    """
+    points = ocean.apparent(points, camera_height)
     distance = (camera_height - points[..., 1]) * HALF_WIDTH
     return np.stack([-points[..., 0] / distance, points[..., 2] / distance * WIDTH / HEIGHT], -1)
 
@@ -258,7 +262,7 @@ def pixel_box(x, y, w, h):
 
 
 def coverage(vertices, faces, camera_height, supersample):
-    """Share of each pixel (HEIGHT, WIDTH) that a surface covers, seen through the pinhole camera alone."""
+    """Share of each pixel (HEIGHT, WIDTH) that a surface covers, seen through a flat sea."""
     ndc = project(vertices, camera_height)
     x, y, w, h = window_around(ndc, 3)
     nothing, size = np.ones(faces.shape + (1,)), (w * supersample, h * supersample)
@@ -442,7 +446,7 @@ class Camera:
         facing = np.clip((normal * view).sum(1), 0, 1)
         rim = np.where(wet[:, 0], 0.02, 0.25) * (1 - facing) ** 3
         colour = albedo * light + sheen[:, None] * SUN + rim[:, None] * SKY
-        path = under * (1 + (1 - view[:, 1:2]))
+        path = under / np.sqrt(1 - (1 - view[:, 1:2] ** 2) / ocean.INDEX**2)  # steeper than in the air
         clear = np.exp(-HAZE * path)
         return (colour * clear + INHERENT * (1 - clear)).astype(np.float32), depth
 
@@ -492,7 +496,7 @@ class Camera:
         """Takes the frame's picture.
 
         -> image (HEIGHT, WIDTH, 3) uint8, how much of each pixel (HEIGHT, WIDTH) shows the dolphin, its
-        displacement by refraction, in pixels, on average
+        displacement by the waves, in pixels, on average
         """
         t = frame / FPS
         slopes = self.sea.slopes(t)
@@ -724,7 +728,8 @@ def report(arrays, shots, masks, clip):
     wobble = np.mean([shots[f][3] for f in frames])
     size = {p.name: sum(q.stat().st_size for q in [p, *p.rglob("*")] if q.is_file()) for p in clip.iterdir()}
     heading, up = arrays["heading_deg"], altitude(np.arange(FRAMES))
-    pixels = arrays["length_m"] * WIDTH / (2 * HALF_WIDTH * (up - arrays["translations"][:, 0, 1]))
+    apparent = arrays["translations"][:, 0, 1] / ocean.INDEX
+    pixels = arrays["length_m"] * WIDTH / (2 * HALF_WIDTH * (up - apparent))
     beyond = [int((heading < limit).sum()) for limit in (180, 225)]
     litres = 1e3 * arrays["volume_m3"]
     print(f"""\
@@ -734,7 +739,7 @@ dolphin: {arrays["length_m"]:.3f} m, {pixels.min():.0f} to {pixels.max():.0f} px
 true silhouette: {masks.sum((1, 2)).min()} to {masks.sum((1, 2)).max()} px
 IoU with the true masks: mean {overlap.mean():.3f}, min {overlap.min():.3f}
 area over the true masks': mean {area.mean():.3f}, {area.min():.3f} to {area.max():.3f}
-refraction: {wobble:.2f} px on average; IoU of what is visible with the true masks: {visible.mean():.3f}
+waves: {wobble:.2f} px on average; IoU of what is visible with the true masks: {visible.mean():.3f}
 sizes, MB: {", ".join(f"{name} {size_ / 1e6:.2f}" for name, size_ in sorted(size.items()))}""")
 
 

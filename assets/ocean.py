@@ -13,7 +13,8 @@ import scipy.fft
 
 GRAVITY = 9.81
 SURFACE_TENSION = 7.4e-5  # m^3/s^2, of sea water, over its density
-REFRACTION = 1.0 - 1.0 / 1.34  # a ray coming down through a slope s is turned by about REFRACTION * s
+INDEX = 1.34  # refractive index of sea water against air
+REFRACTION = 1.0 - 1.0 / INDEX  # a ray coming down through a slope s is turned by about REFRACTION * s
 
 
 class Sea:
@@ -70,6 +71,27 @@ class Sea:
         out[..., 0] = scipy.fft.irfft2(1j * self.kx * height, self.shape, norm="forward")
         out[..., 1] = scipy.fft.irfft2(1j * self.kz * height, self.shape, norm="forward")
         return out
+
+
+def apparent(points, height):
+    """Where points (..., 3) seem to be through a flat sea, right above themselves, from (0, height, 0).
+
+    Snell's law for the place where each ray crosses the surface, by bisection.
+    """
+    depth, beside = np.maximum(-points[..., 1], 0), np.hypot(points[..., 0], points[..., 2])
+    low, high = np.zeros_like(beside), beside.copy()
+    for _ in range(50):
+        cross = (low + high) / 2
+        in_air = cross / np.hypot(cross, height)  # sines
+        in_water = (beside - cross) / np.maximum(np.hypot(beside - cross, depth), 1e-12)
+        too_far = in_air > INDEX * in_water
+        low, high = np.where(too_far, low, cross), np.where(too_far, cross, high)
+    straight = beside < 1e-3
+    rise = height * (beside / np.where(straight, 1.0, cross) - 1)  # the ray's, on its way to `beside`
+    seen = np.where(straight, depth / INDEX, rise)
+    out = points.copy()
+    out[..., 1] = np.where(points[..., 1] < 0, -seen, points[..., 1])
+    return out
 
 
 def fractal(rng, shape, exponent, low=1.0, high=1e9):

@@ -220,12 +220,6 @@ def _dataset(masks, altitudes, beliefs):
     return clip
 
 
-class ThroughWater(DefaultRecipe):
-    """The default recipe, which sees the animal where it seems to be."""
-
-    WATER_INDEX = refraction.SEA_WATER
-
-
 def measured(rest, faces, edges):
     """What is measured on an animal at rest (V, 3). -> {name: number}"""
     vertices = torch.as_tensor(rest)
@@ -239,7 +233,7 @@ def fit_clip(clip, model, beliefs=BELIEFS, epochs=EPOCHS):
     start = time.perf_counter()
     torch.manual_seed(0)
     scene = DolphinScene(model, len(clip.dataset), texture_size=8)
-    way = ThroughWater(scene, clip.dataset, 7, epochs, 0)
+    way = DefaultRecipe(scene, clip.dataset, 7, epochs, 0)
     with contextlib.redirect_stderr(None):
         fit(scene, way.loader, way.render, way.compute_loss, way.optimizer, epochs)
     fitted = time.perf_counter()

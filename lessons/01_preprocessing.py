@@ -218,8 +218,8 @@ else:
 # %% [markdown]
 # Read the third line: **one pixel** too much all along the outline costs a fifth of the IoU, because the
 # dolphin is small. An IoU of 0.84 means that the outline is off by less than a pixel on average. A part of
-# that is not the tracker's fault: waves bend the light (refraction), so the dolphin is not quite where it
-# appears.
+# that is not the tracker's fault: waves bend the light (refraction), so the outline is not quite where a flat
+# sea would show it, and there the true masks have it.
 #
 # The fourth line shows why we do not count right pixels: all black is 99.4 % right. The first three differ
 # there by a tenth of a per cent; their IoU tells them apart.

@@ -376,7 +376,9 @@ print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the 
 #
 # All this takes light to travel in straight lines. In truth water bends it: by **refraction** (index 1.34)
 # whatever lies under water seems less deep when seen from straight above, at 1/1.34 of its true depth. The
-# course leaves refraction out. Its depths are *apparent* depths, and its clip was rendered in the same way.
+# course's clip was rendered so. The tutorial leaves refraction out: the depths that its fit finds are
+# *apparent* depths. The default recipe of lesson 4 draws the dolphin where it seems to be
+# (`course_lib/refraction.py`). Here it does not matter: on the surface both agree.
 #
 # The camera's $p_x$ points to the right of the image. Seen from the drone, the world's +z points up in the
 # image and +x to the **left**: a mask left of the middle has a positive $x$ in the world. The rotation $R$

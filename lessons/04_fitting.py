@@ -412,7 +412,7 @@ show.minima(lengths, series, "length of the dolphin, m")
 # %% [markdown]
 # ![Left: the flukes in the soft mask, white reaching a pixel or two beyond the outline of what was rendered.
 # Right: both terms over the dolphin's length; the IoU of the soft mask is least at 2.56 m, the distance to
-# the outline at 2.64 m, beside the true 2.65 m.](pictures/soft_mask_bias.png)
+# the outline at 2.65 m, the true length.](pictures/soft_mask_bias.png)
 #
 # `dibr_soft_mask` multiplies the shares of all faces near a pixel. Beside a fine mesh these are dozens, the
 # product saturates, and the soft mask is wider than the animal all round. To overlap best, the dolphin must
@@ -437,8 +437,9 @@ show.minima(lengths, series, "length of the dolphin, m")
 # | tilt | free | roll and pitch cost (their sines, squared) |
 # | colour | moves the animal too | fitted at the end, moves nothing: waves and glints are not the animal |
 #
-# Depth must be assumed: seen from 11 m above, a dolphin 1 % longer looks the same 11 cm deeper. (That is
-# *apparent* depth, as in lesson 2. In real water, with refraction, 11 cm of it are 15 cm.)
+# Depth must be assumed: seen from 11 m above, a dolphin 1 % longer looks the same 15 cm deeper. (It is 11 cm
+# of *apparent* depth, as in lesson 2: 15 cm of water seem to be 11. The default recipe draws the dolphin
+# where it seems to be. The tutorial's takes light to travel straight.)
 #
 # The tutorial starts all frames at the heading 0°, which suits its own clip. Here its recipe starts at -90°:
 # from there three quarters of the frames are within 90° of the true heading, from 0° only half.
@@ -560,17 +561,19 @@ if pack.truth_path:
 # step leads there: frames that start far from the animal's heading end up tail first or rolled over. Hence a
 # turn of more than 160° from one frame to the next.
 #
-# **And its loss asks for the wrong thing.** From the right headings (below, `RUN = True`) it finds a loss
-# that is lower still than that of the default fit, with a dolphin that is an eighth too short and 0.6 m too
-# high. Why? Take the default fit, and scale it about the camera by a factor $g$: with $g = 0.95$ the dolphin
-# is 5 % nearer to the drone in every frame, and 5 % smaller. Move the slider.
+# **And its loss asks for the wrong thing.** From the right headings (below, `RUN = True`) it finds a loss as
+# low as that of the default fit, with a dolphin that is a tenth too short and half a metre too high. Why?
+# Take the default fit, at the depth where it seems to be, and scale it about the camera by a factor $g$:
+# with $g = 0.95$ the dolphin is 5 % nearer to the drone in every frame, and 5 % smaller. Move the slider.
 
 
 # %%
 @torch.no_grad()
 def scaled(g):
-    """The default fit, in every frame scaled about the camera by g."""
+    """The default fit, where it seems to be, each frame scaled about the camera by g."""
     scene, eye = new_scene(len(clip), "default"), clip.cam_eye[:, None].to(device)
+    scene.translations[..., 1] /= scene.water_index
+    scene.water_index = 1.0  # from now on light travels straight
     scene.translations.copy_(eye + g * (scene.translations - eye))
     scene.part_scales.mul_(g)
     scene.part_scales[:, 0] += g - 1
@@ -611,7 +614,7 @@ show.nearness_figure(dolphins, vertices, clip.cam_eye[100], pixels, bars)
 # %% [markdown]
 # In the drone's picture nothing moves, so the mask term stays the same. But a nearer dolphin that looks the
 # same is smaller, and swims fewer metres from frame to frame: the prior on changes of place falls as $g^2$,
-# from 0.161 to 0.116, and with it the sum, from 0.404 to 0.364. (These are of every tenth frame, so the sum
+# from 0.160 to 0.116, and with it the sum, from 0.392 to 0.355. (These are of every tenth frame, so the sum
 # is not quite that of the table. The photometric term rises a little: above the water nothing takes the red
 # away.) This prior is meant against jitter, but it also pulls the dolphin
 # towards the drone. A prior on changes of velocity hardly does that: it is near 0 for a steady swimmer.
@@ -643,11 +646,12 @@ if RUN:
     measure("  and no prior on place", clip, fit_without(["smooth_translations"]))
 
 # %% [markdown]
-# With the prior it ends at about 2.3 m, 0.2 m above the sea; the true height is -0.4 m. Being 0.6 m too high
-# makes a dolphin 5 % shorter, seen from 11 m. Without the prior it ends at 2.45 m, at -0.25 m. (The last
-# column still counts that prior, and so is large.) In the default recipe, with the soft mask in place of the
-# distances and all else the same, the dolphin comes out 6.6 % shorter (`benchmarks/README.md`). Together
-# these two make 12 of its 13 %. The tutorial's own fit is 23 % too short; there wrong headings add to that.
+# With the prior it ends at about 2.4 m, 0.2 m above the sea; the animal is at -0.4 m, which seem to be -0.3.
+# Being half a metre too high makes a dolphin 4 % shorter, seen from 11 m. Without the prior it ends at 2.47
+# m, at -0.25 m. (The last column still counts that prior, and so is large.) In the default recipe, with the
+# soft mask in place of the distances and all else the same, the dolphin comes out 6.6 % shorter
+# (`benchmarks/README.md`). These two explain its 10 %. The tutorial's own fit is 25 % too short; there wrong
+# headings add to that.
 #
 # No loss tells whether it asks for the right thing. For that you need something that is *known*: here the
 # truth of a synthetic clip, for a real animal a length that a biologist measured.

@@ -202,7 +202,8 @@ def look(scene, t):
     left, top = torch.minimum(corner.clamp(min=0), full - size).unbind(-1)
     original = cut(dataset.frames, t, left, top, *WINDOW) / 255
     segmentation = cut(dataset.masks, t, left, top, *WINDOW)[..., None] / 255
-    cam = window_camera(dataset.cameras(t), left, top, *WINDOW)
+    cam = dataset.cameras(t, scene.water_index)  # through the water, if the fit did
+    cam = window_camera(cam, left, top, *WINDOW)
     image, hard_mask, soft_mask = render(scene, t, cam)
     # Beside the dolphin the soft mask is above 1/2 and the render black: keep the sea.
     image = torch.where(hard_mask > 0, image, original)
@@ -305,7 +306,7 @@ for t, jump, turn in show.orientation_jumps(stored):
     print(f"{t:3} to {t + 1:3}  {row}")
 
 # %% [markdown]
-# The body turns by more than 100 degrees within a fiftieth of a second. No dolphin does that: **these poses
+# The body turns by 100 degrees and more within a fiftieth of a second. No dolphin does that: **these poses
 # are wrong**, and writing the rotations in another way would not mend them.
 #
 # There are two kinds: either the heading flips, or only the roll. Where do they come from? Every frame
@@ -588,16 +589,18 @@ keep(body_length, mesh_volume, body_mass)
 # %% [markdown]
 # ## What one camera can see, and what it cannot
 #
-# Half a per cent in length, two per cent in volume: that looks as if one camera were enough. It is not. Take
-# the fitted dolphin of frame 100 and enlarge it by five per cent **as seen from the camera**, so that it also
-# moves away from it:
+# Less than one per cent in length, four in volume: that looks as if one camera were enough. It is not. Take
+# the fitted dolphin of frame 100 and enlarge it by five per cent **as seen from the camera**, so that it
+# also moves away from it. (Refraction makes depths look 1/1.34 as large. Seen from under water it is the
+# other way round: the camera seems to be 1.34 times as high above the surface. From there we enlarge.)
 
 # %%
 FRAME, GROWTH = 100, 1.05
-eye = dataset.cam_eye[FRAME]  # (3,) metres
+index = scene.water_index  # 1.34; 1 of a fit in which light travels straight
+eye = dataset.cam_eye[FRAME] * torch.tensor([1, index, 1])  # (3,) metres
 here = vertices[FRAME]  # (V, 3)
 there = eye + GROWTH * (here - eye)
-camera = dataset.cameras(torch.tensor([FRAME]))
+camera = dataset.cameras(torch.tensor([FRAME]), index)
 first, second = (camera.transform(v[None])[0, :, :2] for v in (here, there))  # (V, 2)
 moved = (second - first) * torch.tensor(dataset.data_resolution) / 2  # (V, 2) pixels
 print(f"in the picture no vertex moves by more than {moved.abs().max():.4f} pixels;")
@@ -609,19 +612,21 @@ shares = " ".join(f"{share:.2f}" for share in left)
 print(f"The added water leaves these shares of red, green and blue: {shares}")
 
 # %% [markdown]
-# Every outline is the same to the last pixel, so no loss on outlines can prefer one: from one camera you only
-# get depth and size together. The problem is **ill-posed**. The colour would tell the depth, if we knew what
-# the water absorbs and how bright the skin is; but both are fitted to the same picture. So an **assumption**
-# decides. The default recipe assumes that the fin's tip is 5 cm above the surface, because the clip shows a
-# trail of foam behind it. If that is wrong by 11 cm, the length is wrong by one per cent and the mass by
-# three.
+# Every outline is the same to a tenth of a pixel (only the tip of the fin moves at all, as it was in the
+# air), so no loss on outlines can prefer one: from one camera you only get depth and size together. The
+# problem is **ill-posed**. The colour would tell the depth, if we knew what the water absorbs and how bright
+# the skin is; but both are fitted to the same picture. So an **assumption** decides. The default recipe
+# assumes that the fin's tip is 5 cm above the surface, because the clip shows a trail of foam behind it. If
+# that is wrong by 15 cm, the length is wrong by one per cent and the mass by three. Of a clip of your own
+# you say it yourself: `dolphins demo --fin-out`.
 #
-# Another assumption is hidden in the camera: light travels straight, without **refraction**. The embedded
-# clip was rendered so. In real water the animal is 1.34 times as deep below the surface as it appears, so 11
-# cm of apparent depth are 15 cm of water.
+# **Refraction** is no assumption here: the embedded clip was rendered through water, and the default recipe
+# draws the dolphin where it seems to be, at 1/1.34 of its depth. With straight light, as in the tutorial, the
+# same dolphin at the same depth would come out one per cent longer. But the formula is that of a *flat* sea,
+# seen from nearly straight above. What waves do is left as noise.
 #
 # The **roll** cannot be seen well either. The default recipe assumes that the back is up, and its fit rolls
-# less than the animal: in the frame printed above by nearly 14°, and yet it covers the mask well (IoU 0.93).
+# less than the animal: in the frame printed above by 15°, and yet it covers the mask well (IoU 0.93).
 #
 # Nor does a picture from above show how *high* the body is, from belly to back. The fit takes that from the
 # template, scaled with what is seen. Of the three, trust the length most and the mass least; and write beside

