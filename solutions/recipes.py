@@ -123,7 +123,7 @@ class DefaultRecipe:
         "scale_global": 0.3,
         "scale_axes": 0.3,
         "scale_smoothness": 3.0,
-        "modes": 0.0001,
+        "modes": 0.00007,
         "steady_place": 2000.0,
         "steady_turn": 300.0,
         "steady_joints": 500.0,
