@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from course_lib import metrics
+from course_lib import metrics, refraction
 from course_lib.assets import find_pack
 from course_lib.dolphin_model import DolphinModel
 from course_lib.dolphin_model.shape_modes import GRID, sections, stock_length
@@ -59,38 +59,35 @@ class Swimmer:
 
     def surface(self, t):
         """World vertices (V, 3)."""
-        rest, length, beat = self.rest, self.animal.length, 2 * np.pi * self.animal.beat * t
-        z = np.linspace(rest.vertices[:, 2].min(), rest.vertices[:, 2].max(), 160)
-        behind, ahead = np.clip(-z / length, 0, None) / 0.56, np.clip(z / length, 0, None) / 0.44  # 0 to 1
-        rate = np.deg2rad(self.animal.heading[1] * 0.35)
-        yaw = rate * (ahead - 1.4 * behind) + np.deg2rad(2.0) * np.sin(2.1 * t) * behind**2
-        pitch = np.deg2rad(26) * behind**2 * np.sin(beat - 1.9 * behind) + np.deg2rad(2.5) * ahead * np.sin(
-            beat + 1.8
-        )
-        tangent = np.stack([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)], -1)
-        middle = np.argmin(np.abs(z))
-        spine = np.cumsum(tangent * (z[1] - z[0]), 0)
-        spine -= spine[middle]
-        at = rest.vertices[:, 2]
-        side, forward = np.stack([np.cos(yaw), 0 * yaw, -np.sin(yaw)], -1), tangent
-        over = np.cross(forward, side)
-        centre, side, over = ([np.interp(at, z, axis) for axis in field.T] for field in (spine, side, over))
-        x, y = rest.vertices[:, 0], rest.vertices[:, 1]
-        y = y + rest.flap * np.sin(np.deg2rad(6 + 8 * np.sin(0.9 * t)))
-        bent = np.stack(centre, 1) + x[:, None] * np.stack(side, 1) + y[:, None] * np.stack(over, 1)
+        rest, rate = self.rest, self.animal.heading[1]
+        beat = 2 * np.pi * self.animal.beat * t
+        spine, side, over = self.beam(t, beat)  # each (V, 3)
+        y = rest.vertices[:, 1] + rest.flap * np.sin(np.deg2rad(6 + 8 * np.sin(0.9 * t)))
+        bent = spine + rest.vertices[:, :1] * side + y[:, None] * over
         turn = make_clip.rotation(1, np.deg2rad(self.heading(t)))
         turn = turn @ make_clip.rotation(0, np.deg2rad(1.5 + 2 * np.sin(beat + 0.9)))
-        turn = turn @ make_clip.rotation(2, np.deg2rad(-0.25 * self.animal.heading[1] + 2 * np.sin(2.1 * t)))
-        where = [np.interp(t, self.fine, self.path[:, axis]) for axis in (0, 1)]
-        return bent @ turn.T + [where[0], self.up + 0.02 * np.sin(1.4 * t), where[1]]
+        turn = turn @ make_clip.rotation(2, np.deg2rad(-0.25 * rate + 2 * np.sin(2.1 * t)))
+        x, z = (np.interp(t, self.fine, self.path[:, axis]) for axis in (0, 1))
+        return bent @ turn.T + [x, self.up + 0.02 * np.sin(1.4 * t), z]
+
+    def beam(self, t, beat):
+        """Where the bent axis runs at each vertex, and what is left and up there. -> three of (V, 3)"""
+        at = self.rest.vertices[:, 2]
+        z = np.linspace(at.min(), at.max(), 160)
+        behind, ahead = np.clip(z / at.min(), 0, None), np.clip(z / at.max(), 0, None)  # 0 to 1 at the ends
+        yaw = 0.35 * self.animal.heading[1] * (ahead - 1.4 * behind) + 2.0 * np.sin(2.1 * t) * behind**2
+        pitch = 26.0 * behind**2 * np.sin(beat - 1.9 * behind) + 2.5 * ahead * np.sin(beat + 1.8)
+        yaw, pitch = np.deg2rad(yaw), np.deg2rad(pitch)
+        ahead = np.stack([np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)], -1)
+        side = np.stack([np.cos(yaw), 0 * yaw, -np.sin(yaw)], -1)
+        spine = np.cumsum(ahead * (z[1] - z[0]), 0)
+        along = spine - spine[np.argmin(np.abs(z))], side, np.cross(ahead, side)
+        return [np.stack([np.interp(at, z, axis) for axis in field.T], 1) for field in along]
 
     def landmarks(self, vertices, up):
         """Pixel and radius of the tips that a segmenter may lose, as in make_clip."""
-        x, s, pixels = (
-            self.rest.vertices[:, 0],
-            self.rest.s,
-            (make_clip.project(vertices, up) * [1, -1] + 1) / 2 * [WIDTH, HEIGHT],
-        )
+        x, s = self.rest.vertices[:, 0], self.rest.s
+        pixels = (make_clip.project(vertices, up) * [1, -1] + 1) / 2 * [WIDTH, HEIGHT]
         per_metre, found = WIDTH / (2 * make_clip.HALF_WIDTH * up), {}
         for name, where, radius in (("fluke", s < 0.15, 0.08), ("fin", (s > 0.5) & (s < 0.85), 0.09)):
             for label, sign in (("left", 1), ("right", -1)):
@@ -133,6 +130,8 @@ def seen_through_waves(picture, pixels, frame, size=9.0):
 
 class OutlineAlone(DefaultRecipe):
     """The default recipe without colours, which move nothing: these clips have none."""
+
+    WATER_INDEX = refraction.AIR  # make_clip.coverage draws straight rays
 
     def finish(self):
         """Leaves the scene as it is."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import animals, tables
 from benchmarks.bodies import ANIMALS, Body
@@ -41,6 +42,17 @@ def test_a_clip_shows_its_animal(model, tmp_path, monkeypatch):
     assert animals.metrics.mask_iou(given, true_masks).min() > 0.8
     there = true_masks[0].nonzero().double()
     assert 70 < float((there.amax(0) - there.amin(0)).norm()) < 110  # pixels
+
+
+def test_the_fit_knows_the_water_that_the_clips_are_drawn_with(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(animals, "FRAMES", 13)
+    animals.make_clip_of(ANIMALS["calf"], model, tmp_path / "clip")
+    clip = animals.SegmentedVideo(tmp_path / "clip")
+    camera = clip.cameras(torch.tensor([0]), animals.OutlineAlone.WATER_INDEX)
+    deep = np.array([[0.7, -1.0, 0.4]])
+    drawn = animals.make_clip.project(deep, float(clip.cam_eye[0, 1]))
+    seen = camera.transform(torch.tensor(deep, dtype=torch.float32)[None])[0, :, :2]
+    assert np.allclose(seen.numpy(), drawn, atol=1e-4)
 
 
 def test_the_table_has_a_row_for_each_fit_and_the_means(model):
