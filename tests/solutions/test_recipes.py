@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from course_lib import refraction
@@ -70,3 +71,51 @@ def place_of(cam, clip):
     left = (full.width - lens.width) / 2 - (lens.x0 - full.x0)
     top = (full.height - lens.height) / 2 + (lens.y0 - full.y0)
     return left.round().long(), top.round().long(), lens.width, lens.height
+
+
+def default_recipe(frames=4, steps=8):
+    clip = SegmentedVideo(find_pack(), frames=frames)
+    return DefaultRecipe(DolphinScene(DolphinModel(find_pack()), frames), clip, 2, steps, seed=0)
+
+
+def test_the_assumed_depth_follows_the_animals_size():
+    """The fin's tip is where it is assumed to be, so the origin of a small animal is less deep."""
+    way = default_recipe()
+    before = way.depth
+    with torch.no_grad():
+        way.scene.part_scales[:, 0] = -0.4
+    way.before_pass(0)
+    assert way.depth - way.fin_out == pytest.approx(0.6 * (before - way.fin_out))
+
+
+def test_targets_are_corrected_when_half_of_the_passes_are_done():
+    way = default_recipe()
+    tiles = [tile.clone() for *_, tile in way.targets.tiles]
+    for step, changed in ((0, False), (3, False), (4, True)):
+        way.before_pass(step)
+        now = [tile for *_, tile in way.targets.tiles]
+        assert changed == any(not torch.equal(*pair) for pair in zip(tiles, now))
+    assert way.targets.reach == pytest.approx(4 - 2 * 4 / 7)
+
+
+def test_a_recipe_that_goes_on_has_the_same_targets():
+    way, again = default_recipe(), default_recipe()
+    with torch.no_grad():
+        way.scene.shape_modes[0] = 1.0
+    way.before_pass(4)
+    with torch.no_grad():
+        way.scene.translations.add_(0.01)
+    again.scene.load_parameters(way.scene.parameter_dict())
+    again.load_state_dict(way.state_dict())
+    for (*_, one), (*_, other) in zip(way.targets.tiles, again.targets.tiles):
+        assert torch.equal(one, other)
+    assert torch.equal(again.scene.translations, way.scene.translations)
+
+
+def test_the_default_recipe_alone_fits_the_shape_modes():
+    clip, model = SegmentedVideo(find_pack(), frames=4), DolphinModel(find_pack())
+    for recipe in (DefaultRecipe, TutorialRecipe):
+        scene = DolphinScene(model, 4)
+        groups = recipe(scene, clip, 2, 3, seed=0).optimizer.param_groups
+        fitted = any(parameter is scene.shape_modes for group in groups for parameter in group["params"])
+        assert fitted == (recipe is DefaultRecipe)
