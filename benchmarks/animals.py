@@ -138,22 +138,12 @@ class OutlineAlone(DefaultRecipe):
 
 
 class PartsAlone(OutlineAlone):
-    """The sizes of the parts alone, and targets with what pixels do to thin tips."""
+    """Without modes: the sizes of the parts alone; and targets with what pixels do to thin tips."""
 
     RATES, CORRECTED = OutlineAlone.RATES | {"modes": 0.0}, ()
 
 
-class WithoutModes(OutlineAlone):
-    """The sizes of the parts alone."""
-
-    RATES = OutlineAlone.RATES | {"modes": 0.0}
-
-
-VARIANTS = {
-    "parts alone": PartsAlone,
-    "parts alone, targets corrected": WithoutModes,
-    "default": OutlineAlone,
-}
+VARIANTS = {"parts alone": PartsAlone, "default": OutlineAlone}
 
 
 def fit_animal(recipe, swimmer, true_masks, folder, epochs=50):

@@ -170,23 +170,24 @@ class OutlineTargets:
         self.band = torch.cat(bands)  # (N,) the distances in reach, frame by frame
         self.frame = torch.arange(len(bands)).repeat_interleave(torch.tensor([len(band) for band in bands]))
 
-    def correct(self, t, left, top, masks, distances):
+    def correct(self, seen):
         """Takes off the targets what the pixels of a mask do to an outline.
 
-        It is seen on the fit itself: masks (B, h, w) bool, what a segmenter would make of it in the frames t
-        (B,), against distances (B, h, w) to its mesh, with the largest reach; both in windows at left, top
-        (B,), on the CPU. A correction takes the place of an earlier one.
+        It is seen on the fit itself, batch by batch: t (B,); left, top (B,) of windows; masks (B, h, w) bool,
+        what a segmenter would make of the fit in these frames; distances (B, h, w) to its mesh, with the
+        largest reach; all on the CPU. A correction takes the place of an earlier one.
         """
-        for i, x, y, mask, exact in zip(t.tolist(), left.tolist(), top.tolist(), masks, distances):
-            off = torch.from_numpy(distance_to_mask(mask.numpy())).clamp(max=self.most_reach) - exact
-            x0, y0, tile = self.tiles[i]
-            of_tile, of_window = _shared(tile, x0, y0, off, x, y)
-            if of_tile is None:
-                continue
-            measured = self.measured[i].clone()
-            near = measured[of_tile] < self.most_reach
-            measured[of_tile] -= torch.where(near, off[of_window], 0.0)
-            tile.copy_(measured.clamp(min=0))
+        for t, left, top, masks, distances in seen:
+            for i, x, y, mask, exact in zip(t.tolist(), left.tolist(), top.tolist(), masks, distances):
+                off = torch.from_numpy(distance_to_mask(mask.numpy())).clamp(max=self.most_reach) - exact
+                x0, y0, tile = self.tiles[i]
+                of_tile, of_window = _shared(tile, x0, y0, off, x, y)
+                if of_tile is None:
+                    continue
+                measured = self.measured[i].clone()
+                near = measured[of_tile] < self.most_reach
+                measured[of_tile] -= torch.where(near, off[of_window], 0.0)
+                tile.copy_(measured.clamp(min=0))
         self._sum_up()
         self.set_reach(self.reach)
 

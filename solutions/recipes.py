@@ -175,21 +175,24 @@ class DefaultRecipe:
     @torch.no_grad()
     def correct_targets(self):
         """Takes off the targets what pixels do to the outline of the animal as it is now."""
-        scene, loader, reach, found = self.scene, self.loader, self.targets.reach, []
-        self.outline_of = {name: scene.parameter_dict()[name] for name in MOVING}
+        reach, layers = self.targets.reach, self.loader.layers
+        self.outline_of = {name: self.scene.parameter_dict()[name] for name in MOVING}
         self.targets.set_reach(self.REACH[0])
-        layers, loader.layers = loader.layers, [lambda t, *window: {"corner": window[:2]}]
+        self.loader.layers = [lambda t, *window: {"corner": window[:2]}]
+        self.targets.correct(self._as_segmented())
+        self.loader.layers = layers
+        self.targets.set_reach(reach)
+
+    def _as_segmented(self):
+        """The animal as it is now, as a segmenter would see it: batches as `OutlineTargets.correct` takes."""
+        scene, loader = self.scene, self.loader
         for t in torch.arange(len(self.dataset)).split(loader.batch_size):
             frames = loader.batch(t)
             cam = frames["cam"]
             in_camera = cam.extrinsics.transform(scene.skin(frames["t"]))
             on_image = cam.intrinsics.transform(in_camera)[..., :2]
             masks = as_segmented(in_camera, on_image, cam, scene.model.F)
-            found.append((t, *frames["corner"], masks, self.render(scene, frames["t"], cam)[2].cpu()))
-        loader.layers = layers
-        for of_batch in found:
-            self.targets.correct(*of_batch)
-        self.targets.set_reach(reach)
+            yield t, *frames["corner"], masks, self.render(scene, frames["t"], cam)[2].cpu()
 
     def before_pass(self, step):
         """Narrows the band, lowers the rates along a cosine, corrects the targets when it is time to."""

@@ -162,7 +162,7 @@ def test_a_corrected_target_does_not_shrink_what_has_thin_tips(small_views, mode
     for near in (None, 0.985):
         if near is not None:
             own = as_segmented(*views[near], cam, model.F)
-            targets.correct(frames, zero, zero, own, distances_of(views[near], cam, model, 4.0))
+            targets.correct([(frames, zero, zero, own, distances_of(views[near], cam, model, 4.0))])
         targets.set_reach(2.0)
         given = targets(frames, zero, zero, 320, 180)
         assert given["outline_outside"].abs().max() < 1e-2
@@ -180,7 +180,7 @@ def test_a_correction_takes_the_place_of_the_one_before(small_views, model):
         targets = OutlineTargets(masks, 4.0)
         for size in sizes:
             own = as_segmented(*views[size], cam, model.F)
-            targets.correct(frames, zero, zero, own, distances_of(views[size], cam, model, 4.0))
+            targets.correct([(frames, zero, zero, own, distances_of(views[size], cam, model, 4.0))])
         seen.append(targets(frames, zero, zero, 320, 180)["outline"])
     assert torch.equal(*seen)
 
