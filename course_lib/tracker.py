@@ -30,6 +30,8 @@ LENGTH = 0.8  # log odds that a pixel of outline costs
 BAND = 2.4  # pixels beside an outline: where it is moved to half of the contrast
 AROUND = 7  # pixels over which that contrast is measured
 COLOURS = 0.15  # weight of the histograms' odds beside that contrast
+TURN = 0.12  # radians: by how much the animal may turn more, or less, than before
+HIDDEN = -0.25  # of the least odds: what foam or a glint says of a pixel
 LOST = (0.45, 2.2)  # of the first area: outside of these it is not the animal that was found
 CLEAR = 0.5  # mean log odds on the animal, from which on it is found
 CLEAR_FIRST = 1.25  # the same on the first frame, where the colours are learned from the mask itself
@@ -125,7 +127,10 @@ class Animal:
         self.palette, self.first = Palette(crop.reshape(-1, 3)), 0
         mask = small[corner[1] : corner[1] + crop.shape[0], corner[0] : corner[0] + crop.shape[1]]
         self.form = self.on_body(mask, corner)
-        self.learn(self.palette(crop), mask, mask.astype(np.float32), corner)
+        bright = crop.mean(-1)[mask]
+        usual = np.median(bright)
+        self.glare = usual + max(6 * np.median(np.abs(bright - usual)), 45)
+        self.learn(self.palette(crop), mask, mask.astype(np.float32), corner, self.glares(crop))
         self.first = self.skin.counts.copy()
 
     def look(self, image, place):
@@ -192,10 +197,15 @@ class Animal:
         colours = self.palette(crop)
         odds = self.odds(colours, place, angle, corner)
         reach = (0.6 * self.thick + 2 + np.hypot(*self.velocity)) * (1 + 0.3 * self.missed)
-        shift = follow(odds, self.ahead(place, angle, corner, colours.shape), min(reach, self.margin))
-        place = place + shift
-        if np.hypot(*shift) > 1.5:
+        found = []
+        for turn in (0.0, -TURN, TURN):
+            form = self.ahead(place, angle + turn, corner, colours.shape)
+            found.append((*follow(odds, form, min(reach, self.margin)), turn))
+        _, shift, turn = max(found, key=lambda each: each[0] - 0.1 * (each[2] != 0))
+        place, angle = place + shift, angle + turn
+        if np.hypot(*shift) > 1.5 or turn:
             odds = self.odds(colours, place, angle, corner)
+        odds = np.where(self.glares(crop), np.clip(odds, HIDDEN * LET, 0), odds)
         guess = ndimage.gaussian_filter(self.ahead(place, angle, corner, colours.shape), 0.2 * self.thick)
         return View(crop, corner, colours, odds, guess, place, angle)
 
@@ -212,7 +222,7 @@ class Animal:
             return enlarged(stand_in, self.zoom, (0, 0), self.full)
         small = shrunk(mask.astype(np.float32), self.zoom, view.corner, view.colours.shape) > 0.5
         self.settle(small, view)
-        self.learn(view.colours, small, view.guess, view.corner)
+        self.learn(view.colours, small, view.guess, view.corner, self.glares(view.crop))
         return mask
 
     def trust(self, mask, view):
@@ -245,9 +255,13 @@ class Animal:
         self.place, self.angle, self.missed = place, angle, 0
         self.form = FADES * self.form + (1 - FADES) * self.on_body(mask, corner)
 
-    def learn(self, colours, mask, guess, corner):
+    def glares(self, crop):
+        """Pixels (h, w) far brighter than the animal was at first: what foam and glints hide may be either."""
+        return crop.mean(-1) > self.glare
+
+    def learn(self, colours, mask, guess, corner, glare):
         """Learns both sides' colours (h, w) from a mask; what may be either is left out."""
-        y, x = np.nonzero(ndimage.binary_erosion(mask))
+        y, x = np.nonzero(ndimage.binary_erosion(mask) & ~glare)
         along, across = self.grid(self.place, self.angle, corner, mask.shape)
         cells = [
             (v[y, x] / self.cell).astype(int).clip(0, n - 1)
@@ -278,13 +292,13 @@ def thickness(mask):
 
 
 def follow(odds, form, reach):
-    """The shift (x, y) in whole pixels under which a form covers most of what looks like the animal."""
+    """How much of what looks like the animal a form can cover, and the shift (x, y) in whole pixels to there."""
     r = int(np.ceil(reach))
     score = signal.fftconvolve(np.pad(odds, r, constant_values=-LET), form[::-1, ::-1], mode="valid")
     y, x = np.mgrid[-r : r + 1, -r : r + 1]
     score = score / max(form.sum(), 1.0) - 0.3 * (x**2 + y**2) / r**2  # rather near than far
     dy, dx = np.unravel_index(score.argmax(), score.shape)
-    return np.array([dx - r, dy - r], float)
+    return float(score.max()), np.array([dx - r, dy - r], float)
 
 
 def first_mask(image, points, labels, form=None):
