@@ -256,7 +256,7 @@ class Animal:
         self.form = FADES * self.form + (1 - FADES) * self.on_body(mask, corner)
 
     def glares(self, crop):
-        """Pixels (h, w) far brighter than the animal was at first: what foam and glints hide may be either."""
+        """Pixels (h, w) far brighter than the animal was at first: foam and glints hide what is there."""
         return crop.mean(-1) > self.glare
 
     def learn(self, colours, mask, guess, corner, glare):
@@ -292,7 +292,7 @@ def thickness(mask):
 
 
 def follow(odds, form, reach):
-    """How much of what looks like the animal a form can cover, and the shift (x, y) in whole pixels to there."""
+    """How much of what looks like the animal a form can cover, and the whole shift (x, y) to there."""
     r = int(np.ceil(reach))
     score = signal.fftconvolve(np.pad(odds, r, constant_values=-LET), form[::-1, ::-1], mode="valid")
     y, x = np.mgrid[-r : r + 1, -r : r + 1]
