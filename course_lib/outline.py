@@ -119,16 +119,16 @@ def at_the_rim(faces_image, neighbours):
     return rim.byte().topk(max(most, 1), dim=1).indices
 
 
-def outline_loss(distance, target, reach, outside=0.0):
+def outline_loss(distance, target, reach, outside=0.0, weight=1.0):
     """Mean squared difference of two distances to an outline, in units of `reach`, averaged over the batch.
 
     distance, target (B, H, W), at most `reach`; outside (B,): the sum over pixels beyond the window that is
-    shown, where nothing is rendered. The mean is over the pixels in reach of the target's outline, so that it
-    does not depend on the window.
+    shown, where nothing is rendered; weight (B,): how much each frame counts. The mean is over the pixels in
+    reach of the target's outline, so that it does not depend on the window.
     """
     total = (distance - target).square().flatten(1).sum(1) + outside  # (B,)
     band = ((target > 0) & (target < reach)).flatten(1).sum(1).clamp(min=1)
-    return (total / band).mean() / reach**2
+    return (weight * total / band).mean() / reach**2
 
 
 def distance_to_mask(mask):
@@ -143,16 +143,19 @@ def distance_to_mask(mask):
 class OutlineTargets:
     """Distances to the outlines of all masks, a layer of `WindowLoader`.
 
-    It gives `outline` (B, h, w) and `outline_outside` (B,). masks (T, H, W) uint8; most_reach: the largest
-    `reach` that will be asked for, pixels; device: where it gives them. Only the surroundings of each mask
-    are kept.
+    It gives `outline` (B, h, w), `outline_outside` (B,) and `outline_weight` (B,). masks (T, H, W) uint8;
+    most_reach: the largest `reach` that will be asked for, pixels; device: where it gives them; confidence
+    (T,): how far each mask can be trusted, 0 where the animal was lost: so much it weighs. Only the
+    surroundings of each mask are kept.
     """
 
-    def __init__(self, masks, most_reach, device="cpu"):
+    def __init__(self, masks, most_reach, device="cpu", confidence=None):
         from scipy.ndimage import find_objects
 
         pad = math.ceil(most_reach) + 1
         self.tiles, self.most_reach = [], most_reach
+        confidence = torch.ones(len(masks)) if confidence is None else confidence
+        self.weights = (confidence / confidence.mean().clamp(min=1e-6)).to(device)  # 1 on average
         for mask in masks.numpy() > 127:
             [(rows, columns)] = find_objects(mask.astype(np.uint8))
             x0, y0 = max(columns.start - pad, 0), max(rows.start - pad, 0)
@@ -208,7 +211,9 @@ class OutlineTargets:
         # Both sums are large, and their difference small: in double precision.
         inside = (self.reach - outline).square().flatten(1).sum(1, dtype=torch.float64)  # (B,)
         outside = self.totals[t].to(inside.device, non_blocking=True) - inside
-        return {"outline": outline, "outline_outside": outside.clamp(min=0).float()}
+        weight = self.weights[t.to(self.weights.device)]
+        outside = outside.clamp(min=0).float()
+        return {"outline": outline, "outline_outside": outside, "outline_weight": weight}
 
 
 def _shared(a, ax, ay, b, bx, by):

@@ -33,12 +33,14 @@ class SegmentedVideo(Dataset):
 
     Frames and masks are kept as bytes, a quarter of the memory of floats, and become floats in [0, 1] when an
     item is asked for: frames (T, H, W, 3) uint8, masks (T, H, W) uint8 (0 or 255), segment_centers (T, 2)
-    mean pixel (x, y) of each mask, data_resolution (W, H), cam_eye (T, 3) metres, cam_at (3,), or (T, 3)
+    mean pixel (x, y) of each mask, confidence (T,) how far each can be trusted, 0 where the animal was lost,
+    data_resolution (W, H), cam_eye (T, 3) metres, cam_at (3,), or (T, 3)
     where the camera leans, cam_up (3,), known: the `ClipInfo`, lens: its camera.
     """
 
     # also of a clip that is put together without files
     lens, known = TUTORIAL_LENS, ClipInfo(TUTORIAL_FPS, np.zeros(0, np.float32))
+    confidence = None  # every mask as much as the others
 
     def __init__(self, clip, fps=None, frames=None):
         clip_dir = Path(clip.clip_dir if isinstance(clip, AssetPack) else clip)
@@ -65,6 +67,11 @@ class SegmentedVideo(Dataset):
         self.center_normalization = torch.tensor([W, H])
         self.frames, self.masks = torch.from_numpy(images), torch.from_numpy(masks)
         self.segment_centers = torch.from_numpy(centers.astype(np.float32))
+        sure = [clip_files.read_confidence(path) for path in mask_paths[:T]]
+        self.confidence = torch.tensor(sure, dtype=torch.float32)
+        if not (self.confidence > 0).any():
+            raise CourseError(f"""{masks_dir}: the animal was lost in each of the {T} frames; segment the clip
+                again, from other points""")
         self.cam_eye = torch.zeros(T, 3)
         self.cam_eye[:, 1] = torch.from_numpy(self.known.altitude_m[:T])
         self.cam_at, self.cam_up = torch.zeros(3), torch.tensor([0.0, 0.0, 1.0])

@@ -21,6 +21,7 @@ from course_lib.assets import find_pack
 from course_lib.assets.clip_info import check_fin_out, check_fin_out_sd
 from course_lib.dolphin_model import DolphinModel
 from course_lib.dolphin_model.shape_modes import far_from_template
+from course_lib.doubts import listed
 from course_lib.errors import CourseError
 from course_lib.files import write
 from course_lib.kal import dibr
@@ -102,6 +103,8 @@ def run_demo(
     if len(dataset) < 3:
         raise CourseError(f"""{found.clip_dir} has {len(dataset)} frames; a fit needs 3 or more, to tell how
             things move.""")
+    if lost := listed(dataset.confidence.numpy() == 0):
+        print(f"Left out of the fit, as the animal was lost there when the masks were made: frames {lost}.")
     dataset.known = replace(dataset.known, **depth)
     where = str(found.root if clip is None else found.clip_dir)
     settings = Settings(

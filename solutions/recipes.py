@@ -142,7 +142,8 @@ class DefaultRecipe:
         headings = headings_from_masks(dataset, scene.translations)
         scene.anchor(batch_rodrigues(headings.to(scene.translations)))
         self.neighbours = face_neighbours(scene.model.F)
-        self.targets = OutlineTargets(dataset.masks, self.REACH[0], scene.translations.device)
+        device, sure = scene.translations.device, dataset.confidence
+        self.targets = OutlineTargets(dataset.masks, self.REACH[0], device, sure)
         margin = math.ceil(self.REACH[0]) + 2
         how = dict(seed=seed, layers=[self.targets], before_pass=self.before_pass)
         self.loader = WindowLoader(dataset, scene, batch_size, margin, **how)
@@ -214,7 +215,8 @@ class DefaultRecipe:
 
     def compute_loss(self, scene, frames, image, hard_mask, silhouette):
         outline, outside = frames["outline"], frames["outline_outside"]
-        terms = {"outline": outline_loss(silhouette, outline, self.targets.reach, outside)}
+        weight = frames["outline_weight"]
+        terms = {"outline": outline_loss(silhouette, outline, self.targets.reach, outside, weight)}
         terms |= self.priors(scene, self.pace, self.depth)
         if image is not None:
             terms["photometric"] = losses.photometric_loss(image, frames["original"], hard_mask)

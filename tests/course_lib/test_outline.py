@@ -190,3 +190,15 @@ def test_masks_as_segmented_follow_the_silhouette(small_views, model):
     masks = as_segmented(*views[1.0], cam, model.F)
     hard = silhouette(*views[1.0], cam, model.F)[1] >= 0
     assert (masks & hard).sum() / (masks | hard).sum() > 0.9 and masks.sum() < hard.sum()
+
+
+def test_masks_weigh_as_much_as_they_can_be_trusted():
+    masks = torch.zeros(3, 40, 40, dtype=torch.uint8)
+    masks[:, 10:20, 10:30] = 255
+    targets = OutlineTargets(masks, 4.0, confidence=torch.tensor([1.0, 0.5, 0.0]))
+    t, zero = torch.arange(3), torch.zeros(3, dtype=torch.long)
+    weight = targets(t, zero, zero, 40, 40)["outline_weight"]
+    assert torch.allclose(weight, torch.tensor([2.0, 1.0, 0.0]))
+    distance, target = torch.zeros(3, 40, 40), torch.full((3, 40, 40), 2.0)
+    one = outline_loss(distance[:1], target[:1], 4.0)
+    assert torch.allclose(outline_loss(distance, target, 4.0, weight=weight), one)

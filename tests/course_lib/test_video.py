@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from course_lib.assets import AssetPack
+from course_lib.assets import AssetPack, clip_files
 from course_lib.errors import CourseError
 from course_lib.video import CAMERA_FOCAL, SENSOR_WIDTH, SegmentedVideo, collate_batch
 
@@ -150,3 +150,17 @@ def test_grey_frames_and_palette_masks(clip):
     video = SegmentedVideo(clip)
     assert torch.equal(video.masks[0], before)
     assert (video.frames[0] == 100).all()
+
+
+def test_confidence_comes_with_the_masks(clip):
+    folder = clip / "segmentation"
+    paths = sorted(folder.glob("*.png"))
+    assert SegmentedVideo(clip, 50).confidence.tolist() == [1.0] * len(paths)  # nothing is said of them
+    mask = np.asarray(Image.open(paths[1])) > 0
+    clip_files.write_mask(mask, paths[1], 0.25)
+    video = SegmentedVideo(clip, 50)
+    assert video.confidence[:2].tolist() == [1.0, 0.25] and np.array_equal(video.masks[1].numpy() > 0, mask)
+    for path in paths:
+        clip_files.write_mask(mask, path, 0.0)
+    with pytest.raises(CourseError, match="was lost in each of the"):
+        SegmentedVideo(clip, 50)
