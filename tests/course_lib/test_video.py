@@ -156,7 +156,7 @@ def test_confidence_comes_with_the_masks(clip):
     folder = clip / "segmentation"
     paths = sorted(folder.glob("*.png"))
     assert SegmentedVideo(clip, 50).confidence.tolist() == [1.0] * len(paths)  # nothing is said of them
-    mask = np.asarray(Image.open(paths[1])) > 0
+    mask = np.asarray(Image.open(paths[1]).convert("L")) > 0
     clip_files.write_mask(mask, paths[1], 0.25)
     video = SegmentedVideo(clip, 50)
     assert video.confidence[:2].tolist() == [1.0, 0.25] and np.array_equal(video.masks[1].numpy() > 0, mask)
