@@ -58,7 +58,9 @@ def shot(**constants):
 def drawn_shot(rng):
     """How the animal swims and the drone hovers, as constants of make_clip.py."""
     values = dict(SEED=int(rng.integers(1 << 30)), FRAMES=FRAMES, FPS=FPS)
-    values |= dict(HEADING_MIDDLE=rng.uniform(-180, 180), SHARP_TURN=0.0, WIDE_TURN=rng.uniform(-40, 40))
+    side = rng.choice([-1, 1])  # both turns are to the same one
+    values |= dict(HEADING_MIDDLE=rng.uniform(-180, 180), SHARP_TURN=side * rng.uniform(5, 30))
+    values |= dict(WIDE_TURN=side * rng.uniform(5, 40))
     values |= dict(SPEED=rng.uniform(1.0, 2.2), HOVER=rng.uniform(9.5, 13.5), BEAT=rng.uniform(1.0, 1.8))
     values |= dict(BANK=rng.uniform(4, 12), PATH_CENTRE=tuple(rng.uniform(-0.8, 0.8, 2)))
     return values
@@ -72,7 +74,14 @@ def animal_class(make_clip):
 
         def __init__(self, rng, beliefs):
             self.rng, self.beliefs = rng, beliefs
+            self.late = rng.uniform(0, 30)  # seconds: breath and beat are anywhere when the clip begins
             super().__init__(make_clip.MODEL)
+
+        def living(self, t):
+            return super().living(t + self.late)
+
+        def joints(self, t):
+            return super().joints(t + self.late)
 
         def _part_scales(self):
             parts = self.model.LBS.n_groups
@@ -280,7 +289,12 @@ def measure_calibration(clips=CLIPS, epochs=EPOCHS, first=0):
     for seed in range(first, first + clips):
         rows.append(fit_clip(make(seed), model, epochs=epochs))
         print(f"clip {seed}: {rows[-1]['seconds'][0]:.1f} s + {rows[-1]['seconds'][1]:.1f} s", flush=True)
-    figures = dict(clips=clips, frames=FRAMES, epochs=epochs, numbers={}, elliptical={}, by={})
+    return summed_up(rows, epochs)
+
+
+def summed_up(rows, epochs=EPOCHS):
+    """The figures of clips, each as `fit_clip` gives it."""
+    figures = dict(clips=len(rows), frames=FRAMES, epochs=epochs, numbers={}, elliptical={}, by={})
     for name in rows[0]["numbers"]:
         columns = zip(*(row["numbers"][name] for row in rows))
         lists = ([float(f"{value:.4g}") for value in column] for column in columns)

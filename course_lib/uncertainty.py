@@ -31,7 +31,7 @@ from .window import window_camera
 REACH = 2.0  # pixels, of the default recipe's last pass
 MOST_FRAMES, MOST_POINTS = 32, 96  # the clip is thinned to so many, and the outline of a frame
 POSES = ("translations", "global_poses", "joint_poses")  # parameters of single frames
-STEP = 0.01  # metres, radians, shares: for differences
+STEP, BEND = 0.01, 0.15  # metres, radians, shares: for differences; radians: for differences of squares
 PATCHES = np.linspace(0.03, 0.93, 11)  # where form is uncertain: shares of the length from the rostrum
 PATCH = 0.085  # their width, in the same unit
 SOURCES = {
@@ -41,6 +41,7 @@ SOURCES = {
     "tilt": "the camera's tilt",
     "outline": "the outline in the masks",
     "shape": "the animal's form beyond the model",
+    "pose": "how it rolls and beats its flukes",
     "density": "the animal's density",
 }
 
@@ -57,9 +58,12 @@ class Beliefs:
     (over OUTLINE_PX pixels, over OUTLINE_S seconds), fixed_px stays over the clip at one place of the animal,
     bias_px is the same all around: a mask that is too large.
 
+    Pose, degrees: beat_deg, by which the joints of tail stock and flukes bend up and down, roll_deg, by which
+    the body rolls, each beyond what the fit finds of it. Both only ever make an outline shorter or wider.
+
     Form, all shares: girth, of width and of height at one place of the body beyond the model; height, of the
     body's height over its width as a whole; size, of the whole animal among its kind, and part, of a part's
-    width, height or length. density: a share.
+    width, height or length; modes, of the model's smooth modes, in their own unit. density: a share.
     """
 
     altitude_m: float = 0.2
@@ -70,10 +74,13 @@ class Beliefs:
     noise_px: float = 0.3
     fixed_px: float = 0.2
     bias_px: float = 0.15
+    beat_deg: float = 10.0
+    roll_deg: float = 5.0
     girth: float = 0.03
     height: float = 0.04
     size: float = 0.08
     part: float = 0.02
+    modes: float = 1.0
     density: float = 0.02
 
     def __post_init__(self):
@@ -200,6 +207,7 @@ class Linearised:
         found = [self._difference_of_form(field) for field in self._forms()]
         self.by_form = np.stack([shift for shift, _ in found], 1)  # (N, K)
         self.of_form = np.stack([change for _, change in found], 1)  # (Q, K)
+        self.by_pose = self._bent()
         self.by_camera = {name: self.shift(moved) / STEP for name, moved in _camera_moves(self.cameras, here)}
         self.hessian, self.pull = self._prior_derivatives(of_frames, of_shape)
 
@@ -218,6 +226,25 @@ class Linearised:
         model.V = plain + torch.as_tensor(field, dtype=plain.dtype, device=plain.device) / model.global_scale
         found = self.shift(self.seen()), self._relative(self._measured())
         model.V = plain
+        return found
+
+    def _bent(self):
+        """What bends up and down, and rolls, do to the outline, per square of an angle: pixels, by name.
+
+        A bend to either side does the same: it moves the outline by its square.
+        """
+        anatomy, joints, body = self.scene.model.anatomy, self.scene.joint_poses, self.scene.global_poses
+        tail = [part for part in (*anatomy.stock, anatomy.flukes) if part is not None]
+        turned = {"beat_deg": [joints[:, part, 0] for part in tail], "roll_deg": [body[:, 0, 2]]}
+        found = {}
+        for name, angles in turned.items():
+            found[name] = np.zeros(len(self.points.frames))
+            for angle in angles:
+                for step in (BEND, -BEND):
+                    with torch.no_grad():
+                        angle += step
+                        found[name] += self.shift(self.seen()) / (2 * BEND**2)
+                        angle -= step
         return found
 
     def _measured(self):
@@ -302,6 +329,11 @@ class Linearised:
         by_source["tilt"] = tilt * np.hypot(camera["tilt_x"], camera["tilt_y"])
         by_source["depth"] = np.abs(self.reply @ self.pull) * math.hypot(beliefs.depth_m, beliefs.fin_m)
         by_source["outline"] = self._by_outline(beliefs)
+        bent = [
+            self.influence @ shift * math.radians(getattr(beliefs, name)) ** 2
+            for name, shift in self.by_pose.items()
+        ]
+        by_source["pose"] = np.hypot(*bent)
         by_source["shape"] = self._by_form(beliefs)
         found = {}
         for k, (name, value) in enumerate(self.values.items()):
@@ -339,7 +371,7 @@ class Linearised:
             shape = tuple(getattr(self.scene, name).shape)
             before = [np.zeros(getattr(self.scene, other).numel()) for other in self.shapes]
             place = self.shapes.index(name)
-            own = np.full(shape, beliefs.part if name == "part_scales" else 1.0)
+            own = np.full(shape, beliefs.part if name == "part_scales" else beliefs.modes)
             whole = np.zeros(shape)
             if name == "part_scales":  # a column for the whole, which all parts share, and three axes
                 own[:, 0], whole[:, 0] = 0, beliefs.size

@@ -84,6 +84,11 @@ def test_the_unseen_height_is_in_the_volume_alone(linearised):
     assert found["length"].sd < 0.005
 
 
+def test_a_beat_of_the_flukes_shortens_by_its_square(linearised):
+    small, large = (linearised.intervals(only(beat_deg=of))["length"].sd for of in (5.0, 10.0))
+    assert large == pytest.approx(4 * small, rel=1e-6) and 0.003 < large < 0.03
+
+
 def test_what_is_known_exactly_adds_nothing(linearised):
     assert linearised.intervals(NOTHING)["volume"].sd < 0.01
 
