@@ -243,6 +243,7 @@ def fit_clip(clip, model, beliefs=BELIEFS, epochs=EPOCHS):
     torch.manual_seed(0)
     scene = DolphinScene(model, len(clip.dataset), texture_size=8)
     way = DefaultRecipe(scene, clip.dataset, 7, epochs, 0)
+    depth = refraction.apparent_height(way.depth)
     with contextlib.redirect_stderr(None):
         fit(scene, way.loader, way.render, way.compute_loss, way.optimizer, epochs)
     fitted = time.perf_counter()
@@ -258,7 +259,6 @@ def fit_clip(clip, model, beliefs=BELIEFS, epochs=EPOCHS):
     truth["mass"] = truth["volume"] * clip.density
     rows = {name: [one.median, one.low, one.high, truth[name]] for name, one in found.items()}
     read = float(clip.dataset.cam_eye[:, 1].mean())
-    depth = refraction.apparent_height(way.depth)
     off = math.log((read - depth) / (clip.altitude_m - depth))
     by = {name: found[name].sources for name in SIZES}
     overlap = float(mask_iou(clip.true_masks, clip.dataset.masks > 127).mean())
@@ -267,16 +267,19 @@ def fit_clip(clip, model, beliefs=BELIEFS, epochs=EPOCHS):
 
 
 def by_ellipses(dataset, model, depth):
-    """What a biologist gets from the same masks: the frame in which the animal is longest. -> length, volume
+    """What a biologist gets from the same masks. -> length, volume
 
-    depth: the apparent height of the body, metres, negative. The heights are those of its kind: the
+    Of the frames whose mask is no smaller than usual, the one in which the animal is longest. depth: the
+    apparent height of the body, metres, negative. The heights are those of its kind: the
     template's, over its widths. Altitude and depth are those that the fit was given.
     """
     plain, edges = (model.V[0] * model.global_scale).cpu().numpy(), body_edges(model)
     ratios = body_spans(plain, edges, 1) / body_spans(plain, edges)
     focal = dataset.lens.focal_pixels(dataset.data_resolution[0])
-    found = []
-    for mask, eye in zip(dataset.masks.numpy() > 127, dataset.cam_eye[:, 1].tolist()):
+    masks, found = dataset.masks.numpy() > 127, []
+    areas = masks.sum((1, 2))
+    whole = areas >= np.median(areas)
+    for mask, eye in zip(masks[whole], dataset.cam_eye[whole, 1].tolist()):
         with contextlib.suppress(CourseError):  # a frame whose mask is in pieces is not chosen
             length, _, volume = elliptical_model(mask, (eye - depth) / focal, ratios)
             found.append((length, volume))
@@ -297,17 +300,27 @@ def summed_up(rows, epochs=EPOCHS):
     figures = dict(clips=len(rows), frames=FRAMES, epochs=epochs, numbers={}, elliptical={}, by={})
     for name in rows[0]["numbers"]:
         columns = zip(*(row["numbers"][name] for row in rows))
-        lists = ([float(f"{value:.4g}") for value in column] for column in columns)
-        figures["numbers"][name] = dict(zip(("found", "low", "high", "truth"), lists))
+        lists = dict(zip(("found", "low", "high", "truth"), columns))
+        figures["numbers"][name] = {key: written(values) for key, values in lists.items()}
     for name in ("length", "volume"):
-        figures["elliptical"][name] = [float(f"{row['elliptical'][name]:.4g}") for row in rows]
+        figures["elliptical"][name] = written(row["elliptical"][name] for row in rows)
     for name in SIZES:
         sds = {source: [row["by"][name].get(source, 0.0) for row in rows] for source in SOURCES}
         figures["by"][name] = {source: round(float(np.mean(values)), 5) for source, values in sds.items()}
     for key in ("altitude_off", "masks"):
-        figures[key] = [round(row[key], 5) for row in rows]
+        figures[key] = written(row[key] for row in rows)
     seconds = np.median([row["seconds"] for row in rows], 0)
     return figures | dict(seconds_fit=round(seconds[0], 2), seconds_intervals=round(seconds[1], 2))
+
+
+def written(values):
+    """Numbers as one line of a text: a file of thousands stays short."""
+    return " ".join(f"{value:.4g}" for value in values)
+
+
+def numbers(text):
+    """What `written` wrote. -> (N,)"""
+    return np.array(text.split(), float)
 
 
 def errors(figures, name, aside=False):
@@ -315,10 +328,9 @@ def errors(figures, name, aside=False):
 
     aside: without what the altitude's bias does.
     """
-    found, low, high, truth = (
-        np.array(figures["numbers"][name][key]) for key in ("found", "low", "high", "truth")
-    )
+    lists = figures["numbers"][name]
+    found, low, high, truth = (numbers(lists[key]) for key in ("found", "low", "high", "truth"))
     off = np.log(found / truth)
     if aside:
-        off = off - np.array(figures["altitude_off"]) * POWERS.get(name, 1)
+        off = off - numbers(figures["altitude_off"]) * POWERS.get(name, 1)
     return off, np.log(high / low) / 2

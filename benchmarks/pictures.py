@@ -130,8 +130,8 @@ def intervals(results):
             "off the truth, %",
         )
     ours = 100 * np.abs(calibration.errors(figures, "volume")[0])
-    volume = figures["numbers"]["volume"]["truth"]
-    theirs = 100 * np.abs(np.log(np.array(figures["elliptical"]["volume"]) / volume))
+    found, truth = figures["elliptical"]["volume"], figures["numbers"]["volume"]["truth"]
+    theirs = 100 * np.abs(np.log(calibration.numbers(found) / calibration.numbers(truth)))
     panel, most = axes[0, 2], 1.05 * max(ours.max(), theirs.max())
     panel.plot([0, most], [0, most], color=INK, linewidth=1)
     panel.plot(theirs, ours, "o", markersize=4, color=DEFAULT)

@@ -237,7 +237,7 @@ def intervals_table(section):
     note = fold(f"""{figures["clips"]} clips of {figures["frames"]} frames, {figures["epochs"]} passes; of
         one, in the median, the fit took {figures["seconds_fit"]:.1f} s and the intervals
         {figures["seconds_intervals"]:.1f} s. Overlap of the masks with the true ones:
-        {np.mean(figures["masks"]):.3f}.""")
+        {calibration.numbers(figures["masks"]).mean():.3f}.""")
     return page(section, table(header, rows), note, sources_table(figures), ellipses_table(figures))
 
 
@@ -251,12 +251,17 @@ def sources_table(figures):
     return table(["by itself it would be", *calibration.SIZES], rows)
 
 
+def _off(found, truth):
+    """Logarithms of found over truth, both as they are written. -> (N,)"""
+    return np.log(calibration.numbers(found) / calibration.numbers(truth))
+
+
 def ellipses_table(figures):
     """The fit against ellipses over one frame."""
     rows = []
     for name, elliptical in figures["elliptical"].items():
         ours = np.abs(calibration.errors(figures, name)[0])
-        theirs = np.abs(np.log(np.array(elliptical) / figures["numbers"][name]["truth"]))
+        theirs = np.abs(_off(elliptical, figures["numbers"][name]["truth"]))
         nearer = f"{(ours < theirs).sum()} of {ours.size}"
         medians = [f"{100 * np.median(values):.1f} %" for values in (ours, theirs)]
         rows.append([name, *medians, nearer])

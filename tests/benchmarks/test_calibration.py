@@ -58,8 +58,8 @@ def test_the_programs_constants_are_what_they_were(make):
 
 
 def test_the_altitudes_bias_is_put_aside():
-    of_volume = {"found": [1.03**3, 1.0], "low": [0.9, 0.9], "high": [1.2, 1.2], "truth": [1.0, 1.0]}
-    figures = {"numbers": {"volume": of_volume}, "altitude_off": [math.log(1.03), 0.0]}
+    of_volume = {"found": f"{1.03**3} 1", "low": "0.9 0.9", "high": "1.2 1.2", "truth": "1 1"}
+    figures = {"numbers": {"volume": of_volume}, "altitude_off": f"{math.log(1.03)} 0"}
     off, half = calibration.errors(figures, "volume")
     np.testing.assert_allclose(off, [3 * math.log(1.03), 0])
     np.testing.assert_allclose(half, math.log(1.2 / 0.9) / 2)
