@@ -15,20 +15,25 @@ is no other. On time: without Canvas's LATE, not after
 --roster does, and so do names (Blackboard, Brightspace), what lies beside the files (nbgrader's
 timestamp.txt, Gradescope's submission_metadata.yml), and the files of folders themselves.
 
-In grading/: every attempt is kept in attempts/LESSON/STUDENT/; collected.json says where each came from, its
-SHA-256 and which one is in submitted/, and lists what could not be placed, with the reason; roster.json is
-the class; worksheets/ has Moodle's grading worksheets, as they were given. Collecting the same again changes
-nothing. A run that was ended in the middle is completed by the next one. A download of which no notebook was
-taken leaves no trace: it was probably the wrong file.
+In grading/: every attempt is kept in attempts/LESSON/STUDENT/, packed; collected.json says where each came
+from, its SHA-256 and which one is in submitted/, and lists what could not be placed, with the reason;
+roster.json is the class; worksheets/ has Moodle's grading worksheets, as they were given. Collecting the same
+again changes nothing. A run that was ended in the middle is completed by the next one. A download of which no
+notebook was taken leaves no trace: it was probably the wrong file.
+
+What one student's files may cost in a run is bounded (`downloads.Share`), and so is what those cost together
+that are nobody's. What goes beyond is listed; the others are as if it were not there.
 """
 
 import collections
 import contextlib
+import gzip
 import hashlib
 import os
 import re
 import shlex
 import zipfile
+import zlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -39,12 +44,14 @@ from lessons.build import STUDENT, lesson_names
 
 from . import identity
 from . import roster as classes
-from .downloads import files, printable
+from .downloads import Item, Share, files, printable
 from .records import alone, in_a_sentence, json_text, read_json
+from .repair import MOST_BYTES
 from .systems import JUNK, SYSTEMS, survey
 from .whose import TOGETHER, Who, copy_number, lesson_called, lesson_named, lesson_of, whose
 
 MOST_NOTEBOOKS = 50  # of one student in one run
+NOBODYS = 8  # times what one student's files may cost, for all together that are nobody's
 MOST_LINES = 5  # of one reason in one zip, and of names in a line, that are shown; collected.json has all
 NUMBERED = ("canvas", "moodle")  # whose numbers, LATE and times somebody has to ask for
 MOODLE_TIMES = ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%d %b %Y, %H:%M", "%B %d, %Y, %I:%M %p")
@@ -282,6 +289,7 @@ class _Run:
         self.assumed = False  # the deadline's zone is this machine's, for it names none
         self.somebodys = self.nobodys = 0  # files by whether anybody of the class is named
         self.taken, self.touched, self.renamed, self.zones = collections.Counter(), set(), [], set()
+        self.shares, self.unclaimed = {}, Share().times(NOBODYS)  # {ids: what is left of theirs}
         self.said, self.listed = set(), set()  # the files of --assign that were there; those contested
 
     def look_over(self, source, kind):
@@ -308,7 +316,7 @@ class _Run:
             if system.is_own(file.where):
                 self.result.beside += 1
                 continue
-            for item in [file] if _is_junk(file) else file.items(lesson_of):
+            for item in [file] if _is_junk(file) else self.items_of(file):
                 if _is_junk(item):
                     self.result.junk += 1
                 elif reason := self.take(item):
@@ -328,6 +336,21 @@ class _Run:
             self.register["left_out"][source.name] = left_out
         self.save()
         return self.result
+
+    def items_of(self, file):
+        """A file with all that is in it, as far as whose it is may still have something read. -> list of Item
+
+        A zip that is nobody's may hold a class, packed by hand: each has a share of its own, and there is an
+        end to what they have together.
+        """
+        ids = tuple(student.id for student in self.whose(Item(file.where)).students)
+        if ids:
+            return file.items(lesson_of, self.shares.setdefault(ids, Share()))
+        share = self.unclaimed.lent()
+        lent = replace(share)
+        found = file.items(lesson_of, share)
+        self.unclaimed = self.unclaimed.less(lent, share)
+        return found
 
     def save(self):
         if self.touched or self.has_roster:
@@ -426,7 +449,7 @@ class _Run:
         if who.partly:
             notes.append(f"matched by {who.how}")
         for student in who.students:
-            _update(self.kept(lesson, student.id, digest), item.data)
+            self.keep(lesson, student.id, digest, item.data)
             self.record(lesson, who, student, item, digest, notes, foreign=contested is not None)
         if contested:
             return contested
@@ -555,7 +578,13 @@ class _Run:
         return time.astimezone(timezone.utc).isoformat(" ", "seconds"), told
 
     def kept(self, lesson, student, digest):
-        return self.course / "grading" / "attempts" / lesson / student / f"{digest[:16]}.ipynb"
+        return self.course / "grading" / "attempts" / lesson / student / f"{digest[:16]}.ipynb.gz"
+
+    def keep(self, lesson, student, digest, data):
+        """Keeps an attempt, packed: what a student packed well would fill the disk."""
+        path = self.kept(lesson, student, digest)
+        if _unpacked(path, digest) is None:
+            write(path, gzip.compress(data, 1, mtime=0))
 
     def keep_numbers(self, lessons):
         """Keeps Moodle's worksheet, and what the systems call the students, for the tables to upload."""
@@ -603,8 +632,10 @@ class _Run:
                     path.parent.rmdir()
             known["sha256"] = None
             return
-        kept = self.kept(lesson, student, counts["sha256"])
-        if there != counts["sha256"] and _sha256(kept) != counts["sha256"]:
+        kept, data = self.kept(lesson, student, counts["sha256"]), None
+        if there != counts["sha256"]:
+            data = _unpacked(kept, counts["sha256"])
+        if there != counts["sha256"] and data is None:
             reason = f"{kept} is gone or was changed; collect it again (of {student})"
             result.left_out.append((counts["from"], reason))
             return
@@ -613,7 +644,7 @@ class _Run:
         if there == counts["sha256"]:
             result.unchanged.append(which)
         else:
-            _update(path, kept.read_bytes())
+            _update(path, data)
             result.placed.append(which)
             if there is not None:
                 result.replaced.append(which)
@@ -667,6 +698,11 @@ def _counts_first(attempt, deadline):
     return not attempt.get("spoilt", False), not _is_late(attempt, deadline)  # older registers do not say
 
 
+def _when(value):
+    """For sorting: what is not known comes first."""
+    return value is not None, value
+
+
 def _counting(register):
     """Of each student's attempts the one that counts: the last on time, else the last.
 
@@ -680,7 +716,7 @@ def _counting(register):
             attempts = [attempt for attempt in known["attempts"] if not attempt["foreign"]]
             orders = {SYSTEMS[attempt["kind"]].ordered_by for attempt in attempts}
             when = orders.pop() if len(orders) == 1 else "run"
-            attempts.sort(key=lambda one: (_counts_first(one, deadline), one[when] or "", one["copy"]))
+            attempts.sort(key=lambda one: (_counts_first(one, deadline), _when(one[when]), one["copy"]))
             counts = attempts[-1] if attempts else None
             yield lesson, student, known, counts, counts is not None and _is_late(counts, deadline)
 
@@ -710,6 +746,17 @@ def _sha256(path):
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         return None
+
+
+def _unpacked(path, digest):
+    """An attempt that was kept. -> its bytes, None where there is none of this SHA-256"""
+    for one, read in ((path, gzip.open), (path.with_suffix(""), open)):  # older courses have them unpacked
+        with contextlib.suppress(FileNotFoundError, EOFError, zlib.error, gzip.BadGzipFile):
+            with read(one, "rb") as file:
+                data = file.read(MOST_BYTES + 1)
+            if hashlib.sha256(data).hexdigest() == digest:
+                return data
+    return None
 
 
 def _update(path, data):

@@ -1,7 +1,8 @@
 """The files of what was downloaded: a notebook, a folder or a zip, through folders and zips in it.
 
 Archives are untrusted: nothing is unpacked to a path that an archive names, links are not followed, and all
-is bounded. Each file that a student handed in is read behind the boundary, with all that is in it.
+is bounded. Each file that a student handed in is read behind the boundary, with all that is in it. What all
+files of one student may cost together is a `Share`.
 """
 
 import contextlib
@@ -10,15 +11,17 @@ import io
 import os
 import re
 import stat
+import time
 import unicodedata
 import zipfile
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from course_lib.errors import CourseError
 from course_lib.file_kind import BEGINNING, told
 
+from . import boundary
 from .boundary import Refused, look
 from .identity import unmixed
 from .records import opened
@@ -26,8 +29,9 @@ from .repair import MOST_BYTES, unreadable
 
 DEPTH = 3  # zips in zips
 MOST_ENTRIES = 100_000  # of what was downloaded
-MOST_INNER = 2_000  # of a zip that a student packed
-MOST_UNPACKED = 4 * MOST_BYTES  # of one such zip, all in all
+MOST_INNER = 2_000  # of the zips that a student packed, all in all
+MOST_UNPACKED = 4 * MOST_BYTES  # of a student's files, all in all
+MOST_SECONDS = 60.0  # of the processor, for reading a student's files
 LONGEST_NAME = 255  # characters; no file system has longer ones
 MOST_FOLDERS = 50  # one in another
 OTHERS = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
@@ -50,6 +54,45 @@ class Item:
         return printable("/".join(self.where))
 
 
+@dataclass
+class Share:
+    """What may still be read of one student's files in a run."""
+
+    bytes: int = field(default_factory=lambda: MOST_UNPACKED)  # of files, and of zips in zips, unpacked
+    entries: int = field(default_factory=lambda: MOST_INNER)  # of zips
+    seconds: float = field(default_factory=lambda: MOST_SECONDS)  # of the processor
+
+    def times(self, count):
+        """As much as so many students have. -> Share"""
+        return Share(*(count * left for left in astuple(self)))
+
+    def lent(self):
+        """A part of this for one file, which has no more than one student has. -> Share"""
+        return Share(*map(min, astuple(self), astuple(Share())))
+
+    def less(self, lent, left):
+        """What remains when of a Share that was lent another is left. -> Share"""
+        return Share(*(all - had + has for all, had, has in zip(*map(astuple, (self, lent, left)))))
+
+    def used_up(self):
+        """Why nothing more is read, or None."""
+        if self.bytes < 0:
+            return _unpacked()
+        if self.entries < 0:
+            return f"these zips have more than {MOST_INNER:,} files together"
+        return f"reading these files took more than {MOST_SECONDS:g} s" if self.seconds < 0 else None
+
+    def spend(self, count):
+        """Counts bytes that were read. Raises _Unreadable where there are too many."""
+        self.bytes -= count
+        if self.bytes < 0:
+            raise _Unreadable(f"to be looked at by hand: {_unpacked()}")
+
+
+def _unpacked():
+    return f"these files unpack to more than {MOST_UNPACKED >> 20} MB together"
+
+
 def printable(text):
     """A name from outside, for a line of text."""
     return "".join(c if c.isprintable() else "?" for c in unicodedata.normalize("NFC", text))[:300]
@@ -69,17 +112,25 @@ class File:
     number: int | None = None  # in the zip
     problem: str | None = None  # why it cannot be read
 
-    def items(self, shows):
+    def items(self, shows, share=None):
         """The file with all that is in it, read behind the boundary. -> list of Item
 
-        shows: (a notebook's bytes) -> its lesson or None.
+        shows: (a notebook's bytes) -> its lesson or None; share: the Share of whose it is, which becomes
+        less; None for one of its own.
         """
-        try:
-            if self.problem is None:
-                return look(_inside, self.path, self.number, self.where, shows)
+        share = share or Share()
+        if self.problem is not None:
             return [Item(self.where, problem=self.problem)]
+        if why := share.used_up():
+            return [Item(self.where, problem=f"to be looked at by hand: not read, for {why}")]
+        begun = time.monotonic()
+        try:
+            found, left = look(_inside, self.path, self.number, self.where, shows, share)
         except Refused as refused:
+            share.seconds -= min(boundary.SECONDS, time.monotonic() - begun)
             return [Item(self.where, problem=f"to be looked at by hand: {refused}")]
+        share.bytes, share.entries, share.seconds = left.bytes, left.entries, left.seconds
+        return found
 
     def read_by(self, function, limit):
         """What a function makes of its first bytes, behind the boundary; None where that fails."""
@@ -135,13 +186,20 @@ class _Unreadable(CourseError):
     """A file cannot be taken; the text says why."""
 
 
-def _inside(path, number, where, shows):
-    """A file with all that is in it. -> list of Item"""
+def _inside(path, number, where, shows, share):
+    """A file with all that is in it. -> list of Item, what is left of its Share"""
+    begun = time.process_time()
+    found = _items(path, number, where, shows, share)
+    share.seconds -= time.process_time() - begun
+    return found, share
+
+
+def _items(path, number, where, shows, share):
     item = Item(where)
     if number is not None:
         archive, entries = _export(path)
         item.time = _entry_time(entries[number])
-        return list(_of_entry(item, archive, entries[number], shows, [MOST_UNPACKED], 0))
+        return list(_of_entry(item, archive, entries[number], shows, share, 0))
     try:
         file = _opened(path)
     except _Unreadable as why:
@@ -152,9 +210,11 @@ def _inside(path, number, where, shows):
 
         def read(limit):
             file.seek(0)
-            return file.read(limit)
+            data = file.read(limit)
+            share.spend(len(data))
+            return data
 
-        return list(_in_item(item, read, shows, [MOST_UNPACKED]))
+        return list(_in_item(item, read, shows, share))
 
 
 def _read_by(path, number, function, limit):
@@ -207,22 +267,21 @@ def _entries(path):
     return [_entry_path(entry) for entry in entries]
 
 
-def _of_entry(item, archive, entry, shows, budget, depth):
-    """An entry of a zip, with all that is in it. budget: [bytes] that may still be unpacked -> Items"""
+def _of_entry(item, archive, entry, shows, share, depth):
+    """An entry of a zip, with all that is in it. share: a Share -> Items"""
     item.problem = _odd(entry)
     if item.problem is not None:
         yield item
         return
 
     def read(limit):
+        share.spend(0)  # else nothing more is unpacked
         with archive.open(entry) as file:
-            data = file.read(min(limit, budget[0] + 1))
-        budget[0] -= len(data)
-        if budget[0] < 0:
-            raise _Unreadable(f"in a zip that unpacks to more than {MOST_UNPACKED >> 20} MB")
+            data = file.read(min(limit, share.bytes + 1))
+        share.spend(len(data))
         return data
 
-    yield from _in_item(item, read, shows, budget, depth)
+    yield from _in_item(item, read, shows, share, depth)
 
 
 def _odd(entry):
@@ -236,12 +295,12 @@ def _odd(entry):
     return None
 
 
-def _in_item(item, read, shows, budget, depth=0):
+def _in_item(item, read, shows, share, depth=0):
     """A file with all that is in it: itself, unless it is a zip. read: (limit) -> bytes -> Items"""
     name = item.where[-1].lower()
     try:
         if name.endswith(".zip"):
-            yield from _in_zip(item, _whole(read), shows, budget, depth)
+            yield from _in_zip(item, _whole(read), shows, share, depth)
             return
         if name.endswith(OTHERS):
             raise _Unreadable("an archive that is not looked into; a zip or the notebook itself is")
@@ -265,7 +324,7 @@ def _whole(read):
     return data
 
 
-def _in_zip(item, data, shows, budget, depth):
+def _in_zip(item, data, shows, share, depth):
     """The files of a zip that a student packed. data: its bytes -> iterator of Item"""
     if depth >= DEPTH:
         raise _Unreadable(f"a zip in {DEPTH} others, which is not looked into")
@@ -277,11 +336,14 @@ def _in_zip(item, data, shows, budget, depth):
         raise _Unreadable("an empty zip")
     if len(entries) > MOST_INNER:
         raise _Unreadable(f"a zip of {len(entries):,} files; at most {MOST_INNER:,} are looked at")
+    share.entries -= len(entries)
+    if share.entries < 0:
+        raise _Unreadable(f"to be looked at by hand: {share.used_up()}")
     for entry in entries:
         # A student's clock says anything: the time is that of the zip.
         where, packed_in = (*item.where, *_entry_path(entry)), item.packed_in or item.where
         inner = Item(where, item.time, packed_in=packed_in)
-        yield from _of_entry(inner, archive, entry, shows, budget, depth + 1)
+        yield from _of_entry(inner, archive, entry, shows, share, depth + 1)
 
 
 def _files_of(archive):

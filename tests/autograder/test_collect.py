@@ -3,6 +3,7 @@ nothing is lost."""
 
 import errno
 import functools
+import gzip
 import io
 import os
 import re
@@ -120,6 +121,12 @@ def test_two_of_one_name_of_whom_one_is_in_the_roster(course):
     assert course.there() == {"ann": notebook(), "ann2": notebook()}
 
 
+def attempts(course):
+    """The attempts that are kept."""
+    paths = (course.path / "grading/attempts").rglob("*.ipynb.gz")
+    return {gzip.decompress(path.read_bytes()) for path in paths}
+
+
 def test_of_several_attempts_the_last_on_time_counts(course):
     first, second, late, older = map(notebook, ("first", "second", "late", "older"))
     course.take({f"{C_JOERG}_10_lesson.ipynb": first})
@@ -129,8 +136,7 @@ def test_of_several_attempts_the_last_on_time_counts(course):
     assert "Replaced an earlier attempt" in result.text()
     result = course.take({"müllerjörg_LATE_102_30_lesson-2.ipynb": late}, csv=None)
     assert course.there()[JOERG] == second and not result.placed and not result.late
-    kept = {path.read_bytes() for path in (course.path / "grading/attempts").rglob("*.ipynb")}
-    assert kept == {first, second, late, older}
+    assert attempts(course) == {first, second, late, older}
 
 
 def test_late_alone_counts_and_is_told(course):
@@ -304,7 +310,57 @@ def test_bombs_are_bounded(course, monkeypatch):
     result = course.take(files)
     assert set(course.there()) == {DANG}  # who is beside a bomb loses nothing
     says(reasons(result), "big.ipynb: larger than 1 MB", f"inner.zip/{TWO}.ipynb: larger than 1 MB")
-    says(reasons(result), "unpacks to more than 3 MB", "a zip of 2,001 files", "a zip of very many files")
+    says(reasons(result), "unpack to more than 3 MB", "a zip of 2,001 files", "a zip of very many files")
+
+
+def packed_well(count, mb, mark):
+    """A zip of notebooks that are mostly spaces."""
+    files = {f"{n}.ipynb": notebook(f"{mark}{n}") + b" " * (mb << 20) for n in range(count)}
+    return zipped(files)
+
+
+@pytest.mark.parametrize("name", [f"{C_JOERG}_%d_a.zip", "nobodynone_999_%d_a.zip"])
+def test_what_small_zips_of_one_student_unpack_to_is_bounded(course, monkeypatch, name):
+    monkeypatch.setattr(downloads, "look", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(downloads, "MOST_UNPACKED", 6 << 20)
+    monkeypatch.setattr(collect, "NOBODYS", 2)
+    read = []
+    monkeypatch.setattr(downloads, "unreadable", lambda data: read.append(len(data)) or "")
+    files = {name % n: packed_well(4, 1, n) for n in range(6)} | {f"{C_ANN1}_99_a.ipynb": notebook()}
+    result = course.take(files)
+    assert course.there()[ANN1] == notebook() and sum(read) < 13 << 20
+    says(reasons(result), "to be looked at by hand", "unpack to more than 6 MB together")
+    size = sum(path.stat().st_size for path in (course.path / "grading").rglob("*") if path.is_file())
+    assert size < 1 << 20  # and one of their notebooks in submitted/
+    before = course.snapshot()
+    course.take(files)
+    assert course.snapshot() == before
+
+
+def test_the_time_for_reading_one_students_files_is_bounded(course, monkeypatch):
+    monkeypatch.setattr(downloads, "look", lambda function, *arguments: function(*arguments))
+    clock = iter(range(0, 10_000, 25))
+    monkeypatch.setattr(downloads.time, "process_time", lambda: float(next(clock)))
+    files = {f"{C_JOERG}_{n}_a.ipynb": notebook(str(n)) for n in range(6)}
+    result = course.take(files | {f"{C_ANN1}_99_a.ipynb": notebook()})
+    assert course.there() == {JOERG: notebook("2"), ANN1: notebook()}
+    assert reasons(result).count("took more than 60 s") == 3
+
+
+def test_the_files_in_one_students_zips_are_bounded(course):
+    files = {f"{C_JOERG}_{n}_a.zip": zipped({f"{k}.txt": b"" for k in range(1500)}) for n in range(4)}
+    result = course.take(files | {f"{C_ANN1}_99_a.ipynb": notebook()})
+    assert set(course.there()) == {ANN1} and len(result.left_out) == 1503
+
+
+def test_attempts_that_were_kept_unpacked_still_count(course):
+    course.take({f"{C_JOERG}_1_a.ipynb": notebook()})
+    (path,) = (course.path / "grading/attempts").rglob("*.gz")
+    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+    path.unlink()
+    (course.path / "submitted" / JOERG / TWO / f"{TWO}.ipynb").unlink()
+    course.take({f"{C_JOERG}_1_a.ipynb": notebook()})
+    assert course.there() == {JOERG: notebook()} and not path.exists()
 
 
 @pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
