@@ -10,7 +10,8 @@ The modules in the order in which data flows through them:
     footage                                 frames of a video of your own
     known_length                            the altitude's bias, by a thing of known length
     lens                                    the camera under a drone, and pictures without its distortion
-    segmentation, tracker                   points on one frame -> a mask for every frame
+    segmentation, tracker, two_sides        points on one frame -> a mask for every frame
+    doubts                                  how far these masks can be trusted
     refraction                              where what is under water seems to be, from above
     video                                   the clip as a dataset, with the drone's cameras
     dolphin_model                           the SMPL-style template: read safely, posed by blend skinning
