@@ -18,6 +18,7 @@ The modules in the order in which data flows through them:
     scene                                   the parameters that a fit changes
     kal                                     kaolin's API: cameras, DIB-R, light, meshes
     window, shading, outline, losses        cropping, skin and light and water, what a fit minimises
+    priors                                  what the default fit asks of an animal besides the picture
     appearance                              skin, light and water of a dolphin that is in place
     metrics, show                           how far a fit is from the truth; figures and videos
     photogrammetry, uncertainty             widths along the body; how sure the size is, and why not surer

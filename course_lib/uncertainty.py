@@ -26,6 +26,7 @@ import torch
 from .errors import CourseError
 from .lens import TABLE_SD
 from .outline import silhouette
+from .scene import DolphinScene
 from .window import window_camera
 
 REACH = 2.0  # pixels, of the default recipe's last pass
@@ -405,16 +406,16 @@ class _Points:
         return ((there * self.shares[:, :, None]).sum(1) * self.normals).sum(1)
 
 
+@torch.no_grad()
 def _thinned(scene, frames):
-    """A copy of a scene that has some of its frames alone, orientations measured from where they are."""
-    thin = copy.deepcopy(scene)
-    thin.model = copy.copy(thin.model)
-    with torch.no_grad():
-        turns = scene.rotations()[frames].clone()
-        for name in POSES:
-            setattr(thin, name, torch.nn.Parameter(getattr(scene, name).detach()[frames].clone()))
-        thin.anchors = turns
-        thin.global_poses.zero_()
+    """A scene that has some frames of another alone, orientations measured from where they are."""
+    thin = DolphinScene(copy.copy(scene.model), len(frames), texture_size=1)
+    thin.water_index = scene.water_index
+    for name in ("translations", "joint_poses"):
+        getattr(thin, name).copy_(getattr(scene, name)[frames])
+    for name in ("part_scales", "shape_modes"):
+        getattr(thin, name).copy_(getattr(scene, name))
+    thin.anchor(scene.rotations()[frames])
     return thin
 
 

@@ -653,8 +653,8 @@ print(f"The added water leaves these shares of red, green and blue: {shares}")
 
 # %%
 from course_lib.photogrammetry import STATIONS, body_edges, body_spans
+from course_lib.priors import held_by
 from course_lib.uncertainty import SOURCES, intervals
-from solutions.recipes import DefaultRecipe
 
 edges = body_edges(model)  # of the body's faces, without fins
 
@@ -666,8 +666,7 @@ def sizes(rest):
     return named | dict(zip(STATIONS, widths))
 
 
-held_by = DefaultRecipe.held_by(dataset.known)
-found = intervals(scene, dataset, held_by, sizes)
+found = intervals(scene, dataset, held_by(dataset.known), sizes)
 for name, unit in (("length", "m"), ("volume", "litres"), ("mass", "kg")):
     one, digits = found[name], 2 if name == "length" else 0
     ends = f"{one.low:.{digits}f} to {one.high:.{digits}f}"

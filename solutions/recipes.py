@@ -9,9 +9,8 @@ import math
 import numpy as np
 import torch
 
-from course_lib import losses, refraction
+from course_lib import losses, priors, refraction
 from course_lib.appearance import fit_appearance
-from course_lib.assets.clip_info import FIN_OUT_SD
 from course_lib.outline import (
     OutlineTargets,
     as_segmented,
@@ -115,25 +114,12 @@ class DefaultRecipe:
     CORRECTED = (0.5, 0.75)  # shares of the passes after which the targets are corrected
     WATER_INDEX = refraction.SEA_WATER
 
-    WEIGHTS = {
-        "outline": 1.0,
-        "photometric": 1.0,
-        "pose": 0.3,
-        "tilt": 0.4,
-        "scale_global": 0.3,
-        "scale_axes": 0.3,
-        "scale_smoothness": 3.0,
-        "modes": 0.00007,
-        "steady_place": 2000.0,
-        "steady_turn": 300.0,
-        "steady_joints": 500.0,
-        "depth": 10.0,  # where fin_out_sd_m is what it usually is
-        "level": 5.0,
-    }
+    WEIGHTS = {"outline": 1.0, "photometric": 1.0, **priors.WEIGHTS}
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
         self.scene, self.dataset, self.steps = scene, dataset, steps
-        self.pace, self.weights = pace_of(dataset.fps), self.weights_for(dataset.known)
+        self.pace = priors.pace_of(dataset.fps)
+        self.weights = priors.weights_for(dataset.known, self.WEIGHTS)
         scene.water_index = self.WATER_INDEX
         self.fin_out, self.outline_of = dataset.known.fin_out_m, None
         self.depth = self.height_of_origin()
@@ -217,48 +203,15 @@ class DefaultRecipe:
         outline, outside = frames["outline"], frames["outline_outside"]
         weight = frames["outline_weight"]
         terms = {"outline": outline_loss(silhouette, outline, self.targets.reach, outside, weight)}
-        terms |= self.priors(scene, self.pace, self.depth)
+        terms |= priors.terms(scene, self.pace, self.depth)
         if image is not None:
             terms["photometric"] = losses.photometric_loss(image, frames["original"], hard_mask)
         return losses.weighted(terms, self.weights)
 
-    @staticmethod
-    def priors(scene, pace, depth):
-        """What is asked of the scene itself, by name, without weights; pace and depth as in `__init__`."""
-        rotations = scene.rotations()  # (T, 3, 3)
-        heights = scene.translations[:, 0, 1]  # (T,)
-        mean = heights.mean()
-        tilts = rotations[:, 1, ::2]  # (T, 2), the sines of roll and pitch
-        return {
-            "pose": losses.pose_prior(scene.joint_poses),
-            "tilt": tilts.square().mean(),
-            **losses.scale_priors(scene.part_scales, scene.model.LBS),
-            "modes": scene.shape_modes @ scene.shape_modes,
-            "steady_place": pace * losses.steadiness_prior(scene.translations),
-            "steady_turn": pace * losses.steadiness_prior(rotations),
-            "steady_joints": pace * losses.steadiness_prior(scene.joint_poses),
-            "depth": (mean - depth).square(),
-            "level": (heights - mean).square().mean(),
-        }
-
-    @classmethod
-    def weights_for(cls, known):
-        """The weights for a clip of which `known` is known: a `ClipInfo`."""
-        sureness = (FIN_OUT_SD / known.fin_out_sd_m) ** 2
-        return cls.WEIGHTS | {"depth": cls.WEIGHTS["depth"] * sureness}
-
     @classmethod
     def held_by(cls, known):
-        """The weighted sum of the priors, as `course_lib.uncertainty` asks for it. -> function
-
-        It takes a scene, its frames a second and the mean height that is assumed of its origin, metres.
-        """
-        weights = cls.weights_for(known)
-
-        def priors(scene, fps, depth):
-            return sum(losses.weighted(cls.priors(scene, pace_of(fps), depth), weights).values())
-
-        return priors
+        """What holds a fit besides the outline, for `course_lib.uncertainty`; known: `ClipInfo`."""
+        return priors.held_by(known, cls.WEIGHTS)
 
     @torch.no_grad()
     def finish(self):
@@ -269,11 +222,6 @@ class DefaultRecipe:
         vectors = rotmat_to_steady_rotvec(scene.rotations())
         scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
         scene.global_poses.copy_(vectors[:, None])
-
-
-def pace_of(fps):
-    """By what squared changes of velocity are multiplied, to be what they would be at 50 frames a second."""
-    return (fps / 50) ** 4
 
 
 def headings_from_masks(dataset, translations):
