@@ -115,7 +115,7 @@ axis.legend(loc="lower right")
 # %%
 from course_lib.tracker import Animal, first_mask
 
-mask = first_mask(clip.read(first), points, labels, clip.silhouette)  # (H, W) bool, from the points
+mask = first_mask(clip.read(first), points, labels, clip.silhouette)  # (H, W) bool
 view = Animal(clip.read(first), mask).expect(clip.read(first))
 (x, y), (h, w) = view.corner, view.odds.shape
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")

@@ -339,6 +339,7 @@ meaning = {
     "joint_poses": "that of each part (five bend)",
     "translations": "place, metres",
     "part_scales": "shape: global, x, y, z",
+    "shape_modes": "shape: girth, stretch, fins (lesson 4)",
     "azimuth": "direction of the sun: an angle about z, radians",
     "elevation": "the other angle (not the sun's height: lesson 3)",
     "strength": "of the sun: brightness",
@@ -348,7 +349,7 @@ meaning = {
 }
 for name, parameter in scene.named_parameters():
     shape, values = str(tuple(parameter.shape)), parameter.flatten()
-    start = values.tolist() if parameter.dim() == 1 else values[:1].tolist()
+    start = values[:3].tolist() if parameter.dim() == 1 else values[:1].tolist()
     start = ", ".join(f"{value:.3g}" for value in start)
     print(f"{name:17} {shape:17} starts at {start:8} {meaning[name]}")
 count = sum(parameter.numel() for parameter in scene.parameters())

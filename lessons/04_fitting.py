@@ -570,7 +570,7 @@ if pack.truth_path:
 # %%
 @torch.no_grad()
 def scaled(g):
-    """The default fit, where it seems to be, each frame scaled about the camera by g."""
+    """The default fit, where it seems to be, scaled about each camera by g."""
     scene, eye = new_scene(len(clip), "default"), clip.cam_eye[:, None].to(device)
     scene.translations[..., 1] /= scene.water_index
     scene.water_index = 1.0  # from now on light travels straight

@@ -678,8 +678,15 @@ for source, words in SOURCES.items():
         print(f"{words:36} ±{shares[0]:4.1f} %   ±{shares[1]:4.1f} %")
 if truth:
     print(f"\nThe truth: {truth.length_m:.2f} m, {1000 * truth.volume_m3:.0f} litres.")
+ones = [found[station] for station in STATIONS]
+ends = [one.low for one in ones], [one.high for one in ones]
+rest = scene.rest_shape().detach()
+show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 
 # %% [markdown]
+# The figure is the animal stretched out straight, with its widths and their intervals, from which biologists
+# read how fat it is.
+#
 # Three things to see. The **length** hangs on the altitude: a better altimeter is what to buy, and better
 # masks would change next to nothing, for squares add up. The **volume** is three times as unsure by the
 # altitude alone, as it goes with the cube; and beside that stand the outline, on whose few pixels the width
@@ -690,15 +697,6 @@ if truth:
 # `course_lib/uncertainty.py`, and a clip of your own has those of its altitude and depth with it. Whether 95
 # of 100 such intervals really hold the truth was tried on clips of animals drawn at random
 # (`benchmarks/README.md`).
-#
-# Here is the animal stretched out straight, with its widths and their intervals, from which biologists read
-# how fat it is:
-
-# %%
-ones = [found[station] for station in STATIONS]
-ends = [one.low for one in ones], [one.high for one in ones]
-rest = scene.rest_shape().detach()
-show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 
 # %% [markdown]
 # <details><summary>A question to think about: what would you change about the flight to know the
