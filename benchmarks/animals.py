@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from course_lib import metrics, refraction
+from course_lib import metrics
 from course_lib.assets import find_pack
 from course_lib.dolphin_model import DolphinModel
 from course_lib.dolphin_model.shape_modes import GRID, sections, stock_length
@@ -130,8 +130,6 @@ def seen_through_waves(picture, pixels, frame, size=9.0):
 
 class OutlineAlone(DefaultRecipe):
     """The default recipe without colours, which move nothing: these clips have none."""
-
-    WATER_INDEX = refraction.AIR  # make_clip.coverage draws straight rays
 
     def finish(self):
         """Leaves the scene as it is."""
