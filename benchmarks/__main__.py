@@ -23,7 +23,7 @@ import torch
 from course_lib.assets import find_pack
 from course_lib.machine import version_of
 
-from . import animals, calibration, colours, fits, grading, kernels, pictures, reading, steps, tables
+from . import animals, calibration, colours, fits, grading, kernels, pictures, reading, seas, steps, tables
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -68,6 +68,7 @@ SECTIONS = {  # name: how it is measured; what --quick gives it
     "fits": (fits.measure_fits, dict(frames=14, epochs=3, runs=1)),
     "other": (fits.measure_other, dict(frames=14, epochs=3)),
     "colours": (colours.measure_colours, dict(frames=14)),
+    "seas": (seas.measure, dict(frames=4, seas=("sand and weed",))),
     "animals": (animals.measure, dict(animals=("stout",), epochs=3)),
     "depth": (functools.partial(fits.measure_variants, fits.DEPTHS), dict(frames=14, epochs=3)),
     "intervals": (calibration.measure_calibration, dict(clips=2, epochs=3)),

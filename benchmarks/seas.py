@@ -16,11 +16,12 @@ from scipy import ndimage
 
 from course_lib.assets import find_pack
 from course_lib.dolphin_model import DolphinModel
+from course_lib.doubts import UNSURE
 from course_lib.footage import Frames, look_at
 from course_lib.kal.dibr import rasterize
 from course_lib.metrics import load_truth
 from course_lib.show import write_video
-from course_lib.tracker import Tracker
+from course_lib.tracker import Tracker, from_above
 
 H, W, FPS = 360, 640, 50
 FINE = 3  # samples along each side of a pixel of the animal
@@ -342,19 +343,38 @@ def overlap(a, b):
     return (a & b).sum((1, 2)) / np.maximum((a | b).sum((1, 2)), 1)
 
 
-def judge(clip):
-    """The tracker's masks of a clip against what is seen and what is there. -> figures"""
-    tracker = Tracker(lambda t: clip.frames[t], len(clip.frames), clip.prompts)
+def judge(clip, form):
+    """The tracker's masks of a clip against what is seen and what is there. -> figures
+
+    form: the template's silhouette, see `Tracker`.
+    """
+    tracker = Tracker(lambda t: clip.frames[t], len(clip.frames), clip.prompts, form)
     begun = time.process_time()
     masks = dict(tracker.propagate({}))
     seconds = time.process_time() - begun
     masks = np.stack([masks[t] for t in range(len(clip.frames))])
     seen, true = overlap(masks, clip.seen), overlap(masks, clip.true)
+    sure = np.array([tracker.confidence[t] for t in range(len(masks))])
+    bad = seen < 0.6
     return {
         "iou_seen_mean": float(seen.mean()),
         "iou_seen_min": float(seen.min()),
+        "iou_first": float(seen[0]),
         "iou_true_mean": float(true.mean()),
         "iou_of_seen_with_true": float(overlap(clip.seen, clip.true).mean()),
-        "area_ratio": float(masks.sum() / clip.seen.sum()),
+        "area_pct": float(100 * (masks.sum() / clip.seen.sum() - 1)),
+        "bad_frames": int(bad.sum()),
+        "bad_and_said": int((bad & (sure < UNSURE)).sum()),
         "ms_per_frame": 1000 * seconds / len(masks),
     }
+
+
+def measure(frames=None, seas=None):
+    """The tracker on every sea, or on some of them by name. -> {name: figures}"""
+    model, found = DolphinModel(find_pack()), {}
+    form = from_above(model.V[0].numpy(), model.F.numpy())
+    for group, of in (("tried", TRIED), ("unseen", UNSEEN)):
+        for name, sea in of.items():
+            if seas is None or name in seas:
+                found[name] = {"group": group} | judge(draw(sea, frames), form)
+    return found

@@ -67,6 +67,18 @@ ANIMALS = {  # figure: the column's name, how it is written
     "widths_error_pct": ("widths, %", ".1f"),
     "stock_error_pct": ("tail stock, %", "+.1f"),
 }
+SEAS = {
+    "group": ("looked at while made", ""),
+    "iou_seen_mean": ("IoU with what is seen, mean", ".3f"),
+    "iou_seen_min": ("worst", ".2f"),
+    "iou_first": ("first frame", ".2f"),
+    "iou_true_mean": ("IoU with what is there", ".3f"),
+    "iou_of_seen_with_true": ("seen with there", ".3f"),
+    "area_pct": ("area, %", "+.0f"),
+    "bad_frames": ("frames below 0.6", "d"),
+    "bad_and_said": ("of these called doubtful", "d"),
+    "ms_per_frame": ("ms a frame", ".0f"),
+}
 KERNELS = {  # figure, after the backend's name: the column's name
     "forward ms": "forward, ms",
     "backward ms": "backward, ms",
@@ -323,6 +335,7 @@ TABLES = {
     "intervals": intervals_table,
     "colours": functools.partial(variants_table, columns=COLOURS, first="cells of the light's grid"),
     "animals": animals_table,
+    "seas": functools.partial(variants_table, columns=SEAS, first="sea"),
     "depth": functools.partial(variants_table, columns=DEPTH, first="assumed depth moved by"),
     "kernels": kernels_table,
     "steps": steps_table,
