@@ -34,11 +34,11 @@ TURN = 0.12  # radians: by how much the animal may turn more, or less, than befo
 HIDDEN = -0.25  # of the least odds: what foam or a glint says of a pixel
 LOST = (0.45, 2.2)  # of the first area: outside of these it is not the animal that was found
 CLEAR = 0.5  # mean log odds on the animal, from which on it is found
-# How the overlap with the animal goes with: the step of the odds at the outline, the share of pixels that look
-# like the animal, the overlap with the shape so far. Least squares over the seas of benchmarks/seas.py.
+# How the overlap goes with the step of the odds at the outline, the share of pixels that look
+# like the animal, and the overlap with the shape so far: least squares over seas of benchmarks/seas.py.
 TRUST = (-1.23, 0.06, 0.96, 1.14)
 UNFOUND = 0.3  # of that overlap: with less the animal is lost
-CLEAR_FIRST = 1.25  # the same on the first frame, whose mask the colours are learned from
+CLEAR_FIRST = 1.25  # the same on the first frame, whose own mask taught the colours
 
 
 class Tracker:

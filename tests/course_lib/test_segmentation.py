@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from PIL import Image
 from course_lib import segmentation, tracker
 from course_lib.assets import AssetPack, clip_files, find_pack, verify_pack
 from course_lib.assets.clip_files import read_confidence
+from course_lib.doubts import draw, points_missed, summary
 from course_lib.errors import CourseError
 from course_lib.metrics import load_truth, mask_iou
 from course_lib.segmentation import Clip, Sam2, load_predictor, part_folder, segment_clip
@@ -132,6 +134,88 @@ def test_a_frame_where_nothing_stands_out_is_held_and_then_found_again():
 def test_points_on_the_water_are_named():
     with pytest.raises(CourseError, match="look like the water around them"):
         tracker.first_mask(scene(0)[0], [[200, 130], [210, 140]], [1, 1])
+
+
+def test_every_point_is_honoured():
+    image, mask = scene(0)
+    points, labels = [[70, 60], [50, 60], [95, 60], [60, 62], [72, 80]], [1, 1, 1, 0, 1]
+    found = tracker.first_mask(image, points, labels)
+    assert points_missed(found, {"points": points, "labels": labels}) == []
+    on = points_missed(mask, {"points": points, "labels": labels})
+    assert len(on) == 2 and "Point 4 of the prompts, [60, 62], lies in the mask" in on[0]
+    assert "Point 5 of the prompts, [72, 80], lies beside the mask" in on[1]
+
+
+def test_foam_that_drifts_past_is_not_followed():
+    def read(t):
+        image = scene(t)[0].copy()
+        y, x = np.mgrid[:160, :240]
+        image[np.hypot(x - 95 - 2 * t, y - 40 - 3 * t) < 9] = 235  # touches the animal, then leaves it
+        return image
+
+    lost, masks, overlaps = track(24, [[50, 58], [70, 60], [90, 62]], labels=[1, 1, 1], read=read)
+    assert lost == [] and min(overlaps.values()) > 0.65 and overlaps[23] > 0.8
+
+
+def test_a_large_animal_takes_no_longer():
+    def read(t):
+        return np.asarray(Image.fromarray(scene(t)[0]).resize((1440, 960), Image.Resampling.BICUBIC))
+
+    found = tracker.Tracker(
+        read, 6, {"frame": 0, "points": [[300, 360], [420, 360], [540, 360]], "labels": [1] * 3}
+    )
+    start = time.process_time()
+    masks = dict(found.propagate({}))
+    assert time.process_time() - start < 6 * 3  # before: 3 s a frame of 30,000 pixels; 0.1 on an idle core
+    truth = np.asarray(Image.fromarray(scene(5)[1]).resize((1440, 960)))
+    assert masks[5].sum() > 20_000 and (masks[5] & truth).sum() / (masks[5] | truth).sum() > 0.85
+
+
+def test_confidence_falls_where_the_animal_fades():
+    def read(t):
+        image = scene(t)[0].astype(float)
+        return (
+            image + (scene(t)[1][..., None] * (t > 8)) * (np.array([45, 105, 105]) - image) * 0.95
+        ).astype(np.uint8)
+
+    found = tracker.Tracker(
+        read, 14, {"frame": 0, "points": [[50, 60], [70, 60], [90, 60]], "labels": [1] * 3}
+    )
+    dict(found.propagate({}))
+    sure = [found.confidence[t] for t in range(14)]
+    assert min(sure[1:8]) > 0.7 and max(sure[10:]) < min(sure[1:8])
+
+
+# --- what is said of the masks ------------------------------------------------------------------------------
+
+
+def test_what_is_doubtful_is_said_and_drawn(pack):
+    folder, clip = pack.segmentation_dir, Clip.of(pack)
+    folder.mkdir()
+    y, x = np.mgrid[:360, :640]
+    for t in range(N):
+        radius, column = (30 if t == 5 else 14 if t == 6 else 20), (10 if t == 3 else 290)
+        clip_files.write_mask(
+            (x - column) ** 2 + (y - 212) ** 2 < radius**2, folder / f"{t:06d}.png", 0.4 if t == 2 else 0.9
+        )
+    said = "\n".join(summary(folder, clip))
+    for line in (
+        r"In 1 of 8 frames the mask is doubtful \(confidence below 0.7\) \(2\)",
+        r"In 1 of 8 frames the mask touches the border.* \(3\)",
+        r"less than 0.6 of the first one's area.* \(3, 6\)|less than 0.6 of the first one's area.* \(6\)",
+        r"more than 1.6 of the first one's area.* \(5\)",
+        "0.40 in the least sure frame, 2; 4 of 8 frames are doubtful",
+    ):
+        assert re.search(line, said), (line, said)
+    sheet = draw(folder, clip)
+    assert sheet == folder.parent / "segmentation_doubtful.png" and Image.open(sheet).size == (960, 400)
+
+
+def test_a_refusal_leaves_nothing_behind(pack):
+    change_prompts(pack, points=[[500, 60], [520, 70]], labels=[1, 1])
+    for _ in range(2):  # the second time too: nobody speaks of an interrupted run
+        refused("look like the water around them", pack)
+    assert not part_folder(pack.segmentation_dir).exists()
 
 
 # --- files: layout, nothing overwritten, killed runs --------------------------------------------------------
