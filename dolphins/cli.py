@@ -166,7 +166,10 @@ def segment(
     force: bool = Option(False, "--force", help="Replace masks, or an interrupted run, that are there."),
     resume: bool = Option(False, "--resume", help="Go on where an interrupted run stopped."),
 ):
-    """Make a mask of the dolphin for each frame of a clip, from the points in its metadata/prompts.json."""
+    """Make a mask of the dolphin for each frame of a clip, from the points in its metadata/prompts.json.
+
+    Says how far the masks can be trusted, and draws the least sure ones beside their folder: look at these.
+    """
     from course_lib.assets import find_pack
     from course_lib.segmentation import segment_clip
 

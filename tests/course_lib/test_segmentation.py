@@ -174,9 +174,8 @@ def test_a_large_animal_takes_no_longer():
 def test_confidence_falls_where_the_animal_fades():
     def read(t):
         image = scene(t)[0].astype(float)
-        return (
-            image + (scene(t)[1][..., None] * (t > 8)) * (np.array([45, 105, 105]) - image) * 0.95
-        ).astype(np.uint8)
+        fading = 0.95 * (scene(t)[1][..., None] * (t > 8))
+        return (image + fading * (np.array([45, 105, 105]) - image)).astype(np.uint8)
 
     found = tracker.Tracker(
         read, 14, {"frame": 0, "points": [[50, 60], [70, 60], [90, 60]], "labels": [1] * 3}
