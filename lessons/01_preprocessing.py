@@ -217,7 +217,7 @@ else:
 
 # %% [markdown]
 # Read the third line: **one pixel** too much all along the outline costs a fifth of the IoU, because the
-# dolphin is small. An IoU of 0.84 means that the outline is off by less than a pixel on average. A part of
+# dolphin is small. An IoU of 0.87 means that the outline is off by less than a pixel on average. A part of
 # that is not the tracker's fault: waves bend the light (refraction), so the outline is not quite where a flat
 # sea would show it, and there the true masks have it.
 #
