@@ -158,7 +158,9 @@ class Linearised:
         self.cameras = self.cameras.to(device, self.scene.translations.dtype)
         self.depth = float(self.scene.translations[:, 0, 1].detach().mean())
         self.shapes = _shape_parameters(self.scene, priors(self.scene, self.fps, self.depth))
-        self.points = _outline_points(self.scene, self.cameras, dataset.masks[self.frames])
+        sure = torch.ones(len(dataset)) if dataset.confidence is None else dataset.confidence
+        sure = (sure[self.frames] / sure[self.frames].mean().clamp(min=1e-6)).numpy()  # (T,)
+        self.points = _outline_points(self.scene, self.cameras, dataset.masks[self.frames], sure)
         self._differentiate()
         self._solve()
 
@@ -445,8 +447,8 @@ def _camera_moves(cameras, here):
         yield name, here + torch.linalg.cross(turn, here)
 
 
-def _outline_points(scene, cameras, masks):
-    """The outermost pixels of the fitted silhouettes, as `_Points`."""
+def _outline_points(scene, cameras, masks, sure):
+    """The outermost pixels of the fitted silhouettes, as `_Points`. sure (T,): how much each frame counts."""
     from scipy.ndimage import binary_erosion, gaussian_filter
 
     with torch.no_grad():
@@ -474,12 +476,13 @@ def _outline_points(scene, cameras, masks):
         corners = faces[face[y, x]]  # (n, 3)
         places = np.stack([x, y], 1) + low
         shares = _barycentric(pixels[t][corners], places)
-        misses.append(_misses(masks[t].numpy() > 127, places + 0.5 * normals))
+        if sure[t] > 0:
+            misses.append(_misses(masks[t].numpy() > 127, places + 0.5 * normals))
         found.append((np.full(len(x), t), corners, shares, normals, rest, places))
-    if not found or not sum(len(one[0]) for one in found):
+    if not misses or not sum(len(one[0]) for one in found):
         raise CourseError("the fitted animal is in none of the pictures: the fit has failed")
     lengths = [len(one[0]) for one in found]
-    weights = np.concatenate([np.full(n, 1 / (T * max(n, 1) * REACH**2)) for n in lengths])
+    weights = np.concatenate([np.full(n, of / (T * max(n, 1) * REACH**2)) for n, of in zip(lengths, sure)])
     frames, corners, shares, normals = (np.concatenate([one[k] for one in found]) for k in range(4))
     on_rest = (rest[corners] * shares[:, :, None]).sum(1)
     distance = float(-in_camera[..., 2].mean())

@@ -321,7 +321,7 @@ def judge(scene, fitted, recipe, dataset, history, figures, per_frame):
     positions = fitted.vertices.mean(1)  # (T, 3)
     of_scene = far_from_template(scene.model, fitted.rest), fitted.rotmats, positions
     clip = dataset.fps, figures["length_m"], dataset.masks, getattr(recipe, "REACH", None)
-    return doubts(per_frame["iou_with_given_mask"], history, *of_scene, *clip)
+    return doubts(per_frame["iou_with_given_mask"], history, *of_scene, *clip, dataset.confidence)
 
 
 def write_report(out, scene, dataset, pack, history, results, per_frame, fitted, truth, settings, judged):

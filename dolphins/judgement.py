@@ -21,6 +21,7 @@ TURN, LEAP = 750.0, 25.0  # degrees a second and metres a second^2 that no dolph
 AREAS = 0.5, 1.6  # of the clip's median: a mask that is smaller or larger is not of the whole animal alone
 ROUND = 2.0  # a mask whose length is less than so many widths is no dolphin's
 FEW = 10  # frames
+LOST = 0.3  # of the frames: an animal that is seen in fewer than the others is not measured
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,24 @@ class Doubt:
     text: str
 
 
-def doubts(overlap, history, odd_form, rotmats, positions, fps, length_m, masks, reach=None):
+def doubts(overlap, history, odd_form, rotmats, positions, fps, length_m, masks, reach=None, sure=None):
     """What speaks against a fit, the gravest first. -> list of Doubt
 
     overlap (T,): IoU with the given masks; history: of the loss, a dict for each pass; odd_form: what is far
     from the template's proportions, sentences as `shape_modes.far_from_template` gives them;
     rotmats (T, 3, 3); positions (T, 3), metres; fps: frames a second; masks (T, H, W) uint8; reach: pixels,
-    of the outline's band in the first and the last pass, None where it has none.
+    of the outline's band in the first and the last pass, None where it has none; sure (T,): how far each mask
+    can be trusted, 0 where the animal was lost, None for all alike.
     """
-    found = [
+    found = []
+    if sure is not None and (sure <= 0).any():
+        lost = int((sure <= 0).sum())
+        said = (
+            f"In {lost} of {len(sure)} frames the animal was lost: there it is where its neighbours put it."
+        )
+        found.append((lost > LOST * len(sure), said))
+        overlap, masks = overlap[sure > 0], masks[sure > 0]
+    found += [
         *_of_overlap(overlap),
         *_of_masks(masks),
         *_of_loss(history, reach),

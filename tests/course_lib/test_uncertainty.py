@@ -1,5 +1,6 @@
 """course_lib.uncertainty: intervals follow what is not known, as geometry says they must."""
 
+import copy
 import math
 from dataclasses import fields
 
@@ -87,6 +88,19 @@ def test_the_unseen_height_is_in_the_volume_alone(linearised):
 def test_a_beat_of_the_flukes_shortens_by_its_square(linearised):
     small, large = (linearised.intervals(only(beat_deg=of))["length"].sd for of in (5.0, 10.0))
     assert large == pytest.approx(4 * small, rel=1e-6) and 0.003 < large < 0.03
+
+
+def test_masks_that_are_not_trusted_do_not_count(fitted, measure):
+    scene, dataset = fitted
+    clip = copy.copy(dataset)
+    clip.confidence = torch.ones(len(clip))
+    clip.confidence[: len(clip) // 2] = 0
+    half = Linearised(scene, clip, DefaultRecipe.held_by(clip.known), measure, stride=20)
+    ignored = half.points.frames < len(half.frames) // 2
+    assert (half.points.weights[ignored] == 0).all() and (half.points.weights[~ignored] > 0).all()
+    whole = Linearised(scene, dataset, DefaultRecipe.held_by(clip.known), measure, stride=20)
+    wide, narrow = (one.intervals(only(noise_px=0.5))["volume"].sd for one in (half, whole))
+    assert wide > 1.1 * narrow
 
 
 def test_what_is_known_exactly_adds_nothing(linearised):

@@ -89,6 +89,15 @@ def test_a_band_that_narrows_is_no_rising_loss():
     assert doubts(**fit(history=history, reach=(4.0, 2.0))) == []
 
 
+def test_frames_in_which_the_animal_was_lost_are_said_and_not_judged():
+    sure = torch.ones(T)
+    sure[:6] = 0
+    [doubt] = doubts(**fit(overlap=astray(slice(0, 6)), sure=sure))
+    assert "In 6 of 40 frames the animal was lost" in doubt.text and not doubt.grave
+    sure[:20] = 0
+    assert doubts(**fit(sure=sure))[0].grave
+
+
 def test_three_frames_are_few():
     short = fit(overlap=torch.full((3,), 0.93), rotmats=torch.eye(3).repeat(3, 1, 1))
     short |= dict(positions=short["positions"][:3], masks=short["masks"][:3])
