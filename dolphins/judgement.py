@@ -41,17 +41,17 @@ def doubts(overlap, history, odd_form, rotmats, positions, fps, length_m, masks,
     of the outline's band in the first and the last pass, None where it has none; sure (T,): how far each mask
     can be trusted, 0 where the animal was lost, None for all alike.
     """
-    found = []
+    found, seen = [], torch.arange(len(overlap))  # the numbers of the frames that are judged
     if sure is not None and (sure <= 0).any():
         lost = int((sure <= 0).sum())
         said = (
             f"In {lost} of {len(sure)} frames the animal was lost: there it is where its neighbours put it."
         )
         found.append((lost > LOST * len(sure), said))
-        overlap, masks = overlap[sure > 0], masks[sure > 0]
+        seen = seen[sure > 0]
     found += [
-        *_of_overlap(overlap),
-        *_of_masks(masks),
+        *_of_overlap(overlap[seen], seen),
+        *_of_masks(masks[seen], seen),
         *_of_loss(history, reach),
         *_of_length(length_m),
         *_of_form(odd_form),
@@ -61,7 +61,7 @@ def doubts(overlap, history, odd_form, rotmats, positions, fps, length_m, masks,
     return sorted(found, key=lambda doubt: not doubt.grave)
 
 
-def _of_overlap(overlap):
+def _of_overlap(overlap, seen):
     mean = float(overlap.mean())
     if mean < NO_TRUST:
         yield (
@@ -75,12 +75,13 @@ def _of_overlap(overlap):
             f"""The overlap with the given masks is {mean:.2f}; good masks and a good fit reach 0.90 and
             more.""",
         )
-    astray = torch.nonzero(overlap < overlap.median() - ASTRAY)[:, 0].tolist()
+    far = overlap < overlap.median() - ASTRAY
+    astray = seen[far].tolist()
     if astray:
         yield (
             len(astray) > 0.2 * len(overlap),
             f"""{_frames(astray)} far less of {"its mask" if len(astray) == 1 else "their masks"} than
-            the others ({float(overlap[astray].min()):.2f} at worst, {float(overlap.median()):.2f} in the
+            the others ({float(overlap[far].min()):.2f} at worst, {float(overlap.median()):.2f} in the
             median): look at {"it" if len(astray) == 1 else "them"} in the video.""",
         )
 
@@ -95,7 +96,7 @@ def _frames(numbers):
     return f"{len(numbers)} frames ({some}) cover"
 
 
-def _of_masks(masks):
+def _of_masks(masks, seen):
     inside = masks > 127
     areas = inside.flatten(1).sum(1).double()  # (T,)
     if len(masks) < FEW:
@@ -105,7 +106,7 @@ def _of_masks(masks):
             {FEW} or more.""",
         )
     middle = float(areas.median())
-    odd = torch.nonzero((areas < AREAS[0] * middle) | (areas > AREAS[1] * middle))[:, 0].tolist()
+    odd = seen[(areas < AREAS[0] * middle) | (areas > AREAS[1] * middle)].tolist()
     if odd:
         yield (
             len(odd) > 0.2 * len(areas),

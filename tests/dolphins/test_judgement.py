@@ -94,6 +94,8 @@ def test_frames_in_which_the_animal_was_lost_are_said_and_not_judged():
     sure[:6] = 0
     [doubt] = doubts(**fit(overlap=astray(slice(0, 6)), sure=sure))
     assert "In 6 of 40 frames the animal was lost" in doubt.text and not doubt.grave
+    [_, doubt] = doubts(**fit(overlap=astray([0, 1, 2, 9]), sure=sure))
+    assert "Frame 9 covers" in doubt.text
     sure[:20] = 0
     assert doubts(**fit(sure=sure))[0].grave
 
