@@ -28,6 +28,8 @@ from .boundary import look
 from .likeness import Likeness
 
 BINS = 10  # of a distribution of points
+# What is said of properties of which there is nothing to teach, as no mistake was found in them.
+NO_MISTAKES = {None, "not-reached", "not-implemented", "not-judged", "unusable"}
 COMMON = 12  # mistakes that are listed for an assignment
 SLOWEST = 5
 IMPORTERS = {
@@ -163,7 +165,7 @@ class Lesson:
         points = given.get(key, exercise["points"])
         results.add(properties, points)
         told = dict(map(_told, reversed(properties)))
-        for mistake in told.keys() - {None, "not-reached", "not-implemented"}:  # once for each student
+        for mistake in told.keys() - NO_MISTAKES:  # once for each student
             self.mistakes[key, mistake] += 1
             self.texts.setdefault((key, mistake), told[mistake])
         known = {"key": key, "title": results.title, "of": results.of, "points": points}
@@ -179,6 +181,9 @@ class Lesson:
             names = ", ".join(record["borrowed"][:4])
             why = fold(f"""Their code uses {names}: it may look into parts of the course that know answers. Is
                 the solution their own?""")
+        elif unjudged := _unjudged(record):
+            why = fold(f"""What came out of {", ".join(unjudged)} is so odd that it could not be judged: it
+                counts as wrong. Look at the code.""")
         elif records.said_of_devices(record):
             why = "Their code asks for a GPU, which grading does not have; their page says where."
         if why:
@@ -220,6 +225,15 @@ class Lesson:
         """-> list of (exercise, students whose solutions are nearly the same)"""
         likeness = self.likeness.items()
         return [(self.exercises[key], group) for key, found in likeness for group in found.groups()]
+
+
+def _unjudged(record):
+    """The exercises of which something came out that no verdict could be made of. -> list of titles"""
+    keys = {
+        name: {prop["key"] for prop in exercise["properties"] if not prop.get("reported")}
+        for name, exercise in record["exercises"].items()
+    }
+    return [records.title_of(name) for name, found in keys.items() if found & {"not-judged", "unusable"}]
 
 
 def _told(prop):

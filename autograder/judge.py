@@ -39,6 +39,8 @@ from .sandbox import Lost
 
 PUBLIC = 0  # the seed of the cases that students see
 REOPENINGS = 8  # new processes for one submission, after it lost one
+VERDICTS_SECONDS = 120.0  # of the processor, for the verdicts on one submission together
+LEAST_SECONDS = 2.0  # for one verdict, where the others have used up the time: a right answer needs far less
 SLACK = 4  # times as many entries as the reference's, of outputs whose length may differ
 MOST_PICTURES = 3_000_000  # characters of base64 in a record
 
@@ -87,40 +89,36 @@ def _shape_complaint(value, right):
     return Complaint.of(f"shape: It gives shape {tuple(value.shape)}, expected {tuple(right.shape)}.")
 
 
-def _misshapen(outputs, expected):
+def _misshapen(outputs, expected, varying):
     """What is odd about arrays that came out, before anything is computed with them. -> Complaint or None
 
-    dtype and shape must be the reference's, but for the first length (a history of more steps), within
-    bounds.
+    dtype and shape must be the reference's, but for the first length of those that may vary (a history of
+    more steps), within bounds.
     """
     for name, right in expected.items():
         value = outputs.get(name)
         if value is None or value.dtype != right.dtype or value.dim() != right.dim():
-            return Complaint.of(f"not-judged: No usable `{name}` came out of it.")
-        if value.shape[1:] != right.shape[1:] or value.numel() > SLACK * right.numel() + 1000:
+            return Complaint.of(f"unusable: No usable `{name}` came out of it.")
+        free = int(name in varying)
+        if value.shape[free:] != right.shape[free:] or value.numel() > SLACK * right.numel() + 1000:
             return _shape_complaint(value, right)
     return None
 
 
-def _unusual(outputs, expected, varying):
-    """What a property's judge overlooks: a length that may not vary, NaN that no comparison sees.
-
-    -> Complaint or None
-    """
+def _overlooked(outputs, expected):
+    """What a property's judge that speaks of NaN itself may not have seen. -> Complaint or None"""
     for name, right in expected.items():
-        if name not in varying and outputs[name].shape != right.shape:
-            return _shape_complaint(outputs[name], right)
         if right.is_floating_point() and not outputs[name].isfinite().all():
             return Complaint.of(f"not-finite: Some of `{name}` is NaN or infinite.")
     return None
 
 
 def public_verdict(prop, outputs, inputs, expected):
-    """What the property says of the public case, then what it overlooks. -> Complaint or None"""
+    """What the property says of the public case, and what is odd about its outputs. -> Complaint or None"""
     return (
-        _misshapen(outputs, expected)
+        _misshapen(outputs, expected, prop.varying)
         or core.verdict(prop, {name: outputs[name] for name in expected}, inputs)
-        or _unusual(outputs, expected, prop.varying)
+        or _overlooked(outputs, expected)
     )
 
 
@@ -130,6 +128,28 @@ def hidden_verdict(prop, outputs, inputs, expected):
         return False
     shared = {name: value for name, value in expected.items() if name not in prop.hidden}
     return core.compare(outputs, shared, prop) is None
+
+
+class Patience:
+    """How long, of the processor, the verdicts on one submission may take together.
+
+    They are made outside of the sandbox, of arrays that may have been chosen to make them slow.
+    """
+
+    def __init__(self, seconds=VERDICTS_SECONDS):
+        self.left = seconds
+
+    def ask(self, verdict, *arguments):
+        """What a verdict says, or a Complaint where the time is over before it has said anything."""
+        start = time.thread_time()
+        try:
+            with core.time_limit(max(self.left, LEAST_SECONDS)):
+                return verdict(*arguments)
+        except core.TooLong:
+            return Complaint.of("""not-judged: What your code gives is so unlike what is right that no verdict
+                came in the time there is for it. Somebody looks at it by hand.""")
+        finally:
+            self.left -= time.thread_time() - start
 
 
 # --- one submission in its sandbox
@@ -244,13 +264,15 @@ def judge_submission(steps, lesson, seed, sandbox, expected):
         telling = {name for name in names if questions.answered_by(name) & set(names)}
         exercises = {name: getattr(check, name) for name in sorted(names, key=telling.__contains__)}
         with Performance(sandbox, steps) as performance:
-            acts = exercises.items()
-            found = {name: public_act(performance, name, exercise, expected) for name, exercise in acts}
+            acts, patience = exercises.items(), Patience()
+            found = {
+                name: public_act(performance, name, exercise, expected, patience) for name, exercise in acts
+            }
             devices = performance.said_of_devices()
             if telling:
                 performance.end()  # what it heard answers others: these are asked of a new process
             for name, exercise in acts:
-                hidden_act(performance, name, exercise, found[name], seed, expected)
+                hidden_act(performance, name, exercise, found[name], seed, expected, patience)
     finally:
         torch.set_num_threads(threads)
     return {
@@ -265,7 +287,7 @@ def judge_submission(steps, lesson, seed, sandbox, expected):
     }
 
 
-def public_act(performance, name, exercise, expected):
+def public_act(performance, name, exercise, expected, patience):
     """Tries the properties with their public cases.
 
     -> for each {"name", "points": 0, "of", "key", "text", "reported"}; reported: key and text are not ours
@@ -274,7 +296,7 @@ def public_act(performance, name, exercise, expected):
     def tried(index, prop, seconds):
         inputs, right = expected.case(exercise, index, PUBLIC)
         outputs, complaint = performance.call(name, index, inputs, seconds)
-        complaint = complaint or public_verdict(prop, outputs, inputs, right)
+        complaint = complaint or patience.ask(public_verdict, prop, outputs, inputs, right)
         return core.Outcome(prop.name, 0.0, prop.points, complaint, 0.0)
 
     found = []
@@ -286,7 +308,7 @@ def public_act(performance, name, exercise, expected):
     return found
 
 
-def hidden_act(performance, name, exercise, found, seed, expected):
+def hidden_act(performance, name, exercise, found, seed, expected, patience):
     """Gives the points of the properties that hold for the hidden case too."""
     failed = {type(prop) for prop, public in zip(exercise.properties, found) if public["key"] is not None}
     for index, (prop, public) in enumerate(zip(exercise.properties, found)):
@@ -295,7 +317,7 @@ def hidden_act(performance, name, exercise, found, seed, expected):
         if not failed & set(prop.after):
             inputs, right = expected.case(exercise, index, seed)
             outputs, complaint = performance.call(name, index, inputs, prop.seconds)
-            if complaint is None and hidden_verdict(prop, outputs, inputs, right):
+            if complaint is None and patience.ask(hidden_verdict, prop, outputs, inputs, right) is True:
                 public["points"] = float(prop.points)
                 continue
         failed.add(type(prop))

@@ -84,7 +84,8 @@ class Property:
     (classes) without which this one says nothing; it is then not tried. tolerance: of the comparison with a
     reference, absolute, for outputs whose largest entry is about 1 (it grows with them). hidden: outputs that
     a reference need not share: those of which `judge` alone decides, as it allows more than one answer.
-    varying: outputs whose first length may differ from the reference's. kept: inputs that stay with who
+    varying: outputs whose first length may differ from the reference's. finite: whether NaN and infinite
+    numbers end it before `judge`; else `judge` says why they are there. kept: inputs that stay with who
     judges; of them `partner` is made, which answers what `call` asks (its argument `ask`), and tells what it
     has `seen()`: more outputs, which no student's process made.
     """
@@ -95,6 +96,7 @@ class Property:
     tolerance = 1e-4
     hidden = ()
     varying = ()
+    finite = True
     kept, partner = (), None
     seconds = SECONDS  # see `time_limit`
 
@@ -335,10 +337,22 @@ def verdict(prop, outputs, inputs):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return prop.judge(outputs, **clone(inputs))
+            return _not_finite(prop, outputs) or prop.judge(outputs, **clone(inputs))
     except Exception as error:
-        return Complaint.of(f"""not-judged: What your code gives cannot be judged ({type(error).__name__}:
-            {error}).""")
+        return Complaint.of(f"""not-judged: What your code gives is so unlike what is right that the two
+            cannot be compared ({type(error).__name__}).""")
+
+
+def _not_finite(prop, outputs):
+    """What is said of NaN and infinite numbers that a property does not speak of. -> Complaint or None
+
+    No comparison sees NaN, and a judge that looks for the cause of a difference may look for ever.
+    """
+    for name, value in outputs.items() if prop.finite else ():
+        if torch.is_tensor(value) and value.is_floating_point() and not value.isfinite().all():
+            what = f"`{name}`" if name.isidentifier() else f"what comes out{name}"
+            return Complaint.of(f"not-finite: Some of {what} is NaN or infinite.")
+    return None
 
 
 def attempt(prop, given, inputs, seconds):
@@ -463,26 +477,40 @@ class TooLong(BaseException):
 
 @contextlib.contextmanager
 def time_limit(seconds):
-    """Raises TooLong in the main thread, once it has computed for `seconds` or CLOCK times as many went by.
+    """Raises TooLong, once the thread has computed for `seconds` or CLOCK times as many went by.
 
     What this thread computes is counted, not the clock: that goes on while a busy machine does other work.
-    Nor are helping threads counted, of which there are many on a large machine. Without timers (on Windows),
-    and outside of the main thread, there is no limit.
+    Nor are helping threads counted, of which there are many on a large machine. Threads but the main one get
+    no signals: they look whenever something is called, and a loop without calls goes on. Without timers (on
+    Windows) there is no limit.
     """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
     own, whole, clock = time.thread_time(), time.process_time(), time.monotonic()
 
-    def look(*_):
+    def left():
         to_compute = seconds - (time.thread_time() - own)
-        left = min(to_compute, CLOCK * seconds - (time.monotonic() - clock))
-        # No thread computes for longer than the clock runs: it cannot be over before. And it is raised again
-        # each second, if the first one is swallowed.
-        signal.setitimer(signal.ITIMER_REAL, max(left, 0.05) if left > 0 else 1.0)
-        if left <= 0:
+        return to_compute, min(to_compute, CLOCK * seconds - (time.monotonic() - clock))
+
+    def look(*_):
+        to_compute, least = left()
+        if in_main:
+            # No thread computes for longer than the clock runs: it cannot be over before. And it is raised
+            # again each second, if the first one is swallowed.
+            signal.setitimer(signal.ITIMER_REAL, max(least, 0.05) if least > 0 else 1.0)
+        if least <= 0:
             raise TooLong(seconds, None if to_compute <= 0 else time.process_time() - whole)
 
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main:
+        before = sys.getprofile()
+        sys.setprofile(look)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+        return
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
     before = signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:

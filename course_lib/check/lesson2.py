@@ -297,7 +297,6 @@ class OfVectors(Turning):
     right, otherwise = staticmethod(_exponential), "wrong-rotation"
     formula_first = False
     looks = TURNED
-    finite = True
 
     def shape(self, theta):
         return len(theta), 3, 3

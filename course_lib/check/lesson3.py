@@ -872,7 +872,7 @@ class AbsorbGradients(OfAbsorb):
     name = "gradients reach image, height and absorption"
     points = 3
     heights, covered, interpolated, black = (-1.5, 0.5), 0.8, True, 0.1
-    looks = ()
+    looks, finite = (), False
     # What is said of gradients is true only of a right result.
     after = (UnderWater, AboveWater, OffTheDolphin)
     tolerance, otherwise = 1e-3, "wrong-gradient"
@@ -1337,6 +1337,9 @@ class RenderBand(OfRender):
         return super().cases(rng) | {"band": another_band(rng)}
 
 
+PLAIN = "Each entry", "Yours", "All"  # how what `of_all` says begins where `difference` says it all
+
+
 class Picture(OfRender):
     name = "the picture: skin, sun, water"
     points = 3
@@ -1348,8 +1351,8 @@ class Picture(OfRender):
     def found(self, outputs, inputs):
         """What of it is right: the dolphin alone, all but its skin, or all but its water."""
         studio, image = self.studio(inputs), outputs["image"]
-        if of_all(image, studio.image).startswith(("Each entry", "Yours", "All")):
-            return None  # `difference` says it
+        if of_all(image, studio.image).startswith(PLAIN):
+            return None
         on, off = studio.hard > 0.5, studio.hard[..., 0] < 0.5
         alone = torch.where(on, image, studio.image)
         if alike(alone, studio.image):
@@ -1357,15 +1360,19 @@ class Picture(OfRender):
             return Complaint.of(f"""coloured-beside: On the dolphin the picture is right, but {count} pixels
                 beside it are coloured too, and are to be black. `texturing` and `lighting` want the hard
                 mask. {of_all(image[off], 0 * image[off])}""")
-        if not torch.equal(alone, image) and (complaint := self.judge({"image": alone}, **inputs)):
-            return complaint if complaint.key != self.otherwise else None
-        return _found_of_skin(image, studio) or _found_of_water(image, studio)
+        if not torch.equal(alone, image):  # what lies beside it hid the mistake
+            complaint = super(OfPictures, self).judge({"image": alone}, **inputs)
+            if complaint and complaint.key != self.otherwise:
+                return complaint
+            if of_all(alone, studio.image).startswith(PLAIN):
+                return None
+        return _found_of_skin(alone, studio) or _found_of_water(alone, studio)
 
 
 class OfRenderGradients(OfRender):
     """The gradients of a weighted sum of an image's pixels, with respect to parameters of the scene."""
 
-    image = ""
+    image, finite = "", False
     tolerance, explained, otherwise = 0.01, 0.03, "wrong-gradient"
     near = staticmethod(alike_gradients)
 

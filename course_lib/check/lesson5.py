@@ -559,7 +559,7 @@ class Vectors(Same):
 
     function, shows, otherwise = "continuous_rotvecs", VECTORS, "differs"
     right = staticmethod(_continuous)
-    tolerance, finite = 1e-3, True
+    tolerance = 1e-3
 
     def shape(self, rotmats):
         return len(rotmats), 3

@@ -76,6 +76,14 @@ def test_who_wrote_nothing_or_could_not_be_graded_gets_a_page(tmp_path):
     assert_reads(page, "2 to be looked at")
 
 
+@pytest.mark.parametrize("key", ["not-judged", "unusable"])
+def test_what_could_not_be_judged_is_looked_at_and_no_mistake_of_the_class(tmp_path, key):
+    write_record(tmp_path, "odd", (0.0, 15.0), keys=[key], text="RuntimeError: The size of tensor a.")
+    page, _ = reported(tmp_path)
+    assert_reads(page, "1 to be looked at", "could not be judged: it counts as wrong")
+    assert "tensor a" not in words(page) and key not in words(page)
+
+
 def test_nothing_that_a_student_wrote_is_more_than_text(tmp_path):
     student = "<b>'\"&student"
     evil = {"notes": [EVIL], "repairs": [EVIL], "cells": [{"cell": EVIL, "error": EVIL}]}

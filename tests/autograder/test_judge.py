@@ -1,6 +1,7 @@
 """The judge: right solutions have full points, untouched notebooks none; what runs, and what is left out."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -131,6 +132,73 @@ def test_odd_arrays_are_refused_before_anything_is_computed(change, expected):
     outputs = {} if R is None else {name: R}
     assert judge.public_verdict(prop, outputs, inputs, right) is not None
     assert not judge.hidden_verdict(prop, outputs, inputs, right)
+
+
+# What a process that is not to be trusted may send instead of an output.
+ODD = {
+    "NaN": lambda x: torch.full_like(x, torch.nan),
+    "one NaN": lambda x: torch.cat([torch.full_like(x.flatten()[:1], torch.nan), x.flatten()[1:]]).view(
+        x.shape
+    ),
+    "infinite": lambda x: torch.full_like(x, torch.inf),
+    "a row more": lambda x: torch.cat([x, x[-1:]]),
+    "no row": lambda x: x[:0],
+}
+
+
+@pytest.mark.parametrize("exercise, index", SCORED, ids=lambda value: getattr(value, "title", value))
+def test_odd_numbers_are_named_as_what_they_are_and_soon(exercise, index, expected):
+    """`judge` looks for the cause of a difference: with NaN it might do so for ever."""
+    prop = exercise.properties[index]
+    inputs, right = expected.case(exercise, index, 5)
+    for name, value in right.items():
+        for how, change in ODD.items():
+            if "row" in how and not value.dim() or "row" not in how and not value.is_floating_point():
+                continue
+            outputs = dict(right) | {name: change(value)}
+            complaint = judge.Patience(5).ask(judge.public_verdict, prop, outputs, core.clone(inputs), right)
+            key = complaint and complaint.key
+            if "row" not in how:
+                assert key == "not-finite" or not prop.finite and key not in (None, "not-judged"), (name, how)
+            elif name not in prop.varying:
+                assert key == "shape", (name, how)
+
+
+def test_a_verdict_that_finds_no_end_says_nothing(monkeypatch):
+    """Also in a worker, whose submissions are not judged in its main thread."""
+
+    def endless():
+        while True:
+            max(1, 2)
+
+    monkeypatch.setattr(judge, "LEAST_SECONDS", 0.2)
+
+    def asked():
+        patience = judge.Patience(0.2)
+        found.append(patience.ask(endless))
+        assert patience.left < 0 and patience.ask(lambda: None) is None  # what is quick has its verdict still
+
+    found = []
+    asked()
+    thread = threading.Thread(target=asked)
+    thread.start()
+    thread.join(30)
+    assert [complaint.key for complaint in found] == ["not-judged"] * 2
+
+
+def test_what_cannot_be_judged_is_nobodys_full_points_and_says_no_more_than_that(expected):
+    class Stumbles(type(check.rodrigues.properties[0])):
+        def judge(self, outputs, **inputs):
+            raise RuntimeError("The size of tensor a (7) must match <b>")
+
+    inputs, right = expected.case(check.rodrigues, 0, 5)
+    complaint = judge.public_verdict(Stumbles(), right, inputs, right)
+    assert (
+        complaint.key == "not-judged"
+        and "RuntimeError" in complaint.text
+        and "tensor a" not in complaint.text
+    )
+    assert not judge.hidden_verdict(Stumbles(), right, inputs, right)
 
 
 REACHING = {

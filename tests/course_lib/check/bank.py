@@ -30,9 +30,9 @@ class InProcess:
 
 def judged(exercise, functions):
     """What the autograder makes of it. -> (points, keys of what is wrong)"""
-    performance = InProcess(exercise, functions)
-    found = judge.public_act(performance, "", exercise, EXPECTED)
-    judge.hidden_act(performance, "", exercise, found, SEED, EXPECTED)
+    performance, patience = InProcess(exercise, functions), judge.Patience()
+    found = judge.public_act(performance, "", exercise, EXPECTED, patience)
+    judge.hidden_act(performance, "", exercise, found, SEED, EXPECTED, patience)
     keys = [prop["key"] for prop in found if prop["key"] not in (None, "not-reached")]
     return sum(prop["points"] for prop in found), keys
 
