@@ -21,6 +21,12 @@ roster.json is the class; worksheets/ has Moodle's grading worksheets, as they w
 again changes nothing. A run that was ended in the middle is completed by the next one. A download of which no
 notebook was taken leaves no trace: it was probably the wrong file.
 
+**Of a system whose files are known only by names that students gave** (Google Classroom), a second, different
+file of a student does not replace the first: "Ada Lovelace (1).ipynb" is Ada's second attempt, or somebody
+else's. Both are listed, until a person says whose one is. Until then what is in submitted/ from an earlier
+run counts; of files that come in together none does, since neither their order nor their times, which the
+students' machines tell, say which is Ada's.
+
 What one student's files may cost in a run is bounded (`downloads.Share`), and so is what those cost together
 that are nobody's. What goes beyond is listed; the others are as if it were not there.
 """
@@ -438,7 +444,7 @@ class _Run:
         digest = hashlib.sha256(item.data).hexdigest()
         if reason := self.not_assigned(item, digest, who):
             return reason
-        contested = self.contested(item, lesson, who)
+        contested = self.contested(item, lesson, who) or self.unconfirmed(item, lesson, who, digest)
         notes = []
         if item.spoilt:
             notes.append(f"cannot be graded: {item.spoilt.rstrip('.')}")
@@ -511,6 +517,46 @@ class _Run:
                 self.listed.add(item.label)
                 return f"{told} {others[0]['number']}: {todo}" + _to_assign(item.label, [student.id])
         return None
+
+    def unconfirmed(self, item, lesson, who, digest):
+        """Why a file does not count that is a student's by a name alone, as a different one is, or None.
+
+        Where a person said of one that it is theirs, the others do not count; where nobody did, what is in
+        submitted/ does, else none of them.
+        """
+        system, by_word = SYSTEMS[self.kind], who.how == "--assign"
+        for student in who.students if system.unconfirmed else ():
+            known = self.register["submissions"].get(lesson, {}).get(student.id, {"attempts": ()})
+            others = [one for one in known["attempts"] if one["sha256"] != digest]
+            others = [(one, self.word_on(one, item)) for one in others if SYSTEMS[one["kind"]].unconfirmed]
+            said = [one for one, ids in others if student.id in ids]
+            others = [one for one, ids in others if not ids]
+            stays = said or [one for one in others if not one["foreign"] and one["sha256"] == known["sha256"]]
+            if not others + said or not by_word and not said and digest == known["sha256"]:
+                continue
+            told = f"""the name is {student.id}'s, but so is that of another file, and only students gave
+                these names: compare both with what {system.title} shows"""
+            for one in others:
+                one["foreign"] |= by_word or one not in stays
+                if one["run"] == self.number and one["from"] not in self.listed | {item.label}:
+                    self.list_unconfirmed(one["from"], fold(told), student)
+            if not by_word:
+                self.listed.add(item.label)
+                told += f"; {stays[-1]['from']} counts" if stays else ""
+                return fold(told) + _to_assign(item.label, [student.id])
+        return None
+
+    def list_unconfirmed(self, file, told, student):
+        self.listed.add(file)
+        self.result.left_out.append((file, told + _to_assign(file, [student.id])))
+
+    def word_on(self, attempt, item):
+        """Whose a person said that an attempt is, while a file is taken in. -> ids, or () of none"""
+        file = attempt["from"]
+        if file in self.assign and file != item.label:  # else an earlier file may have had its name
+            return self.assign[file]
+        known = self.register["assigned"].get(file, {"sha256": None})
+        return known["ids"] if known["sha256"] == attempt["sha256"] else ()
 
     def take_back(self, item, ids):
         """A file that was taken for others before is not theirs. ids: whose it is"""

@@ -238,6 +238,7 @@ class System:
     is_students: object = lambda name: True
     file_times: bool = False  # the files' own times are those of handing in
     caution: str = ""  # what to know of every download
+    unconfirmed: bool = False  # students choose all that says whose a file is
 
 
 FLAT = {"canvas": CANVAS, "moodle": MOODLE}
@@ -298,6 +299,7 @@ SYSTEMS = {
         file_times=True,
         caution="""Google's files are known only by the names that students gave them, which nothing confirms:
             compare who handed in what with what Classroom shows.""",
+        unconfirmed=True,
         is_students=lambda name: not DRIVE.search(name),
     ),
     "folder": System("a folder", "an id, email or name of the class in it", file_times=True),

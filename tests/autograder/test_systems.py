@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autograder import class_report, collect, identity, roster, systems
 from course_lib.errors import CourseError
 
-from .collecting import TWO, lay, notebook, reasons, says, zipped
+from .collecting import THREE, TWO, lay, notebook, reasons, says, zipped
 from .helpers import write_record
 
 CLASS = """id,first_name,last_name,email
@@ -463,6 +463,65 @@ def test_google_classroom(course):
     assert course.there() == {"ada": notebook(names[0]), "grace": notebook(names[1])}
     says(reasons(result), f"--assign 'Lesson 2/{TWO}.ipynb=ID'")
     says(result.text(), "known only by the names that students gave")
+
+
+ADAS, OTHER = f"L/Ada Lovelace - {TWO}.ipynb", f"L/Ada Lovelace - {TWO} (1).ipynb"
+SAID = "the name is ada's, but so is that of another file"
+
+
+def from_drive(course, *files):
+    """A download from Drive. files: (name, mark of the notebook)"""
+    named = {name: notebook(mark) for name, mark in files}
+    return zipped(named, course.tmp / "L-20261118T220500Z-001.zip")
+
+
+def test_of_two_files_known_by_a_name_alone_none_replaces_the_other(course):
+    both = from_drive(course, (ADAS, "ada"), (OTHER, "mallory"), ("L/Grace Hopper.ipynb", "grace"))
+    for _ in range(2):  # collecting again says and does the same
+        result = course.take(both, "auto", CLASS)
+        assert course.there() == {"grace": notebook("grace")} and "ada" in result.missing[TWO]
+        says(reasons(result), f"{ADAS}: {SAID}", f"{OTHER}: {SAID}", f"--assign '{OTHER}=ada'")
+        assert len(result.left_out) == 2
+
+
+def test_what_was_collected_before_stays_until_a_person_says_whose_a_file_is(course):
+    course.take(from_drive(course, (ADAS, "ada")), "auto", CLASS)
+    both = from_drive(course, (ADAS, "ada"), (OTHER, "mallory"))
+    for source in (from_drive(course, (OTHER, "mallory")), from_drive(course, (ADAS, "mallory"))):
+        result = course.take(source, "auto", CLASS)
+        assert course.there() == {"ada": notebook("ada")} and not result.replaced
+        says(reasons(result), SAID, f"{ADAS} counts")
+    both = from_drive(course, (ADAS, "ada"), (OTHER, "mallory"))
+    assert course.take(both, "auto", CLASS).left_out and course.there() == {"ada": notebook("ada")}
+
+
+@pytest.mark.parametrize("before", [(), ((ADAS, "1"),)])
+@pytest.mark.parametrize(
+    "assign, there",
+    [
+        ([f"{ADAS}=ada"], {"ada": "1"}),
+        ([f"{OTHER}=ada"], {"ada": "2"}),
+        ([f"{ADAS}=ada", f"{OTHER}=ada"], {"ada": "2"}),  # then the last one counts
+        ([f"{OTHER}=grace"], {"ada": "1", "grace": "2"}),
+    ],
+)
+def test_a_persons_word_decides_between_files_known_by_a_name_alone(course, before, assign, there):
+    if before:
+        course.take(from_drive(course, *before), "auto", CLASS)
+    both = from_drive(course, (ADAS, "1"), (OTHER, "2"))
+    course.take(both, "auto", CLASS)
+    for options in ({"assign": assign}, {}):  # the word is kept
+        course.take(both, "auto", CLASS, **options)
+        assert course.there() == {who: notebook(mark) for who, mark in there.items()}
+
+
+def test_one_file_twice_and_files_of_several_lessons_contest_nothing(course):
+    files = (ADAS, "1"), (OTHER, "1")
+    assert not course.take(from_drive(course, *files), "auto", CLASS).left_out
+    three = {f"L/Ada Lovelace {THREE}.ipynb": notebook("3", THREE)}
+    source = zipped(three, course.tmp / "L-20261118T220500Z-001.zip")
+    assert not course.take(source, "auto", CLASS).left_out
+    assert course.there() == {"ada": notebook("1")} and course.there(THREE)
 
 
 def test_google_drives_zips_in_a_folder_and_what_students_packed(course):
