@@ -157,16 +157,15 @@ def test_foam_that_drifts_past_is_not_followed():
     assert lost == [] and min(overlaps.values()) > 0.65 and overlaps[23] > 0.8
 
 
-def test_a_large_animal_takes_no_longer():
+def test_a_large_animal_is_looked_at_in_less_detail():
     def read(t):
         return np.asarray(Image.fromarray(scene(t)[0]).resize((1440, 960), Image.Resampling.BICUBIC))
 
     found = tracker.Tracker(
         read, 6, {"frame": 0, "points": [[300, 360], [420, 360], [540, 360]], "labels": [1] * 3}
     )
-    start = time.process_time()
     masks = dict(found.propagate({}))
-    assert time.process_time() - start < 6 * 3  # before: 3 s a frame of 30,000 pixels; 0.1 on an idle core
+    assert tracker.Animal(read(0), masks[0]).look(read(0), np.array([100, 100]))[0].shape[0] < 400
     truth = np.asarray(Image.fromarray(scene(5)[1]).resize((1440, 960)))
     assert masks[5].sum() > 20_000 and (masks[5] & truth).sum() / (masks[5] | truth).sum() > 0.85
 
