@@ -8,6 +8,9 @@ What the loop does is told from the numbers that it makes, not from notes in its
 written without it. A `Screen` plays the renderer, and stays with who judges: it alone knows what the
 parameters look like, and it sees them at every rendering. To move them rightly the loop has to render,
 score, and ask for the gradient, batch by batch. Notes (`Stage.log`) only tell which mistake it is.
+
+Steps so simple could be made by formulas instead. So most points wait for `Fits`: a scene whose picture and
+loss are drawn by chance, and are known to autograd alone.
 """
 
 import ast
@@ -25,6 +28,7 @@ from .. import losses
 from ..scene import DolphinScene
 from .core import Complaint, Exercise, Problem, Property, close, describe, tensor, theirs
 from .difference import in_digits
+from .same import TRIES
 
 START, ABSORPTION = 0.4, (0.3, 0.2, 0.1)  # where the two parameters begin
 # The names are those of the lesson's loss. The colours weigh so much that clipping shows: the gradient of a
@@ -170,6 +174,8 @@ def _told(**tables):
 class Screen:
     """The renderer of a case, on the side of who judges; keeps what it was asked.
 
+    It pulls gradients back through its own renderings alone, and says through which, and when.
+
     Frame t has everywhere the colour gains[t] * translations[t], the silhouette is everywhere
     FAR + shares @ water_absorption. gains: (T, 3); shares: (3,). A camera that was not moved has a shift,
     which is added to the colours.
@@ -177,44 +183,59 @@ class Screen:
 
     def __init__(self, gains, shares):
         self.gains, self.shares = gains.cpu(), shares.cpu()
-        self.values, self.frames, self.shifts = [], [], []
+        self.values, self.frames, self.shifts, self.pulls = [], [], [], []
         self.asked = 0
 
     def __call__(self, what, **tensors):
-        """Renders the frames t (B,), or pulls gradients back. -> dict of tensors, on the CPU
+        """Renders, or pulls gradients back. -> dict of tensors, on the CPU
 
-        render: t, places (T, 1, 3), absorption (3,), shift () -> image (B, 2, 2, 3), silhouette (B, 2, 2, 1)
-        pull: t, their gradients, image and silhouette -> places, absorption. Raises ValueError, IndexError.
+        render: t (B,), places (T, 1, 3), absorption (3,), shift () -> image (B, 2, 2, 3), silhouette
+        (B, 2, 2, 1), number (). pull: the number of a rendering, the gradients of its image and silhouette ->
+        places, absorption. Raises ValueError, IndexError.
         """
         self.asked += 1
+        if self.asked > MOST_ASKED:
+            raise ValueError("a screen is not asked for ever")
         tensors = {name: value.detach().cpu() for name, value in tensors.items()}
-        t = tensors.pop("t").long()
-        gains = self.gains[t]  # (B, 3)
-        if self.asked > MOST_ASKED or gains.shape not in ((1, 3), (2, 3)):
-            raise ValueError("a screen is asked for one or two frames at a time, and not for ever")
-        if what == "render":
-            return self.render(t, gains, **tensors)
-        image = tensors["image"].reshape(len(t), 4, 3).sum(1)  # (B, 3)
-        places = self.gains.new_zeros(len(self.gains), 1, 3).index_put((t,), (gains * image)[:, None], True)
-        return {"places": places, "absorption": self.shares * tensors["silhouette"].sum()}
+        return self.render(**tensors) if what == "render" else self.pull(**tensors)
 
-    def render(self, t, gains, places, absorption, shift):
+    def pull(self, number, image, silhouette):
+        if not 0 <= int(number) < len(self.frames):
+            raise ValueError("nothing was rendered that could be pulled at")
+        t = self.frames[int(number)]
+        image = image.reshape(len(t), 4, 3).sum(1)  # (B, 3)
+        row = torch.zeros(9)
+        row[:2] = torch.tensor([int(number), len(self.frames) - 1])
+        row[2 : 2 + image.numel()], row[8] = image.flatten(), silhouette.sum()
+        self.pulls.append(row)
+        gains = self.gains[t]
+        places = self.gains.new_zeros(len(self.gains), 1, 3).index_put((t,), (gains * image)[:, None], True)
+        return {"places": places, "absorption": self.shares * silhouette.sum()}
+
+    def render(self, t, places, absorption, shift):
+        t = t.long()
+        gains = self.gains[t]  # (B, 3)
+        if gains.shape not in ((1, 3), (2, 3)):
+            raise ValueError("a screen is asked for one or two frames at a time")
         values = torch.cat([places.reshape(len(self.gains) * 3), absorption.reshape(3)])
         self.values.append(values.double())
         self.frames.append(t)
         self.shifts.append(shift.reshape(1))
         image = gains * places.reshape(-1, 3)[t] + shift  # (B, 3)
         silhouette = FAR + (self.shares * absorption).sum().expand(len(t), 2, 2, 1).clone()
-        return {"image": image[:, None, None].expand(-1, 2, 2, -1).clone(), "silhouette": silhouette}
+        image = image[:, None, None].expand(-1, 2, 2, -1).clone()
+        return {"image": image, "silhouette": silhouette, "number": torch.tensor(len(self.frames) - 1)}
 
     def seen(self):
         """What it was asked to render: values (N, P), frames (all of them,), how many each time, sizes
-        (N,), and shifts (N,)."""
+        (N,), and shifts (N,); and to pull: pulls (M, 9): number, that of the latest rendering, then the sums
+        of the gradients, (2, 3) of the frames' images and one of the silhouettes."""
         none = self.gains.new_zeros(0)
         values = torch.stack(self.values) if self.values else none.double().reshape(0, self.gains.numel() + 3)
         sizes = torch.tensor([len(t) for t in self.frames], dtype=torch.long)
         frames = torch.cat([none.long(), *self.frames])
-        return {"values": values, "frames": frames, "sizes": sizes, "shifts": torch.cat([none, *self.shifts])}
+        shifts, pulls = torch.cat([none, *self.shifts]), torch.cat([none, *self.pulls]).view(-1, 9)
+        return {"values": values, "frames": frames, "sizes": sizes, "shifts": shifts, "pulls": pulls}
 
 
 class Shown(torch.autograd.Function):
@@ -222,13 +243,13 @@ class Shown(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, places, absorption, t, shift, ask):
-        ctx.t, ctx.ask = t, ask
         shown = ask("render", t=t, places=places, absorption=absorption, shift=shift)
+        ctx.number, ctx.ask = shown["number"], ask
         return shown["image"].to(places), shown["silhouette"].to(places)
 
     @staticmethod
     def backward(ctx, image, silhouette):
-        pulled = ctx.ask("pull", t=ctx.t, image=image, silhouette=silhouette)
+        pulled = ctx.ask("pull", number=ctx.number, image=image, silhouette=silhouette)
         return pulled["places"].to(image), pulled["absorption"].to(image), None, None, None
 
 
@@ -294,6 +315,12 @@ class Optimizer(torch.optim.SGD):
         return result
 
 
+def _scene_for(colours):
+    """A scene of as many frames as there are colours, with a model that has no more than its form."""
+    model = types.SimpleNamespace(V=colours.new_zeros(1, 1, 3), LBS=types.SimpleNamespace(n_groups=PARTS))
+    return DolphinScene(model, len(colours), texture_size=2)
+
+
 class Stage:
     """A scene, and all else that `fit` takes. What should be seen are `colours`, and `goal` as silhouette.
 
@@ -303,8 +330,7 @@ class Stage:
     """
 
     def __init__(self, ask, colours, goal, order, rates, to_be_moved=False, turning=False, **kind):
-        model = types.SimpleNamespace(V=colours.new_zeros(1, 1, 3), LBS=types.SimpleNamespace(n_groups=PARTS))
-        self.scene = DolphinScene(model, len(colours), texture_size=2)
+        self.scene = _scene_for(colours)
         self.ask, self.goal, self.rendered, self.log = ask, goal, None, []
         self.factors, self.late = kind.get("factors", ()), kind.get("late", 0)
         self.scored, self.first = 0, colours.new_zeros(len(WEIGHTS))
@@ -401,8 +427,15 @@ class Stage:
 
         What Python and torch say about usual mistakes is said in other words.
         """
+
+        def render(*arguments, **named):  # no method: that would hand over the stage with itself
+            return self.render(*arguments, **named)
+
+        def compute_loss(*arguments, **named):
+            return self.compute_loss(*arguments, **named)
+
         try:
-            return fit(self.scene, self.loader, self.render, self.compute_loss, self.optimizer, steps)
+            return fit(self.scene, self.loader, render, compute_loss, self.optimizer, steps)
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             if complaint := self.meaning(error, fit):
                 raise Problem(*complaint) from None
@@ -586,13 +619,106 @@ def case(rng, goal, frames=6):
     }
 
 
+# --- a scene by chance
+
+CHANCE = (
+    "originals goal_of_chance mixing turning dimming edges places turns light weights paces sequence".split()
+)
+MOMENTUM = 0.5  # of its optimizer, which has a memory
+BEGUN = 0.5  # where the light's absorption begins: it stays in its range
+
+
+def by_chance(rng, frames=6):
+    """A scene whose picture and loss nobody knows: for `fit_by_chance`. -> dict, by the names of CHANCE"""
+
+    def normal(size, *shape):
+        return torch.from_numpy(size * rng.normal(size=shape)).float()
+
+    uniform = torch.from_numpy(rng.uniform(size=(frames, 3))).float()
+    weights, paces = (torch.from_numpy(rng.uniform(*ends, size=3)).float() for ends in ((5, 10), (0.1, 0.3)))
+    shapes = {"mixing": (3, 12), "turning": (3, 12), "dimming": (3, 12), "edges": (3, 4)}
+    return {
+        "originals": uniform,
+        "goal_of_chance": torch.tensor(rng.uniform(0.7, 0.9)).float(),
+        **{name: normal(1.0, *shape) for name, shape in shapes.items()},
+        "places": normal(0.3, frames, 1, 3),
+        "turns": normal(0.3, frames, 1, 3),
+        "light": torch.full((3,), BEGUN),
+        "weights": weights,
+        "paces": paces * torch.tensor([1, 1, 0.1]),
+        "sequence": torch.from_numpy(rng.permutation(frames)),
+    }
+
+
+def _shown_by_chance(drawn, places, turns, light):
+    """What is to be seen of B frames. -> image (B, 2, 2, 3), silhouette (B, 2, 2, 1)
+
+    places, turns: (B, 3); light: (3,).
+    """
+    image = places @ drawn["mixing"] + turns @ drawn["turning"] + light @ drawn["dimming"]  # (B, 12)
+    return image.sigmoid().view(-1, 2, 2, 3), (places @ drawn["edges"]).sigmoid().view(-1, 2, 2, 1)
+
+
+def _terms_by_chance(drawn, original, image, silhouette, turns):
+    """-> {term: ()}"""
+    terms = (image - original).square(), (silhouette - drawn["goal_of_chance"]).square(), turns.square()
+    return {name: weight * term.mean() for name, weight, term in zip(WEIGHTS, drawn["weights"], terms)}
+
+
+def fit_by_chance(fit, drawn, steps):
+    """Lets a loop fit the scene. -> what it returns, and the parameters at the end (P,)"""
+    scene = _scene_for(drawn["originals"])
+    parameters = [scene.translations, scene.global_poses, scene.water_absorption]
+    with torch.no_grad():
+        for parameter, name in zip(parameters, ("places", "turns", "light")):
+            parameter.copy_(drawn[name])
+    groups = [{"params": [p], "lr": pace} for p, pace in zip(parameters, drawn["paces"].tolist())]
+
+    def render(scene, t, cam):
+        places, turns = scene.translations[t, 0], scene.global_poses[t, 0]
+        image, silhouette = _shown_by_chance(drawn, places, turns, scene.water_absorption)
+        return image, (silhouette > 0.5).to(image), silhouette
+
+    def compute_loss(scene, frames, image, hard_mask=None, silhouette=None, soft_mask=None):
+        silhouette = soft_mask if silhouette is None else silhouette
+        return _terms_by_chance(drawn, frames["original"], image, silhouette, scene.global_poses)
+
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=MOMENTUM)
+    history = fit(
+        scene, Loader(drawn["originals"], drawn["sequence"]), render, compute_loss, optimizer, steps
+    )
+    end = torch.cat([p.detach().flatten() for p in parameters])
+    return history, tensor("the scene's parameters", end, (sum(p.numel() for p in parameters),))
+
+
+def descend_by_chance(drawn, steps):
+    """What comes of it, by hand. -> parameters at the end (P,), terms (steps, batches, 4)"""
+    drawn = {name: value.double() if value.is_floating_point() else value for name, value in drawn.items()}
+    parameters = [drawn[name].clone().requires_grad_() for name in ("places", "turns", "light")]
+    memory, rows = [torch.zeros_like(p) for p in parameters], []
+    for t in drawn["sequence"].split(2) * steps:
+        places, turns, light = parameters
+        original = drawn["originals"][t][:, None, None]
+        shown = _shown_by_chance(drawn, places[t, 0], turns[t, 0], light)
+        terms = torch.stack([*_terms_by_chance(drawn, original, *shown, turns).values()])
+        rows.append(torch.cat([terms, terms.sum()[None]]).detach())
+        gradients = torch.autograd.grad(terms.sum(), parameters)
+        with torch.no_grad():
+            for p, before, gradient, pace in zip(parameters, memory, gradients, drawn["paces"]):
+                p -= pace * before.mul_(MOMENTUM).add_(gradient)
+            light.clamp_(0, 1)
+    return torch.cat([p.detach().flatten() for p in parameters]), torch.stack(rows).view(steps, -1, 4)
+
+
 class OnStage(Property):
     """A property of what the loop does on a stage: of what the screen is asked, and of where it ends."""
 
     steps, kind = 3, {}
     kept, partner = ("gains", "shares"), Screen
-    hidden = tuple("end first scored final_rates astray events uncalled values frames sizes shifts".split())
-    varying = ("events", "values", "frames", "sizes", "shifts")
+    hidden = tuple(
+        "end first scored final_rates astray events uncalled values frames sizes shifts pulls".split()
+    )
+    varying = ("events", "values", "frames", "sizes", "shifts", "pulls")
 
     def inputs(self, rng):
         return case(rng, 0.6)
@@ -717,34 +843,9 @@ class Passes(OnStage):
         return None
 
 
-class Persists(Passes):
-    """In each pass the loss is as many times as large as `factors` say; the rates are next to 0. So it
-    stays nearly the same, rises, and is next to nothing: whoever stops then has not gone on as long as
-    asked. The last pass is not the best, and its parameters are those that count."""
-
-    name = "goes on whatever the loss does"
-    points = 1
-    after = (Arguments, Passes)
-    steps, kind = 8, {"factors": (1.0, 1.0, 1.5, 2.3, 1e-9, 0.9e-9, 0.8e-9, 3.4)}
-
-    def inputs(self, rng):
-        return case(rng, 0.6) | {"rates": torch.tensor([0.0, 1e-3])}
-
-    def wrong(self, outputs, **case):
-        if complaint := super().wrong(outputs, **case):
-            return complaint
-        path, right = self.path(outputs), descend(case, self.steps, **self.kind)[0]
-        end_is_right, moved = close(path[-1], right[-1], 1e-5), close(path[:-1], right[:-1], 1e-5)
-        if end_is_right or not moved or not any(close(path[-1], before, 1e-6) for before in right[:-2]):
-            return None
-        return Complaint.of("""put-back: At the end the parameters are those of an earlier pass. Leave those
-            of the last: losses of different passes cannot be compared, as recipes change their terms on the
-            way.""")
-
-
 class Descends(OnStage):
     name = "each batch moves the parameters along its own gradient"
-    points = 3
+    points = 1
     after = (Arguments, Passes)
     steps = 4  # not as many as there are batches, terms, or frames in a batch: each may be what divides
 
@@ -759,7 +860,7 @@ class Descends(OnStage):
                 passed is never asked for a step. It knows the recipe's rates, and keeps its memory from
                 step to step: use its `optimizer.step()`, no other, and no changes by hand.""")
         if close(values, right, 1e-4):
-            return None
+            return self.not_pulled(outputs["pulls"].double(), right, case)
         if close(values[-1], values[0]):
             return self.stands_still(events)
         if not close(outputs["final_rates"], case["rates"], 1e-6):
@@ -785,6 +886,25 @@ class Descends(OnStage):
             before += " There they do not change."
         return Complaint.of(f"""wrong-steps: {before} For each batch, in this order: zero_grad, render, the
             loss of all terms, backward, step, clamp.""")
+
+    @staticmethod
+    def not_pulled(pulls, values, case):
+        """What is said where no backward has pulled at each rendering before the next. -> Complaint or None
+
+        Its gradient may come whole, perhaps more than once, or in parts, term by term.
+        """
+        y, goal, gains, shares = (case[name].double() for name in ("colours", "goal", "gains", "shares"))
+        batches = case["order"].split(2)
+        for n, parameters in enumerate(values[:-1].view(len(values) - 1, -1, 3)):
+            t = batches[n % len(batches)]
+            right = 2 * WEIGHTS["photometric"] * (gains[t] * parameters[t] - y[t]) / (3 * len(t))
+            right = torch.cat([right.flatten(), 2 * WEIGHTS["mask"] * (shares @ parameters[-1] - goal)[None]])
+            mine = pulls[(pulls[:, 0] == n) & (pulls[:, 1] == n), 2:]  # (M, 7)
+            if not any(close(pulled, right, 1e-3) for pulled in (*mine, mine.sum(0))):
+                return Complaint.of(f"""not-by-backward: The parameters come to where they should, but in
+                    batch {n + 1} no backward has brought the gradient of the loss to what was rendered. Call
+                    `loss.backward()` between render and `optimizer.step()`, for every batch.""")
+        return None
 
     @staticmethod
     def gradient(values, case, n):
@@ -858,10 +978,64 @@ class Descends(OnStage):
             backward, or after step.""")
 
 
+class Fits(Property):
+    """A scene whose picture and loss are drawn by chance: who does not call backward has to work out their
+    gradients, which autograd has."""
+
+    name = "fits a scene by the gradients of whatever its picture and loss are"
+    points = 2
+    after = (Arguments, Passes, Descends)
+    steps = 4
+
+    def inputs(self, rng):
+        """A case whose loss falls from pass to pass: who stops where it rises is found by `Persists`."""
+        for _ in range(TRIES):
+            drawn = by_chance(rng)
+            losses = descend_by_chance(drawn, self.steps)[1][..., -1].mean(1)
+            if (losses.diff() < -0.01 * losses[:-1]).all():
+                break
+        return drawn
+
+    def call(self, given, **drawn):
+        return {"end": fit_by_chance(given.fit, drawn, self.steps)[1]}
+
+    def judge(self, outputs, **case):
+        if close(outputs["end"], descend_by_chance(case, self.steps)[0]):
+            return None
+        return Complaint.of("""not-fitted: With another picture, another loss and an optimizer that has a
+            memory the parameters do not come to where backward and step bring them, though with the first
+            ones they do. Is a gradient or a step computed by hand?""")
+
+
+class Persists(Passes):
+    """In each pass the loss is as many times as large as `factors` say; the rates are next to 0. So it
+    stays nearly the same, rises, and is next to nothing: whoever stops then has not gone on as long as
+    asked. The last pass is not the best, and its parameters are those that count."""
+
+    name = "goes on whatever the loss does"
+    points = 1
+    after = (Arguments, Passes, Descends, Fits)
+    steps, kind = 8, {"factors": (1.0, 1.0, 1.5, 2.3, 1e-9, 0.9e-9, 0.8e-9, 3.4)}
+
+    def inputs(self, rng):
+        return case(rng, 0.6) | {"rates": torch.tensor([0.0, 1e-3])}
+
+    def wrong(self, outputs, **case):
+        if complaint := super().wrong(outputs, **case):
+            return complaint
+        path, right = self.path(outputs), descend(case, self.steps, **self.kind)[0]
+        end_is_right, moved = close(path[-1], right[-1], 1e-5), close(path[:-1], right[:-1], 1e-5)
+        if end_is_right or not moved or not any(close(path[-1], before, 1e-6) for before in right[:-2]):
+            return None
+        return Complaint.of("""put-back: At the end the parameters are those of an earlier pass. Leave those
+            of the last: losses of different passes cannot be compared, as recipes change their terms on the
+            way.""")
+
+
 class Clamps(OnStage):
     name = "brings the parameters back into range after every step"
     points = 1
-    after = (Arguments, Passes, Descends)
+    after = (Arguments, Passes, Descends, Fits)
     steps, kind = 5, {"astray": True}
 
     def inputs(self, rng):
@@ -896,26 +1070,32 @@ class Clamps(OnStage):
 class History(OnStage):
     name = "returns the history: for each pass the mean of every term, and loss"
     points = 1
-    after = (Arguments, Passes, Descends)
+    after = (Arguments, Passes, Descends, Fits)
     steps, kind = 5, {"late": 4}
 
     def inputs(self, rng):
         # The numbers of passes and of batches, also with one more or less, differ from each other.
-        return case(rng, 0.6, frames=int(rng.choice([16, 18])))
+        return case(rng, 0.6, frames=int(rng.choice([16, 18]))) | by_chance(rng)
 
     def call(self, given, ask, **inputs):
+        chance = {name: inputs.pop(name) for name in CHANCE}
         history, outputs = self.played(given, ask, **inputs)
-        return outputs | {
-            "history": history_table(history, self.steps, len(inputs["order"]) // 2, **self.kind)
-        }
+        table = history_table(history, self.steps, len(inputs["order"]) // 2, **self.kind)
+        again = fit_by_chance(given.fit, chance, self.steps)[0]
+        again = history_table(again, self.steps, len(chance["sequence"]) // 2)
+        return outputs | {"history": table, "again": again}
 
     def wrong(self, outputs, **case):
         mine = outputs["history"]  # (steps, 4)
         batches = descend(case, self.steps, **self.kind)[1]  # (steps, batches, 4)
         mean = batches.mean(1)
         wrong = [k for k in range(len(NAMES)) if not close(mine[:, k], mean[:, k], 1e-4)]
-        if not wrong:
+        if not wrong and close(outputs["again"], descend_by_chance(case, self.steps)[1].mean(1)):
             return None
+        if not wrong:
+            return Complaint.of("""history-of-one-loss: With another picture and another loss the history does
+                not hold the means over the batches, though with the first ones it does. Take the terms as
+                `compute_loss` gives them.""")
         for said, how in _told(averaged=AVERAGED):
             instead = how["averaged"](batches)
             if all(close(mine[:, k], instead[:, k], 1e-4) for k in wrong):
@@ -1019,7 +1199,7 @@ class Moves(OnStage):
     name = "moves each batch to the scene's device"
     points = 1
     steps, kind = 1, {"to_be_moved": True}
-    after = (Arguments, Passes)
+    after = (Arguments, Passes, Descends, Fits)
 
     def wrong(self, outputs, **case):
         left = ["`t`"] * bool((outputs["frames"] < 0).any()) + ["`cam`"] * bool(outputs["shifts"].any())
@@ -1038,7 +1218,7 @@ class Anew(OnStage):
     name = "asks the loader anew in every pass"
     points = 1
     kind = {"turning": True}
-    after = (Arguments, Passes)
+    after = (Arguments, Passes, Descends, Fits)
 
     def wrong(self, outputs, order, **_):
         loader, frames = Loader(order, order, turning=True), outputs["frames"]
@@ -1051,5 +1231,5 @@ class Anew(OnStage):
         return Complaint.of(OTHER_ORDER)
 
 
-PROPERTIES = (Arguments(), Passes(), Persists(), Descends(), Clamps(), History(), Moves(), Anew())
+PROPERTIES = (Arguments(), Passes(), Descends(), Fits(), Persists(), Clamps(), History(), Moves(), Anew())
 fitting = Exercise(7, "The optimisation loop", ("fit",), PROPERTIES)

@@ -178,7 +178,7 @@ MISTAKES = [
     wrong("sign", backward="(-loss).backward()"),
     *(wrong("loss-changed", backward=f"loss.{change}().backward()") for change in ("log", "sqrt")),
     wrong("term-left-out", loss="loss = max(terms.values())"),
-    wrong("wrong-shares", loss="loss = torch.stack(list(terms.values())).prod()"),
+    wrong("wrong-steps", loss="loss = torch.stack(list(terms.values())).prod()"),  # clamped at once
     wrong("values-not-called", loss="loss = sum(terms.values)"),
     wrong("sums-names", count="for n, v in terms: sums[n] = v.item()"),
     wrong("three-things", render="image, silhouette = render(scene, frames['t'], frames['cam'])"),
@@ -328,6 +328,96 @@ MISTAKES = [
     wrong("blank-left", end="history.append(...); history[-1]['loss']"),
     wrong("history-without-loss", count="pass", end=f"{END}; history[-1]['loss']"),
 ]
+
+
+# What a loop of the check's own steps gives, by formulas: nothing is asked of autograd.
+BY_FORMULAS = """
+def fit(scene, loader, render, compute_loss, optimizer, steps):
+    x, w, y = scene.translations, scene.water_absorption, loader.colours
+    rates, goal, history = [g["lr"] for g in optimizer.param_groups], torch.tensor(0.6), []
+    for _ in range(steps):
+        for frames in loader:
+            frames = to_device(frames, "cpu")
+            t = frames["t"].as_subclass(torch.Tensor)
+            image, hard_mask, silhouette = render(scene, t, frames["cam"])
+            terms = compute_loss(scene, frames, image, hard_mask, silhouette)
+            gains, shares = known(image, silhouette, t, x, w)
+            with torch.no_grad():
+                g = 2 * 5 * x / x.numel()
+                if "photometric" in terms:
+                    g[t, 0] += 2 * 30 * gains * (image[:, 0, 0] - y[t]) / (3 * len(t))
+                x -= rates[0] * g
+                w -= rates[1] * (silhouette.mean() - 2 - goal) * shares
+            scene.clamp_()
+            optimizer.step()
+        history.append({"photometric": 0.0, "mask": 0.0, "pose": 0.0, "loss": 0.0})
+    return history
+"""
+
+
+def by_formulas(pulling):
+    """pulling: whether it asks for the screen's numbers by gradients, else it knows them."""
+
+    def known(image, silhouette, t, x, w):
+        if pulling:
+            ones = image.sum() / 4, silhouette.sum() / 4 / len(t)
+            gains, shares = (torch.autograd.grad(one, p)[0] for one, p in zip(ones, (x, w)))
+            return gains[t, 0], shares
+        return image.detach()[:, 0, 0] / x.detach()[t, 0], ((silhouette.detach().mean() - 2) / w.sum()) * w**0
+
+    names = {"torch": torch, "to_device": to_device, "known": known}
+    exec(BY_FORMULAS, names)
+    return names["fit"]
+
+
+@pytest.mark.parametrize("pulling", [True, False])
+def test_steps_by_formulas_are_no_fit(pulling):
+    """They may know the check's own scene, and have only the points that go without a step."""
+    assert graded(by_formulas(pulling)).points <= 2
+
+
+def test_who_never_learns_has_the_points_of_rendering_alone():
+    never = loop(**without("zero", "backward", "step", "clamp"))
+    assert graded(never).points == 2
+
+
+def fitted_elsewhere(change):
+    """A loop that is right on the check's stage, and changed where the scene is drawn by chance."""
+
+    def changed(scene, loader, render, compute_loss, optimizer, steps):
+        plain = isinstance(optimizer, lesson4.Optimizer)
+        return (fit if plain else change)(scene, loader, render, compute_loss, optimizer, steps)
+
+    return changed
+
+
+def test_a_loop_that_fits_nothing_but_the_stage_has_few_points():
+    function = fitted_elsewhere(lambda *_: [])
+    assert_named(check.fitting, "not-fitted", function)
+    assert graded(function).points == 3
+
+
+def test_a_history_that_is_right_on_the_stage_alone_is_not_right():
+    def zeros(*arguments):
+        return [dict.fromkeys(row, 0.0) for row in fit(*arguments)]
+
+    assert_named(check.fitting, "history-of-one-loss", fitted_elsewhere(zeros))
+
+
+def test_a_screen_pulls_through_its_own_renderings_alone():
+    drawn = case(np.random.default_rng(1), 0.6)
+    _, screen = sides(check.fitting.properties[0], drawn)
+    with pytest.raises(ValueError, match="nothing was rendered"):
+        screen(
+            "pull", number=torch.tensor(0), image=torch.ones(1, 2, 2, 3), silhouette=torch.ones(1, 2, 2, 1)
+        )
+
+
+def test_backward_may_come_whole_or_term_by_term():
+    parts = "[term.backward(retain_graph=True) for term in terms.values()]"
+    watched = f"torch.autograd.grad(loss, scene.translations, retain_graph=True); {BACKWARD}"
+    for backward in (parts, watched):
+        assert_right(check.fitting, loop(backward=backward))
 
 
 @mistakes(MISTAKES)
