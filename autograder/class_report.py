@@ -32,6 +32,7 @@ BINS = 10  # of a distribution of points
 NO_MISTAKES = {None, "not-reached", "not-implemented", "not-judged", "unusable"}
 COMMON = 12  # mistakes that are listed for an assignment
 SLOWEST = 5
+SLOW, SLOW_SECONDS = 10, 10.0  # times the median, and seconds, beyond which somebody is to know it
 IMPORTERS = {
     "grades.csv": "as nbgrader exports them",
     "grades-canvas.csv": "Canvas (Grades, Import)",
@@ -68,6 +69,7 @@ def _write_report(course, show):
             ungraded.append(text)
             totals |= {(name, student): None for student in lesson.waiting}
         if lesson.rows:
+            lesson.note_slow()
             lessons.append(lesson)
     if not lessons:
         raise CourseError(f"{course}: nothing is graded yet. `dolphins grade {course}` does it.")
@@ -188,6 +190,15 @@ class Lesson:
             why = "Their code asks for a GPU, which grading does not have; their page says where."
         if why:
             self.look.append((record["student"], why))
+
+    def note_slow(self):
+        """Notes whose submission took far longer than others."""
+        usual = self.median_seconds
+        for row in self.rows:
+            if row["seconds"] > max(SLOW * usual, SLOW_SECONDS):
+                why = f"""Grading it took {row["seconds"]:.0f} s, where half of the class took {usual:.1f} s
+                    at most. Does their code wait, or compute what nobody asked for?"""
+                self.look.append((row["student"], fold(why)))
 
     @property
     def missing(self):

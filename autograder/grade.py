@@ -9,8 +9,9 @@ The grading process holds one submission per worker: it reads a file when a work
 and writes what comes back at once, whole or not at all. So it can be killed at any moment. Started again, it
 skips each submission that has a record of the same file, the same release and checks, and the same seed.
 
-A submission whose worker dies is tried once more; a scheduler that allows failures adds its own tries to
-that. The files are in records.py, the workers in cluster.py, what a worker does in worker.py.
+A submission that takes much longer than others is given up, and graded when these are done: nobody's
+notebook holds up a class. One whose worker dies is tried once more; a scheduler that allows failures adds its
+own tries to that. The files are in records.py, the workers in cluster.py, what a worker does in worker.py.
 """
 
 import collections
@@ -21,6 +22,7 @@ import itertools
 import os
 import secrets
 import shutil
+import statistics
 import tempfile
 import threading
 import time
@@ -43,6 +45,8 @@ from .worker import CALL, Unready, grade_submission
 
 SCRATCH = "dolphins-grade-"  # what the names of the workers' folders begin with
 MOST_LINES = 20  # of what is to be looked at, that are printed
+PATIENCE = 60.0  # seconds that a submission has before the others; more where these take long, too
+TIMES = 10  # times what half of the others take at most
 OURS = ("worker-lost", "fault")  # not the submission's doing: the next start tries it again
 
 
@@ -150,7 +154,8 @@ def grade(
     core if None; scheduler: address of a Dask scheduler, whose workers grade instead. sandbox: "bwrap" or
     "none". seed: of the hidden cases, drawn once for the course if None. force: grade again what has a
     record. gradebook: whether to bring gradebook.db up to date, which takes nbgrader. grade_one(text,
-    assignment, release, seed, sandbox) -> (record, notebook text or None): how one submission is graded.
+    assignment, release, seed, sandbox, patience) -> (record, notebook text or None): how one submission is
+    graded, see worker.grade_submission.
     """
     course, start = Path(course), time.perf_counter()
     names, unknown = _chosen(course, assignment)
@@ -250,6 +255,16 @@ def _read_submission(path):
 # --- the submissions, one after another
 
 
+@dataclass
+class Job:
+    """A submission that is to be graded, and what became of it so far."""
+
+    submission: records.Submission
+    attempt: int = 1
+    postponed: bool = False  # it took longer than there was patience for
+    patience: float | None = None  # seconds that it has
+
+
 class Batch:
     """The submissions of a course, graded on a cluster.
 
@@ -259,6 +274,7 @@ class Batch:
     def __init__(self, course, releases, seed, sandbox, summary, show):
         self.course, self.releases, self.seed, self.sandbox = course, releases, seed, sandbox
         self.summary, self.show = summary, show
+        self.seconds = []  # of each that was graded, or that there was no more patience for
         self.lost = threading.Event()  # set whenever a worker was lost: see `cluster_of`
         self.checksums = {name: records.checksum_of(release) for name, release in releases.items()}
         self.total = sum(1 for name in releases for _ in records.submissions_of(course, name))
@@ -294,25 +310,26 @@ class Batch:
 
         pickled = cloudpickle.dumps(grade_one)
         done = as_completed([], loop=client.loop)
-        under_way = {}  # future's key -> (Submission, SHA-256 of what was sent, attempt)
-        again = collections.deque()  # those whose worker was lost
-        jobs = ((submission, 1) for submission in jobs)
+        under_way = {}  # future's key -> (Job, SHA-256 of what was sent)
+        again, later = collections.deque(), collections.deque()  # those whose worker was lost; that took long
+        jobs = map(Job, jobs)
 
         def fill():
             # One submission for each worker: so the death of a worker is laid to the submission that it had.
             workers = max(1, sum(client.nthreads().values()))
             while len(under_way) < workers:
-                job = again.popleft() if again else next(jobs, None)
+                job = again.popleft() if again else next(jobs, None) or (later.popleft() if later else None)
                 if job is None:
                     return
-                submission, attempt = job
+                submission = job.submission
                 try:
                     text = _read_submission(submission.path)
                 except CourseError as error:
                     self.fail(submission, "unreadable", str(error), _sha256(submission.path))
                     continue
-                future = self.submit(client, pickled, text, submission.assignment)
-                under_way[future.key] = submission, hashlib.sha256(text).hexdigest(), attempt
+                job.patience = None if job.postponed else self.patience
+                future = self.submit(client, pickled, text, submission.assignment, job.patience)
+                under_way[future.key] = job, hashlib.sha256(text).hexdigest()
                 done.add(future)
 
         self.bar = tqdm(total=self.total, desc="graded", initial=self.summary.skipped)
@@ -320,37 +337,44 @@ class Batch:
             fill()
             while under_way:
                 future = next(done)
-                submission, digest, attempt = under_way.pop(future.key)
-                if not self.take(future, submission, digest, attempt):
-                    self.lost.set()
-                    self.show(f"{submission.student}: the worker that graded this is lost; once more.")
-                    again.append((submission, attempt + 1))
+                job, digest = under_way.pop(future.key)
+                if not self.take(future, job, digest):
+                    (later if job.postponed else again).append(job)
                 future.release()
                 del future
                 fill()
         finally:
             self.bar.close()
 
-    def submit(self, client, pickled, text, name):
+    @property
+    def patience(self):
+        """Seconds that the next submission has before the others are graded."""
+        return max(PATIENCE, TIMES * statistics.median(self.seconds or [0.0]))
+
+    def submit(self, client, pickled, text, name, patience):
         """Sends a submission to a worker. -> future"""
         release = self.releases[name]
-        job = release, self.checksums[name], pickled, text, name, release, self.seed, self.sandbox
+        job = release, self.checksums[name], pickled, text, name, release, self.seed, self.sandbox, patience
         key = f"{name}-{secrets.token_hex(8)}"
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")  # a large notebook is no news
             return client.submit(eval, CALL, {"job": job}, pure=False, key=key)
 
-    def take(self, future, submission, digest, attempt):
-        """Writes what came of a submission. -> bool, False where it is to be tried once more"""
+    def take(self, future, job, digest):
+        """Writes what came of a submission. -> bool, False where it is to be tried once more, see job"""
         from distributed import KilledWorker
 
+        submission = job.submission
         if future.cancelled():
             raise CourseError("""The Dask scheduler has gone. Nothing that was graded is lost: the same
                 command goes on.""")
         try:
             record, notebook = future.result()
         except KilledWorker:
-            if attempt == 1:
+            job.attempt += 1
+            if job.attempt == 2:
+                self.lost.set()
+                self.show(f"{submission.student}: the worker that graded this is lost; once more.")
                 return False
             note = "Not graded: the process that graded this ended, twice. To be looked at by hand."
             self.fail(submission, "worker-lost", note, digest)
@@ -367,6 +391,13 @@ class Batch:
             note = f"Not graded: the grader itself failed ({kind}). To be looked at by hand."
             self.fail(submission, "fault", note, digest)
         else:
+            if record["status"] == records.POSTPONED:
+                job.postponed = True
+                self.seconds.append(job.patience)
+                text = f"takes more than {job.patience:.0f} s, and is graded after the others"
+                self.show(f"{submission.student}: {text}.")
+                return False
+            self.seconds.append(record["seconds"])
             self.finish(submission, record, notebook, digest)
         return True
 

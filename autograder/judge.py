@@ -35,6 +35,7 @@ from course_lib.check.core import Complaint
 from course_lib.errors import fold
 
 from . import questions, release
+from .allowance import Allowance
 from .sandbox import Lost
 
 PUBLIC = 0  # the seed of the cases that students see
@@ -167,13 +168,16 @@ def _refused(found):
 
 
 class Performance:
-    """A submission that runs in a sandbox, and is started again where it was lost. Used in a `with`."""
+    """A submission that runs in a sandbox, and is started again where it was lost. Used in a `with`.
 
-    def __init__(self, sandbox, steps):
+    within: seconds that it has, by the clock, None for all that Limits give.
+    """
+
+    def __init__(self, sandbox, steps, within=None):
         self.sandbox, self.steps = sandbox, steps
         self.session, self.poisoned, self.lost = None, set(), 0
         self.errors, self.pictures, self.notes, self.devices = {}, [], [], ""
-        self.until = sandbox.limits.until  # of all sessions together
+        self.allowance = Allowance(sandbox.limits, within)  # of all sessions together
 
     def __enter__(self):
         while self.session is None and not self.over():
@@ -194,11 +198,11 @@ class Performance:
         return self.session and self.session.devices or self.devices
 
     def over(self):
-        return self.lost > REOPENINGS or time.monotonic() > self.until
+        return self.lost > REOPENINGS or self.allowance.over
 
     def begin(self, first=False):
         """Opens a session and runs the steps. One that is lost on the way is left out the next time."""
-        self.session = self.sandbox.open(self.until)
+        self.session = self.sandbox.open(self.allowance)
         if first:
             self.errors, self.pictures = {}, []
         for step in self.steps:
@@ -251,11 +255,16 @@ class Performance:
         return None, Reported(key if key in questions.keys_of(name) else "other", text)
 
 
-def judge_submission(steps, lesson, seed, sandbox, expected):
+class Postponed(Exception):
+    """A submission takes longer than it was given: it is judged anew after the others."""
+
+
+def judge_submission(steps, lesson, seed, sandbox, expected, within=None):
     """Runs and judges a notebook. -> record, a dict that JSON can hold
 
     steps: what of it runs, of preparation; lesson: its stem; seed: of the run's hidden cases, not 0; sandbox:
-    a Sandbox that was entered; expected: ExpectedCache.
+    a Sandbox that was entered; expected: ExpectedCache; within: seconds by the clock, after which Postponed
+    is raised; None for all that Limits give.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -263,7 +272,7 @@ def judge_submission(steps, lesson, seed, sandbox, expected):
         names = [step.take for step in steps if step.take]
         telling = {name for name in names if questions.answered_by(name) & set(names)}
         exercises = {name: getattr(check, name) for name in sorted(names, key=telling.__contains__)}
-        with Performance(sandbox, steps) as performance:
+        with Performance(sandbox, steps, within) as performance:
             acts, patience = exercises.items(), Patience()
             found = {
                 name: public_act(performance, name, exercise, expected, patience) for name, exercise in acts
@@ -275,6 +284,8 @@ def judge_submission(steps, lesson, seed, sandbox, expected):
                 hidden_act(performance, name, exercise, found[name], seed, expected, patience)
     finally:
         torch.set_num_threads(threads)
+    if within is not None and performance.allowance.late:
+        raise Postponed
     return {
         "assignment": lesson,
         "status": "graded",
@@ -294,7 +305,8 @@ def public_act(performance, name, exercise, expected, patience):
     """
 
     def tried(index, prop, seconds):
-        inputs, right = expected.case(exercise, index, PUBLIC)
+        with performance.allowance.not_theirs():
+            inputs, right = expected.case(exercise, index, PUBLIC)
         outputs, complaint = performance.call(name, index, inputs, seconds)
         complaint = complaint or patience.ask(public_verdict, prop, outputs, inputs, right)
         return core.Outcome(prop.name, 0.0, prop.points, complaint, 0.0)
@@ -315,7 +327,8 @@ def hidden_act(performance, name, exercise, found, seed, expected, patience):
         if public["key"] is not None or not prop.points:
             continue
         if not failed & set(prop.after):
-            inputs, right = expected.case(exercise, index, seed)
+            with performance.allowance.not_theirs():
+                inputs, right = expected.case(exercise, index, seed)
             outputs, complaint = performance.call(name, index, inputs, prop.seconds)
             if complaint is None and patience.ask(hidden_verdict, prop, outputs, inputs, right) is True:
                 public["points"] = float(prop.points)

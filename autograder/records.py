@@ -35,10 +35,11 @@ from lessons.build import ROOT, STUDENT, lesson_names
 
 GRADING = "grading"
 # Modules on which a grade depends.
-DECIDING = """cgroup inside_sandbox judge preparation questions repair sandbox watcher""".split()
+DECIDING = """allowance cgroup inside_sandbox judge preparation questions repair sandbox watcher""".split()
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MOST_PICTURE = 600_000  # characters of a picture in base64
 WIDEST = 4000  # pixels of a picture
+POSTPONED = "postponed"  # the status of a submission that is graded after the others; none is kept
 GRADED = "graded"  # the status of a record that needs nobody's look
 
 

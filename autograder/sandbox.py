@@ -42,6 +42,7 @@ from lessons.build import ROOT
 
 from . import cgroup, questions
 from . import inside_sandbox as inside
+from .allowance import Allowance, Meter
 from .records import MOST_PICTURE, is_png
 from .watcher import Watcher, family
 
@@ -57,7 +58,7 @@ class Limits:
     """What one submission may use.
 
     Seconds are of the processor, as `core.time_limit` counts them: a busy machine costs nobody points. By the
-    clock they may be CLOCK times as many.
+    clock those of a cell or call may be CLOCK times as many; all of it has a time of its own (allowance.py).
     """
 
     memory_mb: int = 3000
@@ -66,16 +67,12 @@ class Limits:
     disk_mb: int = 500
     cell_seconds: float = 30.0
     call_seconds: float = core.SECONDS  # of a property's case, at most
-    total_seconds: float = 300.0  # of each process
+    total_seconds: float = 120.0  # of all its processes and sessions together
+    clock_seconds: float = 300.0  # by the clock, for all of it
     grace_seconds: float = 5.0  # by the clock, after its time, for an answer before the session is ended
     message_mb: int = 64
     pictures: int = 4  # of a cell
     picture_bytes: int = MOST_PICTURE
-
-    @property
-    def until(self):
-        """time.monotonic() at which a submission that begins now is ended."""
-        return time.monotonic() + core.CLOCK * self.total_seconds
 
 
 class Lost(Exception):
@@ -184,17 +181,17 @@ class Sandbox:
             self.number.close()
             self.number = None
 
-    def open(self, until=None):
+    def open(self, allowance=None):
         """A fork of the warm process for one submission. -> Session
 
-        until: time.monotonic() at which it ends in any case.
+        allowance: an Allowance, what is left to its submission; None for a whole one.
         """
         for attempt in (1, 2):
             ours, theirs = socket.socketpair()
             try:
                 with theirs:
                     socket.send_fds(self.control, [b"o"], [theirs.fileno()])
-                return Session(ours, self, until)
+                return Session(ours, self, allowance or Allowance(self.limits))
             except (Lost, inside.Violation, OSError) as error:
                 ours.close()
                 if attempt == 2:
@@ -247,9 +244,9 @@ class Session:
     Whatever it started is gone when this is closed. Raises Lost where it died or was ended.
     """
 
-    def __init__(self, sock, sandbox, until=None):
+    def __init__(self, sock, sandbox, allowance):
         self.sock, self.limits, self.confined = sock, sandbox.limits, sandbox.kind == "bwrap"
-        self.pidfd, self.bounds = None, None
+        self.pidfd, self.bounds, self.meter, self.allowance = None, None, None, allowance
         self.devices = ""  # what is said of lines that ask for a GPU
         self.heard = set()  # exercises whose questions it was told
         start = time.monotonic() + START
@@ -260,6 +257,8 @@ class Session:
                 self.pidfd = socket.recv_fds(sock, len(inside.HELLO), 1)[1][0]
                 self.pid = _pid_of(self.pidfd)
                 self.bounds = sandbox.bound(self)
+                group = self.bounds.folder if isinstance(self.bounds, cgroup.Group) else None
+                self.meter = Meter(self.pid, group, allowance, self.kill)
                 sock.sendall(inside.GO)
             answer = inside.receive(sock, 0, start, inside.MOST_ANSWER)
             if answer is None or "open" not in answer[0]:
@@ -267,7 +266,6 @@ class Session:
         except BaseException:
             self.close()
             raise
-        self.until = min(until or float("inf"), self.limits.until)
 
     def __enter__(self):
         return self
@@ -278,6 +276,8 @@ class Session:
     def close(self):
         """Ends it and everything that it started."""
         if self.pidfd is not None:
+            if self.meter is not None:
+                self.meter.close()
             self.kill()
             # Readable once it is gone, and with it its whole namespace.
             select.select([self.pidfd], [], [], 10.0)
@@ -339,7 +339,8 @@ class Session:
             raise Lost("it has ended already")
         ticket = secrets.token_hex(8)  # an answer that was sent before the question does not have it
         head = {"act": act, "seconds": seconds, "ticket": ticket, **details}
-        until = min(self.until, time.monotonic() + core.CLOCK * seconds + self.limits.grace_seconds)
+        last = self.allowance.until
+        until = min(last, time.monotonic() + core.CLOCK * seconds + self.limits.grace_seconds)
         try:
             self.sock.settimeout(max(0.1, until - time.monotonic()))
             inside.send(self.sock, head, arrays)
@@ -350,8 +351,8 @@ class Session:
         except inside.Violation as error:
             self.lose(f"it sent {error}")
         except TimeoutError:
-            if until == self.until:
-                self.lose(f"all of it took more than {core.CLOCK * self.limits.total_seconds:g} s")
+            if until == last:
+                self.lose(f"all of it took more than {self.allowance.clock:g} s")
             self.lose("it did not stop when its time was over")
         except OSError:
             self.lose("its process had ended")
@@ -376,6 +377,8 @@ class Session:
         """Ends the session, and says why."""
         if self.bounds is not None and self.bounds.exceeded:
             why = f"it used more than {self.limits.memory_mb} MB of memory"
+        elif self.meter is not None and self.meter.exceeded:
+            why = f"all its processes together computed for more than {self.allowance.most:g} s"
         elif self.bounds is not None and self.bounds.failed:
             why = f"its memory could not be watched ({self.bounds.failed})"
         self.close()

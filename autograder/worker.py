@@ -18,9 +18,9 @@ from lessons.bundle import write_folder
 from . import questions
 from .autograded_notebook import with_outputs
 from .boundary import Refused, look
-from .judge import ExpectedCache, judge_submission, withheld
+from .judge import ExpectedCache, Postponed, judge_submission, withheld
 from .preparation import prepare
-from .records import checksum_of, lost_record
+from .records import POSTPONED, checksum_of, lost_record
 from .sandbox import Sandbox
 
 DEADLINE = 2400  # seconds of one submission, after which its worker ends itself; the judge stops far earlier
@@ -69,10 +69,11 @@ def task(release, checksum, pickled, *job):
     return record | {"worker": f"{here}:{os.getpid()}"}, notebook
 
 
-def grade_submission(text, assignment, release, seed, sandbox):
+def grade_submission(text, assignment, release, seed, sandbox, patience=None):
     """Repairs, runs and judges a submission. -> (record, notebook with outputs or None)
 
-    text: bytes of the submitted notebook; release: text of the released one; sandbox: "bwrap" or "none".
+    text: bytes of the submitted notebook; release: text of the released one; sandbox: "bwrap" or "none";
+    patience: seconds by the clock after which there is no record but {"status": POSTPONED}, None for no end.
     """
     start = time.perf_counter()
     try:
@@ -82,9 +83,13 @@ def grade_submission(text, assignment, release, seed, sandbox):
         return lost_record(assignment, release, "unreadable", note), None
     except CourseError as error:
         return lost_record(assignment, release, "unreadable", str(error)), None
+    begun = time.perf_counter()
     confined, expected = _warm_sandbox(assignment, sandbox)
+    start += time.perf_counter() - begun  # which the first of a worker does not take for itself
     try:
-        record = judge_submission(prepared.steps, assignment, seed, confined, expected)
+        record = judge_submission(prepared.steps, assignment, seed, confined, expected, patience)
+    except Postponed:
+        return {"status": POSTPONED}, None
     except BaseException:
         close_warm()  # whatever state it is in, the next submission gets a new one
         raise

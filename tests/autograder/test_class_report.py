@@ -114,6 +114,15 @@ def test_the_class_page_counts(tmp_path):
     assert page.count("../../feedback/s1/") == 1
 
 
+def test_who_took_far_longer_than_the_others_is_listed(tmp_path):
+    for student, seconds in (("a", 2.0), ("b", 2.0), ("c", 3.0), ("slow", 281.0), ("d", 19.0)):
+        write_record(tmp_path, student, seconds=seconds)
+    page, _ = reported(tmp_path)
+    assert_reads(
+        page, "1 to be looked at", "slow : Grading it took 281 s, where half of the class took 3.0 s at most"
+    )
+
+
 def test_the_class_page_says_what_bounded_memory(tmp_path):
     for student, bounds in (("a", "cgroup"), ("b", "watcher"), ("c", "watcher")):
         write_record(tmp_path, student, bounds=bounds)

@@ -36,7 +36,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
 
 
-def stand_in(text, assignment, release, seed, sandbox):
+def stand_in(text, assignment, release, seed, sandbox, patience=None):
     """Grades by what the submission says; notes in a file "seen" that it was here."""
     import json
     import os
@@ -48,6 +48,8 @@ def stand_in(text, assignment, release, seed, sandbox):
     if "seen" in job:
         with open(job["seen"], "a") as file:
             file.write(f"{job['name']}\n")
+    if patience is not None and patience < job.get("slow", 0):
+        return {"status": "postponed"}, None
     time.sleep(job.get("seconds", 0))
     if "kill" in job and not Path(job["kill"]).exists():  # the worker dies, until this file is there
         Path(job["kill"]).write_text("") if job.get("once") else None
@@ -115,6 +117,28 @@ def run(workers, monkeypatch):
 
 
 # --- a class, and the same class again
+
+
+def in_order(run):
+    """Who was graded, one after another, by the lines that were printed."""
+    lines = [line.split("  ")[-1] for line in run.said if " of " in line and LESSON in line]
+    return [line.split(":")[0] for line in lines]
+
+
+def test_who_takes_long_is_graded_after_the_others(run, tmp_path):
+    a_class(tmp_path)
+    hand_in(tmp_path, "s00", points=0, slow=70)
+    summary = run(tmp_path)
+    assert summary.graded == 6 and in_order(run)[-1] == "s00" and points(tmp_path)["s00"] == 0
+    assert "s00: takes more than 60 s, and is graded after the others." in run.said
+    assert not with_status(tmp_path, "postponed") and autograded(tmp_path, "s00") == "notebook of s00\n"
+    assert run(tmp_path).skipped == 6
+
+
+def test_where_all_take_long_there_is_more_patience(run, tmp_path):
+    a_class(tmp_path, slow=100)
+    run(tmp_path)
+    assert len(points(tmp_path)) == 6 and str(run.said).count("graded after the others") <= 2
 
 
 def test_every_submission_has_its_record_and_notebook(run, tmp_path):
