@@ -10,6 +10,7 @@ The modules in the order in which a class goes through them:
     repair                  a submitted notebook against the released one
     preparation             what of it runs, found before any of it does; with cell_names (which names a cell
                             reads and gives)
+    allowance               how long a submission may take, all its processes together
     sandbox                 runs student code confined; inside_sandbox is the program in it. Memory is bounded
                             by cgroup (the kernel does it) or watcher (it is looked at from outside)
     questions               what an exercise asks in there: the checks without what they know
