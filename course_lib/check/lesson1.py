@@ -345,6 +345,7 @@ class FrameAboveMask(Property):
     name = "each index has a column: its frame above its mask"
     points = 3
     hidden = SHOWN  # colours of the mask and sizes are the student's to choose
+    varying = SHOWN  # more pictures, or fewer, have a name
     indices = (4, 7, 2)
 
     def inputs(self, rng):
@@ -369,7 +370,7 @@ class AnyNumber(FrameAboveMask):
     name = "one index, or five of them, the same twice"
     points = 1
     after = (FrameAboveMask,)
-    hidden = (*SHOWN, *(f"{name}_of_one" for name in SHOWN))
+    hidden = varying = (*SHOWN, *(f"{name}_of_one" for name in SHOWN))
     indices = (8, 3, 3, 0, 5)
 
     def call(self, given, frames, masks, indices):

@@ -8,7 +8,7 @@ import types
 import pytest
 import torch
 
-from autograder import judge
+from autograder import judge, sandbox
 from course_lib.check import core
 
 EXPECTED = judge.ExpectedCache()
@@ -20,6 +20,7 @@ class InProcess:
 
     def __init__(self, exercise, functions):
         self.exercise, self.functions = exercise, functions
+        self.allowance = judge.Allowance(sandbox.Limits())
 
     def call(self, name, index, inputs, seconds):
         outputs, complaint, _ = core.attempt(self.exercise.properties[index], self.functions, inputs, seconds)

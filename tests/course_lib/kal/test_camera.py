@@ -227,3 +227,13 @@ def test_transform_says_what_is_wrong(points, message):
 def test_a_camera_has_no_other_attributes():
     with pytest.raises(AttributeError, match="'focus'"):
         shifted_camera().focus
+
+
+def test_a_camera_that_is_taken_for_an_array_is_refused():
+    """Not looked into without end, which would end Python."""
+    made = shifted_camera()
+    for part in (made, made.extrinsics, made.intrinsics):
+        with pytest.raises(TypeError, match="is no array"):
+            np.asarray(part)
+        with pytest.raises(TypeError, match="self-referential"):
+            torch.zeros(3, 3)[part, 0]

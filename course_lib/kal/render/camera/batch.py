@@ -10,10 +10,18 @@ class Batch:
     """
 
     def __getitem__(self, item):
+        # The one camera of one is itself: torch, which looks for numbers in whatever has items, then says
+        # "self-referential" instead of going down without end, which would end Python.
+        if len(self) == 1 and isinstance(item, int) and item in (0, -1):
+            return self
         return self._map(lambda tensor: tensor[item].reshape(-1, *tensor.shape[1:]))
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
+
+    def __array__(self, *_, **__):
+        # NumPy would go down likewise.
+        raise TypeError(f"a {type(self).__name__} is no array; its matrices are, such as view_matrix()")
 
     def to(self, *args, **kwargs):
         """The same batch on another device or in another dtype, as torch.Tensor.to."""
