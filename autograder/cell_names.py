@@ -134,8 +134,8 @@ class Names(ast.NodeVisitor):
             self.block(names, case.pattern, case.guard, case.body)
 
     def visit_Import(self, node):
-        for alias in node.names:
-            self.bind(alias.asname or alias.name.split(".")[0])
+        for name in imported_by(node):
+            self.bind(name)
 
     visit_ImportFrom = visit_Import
 
@@ -191,8 +191,6 @@ def _stored(nodes):
                 elsewhere |= set(node.names)
             case ast.MatchAs() | ast.MatchStar() | ast.MatchMapping():
                 stored |= _captured(node)
-            case _:
-                pass
         waiting.extend(ast.iter_child_nodes(node))
     return stored - elsewhere - {None}
 

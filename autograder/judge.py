@@ -86,10 +86,6 @@ class ExpectedCache:
         return core.clone(inputs), outputs
 
 
-def _shape_complaint(value, right):
-    return Complaint.of(f"shape: It gives shape {tuple(value.shape)}, expected {tuple(right.shape)}.")
-
-
 def _misshapen(outputs, expected, varying):
     """What is odd about arrays that came out, before anything is computed with them. -> Complaint or None
 
@@ -102,7 +98,8 @@ def _misshapen(outputs, expected, varying):
             return Complaint.of(f"unusable: No usable `{name}` came out of it.")
         free = int(name in varying)
         if value.shape[free:] != right.shape[free:] or value.numel() > SLACK * right.numel() + 1000:
-            return _shape_complaint(value, right)
+            got, wanted = tuple(value.shape), tuple(right.shape)
+            return Complaint.of(f"shape: It gives shape {got}, expected {wanted}.")
     return None
 
 

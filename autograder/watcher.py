@@ -169,10 +169,20 @@ def family(pid):
 
 def _own_bytes(pid, file="status", kinds=(b"RssAnon:", b"VmSwap:", b"VmPTE:")):
     """Bytes of these kinds that a file of /proc says of a process; 0 where it has ended."""
+
+    def read(folder):
+        with open(f"{folder}/{file}", "rb") as lines:
+            return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(kinds))
+
+    return _said(pid, read)
+
+
+def _said(pid, read):
+    """What `read` finds in the first folder of /proc in which it finds something; 0 in none."""
     for folder in _folders(pid):
-        with contextlib.suppress(OSError), open(f"{folder}/{file}", "rb") as lines:
-            if rows := [line.split() for line in lines if line.startswith(kinds)]:
-                return sum(int(row[1]) for row in rows) * 1024
+        with contextlib.suppress(OSError):
+            if found := read(folder):
+                return found
     return 0
 
 
@@ -209,11 +219,7 @@ def _open_files(pid):
 
 def _mappings(pid):
     """How many mappings a process has; 0 where it has ended."""
-    for folder in _folders(pid):
-        with contextlib.suppress(OSError):
-            if count := Path(f"{folder}/maps").read_bytes().count(b"\n"):
-                return count
-    return 0
+    return _said(pid, lambda folder: Path(f"{folder}/maps").read_bytes().count(b"\n"))
 
 
 def _send(number, pids):

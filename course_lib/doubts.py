@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 
 from . import files
 from .assets import clip_files
@@ -46,9 +45,9 @@ class Masks:
         return (self.confidence < UNSURE) | self.at_border | (self.area < AREA[0]) | (self.area > AREA[1])
 
 
-def summary(folder, clip):
-    """How far the masks of a clip can be trusted. -> lines"""
-    masks, T, first = Masks.of(folder, clip), len(clip), clip.prompts["frame"]
+def summary(folder, clip, masks):
+    """How far the `Masks` of a clip in a folder can be trusted. -> lines"""
+    T, first = len(clip), clip.prompts["frame"]
     seen = masks.confidence[masks.confidence > 0]
     sure = masks.confidence
     found = {
@@ -76,6 +75,8 @@ def summary(folder, clip):
 
 def listed(where):
     """Frames (T,) bool as a text: 3 to 7, 12."""
+    from scipy import ndimage
+
     runs, n = ndimage.label(where)
     ends = [(int(part[0].start), int(part[0].stop) - 1) for part in ndimage.find_objects(runs)]
     texts = [str(a) if a == b else f"{a} to {b}" for a, b in ends]
@@ -94,9 +95,8 @@ def points_missed(mask, prompts):
     return lines
 
 
-def draw(folder, clip):
+def draw(folder, clip, masks):
     """Draws the least sure frames with their outlines, a PNG beside the folder of the masks. -> its path"""
-    masks = Masks.of(folder, clip)
     how_bad = masks.confidence - masks.doubtful
     chosen = sorted(np.argsort(how_bad, kind="stable")[:MOST].tolist())
     rows = -(-len(chosen) // COLUMNS)
@@ -120,6 +120,8 @@ def _mask(folder, clip, t):
 
 def _tile(image, mask):
     """A frame (H, W, 3) around the mask (H, W), with its outline, of the size of a tile."""
+    from scipy import ndimage
+
     H, W = mask.shape
     rows, columns = np.nonzero(mask)
     middle = [(columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2]

@@ -132,10 +132,11 @@ class DolphinScene(nn.Module):
 
         All by one call: a step of a fit asks for both.
         """
-        of_roots = self.global_poses[t if roots is None else roots, 0]  # (R, 3)
+        others = t if roots is None else roots
+        of_roots = self.global_poses[others, 0]  # (R, 3)
         of_parts = self.joint_poses[t]  # (B, P, 3)
         turned = self.model.LBS.rodrigues(torch.cat([of_roots, of_parts.flatten(0, 1)]))  # (R + B P, 3, 3)
-        all_roots = self.anchors[t if roots is None else roots] @ turned[: len(of_roots)]
+        all_roots = self.anchors[others] @ turned[: len(of_roots)]
         of_parts = turned[len(of_roots) :].unflatten(0, of_parts.shape[:2])
         root = all_roots if roots is None else all_roots[t]
         part_of_bone = self.model.LBS.seg_grouping  # (J,)

@@ -117,11 +117,12 @@ def segment_clip(
             _forget(part)
             raise
         _put_in_place(part, folder, clip, force)
-        sheet = doubts.draw(folder, clip)
+        masks = doubts.Masks.of(folder, clip)
+        sheet = doubts.draw(folder, clip, masks)
     except OSError as error:
         raise CourseError(f"""The masks could not be written to {folder} ({one_line(error)}). Mend that (disk
             space? permissions?) and go on with --resume, or name another folder with --out.""") from None
-    for line in doubts.summary(folder, clip):
+    for line in doubts.summary(folder, clip, masks):
         say(line)
     say(f"{len(clip)} masks in {folder}, by {maker.name}; the ones to look at: {sheet}")
     return folder

@@ -163,7 +163,8 @@ class DefaultRecipe:
     def correct_targets(self):
         """Takes off the targets what pixels do to the outline of the animal as it is now."""
         reach, layers = self.targets.reach, self.loader.layers
-        self.outline_of = {name: self.scene.parameter_dict()[name] for name in MOVING}
+        now = self.scene.parameter_dict()
+        self.outline_of = {name: now[name] for name in MOVING}
         self.targets.set_reach(self.REACH[0])
         self.loader.layers = [lambda t, *window: {"corner": window[:2]}]
         self.targets.correct(self._as_segmented())
@@ -175,11 +176,8 @@ class DefaultRecipe:
         scene, loader = self.scene, self.loader
         for t in torch.arange(len(self.dataset)).split(loader.batch_size):
             frames = loader.batch(t)
-            cam = frames["cam"]
-            in_camera = cam.extrinsics.transform(scene.skin(frames["t"]))
-            on_image = cam.intrinsics.transform(in_camera)[..., :2]
-            masks = as_segmented(in_camera, on_image, cam, scene.model.F)
-            yield t, *frames["corner"], masks, self.render(scene, frames["t"], cam)[2].cpu()
+            seen = *projected(scene, frames["t"], frames["cam"]), frames["cam"]
+            yield t, *frames["corner"], as_segmented(*seen, scene.model.F), self.distance(*seen).cpu()
 
     def before_pass(self, step):
         """Narrows the band, lowers the rates along a cosine, corrects the targets when it is time to."""
@@ -193,11 +191,14 @@ class DefaultRecipe:
 
     def render(self, scene, t, cam):
         """The distance to the outline takes the soft mask's place; the picture does not move the animal."""
-        in_camera = cam.extrinsics.transform(scene.skin(t))  # (B, V, 3)
-        on_image = cam.intrinsics.transform(in_camera)[..., :2]  # (B, V, 2)
-        faces_image, face_idx = silhouette(in_camera, on_image, cam, scene.model.F)
-        corners = rim_corners(on_image, scene.model.F, faces_image, self.neighbours)
-        return None, None, outline_distance(corners, face_idx, cam, self.targets.reach)
+        return None, None, self.distance(*projected(scene, t, cam), cam)
+
+    def distance(self, in_camera, on_image, cam):
+        """Distances (B, H, W) to the outline of the animal, whose vertices are given as by `projected`."""
+        faces = self.scene.model.F
+        faces_image, face_idx = silhouette(in_camera, on_image, cam, faces)
+        corners = rim_corners(on_image, faces, faces_image, self.neighbours)
+        return outline_distance(corners, face_idx, cam, self.targets.reach)
 
     def compute_loss(self, scene, frames, image, hard_mask, silhouette):
         outline, outside = frames["outline"], frames["outline_outside"]
@@ -222,6 +223,15 @@ class DefaultRecipe:
         vectors = rotmat_to_steady_rotvec(scene.rotations())
         scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
         scene.global_poses.copy_(vectors[:, None])
+
+
+def projected(scene, t, cam):
+    """A scene's vertices in the frames t (B,), in the cameras' space and on their images.
+
+    -> in_camera (B, V, 3), on_image (B, V, 2)
+    """
+    in_camera = cam.extrinsics.transform(scene.skin(t))
+    return in_camera, cam.intrinsics.transform(in_camera)[..., :2]
 
 
 def headings_from_masks(dataset, translations):

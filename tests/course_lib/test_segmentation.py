@@ -20,7 +20,7 @@ from PIL import Image
 from course_lib import segmentation, tracker
 from course_lib.assets import AssetPack, clip_files, find_pack, verify_pack
 from course_lib.assets.clip_files import read_confidence
-from course_lib.doubts import draw, points_missed, summary
+from course_lib.doubts import Masks, draw, points_missed, summary
 from course_lib.errors import CourseError
 from course_lib.metrics import load_truth, mask_iou
 from course_lib.segmentation import Clip, Sam2, load_predictor, part_folder, segment_clip
@@ -196,7 +196,7 @@ def test_what_is_doubtful_is_said_and_drawn(pack):
         clip_files.write_mask(
             (x - column) ** 2 + (y - 212) ** 2 < radius**2, folder / f"{t:06d}.png", 0.4 if t == 2 else 0.9
         )
-    said = "\n".join(summary(folder, clip))
+    said = "\n".join(summary(folder, clip, Masks.of(folder, clip)))
     for line in (
         r"In 1 of 8 frames the mask is doubtful \(confidence below 0.7\) \(2\)",
         r"In 1 of 8 frames the mask touches the border.* \(3\)",
@@ -205,7 +205,7 @@ def test_what_is_doubtful_is_said_and_drawn(pack):
         "0.40 in the least sure frame, 2; 4 of 8 frames are doubtful",
     ):
         assert re.search(line, said), (line, said)
-    sheet = draw(folder, clip)
+    sheet = draw(folder, clip, Masks.of(folder, clip))
     assert sheet == folder.parent / "segmentation_doubtful.png" and Image.open(sheet).size == (960, 400)
 
 
