@@ -10,11 +10,12 @@ from .assets.clip_info import FIN_OUT_SD
 
 WEIGHTS = {
     "pose": 0.3,
-    "tilt": 0.4,
+    "roll": 0.025,  # an animal that turns banks by ten degrees and more, for as long as it turns
+    "pitch": 0.2,
     "scale_global": 0.3,
     "scale_axes": 0.3,
     "scale_smoothness": 3.0,
-    "modes": 0.00007,
+    "modes": 0.0003,
     "steady_place": 2000.0,
     "steady_turn": 300.0,
     "steady_joints": 500.0,
@@ -42,10 +43,11 @@ def terms(scene, pace, depth):
     rotations = scene.rotations()  # (T, 3, 3)
     heights = scene.translations[:, 0, 1]  # (T,)
     mean = heights.mean()
-    tilts = rotations[:, 1, ::2]  # (T, 2), the sines of roll and pitch
+    roll, pitch = rotations[:, 1, 0], rotations[:, 1, 2]  # (T,), their sines
     return {
         "pose": losses.pose_prior(scene.joint_poses),
-        "tilt": tilts.square().mean(),
+        "roll": roll.square().mean(),
+        "pitch": pitch.square().mean(),
         **losses.scale_priors(scene.part_scales, scene.model.LBS),
         "modes": scene.shape_modes @ scene.shape_modes,
         "steady_place": pace * losses.steadiness_prior(scene.translations),

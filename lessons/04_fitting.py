@@ -434,7 +434,7 @@ show.minima(lengths, series, "length of the dolphin, m")
 # | silhouette | IoU of the soft mask | distance to the outline; the reach narrows from 4 to 2 pixels |
 # | time | changes of place cost | changes of velocity cost |
 # | depth | free | its mean is assumed: the tip of the dorsal fin is 5 cm above the surface |
-# | tilt | free | roll and pitch cost (their sines, squared) |
+# | tilt | free | roll and pitch cost (their sines, squared), roll less |
 # | colour | moves the animal too | fitted at the end, moves nothing: waves and glints are not the animal |
 #
 # Depth must be assumed: seen from 11 m above, a dolphin 1 % longer looks the same 15 cm deeper. (It is 11 cm
@@ -474,8 +474,8 @@ show.loss_curves(history, shown=DATA) if history else None
 # %% [markdown]
 # Usually a curve that no longer falls means **convergence**. **Here you cannot compare the losses of
 # different passes:** as the reach narrows, a pixel off costs more. So a curve that is flat or rises does not
-# mean a worse dolphin. Of the names in the legend, `tilt` and `depth` are those of the table above; `level`
-# keeps each frame's height near the mean; `steady` means changes of velocity.
+# mean a worse dolphin. Of the names in the legend, `roll`, `pitch` and `depth` are those of the table above;
+# `level` keeps each frame's height near the mean; `steady` means changes of velocity.
 #
 # **Colours.** The tutorial's recipe fits skin, sun and water together with all else. The default recipe does
 # it now, in `finish()`: where the animal no longer moves, a pixel's colour is linear in the skin, and a

@@ -589,7 +589,7 @@ keep(body_length, mesh_volume, body_mass)
 # %% [markdown]
 # ## What one camera can see, and what it cannot
 #
-# Less than one per cent in length, four in volume: that looks as if one camera were enough. It is not. Take
+# Less than one per cent in length, three in volume: that looks as if one camera were enough. It is not. Take
 # the fitted dolphin of frame 100 and enlarge it by five per cent **as seen from the camera**, so that it
 # also moves away from it. (Refraction makes depths look 1/1.34 as large. Seen from under water it is the
 # other way round: the camera seems to be 1.34 times as high above the surface. From there we enlarge.)
@@ -625,8 +625,8 @@ print(f"The added water leaves these shares of red, green and blue: {shares}")
 # same dolphin at the same depth would come out one per cent longer. But the formula is that of a *flat* sea,
 # seen from nearly straight above. What waves do is left as noise.
 #
-# The **roll** cannot be seen well either. The default recipe assumes that the back is up, and its fit rolls
-# less than the animal: in the frame printed above by 15°, and yet it covers the mask well (IoU 0.93).
+# The **roll** cannot be seen well either. In the default recipe it costs a little, and its fit rolls less
+# than the animal: in the frame printed above by 8°, and yet it covers the mask well (IoU 0.92).
 #
 # Nor does a picture from above show how *high* the body is, from belly to back. The fit takes that from the
 # template, scaled with what is seen. Of the three, trust the length most and the mass least; and write beside

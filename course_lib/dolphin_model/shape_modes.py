@@ -18,7 +18,7 @@ import numpy as np
 
 # Of the Gaussian processes along the body, in shares of its length: overall and local standard deviation of
 # the logarithm, reach of the local part, how many components are kept.
-GIRTH = dict(overall=0.10, local=0.10, reach=0.10, keep=8)
+GIRTH = dict(overall=0.05, local=0.06, reach=0.10, keep=8)
 STRETCH = dict(overall=0.0, local=0.12, reach=0.16, keep=5)
 FIN_SIZE = 0.15  # of flippers and flukes: of their span and breadth
 SWEEP = 0.2  # of flippers and flukes: metres back per metre out
