@@ -234,11 +234,11 @@ def _assigned(assign, roster):
     found = collections.defaultdict(list)
     for text in assign:
         file, _, name = text.rpartition("=")
-        group = roster.group(name) if name else None
-        if not file or name not in roster.students and group is None:
+        groups = roster.groups(name)
+        if not file or name not in roster.students and len(groups) != 1:
             raise CourseError(f"""--assign {text!r}: {name!r} is no id and no group of this class. Write
                 FILE=ID: a file as it is listed, an id of grading/roster.json.""")
-        found[file] += [name] if name in roster.students else sorted(group[1])
+        found[file] += [name] if name in roster.students else sorted(*groups.values())
     return found
 
 
@@ -296,6 +296,7 @@ class _Run:
         self.somebodys = self.nobodys = 0  # files by whether anybody of the class is named
         self.taken, self.touched, self.renamed, self.zones = collections.Counter(), set(), [], set()
         self.shares, self.unclaimed = {}, Share().times(NOBODYS)  # {ids: what is left of theirs}
+        self.groups = {}  # {file: the group whose it is, and for whom it counts, in words}
         self.said, self.listed = set(), set()  # the files of --assign that were there; those contested
 
     def look_over(self, source, kind):
@@ -325,8 +326,11 @@ class _Run:
             for item in [file] if _is_junk(file) else self.items_of(file):
                 if _is_junk(item):
                     self.result.junk += 1
-                elif reason := self.take(item):
+                elif reason := self.look_at(item):
                     self.result.left_out.append((item.label, reason))
+        self.result.notes += [
+            f"{file} {told}" for file, told in self.groups.items() if file not in self.listed
+        ]
         for file in sorted(self.assign.keys() - self.said):
             self.result.note(f"--assign: no notebook of this download is called {printable(file)!r}.")
         lessons = sorted({lesson for lesson, _ in self.touched})
@@ -415,6 +419,15 @@ class _Run:
         elif self.undated:
             say(f"The deadline could not be applied to all: {system.undated}")
 
+    def look_at(self, item):
+        """`take`, whatever a name or a time does to the code that reads it. -> None, or why not"""
+        try:
+            return self.take(item)
+        except OSError:  # the disk's, not the file's
+            raise
+        except Exception as error:
+            return f"to be looked at by hand: it cannot be taken in ({type(error).__name__})"
+
     def take(self, item):
         """Takes one file in. -> None, or why not"""
         if ".ipynb_checkpoints" in item.where:
@@ -444,7 +457,8 @@ class _Run:
         digest = hashlib.sha256(item.data).hexdigest()
         if reason := self.not_assigned(item, digest, who):
             return reason
-        contested = self.contested(item, lesson, who) or self.unconfirmed(item, lesson, who, digest)
+        contested = self.contested(item, lesson, who) or self.another_group(item, lesson, who)
+        contested = contested or self.unconfirmed(item, lesson, who, digest)
         notes = []
         if item.spoilt:
             notes.append(f"cannot be graded: {item.spoilt.rstrip('.')}")
@@ -461,7 +475,7 @@ class _Run:
             return contested
         self.take_back(item, ids)
         if who.group:
-            self.result.note(f"{item.label} is that of {who.group}, and counts for {', '.join(ids)}.")
+            self.groups[item.label] = fold(f"is that of {who.group}, and counts for {', '.join(ids)}.")
         self.result.notes += [f"{', '.join(ids)}: {item.label} {note}." for note in notes]
         self.result.left_out += [(item.label, f"{reason}, who handed it in too") for reason in who.missed]
         return None
@@ -517,6 +531,28 @@ class _Run:
                 self.listed.add(item.label)
                 return f"{told} {others[0]['number']}: {todo}" + _to_assign(item.label, [student.id])
         return None
+
+    def another_group(self, item, lesson, who):
+        """Why a file of Moodle's is nobody's that has a group's name and not its number, or None.
+
+        Somebody may call themselves so. Which number is the group's, nothing says: neither file counts.
+        """
+        number, others = who.claim.number, []
+        for student in who.students if self.kind == "moodle" and who.group and number else ():
+            known = self.register["submissions"].get(lesson, {}).get(student.id, {"attempts": ()})
+            same = [one for one in known["attempts"] if one.get("group") == who.group]
+            others += [one for one in same if one.get("group_number", "") not in ("", number)]
+        if not others:
+            return None
+        told, todo = f"the name is that of {who.group}, but so is that of number", "look at both"
+        for one in others:
+            one["foreign"] = True
+            if one["from"] not in self.listed | {item.label} and not self.word_on(one, item):
+                self.listed.add(one["from"])
+                reason = f"{told} {number}: {todo}{_to_assign(one['from'], [who.group])}"
+                self.result.left_out.append((one["from"], reason))
+        self.listed.add(item.label)
+        return f"{told} {others[0]['group_number']}: {todo}{_to_assign(item.label, [who.group])}"
 
     def unconfirmed(self, item, lesson, who, digest):
         """Why a file does not count that is a student's by a name alone, as a different one is, or None.
@@ -603,7 +639,7 @@ class _Run:
             attempt |= {"copy": copy_number(item.where[-1]), "run": self.number, "matched_by": who.how}
             attempt |= {"foreign": foreign, "notes": notes, "spoilt": bool(item.spoilt)}
             attempts.append(attempt)
-        attempt["group"] = who.group
+        attempt["group"], attempt["group_number"] = who.group, claim.number if who.group else ""
         self.undated |= deadline is not None and not attempt["time"]
 
     def time_of(self, item, who, student, deadline):
@@ -621,7 +657,10 @@ class _Run:
                 until = datetime.fromisoformat(deadline)
                 time = time.replace(tzinfo=until.tzinfo)
                 self.zones.add(f"{until.tzinfo}, the deadline's ({until:%Y-%m-%d %H:%M})")
-        return time.astimezone(timezone.utc).isoformat(" ", "seconds"), told
+        try:
+            return time.astimezone(timezone.utc).isoformat(" ", "seconds"), told
+        except OverflowError:  # a student's clock: in another zone it is before or after all years
+            return None, None
 
     def kept(self, lesson, student, digest):
         return self.course / "grading" / "attempts" / lesson / student / f"{digest[:16]}.ipynb.gz"

@@ -5,7 +5,8 @@ look-up takes no longer in a larger class. It says whom something may mean, one,
 decides nothing: that what names a file agrees is for `whose` to see.
 
 Names are compared without accents, signs and capitals, in any order, with ä as a or ae. Letters of another
-alphabet that look alike are other letters.
+alphabet that look alike are other letters. In many scripts a mark is no accent but a vowel, or another
+consonant: राम and रमा are two people, so these marks count as letters.
 """
 
 import collections
@@ -15,6 +16,13 @@ import unicodedata
 
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+# Marks that one name is written with and without: accents, points of Hebrew, Arabic and Syriac vowels, signs
+# of how something is drawn.
+ACCENT = re.compile(
+    r"[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0730-\u074a"
+    r"\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f]"
+)
+JOINERS = "\u200c\u200d"  # within words of Persian and India: they part nothing
 MOST_WORDS = 12  # of a name, or of a part of a path, that are looked at
 MOST_ALIKE = 50  # students of the same names that are told apart
 # "Participant" in Moodle's languages, after `letters`: what it calls everybody where marking is blind.
@@ -30,7 +38,12 @@ def letters(text):
     Composed or not, it is the same.
     """
     text = unicodedata.normalize("NFC", text).casefold().translate(LETTERS)
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if c.isalnum())
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if _is_letter(c) and not ACCENT.match(c))
+
+
+def _is_letter(c):
+    """Whether a character is a letter, a digit, or a mark on one."""
+    return c.isalnum() or unicodedata.category(c).startswith("M")
 
 
 def unmixed(text):
@@ -43,7 +56,8 @@ def unmixed(text):
 
 def words_of(text):
     """The words of a name, as `letters` writes them. -> list, at most MOST_WORDS"""
-    pieces = re.split(r"[^\w'’#]+|_+", unicodedata.normalize("NFC", text[:1000]))
+    text = unicodedata.normalize("NFC", text[:1000])
+    pieces = "".join(c if _is_letter(c) or c in "'’#" else " " * (c not in JOINERS) for c in text).split()
     return [word for word in map(letters, pieces) if word][:MOST_WORDS]
 
 
@@ -61,6 +75,15 @@ def _key(text):
     return unicodedata.normalize("NFC", text.strip()).casefold()
 
 
+# What systems leave out of names, or put a space for.
+_UNFILED = str.maketrans(dict.fromkeys("&<>\"'’|`:\\/*?\0", "") | {"_": " "})
+
+
+def _filed(name):
+    """The name of a group as it is in the names of files."""
+    return " ".join(_key(name).translate(_UNFILED).split())
+
+
 class Roster:
     """Who of a class may be meant. Everything is given as ids of students; a set may be empty."""
 
@@ -68,7 +91,7 @@ class Roster:
         self.students = {student.id: student for student in students}
         table = collections.defaultdict
         self._numbers, self._keys, self._logins, self._github = table(set), table(set), table(set), table(set)
-        self._names, self._short, self._pairs, self._groups = table(set), table(set), table(set), {}
+        self._names, self._short, self._pairs, self._groups = table(set), table(set), table(set), table(dict)
         for student in students:
             self._enter(student)
 
@@ -95,7 +118,7 @@ class Roster:
             self._short["".join(last[: other + 1] + first[: one + 1])].add(own)
             self._pairs[frozenset((first[one], last[other]))].add(own)
         for name in student.groups():
-            self._groups.setdefault(letters(name), (name, set()))[1].add(own)
+            self._groups[letters(name)].setdefault(name, set()).add(own)
 
     def numbered(self, system, number):
         """Whom a system's number means. system: "canvas" or "moodle"."""
@@ -113,9 +136,17 @@ class Roster:
         """Whom a login at GitHub means."""
         return self._github.get(_key(login), set())
 
-    def group(self, name):
-        """The group of that name. -> (its name, ids of its members), or None"""
-        return self._groups.get(letters(name))
+    def groups(self, name, system="folder"):
+        """The groups that a name may mean, as a system writes it. -> {group's name: ids of its members}
+
+        Signs tell groups apart, 1.1 from 11, but Canvas leaves them out, and GitHub writes team-1-1.
+        """
+        alike = self._groups.get(letters(name), {})
+        if system == "canvas":
+            return alike
+        if system == "github":
+            return {one: ids for one, ids in alike.items() if words_of(one) == words_of(name)}
+        return {one: ids for one, ids in alike.items() if _filed(one) == _filed(name)} or alike
 
     def called(self, name, squeezed=False):
         """Who has exactly this name. squeezed: last name first, in one word, as Canvas writes it; then some

@@ -55,7 +55,8 @@ COLUMNS = {
     "login": "sisloginid loginid username anmeldename nomdutilisateur nombredeusuario",
     "number": "idnumber idnummer numerodidentification numerodeid matriculationnumber matrikelnummer",
     "section": "section sections",
-    "group": "group groupname groups gruppe gruppen groupe groupes grupo grupos gruppo gruppi groep grupa",
+    "group": "group groupname gruppe groupe grupo gruppo groep grupa",
+    "groups": "groups gruppen groupes grupos gruppi groepen grupy",  # of Moodle's participants: with commas
     "github": "githubusername",
     "identifier": "identifier",
     "submitted": """lastmodifiedsubmission zuletztgeandertabgabe dernieremodificationtravailremis
@@ -90,7 +91,7 @@ class Student:
     identifier: str = ""  # "Participant 123" of Moodle's last grading worksheet; another in every assignment
     submitted: str = ""  # "Last modified (submission)" of the same, as it is written there
     participants: dict = field(default_factory=dict)  # {lesson: "Participant 123"}, as collecting showed it
-    group: str = ""  # the name of a group, or several with commas between them, of the last csv that had one
+    group: str = ""  # the name of a group, or several, a line each, of the last csv that had one
     github: str = ""  # the login there
 
     @property
@@ -103,7 +104,7 @@ class Student:
 
     def groups(self):
         """The names of the student's groups. -> set"""
-        return {name.strip() for name in (self.group, *self.group.split(",")) if letters(name)}
+        return {name.strip() for name in self.group.splitlines() if letters(name)}
 
     def marks(self):
         """What tells one student from another in any csv. -> set of (what, value)"""
@@ -260,6 +261,8 @@ def _student_of(value, canvas):
     said = {one.name: value[one.name] for one in fields(Student) if one.name in value}
     if not (said["first_name"] or said["last_name"]):
         said["first_name"], said["last_name"] = _split_name(value["full"])
+    several = [name.strip() for name in value["groups"].split(",")]
+    said["group"] = "\n".join(filter(None, [" ".join(said["group"].split()), *several]))
     ids = ("login", "sis_user_id", "id") if canvas else ("id", "login", "number", "email")
     name = letters(said["last_name"] + said["first_name"])
     candidates = (*map(value.get, ids), value["lms_user_id"], value["identifier"], name)

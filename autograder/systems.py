@@ -79,6 +79,8 @@ class Download:
     times: dict = field(default_factory=dict)  # {path of a folder: what timestamp.txt in it says}
     gradescope: dict = field(default_factory=dict)  # {path of a folder: what Gradescope says of it}
     numbered: bool = False  # some of Moodle's numbers are in the worksheet, so it is this assignment's
+    single: bool = False  # some of GitHub's logins are of the class, so the work is no group's
+    titles: dict = field(default_factory=dict)  # {Blackboard's assignment: ids of whose login follows it}
     kinds: Counter = field(default_factory=Counter)  # {system, or None: how many names are like its}
 
     @property
@@ -132,16 +134,25 @@ def _blackboard(where, at, download):
     found = BLACKBOARD.search(where[at])
     if found is None:
         return None
-    before, roster = where[at][: found.start()], download.roster
-    # The assignment's title and logins may have _ in them: the longest end that means somebody.
-    ends = [before[cut.end() :] for cut in list(re.finditer("_", before))[-MOST_FOUND:]] or [before]
-    login = next((end for end in ends if roster.logged_in(end) or roster.group(end)), ends[-1])
+    roster, cuts = download.roster, _titles_and_logins(where[at])
+    # Title and logins may have _ in them. The title is that of the most students, else the shortest: behind a
+    # longer one stands the end of a login, which may be another's.
+    usual = max(cuts, key=lambda cut: len(download.titles.get(cut[0], ())))
+    known = [login for title, login in cuts if roster.logged_in(login) or roster.groups(login)]
+    login = usual[1] if download.titles.get(usual[0]) else (known or [cuts[-1][1]])[0]
     evidence = [(f"the login {login[:80]!r}", roster.logged_in(login))]
     try:
         time = datetime.datetime.strptime(found["time"], "%Y-%m-%d-%H-%M-%S")
     except ValueError:
         time = None
     return Claim(evidence=evidence, group=login, time=time)
+
+
+def _titles_and_logins(part):
+    """How Blackboard's name can be read. -> list of (title of the assignment, login), short titles first"""
+    before = part[: BLACKBOARD.search(part).start()]
+    cuts = list(re.finditer("_", before))[-MOST_FOUND:]
+    return [(before[: cut.start()], before[cut.end() :]) for cut in cuts] or [("", before)]
 
 
 def _brightspace(where, at, download):
@@ -190,7 +201,8 @@ def _github(where, at, download):
         return None
     login = where[at].removeprefix(f"{assignment}-")
     ids = download.roster.on_github(login)
-    return Claim(evidence=[(f"the GitHub login {login[:80]!r}", ids)], group=login)
+    # Work is either everybody's own or all of it teams'; a student may call themselves like a team.
+    return Claim(evidence=[(f"the GitHub login {login[:80]!r}", ids)], group="" if download.single else login)
 
 
 def _gradescope(where, at, download):
@@ -348,6 +360,11 @@ def survey(source, roster):
                 continue
             if kind == "moodle" and roster.numbered(kind, claim.number):
                 download.numbered = True
+            elif kind == "github" and claim.evidence[0][1] and not roster.groups(claim.group, kind):
+                download.single = True
+            elif kind == "blackboard":
+                for title, login in _titles_and_logins(where[at]):
+                    download.titles.setdefault(title, set()).update(roster.logged_in(login))
             outside = where[:at] if kind else where
             named = next((i for i, part in enumerate(outside) if roster.mentioned(stem(part))[0]), None)
             votes.add((kind, where[: at + 1]) if named is None else ("folder", where[: named + 1]))

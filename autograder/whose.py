@@ -169,9 +169,8 @@ def _agreed(claim, kind, download):
         return Who(how=claim.problem, claim=claim)
     squeezed, name = kind == "canvas", f"the name {claim.name[:80]!r}"
     said = [(what, ids) for what, ids in claim.evidence if ids]
-    group = roster.group(claim.group) if claim.group else None
-    if group is not None:
-        return _group(claim, group, said, kind, roster)
+    if groups := roster.groups(claim.group, kind):
+        return _group(claim, groups, said, kind, roster)
     owners = set.intersection(*(ids for _, ids in said)) if said else set()
     named, partly = _named(claim, squeezed, roster)
     if len(owners) == 1 and not named and not claim.rivals:
@@ -225,9 +224,15 @@ def _several(what, ids):
     return f"{what} is that of several students: {', '.join(sorted(ids)[:MOST_SHOWN])}"
 
 
-def _group(claim, group, said, kind, roster):
-    """Whose a group's file is. group: its name and the ids of its members. -> Who"""
-    name, members = group
+def _group(claim, groups, said, kind, roster):
+    """Whose a group's file is. groups: {name: ids of members} of those that it may be -> Who"""
+    if kind == "canvas" and len(groups) > 1:  # the number is one member's
+        groups = {name: ids for name, ids in groups.items() if said and said[0][1] <= ids} or groups
+    if len(groups) > 1:
+        names = [f"{name!r} ({', '.join(sorted(ids)[:MOST_SHOWN])})" for name, ids in sorted(groups.items())]
+        how = f"the name is that of several groups: {' and '.join(names[:MOST_SHOWN])}"
+        return Who(how=how, claim=claim, candidates=sorted(set().union(*groups.values())))
+    ((name, members),) = groups.items()
     # Moodle's number is the group's own. Canvas's is one member's, so it is one of theirs.
     outside = [(what, ids) for what, ids in said if kind != "moodle" and not ids <= members]
     if kind == "canvas" and not said and any(roster.students[one].numbers(kind) for one in members):
@@ -265,9 +270,8 @@ def _in_folder(where, download):
             if found and (kind == "moodle" or roster.numbered(kind, found["user"])):
                 return Who(how=f"a download of {SYSTEMS[kind].title}'s: --from {kind}")
         short = stem(part)
-        group = roster.group(short)
-        if group:
-            return _group(Claim(short), group, [], "folder", roster)
+        if groups := roster.groups(short):
+            return _group(Claim(short), groups, [], "folder", roster)
         ids, partly = (roster.keyed(part), False) if roster.keyed(part) else roster.mentioned(short)
         what = f"the name {short[:80]!r}" if roster.called(short) else f"{short[:80]!r}"
         if len(ids) == 1:

@@ -980,3 +980,32 @@ def test_the_command_and_its_exit_code(course, dolphins):
     blocked = write(course.tmp / "file", "")
     code, _, err = run(good, "--roster", course.tmp / "roster.csv", "--course", blocked)
     assert code == 1 and "cannot be written" in err
+
+
+TIMES = ["0001-01-01 00:00:00 +1400", "9999-12-31 23:59:59 -1200", "0000-00-00 00:00:00", "x" * 10**6]
+
+
+@pytest.mark.parametrize("told", TIMES)
+def test_a_time_that_no_clock_shows_is_none(course, told):
+    files = {f"submitted/{who}/{TWO}/{TWO}.ipynb": notebook(who) for who in ("maria", "joerg")}
+    lay(course.tmp / "in", files)
+    (course.tmp / "in" / "submitted" / "joerg" / TWO / "timestamp.txt").write_text(told)
+    result = course.take(course.tmp / "in", "nbgrader", NBGRADER_CSV, deadline="2026-11-20T23:59+01:00")
+    assert set(course.there()) == {"maria", "joerg"} and not result.left_out and not result.late
+    assert "some files carry no time" in result.text()
+
+
+def test_whatever_a_file_does_to_taking_it_in_stays_with_it(course, monkeypatch):
+    def fails(run, item, who, student, deadline):
+        if "maria" in item.label:
+            raise ArithmeticError(item.label)
+        return None, None
+
+    monkeypatch.setattr(collect._Run, "time_of", fails)
+    result = course.take(
+        {f"{who}/a.ipynb": notebook(who) for who in ("maria", "joerg")}, "folder", NBGRADER_CSV
+    )
+    assert set(course.there()) == {"joerg"} and result.missing == {TWO: ["maria"]}
+    assert "maria/a.ipynb: to be looked at by hand: it cannot be taken in (ArithmeticError)" in reasons(
+        result
+    )
