@@ -235,9 +235,9 @@ def _give_up_rights():
 # (each has its own share of the processor), interfaces of the kernel with a history of holes; and those by
 # which the kernel keeps what no limit counts: pages in pipes and sockets that no mapping has any more, open
 # files on their way to somebody, sockets with names (many may write to one), keys, attributes, rules,
-# watches, policies of memory; and by which one sandbox leaves word for another in files that both can read:
-# what of them is in memory, locks. Numbers: linux/arch/x86/entry/syscalls/syscall_64.tbl;
-# asm-generic/unistd.h
+# watches, policies of memory; by which one sandbox leaves word for another in files that both can read: what
+# of them is in memory, locks; and by which it takes others' time: on their cores, at the disk. Numbers:
+# linux/arch/x86/entry/syscalls/syscall_64.tbl; asm-generic/unistd.h
 _MACHINES = ("x86_64", "aarch64")
 _REFUSED = {
     "ptrace": (101, 117), "shmget": (29, 194), "syslog": (103, 116), "setsid": (112, 157),
@@ -256,6 +256,8 @@ _REFUSED = {
     "set_mempolicy": (238, 237), "migrate_pages": (256, 238), "move_pages": (279, 239),
     "remap_file_pages": (216, 234), "seccomp": (317, 277), "fadvise64": (221, 223), "readahead": (187, 213),
     "mincore": (27, 232), "preadv2": (327, 286), "pwritev2": (328, 287), "flock": (73, 32),
+    "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119), "sched_setparam": (142, 118),
+    "sched_setattr": (314, 274), "ioprio_set": (251, 30), "sync": (162, 81), "syncfs": (306, 267),
 }  # fmt: skip
 # The same numbers everywhere: io_uring, open_tree to fspick, pidfd_getfd, process_madvise, mount_setattr,
 # quotactl_fd, landlock, memfd_secret, set_mempolicy_home_node, cachestat, statmount, listmount.
@@ -362,6 +364,8 @@ def main():
             os.setresgid(*[settings["user"]] * 3)
             os.setresuid(*[settings["user"]] * 3)
         if settings["confined"]:
+            with contextlib.suppress(OSError):  # where that core has gone
+                os.sched_setaffinity(0, {settings["core"]})
             _check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
         sys.path.insert(0, settings["course"])
         if settings["warm"]:

@@ -14,7 +14,9 @@ What all its processes use together the kernel bounds, where it offers that (cgr
 from here (watcher.py). Sandboxes share no user: if root grades, each has a number of its own, `NOBODIES`;
 else each session has a user namespace of its own, in which the kernel counts its processes and signals, and
 what is counted for the user all the same (files on their way, inotify, room in pipes) is refused, or only
-makes pipes smaller. Whatever goes wrong with a session ends it, with all that it started: `Lost` says why.
+makes pipes smaller. Each has a core of its own, as long as there are enough, and runs on no other: processes
+that wake each other from core to core leave next to nothing of any to others. Whatever goes wrong with a
+session ends it, with all that it started: `Lost` says why.
 """
 
 import contextlib
@@ -22,6 +24,7 @@ import json
 import os
 import platform
 import pwd
+import random
 import secrets
 import select
 import shutil
@@ -98,7 +101,7 @@ class Sandbox:
         if kind not in ("bwrap", "none"):
             raise CourseError(f"There is no sandbox {kind!r}; there are bwrap and none.")
         self.kind, self.bundle, self.limits, self.warm = kind, Path(bundle).resolve(), limits, warm
-        self.process = self.control = self.scratch = self.home = self.number = None
+        self.process = self.control = self.scratch = self.home = self.number = self.core = None
 
     @property
     def bounds(self):
@@ -118,9 +121,11 @@ class Sandbox:
         self.scratch = tempfile.mkdtemp(prefix="dolphins-sandbox-")
         if confined and os.geteuid() == 0:
             self.number = _Number()
+        self.core = _Core() if confined else None
         settings = {
             "confined": confined,
             "user": self.number and self.number.value,
+            "core": self.core and self.core.value,
             "warm": self.warm,
             "course": COURSE if confined else str(self.bundle),
             "scratch": self.scratch,
@@ -177,9 +182,9 @@ class Sandbox:
         if self.scratch is not None:
             shutil.rmtree(self.scratch, ignore_errors=True)
             self.scratch = None
-        if self.number is not None:
-            self.number.close()
-            self.number = None
+        for held in filter(None, (self.number, self.core)):
+            held.close()
+        self.number = self.core = None
 
     def open(self, allowance=None):
         """A fork of the warm process for one submission. -> Session
@@ -214,28 +219,49 @@ class Sandbox:
         return Watcher(session.pid, self.limits, session.confined, session.kill)
 
 
-class _Number:
-    """A user's number for a sandbox, which no account and no other sandbox of this machine has.
+class _Held:
+    """A number that one sandbox of this machine has, and no other.
 
     The lock is a name for a socket: the kernel gives it once, and takes it back when its process ends.
     """
 
-    def __init__(self):
-        for self.value in NOBODIES:
-            self.lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            try:
-                self.lock.bind(f"\0dolphins-sandbox-{self.value}")
-                pwd.getpwuid(self.value)
-            except KeyError:
-                return
-            except OSError:
-                pass
-            self.lock.close()
-        raise CourseError(f"""All user numbers from {NOBODIES[0]} to {NOBODIES[-1]} are taken, by accounts or
-            by sandboxes that run here. Grade with fewer workers at once.""")
+    lock = None
+
+    def hold(self, value, name):
+        """Whether the number was free; it is held from now on."""
+        self.value, self.lock = value, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError):
+            self.lock.bind(f"\0dolphins-{name}-{value}")
+            return True
+        self.close()
+        return False
 
     def close(self):
         self.lock.close()
+
+
+class _Core(_Held):
+    """The core that a sandbox runs on; where all have one already, one of them."""
+
+    def __init__(self):
+        cores = [*os.sched_getaffinity(0)]
+        random.shuffle(cores)  # where this machine is busy otherwise is not known
+        any(self.hold(core, "core") for core in cores)
+
+
+class _Number(_Held):
+    """A user's number for a sandbox, which no account of this machine has."""
+
+    def __init__(self):
+        for number in NOBODIES:
+            if self.hold(number, "sandbox"):
+                try:
+                    pwd.getpwuid(number)
+                except KeyError:
+                    return
+                self.close()
+        raise CourseError(f"""All user numbers from {NOBODIES[0]} to {NOBODIES[-1]} are taken, by accounts or
+            by sandboxes that run here. Grade with fewer workers at once.""")
 
 
 class Session:

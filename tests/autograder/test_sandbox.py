@@ -203,6 +203,38 @@ def test_a_cells_time_is_that_of_the_processor(box):
     assert name == "TooLong" and ("after 3 s of computing" in said or "busy" in said), said
 
 
+PING_PONG = """import os, time
+if os.fork() == 0:
+    (a, b), (c, d) = os.pipe(), os.pipe()
+    if os.fork() == 0:
+        os.write(b, b"x")
+        while os.read(a, 1): os.write(d, b"x")
+    while os.read(c, 1): os.write(b, b"x")
+"""  # each wakes the other, on all cores there are
+
+
+def test_a_submission_has_one_core(bundle):
+    with Sandbox("bwrap", bundle, Limits(cell_seconds=10), warm=False) as one, one.open() as session:
+        command = "import os; os.sched_setaffinity(0, range(os.cpu_count()))"
+        assert "not allowed" in session.run(command).error[1]
+        assert session.run(PING_PONG).error is None
+        until(lambda: len(watcher.family(session.pid)) > 3)
+        used = [os.sched_getaffinity(pid) for pid in watcher.family(session.pid)]
+        assert used == [{one.core.value}] * len(used) and one.core.value in os.sched_getaffinity(0)
+
+
+def test_cores_are_shared_only_where_there_are_too_few(monkeypatch):
+    some = {10_000 + os.getpid(), 20_000 + os.getpid()}  # of no machine
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: some)
+    one, two, three = (sandbox._Core() for _ in range(3))
+    assert {one.value, two.value} == some and three.value in some
+    one.close()
+    again = sandbox._Core()
+    assert again.value == one.value
+    for held in (again, two, three):
+        held.close()
+
+
 def test_pictures_come_back(box):
     with box.open() as session:
         source = "from matplotlib import pyplot as plt\nplt.plot([1, 2]); plt.show()"
