@@ -58,6 +58,7 @@ from .whose import TOGETHER, Who, copy_number, lesson_called, lesson_named, less
 
 MOST_NOTEBOOKS = 50  # of one student in one run
 NOBODYS = 8  # times what one student's files may cost, for all together that are nobody's
+MOST_ALIKE = 200  # left out of one folder or zip for one reason, that are listed one by one
 MOST_LINES = 5  # of one reason in one zip, and of names in a line, that are shown; collected.json has all
 NUMBERED = ("canvas", "moodle")  # whose numbers, LATE and times somebody has to ask for
 MOODLE_TIMES = ("%d %B %Y, %I:%M %p", "%d %B %Y, %H:%M", "%d %b %Y, %H:%M", "%B %d, %Y, %I:%M %p")
@@ -317,7 +318,7 @@ class _Run:
 
     def take_in(self, source):
         """Takes all files of a download in, and places what counts. -> Collected"""
-        system = SYSTEMS[self.kind]
+        system, alike = SYSTEMS[self.kind], collections.Counter()
         self.alone = source.is_file() and not zipfile.is_zipfile(source)
         for file in files(source, system.is_students):
             if system.is_own(file.where):
@@ -327,7 +328,12 @@ class _Run:
                 if _is_junk(item):
                     self.result.junk += 1
                 elif reason := self.look_at(item):
-                    self.result.left_out.append((item.label, reason))
+                    alike[item.where[0], reason] += 1
+                    if alike[item.where[0], reason] <= MOST_ALIKE:
+                        self.result.left_out.append((item.label, reason))
+        for (top, reason), count in alike.items():
+            if count > MOST_ALIKE:
+                self.result.left_out.append((printable(top), f"{count - MOST_ALIKE:,} more: {reason}"))
         self.result.notes += [
             f"{file} {told}" for file, told in self.groups.items() if file not in self.listed
         ]

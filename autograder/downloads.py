@@ -30,6 +30,7 @@ from .repair import MOST_BYTES, unreadable
 DEPTH = 3  # zips in zips
 MOST_ENTRIES = 100_000  # of what was downloaded
 MOST_INNER = 2_000  # of the zips that a student packed, all in all
+MOST_FILES = 20_000  # in the folders of a student, packages that were installed there included
 MOST_UNPACKED = 4 * MOST_BYTES  # of a student's files, all in all
 MOST_SECONDS = 60.0  # of the processor, for reading a student's files
 LONGEST_NAME = 255  # characters; no file system has longer ones
@@ -59,6 +60,7 @@ class Share:
     """What may still be read of one student's files in a run."""
 
     bytes: int = field(default_factory=lambda: MOST_UNPACKED)  # of files, and of zips in zips, unpacked
+    files: int = field(default_factory=lambda: MOST_FILES)  # as they were downloaded
     entries: int = field(default_factory=lambda: MOST_INNER)  # of zips
     seconds: float = field(default_factory=lambda: MOST_SECONDS)  # of the processor
 
@@ -78,6 +80,8 @@ class Share:
         """Why nothing more is read, or None."""
         if self.bytes < 0:
             return _unpacked()
+        if self.files < 0:
+            return f"these are more than {MOST_FILES:,} files together"
         if self.entries < 0:
             return f"these zips have more than {MOST_INNER:,} files together"
         return f"reading these files took more than {MOST_SECONDS:g} s" if self.seconds < 0 else None
@@ -121,6 +125,7 @@ class File:
         share = share or Share()
         if self.problem is not None:
             return [Item(self.where, problem=self.problem)]
+        share.files -= 1
         if why := share.used_up():
             return [Item(self.where, problem=f"to be looked at by hand: not read, for {why}")]
         begun = time.monotonic()

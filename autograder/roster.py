@@ -289,10 +289,13 @@ def _columns(rows):
     words = {letters(found[1]) for found in first if found}
     if not all(first) or len(words) != 1 or "identifier" in where:
         return where
-    taken = [what for what, at in where.items() if at == 0]  # an id like any other, unless it cannot be
-    if taken and not (where.keys() & {"grade", "submitted"} and PARTICIPANT.fullmatch(*words)):
+    taken, shown = [what for what, at in where.items() if at == 0], _by_content(rows)
+    # An id like any other, unless it cannot be: "ID" is also what some languages call Moodle's.
+    moodles = where.keys() & {"grade", "submitted"} and PARTICIPANT.fullmatch(*words)
+    moodles = moodles or not where.keys() - {"id"} and shown.keys() >= {"grade", "submitted"}
+    if taken and not moodles:
         return where
-    return {"identifier": 0} | _by_content(rows) | {what: at for what, at in where.items() if at}
+    return {"identifier": 0} | shown | {what: at for what, at in where.items() if at}
 
 
 def _by_content(rows):

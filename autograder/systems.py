@@ -46,8 +46,9 @@ ANONYMOUS = re.compile(r"^(?:LATE_)?anon_\w+?_[0-9]+_", re.IGNORECASE)
 MOODLE = re.compile(r"(?:_(?P<user>[0-9]{1,18}))?_assignsubmission_(?P<what>[a-z]+)")
 BLACKBOARD = re.compile(r"_attempt_(?P<time>[0-9]{4}(?:-[0-9]{2}){5})(?P<rest>_|\.txt$)")
 BRIGHTSPACE = re.compile(
-    r"(?:[0-9]+-[0-9]+ ?- ?)?(?P<name>.+?) ?- ?(?P<date>[^\W\d]{3,10} [0-9]{1,2},? [0-9]{4}|"
-    r"[0-9]{1,2} [^\W\d]{3,10},? [0-9]{4}),? (?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2}) ?(?P<half>[AP]M)?"
+    r"(?:[0-9]+-[0-9]+ ?- ?)?(?P<name>.+?) ?- ?(?P<date>[^\W\d]{3,10}\.? [0-9]{1,2},? [0-9]{4}|"
+    r"[0-9]{1,2}\.? [^\W\d]{3,10}\.?,? [0-9]{4}),? (?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2})"
+    r" ?(?P<half>[AP]M)?"
 )
 DRIVE = re.compile(r"-[0-9]{8}T[0-9]{6}Z(-[0-9]+)+(\.zip)?$")
 MOST_FOUND = 20  # readings of one part
@@ -175,7 +176,7 @@ def _brightspace_time(found):
         hour = hour % 12 + 12 * (found["half"] == "PM")
     for form in ("%b %d %Y", "%B %d %Y", "%d %b %Y", "%d %B %Y"):
         try:
-            day = datetime.datetime.strptime(found["date"].replace(",", ""), form)
+            day = datetime.datetime.strptime(re.sub("[,.]", "", found["date"]), form)
             return day.replace(hour=hour, minute=minute)
         except ValueError:
             continue

@@ -350,7 +350,8 @@ def test_the_time_for_reading_one_students_files_is_bounded(course, monkeypatch)
 def test_the_files_in_one_students_zips_are_bounded(course):
     files = {f"{C_JOERG}_{n}_a.zip": zipped({f"{k}.txt": b"" for k in range(1500)}) for n in range(4)}
     result = course.take(files | {f"{C_ANN1}_99_a.ipynb": notebook()})
-    assert set(course.there()) == {ANN1} and len(result.left_out) == 1503
+    assert set(course.there()) == {ANN1} and len(result.left_out) == collect.MOST_ALIKE + 1 + 3
+    assert f"1,300 more: not a notebook (of {JOERG})" in reasons(result)
 
 
 def test_attempts_that_were_kept_unpacked_still_count(course):
@@ -1008,4 +1009,18 @@ def test_whatever_a_file_does_to_taking_it_in_stays_with_it(course, monkeypatch)
     assert set(course.there()) == {"joerg"} and result.missing == {TWO: ["maria"]}
     assert "maria/a.ipynb: to be looked at by hand: it cannot be taken in (ArithmeticError)" in reasons(
         result
+    )
+
+
+def test_very_many_files_of_a_folder_are_not_read_nor_listed_one_by_one(course, monkeypatch):
+    monkeypatch.setattr(downloads, "MOST_FILES", 30)
+    monkeypatch.setattr(collect, "MOST_ALIKE", 10)
+    files = {f"maria/{n:02}.ipynb": b"{}" for n in range(60)} | {f"joerg/{TWO}.ipynb": notebook()}
+    lay(course.tmp / "in", files)
+    result = course.take(course.tmp / "in", "folder", NBGRADER_CSV)
+    assert set(course.there()) == {"joerg"} and len(result.left_out) <= 3 * 11
+    says(
+        reasons(result),
+        "not read, for these are more than 30 files together",
+        "maria: 20 more: to be looked at",
     )

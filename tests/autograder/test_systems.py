@@ -444,6 +444,16 @@ def test_brightspace_and_its_order_in_time(course):
     assert times == {"ada": "2026-11-18 20:26", "grace": "2026-11-20 22:00"}
 
 
+def test_brightspaces_dates_in_other_languages_are_dates(course):
+    times = {"Ada Lovelace": "20 nov. 2026 2305", "Grace Hopper": "20. November 2026 23:05"}
+    files = {f"1-{n} - {who} - {times[who]}/a.ipynb": notebook(who) for n, who in enumerate(times)}
+    result = course.take(files, "auto", CLASS, deadline=DEADLINE)
+    assert "(--from brightspace): 2 of 2" in result.text() and set(course.there()) == {"ada", "grace"}
+    assert (
+        course.path / "submitted/grace" / TWO / "timestamp.txt"
+    ).read_text() == "2026-11-20 22:05:00 UTC\n"
+
+
 GITHUB = """identifier,github_username,github_id,name,group_name
 ada@uni.example,ada-codes,11,Grace Hopper,
 grace,hopper,12,,Team One
@@ -689,6 +699,10 @@ Partecipante5002,Grace Hopper,grace@uni.example,Nessuna consegna,,"55,00",Sì,-,
 最終更新日時 (提出),最終更新日時 (評点)
 参加者 5001,Ada Lovelace,ada@uni.example,提出済み,,55.00,Yes,"2026年 11月 20日(金曜日) 23:05",-
 参加者 5002,Grace Hopper,grace@uni.example,未提出,,55.00,Yes,-,-
+""",
+    "chinese": """ID,全名,邮箱,状态,成绩,最高分,成绩可更改,最后修改(提交),最后修改(成绩)
+参与者5001,Ada Lovelace,ada@uni.example,已提交,,55.00,是,"2026年11月20日 星期五 23:05",-
+参与者5002,Grace Hopper,grace@uni.example,没有提交,,55.00,是,-,-
 """,
 }
 
