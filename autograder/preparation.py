@@ -15,6 +15,7 @@ from .cell_names import MOST_SOURCE, imported_by, names_in
 from .repair import repair
 
 MOST_PARSED = 500_000  # of all cells of a notebook together: three seconds
+MOST_SEARCHED = 1_000_000  # characters of a cell in which what may be borrowed is looked for
 MOST_SOLUTION = 20_000  # characters of a solution that a record keeps
 
 
@@ -50,11 +51,14 @@ def prepare(data, name, release, withheld=()):
 def _reaching(withheld):
     """What looks into code or objects that are not one's own, as a pattern. Words will do: it is a hint.
 
-    What it finds is on the class page: none of it are the student's own words.
+    What it finds is on the class page: none of it are the student's own words. Another process counts: in it
+    nothing is withheld.
     """
     return re.compile(
         rf"""(?<![.\w]) (?:exec|eval|compile|__import__) (?=\s*\() | \b(?: __(?:globals|code|closure|builtins
-            |loader|file|subclasses)__ | getsource(?:file|lines)? | _getframe | get_objects | get_referrers
+            |loader|file|subclasses|dict)__ | v?fork(?=\s{{0,9}}\() | subprocess | multiprocessing | popen
+            | posix_spawnp? | sys\s{{0,9}}[.]\s{{0,9}}modules | torch\s{{0,9}}[.]\s{{0,9}}jit | make_fx
+            | marshal | getmembers | getsource(?:file|lines)? | _getframe | get_objects | get_referrers
             | FunctionType | CodeType | importlib | ctypes | spare_renderer
             | course_lib\s{{0,9}}[./]\s{{0,9}}check(?=\s{{0,9}}[./\s]\s{{0,9}}\w)
             | {"|".join(withheld) or "(?!)"} )\b""",
@@ -68,7 +72,10 @@ def _borrowed(notebook, release, withheld):
     for cell in notebook.cells:
         as_released = cell.source.replace("= True", "= False") in sources  # but for a switch: it is offered
         if cell.cell_type == "code" and cell.source not in sources and not as_released:
-            found |= {" ".join(text.split()) for text in _reaching(withheld).findall(cell.source[:1_000_000])}
+            looked_at = cell.source[:MOST_SEARCHED]
+            found |= {" ".join(text.split()) for text in _reaching(withheld).findall(looked_at)}
+            if len(cell.source) > MOST_SEARCHED:
+                found.add(f"a cell of more than {MOST_SEARCHED:,} characters")
     return sorted(found)
 
 

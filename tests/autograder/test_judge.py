@@ -4,6 +4,7 @@ import json
 import threading
 import time
 
+import nbformat
 import pytest
 import torch
 
@@ -207,12 +208,23 @@ REACHING = {
     "from course_lib . check import lesson2": ["course_lib . check"],
     "open('/course/course_lib/check/we_all_copied_this.py')": ["course_lib/check"],
     "getsource_of_all_evil = model.eval()": [],
+    "sys . modules['course_' + 'lib'].__dict__": ["__dict__", "sys . modules"],
+    "child = os.fork()\nsubprocess.run(['python'])": ["fork", "subprocess"],
+    "own = torch.jit.trace(other, theta)": ["torch.jit"],
+    "# where the flukes fork, model.modules(), my_subprocesses": [],
 }
 
 
 @pytest.mark.parametrize("source", REACHING)
 def test_what_may_be_borrowed_is_told_by_a_fixed_list_of_words(source):
     assert sorted(preparation._reaching(()).findall(source)) == REACHING[source]
+
+
+def test_what_is_too_long_to_be_looked_through_is_named_too():
+    released = nbformat.writes(release.student_notebook(2))
+    notebook = release.student_notebook(2)
+    notebook.cells.append(nbformat.v4.new_code_cell("#" * preparation.MOST_SEARCHED + "\nexec(answer)"))
+    assert preparation._borrowed(notebook, released, ()) == ["a cell of more than 1,000,000 characters"]
 
 
 def test_looking_for_it_takes_linear_time():
