@@ -321,7 +321,7 @@ def _by_content(rows):
 SIGNS = "=+@|%＝＋－＠｜％﹢﹣﹦﹫−-"  # the full-width and small ones are taken for the others
 # A sign at the beginning of a text, or where a separator begins a cell: behind quotes and spaces. A space is
 # a separator, too, unless the sign stands alone as in "A - B".
-FORMULA = re.compile(rf'((?:^|[,;:|])[\s"]*|\s"*(?=.\S))(?=[{SIGNS}])')
+FORMULA = re.compile(rf'((?:^|[,;:|，；：｜、])[\s"]*|\s"*(?=.\S))(?=[{SIGNS}])')
 
 
 def safe_cell(text):
@@ -378,6 +378,7 @@ def table(data):
         text = text[hint.end() :]
     first = re.sub(r'"[^"]*"', "", text.lstrip().split("\n")[0])
     separator = hint[1] if hint else max(",;\t", key=first.count)
+    csv.field_size_limit(max(len(text), 2**17))  # what a student wrote may stand in a cell
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator)), separator
 
 

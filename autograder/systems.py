@@ -28,6 +28,7 @@ reading counts whose number somebody has, for nobody can put own letters behind 
 
 import datetime
 import itertools
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -83,11 +84,23 @@ class Download:
     single: bool = False  # some of GitHub's logins are of the class, so the work is no group's
     titles: dict = field(default_factory=dict)  # {Blackboard's assignment: ids of whose login follows it}
     kinds: Counter = field(default_factory=Counter)  # {system, or None: how many names are like its}
+    depths: dict = field(
+        default_factory=dict
+    )  # {(system, how deep its part stands): in which of the outermost}
+    outermost: int = 0  # how many parts there are below what all paths share, each perhaps a student's
 
     @property
     def kind(self):
         """The system of most names, a folder where there is none."""
         return max(SYSTEMS, key=lambda kind: (self.kinds[kind], kind == "folder"))
+
+    def stands(self, kind, at):
+        """Whether a system's part stands so deep in this download. All that is deeper students made."""
+        if kind not in ("github", "nbgrader"):  # in others there are no folders of students'
+            return True
+        depths = {depth: len(found) for (of, depth), found in self.depths.items() if of == kind}
+        usual = min(depths, key=lambda depth: (-depths[depth], depth), default=None)
+        return at == usual and 2 * depths[at] >= self.outermost
 
 
 # --- what a part claims
@@ -185,7 +198,7 @@ def _brightspace_time(found):
 
 def _nbgrader(where, at, download):
     folder = where[: at + 2]
-    in_submitted = at > 0 and where[at - 1] == "submitted"
+    in_submitted = (where[at - 1] if at else download.top) == "submitted"
     if len(where) < at + 3 or not (in_submitted or folder in download.times):
         return None
     name, roster = where[at], download.roster
@@ -352,25 +365,36 @@ def survey(source, roster):
         if not _is_somebodys(tuple(file.where), download):
             rows = file.read_by(_gradescope_rows, MOST_BYTES) or {}
             download.gradescope |= {(*file.where[:-1], name): row for name, row in rows.items()}
-    votes = set()
-    for where in paths:
-        if not any(JUNK.match(part) for part in where):
-            try:
-                kind, at, claim = system_of(where, download)
-            except Exception:  # a name that cannot be read says nothing of the others
-                continue
-            if kind == "moodle" and roster.numbered(kind, claim.number):
-                download.numbered = True
-            elif kind == "github" and claim.evidence[0][1] and not roster.groups(claim.group, kind):
-                download.single = True
-            elif kind == "blackboard":
-                for title, login in _titles_and_logins(where[at]):
-                    download.titles.setdefault(title, set()).update(roster.logged_in(login))
-            outside = where[:at] if kind else where
-            named = next((i for i, part in enumerate(outside) if roster.mentioned(stem(part))[0]), None)
-            votes.add((kind, where[: at + 1]) if named is None else ("folder", where[: named + 1]))
-    download.kinds = Counter(kind for kind, _ in votes)
+    _vote(download, [where for where in paths if not any(JUNK.match(part) for part in where)])
     return download
+
+
+def _vote(download, paths):
+    """Finds out which system a download is of, by what its names are like: each student's part is a vote.
+
+    paths: all of the download in parts, without junk.
+    """
+    roster, votes = download.roster, set()
+    shared = os.path.commonprefix([where[:-1] for where in paths]) if paths else ()
+    for where in paths:
+        try:
+            kind, at, claim = system_of(where, download)
+        except Exception:  # a name that cannot be read says nothing of the others
+            continue
+        if kind == "moodle" and roster.numbered(kind, claim.number):
+            download.numbered = True
+        elif kind == "github" and claim.evidence[0][1] and not roster.groups(claim.group, kind):
+            download.single = True
+        elif kind == "blackboard":
+            for title, login in _titles_and_logins(where[at]):
+                download.titles.setdefault(title, set()).update(roster.logged_in(login))
+        outside = where[:at] if kind else where
+        named = any(roster.mentioned(stem(part))[0] for part in outside)
+        outermost = where[len(shared)]
+        download.depths.setdefault((kind, at), set()).add(outermost)
+        votes.add(("folder" if named else kind, outermost))
+    download.outermost = len({outermost for _, outermost in votes})
+    download.kinds = Counter(kind for kind, _ in votes)
 
 
 def _is_somebodys(where, download):

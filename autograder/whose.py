@@ -141,11 +141,11 @@ def whose(where, kind, download, packed_in=()):
         return _in_folder(where, download)
     where = packed_in or where
     for at in range(len(where)):
-        claim = system.read(where, at, download)
+        claim = system.read(where, at, download) if download.stands(kind, at) else None
         if claim is not None:
             return _together([claim, *claim.others], kind, download)
     other, *_ = system_of(where, download)
-    if other:
+    if other and other != kind:
         return Who(how=f"a download of {SYSTEMS[other].title}'s: --from {other}")
     return Who(how=f"the name is not one that {system.title} gives ({system.shape})")
 

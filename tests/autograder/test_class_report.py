@@ -290,7 +290,8 @@ FORMULAS += [
     "x;;=1",
 ]
 FORMULAS += ["|=1", '";=1', 'x;"', "x;", "'=1;-1", "=cmd|'/C calc'!A0", 'a";"-1', "x :=1", "x =1", "\t\t+1"]
-SEPARATORS = [",", ";", "\t", "|"]
+FORMULAS += ["x；=1", "x，＝1", "x：+1", "x｜@A1", "x、-1"]
+SEPARATORS = [",", ";", "\t", "|", *"，；：｜、"]
 BEGINS = re.compile(r"""["\s\u200b\ufeff\u202e]*[=+\-@|%＝＋－＠]|[\t\r\n]""")
 
 

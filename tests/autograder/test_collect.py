@@ -927,7 +927,7 @@ def test_who_is_new_in_the_class_is_told(course):
         (notebook(), "not a csv but a notebook"),
         (bytes(100), "zeros alone"),
         ("id,last_name\n,\n-,\n", "without name"),
-        ('id,"' + "x" * 200_000, "no table"),
+        ('id,"' + "x" * 200_000, "no student in it"),
     ],
 )
 def test_rosters_that_are_none(course, text, told):
@@ -1024,3 +1024,8 @@ def test_very_many_files_of_a_folder_are_not_read_nor_listed_one_by_one(course, 
         "not read, for these are more than 30 files together",
         "maria: 20 more: to be looked at",
     )
+
+
+def test_a_long_text_in_a_worksheet_is_no_reason_to_read_none(course):
+    sheet = WORKSHEET.replace("Status", "Online text").replace("Submitted", f'"{"x, " * 100_000}"', 1)
+    assert [one.number for one in course.students(sheet)] == ["S101", "S102", "S103", "S104"]

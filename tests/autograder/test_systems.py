@@ -479,6 +479,39 @@ def test_github_classroom(course):
     assert "the files of a clone carry no times" in result.text() and len(result.left_out) == 3
 
 
+def test_what_students_call_their_own_folders_is_no_systems(course):
+    """Folders like a system's, deep in what a student made, of which the outer one is not."""
+    files = {f"{who}/{TWO}/{TWO}.ipynb": notebook(who) for who in ("ada", "grace", "emmy")}
+    files |= {f"{who}/{TWO}/timestamp.txt": b"2026-11-20 10:00:00 UTC" for who in ("ada", "grace")}
+    inner = f"emmy/{TWO}/{{}}ada/{TWO}"  # Emmy has no timestamp
+    for top in ("", "submitted/"):
+        files[f"{inner.format(top)}/a.ipynb"] = notebook("emmy's for ada")
+        files[f"{inner.format(top)}/timestamp.txt"] = b"2026-11-20 11:00:00 UTC"
+    right = {"ada": notebook("ada"), "grace": notebook("grace")}
+    for name, has in (("submitted", {"emmy"}), ("other", set())):
+        course.path = course.tmp / f"of_{name}"
+        result = course.take(lay(course.tmp / name, files), "nbgrader", CLASS)
+        assert {who: course.there()[who] for who in right} == right and set(course.there()) == {*right, *has}
+        assert has or f"emmy/{TWO}/ada/{TWO}/a.ipynb: the name is not one that nbgrader gives" in reasons(
+            result
+        )
+
+
+@pytest.mark.parametrize("kind", ["auto", "github"])
+def test_folders_like_githubs_deep_in_a_students_are_theirs(course, kind):
+    files = {f"lesson-2-{who}/{TWO}.ipynb": notebook(who) for who in ("ada-codes", "hopper", "emmy-n")}
+    evil = {f"lesson-2-emmy-n/{n}-submissions/{n}-ada-codes/{TWO}.ipynb": notebook(f"{n}") for n in range(9)}
+    course.take({}, "canvas", CLASS)
+    result = course.take(lay(course.tmp / "repositories", files | evil), kind, GITHUB)
+    assert course.there().get("ada", notebook("ada-codes")) == notebook(
+        "ada-codes"
+    )  # by the id in it, or not
+    assert "9-ada-codes" not in result.text() and "lesson-2-hopper" in reasons(result)
+    lay(course.tmp / "lesson-2-submissions", files | evil)
+    course.take(course.tmp / "lesson-2-submissions", kind, None)
+    assert course.there()["ada"] == notebook("ada-codes") and set(course.there()) == {"ada", "grace", "emmy"}
+
+
 def test_github_classroom_of_teams(course):
     top = "lesson-3-submissions/lesson-3"
     files = {f"{top}-{who}/{TWO}.ipynb": notebook(who) for who in ("team-one", "teamone")}
