@@ -96,11 +96,16 @@ class Download:
 
     def stands(self, kind, at):
         """Whether a system's part stands so deep in this download. All that is deeper students made."""
-        if kind not in ("github", "nbgrader"):  # in others there are no folders of students'
-            return True
+        usual, count = self.depth(kind), len(self.depths.get((kind, self.depth(kind)), ()))
+        if kind == "folder":  # what stands higher may mean somebody, too
+            return usual is None or at <= usual or count < 2
+        # In others there are no folders of students'.
+        return kind not in ("github", "nbgrader") or at == usual and 2 * count >= self.outermost
+
+    def depth(self, kind):
+        """How deep a system's part stands in most of the outermost parts, None where none is like it."""
         depths = {depth: len(found) for (of, depth), found in self.depths.items() if of == kind}
-        usual = min(depths, key=lambda depth: (-depths[depth], depth), default=None)
-        return at == usual and 2 * depths[at] >= self.outermost
+        return min(depths, key=lambda depth: (-depths[depth], depth), default=None)
 
 
 # --- what a part claims
@@ -389,9 +394,11 @@ def _vote(download, paths):
             for title, login in _titles_and_logins(where[at]):
                 download.titles.setdefault(title, set()).update(roster.logged_in(login))
         outside = where[:at] if kind else where
-        named = any(roster.mentioned(stem(part))[0] for part in outside)
-        outermost = where[len(shared)]
+        depth = next((i for i, part in enumerate(outside) if roster.mentioned(stem(part))[0]), None)
+        named, outermost = depth is not None, where[len(shared)]
         download.depths.setdefault((kind, at), set()).add(outermost)
+        if named:
+            download.depths.setdefault(("folder", depth), set()).add(outermost)
         votes.add(("folder" if named else kind, outermost))
     download.outermost = len({outermost for _, outermost in votes})
     download.kinds = Counter(kind for kind, _ in votes)

@@ -261,18 +261,24 @@ def _perhaps_a_group(claim, said, kind):
 
 
 def _in_folder(where, download):
-    """By the outermost part of the path that means somebody."""
+    """By the outermost part of the path that means somebody, if others' names stand as deep."""
     roster = download.roster
-    for part in where:
+    for at, part in enumerate(where):
         # The names in these mean students too, but the systems' numbers, LATE and times would not be read.
         for kind, pattern in FLAT.items():
             found = pattern.search(part)
             if found and (kind == "moodle" or roster.numbered(kind, found["user"])):
                 return Who(how=f"a download of {SYSTEMS[kind].title}'s: --from {kind}")
         short = stem(part)
-        if groups := roster.groups(short):
-            return _group(Claim(short), groups, [], "folder", roster)
+        groups = roster.groups(short)
         ids, partly = (roster.keyed(part), False) if roster.keyed(part) else roster.mentioned(short)
+        if (groups or ids) and not download.stands("folder", at):
+            above, ids = printable(where[download.depth("folder")]), ids.union(*groups.values())
+            how = fold(f"""{printable(part)!r} names {_some(ids)}, but lies in {above!r}, which stands where
+                others' names do and is nobody's""")
+            return Who(how=how, candidates=sorted(ids))
+        if groups:
+            return _group(Claim(short), groups, [], "folder", roster)
         what = f"the name {short[:80]!r}" if roster.called(short) else f"{short[:80]!r}"
         if len(ids) == 1:
             how = f"a part of the name {short[:80]!r}" if partly else what

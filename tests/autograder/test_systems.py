@@ -497,6 +497,18 @@ def test_what_students_call_their_own_folders_is_no_systems(course):
         )
 
 
+def test_in_an_unknown_folder_among_students_nobody_is_known(course):
+    files = {f"{who}/a.ipynb": notebook(who) for who in ("ada", "grace", "ann")}
+    files |= {"ann/ada/a.ipynb": notebook("x"), "ann/Ada Lovelace.ipynb": notebook("y")}
+    files["ann.zip"] = zipped({"ada/a.ipynb": notebook("z")})
+    result = course.take(lay(course.tmp / "in", files), "folder", CLASS)
+    assert course.there() == {who: notebook(who) for who in ("ada", "grace")}
+    says(reasons(result), "'ada' names ada, but lies in 'ann', which stands where others' names do", "=ada")
+    sections = {f"section {n}/{who}/a.ipynb": notebook(who) for n, who in enumerate(("ada", "grace"))}
+    course.path = course.tmp / "other"
+    assert not course.take(lay(course.tmp / "sections", sections), "folder", CLASS).left_out
+
+
 @pytest.mark.parametrize("kind", ["auto", "github"])
 def test_folders_like_githubs_deep_in_a_students_are_theirs(course, kind):
     files = {f"lesson-2-{who}/{TWO}.ipynb": notebook(who) for who in ("ada-codes", "hopper", "emmy-n")}
