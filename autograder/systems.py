@@ -394,10 +394,10 @@ def _vote(download, paths):
             for title, login in _titles_and_logins(where[at]):
                 download.titles.setdefault(title, set()).update(roster.logged_in(login))
         outside = where[:at] if kind else where
-        depth = next((i for i, part in enumerate(outside) if roster.mentioned(stem(part))[0]), None)
-        named, outermost = depth is not None, where[len(shared)]
+        means = [(bool(roster.mentioned(stem(part))[0]), bool(roster.groups(stem(part)))) for part in outside]
+        named, outermost = any(student for student, _ in means), where[len(shared)]
         download.depths.setdefault((kind, at), set()).add(outermost)
-        if named:
+        for depth in [depth for depth, found in enumerate(means) if any(found)][:1]:
             download.depths.setdefault(("folder", depth), set()).add(outermost)
         votes.add(("folder" if named else kind, outermost))
     download.outermost = len({outermost for _, outermost in votes})
