@@ -137,7 +137,7 @@ NEW_NS, NEW_CGROUP, NEW_UTS, NEW_IPC = 0x20000, 0x02000000, 0x4000000, 0x8000000
 NEW_USER, NEW_PID, NEW_NET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 4, 24, 38, 22
-PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE = 41, 67
+PR_SET_THP_DISABLE, PR_SCHED_CORE, PR_SET_MEMORY_MERGE = 41, 62, 67
 
 
 def _check(result, what):
@@ -278,7 +278,8 @@ SHARED_ANONYMOUS = 0x21  # mmap's: memory that belongs to nobody's count once it
 HUGE = 0x40000  # mmap's: pages of another pool, in nobody's count
 POPULATE = 0x8000  # mmap's: all pages at once, which no signal stops
 KEPT = (6, 7, 37, 38, 1024, 1026, 1031)  # fcntl's: locks, leases, notices, without number; F_SETPIPE_SZ
-SETTINGS = (PR_SET_SECCOMP, PR_SET_THP_DISABLE, PR_SET_MEMORY_MERGE)  # prctl's
+# prctl's; PR_SCHED_CORE: whether a core's other half stands still meanwhile.
+SETTINGS = (PR_SET_SECCOMP, PR_SET_THP_DISABLE, PR_SCHED_CORE, PR_SET_MEMORY_MERGE)
 ADVICE = (12, 22, 23)  # madvise's: mergeable; all pages at once, to read and to write
 # Of sockets: within the machine, IPv4, IPv6; others are no part of the network namespace.
 FAMILIES = (1, 2, 10)

@@ -384,6 +384,8 @@ def _vote(download, paths):
     for where in paths:
         try:
             kind, at, claim = system_of(where, download)
+            outside = [stem(part) for part in (where[:at] if kind else where)]
+            means = [(bool(roster.mentioned(part)[0]), bool(roster.groups(part))) for part in outside]
         except Exception:  # a name that cannot be read says nothing of the others
             continue
         if kind == "moodle" and roster.numbered(kind, claim.number):
@@ -393,8 +395,6 @@ def _vote(download, paths):
         elif kind == "blackboard":
             for title, login in _titles_and_logins(where[at]):
                 download.titles.setdefault(title, set()).update(roster.logged_in(login))
-        outside = where[:at] if kind else where
-        means = [(bool(roster.mentioned(stem(part))[0]), bool(roster.groups(stem(part)))) for part in outside]
         named, outermost = any(student for student, _ in means), where[len(shared)]
         download.depths.setdefault((kind, at), set()).add(outermost)
         for depth in [depth for depth, found in enumerate(means) if any(found)][:1]:

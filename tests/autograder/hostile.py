@@ -701,7 +701,7 @@ many, none = ctypes.create_string_buffer(b"\xff" * 128), ctypes.create_string_bu
 calls = {
     "affinity": (203, 122, 0, 128, many), "policy": (144, 119, 0, 3, none), "params": (142, 118, 0, none),
     "attr": (314, 274, 0, none, 0), "ioprio": (251, 30, 1, 0, 0x4000), "sync": (162, 81),
-    "syncfs": (306, 267, 0)}
+    "syncfs": (306, 267, 0), "the other half": (157, 167, 62, 1, 0, 0, 0)}
 done = [name for name, call in calls.items() if not refused(*call)]
 assert not done, done
 ### leaves_of_huge_pages SOLVED points=20

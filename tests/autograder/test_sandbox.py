@@ -156,7 +156,7 @@ BY_ARGUMENTS += [("madvise", (0, 4096, 4), True), ("madvise", (0, 4096, 12), Fal
 BY_ARGUMENTS += [("socket", (40,), False), ("ioctl", (0, 0x5401), True), ("ioctl", (0, 0x5412), False)]
 BY_ARGUMENTS += [("ioctl", (0, 0xFF02), False), ("fcntl", (3, 1026), False), ("clone", (0x3D0F00,), True)]
 BY_ARGUMENTS += [("clone", (0x10900,), False), ("close_range", (3, 9, 0), True)]
-BY_ARGUMENTS += [("close_range", (3, 9, 2), False)]
+BY_ARGUMENTS += [("close_range", (3, 9, 2), False), ("prctl", (62,), False)]
 
 
 @pytest.mark.parametrize("column", [0, 1], ids=inside_sandbox._MACHINES)
