@@ -50,7 +50,7 @@ from lessons.build import STUDENT, lesson_names
 
 from . import identity
 from . import roster as classes
-from .downloads import Item, Share, files, printable
+from .downloads import MOST_ENTRIES, Item, Share, files, printable
 from .records import alone, in_a_sentence, json_text, read_json
 from .repair import MOST_BYTES
 from .systems import JUNK, SYSTEMS, survey
@@ -318,22 +318,8 @@ class _Run:
 
     def take_in(self, source):
         """Takes all files of a download in, and places what counts. -> Collected"""
-        system, alike = SYSTEMS[self.kind], collections.Counter()
         self.alone = source.is_file() and not zipfile.is_zipfile(source)
-        for file in files(source, system.is_students):
-            if system.is_own(file.where):
-                self.result.beside += 1
-                continue
-            for item in [file] if _is_junk(file) else self.items_of(file):
-                if _is_junk(item):
-                    self.result.junk += 1
-                elif reason := self.look_at(item):
-                    alike[item.where[0], reason] += 1
-                    if alike[item.where[0], reason] <= MOST_ALIKE:
-                        self.result.left_out.append((item.label, reason))
-        for (top, reason), count in alike.items():
-            if count > MOST_ALIKE:
-                self.result.left_out.append((printable(top), f"{count - MOST_ALIKE:,} more: {reason}"))
+        self.take_all(files(source, SYSTEMS[self.kind].is_students))
         self.result.notes += [
             f"{file} {told}" for file, told in self.groups.items() if file not in self.listed
         ]
@@ -352,6 +338,32 @@ class _Run:
             self.register["left_out"][source.name] = left_out
         self.save()
         return self.result
+
+    def take_all(self, found):
+        """Takes files in, and lists what is left out: of very many of one folder or zip how many more."""
+        system, alike, seen = SYSTEMS[self.kind], collections.Counter(), collections.Counter()
+        for file in found:
+            if system.is_own(file.where):
+                self.result.beside += 1
+                continue
+            outermost = file.where[: self.download.shared + 1]
+            seen[outermost] += 1
+            if seen[outermost] > MOST_ENTRIES:
+                continue
+            for item in [file] if _is_junk(file) else self.items_of(file):
+                if _is_junk(item):
+                    self.result.junk += 1
+                elif reason := self.look_at(item):
+                    alike[item.where[0], reason] += 1
+                    if alike[item.where[0], reason] <= MOST_ALIKE:
+                        self.result.left_out.append((item.label, reason))
+        for where, count in seen.items():
+            if count > MOST_ENTRIES:
+                told = f"of its {count:,} files the first {MOST_ENTRIES:,} were looked at"
+                self.result.left_out.append((printable("/".join(where)), told))
+        for (top, reason), count in alike.items():
+            if count > MOST_ALIKE:
+                self.result.left_out.append((printable(top), f"{count - MOST_ALIKE:,} more: {reason}"))
 
     def items_of(self, file):
         """A file with all that is in it, as far as whose it is may still have something read. -> list of Item

@@ -53,6 +53,7 @@ BRIGHTSPACE = re.compile(
 )
 DRIVE = re.compile(r"-[0-9]{8}T[0-9]{6}Z(-[0-9]+)+(\.zip)?$")
 MOST_FOUND = 20  # readings of one part
+MOST_VOTES = 200  # paths in one folder that say which system a download is of
 
 
 @dataclass
@@ -87,6 +88,7 @@ class Download:
     depths: dict = field(
         default_factory=dict
     )  # {(system, how deep its part stands): in which of the outermost}
+    shared: int = 0  # how many folders all that was downloaded lies in
     outermost: int = 0  # how many parts there are below what all paths share, each perhaps a student's
 
     @property
@@ -381,11 +383,15 @@ def _vote(download, paths):
     """
     roster, votes = download.roster, set()
     shared = os.path.commonprefix([where[:-1] for where in paths]) if paths else ()
+    seen = Counter()
     for where in paths:
+        outermost = where[len(shared)]
+        seen[outermost] += 1
+        if seen[outermost] > MOST_VOTES:
+            continue
         try:
             kind, at, claim = system_of(where, download)
-            outside = [stem(part) for part in (where[:at] if kind else where)]
-            means = [(bool(roster.mentioned(part)[0]), bool(roster.groups(part))) for part in outside]
+            depth, named = _first_named(where[:at] if kind else where, roster)
         except Exception:  # a name that cannot be read says nothing of the others
             continue
         if kind == "moodle" and roster.numbered(kind, claim.number):
@@ -395,13 +401,23 @@ def _vote(download, paths):
         elif kind == "blackboard":
             for title, login in _titles_and_logins(where[at]):
                 download.titles.setdefault(title, set()).update(roster.logged_in(login))
-        named, outermost = any(student for student, _ in means), where[len(shared)]
         download.depths.setdefault((kind, at), set()).add(outermost)
-        for depth in [depth for depth, found in enumerate(means) if any(found)][:1]:
+        if depth is not None:
             download.depths.setdefault(("folder", depth), set()).add(outermost)
         votes.add(("folder" if named else kind, outermost))
-    download.outermost = len({outermost for _, outermost in votes})
+    download.shared, download.outermost = len(shared), len({outermost for _, outermost in votes})
     download.kinds = Counter(kind for kind, _ in votes)
+
+
+def _first_named(parts, roster):
+    """-> how deep the first part stands that means a student or group, or None; whether one means a student"""
+    depth = None
+    for at, part in enumerate(map(stem, parts)):
+        if roster.mentioned(part)[0]:
+            return at if depth is None else depth, True
+        if depth is None and roster.groups(part):
+            depth = at
+    return depth, False
 
 
 def _is_somebodys(where, download):
