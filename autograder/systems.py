@@ -368,7 +368,8 @@ def survey(source, roster):
             download.times[where[:-1]] = file.read_by(_utc, 100)
         elif where[-1] == "submission_metadata.yml":
             told.append(file)
-    for file in sorted(told, key=lambda file: len(file.where)):
+    least = min((len(file.where) for file in told), default=0)  # deeper ones lie in what students made
+    for file in [file for file in told if len(file.where) == least]:
         if not _is_somebodys(tuple(file.where), download):
             rows = file.read_by(_gradescope_rows, MOST_BYTES) or {}
             download.gradescope |= {(*file.where[:-1], name): row for name, row in rows.items()}
@@ -410,7 +411,7 @@ def _vote(download, paths):
 
 
 def _first_named(parts, roster):
-    """-> how deep the first part stands that means a student or group, or None; whether one means a student"""
+    """-> how deep the first part is that means a student or group, or None; whether one means a student"""
     depth = None
     for at, part in enumerate(map(stem, parts)):
         if roster.mentioned(part)[0]:

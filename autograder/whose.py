@@ -204,7 +204,8 @@ def _named(claim, squeezed, roster):
     if squeezed or claim.rivals:
         ids = roster.called(claim.name, squeezed)
         return ids, bool(ids) and not roster.called(claim.name)
-    return roster.mentioned(claim.name) if claim.name else (set(), False)
+    ids, partly = roster.mentioned(claim.name) if claim.name else (set(), False)
+    return ids, partly or not (roster.called(claim.name) or roster.keyed(claim.name))
 
 
 def _differ(said):

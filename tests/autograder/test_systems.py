@@ -595,6 +595,31 @@ def test_a_gradescope_file_in_a_students_folder_is_not_read(course, kind, folder
     assert download.kind == kind and download.gradescope == {}
 
 
+def test_a_gradescope_file_below_the_systems_own_is_not_read(course):
+    other = GRADESCOPE.replace("submission_1", "submission_7").replace("2026-11-20 22:05", "2026-11-20 22:30")
+    files = {f"submission_{n}/a.ipynb": notebook(str(n)) for n in (1, 4)}  # the file does not name the fourth
+    files |= {
+        "submission_4/submission_7/a.ipynb": notebook("for ada"),
+        "submission_metadata.yml": GRADESCOPE.encode(),
+    }
+    files["submission_4/submission_metadata.yml"] = other.encode()
+    result = course.take(files, "gradescope", CLASS, deadline=DEADLINE)
+    assert course.there() == {"ada": notebook("1")} and "submission_4/submission_7/a.ipynb" in reasons(result)
+
+
+def test_a_name_that_holds_a_students_is_said(course):
+    files = {
+        f"1-1 - {who} - Nov 18, 2026 1105 PM/a.ipynb": notebook(who)
+        for who in ("Jo Ada Lovelace", "Grace Hopper")
+    }
+    result = course.take(files, "brightspace", CLASS)
+    assert (
+        "ada: 1-1 - Jo Ada Lovelace - Nov 18, 2026 1105 PM/a.ipynb matched by a part of the name"
+        in result.text()
+    )
+    assert result.text().count("matched by") == 1
+
+
 def test_a_gradescope_file_among_names_that_cannot_be_read_stops_nothing(course, monkeypatch):
     def unreadable(where, download):
         raise RecursionError
