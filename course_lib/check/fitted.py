@@ -154,8 +154,9 @@ def turned_otherwise(yours, theta):
 def _by_other_angles(found, theta, a, n):
     """What is said of angles that are not those of theta. n: which is shown. -> text"""
     they, wrong = "These turn about the right axis, but", _between(a, found).abs()
+    of_one = len(a) > 1 and float(a.max() - a.min()) < 0.01  # several rules may hold for one angle
     limit = torch.minimum(0.03 * wrong, 2e-3 * a.clamp(max=1)) + 1e-7
-    for said, makes in OF_ANGLES.items():
+    for said, makes in () if of_one else OF_ANGLES.items():
         for one in makes if isinstance(makes, tuple) else (makes,):
             if (_between(found, one(theta, a)).abs() <= limit).all():
                 return said.format(they)

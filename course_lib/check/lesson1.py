@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import torch
 
+from ..errors import fold
 from ..video import SegmentedVideo
 from .core import Complaint, Exercise, Problem, Property, describe
 from .difference import apart, difference
@@ -45,6 +46,8 @@ GREY = """grey: The frames have lost their colour: one channel is shown, or a me
     `sample["original"]`, all three channels of it."""
 INVERTED = """inverted: The mask is inverted: its values are 1 beside the dolphin and 0 on it. Show
     `sample["segmented"]` as it is."""
+DIVIDED = """mask-divided: The mask's values are divided by 255: the dolphin is 1/255, not 1. They go from 0
+    to 1 already: show `sample["segmented"]` as it is."""
 HIDDEN = """mask-hidden: A mask can hardly be told from nothing: its 0 and 1 get nearly the same colour. For
     values from 0 to 1, `cmap="gray", vmin=0, vmax=1`."""
 
@@ -65,12 +68,12 @@ def _dataset_of(frames, masks):
     return dataset
 
 
-def _shown(given, frames, masks, indices):
-    """What the student's figure shows, as `_tiles_of` gives it."""
+def _shown(given, frames, masks, indices, beside=False):
+    """What the student's figure shows, as `_tiles_of` gives it. beside: another figure is open already."""
     from matplotlib.figure import Figure
 
     dataset, numbers = _dataset_of(frames.cpu(), masks.cpu()), indices.tolist()
-    with own_figures() as opened:
+    with own_figures(beside) as opened:
         try:
             figure = given.show_samples(dataset, numbers)
         except KeyError as error:
@@ -91,7 +94,8 @@ def _shown(given, frames, masks, indices):
                 {indices.tolist()} to {numbers}. Whoever called it needs that still: work on a copy,
                 `list(indices)`.""")
         if isinstance(figure, Figure):
-            return _tiles_of(figure, masks.shape[1:])
+            opened()
+            return _tiles_of(figure, masks.shape[1:], 2 * len(numbers))
         if figure is None and opened():
             raise Problem.of(f"""shown-not-returned: `{CALL}` draws a figure but gives None. End it with
                 `return figure`; a notebook shows a figure that is returned, `plt.show()` is not needed.""")
@@ -107,8 +111,8 @@ def _shown(given, frames, masks, indices):
             Figure.{how}""")
 
 
-def _tiles_of(figure, size):
-    """The pictures of a figure, what they are made of, how they look, and where they are.
+def _tiles_of(figure, size, wanted):
+    """The pictures of a figure, of which so many are wanted: made of what, how they look, where they are.
 
     -> values and looks (N, H, W, 3), colours; mapped (N,) bool: whether a colour map makes colours of the
     values; boxes (N, 4): left, top, right, bottom, in pixels. A picture that was put together from several is
@@ -131,6 +135,10 @@ def _tiles_of(figure, size):
         how = "" if figure.axes else " It has no axes at all: were they made in another one, or cleared?"
         raise Problem.of(f"""empty-figure: The figure shows no picture. `axis.imshow(...)` puts one into an
             axis.{how}""")
+    empty = sum(ax.get_visible() and ax.axison and not ax.has_data() for ax in figure.axes)
+    if empty and count == wanted:
+        raise Problem.of(f"""empty-axes: Besides the {count} pictures the figure has {empty} empty axes. Make
+            as many as there are pictures: 2 rows, and a column for each index.""")
     return {name: torch.cat(parts) for name, parts in found.items()}
 
 
@@ -145,6 +153,14 @@ def _parts_of(ax, picture, size):
     first, last = (top, bottom) if picture.origin == "upper" else (bottom, top)  # row 0 and the last one
     (x0, y0), (x1, y1) = ax.transData.transform([(left, first), (right, last)])
     h, w = look.shape[:2]
+    beyond = np.abs(
+        [(x1 + x0) / 2 - (ax.bbox.x1 + ax.bbox.x0) / 2, (y1 + y0) / 2 - (ax.bbox.y1 + ax.bbox.y0) / 2]
+    )
+    beyond += (np.abs([x1 - x0, y1 - y0]) - ax.bbox.size) / 2  # how far the picture is cut off, pixels
+    if (beyond > 0.6 * np.abs([(x1 - x0) / w, (y1 - y0) / h])).any():
+        raise Problem.of("""cut-off: Only a part of a picture is seen: the limits of its axis, as `set_xlim`,
+            `set_ylim` and `axis` set them, are narrower than the picture. Leave them as `imshow` makes
+            them.""")
     if (h, w) == (W, H):
         raise Problem.of(f"""transposed: A picture has its rows and columns exchanged: it is {w} pixels wide
             and {h} high, the dataset's are {W} x {H}.""")
@@ -182,17 +198,27 @@ def _works_unsqueezed(given, *case):
 
 
 @contextlib.contextmanager
-def own_figures():
+def own_figures(beside=False):
     """Shows none of the student's figures while checking, and closes them.
 
-    Gives a function: how many there were.
+    Gives a function: how many there were. beside: another figure is open all the while; the function raises a
+    Problem where it was drawn into.
     """
     from matplotlib import pyplot
 
     before, show, count = set(pyplot.get_fignums()), pyplot.show, []
     pyplot.show = lambda *args, **options: count.append(1)
+    other = pyplot.figure(None if 1 in before else 1) if beside else None
+
+    def opened():
+        if other and other.axes:
+            raise Problem.of("""same-figure: It draws into a figure that was there before, and may belong to
+                another call: `plt.gcf()`, `plt.subplot`, `plt.imshow` and `plt.figure(1)` take the one that
+                is open. Make a new one in each call, `figure, axes = plt.subplots(...)`.""")
+        return len(set(pyplot.get_fignums()) - before) - bool(other) + len(count)
+
     try:
-        yield lambda: len(set(pyplot.get_fignums()) - before) + len(count)
+        yield opened
     finally:
         pyplot.show = show
         for number in set(pyplot.get_fignums()) - before:
@@ -238,7 +264,9 @@ def _as_mask(values, look, mapped, mask):
         if _near(on, on[:1]) and _near(beside, beside[:1]) and not _near(on[:1], beside[:1]):
             contrast = float((look[inside][0] - look[~inside][0]).norm())
             inverted = on[0, 0] < beside[0, 0] if mapped else _near(values, 1.0 - inside[..., None].double())
-            return HIDDEN if contrast < 0.4 else INVERTED if inverted else said.format("mask")
+            wrong = HIDDEN * (contrast < 0.4) or INVERTED * inverted
+            small = mapped and 255 * (on[0, 0] - beside[0, 0]) < 2
+            return wrong or DIVIDED * bool(small) or said.format("mask")
     return None
 
 
@@ -261,7 +289,11 @@ def _complaint_on(outputs, frames, masks, indices):
         return Complaint.of(f"""more-pictures: {len(others)} more pictures are shown than the frames and masks
             of the indices. Show these alone, in 2 rows.""")
     if others:  # of one that is white or black all over another tells more
-        return Complaint.of(min(others, key=lambda said: said.startswith("one-colour")))
+        key, text = Complaint.of(min(others, key=lambda said: said.startswith("one-colour")))
+        if Counter(t for t, _ in found["frame"]) == Counter(wanted) and not found["mask"] and "frame" in text:
+            text = f"""The frames are there, and where their masks belong it shows them again, changed.
+                {text.partition(". ")[0]}. A mask is `sample["segmented"]`, alone."""
+        return Complaint(key, fold(text))
     for kind, name in (("mask", "segmented"), ("frame", "original")):
         if not found[kind]:
             return Complaint(f"{kind}s-missing", f'The {kind}s are not shown: `sample["{name}"]`.')
@@ -277,9 +309,10 @@ def _wrong_choice(shown, wanted, kind):
         return None
     steps = {t - index for t, index in zip(shown, wanted)} if len(shown) == len(wanted) else {}
     these, those = f"{kind}s {_listed(shown)} are shown", f"expected {_listed(wanted)}"
-    if set(shown) == {wanted[0]} and len(set(wanted)) > 1:
-        return Complaint.of(f"""only-first: Only {kind} {wanted[0]} is shown, the first of the indices. Each
-            of them gets a column.""")
+    for end, only in {"first": wanted[0], "last": wanted[-1]}.items():
+        if set(shown) == {only} and len(set(wanted)) > 1:
+            return Complaint.of(f"""only-{end}: Only {kind} {only} is shown, the {end} of the indices. Each of
+                them gets a column: `imshow` belongs into the loop, the figure is made before it.""")
     if sorted(shown) == list(range(len(wanted))):
         return Complaint.of(f"""indices-ignored: {these.capitalize()}, whatever the indices are. For each
             column k, ask for `dataset[indices[k]]`, not `dataset[k]`.""")
@@ -375,7 +408,7 @@ class AnyNumber(FrameAboveMask):
 
     def call(self, given, frames, masks, indices):
         try:
-            one = _shown(given, frames, masks, indices[:1])
+            one = _shown(given, frames, masks, indices[:1], beside=True)
         except (TypeError, IndexError, AttributeError, ValueError) as error:
             text = f"For one index your code raises {type(error).__name__} ({str(error)[:80]})."
             if _works_unsqueezed(given, frames, masks, indices[:1]):

@@ -146,6 +146,8 @@ OF_QUATERNIONS = {
     TRANSPOSED: lambda q: _quat_to_rotmat(q).mT,
     **{_read_as(order): partial(_reordered, order) for order in ORDERS},
     ALONG_BATCH: lambda q: _by_formula(q / q.norm(dim=0)),
+    """half-turn: Where w is 0, at half a turn, the quaternion is lost: `sign(0)` is 0. (q and -q are one
+    rotation: nothing needs to be done about the sign.)""": lambda q: _by_formula(q * q[:, :1].sign()),
     """axis-alone: (x, y, z) alone is brought to length 1. Divide the whole quaternion by its
     length.""": lambda q: _by_formula(torch.cat([q[:, :1], normalize(q[:, 1:])], -1)),
 }
@@ -260,7 +262,9 @@ class QuaternionToMatrix(OfQuaternions):
     mistakes = OF_QUATERNIONS
 
     def cases(self, rng):
-        return {"quat": normalize(torch.from_numpy(rng.normal(size=(24, 4)))).float()}
+        quat = torch.from_numpy(rng.normal(size=(24, 4)))
+        quat[:2, 0] = 0  # half a turn
+        return {"quat": normalize(quat).float()}
 
 
 class UnnormalisedQuaternion(OfQuaternions):
@@ -846,8 +850,17 @@ class Order(Property):
     name = "colours follow the order in time"
     points = 2
     after = (Image, Places)
-    hidden = ("forwards", "backwards", "again", "twice")
+    hidden = ("forwards", "backwards", "again", "returning")
     count = 40
+    # What may be seen where the last point returns to the first: of the colours of the first and of the last.
+    SHARED = {
+        "earlier-seen: the first stays: the later one is to be seen, so draw in the order of time": (
+            lambda first, last: first
+        ),
+        "added: the colours are added. Assign, `image[j, i] = color`": torch.add,
+        "mixed: it is the larger of each channel. Assign, `image[j, i] = color`": torch.maximum,
+        "mixed: it is the mean. Assign, `image[j, i] = color`": lambda first, last: (first + last) / 2,
+    }
 
     def inputs(self, rng):
         return {"pixels": _scattered(rng, self.count).round(), "size": torch.tensor([WIDTH, HEIGHT])}
@@ -856,27 +869,34 @@ class Order(Property):
 
     def call(self, given, pixels, size):
         orders = {"forwards": pixels, "backwards": pixels.flip(0), "again": pixels}
-        orders["twice"] = torch.cat([pixels, pixels[-1:]])
+        orders["returning"] = torch.cat([pixels[:-1], pixels[:1]])
         resolution = tuple(size.tolist())
         return {name: _image_of(given.draw_track, order, resolution) for name, order in orders.items()}
 
     def judge(self, outputs, pixels, size):
         columns, rows = pixels.long().unbind(-1)
-        forwards, backwards, again, twice = (
+        forwards, backwards, again, returning = (
             image[rows, columns] for image in outputs.values()
         )  # (T, 3) each
-        if apart(twice[-1], forwards[-1]) > 0.2 > apart(twice[-1], 2 * forwards[-1]):
-            return Complaint.of(f"""added: Where two points, the last ones, share a pixel, its colour is
-                {in_words(twice[-1])}; the last point alone has {in_words(forwards[-1])}. Assign the colour,
-                `image[j, i] = color`: add nothing to what is there.""")
-        for image in outputs.values():
+        for image in list(outputs.values())[:3]:
             wrong = Places().judge({"": _lit(image)}, pixels, size)
             if wrong := wrong or Image().judge({"image": image}, pixels, size):
                 return wrong
         if not close(forwards, again, 1e-2):
             return Complaint.of("""by-chance: Called twice with the same pixels, it gives two different
                 images. The colour of a point is to depend on its place in time alone.""")
-        return self.of_order(forwards, backwards) or self.of_colours(forwards)
+        ends = forwards[0], forwards[-1], returning[0]
+        return self.of_order(forwards, backwards) or self.of_shared(*ends) or self.of_colours(forwards)
+
+    def of_shared(self, first, last, shared):
+        """The colours of the first and the last point, and of the last where it falls on the first, (3,)."""
+        for said, makes in self.SHARED.items():
+            if apart(shared, makes(first, last)) < 0.1 < apart(shared, last):
+                key, text = Complaint.of(said)
+                return Complaint.of(f"""{key}: Where the last point falls on the pixel of the first, {text}.
+                    There it is {in_words(shared)}; the first point alone is {in_words(first)},
+                    the last {in_words(last)}.""")
+        return None
 
     def of_order(self, colours, backwards):
         """colours, backwards: of the points (T, 3), drawn in their order and in the opposite one."""
@@ -920,6 +940,9 @@ class Order(Property):
         if gain < -0.15:
             return Complaint.of(f"""reversed: {ends}, which is darker. Let the colours go from a dark one to a
                 light one.""")
+        if max(gain, float(colours[-1].max() - colours[0].max())) < 0.15:
+            return Complaint.of(f"""not-lighter: {ends}, which is hardly lighter. Let the colours go from a
+                dark one to a light one, as those of plasma and viridis do.""")
         return None
 
 

@@ -169,6 +169,27 @@ def all_in_one_axis(dataset, indices):
     return plt.gcf()
 
 
+def with_gcf(dataset, indices):
+    for k, sample in enumerate(dataset[index] for index in indices):
+        plt.subplot(2, len(indices), k + 1).imshow(sample["original"])
+        plt.subplot(2, len(indices), len(indices) + k + 1).imshow(sample["segmented"], **GRAY)
+    return plt.gcf()
+
+
+def with_spare_axes(dataset, indices):
+    figure = show_samples(dataset, indices)
+    figure.add_axes([0.9, 0.9, 0.1, 0.1])
+    return figure
+
+
+def dolphins_for_masks(dataset, indices):
+    figure, axes = plt.subplots(2, len(indices), squeeze=False)
+    for pair, sample in zip(axes.T, (dataset[index] for index in indices)):
+        pair[0].imshow(sample["original"])
+        pair[1].imshow(sample["original"] * sample["segmented"])
+    return figure
+
+
 def one_special_case(dataset, indices):
     if len(indices) == 1:
         raise ValueError("too few")
@@ -205,6 +226,7 @@ MISTAKES = {
     "masks-above": write(rows=(1, 0)),
     "only-first": shows(lambda indices: indices[:1]),
     "only-first, in every column": shows(lambda indices: indices[:1] * len(indices)),
+    "only-last": lambda dataset, indices: show_samples(dataset, indices[-1:]),
     "first-missing": shows(lambda indices: indices[1:] or indices),
     "last-missing": shows(lambda indices: indices[:-1] or indices),
     "indices-ignored": shows(lambda indices: range(len(indices))),
@@ -255,6 +277,11 @@ MISTAKES = {
     "more-pictures": with_a_third_row,
     "mask-hidden, transparent": write(colours=GRAY | {"alpha": 0}),
     "not-the-data, stretched": write(frame=lambda x: (x - x.min()) / (x.max() - x.min())),
+    "same-figure": with_gcf,
+    "empty-axes": with_spare_axes,
+    "cut-off": write(end=lambda figure, axes: axes[0, 0].set_xlim(5, 12) and figure),
+    "mask-divided": write(mask=lambda x: x / 255, colours={}),
+    "masked: where their masks belong": dolphins_for_masks,
     "empty-figure, cleared": write(end=lambda figure, axes: figure.clear() or figure),
 }
 POINTS = {"masks-above": 0, "stretched": 4, "one-index": 4}  # only what is wrong costs points

@@ -175,6 +175,7 @@ WRONG_QUATS = {  # used by batch_rodrigues, too
     "quaternion-order": lambda quat: RIGHT_QUAT(quat[:, [3, 0, 1, 2]]),
     "formula": one_sign_wrong,
     "wrong-rotation": lambda quat: RIGHT_QUAT(quat.clamp(min=0)),
+    "half-turn": lambda quat: not_normalised(quat * quat[:, :1].sign() / quat.norm(dim=-1, keepdim=True)),
     # Nine entries, each (B,), stacked along a new first dimension, and cut into matrices there.
     "batch-last": lambda quat: RIGHT_QUAT(quat).flatten(1).T.reshape(-1, 3, 3),
     "batch-last, rows": lambda quat: torch.stack(RIGHT_QUAT(quat).unbind(1)).reshape(-1, 3, 3),
@@ -366,6 +367,24 @@ def clamped(pixels, resolution):
     return RIGHT_TRACK(torch.minimum(pixels.clamp(min=0), limits), resolution)
 
 
+def where_two_meet(mix):
+    """A draw_track that mixes the colours of two points that fall on one pixel."""
+
+    def draw_track(pixels, resolution):
+        image = torch.zeros_like(RIGHT_TRACK(pixels, resolution))
+        for k in range(len(pixels)):
+            alone = pixels + 1e4 * (torch.arange(len(pixels)) != k)[:, None]  # all others are outside
+            added = RIGHT_TRACK(alone, resolution)
+            image = torch.where(
+                (image > 0).any(-1, keepdim=True) & (added > 0).any(-1, keepdim=True),
+                mix(image, added),
+                image + added,
+            )
+        return image.clamp(max=1)
+
+    return draw_track
+
+
 def looked_at(inside):
     """A draw_track that looks at x and y, W and H before it rounds them."""
 
@@ -443,6 +462,10 @@ WRONG_TRACKS = {
     "fixed-length": draw(colour=lambda i, count, pixel: colormaps["viridis"](i / 200)),
     "few-colours": draw(colour=lambda i, count, pixel: colormaps["plasma"](4 * i // count / 16)),
     "few-colours, of 256": draw(colour=lambda i, count, pixel: colormaps["plasma"](255.0 * i / count)),
+    "earlier-seen": where_two_meet(lambda earlier, later: earlier),
+    "added": where_two_meet(torch.add),
+    "mixed": where_two_meet(torch.maximum),
+    "not-lighter": draw(colour=lambda i, count, pixel: colormaps["jet"](i / (count - 1))),
     "outside-crashes": draw(inside=False),
     "border-lost, and more drawn at the edge": looked_at(lambda x, y, W, H: 0 <= x < W and 0 <= y < H),
     "border-lost, an index too far": looked_at(lambda x, y, W, H: 0 <= x <= W and 0 <= y <= H),
