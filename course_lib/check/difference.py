@@ -235,7 +235,9 @@ def _functions(yours, right):
 def _directions(yours, right):
     """Vectors of the last dimension that have the right directions, and other lengths."""
     if yours.dim() > 1 and 2 <= yours.shape[-1] <= 4:
-        lengths = yours.norm(dim=-1, keepdim=True)
+        lengths, ways = yours.norm(dim=-1, keepdim=True), normalize(right, dim=-1).flatten(0, -2)
+        if not lengths.all() or apart(ways, ways[:1]) < 0.1:
+            return  # nothing, or grey everywhere
         one = apart(lengths, lengths.mean().expand_as(lengths)) < TOLERANCE * float(lengths.mean())
         said = f"the length {in_digits(lengths.mean())[0]}" if one else "another length"
         yield lengths * normalize(right, dim=-1), f"Each row of yours has the right direction, but {said}."
@@ -328,22 +330,28 @@ def _of_arguments(yours, right, known):
 
 
 def _apart_by(yours, right, tolerance, known):
-    """Whether the entries that differ are those where an argument, or the right value, passes a number.
+    """Whether those entries differ where an argument, or the right value, passes a number or is between two.
 
-    Most of what passes it must differ, and nothing else. -> a sentence or two, or ''
+    Most of these must differ, and nothing else. -> a sentence or two, or ''
     """
     wrong = (yours - right).abs() > margin(right, tolerance)
     if not 4 <= wrong.sum() < 0.9 * wrong.numel() or wrong.dim() > 1 and not wrong.flatten(1).any(1).all():
         return ""
     best, said = MOSTLY, ""
-    for (name, value), sign in itertools.product((known | {"": right}).items(), (1, -1)):
-        least = (sign * value)[wrong].min()
-        others = (sign * value)[sign * value < least]
-        most = wrong.sum() / (wrong.numel() - len(others))  # of what passes the number
-        if most > best and len(others) >= 0.1 * wrong.numel():
-            limit = _between(*sorted((sign * float(others.max()), sign * float(least))))
-            where = f"where {f'`{name}`' if name else 'the right one'} is {'above' if sign > 0 else 'below'}"
-            best, said = most, f"{'those' if most == 1 else 'all of them'} {where} {limit}."
+    for side, (name, value) in itertools.product(
+        ("above", "below", "between"), (known | {"": right}).items()
+    ):
+        if side == "between" and said:
+            break
+        low, high = value[wrong].min(), value[wrong].max()
+        under, over = value[value < low], value[value > high]
+        outside = len(under) * (side != "below") + len(over) * (side != "above")
+        most = wrong.sum() / (wrong.numel() - outside)  # of what passes the number
+        if most > best and outside >= 0.1 * wrong.numel() and (side != "between" or len(under) and len(over)):
+            ends = [] if side == "below" else [_between(float(under.max()), float(low))]
+            ends += [] if side == "above" else [_between(float(high), float(over.min()))]
+            where = f"where {f'`{name}`' if name else 'the right one'} is {side} {' and '.join(ends)}"
+            best, said = most, f"{'those' if most == 1 else 'all of them'} {where}."
     if not said:
         return ""
     there = partial(_of_arguments, known={name: value[wrong] for name, value in known.items()})

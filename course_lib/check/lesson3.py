@@ -22,7 +22,17 @@ from ..window import TUTORIAL_BAND
 from . import spare_renderer as spare
 from .core import Complaint, Exercise, Problem, changed, clone, close, describe, items, tensor
 from .difference import difference, in_digits, of_all, pattern
-from .found import BY_HAND, farthest, found_of_depth, found_of_mesh, found_of_soft_edge, view_of, within_faces
+from .found import (
+    BY_HAND,
+    FARTHER,
+    VALID,
+    farthest,
+    found_of_depth,
+    found_of_mesh,
+    found_of_soft_edge,
+    view_of,
+    within_faces,
+)
 from .pictures import OfPictures, alike, alike_gradients, explaining, gradients_of
 from .same import Same, in_order
 from .stone_cases import (
@@ -31,6 +41,8 @@ from .stone_cases import (
     band_of,
     cameras_at,
     case_of,
+    edge_on,
+    layers,
     pretended_model,
     random_weights,
     uniform,
@@ -153,6 +165,35 @@ NORMALS = {
 WORLDLY = """The normals are {}. The sun stands in the world: wanted are the normals of the world, of length
     1, one for each face: `mesh.face_normals`. (Those of camera space say which faces look at us.)"""
 OF_NORMALS = _of("normal", WORLDLY, NORMALS)
+OF_DEPTH = _of(
+    "depth",
+    f"""{FARTHER.partition(": ")[2]} here and there: the depth is {{}}. `rasterize` wants z of the corners in
+        camera space.""",
+    {
+        ("depth-per-face", "the same all over a face, the mean"): lambda v: v.depth.mean(
+            -1, keepdim=True
+        ).expand_as(v.depth),
+        ("depth-along-rays", "the distance from the camera, with a minus"): lambda v: -v.corners.norm(dim=-1),
+    },
+)
+OF_FACING = _of(
+    "facing",
+    f"Faces are drawn where {{}}. {VALID}",
+    {
+        ("culling-strict", "z of their normals is > 0: those seen edge-on, of z just 0, belong to them"): (
+            lambda v: spare.normals_of(v.corners)[..., 2] > 0
+        ),
+        ("culling-by-view", "their front is seen, with perspective: by the ray, or the corners' turn"): (
+            lambda v: (spare.normals_of(v.corners) * v.corners[:, :, 0]).sum(-1) <= 0
+        ),
+        ("culling-of-one-frame", "they look at the camera in the first frame"): lambda v: v.facing[
+            :1
+        ].expand_as(v.facing),
+        ("culling-of-all-frames", "they look at the camera in all frames"): lambda v: v.facing.all(
+            0, keepdim=True
+        ).expand_as(v.facing),
+    },
+)
 HEIGHTS = {
     ("camera-height", "y of camera space, which points up in the image"): lambda v: v.corners[..., 1:2],
     ("camera-height", "x of camera space"): lambda v: v.corners[..., :1],
@@ -509,12 +550,18 @@ class Normals(OfFeature):
     images, mistakes, otherwise = ("normal",), OF_NORMALS, "normals"
     reminder = "The second feature is the normal of the nearest face, in the world, of length 1."
 
+    def cases(self, rng):
+        return layers(case_of(rng, batch=3))
+
     def judge(self, outputs, **inputs):
         if complaint := super().judge(outputs, **inputs):
             return complaint
         right = self.made(self.right, inputs)
         if alike(outputs["normal"], right["normal"]):
             return None
+        for said, makes in OF_DEPTH.items():
+            if self.explains(self.made(makes, inputs), outputs, right):
+                return Complaint.of(said)
         other = self.unexplained("normal", outputs["normal"], right["normal"], inputs)
         return found_of_depth(outputs["normal"], inputs) or other
 
@@ -523,12 +570,13 @@ class FrontFaces(OfDibr):
     name = "only faces that look at the camera are drawn"
     points = 2
     after = (Form, Silhouette, Normals)
-    images, otherwise = ("hard_mask", "normal"), "front-faces"
+    images, mistakes, otherwise = ("hard_mask", "normal"), OF_FACING, "front-faces"
     also = ("uv",)
-    reminder = "Here one sheet of the first mesh, and most of the second, turn their backs to the camera."
+    reminder = """Here one sheet of the first mesh, and most of the second, turn their backs to the camera; of
+        the third only a sheet is seen, edge-on."""
 
     def cases(self, rng):
-        return case_of(rng, turned=True)
+        return edge_on(case_of(rng, batch=3, turned=True))
 
     def found(self, outputs, inputs):
         depth = found_of_depth(outputs["normal"], inputs)
@@ -660,7 +708,6 @@ BECOMES = {  # what the dolphin becomes under water, (key, in words)
     ("complement", "image · (1 - exp(w · l))"): lambda i, l, w: i * (1 - (w * l).exp()),
     ("minus-one", "image · (exp(w · l) - 1)"): lambda i, l, w: i * ((w * l).exp() - 1),
     ("image-in-exponent", "exp(image · w · l)"): lambda i, l, w: (i * w * l).exp(),
-    ("image-in-exponent", "image^(w · l)"): lambda i, l, w: i ** (w * l),
     ("factor-only", "exp(w · l), without the image"): lambda i, l, w: (w * l).exp().expand_as(i),
     ("added", "image + exp(w · l)"): lambda i, l, w: i + (w * l).exp(),
     ("added", "image - exp(w · l)"): lambda i, l, w: i - (w * l).exp(),
@@ -685,8 +732,11 @@ BECAUSE = {
 UNDER_WATER = {
     """unchanged: Under water, on the dolphin, nothing fades. Is the result returned, and the condition
         (height below 0, on the mask) right?""": lambda i, l, m, w: i,
-    """clamped: The result is cut off at 1, and
-        should not be: a glint may be brighter.""": lambda i, l, m, w: spare.absorb(i, l, m, w).clamp(0, 1),
+    **{
+        f"""clamped: The result is cut off {where}, and should not be: a glint may be brighter than 1, and
+            colours may be below 0.""": lambda i, l, m, w, ends=ends: spare.absorb(i, l, m, w).clamp(*ends)
+        for where, ends in {"at 0 and 1": (0, 1), "at 1": (None, 1), "at 0": (0, None)}.items()
+    },
     "normalised: The result is divided by its largest value.": lambda i, l, m, w: (lambda x: x / x.max())(
         spare.absorb(i, l, m, w)
     ),
@@ -768,8 +818,9 @@ class OfAbsorb(Same):
         if self.interpolated:
             mask = mask * (1 + torch.from_numpy(rng.integers(-1, 2, mask.shape)) * 2**-23).float()
         black = uniform(rng, 0, 1, (*size, 1)) < self.black
+        sign = torch.where(uniform(rng, 0, 1, (*size, 3)) < 0.1, -1, 1)
         return {
-            "image": torch.where(black, 0, uniform(rng, 0.2, 1.5, (*size, 3))),
+            "image": torch.where(black, 0, uniform(rng, 0.2, 1.5, (*size, 3)) * sign),
             "sea_level_height": uniform(rng, *self.heights, (*size, 1)),
             "hard_mask": mask,
             "water_absorption": torch.tensor([self.most, 0.25, 0.05]) + uniform(rng, 0, 0.05, 3),
@@ -866,6 +917,11 @@ class OffTheDolphin(OfAbsorb):
     covered, interpolated, most, black = 0.6, True, 1.3, 0.1
     after = (UnderWater,)
     mistakes, otherwise = OFF_THE_DOLPHIN, "mask"
+
+    def calls(self, **inputs):
+        """Of two images, and of one."""
+        one = {name: value[:1] if value.dim() == 4 else value for name, value in inputs.items()}
+        return {"": tuple(inputs.values()), " of one image": tuple(one.values())}
 
 
 class AbsorbGradients(OfAbsorb):

@@ -55,6 +55,8 @@ OTHER_ORDER = """loader-order: The batches do not come in the order in which the
     it once in every pass, `for frames in loader`, and nowhere else: recipes count the passes by it."""
 REVERSED = "history-reversed: The last pass comes first. Append each at the end."
 RENDER_CALL = '`render(scene, frames["t"], frames["cam"])`'
+ZERO_LATE = """zero-grad-late: Gradients that the parameters had before `fit` are added to those of the first
+    batch: `optimizer.zero_grad()` comes after the step alone. Call it before every backward."""
 STEP_FIRST = """step-before-backward: The optimizer steps before backward has computed this batch's gradients:
     it uses none, or those of the batch before. First `loss.backward()`, then `optimizer.step()`."""
 # What Python and torch say, a regular expression, and the mistake that it means.
@@ -106,6 +108,20 @@ ORDERS = {
     ),
     """clamps-all: All parameters are brought into [0, 1], positions too. Each has a range of its own, or
         none: `scene.clamp_()` knows them.""": ("|zrbsa|", "|zrbsac|"),
+}
+# What is minimised instead of the sum of the terms.
+SUMS = {
+    f"other-loss: {what} is minimised, not their sum. {ALL_TERMS}": makes
+    for what, makes in {
+        "The sum of the squared terms": lambda terms: terms.square().sum(),
+        "The square of the terms' sum": lambda terms: terms.sum() ** 2,
+        "The root of the terms' sum": lambda terms: terms.sum().sqrt(),
+        "The logarithm of the terms' sum": lambda terms: terms.sum().log(),
+        "The product of the terms": torch.prod,
+        "The root of the squared terms' sum": torch.norm,
+        "The largest of the terms": torch.max,
+        "The sum of the terms without their signs": lambda terms: terms.abs().sum(),
+    }.items()
 }
 TWICE = (
     "gradient-twice: backward is called twice for each batch, and gradients add up: call it once.",
@@ -326,7 +342,8 @@ class Stage:
 
     ask: the screen, or the way to it; colours (T, 3), goal (), order (T,), rates (2,): as of `case`; factors:
     of the loss in each pass; astray: the parameters that play no part begin beyond their ranges; late: the
-    passes before the first term comes, which recipes add on the way
+    passes before the first term comes, which recipes add on the way; left: a gradient that each parameter has
+    from before
     """
 
     def __init__(self, ask, colours, goal, order, rates, to_be_moved=False, turning=False, **kind):
@@ -341,6 +358,8 @@ class Stage:
                 getattr(self.scene, name).fill_(value)
         self.loader = Loader(colours.cpu(), order.cpu(), to_be_moved, turning)
         self.parameters = [self.scene.translations, self.scene.water_absorption]
+        for parameter in self.parameters:
+            parameter.grad = torch.full_like(parameter, kind["left"]) if "left" in kind else None
         self.optimizer = Optimizer(self.parameters, rates, self.log)
         self.scene.translations.register_hook(lambda _: self.log.append(BACKWARD))
 
@@ -352,7 +371,9 @@ class Stage:
         rates = torch.tensor([group["lr"] for group in self.optimizer.param_groups])
         strays = [bool((getattr(self.scene, name) == value).all()) for name, value in ASTRAY.items()]
         return {
-            "end": tensor("the scene's parameters", self.values(), (self.loader.colours.numel() + 3,)),
+            "end": tensor(
+                "the scene's parameters", self.values(), (self.loader.colours.numel() + 3,), None, False
+            ),
             "first": self.first,
             "scored": torch.tensor(self.scored),
             "final_rates": rates,
@@ -399,7 +420,8 @@ class Stage:
         rendered = dict(zip(("image", "hard_mask", "silhouette"), self.rendered))
         for (name, right), value in zip(rendered.items(), (image, hard_mask, silhouette)):
             tensors = torch.is_tensor(value) and value.shape == right.shape
-            if not tensors or not torch.equal(value.detach(), right.detach()):
+            # Of a loss that is not the sum NaN may come; it is not equal to itself.
+            if not tensors or value is not right and not torch.equal(value.detach(), right.detach()):
                 swapped = [f"the {other}" for other, it in rendered.items() if value is it]
                 given = swapped[0] if swapped else f"{describe(value)} that is not what render gave"
                 raise Problem.of(f"""argument-order: compute_loss gets {given} as its {name}. Hand on what
@@ -540,21 +562,21 @@ def _gradients_by_hand(case, parameters, t):
     return found
 
 
-def descend(case, steps, order="|zrbsc|", seen=None, clip=None, factors=(), late=0):
+def descend(case, steps, order="|zrbsc|", seen=None, clip=None, factors=(), late=0, left=0.0):
     """Gradient descent on the stage of a case, by hand.
 
     -> values at each rendering and at the end (N + 1, P), terms (steps, batches, 4)
 
     order: what is done at the beginning of a pass | for each batch | at the end of a pass: z zero_grad, r
     render, b backward, s step, c clamp, a clamp all to [0, 1], m divide the gradients by the number of
-    batches. seen: {term: what its gradient is multiplied by}. clip: what becomes of the gradients before a
-    step. factors, late: as of `Stage`.
+    batches. seen: {term: what its gradient is multiplied by}, or the loss as a function of the terms, (3,).
+    clip: what becomes of the gradients before a step. factors, late, left: as of `Stage`.
     """
     names = ("colours", "goal", "gains", "shares", "rates")
     y, goal, gains, shares, rates = (case[name].double() for name in names)
     parameters = torch.tensor([[START] * 3] * len(y) + [ABSORPTION], dtype=torch.float64)  # (T + 1, 3)
     rates = torch.cat([rates[:1].expand(len(y)), rates[1:]])[:, None]  # (T + 1, 1)
-    grads = torch.zeros_like(parameters)
+    grads = torch.full_like(parameters, left)
     x, w = parameters[:-1], parameters[-1]
     snapshots, terms = [], []
 
@@ -564,8 +586,12 @@ def descend(case, steps, order="|zrbsc|", seen=None, clip=None, factors=(), late
         return torch.stack([photometric, mask, pose, photometric + mask + pose])
 
     def backward(t):
-        force = torch.tensor([weights[name] * (seen or {}).get(name, 1.0) for name in WEIGHTS])
-        grads.add_((force.double()[:, None, None] * _gradients_by_hand(case, parameters, t)).sum(0))
+        if callable(seen):
+            share = torch.func.grad(seen)(loss(t)[:3])
+        else:
+            share = torch.tensor([(seen or {}).get(name, 1.0) for name in WEIGHTS]).double()
+        force = share * torch.tensor(list(weights.values())).double()
+        grads.add_((force[:, None, None] * _gradients_by_hand(case, parameters, t)).sum(0))
 
     does = {
         "z": lambda t: grads.zero_(),
@@ -661,7 +687,9 @@ def _shown_by_chance(drawn, places, turns, light):
 
 def _terms_by_chance(drawn, original, image, silhouette, turns):
     """-> {term: ()}"""
-    terms = (image - original).square(), (silhouette - drawn["goal_of_chance"]).square(), turns.square()
+    # One of them is negative, as a term may be; their sum is not.
+    terms = (image - original).square() + 0.5, (silhouette - drawn["goal_of_chance"]).square(), turns.square()
+    terms = *terms[:2], terms[2] - 0.3
     return {name: weight * term.mean() for name, weight, term in zip(WEIGHTS, drawn["weights"], terms)}
 
 
@@ -691,8 +719,11 @@ def fit_by_chance(fit, drawn, steps):
     return history, tensor("the scene's parameters", end, (sum(p.numel() for p in parameters),))
 
 
-def descend_by_chance(drawn, steps):
-    """What comes of it, by hand. -> parameters at the end (P,), terms (steps, batches, 4)"""
+def descend_by_chance(drawn, steps, loss=torch.sum):
+    """What comes of it, by hand. -> parameters at the end (P,), terms (steps, batches, 4)
+
+    loss: what is minimised, a function of the terms (3,).
+    """
     drawn = {name: value.double() if value.is_floating_point() else value for name, value in drawn.items()}
     parameters = [drawn[name].clone().requires_grad_() for name in ("places", "turns", "light")]
     memory, rows = [torch.zeros_like(p) for p in parameters], []
@@ -702,7 +733,7 @@ def descend_by_chance(drawn, steps):
         shown = _shown_by_chance(drawn, places[t, 0], turns[t, 0], light)
         terms = torch.stack([*_terms_by_chance(drawn, original, *shown, turns).values()])
         rows.append(torch.cat([terms, terms.sum()[None]]).detach())
-        gradients = torch.autograd.grad(terms.sum(), parameters)
+        gradients = torch.autograd.grad(loss(terms), parameters)
         with torch.no_grad():
             for p, before, gradient, pace in zip(parameters, memory, gradients, drawn["paces"]):
                 p -= pace * before.mul_(MOMENTUM).add_(gradient)
@@ -713,7 +744,7 @@ def descend_by_chance(drawn, steps):
 class OnStage(Property):
     """A property of what the loop does on a stage: of what the screen is asked, and of where it ends."""
 
-    steps, kind = 3, {}
+    steps, kind, finite = 3, {}, False
     kept, partner = ("gains", "shares"), Screen
     hidden = tuple(
         "end first scored final_rates astray events uncalled values frames sizes shifts pulls".split()
@@ -866,10 +897,15 @@ class Descends(OnStage):
         if not close(outputs["final_rates"], case["rates"], 1e-6):
             return Complaint.of("""rates-changed: The loop changes the optimizer's rates. They belong to the
                 recipe: leave the optimizer as it is handed over.""")
-        for said, how in _told(order=ORDERS, clip={CLIPPED: tuple(self.clips(values, case))}):
-            if close(values, descend(case, self.steps, **how)[0], 1e-4):
+        known = int(values.isfinite().all(1).int().cumprod(0).sum())  # renderings before the first NaN
+        clips = {CLIPPED: tuple(self.clips(values, case))}
+        for said, how in _told(order=ORDERS, clip=clips, seen=SUMS):
+            if close(values[:known], descend(case, self.steps, **how)[0][:known], 1e-4):
                 return Complaint.of(said)
         wrong = next(n for n, pair in enumerate(zip(values, right)) if not close(*pair))
+        if not values[wrong].isfinite().all():
+            return Complaint.of(f"""not-finite: After batch {wrong} parameters are NaN or infinite. Is
+                anything but the sum of the terms minimised? {ALL_TERMS}""")
         mine, of_terms = self.gradient(values, case, wrong), self.of_terms(values, case, wrong)
         if wrong > 1 and close(mine - self.gradient(values, case, wrong - 1), of_terms.sum(0), 1e-3):
             return Complaint.of(f"""no-zero-grad: In batch {wrong} the gradients of the batch before are still
@@ -975,7 +1011,7 @@ class Descends(OnStage):
             return Complaint.of(STEP_FIRST)
         return Complaint.of("""zero-grad-after-backward: The parameters never change: zero_grad throws away
             the gradients after backward has computed them, before the step can use them. It belongs before
-            backward, or after step.""")
+            backward.""")
 
 
 class Fits(Property):
@@ -992,7 +1028,7 @@ class Fits(Property):
         for _ in range(TRIES):
             drawn = by_chance(rng)
             losses = descend_by_chance(drawn, self.steps)[1][..., -1].mean(1)
-            if (losses.diff() < -0.01 * losses[:-1]).all():
+            if (losses.diff() < -0.01 * losses[:-1].abs()).all():
                 break
         return drawn
 
@@ -1002,6 +1038,9 @@ class Fits(Property):
     def judge(self, outputs, **case):
         if close(outputs["end"], descend_by_chance(case, self.steps)[0]):
             return None
+        for said, makes in SUMS.items():
+            if close(outputs["end"], descend_by_chance(case, self.steps, makes)[0]):
+                return Complaint.of(f"{said} A term can be negative.")
         return Complaint.of("""not-fitted: With another picture, another loss and an optimizer that has a
             memory the parameters do not come to where backward and step bring them, though with the first
             ones they do. Is a gradient or a step computed by hand?""")
@@ -1215,20 +1254,21 @@ class Moves(OnStage):
 
 
 class Anew(OnStage):
-    name = "asks the loader anew in every pass"
+    name = "begins anew: the loader in every pass, the gradients in every batch"
     points = 1
-    kind = {"turning": True}
+    kind = {"turning": True, "left": 2.0}
     after = (Arguments, Passes, Descends, Fits)
 
-    def wrong(self, outputs, order, **_):
-        loader, frames = Loader(order, order, turning=True), outputs["frames"]
-        if torch.equal(frames, torch.cat([loader.order(n) for n in range(self.steps)])):
-            return None
+    def wrong(self, outputs, order, **case):
+        loader, frames, case = Loader(order, order, turning=True), outputs["frames"], case | {"order": order}
         if torch.equal(frames, order.repeat(self.steps)):
             return Complaint.of("""loader-kept: The loader is gone through once, and its batches are kept for
                 all passes. Go through it anew in every pass, `for frames in loader`: it shuffles them anew,
                 and recipes narrow their reach and lower their rates when a pass begins.""")
-        return Complaint.of(OTHER_ORDER)
+        if not torch.equal(frames, torch.cat([loader.order(n) for n in range(self.steps)])):
+            return Complaint.of(OTHER_ORDER)
+        late = descend(case, 1, order="|rbscz|", left=self.kind["left"])[0][1]
+        return Complaint.of(ZERO_LATE) if close(self.path(outputs)[1], late) else None
 
 
 PROPERTIES = (Arguments(), Passes(), Descends(), Fits(), Persists(), Clamps(), History(), Moves(), Anew())

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from ..metrics import rotation_steps
 from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from .card import Shown
 from .core import Complaint, Exercise, Problem, close, describe, shape_text, tensor
-from .difference import difference, in_digits, in_words, of_all
+from .difference import apart, difference, in_digits, in_words, of_all
 from .same import Same, SameGradient
 
 TURN = 2 * math.pi
@@ -125,8 +127,7 @@ CHOICES = (
     "render.flip(-1)",
 )
 STANDS = [
-    *PICTURES,
-    *("0 * original", "1 + 0 * original", "original + render", "(original + render) / 2"),
+    "original + render",
     *("original.mean(-1, keepdim=True)", "(original - render).abs()", "(segmentation - soft_mask).abs()"),
     *(f"torch.{which}imum(original, render)" for which in ("max", "min")),
     *(f"{a} * {b}" for a in ("original", "render") for b in ("segmentation", "soft_mask", "render")),
@@ -171,6 +172,19 @@ def _stands(tile, pictures):
         if close(tile, made) or close(tile, made.clamp(0, 1)):
             return code
     return ""
+
+
+def _mix(tile, pictures):
+    """The code of the sum of pictures, each times a number, that stands in a tile. -> text, or ''"""
+    columns = [picture.expand_as(tile).flatten() for picture in pictures.values()]
+    columns = torch.stack([*columns, torch.ones(tile.numel())], -1).double()
+    factors = torch.linalg.lstsq(columns, tile.double().flatten()[:, None]).solution[:, 0]
+    parts = {name: float(f) for name, f in zip([*pictures, ""], factors) if abs(f) > 1e-4}
+    one = len(parts) == 1 and abs(sum(parts.values()) - 1) > 1e-4 or len(parts) == 2 and "" in parts
+    if one or apart(columns @ factors, tile.flatten()) > 1e-4:  # of one picture `difference` says more
+        return ""
+    text = " + ".join(f"{factor:.3g} * {name}".removesuffix(" * ") for name, factor in parts.items())
+    return re.sub(r"\b1 \* ", "", text).replace("+ -", "- ") or "0"
 
 
 def _edge(tile, original, segmentation, render, soft_mask):
@@ -283,7 +297,7 @@ class Frames(Same):
         call = said.removeprefix(place)
         pictures = dict(zip(PICTURES, self.calls(**inputs)[call]))
         edge = "" if place in Frames.own else _edge(yours, **pictures)
-        if edge or (code := _stands(yours, pictures)):
+        if edge or (code := _mix(yours, pictures) or _stands(yours, pictures)):
             shown = edge or f"It shows `{code}`. {'' if place in Frames.own else HINTS.get(code, '')}"
             return f"In the {place} tile{call} belongs {TILES[place]}. {shown}"
         corner = (place.startswith("bottom") * yours.shape[0], place.endswith("right") * yours.shape[1], 0)
@@ -678,7 +692,8 @@ class AtRest(Vectors):
     def judge(self, outputs, **inputs):
         if not all(torch.isfinite(vectors).all() for vectors in outputs.values()):
             return Complaint.of("""nan-at-zero: It gives NaN where the matrix is the identity: the vector is
-                zero, and v / |v| is 0 / 0. No rotation has no axis; leave such a vector as it is.""")
+                zero, and v / |v| is 0 / 0. No rotation has no axis of its own; take that of the vector
+                before, `normalize(before, dim=0)`.""")
         return super().judge(outputs, **inputs)
 
 
@@ -690,7 +705,8 @@ class RoundAndRound(Vectors):
 
     def cases(self, rng):
         axis = _directions(rng)
-        steady = rotvec_to_rotmat(torch.linspace(0.3, 14.5, 61).double()[:, None] * axis)
+        # By large steps, of which none ends near half a turn or a whole one.
+        steady = rotvec_to_rotmat(torch.linspace(0.35, 14.5, 31).double()[:, None] * axis)
         # So near to no rotation that the axis turns round in a few frames.
         tilt = rotvec_to_rotmat(0.03 * _directions(rng, 1))
         tilted = rotvec_to_rotmat(torch.linspace(2.8, 7.6, 61).double()[:, None] * axis) @ tilt
@@ -820,6 +836,7 @@ OF_LENGTHS = {
     "the difference of both ends' distances from the origin": lambda v: (
         v[:, 2].max().abs() - v[:, 2].min().abs()
     ),
+    "the largest z minus the smallest without its sign": lambda v: v[:, 2].max() - v[:, 2].min().abs(),
     "the largest |z| minus the smallest": lambda v: v[:, 2].abs().max() - v[:, 2].abs().min(),
     "how far the farthest vertex is from the origin": lambda v: v.norm(dim=-1).max(),
     "how far one end lies from the mean of all z": (
@@ -875,8 +892,10 @@ OF_VOLUMES = {
     ),
     """made of the corners of the first three faces, `faces[0]` and so on. a, b, c are the first, second and
         third corner of all faces: `vertices[faces].unbind(1)`""": lambda v, f: _volume(v, f[:3].mT),
-    "the tetrahedron of one face alone": (lambda v, f: _parts(v, f)[0], lambda v, f: _parts(v, f)[-1]),
-    "the sum without the last face": lambda v, f: _parts(v, f)[:-1].sum(),
+    "the tetrahedron of the last face alone": lambda v, f: _parts(v, f)[-1],
+    "made of corners sorted by their numbers: their order says which side is outside": lambda v, f: _volume(
+        v, f.sort(-1).values
+    ),
     "the sum without the first face": lambda v, f: _parts(v, f)[1:].sum(),
     """made of triangles of the vertices as they come. `faces` says which three belong together:
         `vertices[faces]`""": (_of_triples(1), _of_triples(3)),
@@ -916,9 +935,9 @@ OF_MASSES = {
         lambda volume, density=1025.0: density - volume,
         lambda volume, density=1025.0: volume - density,
     ),
-    "the mass, rounded; leave all digits": (
-        lambda volume, density=1025.0: (volume * density).floor(),
-        lambda volume, density=1025.0: (volume * density).round(),
+    "the mass, rounded; leave all digits": tuple(
+        lambda volume, density=1025.0, to=to: to(torch.as_tensor(volume * density))
+        for to in (torch.floor, torch.round, partial(torch.round, decimals=1))
     ),
     "the weight in newtons; the mass is asked for": tuple(
         lambda volume, density=1025.0, g=g: g * volume * density for g in (9.81, 9.8, 10.0)
@@ -963,7 +982,7 @@ class Measure(Same):
             that = f"{k} times {what}" if k > 1 else what
             yield (
                 f"{self.otherwise}: That is {that}. {self.asked}",
-                lambda *args, makes=makes, k=k: k * makes(*args),
+                lambda *args, makes=makes, k=k: torch.as_tensor(k * makes(*args)),
             )
 
     def unexplained(self, said, yours, right, inputs):
@@ -983,6 +1002,10 @@ class Measure(Same):
                 a tensor of shape ().{self.hint(found, *arguments)}""")
         if not torch.isfinite(found).all():
             raise Problem.of(f"not-finite: `{shows}` gives {float(found)}.")
+        given = [getattr(argument, "dtype", None) for argument in arguments]
+        if torch.float64 in given and getattr(value, "dtype", None) in (torch.float32, torch.float16):
+            raise Problem.of(f"""few-digits: `{shows}` gives {value.dtype} of vertices in torch.float64: half
+                of the digits are lost. Leave the dtype as it comes (no `.float()`).""")
         return found.reshape(())
 
     def hint(self, found, *arguments):
@@ -1052,6 +1075,16 @@ class Solid(Measure):
             return " Add up over the faces."
         return " Add up over the coordinates too." if found.shape == (3,) else ""
 
+    def unexplained(self, said, yours, right, inputs):
+        v, f = self.calls(**inputs)[said]
+        for k in self.times:
+            first = (k * _parts(v, f).cumsum(0)[:-1] - yours).abs() < self.explained * max(1, float(right))
+            if first.any():
+                n, times = int(first.int().argmax()) + 1, f"{k} times " * (k > 1)
+                return Complaint.of(f"""{self.otherwise}: That is {times}the sum over the first {n} of
+                    {len(f)} faces. {self.asked}""")
+        return super().unexplained(said, yours, right, inputs)
+
 
 class BentAway(Solid):
     name = "mesh_volume of a body that is not convex, far from the origin"
@@ -1064,7 +1097,18 @@ class BentAway(Solid):
         away = 3 * _directions(rng)
         return {"vertices": (vertices @ _any_turn(rng).T + away).float(), "faces": faces}
 
+    def calls(self, vertices, faces):
+        fine = vertices.double()[faces]  # (F, 3, 3)
+        for _ in range(3):  # each triangle into four
+            between = (fine + fine.roll(-1, 1)) / 2
+            parts = [torch.stack([fine[:, k], between[:, k], between[:, k - 1]], 1) for k in range(3)]
+            fine = torch.cat([*parts, between])
+        fine = fine.flatten(0, 1), torch.arange(3 * len(fine)).view(-1, 3)
+        return {"": (vertices, faces), " of many small faces, in float64": fine}
+
     def unexplained(self, said, yours, right, inputs):
+        if (found := super().unexplained(said, yours, right, inputs)).text.startswith("That") or said:
+            return found
         text = difference(self.shows, yours, right, {}, self.tolerance)
         return Complaint.of(f"""origin: The box about the origin was right. This body is not convex, and lies
             beside the origin. {text}""")
@@ -1111,33 +1155,42 @@ class Mass(Measure):
     mistakes, asked = OF_MASSES, "The mass is the volume, m³, times the density, kg/m³."
 
     def right(self, volume, density=1025.0):
-        return volume * density
+        return torch.as_tensor(volume * density)
 
     def cases(self, rng):
         volume, density = rng.uniform(0.15, 0.3), rng.uniform(850, 950)
         return {"volume": torch.tensor(volume), "density": torch.tensor(density)}
 
     def calls(self, volume, density):
-        return {" without a density": (volume,), "": (volume, float(density))}
+        number = float(volume) / 20, float(density)
+        return {" without a density": (volume,), "": (volume, float(density)), " of a number": number}
+
+    def taken(self, shows, value, volume, *density):
+        if torch.is_tensor(value) and not torch.is_tensor(volume):
+            raise Problem.of(f"""not-a-number: `{shows}` gives {describe(value)}, expected a number, as the
+                volume is one: multiply it as it comes.""")
+        return super().taken(shows, value, volume, *density)
 
     def judge(self, outputs, volume, density):
-        default, given = outputs.values()
+        default, given, number = outputs.values()
         inputs = {"volume": volume, "density": density}
+        well = close(given, self.right(volume, density)) and close(20 * number, self.right(volume, density))
         if 1020 <= default / volume <= 1030:
-            if close(given, self.right(volume, density)):
+            if well:
                 return None
             if close(given, default, 1e-6):
                 return Complaint.of(f"""density-ignored: The argument `density` is not used: with
                     {density:.0f} kg/m³ the mass should be {density * volume:.1f} kg, yours is
                     {given:.1f}.""")
         found = super().judge(outputs, **inputs)
-        if found and found.key == self.otherwise and close(given, self.right(volume, density)):
+        if found and found.key == self.otherwise and well:
             return Complaint.of(f"""default-density: With a density it is right; without one it takes
                 {default / volume:.4g} kg/m³. Sea water's is asked for, about 1,025 kg/m³ (1.025 g/cm³).""")
         return found
 
     def shown(self, said, inputs):
-        return {"volume": inputs["volume"]} if said else inputs
+        arguments = zip(("volume", "density"), self.calls(**inputs)[said])
+        return {name: torch.as_tensor(value) for name, value in arguments}
 
 
 FUNCTIONS = ("body_length", "mesh_volume", "body_mass")

@@ -106,6 +106,49 @@ def case_of(rng, batch=2, turned=False):
     return {"verts": rest @ R.mT + place[:, None], **views}
 
 
+def with_third(case, first, places):
+    """Of the third frame's vertices those from `first` on are at places (N, 3), and no other one is seen.
+
+    places: in the camera's coordinates, metres. -> the case
+    """
+    pose = cameras_at(case["eye"][2:], case["corner"][2:]).extrinsics
+    case["verts"][2, :, 0] += 100
+    case["verts"][2, first : first + len(places)] = (places - pose.t[0].T) @ pose.R[0]
+    return case
+
+
+def middle_of(case):
+    """Where the third frame's window has its middle: x and y over the distance from the camera, (2,)."""
+    by = case["corner"][2] + (torch.tensor(WINDOW) - torch.tensor(FRAME)) / 2
+    return by / PIXELS_PER_METRE * torch.tensor([1, -1])
+
+
+def layers(case):
+    """In the third frame a face leans over all of the picture; a stone and a sheet lie a little behind it.
+
+    The face is nearer than these where it hides them. On the whole the sheet is nearer; and by the distance
+    to its corners, which are far aside, both are.
+    """
+    leaning = [[-0.5, -0.4, 7], [0.5, -0.4, 7], [0.3, 0.8, 3], [-0.3, 0.8, 3], [0, 0.7, 3]]
+    sheet = torch.tensor([[0.05, 0.05], [-0.05, 0.05], [-0.05, 0.02], [0.05, 0.02], [0, 0.04]])
+    stone = torch.tensor([[-0.02, 0], [0, 0], [0, 0.02], [0.02, 0], [0, 0], [0, -0.02]]) - 0.02
+    stone = torch.cat([stone + middle_of(case), 6.1 + torch.tensor([[0, -0.1, 0, 0, 0.1, 0]]).T], -1)
+    sheet = torch.cat([sheet + middle_of(case), torch.full((5, 1), 5.6)], -1)
+    ratio, distance = torch.cat([stone, torch.tensor(leaning), sheet]).split([2, 1], -1)
+    return with_third(case, 6, torch.cat([ratio * distance, -distance], -1))
+
+
+def edge_on(case):
+    """In the third frame are upright walls: z of their normals is 0. Of some the front is seen, of others the
+    back."""
+    wall = torch.tensor([[0.06, y] for y in (0.05, 0.02, -0.02, -0.05)])
+    walls = 5 * torch.cat([wall, torch.zeros(1, 2), wall * torch.tensor([-1, 1])])  # (9, 2): x, y
+    walls[:, 0] += 5 * middle_of(case)[0]
+    depth = torch.linspace(-5.6, -4.4, 9)
+    places = torch.cat([walls.repeat_interleave(9, 0), depth.repeat(9)[:, None]], -1)
+    return with_third(case, 22, places)
+
+
 def uniform(rng, low, high, shape):
     """Random numbers. -> float tensor"""
     return torch.from_numpy(rng.uniform(low, high, shape)).float()

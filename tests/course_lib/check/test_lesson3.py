@@ -89,7 +89,7 @@ def as_in_the_tutorial(verts, cam, model, band=TUTORIAL_BAND):
     heights = by_faces(verts[..., 1].unsqueeze(-1), mesh.faces)
     ones = torch.ones((len(verts), mesh.faces.shape[0], 3, 1))
     features = [mesh.face_uvs, mesh.face_normals, heights, ones]
-    how = dict(valid_faces=face_normals(faces_camera)[:, :, 2] > 0, backend="cuda")
+    how = dict(valid_faces=face_normals(faces_camera)[:, :, 2] >= 0, backend="cuda")
     images, seen = rasterize(cam.height, cam.width, faces_camera[..., 2], faces_image, features, **how)
     return images, soft_mask_of(faces_image, seen, *band.seen_by(cam)).unsqueeze(3)
 
@@ -110,14 +110,15 @@ def in_one_call(verts, cam, model, band=TUTORIAL_BAND):
 
 
 def by_matrices(verts, cam, model, band=TUTORIAL_BAND):
-    """With homogeneous coordinates, and facing from the order of the corners in the image."""
+    """With homogeneous coordinates, and facing from the order of the corners, without perspective."""
     homogeneous = torch.cat([verts, torch.ones_like(verts[..., :1])], -1)
     clip = homogeneous @ cam.view_projection_matrix().transpose(1, 2)
     image = clip[..., :2] / clip[..., 3:]
-    depth = (homogeneous @ cam.extrinsics.view_matrix().transpose(1, 2))[..., 2]
-    a, b, c = (image[:, model.F[:, k]] for k in range(3))
-    facing = (b - a)[..., 0] * (c - a)[..., 1] - (b - a)[..., 1] * (c - a)[..., 0] > 0
-    faces_image = torch.stack([a, b, c], 2)
+    in_camera = homogeneous @ cam.extrinsics.view_matrix().transpose(1, 2)
+    depth = in_camera[..., 2]
+    a, b, c = (in_camera[:, model.F[:, k]] for k in range(3))
+    facing = (b - a)[..., 0] * (c - a)[..., 1] - (b - a)[..., 1] * (c - a)[..., 0] >= 0
+    faces_image = image[:, model.F]
     mesh = kal.rep.SurfaceMesh(verts, model.F)
     uv = model.face_uvs.clone()
     uv[..., 1] = 1 - uv[..., 1]
@@ -168,6 +169,19 @@ def by_distance(s):
     return (s.projected[..., :2] - o) * -s.in_camera[..., 2:] / s.in_camera.norm(dim=-1, keepdim=True) + o
 
 
+def facing_by_the_image(*arguments):
+    def turn(s):
+        a, b, c = s.faces_image.unbind(2)
+        return spare.cross(b - a, c - a) >= 0
+
+    return write(facing=turn)(*arguments)
+
+
+def facing_in(change):
+    """Faces that look at the camera in other frames than their own."""
+    return write(facing=lambda s: change(face_normals(s.faces_camera)[..., 2] >= 0))
+
+
 DIBR_MISTAKES = [
     ("y-flipped", upside_down),
     ("x-flipped", write(on_image=lambda s: s.projected[..., :2] * torch.tensor([-1.0, 1]))),
@@ -184,6 +198,15 @@ DIBR_MISTAKES = [
     ("culling: are missing", facing_by_world_y),
     ("valid-faces", write(facing=lambda s: s.mesh.face_normals[..., 2] >= 0)),
     ("valid-faces", write(facing=lambda s: face_normals(s.faces_camera)[..., 2])),
+    ("culling-strict", write(facing=lambda s: face_normals(s.faces_camera)[..., 2] > 0)),
+    ("culling-by-view", facing_by_the_image),
+    ("culling-of-one-frame", facing_in(lambda facing: facing[:1].expand_as(facing))),
+    ("culling-of-all-frames", facing_in(lambda facing: facing.all(0).expand_as(facing))),
+    (
+        "depth-per-face",
+        write(depth=lambda s: at_corners(s.faces_camera[..., 2].mean(2, keepdim=True))[..., 0]),
+    ),
+    ("depth-along-rays", write(depth=lambda s: -s.faces_camera.norm(dim=-1))),
     ("camera-normals", write(normal=lambda s: at_corners(face_normals(s.faces_camera, unit=True)))),
     ("normal-length", write(normal=lambda s: at_corners(face_normals(s.corners)))),
     ("normals: opposite sign", write(normal=lambda s: -s.mesh.face_normals)),
@@ -376,6 +399,9 @@ ABSORB_MISTAKES = [
     ("above-water-black", attempt(lambda i, l, m, w: i * under(l, m) * (w * l).exp())),
     ("off-the-dolphin", attempt(lambda i, l, m, w: i * (w * l.clamp(max=0)).exp())),
     ("off-black", attempt(lambda i, l, m, w: with_where(i, l, m, w) * m)),
+    ("clamped: at 0, and", attempt(lambda i, l, m, w: with_where(i, l, m, w).clamp(min=0))),
+    ("shape: of one image", attempt(lambda i, l, m, w: with_where(i, l, m, w).squeeze(0))),
+    ("at-the-surface: yours is `image`", where(lambda l, m: (l < -0.1) & (m > 0))),
     ("one-colour", under_water(lambda i, l, w: i * (w.mean() * l).exp())),
     ("one-colour", under_water(lambda i, l, w: i * (w[0] * l).exp())),
     ("colours-reversed", under_water(lambda i, l, w: i * (w.flip(0) * l).exp())),

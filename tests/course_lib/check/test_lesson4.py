@@ -176,9 +176,11 @@ MISTAKES = [
     ),
     *(wrong("clipped", backward=f"{BACKWARD}; torch.nn.utils.{clip}") for clip in CLIPS),
     wrong("sign", backward="(-loss).backward()"),
-    *(wrong("loss-changed", backward=f"loss.{change}().backward()") for change in ("log", "sqrt")),
-    wrong("term-left-out", loss="loss = max(terms.values())"),
-    wrong("wrong-steps", loss="loss = torch.stack(list(terms.values())).prod()"),  # clamped at once
+    *(wrong("other-loss", backward=f"loss.{change}().backward()") for change in ("log", "sqrt")),
+    wrong("other-loss: largest", loss="loss = max(terms.values())"),
+    wrong("zero-grad-late", zero="pass", clamp=f"{CLAMP}; {ZERO}"),
+    wrong("other-loss", loss="loss = torch.stack(list(terms.values())).prod()"),  # clamped at once
+    wrong("other-loss: without their signs", loss="loss = sum(value.abs() for value in terms.values())"),
     wrong("values-not-called", loss="loss = sum(terms.values)"),
     wrong("sums-names", count="for n, v in terms: sums[n] = v.item()"),
     wrong("three-things", render="image, silhouette = render(scene, frames['t'], frames['cam'])"),
@@ -282,7 +284,7 @@ MISTAKES = [
     wrong("not-rendered", move="if len(frames['t']) < 7: continue", end=f"{END}; history[-1]['loss']"),
     wrong("steps-are-batches", before="whole = loader", begin="sums, loader = {}, [*whole][:steps]"),
     wrong("argument-order", terms=scores("scene, frames, image, hard_mask, silhouette.clamp(0, 1)")),
-    wrong("wrong-shares", loss="loss = torch.stack(list(terms.values())).norm()"),
+    wrong("other-loss: squared terms", loss="loss = torch.stack(list(terms.values())).norm()"),
     wrong("wrong-shares", loss="loss = 2 * terms['photometric'] + terms['mask'] + terms['pose']"),
     wrong("loss-divided", loss=f"loss = {SUM} / 255"),
     wrong("weights-twice", loss=f"loss = {SUM} + terms['pose']"),
@@ -484,9 +486,9 @@ def one_batch(scene, frames, render, compute_loss, optimizer):
     rendered = render(scene, t=frames["t"], cam=frames["cam"])
     terms = compute_loss(scene, frames, *rendered)
     total = torch.stack(list(terms.values())).sum()
+    optimizer.zero_grad(set_to_none=False)
     total.backward()
     optimizer.step()
-    optimizer.zero_grad(set_to_none=False)
     scene.clamp_()
     return {"loss": float(total)} | {k: float(v) for k, v in terms.items()}
 

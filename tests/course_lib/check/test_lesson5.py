@@ -523,7 +523,7 @@ SAID = [
     ("6 times the right one", 1, lambda v, f: 6 * mesh_volume(v, f)),
     ("The volume is the sum over all faces of a", 1, lambda v, f: 2 * mesh_volume(v, f)),
     ("an edge runs backwards", 1, lambda v, f: mesh_volume(v, f.flip(1))),
-    ("6 times the sum without the last face", 1, lambda v, f: 6 * mesh_volume(v, f[:-1])),
+    ("6 times the sum over the first 13 of 14 faces", 1, lambda v, f: 6 * mesh_volume(v, f[:-1])),
     ("the convex hull", 1, lambda v, f: torch.tensor(solid(v, f).convex_hull.volume)),
     ("in which every tetrahedron is positive", 1, unsigned),
     ("That is 0", 1, lambda v, f: 0 * mesh_volume(v, f)),
