@@ -53,8 +53,12 @@ def _text_of(path):
     if kind is EMPTY:
         raise CourseError(f"{path}: the file is empty, {wanted}. Copy it from the drone's card again.")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace")
+        return _plain_lines(data.decode("utf-16", "replace"))
     if b"\0" in data[:4096] or (kind is not None and kind is not TEXT and b"-->" not in data[:4096]):
         name = "not text" if kind is None or kind is TEXT else kind.name
         raise CourseError(f"{path}: {name}, {wanted}.")
-    return data.decode("utf-8-sig", "replace")
+    return _plain_lines(data.decode("utf-8-sig", "replace"))
+
+
+def _plain_lines(text):
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -11,9 +11,10 @@ from ..errors import CourseError
 # sheet says 0.1 m; the height of a GPS fix is off by several metres.
 BAROMETER, LASER, GPS = "barometer", "laser", "GPS"
 SD_M = {BAROMETER: 1.0, LASER: 0.1, GPS: 5.0}
-LOWEST, HIGHEST = 1.0, 1000.0  # metres: no drone films a dolphin from outside of these
+LOWEST, HIGHEST = 1.0, 500.0  # metres: no drone films a dolphin from outside of these
 FASTEST = 30.0  # m/s: no drone climbs or falls like that
 GAP = 1.0  # seconds without a reading that are bridged, where readings are not rarer anyway
+LONGEST_GAP = 5.0  # and where they are
 
 
 @dataclass
@@ -22,7 +23,8 @@ class Telemetry:
 
     above: "launch" or "sea"; what: the name of the field, for messages; by: what measured it; absolute_m:
     (N,) height above sea level by GPS, NaN where unknown; extras: {name: (N,)}, NaN where unknown, of
-    "focal_35mm" (mm), "zoom", "pitch" (degrees, -90 is straight down); end_s: until when the last one counts.
+    "focal_35mm" (mm), "zoom", "pitch" (degrees, -90 is straight down); end_s: until when the last one counts;
+    is_table: whether it comes from a log with a clock of its own.
     """
 
     path: object
@@ -35,6 +37,7 @@ class Telemetry:
     absolute_m: np.ndarray = None
     extras: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
+    is_table: bool = False
 
     @property
     def step(self):
@@ -63,13 +66,14 @@ class Telemetry:
 
     def _check_cover(self, times):
         """Refuses times at which nothing was read."""
-        first, last, gap = times.min(), times.max(), max(GAP, 2.5 * self.step)
+        first, last, gap = times.min(), times.max(), np.clip(2.5 * self.step, GAP, LONGEST_GAP)
         asked = f"the clip is {clock(first)} to {clock(last)} of the video"
         start, end = self.time_s[0] - max(self.step, 0.1), self.end_s + max(self.step, 0.1)
         if first < start or last > end:
             held = f"{clock(self.time_s[0])} to {clock(self.end_s)}"
+            by_clock = ", or say when the video begins by its clock (--video-start)" if self.is_table else ""
             raise CourseError(f"""{self.path}: has altitudes for {held}, but {asked}. Take the telemetry of
-                this very video, or seconds that it covers.""")
+                this very video, or seconds that it covers{by_clock}.""")
         inside = (self.time_s[1:] >= first) & (self.time_s[:-1] <= last)
         gaps = np.where(inside, np.diff(self.time_s), 0)
         if gaps.size and gaps.max() > gap:

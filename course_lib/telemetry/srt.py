@@ -20,21 +20,28 @@ import numpy as np
 from ..errors import CourseError
 from .series import BAROMETER, GPS, Telemetry, increasing
 
-_TIME = r"(\d+):(\d{1,2}):(\d{1,2})[,.](\d{1,6})"
+_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[,.](\d{1,6}))?"
 _TIMES = re.compile(rf"{_TIME}[ \t]*-->[ \t]*{_TIME}[^\n]*")
-_NUMBER = r"([-+]?\d+(?:\.\d+)?)"
-_KEY = r"(?<![\w.]){}\s*[:=(]\s*" + _NUMBER
+# A number whose unit is metres, or not said; another unit behind it, or more digits, and it does not count.
+_OTHER = r"[\d%']|[.,]\d|[ \t]*(?:ft|feet|foot|cm|mm|km)\b|(?!(?i:m|met(?:er|re)s?)\b)[A-Za-z]"
+_NUMBER = rf"([-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?)(?!{_OTHER})"
+_KEY = r"(?i:(?<![\w.]){})[ \t]*[:=(][ \t]*" + _NUMBER
+_REL, _ABS = (rf"{word}[ _-]?alt(?:itude)?" for word in ("rel(?:ative)?", "abs(?:olute)?"))
+_PLAIN = r"(?<![a-z_-][ ])(?<![a-z_-][ ][ ])altitude"  # no "home altitude", no "max altitude"
 # Field, above what, measured by, how it is written. The first that most blocks have counts.
 _FIELDS = (
-    ("rel_alt", "launch", BAROMETER, _KEY.format("rel(?:ative)?_alt(?:itude)?")),
-    ("BAROMETER", "launch", BAROMETER, _KEY.format("(?i:barometer)")),
-    ("H", "launch", BAROMETER, rf"(?<![\w.])H\s*[:=]?\s*{_NUMBER}\s*m(?![\w/])"),
-    ("HB", "launch", BAROMETER, _KEY.format("(?i:hb)")),
-    ("altitude", "launch", BAROMETER, _KEY.format("(?i:altitude)")),
-    ("abs_alt", "sea", GPS, _KEY.format("abs(?:olute)?_alt(?:itude)?")),
-    ("GPS(...)", "sea", GPS, rf"(?i:gps)\s*\([^()]*,\s*{_NUMBER}\s*[mM]\s*\)"),
+    ("rel_alt", "launch", BAROMETER, _KEY.format(_REL)),
+    ("BAROMETER", "launch", BAROMETER, _KEY.format("barometer")),
+    ("H", "launch", BAROMETER, rf"(?<![\w.])H[ \t]*[:=]?[ \t]*{_NUMBER}[ \t]*m(?![\w/])"),
+    ("HB", "launch", BAROMETER, _KEY.format("hb")),
+    ("altitude", "launch", BAROMETER, _KEY.format(_PLAIN)),
+    ("abs_alt", "sea", GPS, _KEY.format(_ABS)),
+    ("GPS(...)", "sea", GPS, rf"(?i:gps)\s*\([^(),]*,[^(),]*,\s*{_NUMBER}\s*[mM]\s*\)"),
 )
-_ABSOLUTE = re.compile(_KEY.format("abs(?:olute)?_alt(?:itude)?"))
+_ABSOLUTE = re.compile(_KEY.format(_ABS))
+_FEET = re.compile(
+    rf"(?i:\b(?:{_REL}|altitude|barometer|h)[ \t]*[:=(]?[ \t]*-?[\d.,]+[ \t]*(?:ft|feet|foot|')(?!\w))"
+)
 _EXTRAS = {
     "focal_35mm": re.compile(_KEY.format("focal_len")),
     "zoom": re.compile(r"(?<![\w.])(?:dzoom_ratio\s*:|DZOOM)\s*" + _NUMBER),
@@ -80,15 +87,19 @@ def read_srt(text, path):
 def _blocks(text):
     """The blocks of subtitles. -> starts, ends (N,) seconds, texts"""
     heads = list(_TIMES.finditer(text))
-    starts = np.array([_seconds(head.groups()[:4]) for head in heads])
-    ends = np.array([_seconds(head.groups()[4:]) for head in heads])
+    fractions = {len(head[k]) for head in heads for k in (4, 8) if head[k]}
+    places = 3 if len(fractions) > 1 and max(fractions) == 3 else None  # 7 is then 7 ms, without its zeros
+    starts = np.array([_seconds(head.groups()[:4], places) for head in heads])
+    ends = np.array([_seconds(head.groups()[4:], places) for head in heads])
     stops = [head.start() for head in heads[1:]] + [len(text)]
     return starts, ends, [text[head.end() : stop] for head, stop in zip(heads, stops)]
 
 
-def _seconds(parts):
+def _seconds(parts, places=None):
+    """A time as seconds. places: digits of its fraction where zeros before it were left out."""
     hours, minutes, seconds, fraction = parts
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
+    fraction = (fraction or "0").rjust(places or 0, "0")
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
 
 
 def _numbers(pattern, bodies):
@@ -97,8 +108,8 @@ def _numbers(pattern, bodies):
     What stands at the very end of the file may be cut off: it counts if it has the digits of the others.
     """
     matches = [re.search(pattern, body) for body in bodies]
-    values = np.array([float(match[1]) if match else np.nan for match in matches])
-    if matches and matches[-1] and bodies[-1][matches[-1].end(1) :] in ("", "."):
+    values = np.array([float(match[1].replace(",", ".")) if match else np.nan for match in matches])
+    if matches and matches[-1] and bodies[-1][matches[-1].end(1) :] in ("", ".", ","):
         digits = {_decimals(match[1]) for match in matches[:-1] if match}
         if digits and (digits != {_decimals(matches[-1][1])} or digits == {0}):
             values[-1] = np.nan
@@ -106,7 +117,7 @@ def _numbers(pattern, bodies):
 
 
 def _decimals(number):
-    return len(number.partition(".")[2])
+    return len(number.replace(",", ".").partition(".")[2])
 
 
 def _extra(name, bodies):
@@ -120,6 +131,9 @@ def _extra(name, bodies):
 def _no_height(path, bodies):
     """Why no altitude was found."""
     said = " ".join(" ".join(bodies[:50]).split())
+    if _FEET.search(said):
+        return f"""{path}: its altitudes are in feet, and a drone's subtitles are read in metres. Switch the
+            app to metres; or write a table (.csv) with the columns time_s,altitude_ft."""
     if re.search(r"(?i)gps\s*\(", said):
         return f"""{path}: its blocks hold GPS(...), but no altitude (rel_alt, BAROMETER, H or altitude): the
             third number may be the number of satellites. Take the altitudes from a table of time and
