@@ -154,8 +154,9 @@ class Frames:
 
     def _command(self):
         video, (width, height) = self.video, self.size_wh
-        rows = min(round(height * video.width / width), video.height)
-        filters = f"showinfo=checksum=0,crop={video.width}:{rows},scale={width}:{height}:flags=area"
+        rows, top = _rows_shown(video, self.size_wh)
+        cut = f"crop={video.width}:{rows}:0:{top}:exact=1"
+        filters = f"showinfo=checksum=0,{cut},scale={width}:{height}:flags=area"
         where = f"-copyts -ss {max(self.first_s - 0.25 / video.fps, 0):.6f} -noautorotate -i"
         output = f"""-an -sn -dn -map 0:v:0 -frames:v {self.count} -fps_mode passthrough -vf {filters}
             -f rawvideo -pix_fmt rgb24 -"""
@@ -164,10 +165,38 @@ class Frames:
 
 
 def frame_size(video, width):
-    """(width, height) of the frames of a video resized to a width. Raises CourseError."""
+    """(width, height) of the frames of a video resized to a width. Raises CourseError.
+
+    A height that shares a divisor with the width lets a fit draw small windows (window.window_size): a few
+    rows are left out for that.
+    """
     if not 64 <= width <= video.width:
         raise CourseError(f"--width is {width}, expected 64 to the video's own {video.width} pixels.")
-    return width, int(width * video.height / video.width + 1e-9)
+    if width == video.width:
+        return width, video.height
+    height = int(width * video.height / video.width + 1e-9)
+    more = height % 8 if width % 8 == 0 else 0
+    return width, height - (more if more <= 0.02 * height else 0)
+
+
+def _rows_shown(video, size_wh):
+    """How many rows of a video its resized frames show, and the first of them."""
+    rows = min(round(size_wh[1] * video.width / size_wh[0]), video.height)
+    return rows, (video.height - rows) // 4 * 2  # even, as colours are stored for two rows at once
+
+
+def to_frames(points, video, size_wh):
+    """Where pixels (..., 2) of a video are in its frames resized to size_wh. -> (..., 2)"""
+    rows, top = _rows_shown(video, size_wh)
+    scale = np.array([size_wh[0] / video.width, size_wh[1] / rows])
+    return (np.asarray(points, float) - [0, top] + 0.5) * scale - 0.5
+
+
+def from_frames(points, video, size_wh):
+    """Where pixels (..., 2) of resized frames are in the video. -> (..., 2)"""
+    rows, top = _rows_shown(video, size_wh)
+    scale = np.array([size_wh[0] / video.width, size_wh[1] / rows])
+    return (np.asarray(points, float) + 0.5) / scale - 0.5 + [0, top]
 
 
 def _check_times(video, first_s, last_s):

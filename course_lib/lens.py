@@ -85,12 +85,6 @@ class Lens:
         """The principal point (x, y) in a picture of size (width, height)."""
         return self.principal_point or ((size_wh[0] - 1) / 2, (size_wh[1] - 1) / 2)
 
-    def scaled(self, factor):
-        """The same camera for a picture resized by a factor."""
-        if self.principal_point is None:
-            return self
-        return replace(self, principal_point=tuple((x + 0.5) * factor - 0.5 for x in self.principal_point))
-
     def undone(self):
         """The same camera for pictures without its distortion."""
         return replace(self, k1=0.0, k2=0.0)
@@ -158,13 +152,20 @@ def check_distortion(lens, size_wh, whose="The distortion"):
             these are not of this camera. They count in units of the focal length, as OpenCV gives them.""")
 
 
-def undistort(image, lens):
-    """A picture as a lens without distortion would show it. (H, W, 3) uint8 -> the same shape"""
-    if not lens.is_distorted:
+def undistort(image, lens, window=None):
+    """A picture as a lens without distortion would show it. (H, W, 3) uint8 -> the same shape
+
+    window: (left, top, width, height) of the part that is wanted, whole pixels, within the picture; all of it
+    if None.
+    """
+    if not lens.is_distorted and window is None:
         return image
+    left, top, width, height = window or (0, 0, *image.shape[1::-1])
+    if not lens.is_distorted:
+        return image[top : top + height, left : left + width]
     from scipy.ndimage import map_coordinates
 
-    where = _seen_at(lens, image.shape[1::-1])  # (2, H, W)
+    where = _seen_at(lens, image.shape[1::-1], (left, top, width, height))  # (2, height, width)
     channels = [
         map_coordinates(channel, where, order=1, mode="nearest") for channel in np.moveaxis(image, -1, 0)
     ]
@@ -172,11 +173,15 @@ def undistort(image, lens):
 
 
 @functools.lru_cache(maxsize=2)
-def _seen_at(lens, size_wh):
-    """The row and column at which each pixel of the picture without distortion is seen. -> (2, H, W)"""
+def _seen_at(lens, size_wh, window):
+    """The row and column at which each pixel of a window of the picture without distortion is seen.
+
+    -> (2, height, width)
+    """
     check_distortion(lens, size_wh)
     (cx, cy), focal = lens.centre(size_wh), lens.focal_pixels(size_wh[0])
-    y, x = np.mgrid[: size_wh[1], : size_wh[0]].astype(np.float32)
+    left, top, width, height = window
+    y, x = np.mgrid[top : top + height, left : left + width].astype(np.float32)
     x, y = (x - cx) / focal, (y - cy) / focal
     r2 = x * x + y * y
     factor = focal * (1 + r2 * (lens.k1 + lens.k2 * r2))

@@ -35,11 +35,12 @@ class SegmentedVideo(Dataset):
     item is asked for: frames (T, H, W, 3) uint8, masks (T, H, W) uint8 (0 or 255), segment_centers (T, 2)
     mean pixel (x, y) of each mask, confidence (T,) how far each can be trusted, 0 where the animal was lost,
     data_resolution (W, H), cam_eye (T, 3) metres, cam_at (3,), or (T, 3)
-    where the camera leans, cam_up (3,), known: the `ClipInfo`, lens: its camera.
+    where the camera leans, cam_up (3,), known: the `ClipInfo`, lens: its camera, centres (T, 2): the
+    principal points of frames that are windows of a picture, else None.
     """
 
     # also of a clip that is put together without files
-    lens, known = TUTORIAL_LENS, ClipInfo(TUTORIAL_FPS, np.zeros(0, np.float32))
+    lens, known, centres = TUTORIAL_LENS, ClipInfo(TUTORIAL_FPS, np.zeros(0, np.float32)), None
     confidence = None  # every mask as much as the others
 
     def __init__(self, clip, fps=None, frames=None):
@@ -54,6 +55,8 @@ class SegmentedVideo(Dataset):
         size = W, H = clip_files.image_size(frame_paths[0])
         self.known = read_clip_info(clip_dir, T, size)
         self.lens = self.known.lens
+        if self.known.centres is not None:
+            self.centres = torch.from_numpy(self.known.centres.astype(np.float32))
         asked = T if frames is None else frames
         if not 1 <= asked <= T:
             raise CourseError(f"{frames} frames were asked for, but {frames_dir} holds {T}; ask for 1 to {T}")
@@ -94,6 +97,8 @@ class SegmentedVideo(Dataset):
         item["cam_width"], item["cam_height"] = self.data_resolution
         if self.lens != TUTORIAL_LENS:
             item["cam_lens"] = self.lens
+        if self.centres is not None:
+            item["cam_centre"] = self.centres[idx]
         return item
 
     def __len__(self):
@@ -102,7 +107,8 @@ class SegmentedVideo(Dataset):
     def cameras(self, t, water_index=AIR):
         """The cameras of the frames t (B,); with a `scene.water_index` they see it through the water."""
         at, up = self.cam_at.expand(len(self), 3)[t], self.cam_up.expand(len(t), 3)
-        cameras = drone_cameras(self.cam_eye[t], at, up, *self.data_resolution, self.lens)
+        centre = None if self.centres is None else self.centres[t]
+        cameras = drone_cameras(self.cam_eye[t], at, up, *self.data_resolution, self.lens, centre)
         return through_water(cameras, water_index)
 
     def normalized_centers(self, t):
@@ -117,14 +123,16 @@ def _center_of(mask):
     return np.array([np.arange(len(sums)) @ sums / sums.sum() for sums in along])
 
 
-def drone_cameras(eye, at, up, width, height, lens=TUTORIAL_LENS):
-    """The drone's camera at B places; eye, at, up (B, 3); lens: a `Lens`, the tutorial's drone's by
-    default."""
+def drone_cameras(eye, at, up, width, height, lens=TUTORIAL_LENS, centre=None):
+    """The drone's camera at B places; eye, at, up (B, 3); lens: a `Lens`, the tutorial's drone's by default.
+
+    centre (B, 2): the principal points, pixels, where they are not the lens's.
+    """
     fov = 2 * math.atan(lens.half_width)
     far = max(FAR, 2 * float(eye[:, 1].max()))
     how = dict(fov=fov, fov_direction=CameraFOV.HORIZONTAL, near=NEAR, far=far, dtype=torch.float32)
-    if lens.principal_point is not None:
-        x, y = lens.principal_point
+    if centre is not None or lens.principal_point is not None:
+        x, y = lens.principal_point if centre is None else centre.unbind(-1)
         how |= dict(x0=x - (width - 1) / 2, y0=(height - 1) / 2 - y)
     return Camera.from_args(eye=eye, at=at, up=up, width=width, height=height, **how)
 
@@ -138,7 +146,7 @@ def collate_batch(frames):
     batch = default_collate([{key: frame[key] for key in frame if key != "cam_lens"} for frame in frames])
     eye, at, up = (batch.pop(key) for key in ("cam_eye", "cam_at", "cam_up"))
     width, height = (int(batch.pop(key)[0]) for key in ("cam_width", "cam_height"))
-    return batch | {"cam": drone_cameras(eye, at, up, width, height, lens)}
+    return batch | {"cam": drone_cameras(eye, at, up, width, height, lens, batch.pop("cam_centre", None))}
 
 
 def to_device(frames, device):

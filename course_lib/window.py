@@ -7,7 +7,7 @@ reaches a pixel outside of the window; and the part of a mask that lies outside 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -57,13 +57,17 @@ class Band:
 
     sigmainv: sharpness, 1 / NDC^2; boxlen: how far a face's box is enlarged, NDC; knum: most faces that count
     for a pixel. `focal`: focal length of the full frame over half its width (the projection matrix' first
-    entry), by which a camera that shows only a window of the frame is recognised.
+    entry), by which a camera that shows only a window of the frame is recognised; `for_lens` knows a clip's.
     """
 
     sigmainv: float = 100000.0
     boxlen: float = 0.01
     knum: int = 40
     focal: float = 2 * CAMERA_FOCAL / SENSOR_WIDTH
+
+    def for_lens(self, lens):
+        """The same band in the frames of another camera, a `Lens`."""
+        return replace(self, focal=2 * lens.focal_mm / lens.sensor_width_mm)
 
     def seen_by(self, cam):
         """(sigmainv, boxlen, knum) that draw the same band in the image of `cam`.

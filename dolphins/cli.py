@@ -38,6 +38,9 @@ WORKERS = "Processes on this machine, 1 GB each and what a submission takes; one
 TELEMETRY = "The drone's subtitles (.SRT), or a table of time and altitude (.csv)."
 CROP = "How many times wider than the video's picture the sensor is, in modes that show a part of it."
 TILT = "How far the camera leans from straight down, degrees; else as the telemetry says, or 0."
+FOLLOW = fold("""A pack of the same seconds with masks: the frames are then windows of the video around the
+        animal, at its full resolution.""")
+POINT = "Pixel of the video that the lens's axis meets; its middle if not given."
 AT = fold("""Where that thing is: a frame of the video, by its number or time, and the pixels of the two ends,
         of the video as it was recorded.""")
 FIN_OUT = fold("""How far the tip of the dorsal fin is out of the water on average, metres; negative where it
@@ -115,6 +118,7 @@ def clip(
     crop: float = Option(1.0, help=CROP),
     k1: float = Option(0.0, help="Radial distortion of the lens, as OpenCV gives it; it is undone."),
     k2: float = Option(0.0, help="Its second coefficient."),
+    principal_point: Optional[str] = Option(None, help=POINT, metavar="X,Y"),
     tilt: Optional[float] = Option(None, help=TILT),
     launch_height: Optional[float] = Option(None, help="Of the place of launch above the sea, metres."),
     video_start: Optional[str] = Option(None, help="When the video begins by the clock of a table."),
@@ -123,6 +127,7 @@ def clip(
     fin_out_sd: Optional[float] = Option(None, help=FIN_OUT_SD),
     known_length: Optional[float] = Option(None, help="Of a thing that floats in the video, metres."),
     at: Optional[tuple[str, str]] = Option(None, help=AT, metavar="FRAME X0,Y0,X1,Y1"),
+    follow: Optional[Path] = Option(None, help=FOLLOW, metavar="PACK"),
 ):
     """Make a pack from some seconds of your own video and the drone's telemetry."""
     from .clip import Wanted, make_clip
@@ -130,10 +135,9 @@ def clip(
     lens = dict(name=camera, focal_mm=focal_mm, sensor_width_mm=sensor_width_mm, fov_deg=fov, crop=crop)
     lens |= dict(k1=k1, k2=k2, tilt_deg=tilt)
     more = dict(launch_height=launch_height, video_start=video_start, altitude_sd=altitude_sd)
-    more |= dict(fin_out=fin_out, fin_out_sd=fin_out_sd)
-    make_clip(
-        Wanted(video, telemetry, first, last, out, width, lens, **more, known_length=known_length, at=at)
-    )
+    more |= dict(fin_out=fin_out, fin_out_sd=fin_out_sd, known_length=known_length, at=at)
+    more |= dict(principal_point=principal_point, follow=follow)
+    make_clip(Wanted(video, telemetry, first, last, out, width, lens, **more))
 
 
 @app.command()

@@ -21,12 +21,13 @@ from course_lib.assets.clip_info import (
     check_fin_out_sd,
 )
 from course_lib.errors import CourseError, fold
-from course_lib.footage import Frames, look_at
+from course_lib.footage import Frames, frame_size, look_at, to_frames
 from course_lib.lens import DRONES, camera_of, check_distortion, undistort
 from course_lib.progress import tqdm
 from course_lib.telemetry import clock, read_telemetry
 
 from .assumptions import fin_told
+from .follow import windows
 
 MOST_FRAMES = 3000
 QUALITY = 95  # of the frames, as JPEG
@@ -51,6 +52,8 @@ class Wanted:
     fin_out_sd: float | None = None
     known_length: float | None = None
     at: tuple | None = None
+    principal_point: str | None = None  # x,y, pixels of the video
+    follow: Path | None = None  # a pack of the same seconds
 
 
 def make_clip(wanted, say=print):
@@ -65,7 +68,8 @@ def make_clip(wanted, say=print):
     first, last = seconds_of(wanted.first, "--from"), seconds_of(wanted.last, "--to")
     fin = _fin_out(wanted)
     video = look_at(wanted.video)
-    frames = Frames(video, first, last, wanted.width)
+    size = frame_size(video, wanted.width)
+    frames = Frames(video, first, last, wanted.width if wanted.follow is None else video.width)
     if not FEWEST <= len(frames) <= MOST_FRAMES:
         raise CourseError(f"""{clock(first)} to {clock(last)} are {len(frames)} frames, expected {FEWEST} to
             {MOST_FRAMES}: choose some seconds in which the whole animal is seen.""")
@@ -75,21 +79,28 @@ def make_clip(wanted, say=print):
     telemetry.altitudes(hoped, wanted.launch_height)  # what is wrong with it is said before the video is read
     lens = _lens(wanted, video, telemetry, hoped)
     bias, sd, known = _calibration(wanted, video, telemetry, lens)
+    cut = None
+    if wanted.follow is not None:
+        cut = windows(wanted.follow, video, (first, last), len(frames), size)
 
     model = find_pack().model_dir
     source = _source(wanted, video, telemetry, lens, known, first, last)
+    if cut is not None:
+        source |= dict(follows=Path(wanted.follow).name, window=list(cut.size))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as staging:
             new = Path(staging, "new")
             shutil.copytree(model, new / "model")
             clip = new / "data" / _plain(out.name)
-            times = _write_frames(frames, lens.scaled(wanted.width / video.width), clip / "frames")
+            times = _write_frames(frames, lens, cut, clip / "frames")
             altitudes = telemetry.altitudes(times, wanted.launch_height) + bias
-            small = replace(lens.undone(), principal_point=_centre(lens, video, wanted.width))
+            camera, centres = (_resized(lens, video, size), None) if cut is None else cut.camera(lens, video)
             rate, altitudes = _rate(times, video), altitudes.astype(np.float32)
-            info = ClipInfo(rate, altitudes, round(sd, 3), small, source, *fin)
+            info = ClipInfo(rate, altitudes, round(sd, 3), camera.undone(), source, *fin, centres)
             files.write(clip / "metadata" / CLIP_JSON, info.to_json())
+            if cut is not None:
+                cut.write_prompts(AssetPack(new).prompts_path)
             if out.exists():
                 raise CourseError(f"{out} is there already; nothing was changed. Name another with --out.")
             files.put_in_place(new, out)
@@ -97,7 +108,7 @@ def make_clip(wanted, say=print):
         raise CourseError(f"""{out} could not be written ({error.strerror or error}); nothing was changed.
             Mend that (disk space? permissions?) or name another folder with --out.""") from None
     pack = AssetPack(out)
-    for line in _summary(pack, info, frames, video, telemetry, wanted, known):
+    for line in _summary(pack, info, size, video, telemetry, wanted, known):
         say(line)
     return pack
 
@@ -144,7 +155,8 @@ def _lens(wanted, video, telemetry, times):
     pitch = telemetry.mean("pitch", times)
     if options.get("tilt_deg") is None:
         options["tilt_deg"] = 0.0 if pitch is None else round(pitch + 90, 2)
-    lens = camera_of(hint=fold(hint), **options)
+    point = _principal_point(wanted.principal_point, video)
+    lens = camera_of(hint=fold(hint), principal_point=point, **options)
     if abs(lens.tilt_deg) > 45:
         raise CourseError(f"""The camera leans {lens.tilt_deg:.0f} degrees from straight down; a fit needs a
             view from above, at most 45 (better 5). Take other seconds.""")
@@ -193,17 +205,36 @@ def _calibration(wanted, video, telemetry, lens):
     return altitude - read, math.hypot(click_sd, drift), known
 
 
-def _centre(lens, video, width):
-    """The principal point in frames of a width, written out."""
-    size = width, int(width * video.height / video.width + 1e-9)
-    return tuple(round(x, 3) for x in lens.scaled(width / video.width).centre(size))
+def _principal_point(text, video):
+    """--principal-point as a pixel (x, y) of the video; None where it is not given."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"\s*[\d.]+\s*,\s*[\d.]+\s*", text):
+        raise CourseError(f"""--principal-point is {text[:40]!r}, expected x,y in pixels of the video, such as
+            {(video.width - 1) / 2:g},{(video.height - 1) / 2:g}.""")
+    point = tuple(float(number) for number in text.split(","))
+    if not all(0.25 * side < x < 0.75 * side for x, side in zip(point, (video.width, video.height))):
+        raise CourseError(f"""--principal-point is {text}, far from the middle of {video.width} x
+            {video.height}. It counts in pixels of the video as it was recorded.""")
+    return point
 
 
-def _write_frames(frames, lens, folder):
-    """Writes the frames without distortion, numbered from 0. -> their times (T,), seconds of the video"""
+def _resized(lens, video, size):
+    """The camera of frames of a size, the principal point written out."""
+    centre = to_frames(lens.centre((video.width, video.height)), video, size)
+    return replace(lens, principal_point=tuple(np.round(centre, 3).tolist()))
+
+
+def _write_frames(frames, lens, cut, folder):
+    """Writes the frames without distortion, numbered from 0. -> their times (T,), seconds of the video
+
+    lens: of the video; cut: the `Windows` that are taken of its frames, None for all of them.
+    """
     folder.mkdir(parents=True)
+    small = _resized(lens, frames.video, frames.size_wh)
     for t, image in enumerate(tqdm(frames, desc="clip", total=len(frames))):
-        Image.fromarray(undistort(image, lens)).save(folder / f"{t:06d}.jpg", quality=QUALITY, subsampling=0)
+        image = undistort(image, small) if cut is None else cut.cut(t, image, lens)
+        Image.fromarray(image).save(folder / f"{t:06d}.jpg", quality=QUALITY, subsampling=0)
     return frames.times
 
 
@@ -236,11 +267,11 @@ def _plain(name):
     return re.sub(r"[^\w.-]", "_", name).strip("._ ") or "clip"
 
 
-def _summary(pack, info, frames, video, telemetry, wanted, known):
+def _summary(pack, info, size, video, telemetry, wanted, known):
     """What was made, what is assumed, and what comes next, in lines."""
-    (width, height), h = frames.size_wh, info.altitude_m
+    (width, height), h = size, info.altitude_m
     percent = 100 * info.altitude_sd_m / float(np.median(h))
-    yield f"{pack.root}: {len(frames)} frames of {width} x {height}, {info.fps:g} a second."
+    yield f"{pack.root}: {len(h)} frames of {width} x {height}, {info.fps:g} a second."
     yield f"""  altitude  {h.min():.2f} to {h.max():.2f} m above the sea, by {telemetry.what}; give or take
         {info.altitude_sd_m:g} m, which is {percent:.1f} % of every length""".replace("\n        ", " ")
     if known:
@@ -248,13 +279,17 @@ def _summary(pack, info, frames, video, telemetry, wanted, known):
         yield f"  bias      {bias}"
     wide = 2 * info.lens.half_width * float(np.median(h))
     numbers = f"{info.lens.focal_mm:g} mm, sensor {info.lens.sensor_width_mm:.4g} mm wide"
-    model = info.lens.model or numbers
-    seen = f"the picture shows {wide:.1f} m of the sea, {100 * wide / width:.1f} cm a pixel"
-    yield f"  camera    {model}: {seen}"
+    model, whose = info.lens.model or numbers, "the picture"
+    if info.centres is not None:
+        whose = "a window of {} x {} pixels around the animal".format(*info.source["window"])
+    yield f"  camera    {model}: {whose} shows {wide:.1f} m of the sea, {100 * wide / width:.1f} cm a pixel"
     yield f"  depth     {fin_told(info)}{' (--fin-out)' if wanted.fin_out is None else ''}"
     for note in (*video.notes, *telemetry.notes, *_doubts(video, telemetry, wanted)):
         yield f"  note: {note}"
-    yield f"Next: dolphins prompts {pack.root}, then: dolphins segment --pack {pack.root}"
+    if info.centres is not None:
+        yield f"Next: dolphins segment --pack {pack.root}, from the points of {wanted.follow}"
+    else:
+        yield f"Next: dolphins prompts {pack.root}, then: dolphins segment --pack {pack.root}"
 
 
 def _doubts(video, telemetry, wanted):

@@ -30,7 +30,7 @@ from course_lib.progress import tqdm
 from course_lib.rotations import rotmat_to_rotvec
 from course_lib.scene import DolphinScene, load_tensors, save_atomically
 from course_lib.video import SegmentedVideo
-from course_lib.window import WindowLoader
+from course_lib.window import TUTORIAL_BAND, WindowLoader
 from solutions.fitting import fit
 from solutions.recipes import RECIPES
 from solutions.rendering import render_in_waves
@@ -237,13 +237,14 @@ def rendered_frames(scene, dataset):
     -> image (H, W, 3), the same without waves, hard_mask, soft_mask (H, W, 1)
     """
     width, height = dataset.data_resolution
+    band = TUTORIAL_BAND.for_lens(dataset.lens)
 
     def where(t, left, top, w, h):
         return {"left": left, "top": top}
 
     loader = WindowLoader(dataset, scene, batch_size=4, shuffle=False, layers=[where])
     for frames in tqdm(loader, desc="look at the result", leave=False):
-        drawn = render_in_waves(scene, frames["t"], frames["cam"])
+        drawn = render_in_waves(scene, frames["t"], frames["cam"], band)
         windows = [pixels.cpu() for pixels in drawn]  # (B, h, w, C) each
         h, w = windows[0].shape[1:3]
         for i, (x, y) in enumerate(zip(frames["left"].tolist(), frames["top"].tolist())):
@@ -357,6 +358,7 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
         settings=asdict(settings) | {"pack": pack.root.name} | about(dataset, judged["sizes"]) | versions,
         per_frame={name: numpy(values) for name, values in per_frame.items()},
         altitude_m=numpy(dataset.cam_eye[:, 1]),
+        picture_moves=dataset.centres is not None,
         half_width=dataset.lens.half_width,
         video=out / "dolphin_fit.mp4",
         **judged,

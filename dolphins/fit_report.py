@@ -49,6 +49,7 @@ class FitReport:
     altitude_m: float | np.ndarray | None = None  # of the camera: a number or (T,)
     resolution: tuple[int, int] = (640, 360)  # width, height of the frames
     half_width: float = Lens().half_width  # metres to each side that the camera sees from 1 m
+    picture_moves: bool = False  # where the frames are windows that follow the animal
     video: Path | None = None  # the 2 x 2 video, mp4
     pack: str = ""  # the name of what the clip came from
     sizes: dict = dataclasses.field(default_factory=dict)  # name -> Interval, as `dolphins.sizes` gives them
@@ -199,7 +200,8 @@ def _figures(fit, every):
         most = max(10.0, float(np.percentile(fit.vertex_error_m, 99)) * 100)
         colours = dict(intensity=error, intensity_title="cm from the truth", intensity_max=most)
     viewed = dict(every=every, time_s=fit.time_s, track=fit.translations, controls=False)
-    seen = dict(truth=fit.truth_translations, altitude_m=fit.altitude_m, resolution=fit.resolution)
+    seen = dict(truth=fit.truth_translations, resolution=fit.resolution)
+    seen["altitude_m"] = None if fit.picture_moves else fit.altitude_m
     seen["half_width"] = fit.half_width
     timed = dict(time_s=fit.time_s, heading_deg=fit.heading_deg)
     vectors, kind = fit.jumping_vectors

@@ -22,7 +22,7 @@ from course_lib.outline import (
 )
 from course_lib.rotations import rotmat_to_steady_rotvec
 from course_lib.scene import init_translations
-from course_lib.window import WindowLoader
+from course_lib.window import TUTORIAL_BAND, WindowLoader
 
 from .rendering import absorb, rasterize_features, render
 from .rotations import batch_rodrigues
@@ -43,7 +43,7 @@ class TutorialRecipe:
     name = "tutorial"
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
-        self.scene = scene
+        self.scene, self.band = scene, TUTORIAL_BAND.for_lens(dataset.lens)
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset))
         self.loader = WindowLoader(dataset, scene, batch_size, seed=seed)
@@ -66,7 +66,7 @@ class TutorialRecipe:
         """Takes over what `state_dict` gave."""
 
     def render(self, scene, t, cam):
-        return render(scene, t, cam)
+        return render(scene, t, cam, self.band)
 
     def compute_loss(self, scene, frames, image, hard_mask, silhouette):
         return losses.compute_loss(scene, frames, image, hard_mask, silhouette)

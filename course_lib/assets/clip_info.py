@@ -7,6 +7,10 @@ A clip made by `dolphins clip` says it in metadata/clip.json:
                 "k1": 0.0, "k2": 0.0, "tilt_deg": 0.0},
      "source": {...}}
 
+Where the frames are windows that follow the animal (`dolphins clip --follow`), principal_point is a list of
+one pixel for each frame, most of them outside of it: only the principal point moves with a window
+(course_lib.window).
+
 A clip of the tutorial has metadata/altitude.npy instead, was filmed by the tutorial's drone, and has 50
 frames a second.
 
@@ -30,6 +34,7 @@ TUTORIAL_FPS = 50
 FIN_OUT, FIN_OUT_SD = 0.05, 0.05  # metres: of a fin that cuts the surface
 HIGHEST_FIN, DEEPEST_FIN = 2.0, -20.0  # metres; an orca's fin is 1.8 m high, and so deep no drone sees one
 FINEST_SD, COARSEST_SD = 0.01, 5.0  # metres
+NARROWEST = 0.005  # tangent of half the field of view, of a small window of a picture
 _CAMERA = dict(
     focal_mm=(0.1, 1000), sensor_width_mm=(0.1, 1000), k1=(-5, 5), k2=(-50, 50), tilt_deg=(-60, 60)
 )
@@ -39,7 +44,8 @@ _CAMERA = dict(
 class ClipInfo:
     """fps: frames a second; altitude_m: (T,) float32, metres; altitude_sd_m: its standard deviation, None
     where nobody knows it; lens: the `Lens`; source: where the clip came from, {} for the tutorial's;
-    fin_out_m, fin_out_sd_m: mean height of the dorsal fin's tip above the sea and its standard deviation."""
+    fin_out_m, fin_out_sd_m: mean height of the dorsal fin's tip above the sea and its standard deviation;
+    centres: the principal point of each frame (T, 2), None where all have the lens's."""
 
     fps: float
     altitude_m: np.ndarray
@@ -48,11 +54,14 @@ class ClipInfo:
     source: dict = field(default_factory=dict)
     fin_out_m: float = FIN_OUT
     fin_out_sd_m: float = FIN_OUT_SD
+    centres: np.ndarray | None = None
 
     def to_json(self):
         """The text of clip.json."""
         camera = asdict(self.lens)
-        if self.lens.principal_point is None:
+        if self.centres is not None:
+            camera["principal_point"] = np.round(self.centres, 3).tolist()
+        elif self.lens.principal_point is None:
             del camera["principal_point"]
         altitudes = [round(float(value), 4) for value in self.altitude_m]
         values = {"fps": self.fps, "altitude_m": altitudes, "altitude_sd_m": self.altitude_sd_m}
@@ -78,12 +87,12 @@ def read_clip_info(clip_dir, n_frames, size_wh=None):
         )
     fps = _number(path, values, "fps", 1, 1000)
     sd = None if values.get("altitude_sd_m") is None else _number(path, values, "altitude_sd_m", 0, 1000)
-    lens = _lens(path, values.get("camera"), size_wh)
+    lens, centres = _lens(path, values.get("camera"), size_wh, n_frames)
     source = values.get("source") if isinstance(values.get("source"), dict) else {}
     altitudes = _altitudes(path, values.get("altitude_m"), n_frames)
     fin = check_fin_out(values.get("fin_out_m", FIN_OUT), f"{path}: fin_out_m")
     fin_sd = check_fin_out_sd(values.get("fin_out_sd_m", FIN_OUT_SD), f"{path}: fin_out_sd_m")
-    return ClipInfo(fps, altitudes, sd, lens, source, fin, fin_sd)
+    return ClipInfo(fps, altitudes, sd, lens, source, fin, fin_sd, centres)
 
 
 def check_fin_out(value, name):
@@ -140,24 +149,45 @@ def _altitudes(path, values, n_frames):
     return altitudes
 
 
-def _lens(path, values, size_wh):
-    """The camera; of one that is not given nothing is guessed."""
+def _lens(path, values, size_wh, n_frames):
+    """The camera, and the principal points (T, 2) of its frames or None. Of one that is not given nothing is
+    guessed."""
     if not isinstance(values, dict) or not {"focal_mm", "sensor_width_mm"} <= set(values):
         raise CourseError(f"""{path}: camera is {json.dumps(values)[:60]}, expected focal_mm and
             sensor_width_mm, such as {{"focal_mm": 12.29, "sensor_width_mm": 17.27}}""")
     numbers = {key: _number(path, values, key, *limits, default=0.0) for key, limits in _CAMERA.items()}
-    point = values.get("principal_point")
+    point, centres = values.get("principal_point"), None
+    if isinstance(point, list) and point and isinstance(point[0], list):
+        point, centres = None, _centres(path, point, n_frames)
     if point is not None:
-        two = isinstance(point, list) and len(point) == 2 and all(type(x) in (int, float) for x in point)
-        inside = two and (size_wh is None or all(0 <= x < side for x, side in zip(point, size_wh)))
+        inside = _is_point(point) and (
+            size_wh is None or all(0 <= x < side for x, side in zip(point, size_wh))
+        )
         if not inside:
             raise CourseError(f"""{path}: principal_point is {json.dumps(point)[:60]}, expected a pixel [x, y]
                 of the frames""")
         point = tuple(point)
     lens = Lens(principal_point=point, model=str(values.get("model", "")), **numbers)
-    if not 0.05 < lens.half_width < 4:
+    if not (0.05 if centres is None else NARROWEST) < lens.half_width < 4:
         raise CourseError(f"""{path}: a focal length of {lens.focal_mm:g} mm and a sensor of
             {lens.sensor_width_mm:g} mm are no camera's; is one of them a 35 mm equivalent?""")
+    if lens.is_distorted and centres is not None:
+        raise CourseError(f"""{path}: k1 or k2 is given, and a principal point for each frame: of windows of a
+            picture the distortion cannot be undone. Make the clip again: dolphins clip""")
     if lens.is_distorted and size_wh is not None:
         check_distortion(lens, size_wh, f"{path}: the distortion")
-    return lens
+    return lens, centres
+
+
+def _is_point(point):
+    return isinstance(point, list) and len(point) == 2 and all(map(_is_number, point))
+
+
+def _centres(path, points, n_frames):
+    """The principal points of all frames: (T, 2)."""
+    if len(points) != n_frames or not all(map(_is_point, points)):
+        bad = [point for point in points if not _is_point(point)]
+        what = f"holds {json.dumps(bad[0])[:60]}" if bad else f"holds {len(points)} points"
+        raise CourseError(f"""{path}: principal_point {what}, expected one pixel [x, y], or one for each of
+            the {n_frames} frames""")
+    return np.array(points, float)

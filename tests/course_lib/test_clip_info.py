@@ -92,6 +92,23 @@ def find_known(pack):
     return read_clip_info(pack.clip_dir, 5)
 
 
+def test_frames_that_are_windows_have_principal_points_of_their_own(pack):
+    points = [[30 - 100 * t, 20 + 7.5 * t] for t in range(5)]
+    own(pack, change=lambda values: values["camera"].update(principal_point=points))
+    known, video = find_known(pack), SegmentedVideo(pack)
+    assert known.centres.tolist() == points and known.lens.principal_point is None
+    assert json.loads(known.to_json())["camera"]["principal_point"] == points
+    camera = video.cameras(torch.tensor([1, 4]))
+    assert camera.x0.tolist() == pytest.approx([points[t][0] - 31.5 for t in (1, 4)])
+    assert camera.y0.tolist() == pytest.approx([17.5 - points[t][1] for t in (1, 4)])
+    [batch] = DataLoader(video, batch_size=5, collate_fn=collate_batch)
+    whole = video.cameras(torch.arange(5))
+    assert torch.allclose(batch["cam"].view_projection_matrix(), whole.view_projection_matrix())
+    start = init_translations(video, -0.5, 1.34)
+    seen = video.cameras(torch.arange(5), 1.34).transform(start)[:, 0, :2]
+    assert torch.allclose(seen, video.normalized_centers(torch.arange(5)), atol=1e-3)
+
+
 def test_a_drone_that_flies_high_is_not_clipped():
     eye = torch.tensor([[0.0, 130.0, 0.0]])
     camera = drone_cameras(eye, torch.zeros(1, 3), torch.tensor([[0.0, 0.0, 1.0]]), 64, 36)
@@ -147,6 +164,15 @@ FAULTS = {
     "principal point": (
         dict(change=in_camera(principal_point=[64, 3])),
         "principal_point is .64, 3., expected a pixel",
+    ),
+    "points of other frames": (
+        dict(change=in_camera(principal_point=[[3, 3]] * 4)),
+        "principal_point holds 4 points, expected one pixel .x, y., or one for each of the 5 frames",
+    ),
+    "a point as text": (dict(change=in_camera(principal_point=[[3, 3]] * 4 + [[1, "2"]])), 'holds .1, "2".'),
+    "distorted windows": (
+        dict(change=in_camera(principal_point=[[3, 3]] * 5, k1=-0.01)),
+        "of windows of a picture the distortion cannot be undone",
     ),
     "tilt": (dict(change=in_camera(tilt_deg=80)), "tilt_deg is 80, expected a number from -60 to 60"),
     "folded": (dict(change=in_camera(k1=-4)), "folds the picture's corners"),

@@ -85,7 +85,14 @@ def test_distortion_that_folds_the_picture():
         undistort(np.zeros((36, 64, 3), np.uint8), Lens(k1=-2.0))
 
 
-def test_a_picture_that_is_resized():
-    lens = Lens(principal_point=(1919.5, 1079.5)).scaled(1 / 6)
-    assert lens.principal_point == pytest.approx((319.5, 179.5))
-    assert Lens().centre((640, 360)) == (319.5, 179.5) and Lens().scaled(0.5) == Lens()
+def test_the_middle_of_a_picture():
+    assert Lens().centre((640, 360)) == (319.5, 179.5)
+    assert Lens(principal_point=(300, 200)).centre((640, 360)) == (300, 200)
+
+
+def test_a_window_of_a_picture_without_distortion():
+    lens = Lens(k1=-0.2, k2=0.03, principal_point=(70.0, 30.0))
+    image = np.random.default_rng(0).integers(0, 255, (72, 128, 3), np.uint8)
+    window = undistort(image, lens, (30, 10, 64, 36))
+    assert np.array_equal(window, undistort(image, lens)[10:46, 30:94])
+    assert np.array_equal(undistort(image, Lens(), (30, 10, 64, 36)), image[10:46, 30:94])

@@ -124,6 +124,17 @@ def test_a_picture_whose_height_is_no_whole_number(clip, flight, tmp_path):
     assert Image.open(made(tmp_path)[0][0]).size == (100, 52)
 
 
+def test_the_principal_point_of_the_video_is_that_of_the_frames(clip, flight, tmp_path):
+    write_video(flight / "tall.mp4", (np.zeros((250, 480, 3), np.uint8) for _ in range(90)), fps=30)
+    code, _, err = clip(video="tall.mp4", principal_point="230,130")
+    assert code == 0, err
+    # 128 x 66.7 is 128 x 66: of 250 rows 248 are shown, from row 0 on
+    camera = made(tmp_path)[1]["camera"]
+    scale = 128 / 480
+    expected = [(230 + 0.5) * scale - 0.5, (130 + 0.5) * 66 / 248 - 0.5]
+    assert camera["principal_point"] == pytest.approx(expected, abs=1e-3)
+
+
 def test_telemetry_says_how_the_camera_leans(clip, flight, tmp_path):
     (flight / "tilted.SRT").write_text(srt(more="[gb_yaw: 3.0 gb_pitch: -86.0] "))
     assert clip(telemetry="tilted.SRT")[0] == 0
@@ -201,6 +212,14 @@ MISTAKES = {
         "focal_len 162, as of 35 mm film, and the DJI Mavic 3 has 24",
     ),
     "zoomed": (dict(telemetry="zoom.SRT"), "zoomed 2.00 times.*Add --crop 2.00"),
+    "no principal point": (
+        dict(principal_point="here"),
+        "--principal-point is 'here', expected x,y in pixels",
+    ),
+    "a principal point of frames": (
+        dict(principal_point="30,20"),
+        "far from the middle of 256 x 144. It counts in pixels of the video",
+    ),
     "tilted": (dict(tilt=60), "leans 60 degrees from straight down"),
     "folded": (dict(k1=-9), "folds the picture's corners"),
     "no length": (dict(known_length=0, at=("60", "1,1,90,1")), "--known-length is 0, expected metres"),
