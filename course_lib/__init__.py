@@ -10,6 +10,7 @@ The modules in the order in which data flows through them:
     footage                                 frames of a video of your own
     known_length                            the altitude's bias, by a thing of known length
     lens                                    the camera under a drone, and pictures without its distortion
+    prompts                                 points to segment from, clicked in a notebook or a browser
     segmentation, tracker, two_sides        points on one frame -> a mask for every frame
     doubts                                  how far these masks can be trusted
     refraction                              where what is under water seems to be, from above

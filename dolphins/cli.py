@@ -149,12 +149,14 @@ def prompts(
     force: bool = Option(False, "--force", help="Replace points that are there."),
 ):
     """Make a page on which you click the points to segment a clip from, or take what it saved."""
-    from .prompts import make_page, take
+    from course_lib.prompts import save
+
+    from .prompts import make_page
 
     if taken is None:
         make_page(pack, clip, show)
     else:
-        take(pack, taken, clip, force)
+        save(pack, taken, clip, force)
 
 
 @app.command()

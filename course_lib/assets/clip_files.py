@@ -199,7 +199,11 @@ def load_prompts(path, size_wh, n_frames):
     Points are pixels of a frame of size (width, height); label 1 is on the animal, 0 is not. Raises
     CourseError for anything else.
     """
-    prompts = read_json(path)
+    return check_prompts(read_json(path), path, size_wh, n_frames)
+
+
+def check_prompts(prompts, path, size_wh, n_frames):
+    """As `load_prompts`, of points that were read already; path: what messages call them. -> prompts"""
     if not isinstance(prompts, dict):
         raise CourseError(f"""{path}: the file is {json.dumps(prompts)[:60]}, expected an object {{"frame": 0,
             "points": [[x, y], ...], "labels": [1, 0, ...]}}""")
