@@ -18,6 +18,7 @@ from .file_kind import told
 from .telemetry import clock
 
 TAKE_ORIGINAL = "take the file that the drone wrote, not one that was cut, sent or edited"
+DAMAGE = re.compile("concealing|error while decoding|Error submitting packet|corrupt|Invalid NAL")
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,9 @@ class Frames:
     """The frames of a video from one second to another, resized: images (h, width, 3) uint8, one by one.
 
     The pictures keep their shape: where the height is no whole number of pixels, rows at the upper and lower
-    edge are left out. After the last one, `times` (T,) holds when they are, seconds of the video. Raises
-    CourseError for seconds that are not there, a rate that varies, damage.
+    edge are left out. After the last one, `times` (T,) holds when they are, seconds of the video, and
+    `damage` a note, "" where all could be read well. Raises CourseError for seconds that are not there, for a
+    rate that varies, for missing frames.
     """
 
     def __init__(self, video, first_s, last_s, width):
@@ -123,7 +125,7 @@ class Frames:
         self.video, self.first_s, self.last_s = video, first_s, last_s
         self.size_wh = frame_size(video, width)
         self.count = max(round((last_s - first_s) * video.fps), 1)
-        self.times = None
+        self.times, self.damage = None, ""
 
     def __len__(self):
         return self.count
@@ -150,6 +152,9 @@ class Frames:
             raise CourseError(f"""{self.video.path}: only {found} of {self.count} frames between {asked} can
                 be read: it is damaged there, or shorter than it says. Take other seconds, or copy it from the
                 drone's card again.""")
+        if DAMAGE.search(said):
+            self.damage = fold("""ffmpeg found damage in these seconds of the video and patched it: look at
+                the frames, or copy the video from the drone's card again""")
         self.times = _times(said, self.count, self.video)
 
     def _command(self):
@@ -220,6 +225,9 @@ def _times(said, count, video):
     step = (times[-1] - times[0]) / max(count - 1, 1)
     off = np.abs(times - even).max()
     if count > 2 and off > max(0.3 * step, 0.002) or count > 2 and abs(step * video.fps - 1) > 0.02:
+        if DAMAGE.search(said):
+            raise CourseError(f"""{video.path}: frames are missing, as it is damaged in these seconds. Take
+                others, or copy it from the drone's card again.""")
         raise CourseError(f"""{video.path}: its frame rate varies (some {1 / max(step, 1e-6):.1f} a second, by
             its header {video.fps:g}), as no drone writes it: {TAKE_ORIGINAL}; or make one of an even rate
             first: ffmpeg -i {video.path.name} -fps_mode cfr -r {math.ceil(video.fps)} -crf 12 even.mp4""")

@@ -77,7 +77,7 @@ def page(found, command=None, line=None):
 
 
 def save(pack, prompts, clip=None, force=False, say=print):
-    """Checks points, and puts them where segmenting looks for them. -> their path
+    """Checks points, and puts them where segmenting looks for them.
 
     prompts: as the page gives them, {"frame": ..., "points": ..., "labels": ...}, or the path of the
     prompts.json that it saved. Raises CourseError for points that are not of this clip, and where there are
@@ -94,10 +94,9 @@ def save(pack, prompts, clip=None, force=False, say=print):
             notebook: force=True).""")
     files.write(path, json.dumps(prompts) + "\n")
     on = sum(prompts["labels"])
-    counts = f"{on} points on the animal, {len(prompts['labels']) - on} beside it"
+    counts = f"{on} point{'s' * (on > 1)} on the animal, {len(prompts['labels']) - on} beside it"
     say(f"{path}: {counts}, on frame {prompts['frame']}.")
     say(f"Next: dolphins segment --pack {found.root}" + (f" --clip {clip}" if clip else ""))
-    return path
 
 
 def _found(pack, clip):

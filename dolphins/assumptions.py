@@ -42,6 +42,9 @@ def _altitude(known, height):
     if source.get("altitude_above") == "launch" and source.get("launch_height_m") is None:
         cost += f"""; it counts from the launch, which was taken to be at the height of the sea: each metre
         that it was higher makes the animal {100 / height:.1f} % too short (--launch-height)"""
+    if source.get("altitude_field") == "altitude" and source.get("altitude_above") == "launch":
+        cost += """; its telemetry does not say above what that is: if it is above sea level by GPS, it may be
+        off by several metres"""
     if by != "laser":
         cost += "; a floating thing of known length would tell it better (--known-length)"
     return "altitude", what, cost

@@ -32,6 +32,7 @@ from .follow import windows
 MOST_FRAMES = 3000
 QUALITY = 95  # of the frames, as JPEG
 FEWEST = 3  # frames of a fit
+HIGHEST_LAUNCH = 500  # metres: a cliff
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def make_clip(wanted, say=print):
     out = Path(wanted.out)
     if out.exists() or out.is_symlink():
         raise CourseError(f"{out} is there already; nothing was changed. Name another folder with --out.")
+    _check_finite(wanted)
     first, last = seconds_of(wanted.first, "--from"), seconds_of(wanted.last, "--to")
     fin = _fin_out(wanted)
     video = look_at(wanted.video)
@@ -108,7 +110,7 @@ def make_clip(wanted, say=print):
         raise CourseError(f"""{out} could not be written ({error.strerror or error}); nothing was changed.
             Mend that (disk space? permissions?) or name another folder with --out.""") from None
     pack = AssetPack(out)
-    for line in _summary(pack, info, size, video, telemetry, wanted, known):
+    for line in _summary(pack, info, size, video, telemetry, wanted, known, frames.damage):
         say(line)
     return pack
 
@@ -188,9 +190,8 @@ def _calibration(wanted, video, telemetry, lens):
     if video.seconds is not None and at > video.seconds:
         raise CourseError(f"""--at: {frame} is {"at" if is_time else "the frame at"} {clock(at)}, and
             {video.path.name} lasts {clock(video.seconds)}.""")
-    if not re.fullmatch(r"\s*-?[\d.]+(\s*,\s*-?[\d.]+){3}\s*", ends):
-        raise CourseError(f"--at: {ends[:40]!r} are no points, expected x0,y0,x1,y1 without spaces.")
-    ends = [float(number) for number in ends.split(",")]
+    if (ends := _numbers(asked := ends, 4)) is None:
+        raise CourseError(f"--at: {asked[:40]!r} are no points, expected x0,y0,x1,y1 without spaces.")
     altitude, click_sd = known_length.altitude_of(
         wanted.known_length, ends, lens, (video.width, video.height)
     )
@@ -209,14 +210,35 @@ def _principal_point(text, video):
     """--principal-point as a pixel (x, y) of the video; None where it is not given."""
     if text is None:
         return None
-    if not re.fullmatch(r"\s*[\d.]+\s*,\s*[\d.]+\s*", text):
+    if (point := _numbers(text, 2)) is None:
         raise CourseError(f"""--principal-point is {text[:40]!r}, expected x,y in pixels of the video, such as
             {(video.width - 1) / 2:g},{(video.height - 1) / 2:g}.""")
-    point = tuple(float(number) for number in text.split(","))
     if not all(0.25 * side < x < 0.75 * side for x, side in zip(point, (video.width, video.height))):
         raise CourseError(f"""--principal-point is {text}, far from the middle of {video.width} x
             {video.height}. It counts in pixels of the video as it was recorded.""")
-    return point
+    return tuple(point)
+
+
+def _numbers(text, n):
+    """n numbers with commas between them; None where these are none."""
+    try:
+        numbers = [float(number) for number in text.split(",")]
+    except ValueError:
+        return None
+    return numbers if len(numbers) == n and all(map(math.isfinite, numbers)) else None
+
+
+def _check_finite(wanted):
+    """Refuses options that are no numbers, such as nan, which no comparison finds."""
+    numbers = dict(wanted.camera or {}) | dict(launch_height=wanted.launch_height)
+    for name, value in numbers.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            option = name.removesuffix("_deg").replace("_", "-")
+            raise CourseError(f"--{option} is {value:g}, expected a number.")
+    height = wanted.launch_height
+    if height is not None and abs(height) > HIGHEST_LAUNCH:
+        raise CourseError(f"""--launch-height is {height:g}, expected how many metres the place of launch was
+            above the sea, at most {HIGHEST_LAUNCH}.""")
 
 
 def _resized(lens, video, size):
@@ -267,7 +289,7 @@ def _plain(name):
     return re.sub(r"[^\w.-]", "_", name).strip("._ ") or "clip"
 
 
-def _summary(pack, info, size, video, telemetry, wanted, known):
+def _summary(pack, info, size, video, telemetry, wanted, known, damage):
     """What was made, what is assumed, and what comes next, in lines."""
     (width, height), h = size, info.altitude_m
     percent = 100 * info.altitude_sd_m / float(np.median(h))
@@ -284,6 +306,8 @@ def _summary(pack, info, size, video, telemetry, wanted, known):
         whose = "a window of {} x {} pixels around the animal".format(*info.source["window"])
     yield f"  camera    {model}: {whose} shows {wide:.1f} m of the sea, {100 * wide / width:.1f} cm a pixel"
     yield f"  depth     {fin_told(info)}{' (--fin-out)' if wanted.fin_out is None else ''}"
+    if damage:
+        yield f"  note: {damage}"
     for note in (*video.notes, *telemetry.notes, *_doubts(video, telemetry, wanted)):
         yield f"  note: {note}"
     if info.centres is not None:

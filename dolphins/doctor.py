@@ -25,13 +25,14 @@ UNKNOWN = ("unknown without torch", "install torch first")
 def diagnose(pack=None, clip=None):
     """Looks at everything the course uses, and at what grading a class needs. -> list of Finding
 
-    pack: whose clip is looked at, too; clip: which of its clips.
+    pack: whose clip is looked at, too; clip: which of its clips. Who names one asks about that, and not about
+    grading.
 
     A fault is what keeps the demo from running; of what only grading needs nothing is one.
     """
     looks = (_python, _cores, _torch, _cuda, _numba, _kaolin, _sam2, _ffmpeg)
-    graders = [_for_grading(name) for name in ("dask", "nbgrader")]
-    return [*(look() for look in looks), *_pack(pack, clip), _sandbox(), *graders]
+    found = [*(look() for look in looks), *_pack(pack, clip)]
+    return found if pack else [*found, _sandbox(), *(_for_grading(name) for name in ("dask", "nbgrader"))]
 
 
 def _python():

@@ -68,7 +68,7 @@ def test_a_cell_of_jupyterlab(page, pack, tmp_path):
         page.keyboard.press("Control+A")
         page.keyboard.press("Control+V")
         page.keyboard.press("Shift+Enter")
-        page.wait_for_selector("text=1 points on the animal, 1 beside it", timeout=MINUTE)
+        page.wait_for_selector("text=1 point on the animal, 1 beside it", timeout=MINUTE)
         picture(page, "prompts_taken")
     assert line.startswith(f"prompts.save({str(pack.root)!r}, ")
     saved = json.loads(pack.prompts_path.read_text())

@@ -38,7 +38,7 @@ def test_the_line_of_the_page_is_taken(pack):
     said = []
     prompts.save(pack.root, POINTS, say=said.append)
     assert json.loads(pack.prompts_path.read_text()) == POINTS
-    assert "1 points on the animal, 1 beside it, on frame 2" in said[0]
+    assert "1 point on the animal, 1 beside it, on frame 2" in said[0]
     prompts.save(pack.root, POINTS, say=said.append)
     with pytest.raises(CourseError, match="is there already; nothing was changed. Replace .* force=True"):
         prompts.save(pack.root, POINTS | {"frame": 1})

@@ -220,6 +220,13 @@ MISTAKES = {
         dict(principal_point="30,20"),
         "far from the middle of 256 x 144. It counts in pixels of the video",
     ),
+    "a principal point with two dots": (dict(principal_point="1..2,3"), "is '1..2,3', expected x,y"),
+    "points with two dots": (dict(known_length=1, at=("60", "1..2,3,4,5")), "'1..2,3,4,5' are no points"),
+    "a launch that is NaN": (dict(launch_height="nan"), "--launch-height is nan, expected a number"),
+    "a launch in centimetres": (dict(launch_height=1400), "--launch-height is 1400, .*at most 500"),
+    "a tilt that is NaN": (dict(tilt="nan"), "--tilt is nan, expected a number"),
+    "a lens that is NaN": (dict(k1="nan"), "--k1 is nan"),
+    "damaged": (dict(video="garbage.mp4", start="0:02.5", end="0:03.5"), "frames .*damaged"),
     "tilted": (dict(tilt=60), "leans 60 degrees from straight down"),
     "folded": (dict(k1=-9), "folds the picture's corners"),
     "no length": (dict(known_length=0, at=("60", "1,1,90,1")), "--known-length is 0, expected metres"),
@@ -244,6 +251,9 @@ def spoilt(flight):
     (flight / "tele.SRT").write_text(srt(more="[focal_len: 162.00] "))
     (flight / "zoom.SRT").write_text(srt(more="[dzoom_ratio: 20000, delta:0] "))
     (flight / "cut.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(2000))
+    whole = bytearray(video.read_bytes())
+    whole[len(whole) // 3 : -2000] = np.random.default_rng(0).bytes(len(whole) - 2000 - len(whole) // 3)
+    (flight / "garbage.mp4").write_bytes(whole)
     ffmpeg("-f", "lavfi", "-i", "anullsrc", "-t", 1, flight / "sound.m4a")
     ffmpeg("-i", video, "-vf", "transpose=1", flight / "upright.mp4")
     ffmpeg("-i", video, "-vf", "setsar=4/3", flight / "wide.mp4")
@@ -254,8 +264,9 @@ def spoilt(flight):
 def test_mistakes_end_in_one_line_and_change_nothing(clip, spoilt, tmp_path, case):
     options, message = MISTAKES[case]
     code, out, err = clip(**options)
-    assert code == 1 and out == "" or case == "another rate", (out, err)
-    assert len(err.strip().splitlines()) == 1 or case == "another rate", err
+    late = case in ("another rate", "damaged")  # a bar of progress is there already
+    assert code == 1 and out == "" or late, (out, err)
+    assert len(err.strip().splitlines()) == 1 or late, err
     assert re.search(message, err), err
     assert list(tmp_path.iterdir()) == []
 
@@ -266,6 +277,15 @@ def test_a_folder_that_is_there_is_left_alone(clip, tmp_path):
     code, _, err = clip()
     assert code == 1 and "is there already; nothing was changed" in err
     assert [path.name for path in tmp_path.rglob("*")] == ["my_clip", "mine.txt"]
+
+
+def test_more_bits_a_colour(clip, flight, tmp_path):
+    pixels = "-pix_fmt yuv420p10le -c:v libx265 -x265-params log-level=error"
+    ffmpeg("-i", flight / "DJI_1.mp4", *pixels.split(), flight / "ten.mp4")
+    code, out, err = clip(video="ten.mp4")
+    assert code == 0 and "more than 8 bits a colour; 8 are kept" in out, err
+    images = [np.asarray(Image.open(path).resize(SIZE)) for path in made(tmp_path)[0]]
+    assert list(map(number_in, images)) == list(range(30, 60))
 
 
 def test_notes(clip, flight, tmp_path):

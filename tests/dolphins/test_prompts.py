@@ -35,7 +35,7 @@ def test_the_page_holds_frames_and_asks_nobody(pack, dolphins):
 
 def test_what_the_page_saved_is_checked_and_taken(pack, dolphins, tmp_path):
     code, out, err = dolphins("prompts", pack.root, "--take", saved(tmp_path))
-    assert code == 0 and "1 points on the animal, 1 beside it, on frame 2" in out, err
+    assert code == 0 and "1 point on the animal, 1 beside it, on frame 2" in out, err
     assert json.loads(pack.prompts_path.read_text())["points"] == [[30, 18], [2, 2]]
     other = saved(tmp_path, frame=1)
     code, _, err = dolphins("prompts", pack.root, "--take", other)
