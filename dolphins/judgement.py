@@ -21,6 +21,7 @@ TURN, LEAP = 750.0, 25.0  # degrees a second and metres a second^2 that no dolph
 AREAS = 0.5, 1.6  # of the clip's median: a mask that is smaller or larger is not of the whole animal alone
 ROUND = 2.0  # a mask whose length is less than so many widths is no dolphin's
 FEW = 10  # frames
+CUT = 0.5  # of the frames: an animal that is so often cut off by the picture's border is not measured
 LOST = 0.3  # of the frames: an animal that is seen in fewer than the others is not measured
 
 
@@ -113,6 +114,13 @@ def _of_masks(masks, seen):
             f"""{len(odd)} of {len(areas)} masks (first that of frame {odd[0]}) are less than half or more
             than {AREAS[1]} times as large as is usual in this clip: they are not of the whole animal
             alone.""",
+        )
+    at_border = inside[:, [0, -1]].flatten(1).any(1) | inside[:, :, [0, -1]].flatten(1).any(1)  # (T,)
+    if cut := seen[at_border].tolist():
+        yield (
+            len(cut) > CUT * len(masks),
+            f"""In {len(cut)} of {len(masks)} frames (first in frame {cut[0]}) the mask touches the picture's
+            border: a part of the animal is outside. Take seconds in which all of it is seen.""",
         )
     rounds = sum(_elongation(mask) < ROUND for mask in inside)
     if rounds > 0.5 * len(masks):

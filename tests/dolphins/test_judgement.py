@@ -44,6 +44,12 @@ def round_masks():
     return masks
 
 
+def at_the_border(count):
+    masks = fit()["masks"].clone()
+    masks[T - count :] = masks[T - count :].roll(20, dims=2)
+    return masks
+
+
 def leaping():
     positions = fit()["positions"].clone()
     positions[20, 0] += 0.5
@@ -69,6 +75,8 @@ CASES = {
     "a leap": (dict(positions=leaping()), False, "leaps"),
     "a mask of a fin": (dict(masks=masks_without([5])), False, "1 of 40 masks (first that of frame 5)"),
     "a third of the masks": (dict(masks=masks_without(slice(0, 15))), True, "15 of 40 masks"),
+    "leaves the picture": (dict(masks=at_the_border(12)), False, "In 12 of 40 frames (first in frame 28)"),
+    "never seen whole": (dict(masks=at_the_border(40)), True, "touches the picture's border"),
     "a patch of foam": (dict(masks=round_masks()), True, "are they of the animal?"),
 }
 
