@@ -12,7 +12,8 @@ from ..errors import CourseError
 BAROMETER, LASER, GPS = "barometer", "laser", "GPS"
 SD_M = {BAROMETER: 1.0, LASER: 0.1, GPS: 5.0}
 LOWEST, HIGHEST = 1.0, 500.0  # metres: no drone films a dolphin from outside of these
-FASTEST = 30.0  # m/s: no drone climbs or falls like that
+FASTEST = 15.0  # m/s: no drone climbs or falls like that
+ROUGH = {BAROMETER: 2.0, LASER: 2.0, GPS: 5.0}  # metres by which two readings may differ beside that
 GAP = 1.0  # seconds without a reading that are bridged, where readings are not rarer anyway
 LONGEST_GAP = 5.0  # and where they are
 
@@ -100,8 +101,8 @@ class Telemetry:
                 altitude_cm or altitude_ft.""")
         lo, hi = np.searchsorted(self.time_s, [times.min(), times.max()])
         part = slice(max(lo - 1, 0), hi + 1)
-        steps = np.abs(np.diff(self.height_m[part])) / np.maximum(np.diff(self.time_s[part]), 1.0)
-        if steps.size and steps.max() > FASTEST:
+        steps = np.abs(np.diff(self.height_m[part])) - FASTEST * np.diff(self.time_s[part])
+        if steps.size and steps.max() > ROUGH[self.by]:
             i = int(steps.argmax()) + part.start
             jump = f"{self.height_m[i]:.1f} to {self.height_m[i + 1]:.1f} m"
             raise CourseError(f"""{self.path}: {self.what} jumps from {jump} at {clock(self.time_s[i])}. Take

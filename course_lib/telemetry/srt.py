@@ -88,7 +88,7 @@ def _blocks(text):
     """The blocks of subtitles. -> starts, ends (N,) seconds, texts"""
     heads = list(_TIMES.finditer(text))
     fractions = {len(head[k]) for head in heads for k in (4, 8) if head[k]}
-    places = 3 if len(fractions) > 1 and max(fractions) == 3 else None  # 7 is then 7 ms, without its zeros
+    places = 3 if len(fractions) > 1 and max(fractions) <= 3 else None  # 7 is then 7 ms, without its zeros
     starts = np.array([_seconds(head.groups()[:4], places) for head in heads])
     ends = np.array([_seconds(head.groups()[4:], places) for head in heads])
     stops = [head.start() for head in heads[1:]] + [len(text)]
@@ -111,7 +111,7 @@ def _numbers(pattern, bodies):
     values = np.array([float(match[1].replace(",", ".")) if match else np.nan for match in matches])
     if matches and matches[-1] and bodies[-1][matches[-1].end(1) :] in ("", ".", ","):
         digits = {_decimals(match[1]) for match in matches[:-1] if match}
-        if digits and (digits != {_decimals(matches[-1][1])} or digits == {0}):
+        if digits != {_decimals(matches[-1][1])} or digits == {0}:
             values[-1] = np.nan
     return values
 

@@ -79,8 +79,7 @@ def _rows(text, path):
     sign = next(sign for sign in ";\t," if counts[sign])
     try:
         read = csv.reader(io.StringIO("\n".join(lines)), delimiter=sign)
-        # A comma within a cell is that of a decimal.
-        rows = [[re.sub(r"^([-+]?\d+),(\d+)\b", r"\1.\2", cell.strip()) for cell in row] for row in read]
+        rows = [[_cell(cell) for cell in row] for row in read]
     except csv.Error as error:
         raise CourseError(f"{path}: not a table ({error}), {_EXPECTED}.") from None
     if not _is_text(rows[0][0]):
@@ -97,6 +96,11 @@ def _rows(text, path):
         raise CourseError(f"""{path}: has rows with more cells than its {len(header)} names, such as
             {sign.join(wide[0])[:60]}. Decimals with commas need semicolons between the columns.""")
     return header, rows
+
+
+def _cell(text):
+    """A cell in one line; a comma within a number is that of a decimal."""
+    return re.sub(r"^([-+]?\d+),(\d+)\b", r"\1.\2", " ".join(text.split()))
 
 
 def _is_text(cell):
@@ -168,7 +172,7 @@ def _is_cut(text, cells, j):
     if text.endswith("\n") or not cells or any(cells[-1][j + 1 :]):
         return False
     digits = {len(row[j].partition(".")[2]) for row in cells[:-1] if np.isfinite(_number(row[j]))}
-    return len(cells) > 1 and (digits != {len(cells[-1][j].partition(".")[2])} or digits == {0})
+    return digits != {len(cells[-1][j].partition(".")[2])} or digits == {0}
 
 
 def _split(name):

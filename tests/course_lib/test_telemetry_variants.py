@@ -106,6 +106,12 @@ REFUSED = {
     "GPS with commas": (blocks("GPS(36,6146,-6,1120,{comma}M)"), "holds? .*no altitude"),
     "no header": (table("", "{t},59.3,18.2,{h}"), "4 columns and no names.*time_s,altitude_m"),
     "commas for both": (table("time_s,altitude_m", "{t},0,{h}"), "more cells than .*semicolons"),
+    "a quotation mark lost": ('time_s,altitude_m\n"0,0",1\n1,0","2\n3,4"\n', "more cells than"),
+    "a digit lost": (
+        blocks("[rel_alt: {h:.3f}]").replace("12.6", "2.6"),
+        "rel_alt jumps from",
+    ),
+    "one block, cut off": ("1\n00:00:00,000 --> 00:00:01,000\n[rel_alt: 1", "none of its 1 blocks"),
     "two that may be it": (table("time_s,distance,altitude", "{t},88,{h}"), "distance and altitude.*may be"),
     "distance in a drone's log": (
         table("time_s,latitude,longitude,distance_m,speed", "{t},59.3,18.2,{h},1"),
@@ -127,7 +133,7 @@ REFUSED = {
 def test_what_is_refused(tmp_path, case):
     text, message = REFUSED[case]
     with pytest.raises(CourseError, match=message) as refused:
-        read_telemetry(written(tmp_path, text)).altitudes([1.0])
+        read_telemetry(written(tmp_path, text)).altitudes([0.05, 0.1] if isinstance(text, str) else [1.0])
     assert "\n" not in str(refused.value)
 
 
