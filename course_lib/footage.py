@@ -3,6 +3,7 @@
 Nothing is kept but the frame at hand: ffmpeg seeks to the first second asked for, resizes, and sends pixels.
 """
 
+import datetime
 import math
 import re
 import shutil
@@ -23,8 +24,8 @@ DAMAGE = re.compile("concealing|error while decoding|Error submitting packet|cor
 
 @dataclass(frozen=True)
 class Video:
-    """What a video is: width, height in pixels as recorded, fps, seconds (None where unknown), and the
-    rest."""
+    """What a video is: width, height in pixels as recorded, fps, seconds (None where unknown), when it was
+    made by the drone's clock (UTC, None where unknown), and the rest."""
 
     path: Path
     width: int
@@ -36,6 +37,7 @@ class Video:
     pixels: str
     maker: str
     notes: tuple = ()
+    created: datetime.datetime | None = None
 
 
 def find_ffmpeg():
@@ -83,7 +85,9 @@ def look_at(path):
             telephones; {TAKE_ORIGINAL}.""")
     rate = float(fps[1]) * (1000 if fps[2] else 1)
     about = codec, pixels, maker[1].strip() if maker else "", tuple(_notes(said, pixels))
-    return Video(path, int(width), int(height), rate, seconds, start, *about)
+    created = re.search(r"creation_time\s*: (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)", said)
+    created = datetime.datetime.fromisoformat(created[1]) if created else None
+    return Video(path, int(width), int(height), rate, seconds, start, *about, created)
 
 
 def _why_unreadable(path, said):

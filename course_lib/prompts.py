@@ -5,8 +5,9 @@
     prompts.save("my_clip", {...})         # the line that the page shows, pasted into the next cell
 
 The page holds some of the clip's frames. It asks nobody for anything and sends nothing, and nothing need be
-installed: a cell shows it as plain HTML, in JupyterLab, VS Code and Colab alike. The price is that what was
-clicked comes back to Python by hand: as a line to paste, or as the file prompts.json that the browser saves.
+installed: a cell shows it as plain HTML, as maps and figures are shown in JupyterLab, VS Code and Colab. The
+price is that what was clicked comes back to Python by hand: as a line to paste, or as the file prompts.json
+that the browser saves. Tried in JupyterLab.
 """
 
 import base64

@@ -11,6 +11,7 @@ from course_lib.lens import TABLE_SD
 from course_lib.refraction import SEA_WATER
 
 TOO_SMALL, TOO_LARGE = 40, 0.6  # length of the animal: pixels; share of the picture's width
+LARGE = 200  # pixels: an outline that is a quarter of one off is then 0.25 % of length
 ANIMAL_M = 2.6  # a usual length, metres
 
 
@@ -95,15 +96,20 @@ def _size(known, height, size):
     width, _ = size
     pixels = ANIMAL_M / (2 * known.lens.half_width * height) * width
     what = f"an animal of {ANIMAL_M} m is some {pixels:.0f} pixels long"
+    nearer = (
+        pixels * known.source.get("video_size", size)[0] / width
+    )  # pixels of the video as it was recorded
+    follow = ""
+    if known.centres is None and nearer > 1.4 * pixels and pixels < LARGE:
+        follow = (
+            f"; the video shows it with {nearer:.0f} pixels, and dolphins clip --follow makes use of them"
+        )
     if pixels < TOO_SMALL:
-        return "size", what, "too small: make the clip again with a larger --width, or film from lower down"
+        return "size", what, "too small: film from lower down" + follow
     if pixels > TOO_LARGE * width:
         return "size", what, "it fills the picture: frames in which a part of it is outside cannot be fitted"
-    return (
-        "size",
-        what,
-        f"an outline that is off by a quarter of a pixel at both ends is {50 / pixels:.1f} % of length",
-    )
+    cost = f"an outline that is off by a quarter of a pixel at both ends is {50 / pixels:.1f} % of length"
+    return "size", what, cost + follow
 
 
 def _time(known, n_frames):

@@ -32,6 +32,7 @@ from .follow import windows
 MOST_FRAMES = 3000
 QUALITY = 95  # of the frames, as JPEG
 FEWEST = 3  # frames of a fit
+QUARTER = 900  # seconds
 HIGHEST_LAUNCH = 500  # metres: a cliff
 
 
@@ -322,9 +323,22 @@ def _doubts(video, telemetry, wanted):
     if telemetry.path.suffix.lower() == ".srt" and mine != theirs:
         names = f"the telemetry is called {telemetry.path.name}, the video {video.path.name}"
         yield f"{names}: are they of one flight?"
+    if not _times_meet(video, telemetry):
+        when = f"the telemetry was written at {telemetry.written} by its clock, the video at {video.created}"
+        yield f"{when} (UTC): are they of one flight?"
     if telemetry.above == "launch" and wanted.launch_height is None:
         launch = telemetry.launch_by_gps()
         gps = f"; abs_alt puts it at {launch:.0f} m, by GPS, good to several" if launch is not None else ""
         yield f"the drone was taken to have started at the height of the sea (--launch-height 0){gps}"
     if video.seconds and telemetry.end_s < video.seconds - max(2.0, 2 * telemetry.step):
         yield f"the telemetry ends at {clock(telemetry.end_s)}, the video at {clock(video.seconds)}"
+
+
+def _times_meet(video, telemetry):
+    """Whether video and telemetry can be of one flight by their clocks, whose zones differ by quarters of an
+    hour."""
+    if video.created is None or telemetry.written is None:
+        return True
+    off = (telemetry.written - video.created).total_seconds()
+    rest = abs((off + QUARTER / 2) % QUARTER - QUARTER / 2)
+    return abs(off) < 15 * 3600 and rest < 60 + (video.seconds or 0)

@@ -1,5 +1,6 @@
 """Altitudes at some times, and what they are at others."""
 
+import datetime
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,8 @@ class Telemetry:
     above: "launch" or "sea"; what: the name of the field, for messages; by: what measured it; absolute_m:
     (N,) height above sea level by GPS, NaN where unknown; extras: {name: (N,)}, NaN where unknown, of
     "focal_35mm" (mm), "zoom", "pitch" (degrees, -90 is straight down); end_s: until when the last one counts;
-    is_table: whether it comes from a log with a clock of its own.
+    is_table: whether it comes from a log with a clock of its own; written: when its first reading was, by the
+    clock of the place, None where unknown.
     """
 
     path: object
@@ -39,6 +41,7 @@ class Telemetry:
     extras: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
     is_table: bool = False
+    written: datetime.datetime | None = None
 
     @property
     def step(self):

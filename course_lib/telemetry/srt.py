@@ -13,6 +13,7 @@ The third number of GPS(...) is a height on some and the number of satellites on
 unless a unit stands behind it. The counter is not looked at: it may begin anywhere.
 """
 
+import datetime
 import re
 
 import numpy as np
@@ -74,7 +75,7 @@ def read_srt(text, path):
     if above == "launch" and what != "rel_alt":
         absolute = np.full_like(height, np.nan)
     telemetry = Telemetry(path, time_s, height, above, what, by, float(end), absolute)
-    telemetry.extras = dict(zip(_EXTRAS, extras))
+    telemetry.extras, telemetry.written = dict(zip(_EXTRAS, extras)), _date(bodies[0])
     left_out = len(starts) - int(kept.sum()) + repeated
     if left_out:
         said = f"{left_out} of {len(starts)} blocks hold no {what} or repeat a time, and were left out"
@@ -93,6 +94,15 @@ def _blocks(text):
     ends = np.array([_seconds(head.groups()[4:], places) for head in heads])
     stops = [head.start() for head in heads[1:]] + [len(text)]
     return starts, ends, [text[head.end() : stop] for head, stop in zip(heads, stops)]
+
+
+def _date(body):
+    """When a block was written; None where it does not say it."""
+    found = re.search(r"(\d{4})[-./](\d{1,2})[-./](\d{1,2})\s+(\d{1,2}):(\d\d):(\d\d)", body)
+    try:
+        return datetime.datetime(*map(int, found.groups()))
+    except (AttributeError, ValueError):
+        return None
 
 
 def _seconds(parts, places=None):

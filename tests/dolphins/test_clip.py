@@ -279,6 +279,24 @@ def test_a_folder_that_is_there_is_left_alone(clip, tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["my_clip", "mine.txt"]
 
 
+@pytest.mark.parametrize(
+    "written, meets",
+    [
+        ("2026-05-02 12:11:14.500", True),  # two hours east
+        ("2026.05.02 15:56:12", True),  # 5:45, Nepal
+        ("2026-05-02 12:18:12", False),
+        ("2026-05-04 10:11:12", False),
+        ("2026-15-02 10:11:12", True),  # no date
+    ],
+)
+def test_clocks_of_another_flight(clip, flight, written, meets):
+    when = ("-metadata", "creation_time=2026-05-02T10:11:12Z")
+    ffmpeg("-i", flight / "DJI_1.mp4", "-c", "copy", *when, flight / "dated.mp4")
+    (flight / "dated.SRT").write_text(srt(more=f"{written}\n"))
+    code, out, err = clip(video="dated.mp4", telemetry="dated.SRT")
+    assert code == 0 and ("are they of one flight" in out) != meets, (out, err)
+
+
 def test_more_bits_a_colour(clip, flight, tmp_path):
     pixels = "-pix_fmt yuv420p10le -c:v libx265 -x265-params log-level=error"
     ffmpeg("-i", flight / "DJI_1.mp4", *pixels.split(), flight / "ten.mp4")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +52,13 @@ def test_what_is_assumed_about_a_clip_of_ones_own(tmp_path):
     assert "leaning 4 degrees" in said["view"] and "by 3.7 % for each metre of water" in said["depth"]
     assert "tip is 0.05 m above the surface on average, give or take 0.05 m" in said["depth"]
     assert "every length may be off by 0.2 %" in said["depth"]
-    assert "too small: make the clip again with a larger --width" in said["size"]
+    assert "too small: film from lower down" in said["size"] and "--follow" not in said["size"]
     assert "5 frames at 25 a second" in said["time"]
+    large = replace(known, source=source | {"video_size": [640, 360], "altitude_field": "altitude"})
+    (metadata / "clip.json").write_text(large.to_json())
+    said = {finding.subject: f"{finding.found}: {finding.meaning}" for finding in doctor._pack(root, None)}
+    assert "the video shows it with 55 pixels, and dolphins clip --follow" in said["size"]
+    assert "does not say above what that is" in said["altitude"]
     (metadata / "clip.json").write_text(known.to_json().replace("20.0", "2000.0"))
     [fault] = doctor._pack(root, None)
     assert not fault.ok and "the drone flies 2e+03 m" in fault.found
