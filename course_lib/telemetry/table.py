@@ -46,6 +46,8 @@ def read_table(text, path, video_start=None):
     per_second = 1.0 if _have_units(cells, k, path) else per_second
     metres = 1.0 if _have_units(cells, j, path) else metres
     times = [_time(row[k]) for row in cells]
+    if isinstance(_time(str(video_start).strip()), datetime.datetime):
+        times = _dated(times, per_second, header, cells)
     heights = np.array([_number(row[j]) for row in cells]) * metres
     if _is_cut(text, cells, j):
         heights[-1] = np.nan
@@ -157,6 +159,29 @@ def _check_feet(text, header, rows, j, path):
     if header and not _split(header[j])[1] and not in_cells and any(map(_FEET.search, said)):
         raise CourseError(f"""{path}: speaks of feet, and does not say the unit of its column {header[j]}.
             Call it altitude_ft or altitude_m.""")
+
+
+def _dated(times, per_second, header, cells):
+    """Times that count from some moment as dates, where a column beside them has dates; else as they are.
+
+    Such dates are often cut to whole seconds, and the latest of them, by the times, is the nearest to a tick.
+    """
+    if not all(isinstance(time, float) for time in times if time is not None):
+        return times
+    for j, name in enumerate(header):
+        dates = [_time(row[j]) if j < len(row) else None for row in cells]
+        both = [
+            (time * per_second, date)
+            for time, date in zip(times, dates)
+            if time is not None and isinstance(date, datetime.datetime)
+        ]
+        if _split(name)[0] in _TIMES and len({date.tzinfo for _, date in both}) == 1:
+            zero = max(date - datetime.timedelta(seconds=time) for time, date in both)
+            return [
+                None if time is None else zero + datetime.timedelta(seconds=time * per_second)
+                for time in times
+            ]
+    return times
 
 
 def _have_units(cells, j, path):

@@ -107,10 +107,7 @@ REFUSED = {
     "no header": (table("", "{t},59.3,18.2,{h}"), "4 columns and no names.*time_s,altitude_m"),
     "commas for both": (table("time_s,altitude_m", "{t},0,{h}"), "more cells than .*semicolons"),
     "a quotation mark lost": ('time_s,altitude_m\n"0,0",1\n1,0","2\n3,4"\n', "more cells than"),
-    "a digit lost": (
-        blocks("[rel_alt: {h:.3f}]").replace("12.6", "2.6"),
-        "rel_alt jumps from",
-    ),
+    "a digit lost": (blocks("[rel_alt: {h:.3f}]").replace("12.6", "2.6"), "rel_alt jumps from"),
     "one block, cut off": ("1\n00:00:00,000 --> 00:00:01,000\n[rel_alt: 1", "none of its 1 blocks"),
     "two that may be it": (table("time_s,distance,altitude", "{t},88,{h}"), "distance and altitude.*may be"),
     "distance in a drone's log": (
@@ -154,6 +151,15 @@ def test_times_with_a_zone(tmp_path):
     path = written(tmp_path, "timestamp,altitude_m\n" + rows.replace("+02:00", ""), "log.csv")
     with pytest.raises(CourseError, match="--video-start .* has a zone, and the times of .* have none"):
         read_telemetry(path, "2026-05-02T10:11:11Z")
+
+
+def test_a_log_whose_fine_times_count_from_its_start_and_whose_dates_are_whole_seconds(tmp_path):
+    rows = [(100 * k, f"2026-05-02 10:11:{12 + (k + 3) // 10:02d}", 10 + k / 100) for k in range(60)]
+    text = "time(millisecond),datetime(utc),height_above_takeoff(m)\n"
+    path = written(tmp_path, text + "".join(f"{ms},{date},{h}\n" for ms, date, h in rows), "log.csv")
+    # the log begins at 10:11:12.3
+    for start, first in (("2026-05-02 10:11:13.3", 10.1), ("1.0", 10.1), ("2026-05-02T10:11:12.8", 10.05)):
+        assert read_telemetry(path, start).altitudes([0, 0.5]) == pytest.approx([first, first + 0.05])
 
 
 def test_a_table_without_a_clock_says_that_it_was_taken_to_begin_with_the_video(tmp_path):

@@ -146,6 +146,14 @@ def test_what_depth_must_be_read_from_is_computed(page):
     assert "0.5 % smaller: 0.2 of its 46 pixels" in words_of(page)
 
 
+def test_frames_that_follow_the_animal_have_no_outline_over_the_sea(tmp_path, page):
+    assert "the dotted frame is what the camera sees" in words_of(page)
+    assert "seen by the camera" in json.dumps(page.figure("track"))
+    moving = page_of(tmp_path, picture_moves=True)
+    assert "the dotted frame" not in words_of(moving)
+    assert "seen by the camera" not in json.dumps(moving.figure("track"))
+
+
 def test_without_a_truth_it_says_so(tmp_path):
     unknown = dict.fromkeys(("truth_translations", "truth_heading_deg", "vertex_error_m", "altitude_m"))
     named = dict(pack="<script>alert(1)</script>", clip="a & b")
