@@ -182,6 +182,9 @@ def segment(
     found = find_pack(pack, clip)
     how = dict(method=method.value, device=device, checkpoint=checkpoint)
     segment_clip(found, out=out, force=force, resume=resume, **how)
+    if pack is not None and out is None:
+        which = f"--pack {found.root}" + (f" --clip {clip}" if clip else "")
+        print(f"Next: dolphins doctor {which}, then: dolphins demo {which} --out out/{found.clip_name}")
 
 
 @app.command()
