@@ -90,7 +90,7 @@ def windows(root, video, seconds, count, size_wh):
 def _check_source(root, known, video, seconds, there, count):
     """Refuses a pack of other seconds, of another video, or of windows."""
     source = known.source
-    if not source.get("video_size"):
+    if not {"video", "video_size", "from_s", "to_s"} <= set(source):
         raise CourseError(
             f"--follow {root}: was not made by dolphins clip, so its frames cannot be found again."
         )
@@ -98,7 +98,7 @@ def _check_source(root, known, video, seconds, there, count):
         raise CourseError(f"""--follow {root}: follows an animal itself. Name the pack of whole pictures that
             it was made from.""")
     mine = video.path.name, [video.width, video.height], *seconds, count
-    theirs = source["video"], source["video_size"], source["from_s"], source["to_s"], there
+    theirs = *(source.get(name) for name in ("video", "video_size", "from_s", "to_s")), there
     if mine != theirs:
         here, other = (f"{name}, {clock(a)} to {clock(b)}" for name, _, a, b, _ in (mine, theirs))
         raise CourseError(f"""--follow {root}: is of {other}, and this clip of {here}. Name the same video and

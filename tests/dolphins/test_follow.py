@@ -122,6 +122,17 @@ def test_the_camera_of_a_window_is_exact(flight, tmp_path):
     assert torch.allclose(seen[0] - left_top[:, None], seen[1], atol=2e-3)
 
 
+def test_distortion_is_undone_in_windows_as_in_whole_pictures(flight, tmp_path):
+    flight(follow=tmp_path / "whole", k1=-0.3, principal_point="330,175")
+    flight(out=tmp_path / "full", width=SIZE[0], k1=-0.3, principal_point="330,175")
+    _, known, images = near(tmp_path)
+    frames = AssetPack(tmp_path / "full").frames_dir
+    assert not known.lens.is_distorted
+    for t, (left, top) in enumerate((np.array([330, 175]) - known.centres).astype(int)):
+        full = np.asarray(Image.open(frames / f"{t:06d}.jpg")).astype(int)
+        assert np.abs(images[t] - full[top : top + 72, left : left + 128]).mean() < 2
+
+
 def test_an_animal_that_does_not_fit_is_made_smaller(flight, tmp_path):
     code, out, err = flight(follow=tmp_path / "whole", width=64)
     assert code == 0 and "a window of 80 x 45 pixels" in out, err
