@@ -83,8 +83,9 @@ class Telemetry:
         if gaps.size and gaps.max() > gap:
             i = int(gaps.argmax())
             held = f"{clock(self.time_s[i])} and {clock(self.time_s[i + 1])}"
+            more = ", or add lines" if self.is_table else ""
             raise CourseError(f"""{self.path}: has no altitude between {held}, and {asked}. Take seconds
-                without that gap.""")
+                without that gap{more}.""")
 
     def _check_heights(self, times, heights, launch_height):
         """Refuses heights that cannot be those of a drone over the sea."""
