@@ -160,6 +160,10 @@ class Frames:
             self.damage = fold("""ffmpeg found damage in these seconds of the video and patched it: look at
                 the frames, or copy the video from the drone's card again""")
         self.times = _times(said, self.count, self.video)
+        if self.times[0] > self.first_s + 1.5 / self.video.fps:
+            raise CourseError(f"""{self.video.path}: ffmpeg finds no frame at {clock(self.first_s)}, the first
+                one is at {clock(self.times[0])}, as in a file without an index. Copy it into one with an
+                index: ffmpeg -i {self.video.path.name} -c copy whole.mp4""")
 
     def _command(self):
         video, (width, height) = self.video, self.size_wh

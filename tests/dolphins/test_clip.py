@@ -204,6 +204,10 @@ MISTAKES = {
     "sound": (dict(video="sound.m4a"), "holds sound and no pictures"),
     "upright": (dict(video="upright.mp4"), "is 144 x 256, higher than wide, so it is rotated"),
     "wide pixels": (dict(video="wide.mp4"), r"its pixels are not square"),
+    "no index": (
+        dict(video="stream.ts", start="0:00.7"),
+        "no frame at 0:00.7, the first one is at 0:01.*-c copy",
+    ),
     "another rate": (dict(video="vfr.mp4"), "its frame rate varies .*ffmpeg -i vfr.mp4 -fps_mode cfr"),
     "no camera": (dict(camera=False), "Say which camera it was.*focal_len 24 is a 35 mm equivalent"),
     "another camera": (dict(camera=False, fov=0), "--fov is 0"),
@@ -254,6 +258,7 @@ def spoilt(flight):
     whole = bytearray(video.read_bytes())
     whole[len(whole) // 3 : -2000] = np.random.default_rng(0).bytes(len(whole) - 2000 - len(whole) // 3)
     (flight / "garbage.mp4").write_bytes(whole)
+    ffmpeg("-i", video, "-g", 15, flight / "stream.ts")
     ffmpeg("-f", "lavfi", "-i", "anullsrc", "-t", 1, flight / "sound.m4a")
     ffmpeg("-i", video, "-vf", "transpose=1", flight / "upright.mp4")
     ffmpeg("-i", video, "-vf", "setsar=4/3", flight / "wide.mp4")
@@ -264,7 +269,7 @@ def spoilt(flight):
 def test_mistakes_end_in_one_line_and_change_nothing(clip, spoilt, tmp_path, case):
     options, message = MISTAKES[case]
     code, out, err = clip(**options)
-    late = case in ("another rate", "damaged")  # a bar of progress is there already
+    late = case in ("another rate", "damaged", "no index")  # a bar of progress is there already
     assert code == 1 and out == "" or late, (out, err)
     assert len(err.strip().splitlines()) == 1 or late, err
     assert re.search(message, err), err
