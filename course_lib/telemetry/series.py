@@ -149,6 +149,10 @@ def increasing(path, time_s, columns):
     left_out = int((~kept).sum())
     if left_out > max(3, 0.1 * len(time_s)):
         i = int((~kept).argmax())
+        if (time_s[~kept] == latest[~kept]).all():
+            raise CourseError(f"""{path}: {left_out} of its {len(time_s)} readings have the time of the one
+                before (first {clock(time_s[i])}): its clock is too coarse. Keep one reading for each time, or
+                take a log with fractions of a second.""")
         raise CourseError(f"""{path}: its times go back at entry {i + 1} ({clock(time_s[i])}), and {left_out}
             times of {len(time_s)}. Are these two recordings in one file? Take the one of this video.""")
     return time_s[kept], [column[kept] for column in columns], left_out

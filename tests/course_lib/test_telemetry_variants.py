@@ -109,6 +109,10 @@ REFUSED = {
     "a quotation mark lost": ('time_s,altitude_m\n"0,0",1\n1,0","2\n3,4"\n', "more cells than"),
     "a digit lost": (blocks("[rel_alt: {h:.3f}]").replace("12.6", "2.6"), "rel_alt jumps from"),
     "one block, cut off": ("1\n00:00:00,000 --> 00:00:01,000\n[rel_alt: 1", "none of its 1 blocks"),
+    "a coarse clock": (
+        "time,altitude_m\n" + "".join(f"0:{k // 10:02d},{10 + k / 100}\n" for k in range(50)),
+        "45 of its 50 readings have the time of the one before .first 0:00.: its clock is too coarse",
+    ),
     "two that may be it": (table("time_s,distance,altitude", "{t},88,{h}"), "distance and altitude.*may be"),
     "distance in a drone's log": (
         table("time_s,latitude,longitude,distance_m,speed", "{t},59.3,18.2,{h},1"),
