@@ -65,9 +65,7 @@ def page(found, command=None, line=None):
 
     paths, size, lens = _frames(found)
     chosen = sorted({round(t) for t in np.linspace(0, len(paths) - 1, min(MOST_FRAMES, len(paths)))})
-    there = None
-    if found.prompts_path.exists():
-        there = clip_files.load_prompts(found.prompts_path, size, len(paths))
+    if there := _there(found, size, len(paths)):
         chosen = sorted({*chosen, there["frame"]})
     pictures = {t: _data(clip_files.read_image(paths[t], "RGB", size, paths[0], lens)) for t in chosen}
     blocks = dict(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
@@ -90,7 +88,7 @@ def save(pack, prompts, clip=None, force=False, say=print):
     prompts = prompts if isinstance(prompts, dict) else clip_files.read_json(name)
     clip_files.check_prompts(prompts, name, size, len(paths))
     path = found.prompts_path
-    if path.exists() and not force and clip_files.read_json(path) != prompts:
+    if path.exists() and not force and _there(found, size, len(paths)) != prompts:
         raise CourseError(f"""{path} is there already; nothing was changed. Replace it with --force (in a
             notebook: force=True).""")
     files.write(path, json.dumps(prompts) + "\n")
@@ -98,6 +96,14 @@ def save(pack, prompts, clip=None, force=False, say=print):
     counts = f"{on} point{'s' * (on > 1)} on the animal, {len(prompts['labels']) - on} beside it"
     say(f"{path}: {counts}, on frame {prompts['frame']}.")
     say(f"Next: dolphins segment --pack {found.root}" + (f" --clip {clip}" if clip else ""))
+
+
+def _there(found, size_wh, n_frames):
+    """The points that the clip has; None where there are none, or what is there is to be clicked anew."""
+    try:
+        return clip_files.load_prompts(found.prompts_path, size_wh, n_frames)
+    except CourseError:
+        return None
 
 
 def _found(pack, clip):

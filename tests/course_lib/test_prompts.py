@@ -47,6 +47,15 @@ def test_the_line_of_the_page_is_taken(pack):
     assert json.loads(pack.prompts_path.read_text())["frame"] == 1
 
 
+def test_points_that_are_damaged_are_clicked_anew(pack):
+    pack.prompts_path.write_text("{")
+    assert ", force=True)" in html.unescape(prompts.ask(pack).html)
+    with pytest.raises(CourseError, match="is there already; nothing was changed"):
+        prompts.save(pack, POINTS)
+    prompts.save(pack, POINTS, force=True, say=lambda text: None)
+    assert json.loads(pack.prompts_path.read_text()) == POINTS
+
+
 def test_points_off_the_picture(pack):
     with pytest.raises(
         CourseError, match=r"the points: points is \[\[64, 3\]\], expected a list of .* within 64 x 36"
