@@ -1,11 +1,11 @@
 """Where the outline of a fitted animal really runs: looked for across it, in all frames of a clip at once.
 
-A mask made pixel by pixel is as uncertain as a pixel's colour, and once it is too large the animal is thought
-to look like the water that it holds. A fit says where about the outline is, and which piece of the animal
-each of its points belongs to. So colours are read across the outline, along its normals. The animal's colour
-at a piece is its mean over the clip, as the animal takes it along; the water's is that beside it in the frame,
-as it stays behind. From which point on a colour is nearer to the water's than to the animal's, summed over
-neighbouring points, neighbouring frames and the whole clip, is where the outline runs.
+A mask made pixel by pixel is as uncertain as a pixel's colour, and once it is too large, the water that it
+holds is learned as the animal's. A fit says about where the outline is, and which piece of the animal each of
+its points belongs to. So colours are read across the outline, along its normals. The animal's colour at a
+piece is its mean over the clip, as the animal takes it along; the water's is that beside it in the frame, as
+it stays behind. The outline runs where colours begin to be nearer to the water's, summed over neighbouring
+points, neighbouring frames and the whole clip.
 
 A piece may move by a few pixels, all over the clip as far as the colours say so: an animal of other
 proportions keeps them. In a single frame it moves less, as far as those beside it agree.
@@ -23,8 +23,10 @@ ACROSS = np.arange(-6, 6.01, 0.5, dtype=np.float32)  # where colours are read ac
 INSIDE, BESIDE = (-1.75, 0.9), (3.0, 1.5)  # and where they are the animal's and the water's: middle, width
 ALONG, IN_TIME = 2.5, 0.8  # over how many pixels, and frames, neighbours are heard
 HEARD = 0.1  # of what a point says: those beside it see the same
-CLIP_SD, FRAME_SD = 3.0, 0.7  # by how much a piece may move in all frames, and in one
+CLIP_SD, FRAME_SD = 1.5, 0.7  # by how much a piece may move in all frames, and in one
 ROUNDS = 3  # each with a better idea of where the animal ends, and so of its colours
+# Log odds at the outline, and the overlap, IoU, that masks of benchmarks/seas.py with these had.
+TRUST = (0.3, 1.4, 1.9, 2.6), (0.0, 0.4, 0.8, 0.88)
 LET = 2.0  # log odds of one reading are at most this
 LARGEST = 70.0  # root of an animal's area in pixels, up to which all these lengths are pixels
 
@@ -34,8 +36,8 @@ class Rim:
     """The outline of an animal in a window (h, w) of a frame.
 
     corner (x, y) of the window; points (N, 2) on the outline, in pixels of the window, x right and y down;
-    normals (N, 2), outward; faces (N,): the mesh's that are seen there; signed (h, w): distance to the outline,
-    negative inside; nearest (h, w): which point is nearest.
+    normals (N, 2), outward; faces (N,): the mesh's that are seen there; signed (h, w): distance to the
+    outline, negative inside; nearest (h, w): which point is nearest.
     """
 
     corner: tuple
@@ -65,7 +67,9 @@ class Rim:
         y, x = np.mgrid[:h, :w]
         away, nearest = cKDTree(points).query(np.stack([x.ravel(), y.ravel()], 1))
         signed = np.where(inside, -1, 1) * away.reshape(h, w).astype(np.float32)
-        return cls(corner, points, normals.astype(np.float32), face_idx[rows, columns], signed, nearest.reshape(h, w))
+        return cls(
+            corner, points, normals.astype(np.float32), face_idx[rows, columns], signed, nearest.reshape(h, w)
+        )
 
     def mask(self, moved, shape):
         """The mask (H, W) bool within the outline, whose points are moved outward by moved (N,) pixels."""
@@ -128,6 +132,14 @@ class Readings:
         return self.colours[-1].mean(-1)
 
 
+def confidence(step):
+    """How far masks can be trusted, from the step of `across_outlines`: about their overlap, IoU. -> (T,)
+
+    0 where there is no outline to speak of: the animal is lost.
+    """
+    return np.interp(step, *TRUST).astype(np.float32)
+
+
 def _weights(across, where):
     return np.exp(-np.square((across - where[0]) / where[1]))
 
@@ -135,8 +147,8 @@ def _weights(across, where):
 def across_outlines(read, rims, pieces, sure, unit=1.0):
     """How far the outline of each frame runs beside that of the fit. -> moved (T, P) pixels, step (T,)
 
-    Arguments as of `Readings`; sure (T,): how far each frame can be trusted; unit: pixels of an image in which
-    the animal is LARGEST long. Positive is outward. step: by how much log odds change at the outline, 0 to 4.
+    Arguments as of `Readings`; sure (T,): how far each frame can be trusted; unit: by how much the animal is
+    larger than LARGEST. Positive is outward. step: by how much log odds change at the outline, 0 to 4.
     """
     there = [t for t, rim in enumerate(rims) if rim is not None]
     seen, sure = Readings(read, rims, pieces, unit), np.asarray(sure, np.float32)[there]
@@ -156,7 +168,9 @@ def across_outlines(read, rims, pieces, sure, unit=1.0):
             odds = _odds(seen.colours[t], seen.open[t], of, skin, pieces.hears, away[t])
             said[t] = of @ (np.cumsum(odds, 1) - odds / 2)
             within, beside = (np.abs(away[t] + side) < 1.5 for side in (1.5, -1.5))
-            step[t] = (odds * within).sum() / max(within.sum(), 1) - (odds * beside).sum() / max(beside.sum(), 1)
+            step[t] = (odds * within).sum() / max(within.sum(), 1) - (odds * beside).sum() / max(
+                beside.sum(), 1
+            )
         said = np.einsum("ab,tbd->tad", pieces.hears, said) * HEARD
         always = (sure[:, None, None] * said).sum(0) / 8 - np.square(ACROSS) / (2 * CLIP_SD**2)
         usual = mean @ ACROSS[always.argmax(1)]  # (P,)

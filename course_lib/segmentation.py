@@ -86,14 +86,23 @@ def _silhouette(pack):
 
 
 def segment_clip(
-    pack, method="auto", out=None, force=False, resume=False, device="auto", checkpoint=None, say=print
+    pack,
+    method="auto",
+    out=None,
+    force=False,
+    resume=False,
+    device="auto",
+    checkpoint=None,
+    say=print,
+    again=None,
 ):
     """Makes a mask for each frame of a pack's clip. -> the folder of the masks
 
     method: "sam2", "tracker", or "auto": SAM-2 where it is installed and there is CUDA, else the tracker.
     out: folder for the masks, the pack's segmentation/ if None. force: replace masks that are there. resume:
-    go on with an interrupted run. checkpoint: SAM-2's weights, a name on the Hugging Face hub or a file. What
-    is doubtful is said, and drawn in a picture beside the folder. Raises CourseError.
+    go on with an interrupted run. checkpoint: SAM-2's weights, a name on the Hugging Face hub or a file.
+    again: called with the pack and the folder of the tracker's masks, makes better ones of them and says how,
+    a line. What is doubtful is said, and drawn in a picture beside the folder. Raises CourseError.
     """
     if method not in METHODS:
         raise CourseError(f"There is no method {method!r}; there are {', '.join(METHODS)}.")
@@ -110,6 +119,8 @@ def segment_clip(
             say(f"{len(done)} of {len(clip)} masks are there from the interrupted run.")
         try:
             _make_masks(maker, clip, part, done)
+            if again is not None and not isinstance(maker, Sam2):
+                say(again(pack, part))
         except KeyboardInterrupt:
             raise CourseError(f"""Interrupted. The masks made so far are kept in {part}: go on with the same
                 command and --resume.""") from None

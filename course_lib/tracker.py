@@ -21,6 +21,7 @@ from scipy import ndimage, signal
 
 from .errors import CourseError
 from .two_sides import LET, UNSEEN, Palette, Side, best_part, edge_weights, half_way, smooth_mask
+from .way import Search, way
 
 BLUR = 0.6  # pixels; takes the sharpest of the noise away, and of the outline little
 LARGEST = 70.0  # root of an animal's area in pixels; a larger one is looked at in less detail
@@ -31,6 +32,8 @@ BAND = 2.4  # pixels beside an outline: where it is moved to half of the contras
 AROUND = 7  # pixels over which that contrast is measured
 COLOURS = 0.15  # weight of the histograms' odds beside that contrast
 TURN = 0.12  # radians: by how much the animal may turn more, or less, than before
+# Half lengths, radians: so far from the clip's best way it is astray, if it is trusted less than that.
+ASTRAY, ASTRAY_TURN, DOUBTED = 0.25, 0.4, 0.6
 HIDDEN = -0.25  # of the least odds: what foam or a glint says of a pixel
 LOST = (0.45, 2.2)  # of the first area: outside of these it is not the animal that was found
 CLEAR = 0.5  # mean log odds on the animal, from which on it is found
@@ -38,6 +41,7 @@ CLEAR = 0.5  # mean log odds on the animal, from which on it is found
 # like the animal, and the overlap with the shape so far: least squares over seas of benchmarks/seas.py.
 TRUST = (-1.23, 0.06, 0.96, 1.14)
 UNFOUND = 0.3  # of that overlap: with less the animal is lost
+MISSED = 4.0  # what it costs, beside mean odds, that a silhouette leaves out all points
 CLEAR_FIRST = 1.25  # the same on the first frame, whose own mask taught the colours
 
 
@@ -68,12 +72,17 @@ class Tracker:
             self.confidence[first] = 1.0
             yield first, mask
         for ahead in (range(first + 1, self.n_frames), range(first - 1, -1, -1)):
+            if not ahead:
+                continue
             animal = Animal(image, mask)
-            for t in ahead:
+            poses, seen = animal.way(self.read, [first, *ahead])
+            for k, t in enumerate(ahead, 1):
+                guide = poses[k] if seen[k] else None
                 if t in done:
-                    animal.accept(animal.expect(self.read(t)), done[t], self.confidence.get(t, 1.0))
+                    view = animal.expect(self.read(t), guide)
+                    animal.accept(view, done[t], self.confidence.get(t, 1.0))
                     continue
-                found, self.confidence[t] = animal.find(self.read(t))
+                found, self.confidence[t] = animal.find(self.read(t), guide)
                 if self.confidence[t] == 0:
                     self.lost.append(t)
                 yield t, found
@@ -112,7 +121,7 @@ class Animal:
 
     def __init__(self, image, mask):
         self.zoom = max(1.0, mask.sum() ** 0.5 / LARGEST)
-        self.full = mask.shape
+        self.full, self.start = mask.shape, (image, mask)
         self.size = [max(1, int(n / self.zoom)) for n in mask.shape]
         small = shrunk(mask.astype(np.float32), self.zoom, (0, 0), self.size) > 0.5
         rows, columns = np.nonzero(small)
@@ -120,7 +129,7 @@ class Animal:
         self.place = np.array([columns.mean(), rows.mean()])
         away = np.stack([columns, rows], 1) - self.place
         self.angle = float(np.arctan2(*np.linalg.eigh(away.T @ away)[1][::-1, -1]))
-        self.velocity, self.turning, self.missed = np.zeros(2), 0.0, 0
+        self.velocity, self.turning, self.missed, self.sure = np.zeros(2), 0.0, 0, 1.0
         self.reach = int(np.hypot(*away.T).max() * 1.2 + 3)
         self.margin = int(max(2.5 * self.thick, 16))
         self.cell = max(4.0, 0.8 * self.thick)
@@ -179,9 +188,18 @@ class Animal:
         odds[inside] = np.log(skin / water).clip(-LET, LET)
         return odds
 
-    def find(self, image):
-        """The mask in the next frame (H, W) bool, and how far it can be trusted; 0: the animal is lost."""
-        view = self.expect(image)
+    def way(self, read, frames):
+        """Its poses in frames as `way.way` finds them; it must still be in the first of them."""
+        place = (self.place + 0.5) * self.zoom - 0.5
+        pose = [*place, self.angle]
+        return way(Search(*self.start, pose, self.glare), read, frames, pose)
+
+    def find(self, image, guide=None):
+        """The mask in the next frame (H, W) bool, and how far it can be trusted; 0: the animal is lost.
+
+        guide: its pose (x, y, angle) there in the whole clip's best way, or None.
+        """
+        view = self.expect(image, guide)
         weights, odds = edge_weights(view.crop), view.odds + view.shape_odds(self.thick)
         u = smooth_mask(odds, weights, LENGTH)
         found = best_part(u, view.guess > 0.5)
@@ -194,8 +212,18 @@ class Animal:
         sure = self.trust(found, view)
         return self.accept(view, whole, sure), sure
 
-    def expect(self, image):
+    def lead(self, guide):
+        """Takes the pose of a guide (x, y, angle) where the animal was not followed to there."""
+        apart = (guide[:2] + 0.5) / self.zoom - 0.5 - self.place - self.velocity
+        turn = float(np.angle(np.exp(1j * (guide[2] - self.angle - self.turning))))
+        astray = np.hypot(*apart) > ASTRAY * self.reach or abs(turn) > ASTRAY_TURN
+        if self.missed or astray and self.sure < DOUBTED:
+            self.place, self.angle = self.place + apart, self.angle + turn
+
+    def expect(self, image, guide=None):
         """What is seen in the next frame, and where the animal should be in it. -> View"""
+        if guide is not None:
+            self.lead(guide)
         place, angle = self.place + self.velocity, self.angle + self.turning
         crop, corner = self.look(image, place)
         colours = self.palette(crop)
@@ -215,6 +243,7 @@ class Animal:
 
     def accept(self, view, mask, sure):
         """Learns from a mask (H, W) that was found in a view. -> it, or its stand-in if the animal is lost"""
+        self.sure = sure
         if sure == 0:
             self.place, self.angle = self.place + self.velocity, self.angle + self.turning
             self.velocity, self.turning, self.missed = (
@@ -374,7 +403,7 @@ def first_guess(crop, core, seeds, others, length, form=None):
             break
     clear = float(odds[mask].mean()) if mask.any() else 0.0
     if form is not None and mask.any() and clear >= CLEAR:
-        guess = laid_on(form, odds + known, mask)
+        guess = laid_on(form, odds + known, mask, seeds, others)
         u = smooth_mask(odds + KIND * np.log((guess + 0.02) / (1.02 - guess)) + known, weights, LENGTH)
         mask = best_part(u, guess > 0.5, others)
         if mask.any():
@@ -385,18 +414,22 @@ def first_guess(crop, core, seeds, others, length, form=None):
     return np.where(mask, np.maximum(u, 0.51), np.minimum(u, 0.49)), clear
 
 
-def laid_on(form, odds, mask):
+def laid_on(form, odds, mask, seeds, others):
     """A form turned, moved and scaled to cover what looks most like the animal: (h, w) in [0, 1].
 
     form (n, n): a silhouette, its head to the right, an image's width long. odds, mask (h, w): where to
-    begin.
+    begin; seeds, others (h, w) bool: points on the animal and beside it. Points say how long it is at least:
+    a person sees flukes and a head where colours show none.
     """
     from scipy.optimize import minimize
 
-    y, x = np.nonzero(mask)
+    y, x = np.nonzero(mask | seeds)
     away = np.stack([x - x.mean(), y - y.mean()], 1)
     axis = np.linalg.eigh(away.T @ away)[1][:, -1]
-    length = np.ptp(np.quantile(away @ axis, [0.02, 0.98])) * 1.1
+    clicked = np.argwhere(seeds)[:, ::-1] @ axis
+    length = max(np.ptp(np.quantile(away @ axis, [0.02, 0.98])) * 1.1, np.ptp(clicked) * 1.04)
+    points = np.concatenate([np.argwhere(seeds), np.argwhere(others)])
+    on = np.repeat([True, False], [seeds.sum(), others.sum()])
     n, rows, columns = form.shape[0], *np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
     start = np.array([x.mean(), y.mean(), np.arctan2(axis[1], axis[0]), np.log(length), 0.0])
 
@@ -411,7 +444,9 @@ def laid_on(form, odds, mask):
 
     def cost(p):
         unusual = (p[4] / 0.12) ** 2 + ((p[3] - start[3]) / 0.15) ** 2
-        return -(placed(p) * odds).sum() / mask.sum() + 0.05 * unusual
+        laid = placed(p)
+        missed = np.abs(ndimage.uniform_filter(laid, 3)[tuple(points.T)] - on).mean()
+        return -(laid * odds).sum() / mask.sum() + 0.05 * unusual + MISSED * missed
 
     size = np.diag([0.06 * length, 0.06 * length, 0.12, 0.08, 0.1])
     best = None
@@ -422,7 +457,7 @@ def laid_on(form, odds, mask):
             cost,
             begin,
             method="Nelder-Mead",
-            options=dict(initial_simplex=simplex, maxfev=150, xatol=0.02, fatol=0.003),
+            options=dict(initial_simplex=simplex, maxfev=300, xatol=0.02, fatol=0.003),
         )
         if best is None or found.fun < best.fun:
             best = found

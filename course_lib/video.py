@@ -29,7 +29,8 @@ class SegmentedVideo(Dataset):
 
     clip: an `AssetPack`, or the folder of a clip (with frames/, segmentation/, and in metadata/ altitude.npy
     or clip.json); fps: frames per second, the clip's own if None; frames: take only so many from the start,
-    None for all. Raises CourseError for files that are missing, damaged or do not fit each other.
+    None for all; masks_dir: where its masks are, if not in segmentation/. Raises CourseError for files that
+    are missing, damaged or do not fit each other.
 
     Frames and masks are kept as bytes, a quarter of the memory of floats, and become floats in [0, 1] when an
     item is asked for: frames (T, H, W, 3) uint8, masks (T, H, W) uint8 (0 or 255), segment_centers (T, 2)
@@ -43,9 +44,9 @@ class SegmentedVideo(Dataset):
     lens, known, centres = TUTORIAL_LENS, ClipInfo(TUTORIAL_FPS, np.zeros(0, np.float32)), None
     confidence = None  # every mask as much as the others
 
-    def __init__(self, clip, fps=None, frames=None):
+    def __init__(self, clip, fps=None, frames=None, masks_dir=None):
         clip_dir = Path(clip.clip_dir if isinstance(clip, AssetPack) else clip)
-        frames_dir, masks_dir = clip_dir / "frames", clip_dir / "segmentation"
+        frames_dir, masks_dir = clip_dir / "frames", masks_dir or clip_dir / "segmentation"
         frame_paths = clip_files.numbered_images(frames_dir, clip_files.FRAME_SUFFIXES)
         T = len(frame_paths)
         if not masks_dir.is_dir():

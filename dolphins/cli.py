@@ -171,16 +171,20 @@ def segment(
     ),
     force: bool = Option(False, "--force", help="Replace masks, or an interrupted run, that are there."),
     resume: bool = Option(False, "--resume", help="Go on where an interrupted run stopped."),
+    once: bool = Option(False, "--once", help="Leave out the tracker's second round, a short fit."),
 ):
     """Make a mask of the dolphin for each frame of a clip, from the points in its metadata/prompts.json.
 
+    The tracker's masks have a second round: an animal is fitted to them, and its outline looked for again.
     Says how far the masks can be trusted, and draws the least sure ones beside their folder: look at these.
     """
     from course_lib.assets import find_pack
     from course_lib.segmentation import segment_clip
 
+    from .second_round import improve
+
     found = find_pack(pack, clip)
-    how = dict(method=method.value, device=device, checkpoint=checkpoint)
+    how = dict(method=method.value, device=device, checkpoint=checkpoint, again=None if once else improve)
     segment_clip(found, out=out, force=force, resume=resume, **how)
     if pack is not None and out is None:
         which = f"--pack {found.root}" + (f" --clip {clip}" if clip else "")

@@ -1,8 +1,11 @@
 """The masks' second round: an animal is fitted to them, and its outline is looked for in the pictures again.
 
 `dolphins segment` does this once the tracker has made a mask for each frame. A short fit says what the frames
-have in common: one animal, that swims steadily. Frames in which the tracker lost it do not count; the fit's
-motion says where to look there. Where the outline runs, colours decide (course_lib.rims).
+have in common: one animal, that swims steadily. Frames that are doubtful hardly count; the fit's motion says
+where to look there. Where the outline runs, colours decide (course_lib.rims).
+
+Where the first masks follow something else for most of the clip, so does the fit. Then colours do not change
+at its outline, and the first masks are kept.
 """
 
 import contextlib
@@ -14,10 +17,11 @@ import torch
 from course_lib.assets import clip_files
 from course_lib.assets.clip_info import CLIP_JSON
 from course_lib.dolphin_model import DolphinModel
-from course_lib.errors import CourseError
+from course_lib.doubts import UNSURE
+from course_lib.errors import fold
 from course_lib.outline import OutlineTargets, silhouette
 from course_lib.progress import tqdm
-from course_lib.rims import LARGEST, Pieces, Rim, across_outlines
+from course_lib.rims import LARGEST, Pieces, Rim, across_outlines, confidence
 from course_lib.scene import DolphinScene
 from course_lib.video import SegmentedVideo
 from solutions.fitting import fit
@@ -25,59 +29,105 @@ from solutions.recipes import DefaultRecipe, projected
 from solutions.rotations import batch_rodrigues
 
 PASSES, LOOKS = 16, (7, 12)  # passes of the fit, and before which of them the pictures are looked at
+STIFF = 30.0, 5.0, 1.0  # before each look, and after the last: so much more a shape of its own costs
+SHAPE = "scale_axes", "scale_smoothness", "modes"
+HARDLY = 0.1  # of its confidence a doubtful mask counts; where foam was taken, many agree on foam
 FINER = 3  # samples along each side of a pixel of the outline
 AROUND = 9  # pixels
+CLEAR = 1.7  # change of log odds at the outline; with less in most frames it is no animal's
+AREA = 0.65, 1.5  # of the first masks' area; outside, one of the two is not the animal
 
 
 class Looking(DefaultRecipe):
-    """The default recipe, which looks at the pictures again and again and goes on with what it has seen."""
+    """The default recipe, which looks at the pictures twice and goes on with what it has seen."""
+
+    def __init__(self, scene, dataset, batch_size, steps, seed):
+        super().__init__(scene, dataset, batch_size, steps, seed)
+        self.usual = self.weights
 
     def finish(self):
         """Leaves the scene as it is: colours are not asked for."""
 
     def before_pass(self, step):
+        """As the default recipe's; where it is time to, the masks are made anew."""
         if step in LOOKS:
-            masks, _, _ = look(self)
-            self.dataset.masks = torch.from_numpy(masks.astype(np.uint8) * 255)
-            sure = self.dataset.confidence
-            self.targets = OutlineTargets(self.dataset.masks, self.REACH[0], "cpu", sure)
+            dataset, (masks, clear) = self.dataset, look(self)
+            dataset.masks = torch.from_numpy(masks.astype(np.uint8) * 255)
+            dataset.confidence = torch.from_numpy(confidence(clear)).clamp(min=0.02)
+            self.targets = OutlineTargets(dataset.masks, self.REACH[0], "cpu", dataset.confidence)
             self.loader.layers = [self.targets]
+        stiff = STIFF[sum(step >= look for look in LOOKS)]
+        self.weights = self.usual | {name: stiff * self.usual[name] for name in SHAPE}
         super().before_pass(step)
 
 
 @torch.no_grad()
 def look(recipe):
-    """Where the outlines of a recipe's scene run in the pictures. -> masks (T, H, W) bool, step (T,), rims"""
+    """Where the outlines of a recipe's scene run in the pictures. -> masks (T, H, W) bool, step (T,)
+
+    step: by how much log odds of animal against water change there.
+    """
     scene, dataset, loader = recipe.scene, recipe.dataset, recipe.loader
-    layers, margin, rims = loader.layers, loader.margin, []
-    unit = max(1.0, float((dataset.masks > 127).sum() / len(dataset)) ** 0.5 / LARGEST)
-    finer = FINER if unit == 1 else 1
+    T, H, W = dataset.masks.shape
+    unit = max(1.0, float((dataset.masks > 127).sum() / T) ** 0.5 / LARGEST)
+    finer, layers, margin, rims = FINER if unit == 1 else 1, loader.layers, loader.margin, []
     loader.layers, loader.margin = [lambda t, *window: {"corner": window[:2]}], int(AROUND * unit)
-    for t in torch.arange(len(dataset)).split(loader.batch_size):
+    for t in torch.arange(T).split(loader.batch_size):
         frames = loader.batch(t)
         seen = projected(scene, frames["t"], frames["cam"])
         _, face_idx = silhouette(*seen, frames["cam"], scene.model.F, finer)
         corners = zip(*(side.tolist() for side in frames["corner"]))
         rims += [Rim.of(of, corner, finer) for of, corner in zip(face_idx.numpy(), corners)]
     loader.layers, loader.margin = layers, margin
-    per_metre = dataset.lens.focal_pixels(dataset.data_resolution[0]) / float(dataset.cam_eye[:, 1].mean())
+    if not any(rims):
+        return np.zeros((T, H, W), bool), np.zeros(T, np.float32)
+    per_metre = dataset.lens.focal_pixels(W) / float(dataset.cam_eye[:, 1].mean())
     faces = scene.model.F.numpy()
     pieces = Pieces.of(scene.rest_shape().numpy(), faces, rims, per_metre / unit)
     moved, step = across_outlines(lambda t: dataset.frames[t].numpy(), rims, pieces, dataset.confidence, unit)
-    shape = dataset.masks.shape[1:]
-    masks = [
-        np.zeros(shape, bool) if rim is None else rim.mask(moved[t][pieces.of_face[rim.faces]], shape)
-        for t, rim in enumerate(rims)
-    ]
-    return np.stack(masks), step, rims
+    masks = np.zeros((T, H, W), bool)
+    for t, rim in enumerate(rims):
+        if rim is not None:
+            masks[t] = rim.mask(moved[t][pieces.of_face[rim.faces]], (H, W))
+    return masks, step
 
 
 def second_round(dataset, model):
-    """Better masks of a `SegmentedVideo`, from a short fit to those that it has. -> masks (T, H, W), step"""
+    """Looks again for the animal of a `SegmentedVideo`. -> masks (T, H, W) bool, step (T,), see `look`
+
+    The dataset's own masks and confidence are used up. model: `DolphinModel`, on the CPU.
+    """
+    sure = dataset.confidence
+    dataset.confidence = torch.where(sure < UNSURE, HARDLY * sure, sure).clamp(min=1e-3)
     scene = DolphinScene(model, len(dataset))
     recipe = Looking(scene, dataset, batch_size=7, steps=PASSES, seed=0)
     for _ in tqdm(range(PASSES), desc="second round"):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             fit(scene, recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer, steps=1)
-    masks, step, _ = look(recipe)
-    return masks, step
+    return look(recipe)
+
+
+def improve(pack, folder):
+    """The second round for the masks of a pack's clip in a folder. -> what was done, a line"""
+    known = pack.altitude_path.exists() or (pack.clip_dir / "metadata" / CLIP_JSON).exists()
+    if not known or not (pack.model_dir / "dolphin_model.pkl").exists():
+        what = "template" if known else "altitude"
+        return f"There is no second round: without the {what} of the clip no animal can be fitted."
+    dataset = SegmentedVideo(pack, masks_dir=folder)
+    first, sure = dataset.masks.numpy() > 127, dataset.confidence.numpy()
+    chosen = sure >= UNSURE
+    if len(sure) < 3 or chosen.sum() < 3:
+        return "There is no second round: fewer than three masks are good enough to fit an animal to."
+    masks, step = second_round(dataset, DolphinModel(pack, "cpu", rodrigues=batch_rodrigues))
+    grown = masks[chosen].sum() / first[chosen].sum()
+    if np.median(step[chosen]) < CLEAR or not AREA[0] < grown < AREA[1]:
+        return fold("""The second round was given up: the animal that fits the masks has no outline in the
+            pictures. The first masks are kept; look at them.""")
+    now = confidence(step)
+    for t, (mask, trust) in enumerate(zip(masks, now)):
+        if not mask.any():
+            mask, trust = first[t], 0.0
+        clip_files.write_mask(mask, folder / f"{t:06d}.png", float(trust))
+    found = int(((sure == 0) & (now > 0)).sum())
+    again = f"; the animal was found again in {found} frames in which it had been lost" if found else ""
+    return f"The outlines are those of a second round: a short fit said where to look{again}."
