@@ -17,5 +17,7 @@ from .lesson2 import rodrigues, tracking
 from .lesson3 import absorption, dibr, renderer
 from .lesson4 import fitting
 from .lesson5 import measures, orientation, video
+from .lesson6 import altitudes, apparent_depth, length_interval, volume_from_widths
 
 EXERCISES = (samples, rodrigues, tracking, dibr, absorption, renderer, fitting, video, orientation, measures)
+EXERCISES += (altitudes, apparent_depth, length_interval, volume_from_widths)
