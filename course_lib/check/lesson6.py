@@ -666,8 +666,9 @@ def _with_respect_to(which):
 
 
 OF_SLOPES = {
-    f"""straight-down: That is 1 / index, right only from straight above. {DERIVED}""": partial(
-        _slope, of=lambda slope, ratio: INDEX**-1 + 0 * slope
+    f"""straight-down: That is 1 / index, right only under water, from straight above. {DERIVED}""": tuple(
+        partial(_slope, of=lambda slope, ratio: INDEX**-1 + 0 * slope, above=above)
+        for above in (1.0, 1 / INDEX)
     ),
     f"""frozen-angle: That is q / depth, as if tan(a) stayed when the depth changes. {DERIVED}""": partial(
         _slope, of=lambda slope, ratio: 1 / ratio
@@ -1069,7 +1070,8 @@ def _number(name, value):
         if found.dim():
             raise Problem.of(f"shape: {name} has the shape {shape_text(found.shape)}, expected one number.")
         if not found.isfinite():
-            raise Problem.of(f"not-finite: {name} is {float(found)}, expected a number.")
+            how = " 0 / 0 is NaN: where the variance is 0, all shares are 0." * bool(found.isnan())
+            raise Problem.of(f"not-finite: {name} is {float(found)}, expected a number.{how}")
         return found
     how = " Is a derivative None, of a source that does not matter? Its share is 0." * (value is None)
     raise Problem.of(f"not-a-number: {name} is {describe(value)}, expected one number.{how}")
