@@ -240,8 +240,8 @@ ENDS = {
 GAPS = {
     "": lambda t, f, longest, _: _in_gap(t, f, longest),
     """Frames in a gap longer than `longest_gap` get a number all the same.""": lambda t, f, *_: f != f,
-    """`longest_gap` is not used: another number stands in its place, 1 s.""": lambda t, f, longest, _: (
-        _in_gap(t, f, LONGEST)
+    """`longest_gap` is not used: there always stands 1 s.""": lambda t, f, longest, _: _in_gap(
+        t, f, LONGEST
     ),
     """The gaps are measured before the samples that are NaN are left out: a run of these is a gap
         too.""": lambda t, f, longest, times: _in_gap(times, f, longest),
@@ -548,13 +548,13 @@ OF_DEPTHS = {
         {SNELL}""": lambda h, r, H, n=INDEX: h * n,
     f"""index-inverted: 1 / index stands where the index belongs, so that things seem deeper than they are.
         {SNELL}""": _by(lambda t, n: (n**-2 + (n**-2 - 1) * t**2).clamp(min=1e-6).sqrt()),
-    f"""above-the-depth: It is computed with tan(a) = distance / altitude: the ray is followed to the surface
+    f"""other-tangent: It is computed with tan(a) = distance / altitude: the ray is followed to the surface
         only. {SNELL}""": partial(_solved, ratio=lambda q, h, r, H, n: _ratio(0, h, r, H, n)),
-    f"""above-the-depth: It is computed with tan(a) = distance / (altitude + depth): the ray in the air points
+    f"""other-tangent: It is computed with tan(a) = distance / (altitude + depth): the ray in the air points
         at the apparent depth. {SNELL}""": partial(
         _solved, ratio=lambda q, h, r, H, n: _ratio(h, h, r, H, n)
     ),
-    f"""above-the-depth: It is computed with tan(a) = distance / (altitude - q): q counts downwards, the
+    f"""other-tangent: It is computed with tan(a) = distance / (altitude - q): q counts downwards, the
         altitude upwards, so they add up. {SNELL}""": partial(
         _solved, ratio=lambda q, h, r, H, n: _ratio(-q, h, r, H, n)
     ),
@@ -730,7 +730,11 @@ class OfDepth(Same):
             if any(apart(one, yours) < 0.05 * off for one in made):
                 return Complaint.of(what)
         shown, call = self.shown(said, inputs), f"{self.shows}[{self.part}]"
-        return Complaint(self.otherwise, difference(call, yours, right, shown, self.tolerance, of=said))
+        text = difference(call, yours, right, shown, self.tolerance, of=said)
+        # What is not solved to the end may look as if it were rounded.
+        rounded = "something is rounded, or has few digits"
+        text = text.replace(rounded, "the equation is not solved to the end, or digits are lost")
+        return Complaint(self.otherwise, text)
 
 
 def _views(rng, count, depths, angles, altitudes=(6.0, 25.0)):
@@ -886,7 +890,7 @@ def _interval(
 
 # --- exercise 13: what goes wrong
 
-HOW = "The variance is the sum of (derivative · sd)²; the interval reaches 1.96 of its roots to both sides."
+HOW = "The variance is the sum of (derivative · sd)²; low and high are 1.96 · sqrt(variance) away."
 
 
 def _reaching(reach):
@@ -975,7 +979,7 @@ OF_INTERVALS = {
     f"""not-around-the-length: low and high are the ends of an interval around 0: the length is missing.
         {HOW}""": _reaching(lambda L, g, s: (-REACH * (g * s).norm(), REACH * (g * s).norm())),
 }
-WHOLE = "A source's share is (derivative · sd)², over the sum of these."
+WHOLE = "A source's share is its (derivative · sd)², divided by the sum of all of these."
 OF_SHARES = {
     f"""of-deviations: These are shares of the sum of standard deviations. Asked for are those of the
         variance, of the sum of squares. {WHOLE}""": lambda g, s: _share((g * s).abs()),
@@ -1029,6 +1033,7 @@ class OfInterval(Same):
     function, shows = "length_interval", INTERVAL
     right, explained = staticmethod(_interval), 1e-5
     length = "picture"
+    ends, parts = True, False  # which of the results it looks at
 
     def value(self, function, length, values, sds):
         """What a function gives, for fresh dicts."""
@@ -1045,22 +1050,27 @@ class OfInterval(Same):
 
     def taken(self, shows, value, length, *_):
         low, high, shares = items(shows, value, 3, "low, high and the shares")
-        names = LENGTHS[length][1]
-        if not isinstance(shares, dict):
-            raise Problem.of(f"""not-a-dict: The third result of `{shows}` is {describe(shares)}, expected a
-                dict with the share of each source: {", ".join(names)}.""")
-        if missing := [name for name in names if name not in shares]:
-            raise Problem.of(f"""missing-share: `{shows}` gives no share of {", ".join(missing)}. Each name of
-                `values` has one; where the length does not depend on it, it is 0.""")
-        if strange := [str(name) for name in shares if name not in names]:
-            raise Problem.of(f"""strange-share: `{shows}` gives a share of {", ".join(strange)[:80]}, which is
-                no name of `values`.""")
-        numbers = {"low": low, "high": high} | {f"the share of {name}": shares[name] for name in names}
-        found = {name: _number(name, value) for name, value in numbers.items()}
-        return self.part((found["low"], found["high"], dict(zip(names, [*found.values()][2:]))), length)
+        low, high = (self.ends and _number(*end) for end in (("`low`", low), ("`high`", high)))
+        return self.part(
+            (low, high, _shares(shows, shares, LENGTHS[length][1]) if self.parts else {}), length
+        )
 
     def shown(self, said, inputs):
         return {}
+
+
+def _shares(shows, shares, names):
+    """The shares that a student gives, of sources of these names. -> {name: tensor ()}"""
+    if not isinstance(shares, dict):
+        raise Problem.of(f"""not-a-dict: The third result of `{shows}` is {describe(shares)}, expected a dict
+            with the share of each source: {", ".join(names)}.""")
+    if missing := [name for name in names if name not in shares]:
+        raise Problem.of(f"""missing-share: `{shows}` gives no share of {", ".join(missing)}. Each name of
+            `values` has one; where the length does not depend on it, it is 0.""")
+    if strange := [str(name) for name in shares if name not in names]:
+        raise Problem.of(f"""strange-share: `{shows}` gives a share of {", ".join(strange)[:80]}, which is no
+            name of `values`.""")
+    return {name: _number(f"The share of {name}", shares[name]) for name in names}
 
 
 def _number(name, value):
@@ -1125,7 +1135,8 @@ class Parts(OfInterval):
     name = "each source's share of the variance"
     points = 3
     otherwise, asked = "wrong-shares", "a length on the picture"
-    mistakes = {said: makes for said, makes in OF_SHARES.items()}
+    ends, parts = False, True
+    mistakes = OF_SHARES
 
     def part(self, result, length):
         return torch.stack([torch.as_tensor(result[2][name]) for name in LENGTHS[length][1]])
@@ -1162,6 +1173,7 @@ class Certain(OfInterval):
     points = 1
     after = (Ends, Parts)
     asked, otherwise = "a length that is known exactly", "certain"
+    parts = True
     mistakes = {
         """equal-shares: With all standard deviations 0 the sources share the variance evenly in yours; there
             is none, so the shares are 0.""": lambda *given: (
@@ -1252,11 +1264,11 @@ EVEN = tuple(np.linspace(0, 1, len(PLACES)))
 OF_VOLUMES = {
     f"""no-pi: The factor is 1/6 where π / 24 belongs: the sections are taken for rectangles, w · h, not for
         ellipses, π / 4 · w h. {PIECE}""": partial(_volume, factor=4 / math.pi),
-    f"""radius: It is four times too much: widths and heights are full axes, not half ones: an ellipse has the
-        area π / 4 · w h. {PIECE}""": partial(_volume, factor=4.0),
-    f"""radius: It is a quarter of the volume: widths and heights are full axes already, and need not be
-        halved twice. {PIECE}""": partial(_volume, factor=0.25),
-    f"""half: It is twice too much: an ellipse has the area π / 4 · w h, and not π / 2.
+    f"""radius: It is four times the volume. Widths and heights are full axes, not half ones: an ellipse has
+        the area π / 4 · w h. {PIECE}""": partial(_volume, factor=4.0),
+    f"""radius: It is a quarter of the volume. Of full axes an ellipse has the area π / 4 · w h, of half axes
+        π · a b: do not halve twice. {PIECE}""": partial(_volume, factor=0.25),
+    f"""half: It is twice the volume. An ellipse has the area π / 4 · w h, not π / 2 · w h.
         {PIECE}""": partial(_volume, factor=2.0),
     f"""trapezoids: The area of each piece is the mean of those at its ends. Where a body tapers this is too
         much: for a cone it gives 1/2 of base times height, and not 1/3. {PIECE}""": _by_rule(
@@ -1332,8 +1344,8 @@ OF_VOLUMES = {
         _by_rule(lambda w0, w1, h0, h1: math.pi / 24 * (2 * w0 * h0 + w0 * h1 + 2 * w1 * h1)),
         _by_rule(lambda w0, w1, h0, h1: math.pi / 24 * (2 * w0 * h0 + w1 * h0 + 2 * w1 * h1)),
     ),
-    f"""turned-round: The stations run backwards: the first is that at 5 % from the rostrum's tip, where the
-        short piece is. {PIECE}""": lambda length, widths, heights: _volume(
+    f"""turned-round: The stations run backwards. The first one is at 5 %, near the tip of the rostrum; the
+        last piece, behind 85 %, is the long one. {PIECE}""": lambda length, widths, heights: _volume(
         length, widths.flip(-1), heights.flip(-1)
     ),
 }

@@ -311,8 +311,8 @@ DEPTHS = [
     ("straight-down", lambda h, r, H, n=1.34: (h / n, torch.full_like(h, 1 / n))),
     ("index-inverted", lambda h, r, H, n=1.34: (h * n, torch.full_like(h, n))),
     ("unchanged", lambda h, r, H, n=1.34: (h, torch.ones_like(h))),
-    ("above-the-depth: distance / altitude:", other_q(of_one_step)),
-    ("above-the-depth: distance / (altitude + depth)", other_q(by_sines)),
+    ("other-tangent: distance / altitude:", other_q(of_one_step)),
+    ("other-tangent: distance / (altitude + depth)", other_q(by_sines)),
     ("not-converged: Newton's method has come after 1 step", newton(1)),
     ("not-converged: the bisection has come after 10 halvings", lambda *a: halvings(10, *a)),
     ("sign", other_q(lambda h, r, H, n, q: -q)),
@@ -352,6 +352,15 @@ def halvings(count, depth, distance, altitude, index=1.34):
         over = f_of(q, depth, distance, altitude, index) > 0
         low, high = torch.where(over, low, q), torch.where(over, q, high)
     return (low + high) / 2, reference(depth, distance, altitude, index)[1]
+
+
+def test_what_is_not_solved_to_the_end_is_not_called_rounded():
+    def secant(depth, distance, altitude, index=1.34):
+        q, slope = reference(depth, distance, altitude, index)
+        return q + 1e-3 * torch.sin(30 * depth), slope
+
+    said = first_said(apparent_depth, secant)
+    assert "not solved to the end" in said and "rounded" not in said
 
 
 @mistakes(DEPTHS)
@@ -491,6 +500,11 @@ INTERVALS = [
     ("none", nothing),
     ("raised", lambda length_of, values, sds: length_of(values).item()),
 ]
+
+
+def test_wrong_shares_cost_no_points_of_the_interval_nor_the_other_way_round():
+    for wrong, held in ((shares_changed(lambda shares: None), 5.0), (made_of(reach=2.0), 4.0)):
+        assert grade(length_interval, given(length_interval, wrong)).points == held
 
 
 @mistakes(INTERVALS)
