@@ -42,7 +42,8 @@ class Row(NamedTuple):
 class Shown(NamedTuple):
     """What a student's code gave, and the right one, for a picture of both.
 
-    what: in a few words; kind: "image", (H, W) or (H, W, C) in [0, 1]; "rotation", (3, 3); "curves", (T, C).
+    what: in a few words; kind: "image", (H, W) or (H, W, C) in [0, 1]; "rotation", (3, 3); "curves", (T, C),
+    in which NaN is a gap.
     Of a batch, which has a dimension before these, the one is shown in which they differ most.
     """
 
@@ -160,7 +161,7 @@ def _drawn(shown):
         pictures.append(("where they differ", _difference(apart, pictures[1][1])))
     else:
         draw = _drawn_rotations if shown.kind == "rotation" else _drawn_curves
-        if not yours.isfinite().all():
+        if yours.isinf().any() or shown.kind == "rotation" and yours.isnan().any():
             return ""
         pictures = [("", draw(yours.numpy(), right.numpy()))]  # they have their names in them
     what = _block(_said(shown.what + which), "margin:.3em 0 0 1.7em;opacity:.85")
@@ -214,6 +215,7 @@ def _drawn_curves(yours, right):
         ax.tick_params(colors=INK, labelsize=7)
         for spine in ax.spines.values():
             spine.set_color(INK)
+    panels[0].sharex(panels[1])
     panels[0].sharey(panels[1])
     return _as_image(figure)
 

@@ -355,8 +355,8 @@ class Altitudes(Same):
     def picture(self, outputs, **inputs):
         right = self.made(self.right, inputs)
         call = next(call for call in right if not close(outputs[call], right[call], self.tolerance))
-        both = (values[call][1][:, None] for values in (outputs, right))
-        return Shown("altitude over the frames, 0 where it is NaN", *both, "curves")
+        both = (torch.where(values[call][0] > 0, torch.nan, values[call][1]) for values in (outputs, right))
+        return Shown("altitude over the frames", *(curve[:, None] for curve in both), "curves")
 
 
 def _encoded(altitudes):

@@ -14,6 +14,7 @@ from PIL import Image
 from course_lib import check, rotations
 from course_lib.check import card, core
 from course_lib.check import spare_renderer as spare
+from solutions.measuring import altitude_per_frame
 from solutions.rotations import batch_rodrigues, quat_to_rotmat
 from solutions.tracking import draw_track, project_to_pixels
 
@@ -138,6 +139,10 @@ def linear(image, sea_level_height, hard_mask, water_absorption):
     return image * (1 + water_absorption * sea_level_height)
 
 
+def without_gaps(times, altitudes, frames, launch_height=0.0, longest_gap=1.0):
+    return altitude_per_frame(times, altitudes, frames, launch_height, 1e9)
+
+
 WRONG = {
     "the hard mask": (check.dibr, [mistaken_features(3, lambda x: x.flip(1))]),
     "the normals": (check.dibr, [mistaken_features(1, torch.neg)]),
@@ -148,6 +153,7 @@ WRONG = {
     "turned by a matrix": (check.rodrigues, [quat_to_rotmat, turned_round]),
     "of the vectors": (check.orientation, [shortest]),
     "turned by a vector": (check.orientation, [lambda rotmats: 1.2 * shortest(rotmats)]),
+    "altitude over the frames": (check.altitudes, [without_gaps]),
 }
 
 

@@ -190,6 +190,13 @@ def test_bad_functions_are_named_and_nothing_escapes(name, capfd, monkeypatch):
     assert capfd.readouterr() == ("", "")
 
 
+def test_an_input_that_is_nan_in_places_is_changed_only_where_somebody_writes():
+    before = {"x": torch.tensor([1.0, torch.nan])}
+    assert core.changed(before, core.clone(before)) is None
+    for after in ([1.0, 2.0], [torch.nan, torch.nan], [1.0, torch.nan, 3.0]):
+        assert core.changed(before, {"x": torch.tensor(after)}).key == "changed-input"
+
+
 def test_too_long_is_not_waited_for_again_and_again():
     class Patient(Zero):
         seconds = 10.0
