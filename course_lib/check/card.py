@@ -209,14 +209,14 @@ def _drawn_rotations(yours, right):
 def _drawn_curves(yours, right):
     """Three numbers over time, both ways. -> image"""
     figure, panels = _panels(1.7)
+    panels[0].sharex(panels[1])  # before anything is drawn: later limits stay as they are
+    panels[0].sharey(panels[1])
     for ax, curves in zip(panels, (yours, right)):
         for curve, colour in zip(curves.T, SERIES):
             ax.plot(curve, color=colour, linewidth=1.2)
         ax.tick_params(colors=INK, labelsize=7)
         for spine in ax.spines.values():
             spine.set_color(INK)
-    panels[0].sharex(panels[1])
-    panels[0].sharey(panels[1])
     return _as_image(figure)
 
 
