@@ -36,6 +36,10 @@ def _evenly(times, heights, frames):
     return heights[before] + share * (heights[after] - heights[before])
 
 
+def _nan_where(flags, values):
+    return torch.where(flags, torch.nan, values)
+
+
 def _outside(times, frames):
     return (frames < times[0]) | (frames > times[-1])
 
@@ -51,7 +55,7 @@ def _altitudes(
     """Right but for its steps: clean(times, heights), value(times, heights, frames), add(value, launch)."""
     times, heights = clean(times, heights)
     unknown = _outside(times, frames) | _in_gap(times, frames, longest)
-    return torch.where(unknown, torch.nan, add(value(times, heights, frames), launch))
+    return _nan_where(unknown, add(value(times, heights, frames), launch))
 
 
 # --- exercise 11: what goes wrong
@@ -107,6 +111,17 @@ def _one_off(by):
     return partial(_altitudes, value=value)
 
 
+def _line_beside(by):
+    """The line through the pair of samples one earlier or later."""
+
+    def value(times, heights, frames):
+        i = (_between(times, frames)[0] + by).clamp(0, len(times) - 2)
+        slope = (heights[i + 1] - heights[i]) / (times[i + 1] - times[i])
+        return heights[i] + slope * (frames - times[i])
+
+    return partial(_altitudes, value=value)
+
+
 LINEAR = "Between the samples (t0, h0) and (t1, h1) it is h0 + (t - t0) / (t1 - t0) · (h1 - h0)."
 OF_RATES = {
     f"nearest: Each frame has the altitude of the sample nearest in time. {LINEAR}": _of_neighbours(
@@ -128,6 +143,10 @@ OF_RATES = {
         {LINEAR}""": _of_neighbours(lambda h0, h1, share, t0, t1: h0 + share * (t1 - t0) * (h1 - h0)),
     f"one-off: The share is right, but it belongs to the samples one later. {LINEAR}": _one_off(1),
     f"one-off: The share is right, but it belongs to the samples one earlier. {LINEAR}": _one_off(-1),
+    f"one-off: Each frame lies on the line through the next two samples after it. {LINEAR}": _line_beside(1),
+    f"one-off: Each frame lies on the line through the last two samples before it. {LINEAR}": _line_beside(
+        -1
+    ),
     """by-number: Frame k has the altitude of sample k. But samples come at another rate than frames: look
         for the samples by their times.""": (
         _of_numbers(lambda n, f: torch.arange(f)),
@@ -195,6 +214,11 @@ def _middle(times, heights):
     return (before + after) / 2
 
 
+def _by_number(times, heights):
+    known = (~heights.isnan()).nonzero()[:, 0].to(heights)
+    return _evenly(known, heights[~heights.isnan()], torch.arange(len(heights)).to(heights))
+
+
 AS_IF_NOT_THERE = "A sample that is NaN counts as if it were not there: leave out its time too."
 OF_MISSING = {
     f"""nan-spreads: Frames beside a sample that is NaN come out as NaN, though there are known samples on
@@ -209,6 +233,8 @@ OF_MISSING = {
         {AS_IF_NOT_THERE}""": _filled(lambda t, h: _carried(h.flip(0)).flip(0)),
     f"""nan-mean: A sample that is NaN takes the mean of the known ones before and after it.
         {AS_IF_NOT_THERE}""": _filled(_middle),
+    f"""nan-by-number: Samples that are NaN are filled up evenly from one to the next, as if they came at an
+        even rate. {AS_IF_NOT_THERE}""": _filled(_by_number),
     f"""nan-mean: A sample that is NaN takes the mean of all known ones.
         {AS_IF_NOT_THERE}""": _filled(lambda t, h: torch.where(h.isnan(), h.nanmean(), h)),
     f"""times-kept: The altitudes that are NaN are left out, but their times are not: after them each altitude
@@ -218,22 +244,34 @@ OF_MISSING = {
 }
 
 # What may come out of frames before the first known sample and after the last: the value of all frames, as
-# if they were known.
+# if they were known; of the known samples, the frames, and the times of all samples.
 ENDS = {
     "": None,
     """Frames before the first known sample get its altitude, and those after the last that one's, as
-        `np.interp` does it.""": lambda t, h, f: _evenly(t, h, f.clamp(t[0], t[-1])),
-    "Beyond the ends the line through the two samples there goes on.": _evenly,
-    "Frames before the first known sample and after the last are 0.": lambda t, h, f: torch.where(
-        _outside(t, f), 0, _evenly(t, h, f)
+        `np.interp` does it.""": lambda t, h, f, _: _evenly(t, h, f.clamp(t[0], t[-1])),
+    "Beyond the ends the line through the two samples there goes on.": lambda t, h, f, _: _evenly(t, h, f),
+    "Frames before the first known sample and after the last are 0.": lambda t, h, f, _: (
+        _evenly(t, h, f) * ~_outside(t, f)
     ),
+    """Frames beyond the first known sample and the last get their altitudes, as long as there are samples
+        that are NaN: these do not count.""": lambda t, h, f, times: _nan_where(
+        _outside(times, f), _evenly(t, h, f.clamp(t[0], t[-1]))
+    ),
+    """Beyond the first known sample and the last the line goes on, as long as there are samples that are NaN:
+        these do not count.""": lambda t, h, f, times: _nan_where(_outside(times, f), _evenly(t, h, f)),
     """Frames before the first known sample are right, but those after the last one get its
-        altitude.""": lambda t, h, f: torch.where(f < t[0], torch.nan, _evenly(t, h, f.clamp(max=t[-1]))),
+        altitude.""": lambda t, h, f, _: _nan_where(f < t[0], _evenly(t, h, f.clamp(max=t[-1]))),
     """Frames after the last known sample are right, but those before the first one get its
-        altitude.""": lambda t, h, f: torch.where(f > t[-1], torch.nan, _evenly(t, h, f.clamp(t[0]))),
+        altitude.""": lambda t, h, f, _: _nan_where(f > t[-1], _evenly(t, h, f.clamp(t[0]))),
     """The frames at the very moments of the first known sample and of the last are NaN, though their altitude
-        is known: compare by < and >.""": lambda t, h, f: torch.where(
-        (f <= t[0]) | (f >= t[-1]), torch.nan, _evenly(t, h, f)
+        is known: compare by < and >.""": lambda t, h, f, _: _nan_where(
+        (f <= t[0]) | (f >= t[-1]), _evenly(t, h, f)
+    ),
+    """The frame at the very moment of the first known sample is NaN, though its altitude is known.""": (
+        lambda t, h, f, _: _nan_where((f <= t[0]) | (f > t[-1]), _evenly(t, h, f))
+    ),
+    """The frame at the very moment of the last known sample is NaN, though its altitude is known.""": (
+        lambda t, h, f, _: _nan_where((f < t[0]) | (f >= t[-1]), _evenly(t, h, f))
     ),
 }
 # Which frames lie in a gap: of known times, frames, longest_gap, and the times of all samples.
@@ -266,9 +304,10 @@ def _with(end, gap, missing=torch.nan):
 
     def altitudes(times, heights, frames, launch=0.0, longest=LONGEST):
         t, h = _known(times, heights)
-        value = _evenly(t, h, frames) if end is None else end(t, h, frames)
         if end is None:
-            value = torch.where(_outside(t, frames), torch.nan, value)
+            value = _nan_where(_outside(t, frames), _evenly(t, h, frames))
+        else:
+            value = end(t, h, frames, times)
         inside = gap(t, frames, longest, times) & ~_outside(t, frames)
         return torch.where(inside, missing, value) + launch
 
@@ -277,10 +316,12 @@ def _with(end, gap, missing=torch.nan):
 
 def _of_ends_and_gaps():
     """What is said of other ends and gaps, single ones before both at once. -> {said: function}"""
-    *gaps, _ = GAPS  # the last one, the wrong way round, says nothing of ends
-    pairs = [("", gap) for gap in GAPS] + [(end, gap) for end in ENDS if end for gap in gaps]
+    ends, gaps = [*ENDS][1:], [*GAPS]
+    pairs = [("", gap) for gap in gaps[1:]] + [(end, "") for end in ends]
+    # The last gaps are the wrong way round, and say nothing of ends; rare ends are with bridged gaps alone.
+    pairs += [(end, gap) for end in ends[:3] for gap in gaps[1:-1]] + [(end, gaps[1]) for end in ends[3:]]
     said = {}
-    for end, gap in pairs[1:]:
+    for end, gap in pairs:
         key = "ends" if end and not gap else "gaps" if gap and not end else "ends-and-gaps"
         said[f"{key}: {end} {gap} What is not known is to be NaN, and nothing else."] = _with(
             ENDS[end], GAPS[gap]
@@ -522,6 +563,14 @@ def _halved(steps, high):
     return depths
 
 
+def _turned_over(depth, distance, altitude, index):
+    """q = depth · ratio(q)."""
+    q = depth
+    for _ in range(100):
+        q = depth * _ratio(q, depth, distance, altitude, index)
+    return q
+
+
 STARTS = lambda depth, n: depth / n, lambda depth, n: depth, lambda depth, n: 0 * depth
 STEPS = """not-converged: This is how far {} has come after {}: near q, and not near enough. Go on until
     nothing changes."""
@@ -594,6 +643,12 @@ OF_DEPTHS = {
     ),
     f"constant: In the root stands (n² - 1) + n² tan(a)². {SNELL}": _by(
         lambda t, n: (n**2 - 1 + n**2 * t**2).sqrt()
+    ),
+    f"constant: In the root stands 2 n² - tan(a)²: brackets are missing, (n² - 1) · tan(a)². {SNELL}": _by(
+        lambda t, n: (2 * n**2 - t**2).clamp(min=1e-6).sqrt()
+    ),
+    f"turned-over: It is solved with q / depth on the left side. {SNELL}": lambda h, r, H, n=INDEX: (
+        _turned_over(h, r, H, n)
     ),
     f"ratio: That is depth / q, not q. {SNELL}": lambda h, r, H, n=INDEX: h / _solved(h, r, H, n),
     "sign: That is -q. Depths count downwards, the apparent one too.": lambda h, r, H, n=INDEX: (
@@ -973,6 +1028,21 @@ OF_INTERVALS = {
             L * torch.exp(REACH * (g * s).norm() / L),
         )
     ),
+    f"""times-the-length: The distance to low and high is multiplied by the length, as if it were a share of
+        it. {HOW}""": _reaching(lambda L, g, s: REACH * L * (g * s).norm()),
+    f"""apart: The squares of derivatives and of standard deviations are added up apart, and the sums
+        multiplied. Each derivative belongs to one standard deviation. {HOW}""": tuple(
+        _reaching(lambda L, g, s, k=k: k * g.norm() * s.norm()) for k in (REACH, 1.0)
+    ),
+    "rounded: low and high are rounded: leave all digits.": tuple(
+        _reaching(
+            lambda L, g, s, k=k: (
+                torch.round(L - REACH * (g * s).norm(), decimals=k),
+                torch.round(L + REACH * (g * s).norm(), decimals=k),
+            )
+        )
+        for k in range(3)
+    ),
     "swapped: low and high are exchanged.": _reaching(lambda L, g, s: -REACH * (g * s).norm()),
     f"""all-at-once: All values are moved by their standard deviations at once. Errors that are independent
         seldom all go one way. {HOW}""": tuple(_apart(k, "") for k in (REACH, 1.0)),
@@ -1018,6 +1088,9 @@ OF_SHARES = {
     ),
     f"not-squared: The standard deviation is not squared: derivative² · sd. {WHOLE}": lambda g, s: _share(
         g**2 * s
+    ),
+    "rounded: The shares are rounded: leave all digits.": tuple(
+        lambda g, s, k=k: torch.round(_share((g * s) ** 2), decimals=k) for k in range(3)
     ),
     f"rest: These are 1 minus the shares. {WHOLE}": lambda g, s: 1 - _share((g * s) ** 2),
     f"with-factor: The 1.96 is in the parts, but not in their sum. {WHOLE}": (
@@ -1259,6 +1332,14 @@ def _of_areas(function):
     return lambda length, widths, heights: length * function(_area(widths.double(), heights.double()))
 
 
+def _simpson(length, widths, heights):
+    """The composite rule, of areas at all places."""
+    from scipy.integrate import simpson
+
+    areas = _area(_padded(widths.double()), _padded(heights.double()))
+    return length * torch.from_numpy(np.asarray(simpson(areas.numpy(), x=PLACES)))
+
+
 PIECE = "Each piece holds π d / 24 · (2 w0 h0 + w0 h1 + w1 h0 + 2 w1 h1), and at both ends w and h are 0."
 EVEN = tuple(np.linspace(0, 1, len(PLACES)))
 OF_VOLUMES = {
@@ -1297,6 +1378,8 @@ OF_VOLUMES = {
         at different rates here. {PIECE}""": _by_rule(
         lambda w0, w1, h0, h1: (_area(w0, h0) + (_area(w0, h0) * _area(w1, h1)).sqrt() + _area(w1, h1)) / 3
     ),
+    f"""curved: Between the stations the area follows parabolas, by the composite rule of Simpson. Width and
+        height change evenly here. {PIECE}""": _simpson,
     f"no-ends: Both end pieces are left out, before 5 % and behind 85 %. {PIECE}": partial(
         _volume, ends=lambda x: x, places=STATIONS
     ),
