@@ -776,7 +776,12 @@ class OfDepth(Same):
         one = items(shows, value, 2, "q and its derivative")[self.part]
         if torch.is_tensor(one) and one.is_floating_point():
             one = one.to(depth.dtype)
-        return tensor(f"{shows}[{self.part}]", one, depth.shape, depth)
+        try:
+            return tensor(f"{shows}[{self.part}]", one, depth.shape, depth)
+        except Problem as problem:
+            key, text = problem.complaint
+            which = f"The {('first', 'second')[self.part]} result of `{shows}`"
+            raise Problem(key, text.replace(f"`{shows}[{self.part}]`", which, 1)) from None
 
     def unexplained(self, said, yours, right, inputs):
         off = apart(yours, right)
@@ -1153,7 +1158,7 @@ def _number(name, value):
         if found.dim():
             raise Problem.of(f"shape: {name} has the shape {shape_text(found.shape)}, expected one number.")
         if not found.isfinite():
-            how = " 0 / 0 is NaN: where the variance is 0, all shares are 0." * bool(found.isnan())
+            how = " 0 / 0 is NaN: where the variance is 0, all shares are 0." * ("share" in name)
             raise Problem.of(f"not-finite: {name} is {float(found)}, expected a number.{how}")
         return found
     how = " Is a derivative None, of a source that does not matter? Its share is 0." * (value is None)
@@ -1189,9 +1194,8 @@ class Ends(OfInterval):
             f"{name} {in_digits(v)[0]} ± {in_digits(s)[0]}"
             for name, v, s in zip(LENGTHS[self.length][1], values, sds)
         ]
-        mine, should = (f"{in_digits(x)[0]} to {in_digits(y)[0]}" for x, y in ((low, high), (a, b)))
-        if mine == should:
-            mine, should = f"{low!r} to {high!r}", f"{a!r} to {b!r}"
+        ends = in_digits(low, a), in_digits(high, b)
+        mine, should = (" to ".join(each) for each in zip(*ends))
         middle = (low + high) / 2
         off = abs(middle - (a + b) / 2) > self.tolerance * max(1, abs(a), abs(b))
         more = f"The middle of yours is {in_digits(middle, (a + b) / 2)[0]}; the length is" + (

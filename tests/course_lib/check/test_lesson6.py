@@ -1,11 +1,13 @@
 """Banks of mistakes and of right solutions for exercises 11 to 14."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
 from scipy.interpolate import CubicSpline
+from scipy.optimize import brentq
 
 from course_lib.check import altitudes, apparent_depth, core, length_interval, volume_from_widths
 from course_lib.check.core import grade
@@ -247,6 +249,32 @@ def one_by_one(depth, distance, altitude, index=1.34):
     return torch.tensor(q).reshape(depth.shape), torch.tensor(slope).reshape(depth.shape)
 
 
+def by_scipy(depth, distance, altitude, index=1.34):
+    """A root for each entry, of the angle; fixed-point iteration would do as well."""
+    q, slope = np.array(depth, dtype=float), np.ones(depth.shape)
+    for k in np.ndindex(*depth.shape):
+        h, r, H = (float(x[k]) for x in (depth, distance, altitude))
+        if h > 0:
+            q[k] = brentq(
+                lambda x: float(f_of(*torch.tensor([x, h, r, H]).double(), index)), 0, h, xtol=1e-12
+            )
+            tan2 = (r / (H + q[k])) ** 2
+            ratio = math.sqrt(index**2 + (index**2 - 1) * tan2)
+            slope[k] = 1 / (ratio - (index**2 - 1) * tan2 * q[k] / ((H + q[k]) * ratio))
+    return torch.from_numpy(q), torch.from_numpy(slope)
+
+
+def iterated(depth, distance, altitude, index=1.34):
+    q = depth / index
+    while True:
+        new = depth / torch.sqrt(index**2 + (index**2 - 1) * (distance / (altitude + q)) ** 2)
+        new = torch.where(depth < 0, depth, new)
+        if torch.allclose(new, q, rtol=0, atol=1e-6):
+            break
+        q = new
+    return new, torch.func.grad(lambda d: newton_of_one(d, distance, altitude, index)[0].sum())(depth)
+
+
 def by_vmap(depth, distance, altitude, index=1.34):
     made = [torch.vmap(newton_of_one)(*(x.flatten() for x in (depth, distance, altitude, index + 0 * depth)))]
     return tuple(x.reshape(depth.shape) for x in made[0])
@@ -263,6 +291,8 @@ RIGHT_DEPTHS = {
     "bisected": bisected,
     "autograd": through_the_steps,
     "loop": one_by_one,
+    "scipy": by_scipy,
+    "iterated": iterated,
     "vmap": by_vmap,
 }
 
@@ -332,7 +362,7 @@ DEPTHS = [
     ("apparent-depth: 1.1 times", other_q(lambda h, r, H, n, q: 1.1 * q)),
     ("not-a-tuple", then(lambda both: both[0], reference)),
     (
-        "none: apparent_depth(depth, distance, altitude, index)[1]",
+        "none: The second result of `apparent_depth(depth, distance, altitude, index)` gives None",
         then(lambda both: (both[0], None), reference),
     ),
     ("none", nothing),
@@ -366,6 +396,19 @@ def test_what_is_not_solved_to_the_end_is_not_called_rounded():
 @mistakes(DEPTHS)
 def test_mistakes_in_depths(key, wrong):
     assert_named(apparent_depth, key, wrong)
+
+
+def by_angle(depth, distance, altitude, index=1.34):
+    """0 / 0 from straight above."""
+    q, slope = reference(depth, distance, altitude, index)
+    a = torch.atan2(distance, altitude + q)
+    b = torch.asin(torch.sin(a) / index)
+    return torch.where(depth > 0, depth * torch.tan(b) / torch.tan(a), depth), slope
+
+
+def test_it_is_said_which_call_gives_nan():
+    said = first_said(apparent_depth, by_angle)
+    assert "of shape (1), with the distance 0 has 1 of 1 entries that are NaN" in said
 
 
 def test_steps_that_do_for_moderate_views_may_be_too_few_far_to_the_side():
@@ -617,3 +660,28 @@ VOLUMES = [
 @mistakes(VOLUMES)
 def test_mistakes_in_volumes(key, wrong):
     assert_named(volume_from_widths, key, wrong)
+
+
+# --- all four
+
+
+def slightly(change):
+    """The reference, whose numbers are changed a little."""
+    return {
+        altitudes: lambda *a, **k: change(right_altitudes(*a, **k)),
+        apparent_depth: lambda *a: (change(reference(*a)[0]), reference(*a)[1]),
+        length_interval: lambda *a: (interval(*a)[0], change(torch.tensor(interval(*a)[1])), interval(*a)[2]),
+        volume_from_widths: lambda *a: change(volume(*a)),
+    }
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=[exercise.title for exercise in EXERCISES])
+@pytest.mark.parametrize(
+    "change", [lambda x: x + 2e-3, lambda x: x * 1.0007, lambda x: x + 1e-3 * torch.sin(9 * x)]
+)
+def test_two_numbers_that_differ_look_different(change, exercise):
+    said = first_said(exercise, slightly(change)[exercise])
+    pair = re.search(
+        r"should (?:be|give) (.+?)(?: m)?, yours (?:is|gives) (.+?)(?: m)?[.,]? (?:[A-Z]|where)", said + " A"
+    )
+    assert pair and pair[1] != pair[2], said
