@@ -1120,7 +1120,10 @@ class OfInterval(Same):
         return function(length_of, dict(zip(names, values.tolist())), dict(pairs[k] for k in order))
 
     def calls(self, values, sds):
-        return {f" of {self.asked}": (self.length, values, sds)}
+        """One, or two where there are values of two: what explains both is no coincidence."""
+        asked = f" of {self.asked}", f" of {self.asked}, another one"
+        pairs = zip(values.reshape(-1, values.shape[-1]), sds.reshape(-1, sds.shape[-1]))
+        return {said: (self.length, *pair) for said, pair in zip(asked, pairs)}
 
     def made(self, function, inputs):
         calls = self.calls(**inputs).items()
@@ -1185,11 +1188,12 @@ class Ends(OfInterval):
         return torch.stack(result[:2])
 
     def cases(self, rng):
-        return _spread(rng, (90.0, 22.0, 700.0), (0.1, 0.13, 0.07))
+        two = [_spread(rng, (90.0, 22.0, 700.0), (0.1, 0.13, 0.07)) for _ in range(2)]
+        return {name: torch.stack([one[name] for one in two]) for name in two[0]}
 
     def unexplained(self, said, yours, right, inputs):
         (low, high), (a, b) = yours.tolist(), right.tolist()
-        values, sds = (x.tolist() for x in inputs.values())
+        values, sds = (x.tolist() for x in self.calls(**inputs)[said][1:])
         given = [
             f"{name} {in_digits(v)[0]} ± {in_digits(s)[0]}"
             for name, v, s in zip(LENGTHS[self.length][1], values, sds)
@@ -1495,7 +1499,12 @@ class OneBody(OfBody):
     mistakes = OF_VOLUMES
 
     def cases(self, rng):
-        return {name: value.float() for name, value in _bodies(rng).items()}
+        return {name: value.float() for name, value in _bodies(rng, 2).items()}
+
+    def calls(self, length, widths, heights):
+        """Two: what explains both volumes is no coincidence."""
+        one, other = zip(length, widths, heights)
+        return {"": one, " of another animal": other}
 
 
 class Herd(OfBody):
