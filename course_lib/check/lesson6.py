@@ -191,9 +191,12 @@ OF_LAUNCHES = {
         partial(_altitudes, value=lambda t, h, f: _evenly(t, h, f) - _evenly(t, h, f[:1])),
     ),
     """launch-clamped: Where the drone is below the place of take-off, its height counts as 0. It may well fly
-        lower than that: from a ship or a cliff. Add launch_height to what it reports, with its sign.""": (
-        partial(_altitudes, add=lambda h, launch: h.clamp(min=0) + launch),
-        partial(_altitudes, add=lambda h, launch: h.abs() + launch),
+        lower than that: from a ship or a cliff. Add launch_height to what it reports.""": partial(
+        _altitudes, add=lambda h, launch: h.clamp(min=0) + launch
+    ),
+    """launch-clamped: Where the drone is below the place of take-off, its height has lost its sign. It may
+        well fly lower than that: from a ship or a cliff. Add launch_height to what it reports.""": partial(
+        _altitudes, add=lambda h, launch: h.abs() + launch
     ),
 }
 
@@ -572,8 +575,7 @@ def _turned_over(depth, distance, altitude, index):
 
 
 STARTS = lambda depth, n: depth / n, lambda depth, n: depth, lambda depth, n: 0 * depth
-STEPS = """not-converged: This is how far {} has come after {}: near q, and not near enough. Go on until
-    nothing changes."""
+STEPS = "not-converged: That is where {} is after {}. Go on until nothing changes any more."
 
 
 def _so_far(what, unit, makes, most):
@@ -592,7 +594,13 @@ SNELL = "With tan(a) = distance / (altitude + q): depth / q = sqrt(n² + (n² - 
 OF_DEPTHS = {
     f"""straight-down: That is depth / index, right only for what is seen from straight above: the distance
         does not count in it. {SNELL}""": lambda h, r, H, n=INDEX: torch.where(h > 0, h / n, h),
-    "unchanged: That is the depth itself: the thing would be seen where it is.": lambda h, r, H, n=INDEX: h,
+    f"unchanged: That is the depth itself. Under water things seem nearer. {SNELL}": lambda h, *_: h,
+    **{
+        f"other-index: That is right for the index {n:g}. Take the argument `index`, 1.34 here.": (
+            lambda h, r, H, n=n: _solved(h, r, H, n)
+        )
+        for n in (1.33, 1.333, 1.3, 1.5)
+    },
     f"""index-inverted: That is depth · index: deeper than it is. Under water things seem nearer.
         {SNELL}""": lambda h, r, H, n=INDEX: h * n,
     f"""index-inverted: 1 / index stands where the index belongs, so that things seem deeper than they are.
@@ -957,7 +965,7 @@ def _reaching(reach):
     return partial(_interval, reach=reach)
 
 
-def _apart(k, name):
+def _all_off(k):
     """Values off by k standard deviations, all at once."""
 
     def interval(length_of, values, sds):
@@ -1050,7 +1058,7 @@ OF_INTERVALS = {
     ),
     "swapped: low and high are exchanged.": _reaching(lambda L, g, s: -REACH * (g * s).norm()),
     f"""all-at-once: All values are moved by their standard deviations at once. Errors that are independent
-        seldom all go one way. {HOW}""": tuple(_apart(k, "") for k in (REACH, 1.0)),
+        seldom all go one way. {HOW}""": tuple(_all_off(k) for k in (REACH, 1.0)),
     f"""not-around-the-length: low and high are the ends of an interval around 0: the length is missing.
         {HOW}""": _reaching(lambda L, g, s: (-REACH * (g * s).norm(), REACH * (g * s).norm())),
 }

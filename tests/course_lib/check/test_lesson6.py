@@ -316,13 +316,14 @@ def quotient(step):
 
 
 DEPTHS = [
+    ("other-index: index 1.33.", lambda h, r, H, n=1.33: reference(h, r, H, n)),
     ("straight-down", lambda h, r, H, n=1.34: (h / n, torch.full_like(h, 1 / n))),
     ("index-inverted", lambda h, r, H, n=1.34: (h * n, torch.full_like(h, n))),
     ("unchanged", lambda h, r, H, n=1.34: (h, torch.ones_like(h))),
     ("other-tangent: distance / altitude:", other_q(of_one_step)),
     ("other-tangent: distance / (altitude + depth)", other_q(by_sines)),
-    ("not-converged: Newton's method has come after 1 step", newton(1)),
-    ("not-converged: the bisection has come after 10 halvings", lambda *a: halvings(10, *a)),
+    ("not-converged: Newton's method is after 1 step", newton(1)),
+    ("not-converged: the bisection is after 10 halvings", lambda *a: halvings(10, *a)),
     ("sign", other_q(lambda h, r, H, n, q: -q)),
     ("from-the-camera", other_q(lambda h, r, H, n, q: q + H)),
     ("above-zero", other_q(lambda h, r, H, n, q: q.clamp(min=0))),
@@ -392,7 +393,7 @@ def test_it_is_said_which_call_gives_nan():
 def test_steps_that_do_for_moderate_views_may_be_too_few_far_to_the_side():
     result = grade(apparent_depth, given(apparent_depth, newton(2)))
     assert [complaint.key for complaint in result.complaints] == ["not-converged"]
-    assert result.points == 13 and "Newton's method has come after 2 steps" in result.complaints[0].text
+    assert result.points == 13 and "Newton's method is after 2 steps" in result.complaints[0].text
 
 
 # --- exercise 13
