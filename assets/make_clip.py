@@ -520,7 +520,12 @@ class Camera:
         visible = np.zeros((HEIGHT, WIDTH), np.float32)
         visible[y : y + h, x : x + w] = seen.reshape(h, SUPERSAMPLE, w, SUPERSAMPLE).mean((1, 3))
         moved = np.linalg.norm(wobble[animal[..., 3] > 0.5], axis=-1).mean() / SUPERSAMPLE
-        return develop(sea_image, np.random.default_rng([SEED, frame])), visible, moved
+        image = develop(self.floating(sea_image, frame), np.random.default_rng([SEED, frame]))
+        return image, visible, moved
+
+    def floating(self, light, frame):
+        """The light (HEIGHT, WIDTH, 3) with what floats on the sea: nothing here."""
+        return light
 
 
 def develop(light, rng):
@@ -631,9 +636,14 @@ def truth(swimmer):
 _team = {}  # of this process: its camera and segmenter
 
 
-def start_process(shot=None):
-    """Prepares this process to `shoot`. shot: what replaces the constants at the top of this file."""
+def take(shot):
+    """Makes this another shot: `shot` replaces constants at the top of this file."""
     globals().update(shot or {})
+
+
+def start_process(shot=None):
+    """Prepares this process to `shoot`. shot: see `take`."""
+    take(shot)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     _team["camera"], _team["segmenter"] = Camera(Swimmer(MODEL)), Segmenter()
@@ -687,7 +697,7 @@ def prompts(mask, visible):
 
 def make_pack(root, jobs, shot=None):
     """Makes the clip in the pack `root`; another pack than the embedded one gets the model too."""
-    globals().update(shot or {})
+    take(shot)
     if root != PACK:
         shutil.copytree(MODEL, root / "model", dirs_exist_ok=True)
     clip = root / "data" / CLIP
