@@ -51,6 +51,11 @@ GAPS = ((1.05, 2.4), (3.7, 4.5))  # s without readings
 
 # The board: its length, width, where its middle is at the start (x to the left, z up), where it points.
 BOARD, BOARD_WIDTH, BOARD_AT, BOARD_TURN = 3.2, 0.8, (1.0, -2.6), 97.0  # m, m, m, degrees
+PAINT = (
+    (1.0, (0.50, 0.50, 0.47)),
+    (0.9, (0.62, 0.63, 0.60)),
+    (0.55, (0.10, 0.26, 0.42)),
+)  # share of the width
 BOARD_FRAME = 12  # on which its ends are clicked
 
 
@@ -93,7 +98,7 @@ class Camera(make_clip.Camera):
         """Lays the board over the light (H, W, 3) that comes from the sea."""
         height, width = light.shape[:2]
         fine = 4
-        for share, colour in ((1.0, (0.50, 0.50, 0.47)), (0.9, (0.62, 0.63, 0.60)), (0.55, (0.10, 0.26, 0.42))):
+        for share, colour in PAINT:
             ndc = make_clip.project(board(frame, share), float(make_clip.altitude(frame)))
             pixels = (ndc * [1, -1] + 1) / 2 * [width * fine, height * fine] - 0.5
             cover = np.zeros((height * fine, width * fine), np.uint8)
@@ -170,7 +175,7 @@ def clicks(swimmer, frame):
 def telemetry():
     """The subtitles that the drone writes."""
     rng, blocks = np.random.default_rng(42), []
-    for k, t in enumerate(np.arange(0, FRAMES / FPS, STEP)):
+    for t in np.arange(0, FRAMES / FPS, STEP):
         if any(start < t < end for start, end in GAPS):
             continue
         true = float(make_clip.altitude(t * FPS))

@@ -75,8 +75,8 @@ print(f"a dolphin of 2.6 m is about {2.6 / pixel:.0f} pixels long")
 # ## Prompts: telling the computer what we mean
 #
 # We say what we want with a few **points on one frame**: some on the animal (label 1), some beside it (label
-# 0). They are in the clip's `metadata/prompts.json`. For a clip of your own, open a frame in any image
-# viewer, note some pixels, and write such a file.
+# 0). They are in the clip's `metadata/prompts.json`. For a clip of your own you click them (lesson 6), or
+# note some pixels in any image viewer, and write such a file.
 
 # %%
 import numpy as np

@@ -713,6 +713,6 @@ show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 # aerial photogrammetry and 3D volumetrics, Methods in Ecology and Evolution, 2019, DOI
 # 10.1111/2041-210X.13298.*
 #
-# **That is the whole path**, from a video to kilograms. What to try next: segment a clip of your own (lesson
-# 1), fit it (lesson 4), and measure it here, without the epilogue and the ready fits, which belong to the
-# course's clip. There will be no truth to compare with, but you now know what to look at.
+# **That is the whole path**, from a video to kilograms. What to try next: an animal of your own. The bonus,
+# lesson 6, goes there from the files that a drone writes, with another animal, whose size nobody tells you
+# before the end.

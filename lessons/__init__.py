@@ -2,7 +2,7 @@
 
 In the order of use:
 
-01_preprocessing.py to 05_results.py    the lessons, in percent format
+01_preprocessing.py to 06_your_own_animal.py    the lessons, in percent format
 pictures/                               the programs that draw their pictures, and the pictures
 setup_cell.py, fetch_cell.py            how every notebook begins: finds the course, or gets it
 build.py                                makes the notebooks of these: `dolphins notebooks`

@@ -20,9 +20,9 @@ from .build import ROOT
 
 NAME = "dolphins-in-3d"
 SETTINGS = ("LICENSE", "Makefile", "pyproject.toml", "constraints.txt", "environment.yml")
-GIVEN = ("course_lib", "assets/pack", "assets/checkpoints")
+GIVEN = ("course_lib", "assets/pack", "assets/checkpoints", "assets/footage")
 PACKED = (".png", ".jpg", ".jpeg", ".webp", ".npz", ".mp4")  # compressed already
-SUFFIXES = (*PACKED, *".py .j2 .ipynb .svg .npy .pkl .obj .mtl .json .md .txt .pth .html .csv".split())
+SUFFIXES = (*PACKED, *".py .j2 .ipynb .svg .npy .pkl .obj .mtl .json .md .txt .pth .html .csv .srt".split())
 NOT_OURS = ("my_work", "__pycache__", "out")
 MANIFEST = "MANIFEST.json"
 FILES = ("README.md", *SETTINGS)

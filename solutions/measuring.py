@@ -90,7 +90,7 @@ def length_interval(length_of, values, sds):
 
 
 def volume_from_widths(length, widths, heights):
-    """The volume of a body of elliptical cross-sections. Exercise 14. -> () or (B,), m^3
+    """The volume of a body of elliptical slices. Exercise 14. -> () or (B,), m^3
 
     length: () or (B,), metres; widths, heights: (S,) or (B, S), metres, of the ellipses
     at STATIONS, which are shares of the length from the tip of the rostrum.

@@ -31,6 +31,7 @@ def digest(*more):
     """What the results depend on, as a short name: the code, the dolphin, the sizes, and `more` texts."""
     paths = [path for folder in SOURCES for path in (build.ROOT / folder).rglob("*.py")]
     paths += [build.ROOT / "assets/pack/manifest.json", *(build.ROOT / "assets/checkpoints").glob("*.pth")]
+    paths += sorted((build.ROOT / "assets/footage").iterdir())
     found = hashlib.sha256(os.environ.get("DOLPHINS_SMALL", "").encode())
     for content in [*(path.read_bytes() for path in sorted(paths)), *(text.encode() for text in more)]:
         found.update(hashlib.sha256(content).digest())

@@ -24,6 +24,7 @@ TEXTS = {
     ),
     "how_well": ("How well does it work?", [("benchmarks/README.md", None)]),
     "dolphin": ("The dolphin and its clip", [("assets/README.md", None)]),
+    "footage": ("Your own footage", [("README.md", "Your own footage")]),
     "commands": ("The command line", [("README.md", "The command line")]),
     "house": (
         "Where things are",

@@ -16,5 +16,5 @@ pickles go through `dolphin_model.safe_pickle`, arrays are read without pickles,
 """
 
 from .inspection import Findings, inspect_pack, sha256_manifest, verify_pack
-from .pack import CHECKPOINTS, EMBEDDED_PACK, AssetPack, describe, find_pack, ready_fit
+from .pack import CHECKPOINTS, EMBEDDED_PACK, FOOTAGE, AssetPack, describe, find_pack, ready_fit
 from .zip_import import ZipLimits, import_zip

@@ -14,6 +14,7 @@ EMBEDDED_PACK = Path(__file__).resolve().parents[2] / "assets" / "pack"
 PACK_VARIABLE = "DOLPHINS_PACK"
 VIDEOS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".mts", ".lrf", ".webm")
 CHECKPOINTS = EMBEDDED_PACK.parent / "checkpoints"  # ready fits of the embedded clip
+FOOTAGE = EMBEDDED_PACK.parent / "footage"  # the video of lesson 6, as a drone brings it home
 _MANIFEST = dict(name=str, version=str, license=str, clip=str, init_rot_up_deg=(int, float), files=dict)
 
 

@@ -1,4 +1,4 @@
-"""Draws path_1.png to path_5.png, the course as five stations: python lessons/pictures/path.py"""
+"""Draws path_1.png to path_6.png, the course as five stations and a bonus: python lessons/pictures/path.py"""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,6 +15,7 @@ STATIONS = (
     ("3  Render", "take its picture"),
     ("4  Fit", "until they agree"),
     ("5  Results", "look, and measure"),
+    ("6  Your own", "from the drone's files"),
 )
 BLUE, SEA, NIGHT = "#2a62d9", "#1d5470", "#20262b"
 # from the left and from above; perpendicular to each other
@@ -29,7 +30,8 @@ class Icons:
         self.vertices, self.faces = self.model.V[0].numpy(), self.model.F.numpy()
 
     def draw(self, n, ax, place):
-        getattr(self, ("mask", "template", "picture", "overlap", "track")[n])(ax, np.asarray(place))
+        icons = self.mask, self.template, self.picture, self.overlap, self.track, self.own
+        icons[n](ax, np.asarray(place))
 
     def frame(self, ax, place, colour):
         ax.add_patch(Rectangle(place - [1.55, 0.95], 3.1, 1.9, facecolor=colour, lw=0))
@@ -54,17 +56,27 @@ class Icons:
         ax.plot(place[0] - 1.5 + 3 * s, place[1] - 0.75 + 0.35 * np.sin(5 * s), color=BLUE, lw=2)
         self.mesh(ax, place + [0, 0.2], colour="#8fa3b3")
 
+    def own(self, ax, place):
+        self.frame(ax, place, SEA)
+        self.mesh(ax, place, colour="#a9bcc6")
+        x, ends = place[0] + np.array([-1.3, 1.3]), dict(color="white", lw=1.4)
+        ax.plot(x, [place[1] - 0.68] * 2, **ends)
+        for end in x:
+            ax.plot([end] * 2, place[1] - 0.68 + np.array([-0.14, 0.14]), **ends)
+
     def mesh(self, ax, place, **style):
         draw_mesh(ax, self.vertices, self.faces, place=place, **VIEW, **style)
 
 
 def draw(current, icons):
-    """The row of stations with the `current` one, 1 to 5, marked. -> Figure"""
-    figure = Figure(figsize=(9.2, 1.75), facecolor=CARD)
+    """The row of stations with the `current` one, 1 to 6, marked; the sixth is in its own only. -> Figure"""
+    stations = STATIONS[: max(current, 5)]
+    width = 4 * len(stations) + 0.4
+    figure = Figure(figsize=(9.2, 1.75 * 20.4 / width), facecolor=CARD)
     ax = figure.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(0, 20.4), ylim=(-1.9, 1.98), aspect="equal")
+    ax.set(xlim=(0, width), ylim=(-1.9, 1.98), aspect="equal")
     ax.axis("off")
-    for n, (name, what) in enumerate(STATIONS):
+    for n, (name, what) in enumerate(stations):
         here, x = n == current - 1, 2.2 + 4 * n
         if here:
             ax.add_patch(Rectangle((x - 1.95, -1.8), 3.9, 3.68, facecolor="white", edgecolor=BLUE, lw=2))
@@ -84,5 +96,5 @@ def draw(current, icons):
 
 if __name__ == "__main__":
     icons = Icons()
-    for current in range(1, 6):
+    for current in range(1, 7):
         write(image_of(draw(current, icons)), f"path_{current}")

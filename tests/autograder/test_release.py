@@ -24,7 +24,7 @@ from .helpers import LESSON, exercises_only, nbgrader, notebook_path, release_pa
 
 pytestmark = pytest.mark.slow
 
-RELEASES = ([1, 2, 3], [2], [3], [4], [4, 5], [5])
+RELEASES = ([1, 2, 3], [2], [3], [4], [4, 5], [5], [6])
 IDIOMS = {"a,b,c=vertices[faces].unbind(1)"}  # three corners of a triangle: anybody's, and a check's too
 each_release = pytest.mark.parametrize("chosen", RELEASES, ids=release.span)
 
@@ -119,7 +119,7 @@ def test_lessons_that_cannot_be_released_together_are_refused(text):
         release.files(release.numbers(text))
 
 
-NAMED = {"2": [2], "1-3": [1, 2, 3], " 1, 4 - 5": [1, 4, 5], "ALL": [1, 2, 3, 4, 5]}
+NAMED = {"2": [2], "1-3": [1, 2, 3], " 1, 4 - 5": [1, 4, 5], "ALL": [*release.lessons()]}
 
 
 @pytest.mark.parametrize("text, chosen", NAMED.items())
@@ -255,7 +255,10 @@ print(sorted(RECIPES), render.__module__)"""
     assert done.stdout.endswith(printed), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("chosen", "lesson"), [([1, 2, 3], 3), ([4, 5], 4)], ids=["3 of 1-3", "4 of 4-5"])
+RUN = {"3 of 1-3": ([1, 2, 3], 3), "4 of 4-5": ([4, 5], 4), "6 of 6": ([6], 6)}
+
+
+@pytest.mark.parametrize(("chosen", "lesson"), RUN.values(), ids=RUN)
 def test_a_solved_lesson_runs_in_its_release(chosen, lesson, tmp_path):
     """With its exercises' solutions and nothing else of the reference; the earlier ones are unsolved."""
     release.release(chosen, tmp_path / "course")

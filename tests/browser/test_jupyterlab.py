@@ -1,4 +1,4 @@
-"""A real JupyterLab in a real browser: what a student sees and does in lessons 2 and 5.
+"""A real JupyterLab in a real browser: what a student sees and does in lessons 2, 5 and 6.
 
 Needs Chromium (on Debian: apt-get install chromium; elsewhere name it in CHROMIUM). Without one these tests
 fail: they are not skipped. Screenshots go to the folder in SCREENSHOTS, if it is set; PATIENCE=2 doubles all
@@ -74,8 +74,9 @@ def lab(tmp_path_factory):
     left_out = shutil.ignore_patterns("my_work", ".ipynb_checkpoints")
     shutil.copytree(build.STUDENT, home / "notebooks", ignore=left_out)
     add_cell(home / "notebooks" / "02_template_model.ipynb", TRY)
-    # solved: there is something to look at in it
-    shutil.copy(next(build.SOLVED.glob("05_*.ipynb")), home / "notebooks" / "05_solved.ipynb")
+    for lesson in ("05", "06"):  # solved: there is something to look at in them
+        solved = next(build.SOLVED.glob(f"{lesson}_*.ipynb"))
+        shutil.copy(solved, home / "notebooks" / f"{lesson}_solved.ipynb")
     # All cells are in the page, also those out of sight: a test cannot scroll to what it does not know.
     tracker = home / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
     write(tracker, json.dumps({"windowingMode": "none"}))
@@ -257,6 +258,21 @@ def test_lesson_5_shows_the_dolphin_in_3d_and_its_video(page, lab):
     video.evaluate("video => { video.muted = true; video.loop = true; return video.play() }")
     page.wait_for_function("video => video.currentTime > 0.3 && !video.error", arg=handle)
     picture(page, "lesson5_video")
+
+
+def test_lesson_6_measures_an_animal_of_ones_own(page, lab):
+    notebook = Notebook(page, lab, "06_solved.ipynb")
+    notebook.run_all()
+    last = notebook.cell("show.size_figure(")
+    notebook.wait_for(last, "; in truth 2.18", timeout=8 * MINUTE)
+    for exercise, points in (("altitudes", 10), ("apparent_depth", 15), ("length_interval", 10)):
+        notebook.wait_for(notebook.cell(f"check.{exercise}()"), f"{points} of {points} points")
+    looks = ["BOARD_ENDS, (2, 2)", "show.lines(frame_times", "on the dolphin (1)", "Image.open(doubtful)"]
+    for n, text in enumerate([*looks, "axis.contour(", "show.mesh_viewer(", "show.size_figure("]):
+        cell = notebook.cell(text)
+        cell.locator("img, .js-plotly-plot").first.wait_for(timeout=2 * MINUTE)
+        notebook.picture(f"lesson6_{n}", cell)
+    assert (lab.folder / "my_work/my_clip/data/my_clip/metadata/clip.json").exists()
 
 
 def shows_something(page, plot):
