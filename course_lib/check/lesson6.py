@@ -528,10 +528,10 @@ def _repeated(steps, start):
     """So many steps of q = depth / ratio(q). start(depth, n)"""
 
     def depths(depth, distance, altitude, index=INDEX):
-        under = depth.clamp(min=0)
-        q = start(under, index)
+        h = depth.clamp(min=0)
+        q = start(h, index)
         for _ in range(steps):
-            q = under / _ratio(q, under, distance, altitude, index)
+            q = h / _ratio(q, h, distance, altitude, index)
         return torch.where(depth > 0, q, depth)
 
     return depths
@@ -541,12 +541,12 @@ def _newton(steps, start=lambda depth, n: depth / n):
     """So many steps of Newton's method."""
 
     def depths(depth, distance, altitude, index=INDEX):
-        under = depth.clamp(min=0)
-        q = start(under, index)
+        h = depth.clamp(min=0)
+        q = start(h, index)
         for _ in range(steps):
-            tan2, ratio = (distance / (altitude + q)) ** 2, _ratio(q, under, distance, altitude, index)
-            slope = ratio - (index**2 - 1) * tan2 * q / ((altitude + q) * ratio)
-            q = q - (q * ratio - under) / slope
+            ratio = _ratio(q, h, distance, altitude, index)
+            lost = (index**2 - 1) * (distance / (altitude + q)) ** 2 * q / ((altitude + q) * ratio)
+            q = q - (q * ratio - h) / (ratio - lost)
         return torch.where(depth > 0, q, depth)
 
     return depths
