@@ -495,6 +495,12 @@ def _ratio(q, depth, distance, altitude, n):
     return (n**2 + (n**2 - 1) * (distance / (altitude + q)) ** 2).sqrt()
 
 
+def _growth(q, depth, distance, altitude, n):
+    """How fast q · ratio(q) grows with q: d(depth)/dq."""
+    ratio = _ratio(q, depth, distance, altitude, n)
+    return ratio - (n**2 - 1) * q / ratio * distance**2 / (altitude + q) ** 3
+
+
 def _solved(depth, distance, altitude, index=INDEX, ratio=_ratio, halvings=60, above=None):
     """The apparent depth by bisection. above(depth): what comes out above the water, the depth itself."""
     h, r, H = (x.double() for x in (depth, distance, altitude))
@@ -511,9 +517,7 @@ def _slope(depth, distance, altitude, index=INDEX, of=lambda slope, ratio: 1 / s
     """dq/d(depth), or what is made `of` the slope of q · ratio(q), and of ratio."""
     h, r, H = (x.double() for x in (depth, distance, altitude))
     q = _solved(h, r, H, index).clamp(min=0)
-    ratio = _ratio(q, h, r, H, index)
-    slope = ratio - (index**2 - 1) * (r / (H + q)) ** 2 * q / ((H + q) * ratio)
-    return torch.where(h > 0, of(slope, ratio), above).to(depth)
+    return torch.where(h > 0, of(_growth(q, h, r, H, index), _ratio(q, h, r, H, index)), above).to(depth)
 
 
 # --- exercise 12: what goes wrong
@@ -528,10 +532,10 @@ def _repeated(steps, start):
     """So many steps of q = depth / ratio(q). start(depth, n)"""
 
     def depths(depth, distance, altitude, index=INDEX):
-        h = depth.clamp(min=0)
+        h, *rest = depth.clamp(min=0), distance, altitude, index
         q = start(h, index)
         for _ in range(steps):
-            q = h / _ratio(q, h, distance, altitude, index)
+            q = h / _ratio(q, h, *rest)
         return torch.where(depth > 0, q, depth)
 
     return depths
@@ -541,12 +545,10 @@ def _newton(steps, start=lambda depth, n: depth / n):
     """So many steps of Newton's method."""
 
     def depths(depth, distance, altitude, index=INDEX):
-        h = depth.clamp(min=0)
+        h, *rest = depth.clamp(min=0), distance, altitude, index
         q = start(h, index)
         for _ in range(steps):
-            ratio = _ratio(q, h, distance, altitude, index)
-            lost = (index**2 - 1) * (distance / (altitude + q)) ** 2 * q / ((altitude + q) * ratio)
-            q = q - (q * ratio - h) / (ratio - lost)
+            q = q - (q * _ratio(q, h, *rest) - h) / _growth(q, h, *rest)
         return torch.where(depth > 0, q, depth)
 
     return depths
@@ -690,12 +692,11 @@ OF_ABOVE = {
 }
 
 
-def _bent_above(depth, distance, altitude, n):
+def _bent_above(*given):
     """What Newton's method makes of what is above the water."""
-    q = depth / n
+    h, q = given[0], given[0] / given[-1]
     for _ in range(20):
-        tan2, ratio = (distance / (altitude + q)) ** 2, _ratio(q, depth, distance, altitude, n)
-        q = q - (q * ratio - depth) / (ratio - (n**2 - 1) * tan2 * q / ((altitude + q) * ratio))
+        q = q - (q * _ratio(q, *given) - h) / _growth(q, *given)
     return q
 
 
