@@ -332,6 +332,8 @@ def _of_ends_and_gaps():
     said["gaps: In a longer gap stands 0. What is not known is to be NaN: 0 is an altitude too."] = _with(
         None, GAPS[""], 0.0
     )
+    zeros = "gaps: Wherever the altitude is not known stands 0. It is to be NaN: 0 is an altitude too."
+    said[zeros] = lambda *given: _altitudes(*given).nan_to_num()
     return said
 
 
@@ -1368,6 +1370,8 @@ OF_VOLUMES = {
         π · a b: do not halve twice. {PIECE}""": partial(_volume, factor=0.25),
     f"""half: It is twice the volume. An ellipse has the area π / 4 · w h, not π / 2 · w h.
         {PIECE}""": partial(_volume, factor=2.0),
+    f"""half: It is half of the volume. Of full axes an ellipse has the area π / 4 · w h: halve neither of
+        them. {PIECE}""": partial(_volume, factor=0.5),
     f"""trapezoids: The area of each piece is the mean of those at its ends. Where a body tapers this is too
         much: for a cone it gives 1/2 of base times height, and not 1/3. {PIECE}""": _by_rule(
         lambda w0, w1, h0, h1: (_area(w0, h0) + _area(w1, h1)) / 2

@@ -117,6 +117,10 @@ def zeros_outside(t, h, f, launch=0.0, gap=1.0):
     return by_numpy(t, h, f, launch, gap).nan_to_num()
 
 
+def tens_outside(t, h, f, launch=0.0, gap=1.0):
+    return by_numpy(t, h, f, launch, gap).nan_to_num(10.0)
+
+
 right_altitudes = measuring.altitude_per_frame
 ALTITUDES = [
     ("nearest", nearest),
@@ -131,7 +135,8 @@ ALTITUDES = [
     ("launch-subtracted", lambda t, h, f, launch=0.0, gap=1.0: by_numpy(t, h, f, -launch, gap)),
     ("changed-input", in_place),
     ("shape", only_the_first),
-    ("made-up", zeros_outside),
+    ("gaps: Wherever the altitude is not known stands 0", zeros_outside),
+    ("made-up", tens_outside),
     ("none", nothing),
     ("not-a-tensor", then(torch.Tensor.numpy, by_numpy)),
     ("not-a-tensor", then(torch.Tensor.tolist, by_numpy)),
@@ -155,9 +160,9 @@ def shrunk(t, h, f, launch=0.0, gap=1.0):
 
 
 def test_where_nothing_explains_a_frame_it_is_said_what_lies_beside_it():
-    lost, made_up = first_said(altitudes, shrunk), first_said(altitudes, zeros_outside)
+    lost, made_up = first_said(altitudes, shrunk), first_said(altitudes, tens_outside)
     assert "yours is NaN. That frame is at" in lost and "`longest_gap` is 1 s" in lost
-    assert "should be NaN, yours is 0. That frame is at" in made_up
+    assert "should be NaN, yours is 10. That frame is at" in made_up
     assert "The first known sample is at" in made_up
 
 
@@ -616,6 +621,7 @@ VOLUMES = [
     ("radius", lambda l, w, h: volume(l, 2 * w, 2 * h)),
     ("radius", lambda l, w, h: volume(l, w / 2, h / 2)),
     ("half", lambda l, w, h: volume(l, 2 * w, h)),
+    ("half", lambda l, w, h: volume(l, w, h / 2)),
     ("circles", lambda l, w, h: volume(l, w, w)),
     ("no-length", lambda l, w, h: volume(0 * l + 1, w, h)),
     ("shares", lambda l, w, h: volume(l, w * l[..., None], h * l[..., None])),
