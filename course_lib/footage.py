@@ -188,7 +188,7 @@ def frame_size(video, width):
     if width == video.width:
         return width, video.height
     height = int(width * video.height / video.width + 1e-9)
-    more = height % 8 if width % 8 == 0 else 0
+    more = height % 8 if math.gcd(width, height) < 8 and width % 8 == 0 else 0
     return width, height - (more if more <= 0.02 * height else 0)
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from course_lib.assets import AssetPack, find_pack
-from course_lib.footage import find_ffmpeg
+from course_lib.footage import Video, find_ffmpeg, frame_size, from_frames, to_frames
 from course_lib.show import write_video
 
 FPS, SECONDS, SIZE = 30, 4, (256, 144)
@@ -133,6 +133,29 @@ def test_the_principal_point_of_the_video_is_that_of_the_frames(clip, flight, tm
     scale = 128 / 480
     expected = [(230 + 0.5) * scale - 0.5, (130 + 0.5) * 66 / 248 - 0.5]
     assert camera["principal_point"] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "size, width, height",
+    [
+        ((3840, 2160), 640, 360),
+        ((4096, 2160), 640, 336),  # not 337, which shares no divisor with 640: a fit draws small windows
+        ((1600, 900), 800, 450),
+        ((1600, 900), 1600, 900),
+        ((480, 250), 100, 52),
+        ((256, 144), 64, 36),
+    ],
+)
+def test_sizes_of_frames(size, width, height):
+    video = Video(None, *size, 30.0, None, 0.0, "h264", "yuv420p", "")
+    assert frame_size(video, width) == (width, height)
+    corners = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
+    assert to_frames(from_frames(corners, video, (width, height)), video, (width, height)) == pytest.approx(
+        corners
+    )
+    (left, top), (right, bottom) = from_frames(corners, video, (width, height))
+    assert (left, right) == pytest.approx((-0.5, size[0] - 0.5)) and top >= -0.5 and bottom <= size[1] - 0.5
+    assert (right - left) / (bottom - top) == pytest.approx(width / height, rel=3e-3)
 
 
 def test_telemetry_says_how_the_camera_leans(clip, flight, tmp_path):
