@@ -63,6 +63,7 @@ class Claim:
     name: str = ""
     evidence: list = field(default_factory=list)  # [(what it is, ids of whom it means)]
     group: str = ""
+    login: str = ""  # GitHub's
     number: str = ""  # Canvas's of the user, Moodle's of the participant or group
     rivals: list = field(default_factory=list)  # evidence of other readings: only this very name will do
     late: bool = False
@@ -82,7 +83,8 @@ class Download:
     times: dict = field(default_factory=dict)  # {path of a folder: what timestamp.txt in it says}
     gradescope: dict = field(default_factory=dict)  # {path of a folder: what Gradescope says of it}
     numbered: bool = False  # some of Moodle's numbers are in the worksheet, so it is this assignment's
-    single: bool = False  # some of GitHub's logins are of the class, so the work is no group's
+    single: set = field(default_factory=set)  # GitHub's names that are logins of the class, and no team's
+    teams: set = field(default_factory=set)  # those of teams
     titles: dict = field(default_factory=dict)  # {Blackboard's assignment: ids of whose login follows it}
     kinds: Counter = field(default_factory=Counter)  # {system, or None: how many names are like its}
     depths: dict = field(
@@ -221,9 +223,12 @@ def _github(where, at, download):
     if assignment == above or not where[at].startswith(f"{assignment}-") or len(where) < at + 2:
         return None
     login = where[at].removeprefix(f"{assignment}-")
-    ids = download.roster.on_github(login)
-    # Work is either everybody's own or all of it teams'; a student may call themselves like a team.
-    return Claim(evidence=[(f"the GitHub login {login[:80]!r}", ids)], group="" if download.single else login)
+    ids, own = download.roster.on_github(login), len(download.single) >= len(download.teams)
+    # Work is either everybody's own or all of it teams'. Students choose the names of both.
+    if not own and not download.roster.groups(login, "github"):
+        ids = set()
+    evidence = [(f"the GitHub {'login' if own else 'team'} {login[:80]!r}", ids)]
+    return Claim(evidence=evidence, group="" if own else login, login=login)
 
 
 def _gradescope(where, at, download):
@@ -397,8 +402,10 @@ def _vote(download, paths):
             continue
         if kind == "moodle" and roster.numbered(kind, claim.number):
             download.numbered = True
-        elif kind == "github" and claim.evidence[0][1] and not roster.groups(claim.group, kind):
-            download.single = True
+        elif kind == "github" and roster.groups(claim.login, kind):
+            download.teams.add(outermost)
+        elif kind == "github" and roster.on_github(claim.login):
+            download.single.add(outermost)
         elif kind == "blackboard":
             for title, login in _titles_and_logins(where[at]):
                 download.titles.setdefault(title, set()).update(roster.logged_in(login))

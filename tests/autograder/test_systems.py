@@ -526,12 +526,18 @@ def test_folders_like_githubs_deep_in_a_students_are_theirs(course, kind):
 
 def test_github_classroom_of_teams(course):
     top = "lesson-3-submissions/lesson-3"
-    files = {f"{top}-{who}/{TWO}.ipynb": notebook(who) for who in ("team-one", "teamone")}
+    # Two teams that the roster does not know, one of them called like Ada.
+    files = {
+        f"{top}-{who}/{TWO}.ipynb": notebook(who) for who in ("team-one", "team-2", "teamone", "ada-codes")
+    }
     lay(course.tmp / "in", files)
     course.take({}, "canvas", CLASS)
-    result = course.take(course.tmp / "in" / "lesson-3-submissions", "auto", GITHUB)
-    assert course.there() == dict.fromkeys(("grace", "emmy"), notebook("team-one"))
-    assert "nobody in the roster has the GitHub login 'teamone'" in reasons(result)
+    csv = GITHUB.replace("jo_smith,,,,", "jo_smith,jo-s,14,,Team 2")
+    result = course.take(course.tmp / "in" / "lesson-3-submissions", "auto", csv)
+    theirs = dict.fromkeys(("grace", "emmy"), notebook("team-one")) | {"jo_smith": notebook("team-2")}
+    assert course.there() == theirs
+    for name in ("teamone", "ada-codes"):
+        assert f"nobody in the roster has the GitHub team {name!r}" in reasons(result)
 
 
 GRADESCOPE = """---
