@@ -315,7 +315,7 @@ def _pack_for_moodle(lesson, students, target):
         return None
     with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
         for student, number in numbers.items():
-            name = re.sub(r"[_/\\]|[^\S ]", " ", lesson.called(student))
+            name = re.sub(r"[_/\\]|[^\S ]", " ", lesson.called(student)[:100])
             page = lesson.course / "feedback" / student / lesson.name / f"{lesson.name}.html"
             packed.write(page, f"{name}_{number}_assignsubmission_file_{lesson.name}.html")
     return path.name

@@ -38,10 +38,10 @@ def letters(text):
     Composed or not, it is the same.
     """
     text = unicodedata.normalize("NFC", text).casefold().translate(LETTERS)
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if _is_letter(c) and not ACCENT.match(c))
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if is_letter(c) and not ACCENT.match(c))
 
 
-def _is_letter(c):
+def is_letter(c):
     """Whether a character is a letter, a digit, or a mark on one."""
     return c.isalnum() or unicodedata.category(c).startswith("M")
 
@@ -57,7 +57,7 @@ def unmixed(text):
 def words_of(text):
     """The words of a name, as `letters` writes them. -> list, at most MOST_WORDS"""
     text = unicodedata.normalize("NFC", text[:1000])
-    pieces = "".join(c if _is_letter(c) or c in "'’#" else " " * (c not in JOINERS) for c in text).split()
+    pieces = "".join(c if is_letter(c) or c in "'’#" else " " * (c not in JOINERS) for c in text).split()
     return [word for word in map(letters, pieces) if word][:MOST_WORDS]
 
 

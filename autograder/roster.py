@@ -36,7 +36,7 @@ from course_lib.errors import CourseError, fold
 from course_lib.file_kind import LINE_ENDS, TEXT, TEXT_COPY, UTF_16, kind_of, told
 
 from .downloads import printable
-from .identity import PARTICIPANT, letters
+from .identity import PARTICIPANT, is_letter, letters
 from .records import json_text, read_json
 from .repair import decoded
 
@@ -403,5 +403,6 @@ def _split_name(full):
 
 def _safe_id(text):
     """An id that can be the name of a folder: whatever the csv says, it names nothing outside."""
-    text = re.sub(r"[^\w.@+\-]", "_", unicodedata.normalize("NFC", text.strip())).strip("._-")[:100]
+    text = unicodedata.normalize("NFC", text.strip())
+    text = "".join(c if is_letter(c) or c in "_.@+-" else "_" for c in text).strip("._-")[:100]
     return text.encode()[:200].decode(errors="ignore")

@@ -256,6 +256,8 @@ def test_marks_that_are_vowels_tell_names_apart(course):
     who = identity.Roster(
         course.students("id,first_name,last_name\na,José,Núñez\nb,مُحَمَّد,علي\nc,علی رضا,کریمی\n")
     )
+    ids = [one.id for one in course.students("first_name,last_name\nराम,कुमार\nरेम,कुमार\n")]
+    assert ids == ["कुमारराम", "कुमाररेम"]
     for name, student in (("Jose\u0301 Nunez", "a"), ("محمد علي", "b"), ("علیرضا کریمی", "c")):
         assert who.mentioned(name)[0] == {student}, name
 
