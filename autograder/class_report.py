@@ -25,6 +25,7 @@ from course_lib.files import replacing, write
 
 from . import collect, feedback, gradebook, identity, records, roster
 from .boundary import look
+from .downloads import printable
 from .likeness import Likeness
 
 BINS = 10  # of a distribution of points
@@ -315,7 +316,7 @@ def _pack_for_moodle(lesson, students, target):
         return None
     with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
         for student, number in numbers.items():
-            name = re.sub(r"[_/\\]|[^\S ]", " ", lesson.called(student)[:100])
+            name = re.sub(r"[_/\\?]", " ", printable(lesson.called(student))[:100])
             page = lesson.course / "feedback" / student / lesson.name / f"{lesson.name}.html"
             packed.write(page, f"{name}_{number}_assignsubmission_file_{lesson.name}.html")
     return path.name
