@@ -476,6 +476,7 @@ class _Run:
         if reason := self.not_assigned(item, digest, who):
             return reason
         contested = self.contested(item, lesson, who) or self.another_group(item, lesson, who)
+        contested = contested or self.only_partly(item, lesson, who)
         contested = contested or self.unconfirmed(item, lesson, who, digest)
         notes = []
         if item.spoilt:
@@ -572,6 +573,26 @@ class _Run:
         self.listed.add(item.label)
         return f"{told} {others[0]['group_number']}: {todo}{_to_assign(item.label, [who.group])}"
 
+    def only_partly(self, item, lesson, who):
+        """Why a file is nobody's that has a part of a student's name, where another has all of it, or None.
+
+        That is somebody else, who is not in the roster. The other may come later.
+        """
+        for student in who.students if who.how != "--assign" else ():
+            known = self.register["submissions"].get(lesson, {}).get(student.id, {"attempts": ()})
+            others = [one for one in known["attempts"] if one["kind"] == self.kind and not one["foreign"]]
+            others = [one for one in others if one.get("partly", False) != who.partly]
+            others = [one for one in others if not self.word_on(one, item)]
+            told = f"only a part of the name is {student.id}'s, and all of it that of"
+            if who.partly and others:
+                return f"{told} {others[0]['from']}" + _to_assign(item.label, [student.id])
+            for one in others:
+                one["foreign"] = True
+                self.result.left_out.append(
+                    (one["from"], f"{told} {item.label}" + _to_assign(one["from"], [student.id]))
+                )
+        return None
+
     def unconfirmed(self, item, lesson, who, digest):
         """Why a file does not count that is a student's by a name alone, as a different one is, or None.
 
@@ -656,6 +677,7 @@ class _Run:
             attempt |= {"time": time, "told": told, "number": number, "file_id": claim.file_id}
             attempt |= {"copy": copy_number(item.where[-1]), "run": self.number, "matched_by": who.how}
             attempt |= {"foreign": foreign, "notes": notes, "spoilt": bool(item.spoilt)}
+            attempt["partly"] = who.partly
             attempts.append(attempt)
         attempt["group"], attempt["group_number"] = who.group, claim.number if who.group else ""
         self.undated |= deadline is not None and not attempt["time"]

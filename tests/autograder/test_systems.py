@@ -628,6 +628,22 @@ def test_a_name_that_holds_a_students_is_said(course):
     assert result.text().count("matched by") == 1
 
 
+@pytest.mark.parametrize(
+    "names", [("Ada Lovelace", "Ada Marie Lovelace"), ("Ada Marie Lovelace", "Ada Lovelace")]
+)
+@pytest.mark.parametrize(
+    "kind, name", [("brightspace", "1-1 - {} - Nov {}, 2026 1105 PM"), ("folder", "{1} {0}")]
+)
+def test_who_has_a_part_of_the_name_is_another_where_somebody_has_all_of_it(course, names, kind, name):
+    files = {f"{name.format(who, 18 + n)}/a.ipynb": notebook(who) for n, who in enumerate(names)}
+    result = course.take(files | {f"{name.format('Grace Hopper', 18)}/a.ipynb": notebook()}, kind, CLASS)
+    assert course.there()["ada"] == notebook("Ada Lovelace") and len(result.left_out) == 1
+    says(reasons(result), "Marie Lovelace", "only a part of the name is ada's, and all of it that of")
+    del files[next(path for path in files if "Marie" not in path)]
+    course.path = course.tmp / "alone"
+    assert course.take(files, kind, CLASS).placed == [(TWO, "ada")]
+
+
 def test_a_gradescope_file_among_names_that_cannot_be_read_stops_nothing(course, monkeypatch):
     def unreadable(where, download):
         raise RecursionError
