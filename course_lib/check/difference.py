@@ -27,6 +27,7 @@ OF_EACH = {
     "rounded": torch.round,
     "rounded down": torch.floor,
     "rounded up": torch.ceil,
+    **{f"rounded to {k} decimals": partial(torch.round, decimals=k) for k in (1, 2, 3, 4)},
     "brought into [0, 1]": lambda x: x.clamp(0, 1),
     "0 where it is negative": lambda x: x.clamp(min=0),
 }

@@ -130,10 +130,12 @@ def turned_otherwise(yours, theta):
     a, K = theta.norm(dim=-1), cross_matrix(normalize(theta))
     basis = torch.stack([torch.eye(3).to(K).expand_as(K), K, K @ K], -1).flatten(1, 2)  # (B, 9, 3)
     factors = torch.linalg.lstsq(basis, yours.flatten(1)[..., None]).solution  # (B, 3, 1)
-    if apart(basis @ factors, yours.flatten(1)[..., None]) > 1e-3 * float(yours.abs().max()):
+    one, sine, rest, n = torch.ones_like(a), a.sin(), 1 - a.cos(), int((a - 2).abs().argmin())
+    entries, off = yours.flatten(1)[..., None], 1e-3 * float(yours.abs().max())
+    off = min(off, 0.1 * apart(basis @ torch.stack([one, sine, rest], 1)[..., None], entries))
+    if apart(basis @ factors, entries) > off:
         return ""
     p, q, r = factors[..., 0].unbind(-1)
-    one, sine, rest, n = torch.ones_like(a), a.sin(), 1 - a.cos(), int((a - 2).abs().argmin())
     if apart(p, one) + apart(q**2 + (1 - r) ** 2, one) < 3e-4:
         return _by_other_angles(torch.atan2(q, 1 - r), theta, a, n)
     length = ((q * sine + r * rest) / (sine**2 + rest**2)).clamp(min=0).sqrt()

@@ -6,6 +6,7 @@ with one of its steps changed: `_drawn(depth=lambda view: -view.depth)`. `found`
 
 import contextlib
 import inspect
+import itertools
 import math
 import re
 import types
@@ -685,32 +686,9 @@ def _fading(becomes):
 
 FADED = "image · exp(w · l)"
 BECOMES = {  # what the dolphin becomes under water, (key, in words)
-    ("no-exponential", "image · w · l"): lambda i, l, w: i * (w * l),
-    ("no-exponential", "image · (-w · l)"): lambda i, l, w: i * (-w * l),
-    ("no-exponential", "image · w"): lambda i, l, w: i * w,
-    ("no-exponential", "image · (1 + w · l)"): lambda i, l, w: i * (1 + w * l),
     ("no-exponential", "image · (1 + w · l), at least 0"): lambda i, l, w: i * (1 + w * l).clamp(min=0),
-    ("no-exponential", "image · (1 - w · l)"): lambda i, l, w: i * (1 - w * l),
-    ("no-exponential", "image / (1 - w · l)"): lambda i, l, w: i / (1 - w * l),
-    ("no-exponential", "image / (w · l)"): lambda i, l, w: i / (w * l),
-    ("no-exponential", "image + w · l"): lambda i, l, w: i + w * l,
-    ("no-exponential", "image · log(-w · l)"): lambda i, l, w: i * (-w * l).log(),
     ("share", "image · (1 - w)^depth"): lambda i, l, w: i * (1 - w) ** -l,
-    ("squared", "image · exp(-w · l²)"): lambda i, l, w: i * (-w * l * l).exp(),
-    ("squared", "image · exp(w · l²)"): lambda i, l, w: i * (w * l * l).exp(),
-    ("squared", "image · exp(-(w · l)²)"): lambda i, l, w: i * (-((w * l) ** 2)).exp(),
-    ("squared", "image · exp((w · l)²)"): lambda i, l, w: i * ((w * l) ** 2).exp(),
-    ("sum-in-exponent", "image · exp(w + l)"): lambda i, l, w: i * (w + l).exp(),
-    ("quotient-in-exponent", "image · exp(l / w)"): lambda i, l, w: i * (l / w).exp(),
-    ("height-outside", "image · exp(w) · l"): lambda i, l, w: i * w.exp() * l,
-    ("height-outside", "image · exp(-w) · l"): lambda i, l, w: i * (-w).exp() * l,
-    ("absorption-outside", "image · w · exp(l)"): lambda i, l, w: i * w * l.exp(),
-    ("complement", "image · (1 - exp(w · l))"): lambda i, l, w: i * (1 - (w * l).exp()),
-    ("minus-one", "image · (exp(w · l) - 1)"): lambda i, l, w: i * ((w * l).exp() - 1),
     ("image-in-exponent", "exp(image · w · l)"): lambda i, l, w: (i * w * l).exp(),
-    ("factor-only", "exp(w · l), without the image"): lambda i, l, w: (w * l).exp().expand_as(i),
-    ("added", "image + exp(w · l)"): lambda i, l, w: i + (w * l).exp(),
-    ("added", "image - exp(w · l)"): lambda i, l, w: i - (w * l).exp(),
     ("one-colour", "image times the mean of the three exp(w · l)"): lambda i, l, w: (
         i * (w * l).exp().mean(-1, keepdim=True)
     ),
@@ -724,11 +702,41 @@ BECOMES = {  # what the dolphin becomes under water, (key, in words)
         i.clamp(0, 1) * (w * l).exp()
     ),
 }
-BECAUSE = {
-    "no-exponential": " The law is exponential: each metre takes the same share of the rest.",
-    "share": " Of thin layers each takes w times its thickness of the rest: that makes exp(w · l).",
-    "complement": " 1 - exp(w · l) is what the water takes.",
+# Of these all formulas are made that may have been written instead, {in words: what it computes}.
+INNER = {
+    "w · l": lambda l, w: w * l,
+    "-w · l": lambda l, w: -w * l,
+    "w · l²": lambda l, w: w * l**2,
+    "-w · l²": lambda l, w: -w * l**2,
+    "(w · l)²": lambda l, w: (w * l) ** 2,
+    "-(w · l)²": lambda l, w: -((w * l) ** 2),
+    "w + l": lambda l, w: w + l,
+    "l / w": lambda l, w: l / w,
+    "w": lambda l, w: w + 0 * l,
+    "-w": lambda l, w: 0 * l - w,
+    "l": lambda l, w: l + 0 * w,
 }
+OUTER = {
+    "exp({})": torch.exp,
+    "({})": lambda x: x,
+    "(1 + {})": lambda x: 1 + x,
+    "(1 - {})": lambda x: 1 - x,
+    "(1 - exp({}))": lambda x: 1 - x.exp(),
+    "(exp({}) - 1)": torch.expm1,
+    "log({})": torch.log,
+}
+AROUND = {
+    "image · {}": lambda i, l, w, f: i * f,
+    "image / {}": lambda i, l, w, f: i / f,
+    "image + {}": lambda i, l, w, f: i + f,
+    "image - {}": lambda i, l, w, f: i - f,
+    "{} alone, without the image": lambda i, l, w, f: f,
+    "image · {} · l": lambda i, l, w, f: i * f * l,
+    "image · w · {}": lambda i, l, w, f: i * w * f,
+}
+THE_LAW = " The law is exponential: each metre takes the same share of the rest."
+THIN_LAYERS = " Of thin layers each takes w times its thickness of the rest: that makes exp(w · l)."
+BECAUSE = {"no-exponential": THE_LAW, "share": THIN_LAYERS}
 UNDER_WATER = {
     """unchanged: Under water, on the dolphin, nothing fades. Is the result returned, and the condition
         (height below 0, on the mask) right?""": lambda i, l, m, w: i,
@@ -857,8 +865,22 @@ class UnderWater(OfAbsorb):
                 if any((changed != where).double().mean() < 0.04 for where in made):
                     return Complaint.of(said)
         if complaint and complaint.key == self.otherwise:
-            return _other_exponent(outputs[""], **inputs) or complaint
+            found = _other_exponent(outputs[""], **inputs) or _other_formula(outputs[""], **inputs)
+            return found or complaint
         return complaint
+
+
+def _other_formula(got, image, sea_level_height, water_absorption, **_):
+    """What is said of a result that another formula gives. -> Complaint or None"""
+    i, l, w = image, sea_level_height, water_absorption
+    for (inside, x), (outside, f), (around, g) in itertools.product(
+        INNER.items(), OUTER.items(), AROUND.items()
+    ):
+        if close(got, g(i, l, w, f(x(l, w)))):
+            formula = around.format(outside.format(inside))
+            return Complaint.of(f"""other-formula: Under water the dolphin becomes {formula}; it should become
+                {FADED}.{THE_LAW * ("exp" not in formula)}""")
+    return None
 
 
 def _other_exponent(got, image, sea_level_height, water_absorption, **_):
