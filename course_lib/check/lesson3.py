@@ -702,38 +702,13 @@ BECOMES = {  # what the dolphin becomes under water, (key, in words)
         i.clamp(0, 1) * (w * l).exp()
     ),
 }
-# Of these all formulas are made that may have been written instead, {in words: what it computes}.
-INNER = {
-    "w · l": lambda l, w: w * l,
-    "-w · l": lambda l, w: -w * l,
-    "w · l²": lambda l, w: w * l**2,
-    "-w · l²": lambda l, w: -w * l**2,
-    "(w · l)²": lambda l, w: (w * l) ** 2,
-    "-(w · l)²": lambda l, w: -((w * l) ** 2),
-    "w + l": lambda l, w: w + l,
-    "l / w": lambda l, w: l / w,
-    "w": lambda l, w: w + 0 * l,
-    "-w": lambda l, w: 0 * l - w,
-    "l": lambda l, w: l + 0 * w,
-}
-OUTER = {
-    "exp({})": torch.exp,
-    "({})": lambda x: x,
-    "(1 + {})": lambda x: 1 + x,
-    "(1 - {})": lambda x: 1 - x,
-    "(1 - exp({}))": lambda x: 1 - x.exp(),
-    "(exp({}) - 1)": torch.expm1,
-    "log({})": torch.log,
-}
-AROUND = {
-    "image · {}": lambda i, l, w, f: i * f,
-    "image / {}": lambda i, l, w, f: i / f,
-    "image + {}": lambda i, l, w, f: i + f,
-    "image - {}": lambda i, l, w, f: i - f,
-    "{} alone, without the image": lambda i, l, w, f: f,
-    "image · {} · l": lambda i, l, w, f: i * f * l,
-    "image · w · {}": lambda i, l, w, f: i * w * f,
-}
+# Of these all formulas are made that may have been written instead, as they are shown to the student.
+INNER = "w · l", "-w · l", "w · l²", "-w · l²", "(w · l)²", "-(w · l)²", "w + l", "l / w", "w", "-w", "l"
+OUTER = "exp({})", "({})", "(1 + {})", "(1 - {})", "(1 - exp({}))", "(exp({}) - 1)", "log({})"
+AROUND = (
+    *("image · {}", "image / {}", "image + {}", "image - {}"),
+    *("{}", "image · {} · l", "image · w · {}"),
+)
 THE_LAW = " The law is exponential: each metre takes the same share of the rest."
 THIN_LAYERS = " Of thin layers each takes w times its thickness of the rest: that makes exp(w · l)."
 BECAUSE = {"no-exponential": THE_LAW, "share": THIN_LAYERS}
@@ -872,14 +847,14 @@ class UnderWater(OfAbsorb):
 
 def _other_formula(got, image, sea_level_height, water_absorption, **_):
     """What is said of a result that another formula gives. -> Complaint or None"""
-    i, l, w = image, sea_level_height, water_absorption
-    for (inside, x), (outside, f), (around, g) in itertools.product(
-        INNER.items(), OUTER.items(), AROUND.items()
-    ):
-        if close(got, g(i, l, w, f(x(l, w)))):
-            formula = around.format(outside.format(inside))
+    names = {"image": image, "l": sea_level_height, "w": water_absorption, "exp": torch.exp, "log": torch.log}
+    for inside, outside, around in itertools.product(INNER, OUTER, AROUND):
+        formula = around.format(outside.format(inside))
+        made = eval(formula.replace("·", "*").replace("²", "**2"), names)
+        if close(got, made.expand_as(got)):
+            more = THE_LAW * ("exp" not in formula) + " The image is missing." * ("image" not in formula)
             return Complaint.of(f"""other-formula: Under water the dolphin becomes {formula}; it should become
-                {FADED}.{THE_LAW * ("exp" not in formula)}""")
+                {FADED}.{more}""")
     return None
 
 

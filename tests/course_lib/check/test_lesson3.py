@@ -408,7 +408,7 @@ ABSORB_MISTAKES = [
     ("other-formula: image · (w · l)", under_water(lambda i, l, w: i * w * l)),
     ("above-water", everywhere),
     ("above-water", masked),
-    ("other-formula: without the image", under_water(lambda i, l, w: (w * l).exp())),
+    ("other-formula: The image is missing", under_water(lambda i, l, w: (w * l).exp())),
     ("other-formula: image / (1 - w · l)", under_water(lambda i, l, w: i / (1 - w * l))),
     ("other-formula: image · exp(w) · l", under_water(lambda i, l, w: i * w.exp() * l)),
     ("condition-reversed", where(lambda l, m: l > 0)),
