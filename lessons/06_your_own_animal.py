@@ -38,8 +38,8 @@ if USE_MY_WORK:
 # took. These are of a flight that the course has drawn, over an animal that is not the one of lessons 1 to 5.
 # Its size is known to the program that drew it, and you will see it at the end.
 #
-# To use your own, put your files' names and your notes here, and run all cells again. (Exercises stay as they
-# are. Of your animal there is no truth.)
+# To use your own, put your files' names and your notes here, the seconds where the pack is made, and run all
+# cells again. (The exercises stay as they are. Of your animal there is no truth.)
 
 # %%
 from course_lib.assets import FOOTAGE
@@ -193,7 +193,8 @@ keep(altitude_per_frame)
 # the sea at a distance $d$ of each other for a drone 1 m up, at $h d$ for one at the altitude $h$. So
 # $h = L/d$, and the difference to what the drone says is its **bias**. This is a **calibration**. It takes in
 # the lens as well: should its focal length be wrong by 1 %, the altitude that is found is wrong by the same,
-# and lengths come out right.
+# and lengths come out right. (Without a board: `bias, altitude_sd = 0.0, telemetry.sd_m`, and lengths that
+# may be off by a fifth.)
 
 # %%
 from course_lib.known_length import altitude_of
@@ -241,7 +242,7 @@ from course_lib.machine import small
 
 FROM, TO = 2.5, 3.3 if small() else 6.0  # small() is true in tests, which must be quick
 
-pack = AssetPack("my_work/my_clip")
+pack = AssetPack("out/my_clip")
 clip_dir = pack.data_dir / "my_clip"
 shutil.copytree(find_pack().model_dir, pack.model_dir, dirs_exist_ok=True)
 (clip_dir / "metadata").mkdir(parents=True, exist_ok=True)
@@ -268,7 +269,7 @@ print(f"{pack.root}: {len(frames)} frames, {span} above the sea")
 # segmenter misses, and where a length begins and ends.
 #
 # For a clip of your own there is a page on which you click, with undo and zoom. In a terminal
-# `dolphins prompts my_work/my_clip` opens it, and it saves such a file. In a new cell below this one, `from
+# `dolphins prompts out/my_clip` opens it, and it saves such a file. In a new cell below this one, `from
 # course_lib import prompts; prompts.ask(pack)` shows it here, and it gives you a line to run.
 
 # %%
@@ -556,7 +557,8 @@ def measured(**other):
     """What was measured, and its standard deviations; other: more values."""
     focal = lens.focal_pixels(W)
     pixels = fitted_length * focal / float(height + seems_deep(depth))
-    values = dict(pixels=pixels, altitude=height.item(), depth=depth.item(), focal=focal)
+    place = dict(altitude=height.item(), depth=depth.item())
+    values = dict(pixels=pixels, focal=focal) | place
     sds = dict(pixels=2.0, altitude=altitude_sd, depth=FIN_OUT_SD, focal=0.0)
     return values | other, sds
 

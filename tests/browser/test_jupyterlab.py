@@ -272,7 +272,7 @@ def test_lesson_6_measures_an_animal_of_ones_own(page, lab):
         cell = notebook.cell(text)
         cell.locator("img, .js-plotly-plot").first.wait_for(timeout=2 * MINUTE)
         notebook.picture(f"lesson6_{n}", cell)
-    assert (lab.folder / "my_work/my_clip/data/my_clip/metadata/clip.json").exists()
+    assert (lab.folder / "out/my_clip/data/my_clip/metadata/clip.json").exists()
 
 
 def shows_something(page, plot):
