@@ -3,8 +3,8 @@
 A mask made pixel by pixel is as uncertain as a pixel's colour, and once it is too large, the water that it
 holds is learned as the animal's. A fit says about where the outline is, and which piece of the animal each of
 its points belongs to. So colours are read across the outline, along its normals. The animal's colour at a
-piece is its mean over the clip, as the animal takes it along; the water's is that beside it in the frame, as
-it stays behind. The outline runs where colours begin to be nearer to the water's, summed over neighbouring
+piece is its mean over some frames, as the animal takes it along; the water's is that beside it in the frame,
+as it stays behind. The outline runs where colours begin to be nearer to the water's, summed over neighbouring
 points, neighbouring frames and the whole clip.
 
 A piece may move by a few pixels, all over the clip as far as the colours say so: an animal of other
@@ -20,13 +20,16 @@ from scipy.spatial import cKDTree
 MOST = 400  # points on an outline
 PIECES = 64  # of the animal's surface, that move together
 ACROSS = np.arange(-6, 6.01, 0.5, dtype=np.float32)  # where colours are read across an outline
-INSIDE, BESIDE = (-1.75, 0.9), (3.0, 1.5)  # and where they are the animal's and the water's: middle, width
+# Where they are the animal's and the water's: middle, width. At first deep inside, where it is the animal;
+# then nearer to the outline, as flanks in shade or haze are half way to the water.
+INSIDE, BESIDE = ((-1.75, 0.9), (-1.5, 0.8), (-1.3, 0.7)), (3.0, 1.5)
 ALONG, IN_TIME = 2.5, 0.8  # over how many pixels, and frames, neighbours are heard
 HEARD = 0.1  # of what a point says: those beside it see the same
 CLIP_SD, FRAME_SD = 1.5, 0.7  # by how much a piece may move in all frames, and in one
-ROUNDS = 3  # each with a better idea of where the animal ends, and so of its colours
 # Log odds at the outline, and the overlap, IoU, that masks of benchmarks/seas.py with these had.
 TRUST = (0.3, 1.4, 1.9, 2.6), (0.0, 0.4, 0.8, 0.88)
+LIT_FOR = 6.0  # frames over which a piece is lit alike
+CLIP = 7.0  # frames that say what they say by themselves, of all
 LET = 2.0  # log odds of one reading are at most this
 LARGEST = 70.0  # root of an animal's area in pixels, up to which all these lengths are pixels
 
@@ -155,24 +158,28 @@ def across_outlines(read, rims, pieces, sure, unit=1.0):
     T, P, D = len(there), len(pieces.hears), len(ACROSS)
     mean = pieces.hears / pieces.hears.sum(1, keepdims=True)
     moved, step = np.zeros((T, P), np.float32), np.zeros(T, np.float32)
-    for _ in range(ROUNDS):
-        skin, total = np.zeros((P, 3)), np.zeros((P, 1))
+    for inside in INSIDE:  # each time with a better idea of where the animal ends, and so of its colours
+        skin, total = np.zeros((T, P, 3)), np.zeros((T, P, 1))
         away = [ACROSS - (of.T @ moved[t])[:, None] for t, of in enumerate(seen.pieces)]  # (N, D) each
         for t, of in enumerate(seen.pieces):
-            weight = sure[t] * _weights(away[t], INSIDE) * seen.open[t]
-            skin += of @ (weight[..., None] * seen.colours[t]).sum(1)
-            total += (of @ weight.sum(1))[:, None]
-        skin = (mean @ skin) / np.maximum(mean @ total, 1e-6)
+            weight = sure[t] * _weights(away[t], inside) * seen.open[t]
+            skin[t] = of @ (weight[..., None] * seen.colours[t]).sum(1)
+            total[t] = (of @ weight.sum(1))[:, None]
+        skin, total = (
+            ndimage.gaussian_filter1d(mean @ of, LIT_FOR, axis=0, mode="nearest") for of in (skin, total)
+        )
+        skin = skin / np.maximum(total, 1e-6)
         said = np.zeros((T, P, D), np.float32)
         for t, of in enumerate(seen.pieces):
-            odds = _odds(seen.colours[t], seen.open[t], of, skin, pieces.hears, away[t])
+            odds = _odds(seen.colours[t], seen.open[t], of, skin[t], pieces.hears, away[t], inside)
             said[t] = of @ (np.cumsum(odds, 1) - odds / 2)
             within, beside = (np.abs(away[t] + side) < 1.5 for side in (1.5, -1.5))
-            step[t] = (odds * within).sum() / max(within.sum(), 1) - (odds * beside).sum() / max(
-                beside.sum(), 1
-            )
+            means = [(odds * side).sum() / max(side.sum(), 1) for side in (within, beside)]
+            step[t] = means[0] - means[1]
         said = np.einsum("ab,tbd->tad", pieces.hears, said) * HEARD
-        always = (sure[:, None, None] * said).sum(0) / 8 - np.square(ACROSS) / (2 * CLIP_SD**2)
+        always = CLIP * (sure[:, None, None] * said).sum(0) / max(sure.sum(), 1e-6) - np.square(ACROSS) / (
+            2 * CLIP_SD**2
+        )
         usual = mean @ ACROSS[always.argmax(1)]  # (P,)
         said = ndimage.gaussian_filter1d(said, IN_TIME, axis=0, mode="nearest")
         moved = _peak(said - np.square(ACROSS - usual[:, None]) / (2 * FRAME_SD**2))
@@ -181,14 +188,14 @@ def across_outlines(read, rims, pieces, sure, unit=1.0):
     return every
 
 
-def _odds(colours, open, of, skin, hears, away):
+def _odds(colours, open, of, skin, hears, away, inside):
     """Log odds of animal against the water beside it, of colours (N, D, 3) across an outline. -> (N, D)"""
-    beside, inside = _weights(away, BESIDE) * open * (away > 1), _weights(away, INSIDE) * open
+    beside, within = _weights(away, BESIDE) * open * (away > 1), _weights(away, inside) * open
     water = hears @ (of @ (beside[..., None] * colours).sum(1))
     water = water / np.maximum(hears @ (of @ beside.sum(1)), 1e-6)[:, None]
     skin, water = (of.T @ side for side in (skin, water))  # (N, 3)
     spread = 2.0
-    for weight, side in ((beside, water), (inside, skin)):
+    for weight, side in ((beside, water), (within, skin)):
         off = (weight[..., None] * np.square(colours - side[:, None])).sum((0, 1))
         spread = spread + off / max(weight.sum(), 1e-6) / 2
     odds = (colours - (skin + water)[:, None] / 2) * ((skin - water) / spread)[:, None]

@@ -29,7 +29,7 @@ class SegmentedVideo(Dataset):
 
     clip: an `AssetPack`, or the folder of a clip (with frames/, segmentation/, and in metadata/ altitude.npy
     or clip.json); fps: frames per second, the clip's own if None; frames: take only so many from the start,
-    None for all; masks_dir: where its masks are, if not in segmentation/. Raises CourseError for files that
+    None for all; mask_paths: of its masks, if not in segmentation/. Raises CourseError for files that
     are missing, damaged or do not fit each other.
 
     Frames and masks are kept as bytes, a quarter of the memory of floats, and become floats in [0, 1] when an
@@ -44,15 +44,15 @@ class SegmentedVideo(Dataset):
     lens, known, centres = TUTORIAL_LENS, ClipInfo(TUTORIAL_FPS, np.zeros(0, np.float32)), None
     confidence = None  # every mask as much as the others
 
-    def __init__(self, clip, fps=None, frames=None, masks_dir=None):
+    def __init__(self, clip, fps=None, frames=None, mask_paths=None):
         clip_dir = Path(clip.clip_dir if isinstance(clip, AssetPack) else clip)
-        frames_dir, masks_dir = clip_dir / "frames", masks_dir or clip_dir / "segmentation"
+        frames_dir, masks_dir = clip_dir / "frames", clip_dir / "segmentation"
         frame_paths = clip_files.numbered_images(frames_dir, clip_files.FRAME_SUFFIXES)
         T = len(frame_paths)
-        if not masks_dir.is_dir():
+        if mask_paths is None and not masks_dir.is_dir():
             raise CourseError(f"""{masks_dir}: no such folder, expected a mask for each of the {T} frames;
                 make them with: dolphins segment""")
-        mask_paths = clip_files.numbered_masks(masks_dir, T)
+        mask_paths = mask_paths or clip_files.numbered_masks(masks_dir, T)
         size = W, H = clip_files.image_size(frame_paths[0])
         self.known = read_clip_info(clip_dir, T, size)
         self.lens = self.known.lens

@@ -28,14 +28,15 @@ from solutions.fitting import fit
 from solutions.recipes import DefaultRecipe, projected
 from solutions.rotations import batch_rodrigues
 
-PASSES, LOOKS = 16, (7, 12)  # passes of the fit, and before which of them the pictures are looked at
+BATCH, PASSES, STEPS = 7, 16, 160  # frames of a step, and passes of the fit, of so many steps at least
+LOOKS = 0.45, 0.75  # shares of the passes after which the pictures are looked at
 STIFF = 30.0, 5.0, 1.0  # before each look, and after the last: so much more a shape of its own costs
 SHAPE = "scale_axes", "scale_smoothness", "modes"
 HARDLY = 0.1  # of its confidence a doubtful mask counts; where foam was taken, many agree on foam
 FINER = 3  # samples along each side of a pixel of the outline
 AROUND = 9  # pixels
 CLEAR = 1.7  # change of log odds at the outline; with less in most frames it is no animal's
-AREA = 0.65, 1.5  # of the first masks' area; outside, one of the two is not the animal
+AREA = 0.5, 1.7  # of the first masks' area; outside, one of the two is not the animal
 
 
 class Looking(DefaultRecipe):
@@ -43,20 +44,20 @@ class Looking(DefaultRecipe):
 
     def __init__(self, scene, dataset, batch_size, steps, seed):
         super().__init__(scene, dataset, batch_size, steps, seed)
-        self.usual = self.weights
+        self.usual, self.looks = self.weights, [int(share * steps) for share in LOOKS]
 
     def finish(self):
         """Leaves the scene as it is: colours are not asked for."""
 
     def before_pass(self, step):
         """As the default recipe's; where it is time to, the masks are made anew."""
-        if step in LOOKS:
+        if step in self.looks:
             dataset, (masks, clear) = self.dataset, look(self)
             dataset.masks = torch.from_numpy(masks.astype(np.uint8) * 255)
             dataset.confidence = torch.from_numpy(confidence(clear)).clamp(min=0.02)
             self.targets = OutlineTargets(dataset.masks, self.REACH[0], "cpu", dataset.confidence)
             self.loader.layers = [self.targets]
-        stiff = STIFF[sum(step >= look for look in LOOKS)]
+        stiff = STIFF[sum(step >= look for look in self.looks)]
         self.weights = self.usual | {name: stiff * self.usual[name] for name in SHAPE}
         super().before_pass(step)
 
@@ -92,16 +93,32 @@ def look(recipe):
     return masks, step
 
 
+def bridge(dataset):
+    """Puts into frames in which the animal was lost the nearest mask, at a place between the others'.
+
+    A fit starts where the masks are, and one that stands far away drags its neighbours along.
+    """
+    seen = np.nonzero(dataset.confidence.numpy() > 0)[0]
+    centers = dataset.segment_centers.numpy()
+    for t in np.nonzero(dataset.confidence.numpy() == 0)[0]:
+        near = seen[np.abs(seen - t).argmin()]
+        centers[t] = [np.interp(t, seen, axis) for axis in centers[seen].T]
+        down, right = (centers[t] - centers[near]).round().astype(int)[::-1]
+        dataset.masks[t] = torch.roll(dataset.masks[near], (int(down), int(right)), (0, 1))
+
+
 def second_round(dataset, model):
     """Looks again for the animal of a `SegmentedVideo`. -> masks (T, H, W) bool, step (T,), see `look`
 
     The dataset's own masks and confidence are used up. model: `DolphinModel`, on the CPU.
     """
     sure = dataset.confidence
+    bridge(dataset)
     dataset.confidence = torch.where(sure < UNSURE, HARDLY * sure, sure).clamp(min=1e-3)
     scene = DolphinScene(model, len(dataset))
-    recipe = Looking(scene, dataset, batch_size=7, steps=PASSES, seed=0)
-    for _ in tqdm(range(PASSES), desc="second round"):
+    passes = max(PASSES, -(-STEPS // -(-len(dataset) // BATCH)))
+    recipe = Looking(scene, dataset, BATCH, passes, seed=0)
+    for _ in tqdm(range(passes), desc="second round"):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             fit(scene, recipe.loader, recipe.render, recipe.compute_loss, recipe.optimizer, steps=1)
     return look(recipe)
@@ -113,7 +130,8 @@ def improve(pack, folder):
     if not known or not (pack.model_dir / "dolphin_model.pkl").exists():
         what = "template" if known else "altitude"
         return f"There is no second round: without the {what} of the clip no animal can be fitted."
-    dataset = SegmentedVideo(pack, masks_dir=folder)
+    paths = sorted(folder.glob("*.png"))
+    dataset = SegmentedVideo(pack, mask_paths=paths)
     first, sure = dataset.masks.numpy() > 127, dataset.confidence.numpy()
     chosen = sure >= UNSURE
     if len(sure) < 3 or chosen.sum() < 3:
@@ -124,10 +142,13 @@ def improve(pack, folder):
         return fold("""The second round was given up: the animal that fits the masks has no outline in the
             pictures. The first masks are kept; look at them.""")
     now = confidence(step)
-    for t, (mask, trust) in enumerate(zip(masks, now)):
-        if not mask.any():
-            mask, trust = first[t], 0.0
-        clip_files.write_mask(mask, folder / f"{t:06d}.png", float(trust))
+    for path, mask, before, trust in zip(paths, masks, first, now):
+        seen = mask.any()
+        clip_files.write_mask(mask if seen else before, path, float(trust) if seen else 0.0)
     found = int(((sure == 0) & (now > 0)).sum())
-    again = f"; the animal was found again in {found} frames in which it had been lost" if found else ""
+    again = (
+        f"; the animal was found again in {found} frame{'s' * (found > 1)} in which it had been lost"
+        if found
+        else ""
+    )
     return f"The outlines are those of a second round: a short fit said where to look{again}."

@@ -270,10 +270,10 @@ def test_a_killed_run_goes_on_to_the_same_masks(tmp_path):
 def test_interrupted_with_the_keyboard(pack, monkeypatch):
     real = tracker.Animal.find
 
-    def interrupted(animal, image):
+    def interrupted(animal, image, guide):
         if len(list(part_folder(pack.segmentation_dir).glob("*.png"))) == 4:
             raise KeyboardInterrupt
-        return real(animal, image)
+        return real(animal, image, guide)
 
     monkeypatch.setattr(tracker.Animal, "find", interrupted)
     refused("Interrupted. The masks made so far are kept", pack)
