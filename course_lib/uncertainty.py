@@ -75,7 +75,7 @@ class Beliefs:
     noise_px: float = 0.3
     fixed_px: float = 0.2
     bias_px: float = 0.15
-    beat_deg: float = 10.0
+    beat_deg: float = 8.0
     roll_deg: float = 5.0
     girth: float = 0.03
     height: float = 0.04
