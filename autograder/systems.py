@@ -83,13 +83,13 @@ class Download:
     times: dict = field(default_factory=dict)  # {path of a folder: what timestamp.txt in it says}
     gradescope: dict = field(default_factory=dict)  # {path of a folder: what Gradescope says of it}
     numbered: bool = False  # some of Moodle's numbers are in the worksheet, so it is this assignment's
-    single: set = field(default_factory=set)  # GitHub's names that are logins of the class, and no team's
-    teams: set = field(default_factory=set)  # those of teams
+    # {path of GitHub's folder: what in it has a login of the class, and no team's name; or a team's}
+    single: dict = field(default_factory=dict)
+    teams: dict = field(default_factory=dict)
     titles: dict = field(default_factory=dict)  # {Blackboard's assignment: ids of whose login follows it}
     kinds: Counter = field(default_factory=Counter)  # {system, or None: how many names are like its}
-    depths: dict = field(
-        default_factory=dict
-    )  # {(system, how deep its part stands): in which of the outermost}
+    # {(system, how deep its part stands): the outermost parts in which it does}
+    depths: dict = field(default_factory=dict)
     shared: int = 0  # how many folders all that was downloaded lies in
     outermost: int = 0  # how many parts there are below what all paths share, each perhaps a student's
 
@@ -223,7 +223,8 @@ def _github(where, at, download):
     if assignment == above or not where[at].startswith(f"{assignment}-") or len(where) < at + 2:
         return None
     login = where[at].removeprefix(f"{assignment}-")
-    ids, own = download.roster.on_github(login), len(download.single) >= len(download.teams)
+    ids, folder = download.roster.on_github(login), where[:at]
+    own = len(download.single.get(folder, ())) >= len(download.teams.get(folder, ()))
     # Work is either everybody's own or all of it teams'. Students choose the names of both.
     if not own and not download.roster.groups(login, "github"):
         ids = set()
@@ -403,9 +404,9 @@ def _vote(download, paths):
         if kind == "moodle" and roster.numbered(kind, claim.number):
             download.numbered = True
         elif kind == "github" and roster.groups(claim.login, kind):
-            download.teams.add(outermost)
+            download.teams.setdefault(where[:at], set()).add(where[at])
         elif kind == "github" and roster.on_github(claim.login):
-            download.single.add(outermost)
+            download.single.setdefault(where[:at], set()).add(where[at])
         elif kind == "blackboard":
             for title, login in _titles_and_logins(where[at]):
                 download.titles.setdefault(title, set()).update(roster.logged_in(login))

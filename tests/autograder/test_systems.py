@@ -538,6 +538,11 @@ def test_github_classroom_of_teams(course):
     result = course.take(course.tmp / "in" / "lesson-3-submissions", "auto", csv)
     theirs = dict.fromkeys(("grace", "emmy"), notebook("team-one")) | {"jo_smith": notebook("team-2")}
     assert course.there() == theirs
+    lay(course.tmp / "in", {f"lesson-2-submissions/lesson-2-ada-codes/{THREE}.ipynb": notebook("a", THREE)})
+    course.path = course.tmp / "both"
+    course.take({}, "canvas", CLASS)
+    course.take(course.tmp / "in", "auto", csv)  # one of teams, one of everybody's own
+    assert course.there() == theirs and course.there(THREE) == {"ada": notebook("a", THREE)}
     for name in ("teamone", "ada-codes"):
         assert f"nobody in the roster has the GitHub team {name!r}" in reasons(result)
 
