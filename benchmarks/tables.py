@@ -69,6 +69,7 @@ ANIMALS = {  # figure: the column's name, how it is written
 }
 SEAS = {
     "group": ("looked at while made", ""),
+    "iou_once_mean": ("after the first round", ".3f"),
     "iou_seen_mean": ("IoU with what is seen, mean", ".3f"),
     "iou_seen_min": ("worst", ".2f"),
     "iou_first": ("first frame", ".2f"),
@@ -78,6 +79,7 @@ SEAS = {
     "bad_frames": ("frames below 0.6", "d"),
     "bad_and_said": ("of these called doubtful", "d"),
     "ms_per_frame": ("ms a frame", ".0f"),
+    "ms_per_frame_again": ("ms of the second round", ".0f"),
 }
 KERNELS = {  # figure, after the backend's name: the column's name
     "forward ms": "forward, ms",
@@ -221,7 +223,11 @@ def import_table(section):
 
 
 def variants_table(section, columns, first):
-    """A row for each variant. columns: figure -> (name, form); first: name of the first column."""
+    """A row for each variant. columns: figure -> (name, form); first: name of the first column.
+
+    What was not measured yet when the section was measured has no column.
+    """
+    columns = {c: about for c, about in columns.items() if all(c in of for of in section["figures"].values())}
     rows = []
     for name, of in section["figures"].items():
         rows.append([name, *(f"{of[column]:{form}}" for column, (_, form) in columns.items())])

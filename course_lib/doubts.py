@@ -54,9 +54,10 @@ def summary(folder, clip, masks):
         "the animal was not found and where it should be stands in; a fit leaves these out": sure == 0,
         f"the mask is doubtful (confidence below {UNSURE})": (sure > 0) & (sure < UNSURE),
         "the mask touches the border: a part of the animal is missing": masks.at_border,
-        f"the mask has less than {AREA[0]} of the first one's area: is a part missing?": masks.area < AREA[0],
-        f"the mask has more than {AREA[1]} of the first one's area: what else is in it?": masks.area
-        > AREA[1],
+        f"the mask has less than {AREA[0]} of the first one's area: is a part missing?": (sure > 0)
+        & (masks.area < AREA[0]),
+        f"the mask has more than {AREA[1]} of the first one's area: what else is in it?": (sure > 0)
+        & (masks.area > AREA[1]),
     }
     lines = points_missed(_mask(folder, clip, first), clip.prompts)
     lines += [
