@@ -457,7 +457,8 @@ for axis, t, picture, *masks in zip(axes.flat, shown, *outlines(shown)):
 overlap = torch.cat([metrics.mask_iou(*outlines(t)[1:]) for t in batches])  # (T,)
 worst = f"{overlap.min():.3f} in the worst frame"
 print(f"IoU with the masks: {overlap.mean():.3f} on average, {worst}")
-print("\n".join(far_from_template(model, rest)))
+odd = far_from_template(model, rest)
+print("\n".join(odd) or "No part of it is far from the template's proportions.")
 
 # %%
 time_s = torch.arange(len(dataset)) / dataset.fps  # (T,) seconds
@@ -755,15 +756,14 @@ show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 # %% [markdown]
 # Four things to see.
 #
-# **The altitude** is right to half a per cent, thanks to the board. The number alone, without the board,
-# would have been 1.97 m.
+# **The altitude** is right to half a per cent, thanks to the board. Without it, every length would have been
+# 6 % less.
 #
 # **The length** is 3 % too short, and the interval holds the truth. An interval that just holds it is no
 # failure: in one clip of twenty it should not. And you know where to look: the tip of the beak, of which the
-# masks have lost the last pixels. That the head is too wide *for the length*, as was printed below the
-# outlines, was a hint of it.
+# masks have lost the last pixels.
 #
-# **The volume** is 12 % too large, and its interval is wide enough for that. The masks reach a little into
+# **The volume** is 9 % too large, and its interval is wide enough for that. The masks reach a little into
 # the water beside the body, and a pixel more on each side makes it 8 % wider. The heights come from the
 # template, and this animal is another.
 #
