@@ -26,6 +26,8 @@ INSIDE, BESIDE = ((-1.75, 0.9), (-1.5, 0.8), (-1.3, 0.7)), (3.0, 1.5)
 ALONG, IN_TIME = 2.5, 0.8  # over how many pixels, and frames, neighbours are heard
 HEARD = 0.1  # of what a point says: those beside it see the same
 CLIP_SD, FRAME_SD = 1.5, 0.7  # by how much a piece may move in all frames, and in one
+USUAL = 42.0  # root of an animal's area in pixels; of a smaller one, pieces may move less
+EDGE = 0.45  # share of the skin's colour at the outline: less than half, as flanks turn away from the light
 # Log odds at the outline, and the overlap, IoU, that masks of benchmarks/seas.py with these had.
 TRUST = (0.3, 1.4, 1.9, 2.6), (0.0, 0.4, 0.8, 0.88)
 LIT_FOR = 6.0  # frames over which a piece is lit alike
@@ -74,6 +76,15 @@ class Rim:
             corner, points, normals.astype(np.float32), face_idx[rows, columns], signed, nearest.reshape(h, w)
         )
 
+    def on_this_side(self, across):
+        """Which places (N, D) across the outline, by pixels outward, lie nearer to it than to the other side.
+
+        A tail stock is a few pixels wide: farther inside, behind its middle, the water beyond it begins.
+        """
+        at = self.points[:, None] + across[None, :, None] * self.normals[:, None]  # (N, D, 2)
+        depth = -ndimage.map_coordinates(self.signed, [at[..., 1], at[..., 0]], order=1, mode="nearest")
+        return (across >= 0) | (depth > -across - 0.75)
+
     def mask(self, moved, shape):
         """The mask (H, W) bool within the outline, whose points are moved outward by moved (N,) pixels."""
         within, (h, w), (x, y) = np.zeros(shape, bool), self.signed.shape, self.corner
@@ -119,7 +130,8 @@ class Readings:
         usual = np.median(inside)
         self.glare = usual + max(6 * np.median(np.abs(inside - usual)), 45)
         for rim, brightness in zip((rim for rim in rims if rim is not None), bright):
-            self.open.append(~ndimage.binary_dilation(brightness > self.glare, np.ones((1, 5))))
+            hidden = ndimage.binary_dilation(brightness > self.glare, np.ones((1, 5)))
+            self.open.append(~hidden & rim.on_this_side(self.across))
             of = pieces.of_face[rim.faces]
             one = (np.ones(len(of), np.float32), (of, np.arange(len(of))))
             self.pieces.append(sparse.csr_matrix(one, (len(pieces.hears), len(of))))
@@ -156,6 +168,8 @@ def across_outlines(read, rims, pieces, sure, unit=1.0):
     there = [t for t, rim in enumerate(rims) if rim is not None]
     seen, sure = Readings(read, rims, pieces, unit), np.asarray(sure, np.float32)[there]
     T, P, D = len(there), len(pieces.hears), len(ACROSS)
+    size = np.sqrt(np.mean([(rims[t].signed < 0).sum() for t in there])) / unit
+    clip_sd, frame_sd = np.array([CLIP_SD, FRAME_SD]) * min(1.0, size / USUAL)
     mean = pieces.hears / pieces.hears.sum(1, keepdims=True)
     moved, step = np.zeros((T, P), np.float32), np.zeros(T, np.float32)
     for inside in INSIDE:  # each time with a better idea of where the animal ends, and so of its colours
@@ -178,11 +192,11 @@ def across_outlines(read, rims, pieces, sure, unit=1.0):
             step[t] = means[0] - means[1]
         said = np.einsum("ab,tbd->tad", pieces.hears, said) * HEARD
         always = CLIP * (sure[:, None, None] * said).sum(0) / max(sure.sum(), 1e-6) - np.square(ACROSS) / (
-            2 * CLIP_SD**2
+            2 * clip_sd**2
         )
         usual = mean @ ACROSS[always.argmax(1)]  # (P,)
         said = ndimage.gaussian_filter1d(said, IN_TIME, axis=0, mode="nearest")
-        moved = _peak(said - np.square(ACROSS - usual[:, None]) / (2 * FRAME_SD**2))
+        moved = _peak(said - np.square(ACROSS - usual[:, None]) / (2 * frame_sd**2))
     every = np.zeros((len(rims), P), np.float32), np.zeros(len(rims), np.float32)
     every[0][there], every[1][there] = moved * unit, step
     return every
@@ -198,7 +212,7 @@ def _odds(colours, open, of, skin, hears, away, inside):
     for weight, side in ((beside, water), (within, skin)):
         off = (weight[..., None] * np.square(colours - side[:, None])).sum((0, 1))
         spread = spread + off / max(weight.sum(), 1e-6) / 2
-    odds = (colours - (skin + water)[:, None] / 2) * ((skin - water) / spread)[:, None]
+    odds = (colours - (EDGE * skin + (1 - EDGE) * water)[:, None]) * ((skin - water) / spread)[:, None]
     return odds.sum(-1).clip(-LET, LET) * open
 
 
