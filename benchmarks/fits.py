@@ -44,7 +44,7 @@ def measure_fits(frames=None, epochs=50, runs=3):
 
 
 def measure_other(frames=None, epochs=50):
-    """Each recipe once on another clip, on which nothing was chosen. -> {recipe: figures}"""
+    """Each recipe once on another clip, see README.md. -> {recipe: figures}"""
     with tempfile.TemporaryDirectory() as folder:
         pack = Path(folder, "pack")
         print("making another clip", flush=True)
