@@ -38,9 +38,9 @@ from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import batch_rodrigues, continuous_rotvecs
 
 from . import sizes
-from .fit_report import FitReport, build_report
+from .fit_report import FitReport, build_report, told
 from .guard import Guard
-from .judgement import doubts
+from .judgement import doubts, verdict
 
 SETTINGS, CHECKPOINT, METRICS = "settings.json", "checkpoint.pth", "metrics.json"
 RESULTS = ("dolphin_fit.mp4", "report.html", "dolphin_fit.pth", METRICS)
@@ -153,6 +153,7 @@ def run(found, dataset, settings, out, started):
         "peak_rss_mb": round(peak_rss_mb() or 0),
         **figures,
         **sizes.to_figures(sized),
+        "verdict": verdict(against),
         "size_can_be_trusted": int(not any(doubt.grave for doubt in against)),
         "doubts": "\n".join(doubt.text for doubt in against),
     }
@@ -300,12 +301,14 @@ def measure(scene, fitted, hard_masks, given_masks, truth):
     length = float(body_length(fitted.rest))
     volume = abs(float(mesh_volume(fitted.rest, fitted.faces)))  # negative for a template wound inside out
     overlap = metrics.mask_iou(hard_masks, given_masks > 127)
+    seen = overlap[(given_masks > 127).flatten(1).any(1)]  # where the animal was lost, nothing can be covered
     stored = scene.global_poses[:, 0].detach().cpu()
     figures = {
         "length_m": length,
         "volume_m3": volume,
         "mass_kg": float(body_mass(volume)),
-        "iou_with_given_masks_mean": float(overlap.mean()),
+        "iou_with_given_masks_mean": float(seen.mean()),
+        "iou_with_given_masks_min": float(seen.min()),
         "orientation_jump_deg_max": float(metrics.rotation_steps(fitted.rotmats).max()),
         "stored_vector_jump_deg_max": float(metrics.chart_jumps(stored).max()),
     }
@@ -355,7 +358,8 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
         time_s=np.arange(len(dataset)) / dataset.fps,
         history=history,
         metrics=results,
-        settings=asdict(settings) | {"pack": pack.root.name} | about(dataset, judged["sizes"]) | versions,
+        settings=what_was_run(settings, results, pack) | about(dataset, judged["sizes"]) | versions,
+        narrows=hasattr(RECIPES[settings.recipe], "REACH"),
         per_frame={name: numpy(values) for name, values in per_frame.items()},
         altitude_m=numpy(dataset.cam_eye[:, 1]),
         picture_moves=dataset.centres is not None,
@@ -367,19 +371,36 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
     build_report(out, report)
 
 
+def what_was_run(settings, results, pack):
+    """The settings for a page: of the depth what was used, where the command line did not say it."""
+    said = {name: value for name, value in asdict(settings).items() if name not in DEPTH}
+    for name, label in (("fin_out_m", "fin's tip out of the water"), ("fin_out_sd_m", "give or take")):
+        if name in results:
+            by = "the command line" if getattr(settings, name[:-2]) is not None else "the clip"
+            said[label] = f"{results[name]:g} m, by {by}"
+    return said | {"pack": pack.root.name}
+
+
+def camera_told(known):
+    """The camera of a clip of one's own in words: its own sensor, of which a window may have been taken."""
+    lens, window = known.lens, ""
+    sensor = lens.sensor_width_mm
+    if known.centres is not None:
+        width, height = known.source["window"]
+        video = known.source["video_size"][0]
+        sensor *= video / width
+        window = f"; of its {video} pixels a window of {width} x {height} follows the animal"
+    return f"{lens.model} {lens.focal_mm:g} mm, sensor {sensor:.4g} mm wide{window}".strip()
+
+
 def about(dataset, sized):
     """What the intervals take for granted, if there are any, and what a clip of one's own says of itself."""
     known, taken = dataset.known, {"standard_deviations": sizes.believed(dataset)} if sized else {}
     if not known.source:
         return taken
     sd = "unknown" if known.altitude_sd_m is None else f"{known.altitude_sd_m:g} m"
-    numbers = f"{known.lens.focal_mm:g} mm, sensor {known.lens.sensor_width_mm:.4g} mm"
     video = f"{known.source.get('video')}, {known.source.get('from_s')} to {known.source.get('to_s')} s"
-    said = taken | {
-        "video": video,
-        "camera": f"{known.lens.model} {numbers}".strip(),
-        "frames_a_second": known.fps,
-    }
+    said = taken | {"video": video, "camera": camera_told(known), "frames_a_second": known.fps}
     return said | {"altitude_by": known.source.get("altitude_by"), "altitude_standard_deviation": sd}
 
 
@@ -403,17 +424,17 @@ def write_json(path, values):
 
 
 def print_results(out, results):
-    """What speaks against the fit, the size with its intervals, where the results are, a table of them."""
-    if not results.get("size_can_be_trusted", 1):
-        print("DO NOT TRUST THE SIZE.")
-    for doubt in results.get("doubts", "").splitlines():
+    """The verdict, what speaks against the fit, the size with its intervals, how well it fits, the files."""
+    against = results.get("doubts", "").splitlines()
+    print(results.get("verdict", "What was fitted:"))  # runs of older versions have none
+    for doubt in against:
         print(f"- {doubt}")
+    print()
     if lines := sizes.told(results):
         print("\n".join(lines) + "\n")
-    print(f"Results in {out}:")
+    for line in told(results):
+        print(f"  {line}")
+    print(f"\nResults in {out}:")
+    notes = {METRICS: "  (settings, seconds and all other numbers)"}
     for name in RESULTS:
-        print(f"  {name}")
-    print()
-    for name, value in results.items():
-        if name != "doubts" and not sizes.is_detail(name):
-            print(f"  {name:28} {f'{value:.4g}' if isinstance(value, float) else value}")
+        print(f"  {name}{notes.get(name, '')}")

@@ -14,10 +14,12 @@ from course_lib.errors import CourseError, fold
 from course_lib.files import write
 from course_lib.lens import Lens
 
-from . import sizes
+from . import judgement, sizes
 
 VIDEO_LIMIT_MB = 12  # a bigger video is linked, not embedded
 VIEWER_FRAMES = 50  # the 3D viewer shows about this many of the frames
+SHORT_TRACK = 0.2  # of what the camera sees from left to right
+LEAST_SPAN = 0.1  # metres that an axis of heights shows at least
 HEADLINE = (
     "iou_mean",
     "position_rmse_m",
@@ -55,10 +57,29 @@ class FitReport:
     sizes: dict = dataclasses.field(default_factory=dict)  # name -> Interval, as `dolphins.sizes` gives them
     doubts: list = dataclasses.field(default_factory=list)  # of `Doubt`: what speaks against the fit
     rest: np.ndarray | None = None  # (V, 3) metres: the fitted mesh stretched out straight
+    narrows: bool = False  # the band around the outline does, from pass to pass: a pixel off then costs more
 
     @property
     def has_truth(self):
         return self.truth_translations is not None
+
+    @property
+    def fps(self):
+        """Frames a second."""
+        return 1 / float(np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else 50.0
+
+    @property
+    def fastest_turn(self):
+        """Degrees that no dolphin turns by from one frame to the next."""
+        return min(judgement.TURN / self.fps, 90.0)
+
+    @property
+    def outlines_picture(self):
+        """Whether the track is drawn within what the camera sees, beside which a short one is a dot."""
+        if self.altitude_m is None or self.picture_moves:
+            return False
+        longest = np.ptp(np.asarray(self.translations)[:, [0, 2]], axis=0).max()
+        return bool(longest > SHORT_TRACK * 2 * self.half_width * np.median(self.altitude_m))
 
     @property
     def jumping_vectors(self):
@@ -82,44 +103,51 @@ OVERLAP = fold("""Area shared by the fitted outline and the true one, over the a
         (intersection over union). 1 is a perfect match. On an animal a few dozen pixels wide, a shift by one
         pixel sideways costs several hundredths.""")
 WORST = fold("""The same for the frame that fits worst. Far below the mean, it says that some frames went
-        astray; the curve above shows which.""")
+        astray; the curve under "Frame by frame" shows which.""")
+GIVEN_OVERLAP = fold("""Area shared by the fitted outline and the given mask, over the area of both together
+        (intersection over union). 1 is a perfect match; what is missing is the fit's or the mask's.""")
 POSITION = fold("""Typical distance between the fitted and the true body centre, depth included (root mean
         square over the frames).""")
 DEPTH = fold("""The vertical share of the position error. One camera from above hardly sees depth, so this is
         usually the larger share.""")
 HEADING = fold("""Angle between the fitted and the true swimming direction seen from above: the median, half
         of the frames are better.""")
-TURN = fold("""How far the fitted body turns from one frame to the next, at most. A real dolphin turns by a
-        few degrees in 1/50 s; near 180° the fit has flipped the animal.""")
+TURN = "How far the fitted body turns from one frame to the next, at most. {} Near 180° it was flipped."
 SURFACE = fold("""Mean distance between each point of the fitted skin and the same point of the true one:
         position, pose and shape together.""")
 LENGTH = "Fitted body length against the true one, straightened out. Negative: too short."
 VOLUME = fold("""Fitted body volume against the true one. An error in scale counts three times here, and the
         height of the body is never seen from above: trust this number least.""")
-COLOUR = fold("""How near the colours of the rendered dolphin are to the video's, inside the true masks: the
+COLOUR = fold("""How near the colours of the rendered dolphin are to the video's, inside the {} masks: the
         peak signal-to-noise ratio. 30 dB is a typical difference of 3 % of full brightness; at a glance
         nobody tells such pictures apart.""")
-GIVEN_COLOUR = "The same inside the given masks."
-STILL = fold("""The same in still water: with one skin in one light. What is missing is mostly the sun's light
-        in waves, which is read from each frame.""")
+STILL = fold("""How near they are, inside the given masks, where the dolphin is drawn in still water: with one
+        skin in one light. What is missing is mostly the sun's light in waves, which is read from each
+        frame.""")
 LAST_LOSS = fold("""Mean of the total over the last epoch. Losses of different recipes are sums of different
         things and cannot be compared.""")
 QUALITY = {
     "iou_mean": Meaning("Outline overlap, mean", "{:.3f}", OVERLAP, "0.90 or more", lambda v: v >= 0.90),
     "iou_min": Meaning("Outline overlap, worst frame", "{:.3f}", WORST),
+    "iou_with_given_masks_mean": Meaning(
+        "Overlap with the given masks, mean", "{:.3f}", GIVEN_OVERLAP, "0.90 or more", lambda v: v >= 0.90
+    ),
+    "iou_with_given_masks_min": Meaning("Overlap with the given masks, worst frame", "{:.3f}", WORST),
     "position_rmse_m": Meaning("Position error", "{:.3f} m", POSITION, "0.10 m or less", lambda v: v <= 0.10),
     "depth_rmse_m": Meaning("Depth error", "{:.3f} m", DEPTH),
     "heading_error_deg_median": Meaning("Heading error", "{:.2f}°", HEADING, "2° or less", lambda v: v <= 2),
-    "orientation_jump_deg_max": Meaning(
-        "Largest turn between frames", "{:.1f}°", TURN, "15° or less", lambda v: v <= 15
-    ),
+    "orientation_jump_deg_max": Meaning("Largest turn between frames", "{:.1f}°", TURN),
     "vertex_error_cm_mean": Meaning("Surface error", "{:.1f} cm", SURFACE),
     "length_error_pct": Meaning("Length error", "{:+.1f} %", LENGTH, "within 4 %", lambda v: abs(v) <= 4),
     "volume_error_pct": Meaning("Volume error", "{:+.1f} %", VOLUME, "within 10 %", lambda v: abs(v) <= 10),
 }
 QUALITY |= {
-    "colour_psnr_db": Meaning("Colour", "{:.1f} dB", COLOUR, "30 dB or more", lambda v: v >= 30),
-    "colour_psnr_db_with_given_masks": Meaning("Colour, by the given masks", "{:.1f} dB", GIVEN_COLOUR),
+    "colour_psnr_db": Meaning(
+        "Colour", "{:.1f} dB", COLOUR.format("true"), "30 dB or more", lambda v: v >= 30
+    ),
+    "colour_psnr_db_with_given_masks": Meaning(
+        "Colour, by the given masks", "{:.1f} dB", COLOUR.format("given")
+    ),
     "colour_psnr_db_still_water_with_given_masks": Meaning("Colour in still water", "{:.1f} dB", STILL),
 }
 COST = {
@@ -136,6 +164,21 @@ COST = {
     "seed": Meaning(
         "Seed", "{}", "The same seed on the same machine gives the same result; on a GPU, nearly the same."
     ),
+}
+FURTHER = {  # label and form of numbers that need no more words
+    "batch_size": ("frames in each step", "{}"),
+    "water_index": ("refractive index of the water", "{:.3g}"),
+    "altitude_m": ("the camera's altitude above the sea, mean", "{:.2f} m"),
+    "altitude_sd_m": ("standard deviation of the altitude", "{:.2g} m"),
+    "fin_out_m": ("the dorsal fin's tip above the surface, mean", "{:g} m"),
+    "fin_out_sd_m": ("standard deviation of that", "{:g} m"),
+    "length_m": ("length, rostrum to the tips of the flukes", "{:.3f} m"),
+    "volume_m3": ("volume", "{:.4f} m³"),
+    "mass_kg": ("mass", "{:.1f} kg"),
+    "length_sd_pct": ("standard deviation of the length", "{:.1f} %"),
+    "volume_sd_pct": ("standard deviation of the volume", "{:.1f} %"),
+    "mass_sd_pct": ("standard deviation of the mass", "{:.1f} %"),
+    "stored_vector_jump_deg_max": ("largest step of the stored rotation vector between frames", "{:.1f}°"),
 }
 SERIES_TITLES = {
     "iou": "outline overlap with the true mask (IoU)",
@@ -168,15 +211,18 @@ def build_report(out_dir, fit):
         fit=fit,
         headline=_rows(fit.metrics, {name: QUALITY[name] for name in HEADLINE}),
         size_rows=sizes.rows(fit.sizes),
+        widest=sizes.widest(fit.sizes),
         trusted=not any(doubt.grave for doubt in fit.doubts),
+        verdict=judgement.verdict(fit.doubts),
         duration=float(fit.time_s[-1] - fit.time_s[0]),
-        quality=_rows(fit.metrics, QUALITY),
+        quality=quality_rows(fit),
         cost=_rows(fit.metrics, COST),
         further=_further(fit.metrics),
         settings={_spaced(name): _plain(value) for name, value in fit.settings.items()},
         jumps_are_stored=kind == "as stored",
-        wraps=[jump for jump in jumps if jump[2] <= 30],
-        flips=[jump for jump in jumps if jump[2] > 30],
+        wraps=[jump for jump in jumps if jump[2] <= 2 * fit.fastest_turn],
+        flips=[jump for jump in jumps if jump[2] > 2 * fit.fastest_turn],
+        between=(fit.time_s[1:] + fit.time_s[:-1]) / 2,
         depth=_depth_in_pixels(fit),
         figures={name: _script(figure.to_json()) for name, figure in _figures(fit, every).items()},
         clock=_script(json.dumps(_clock(fit, every))),
@@ -201,7 +247,7 @@ def _figures(fit, every):
         colours = dict(intensity=error, intensity_title="cm from the truth", intensity_max=most)
     viewed = dict(every=every, time_s=fit.time_s, track=fit.translations, controls=False)
     seen = dict(truth=fit.truth_translations, resolution=fit.resolution)
-    seen["altitude_m"] = None if fit.picture_moves else fit.altitude_m
+    seen["altitude_m"] = fit.altitude_m if fit.outlines_picture else None
     seen["half_width"] = fit.half_width
     timed = dict(time_s=fit.time_s, heading_deg=fit.heading_deg)
     vectors, kind = fit.jumping_vectors
@@ -221,14 +267,38 @@ def _figures(fit, every):
             *turns, name=kind, truth_heading_deg=fit.truth_heading_deg, **timed
         ),
         "loss": show.loss_curves(fit.history),
-        "frames": show.series_over_time(panels, fit.time_s),
+        "frames": _at_least_wide(show.series_over_time(panels, fit.time_s), height, len(panels)),
     }
+
+
+def _at_least_wide(figure, values, row):
+    """Gives the vertical axis of a panel a span under which a calm curve would look like a wild one."""
+    values = np.concatenate([np.ravel(one) for one in values.values()])
+    low, high = float(values.min()), float(values.max())
+    if high - low >= LEAST_SPAN:
+        return figure
+    middle = (low + high) / 2
+    return figure.update_yaxes(range=[middle - 0.6 * LEAST_SPAN, middle + 0.6 * LEAST_SPAN], row=row, col=1)
 
 
 def _clock(fit, every):
     """What the page's one time slider needs: times, viewer frames, and where on the track the dolphin is."""
     x, _, z = np.round(fit.translations, 3).T.tolist()
     return dict(time=np.round(fit.time_s, 3).tolist(), every=every, x=x, z=z)
+
+
+def quality_rows(fit):
+    """The rows of the table of quality, with the turn that is possible at the clip's own rate."""
+    most = fit.fastest_turn
+    said = TURN.format(f"No dolphin turns by more than {most:.0f}° in 1/{fit.fps:.3g} s.")
+    good = dict(text=said, good=f"{most:.0f}° or less", reached=lambda v: v <= most)
+    name = "orientation_jump_deg_max"
+    return _rows(fit.metrics, QUALITY | {name: QUALITY[name]._replace(**good)})
+
+
+def told(metrics):
+    """Lines on the quality of a fit, for a terminal; metrics: as metrics.json holds them."""
+    return [f"{row['label']:42} {row['value']}" for row in _rows(metrics, QUALITY)]
 
 
 def _rows(metrics, meanings):
@@ -250,10 +320,15 @@ def _rows(metrics, meanings):
 
 
 def _further(metrics):
-    """Numbers that have no explanation here."""
-    told = QUALITY | COST | dict.fromkeys(("doubts", "size_can_be_trusted"))
-    unknown = [name for name in metrics if name not in told and metrics[name] is not None]
-    return {_spaced(name): _plain(metrics[name]) for name in unknown if not sizes.is_detail(name)}
+    """Numbers that have no explanation here, {words: value with its unit}."""
+    known = QUALITY | COST | dict.fromkeys(("verdict", "doubts", "size_can_be_trusted"))
+    found = {}
+    for name, value in metrics.items():
+        if name in known or value is None or sizes.is_detail(name):
+            continue
+        label, form = FURTHER.get(name, (_spaced(name), ""))
+        found[label] = form.format(value) if form else _plain(value)
+    return found
 
 
 def _depth_in_pixels(fit):

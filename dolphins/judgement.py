@@ -33,6 +33,13 @@ class Doubt:
     text: str
 
 
+def verdict(doubts):
+    """The doubts about a fit in a heading."""
+    if any(doubt.grave for doubt in doubts):
+        return "Do not trust the size."
+    return "Look at this fit before you use it." if doubts else "Nothing speaks against this fit."
+
+
 def doubts(overlap, history, odd_form, rotmats, positions, fps, length_m, masks, reach=None, sure=None):
     """What speaks against a fit, the gravest first. -> list of Doubt
 

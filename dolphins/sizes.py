@@ -1,11 +1,27 @@
 """The size of the fitted animal with its 95 % intervals: for a page, a file, a terminal."""
 
-from dataclasses import asdict
-
 from course_lib.photogrammetry import STATIONS, body_edges, body_spans
 from course_lib.uncertainty import SOURCES, beliefs_about, intervals
 from solutions.results import body_length, body_mass, mesh_volume
 
+BELIEFS = {  # what each standard deviation of `Beliefs` is of, and how it is written
+    "altitude_m": ("the altitude", "{:g} m"),
+    "focal": ("the camera's focal length over its sensor", "{:.1%}"),
+    "depth_m": ("how far the fin's tip is out of the water", "{:g} m"),
+    "fin_m": ("the fin's height on the animal", "{:g} m"),
+    "tilt_deg": ("the camera's tilt", "{:g}°"),
+    "noise_px": ("the outline, from place to place and frame to frame", "{:g} pixels"),
+    "fixed_px": ("the outline at one place, the same in all frames", "{:g} pixels"),
+    "bias_px": ("the outline, the same all around", "{:g} pixels"),
+    "beat_deg": ("the beat of tail stock and flukes beyond the fit", "{:g}°"),
+    "roll_deg": ("the roll of the body beyond the fit", "{:g}°"),
+    "girth": ("width and height at one place of the body", "{:.1%}"),
+    "height": ("the body's height over its width", "{:.1%}"),
+    "size": ("an animal's size among its kind", "{:.1%}"),
+    "part": ("a part's width, height or length", "{:.1%}"),
+    "modes": ("the model's modes of form", "{:g} of what is usual"),
+    "density": ("the animal's density", "{:.1%}"),
+}
 UNITS = {"length": "m", "volume": "m3", "mass": "kg"}
 FORMS = {"length": "{:.2f} m", "volume": "{:.3f} m³", "mass": "{:.0f} kg"}
 
@@ -97,12 +113,25 @@ def rows(found):
         percents = [196 * found[row["name"]].sources.get(source, 0.0) for row in numbers]
         if any(percents):
             sources.append(dict(name=source, words=words, percents=percents))
-    return numbers, sources
+    return numbers, sorted(sources, key=lambda source: -source["percents"][0])
+
+
+def widest(found):
+    """What makes the interval of the length widest, the largest first. -> list of (words, ± %)"""
+    if "length" not in found:
+        return []
+    one = found["length"]
+    large = [(SOURCES[name], 196 * sd) for name, sd in one.sources.items() if sd > 0.3 * one.sd]
+    return sorted(large, key=lambda source: -source[1])
 
 
 def believed(dataset):
-    """The standard deviations that were taken, by name, for a page's settings."""
-    return asdict(beliefs_about(dataset.known))
+    """The standard deviations that were taken, a text, for a page's settings."""
+    beliefs = beliefs_about(dataset.known)
+    return "; ".join(
+        f"{words} {form.format(getattr(beliefs, name)).replace('%', ' %')}"
+        for name, (words, form) in BELIEFS.items()
+    )
 
 
 def profile(found):

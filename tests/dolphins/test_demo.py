@@ -57,8 +57,15 @@ def test_metrics_are_flat_and_complete(run):
         volume_m3_high mass_kg_low width_40_m_high length_sd_pct_altitude size_can_be_trusted doubts"""
     assert set(expected.split()) <= set(metrics)
     assert all(isinstance(value, (int, float, str)) for value in metrics.values())
-    for name in ("iou_mean", "position_rmse_m", "volume_error_pct", "m, 95 %: "):
-        assert name in run[0].stdout
+    for words in ("Outline overlap, mean", "Position error", "Volume error", "m, 95 %: "):
+        assert words in run[0].stdout
+
+
+def test_the_terminal_begins_with_the_verdict_and_the_sizes(run):
+    said = run[0].stdout[run[0].stdout.index(json.loads((run[1] / "metrics.json").read_text())["verdict"]) :]
+    order = [said.index(words) for words in ("\nlength ", "\nmass ", "Outline overlap, mean", "metrics.json")]
+    assert order == sorted(order)
+    assert "size_can_be_trusted" not in said and "batch_size" not in said
 
 
 def test_the_truth_lies_in_the_intervals(run):
@@ -99,7 +106,7 @@ def test_a_finished_run_is_shown_again_and_never_overwritten(run, dolphins):
     code, _, said = dolphins("demo", *SHORT, *where)
     assert code == 1 and "already holds a run (finished)" in said and "--resume" in said
     code, said, _ = dolphins("demo", *SHORT, *where, "--resume")
-    assert code == 0 and "iou_mean" in said
+    assert code == 0 and "Outline overlap, mean" in said
     code, _, said = dolphins("demo", *SHORT[:4], "--seed", "2", *where, "--resume")
     assert code == 1 and "other settings" in said and "seed: 1 there, 2 now" in said
     assert before == {path: path.read_bytes() for path in run[1].iterdir()}

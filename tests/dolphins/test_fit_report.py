@@ -146,10 +146,14 @@ def test_what_depth_must_be_read_from_is_computed(page):
     assert "0.5 % smaller: 0.2 of its 46 pixels" in words_of(page)
 
 
-def test_frames_that_follow_the_animal_have_no_outline_over_the_sea(tmp_path, page):
-    assert "the dotted frame is what the camera sees" in words_of(page)
-    assert "seen by the camera" in json.dumps(page.figure("track"))
-    moving = page_of(tmp_path, picture_moves=True)
+def test_the_outline_of_the_picture_is_drawn_where_the_track_fills_it(tmp_path, page):
+    near = page_of(tmp_path, altitude_m=2.0)
+    assert "the dotted frame is what the camera sees" in words_of(near)
+    assert "seen by the camera" in json.dumps(near.figure("track"))
+    assert "the dotted frame" not in words_of(page)  # a track of 1 m in a picture of 28 m
+    left, right = page.figure("track")["layout"]["xaxis"]["range"]
+    assert left - right < 1.5
+    moving = page_of(tmp_path, picture_moves=True, altitude_m=2.0)
     assert "the dotted frame" not in words_of(moving)
     assert "seen by the camera" not in json.dumps(moving.figure("track"))
 
@@ -164,6 +168,46 @@ def test_without_a_truth_it_says_so(tmp_path):
     assert not page.figure("viewer")["layout"].get("updatemenus")
 
 
+REAL = dict.fromkeys(("truth_translations", "truth_heading_deg", "vertex_error_m"))
+MEASURED = {"orientation_jump_deg_max": 20.0, "colour_psnr_db_with_given_masks": 31.0}
+MEASURED |= {"colour_psnr_db_still_water_with_given_masks": 26.0, "length_sd_pct": 5.48, "water_index": 1.34}
+MEASURED |= {"iou_with_given_masks_min": 0.81, "iou_with_given_masks_mean": 0.91}
+
+
+def test_without_a_truth_the_table_begins_with_the_masks_and_refers_to_nothing_else(tmp_path):
+    text = words_of(page_of(tmp_path, metrics=MEASURED, **REAL))
+    table = text[text.index("How well it fits") :]
+    assert table.index("0.910✓ good") < table.index("0.810") < table.index("Largest turn")
+    assert "The same inside" not in text and "The same in still" not in text
+    assert "the comparison above" not in text and "inside the given masks" in text
+    assert "standard deviation of the length5.5 %" in text and "length sd pct" not in text
+
+
+def test_how_far_a_body_may_turn_goes_with_the_rate_of_the_clip(tmp_path):
+    text = words_of(page_of(tmp_path, metrics=MEASURED, **REAL))
+    assert "more than 15° in 1/50 s" in text and "20.0°✗ not good" in text
+    text = words_of(page_of(tmp_path, metrics=MEASURED, time_s=np.arange(T) / 25, **REAL))
+    assert "more than 30° in 1/25 s" in text and "20.0°✓ good" in text
+
+
+def test_text_and_figure_put_a_jump_at_one_place(page):
+    said = re.search(r"at ([\d.]+) s the vector jumps", words_of(page))[1]
+    assert f"at {said} s the vector jumps" in json.dumps(page.figure("orientation"))
+
+
+def test_a_band_that_narrows_is_said_beside_the_curve(tmp_path, page):
+    assert "a smaller learning rate" in words_of(page)
+    text = words_of(page_of(tmp_path, narrows=True))
+    assert "cannot be compared" in text and "learning rate" not in text.split("How the fit went")[1][:800]
+
+
+def test_a_calm_height_looks_calm(tmp_path):
+    still = made_up_fit().translations * [1, 0, 1] + np.linspace([0, -0.4505, 0], [0, -0.451, 0], T)
+    layout = page_of(tmp_path, translations=still, **REAL).figure("frames")["layout"]
+    low, high = layout["yaxis3"]["range"]
+    assert 0.1 <= high - low < 0.2 and low < -0.451 < -0.4505 < high and "range" not in layout["yaxis"]
+
+
 SIZES = {
     name: Interval(value, {"altitude": 0.02, "outline": 0.01})
     for name, value in (("length", 2.61), ("volume", 0.22), ("mass", 226.0), ("width_40", 0.44))
@@ -176,6 +220,11 @@ def test_a_size_comes_with_its_interval_and_what_makes_it_wide(tmp_path):
     assert "2.61 m" in text and "2.50 m to 2.73 m" in text and "± 4.4 %" in text
     assert "the drone's altitude" in text and "± 3.9 %" in text and "the animal's density" not in text
     assert len(page.figure("size")["data"]) >= 4
+    assert "most is the drone's altitude (± 3.9 %) and the outline in the masks (± 2.0 %)" in text
+    assert "as well as what is known of the drone's altitude and the outline" in text
+    assert "to the tips of its flukes" in text
+    assert text.index("What makes the intervals wide") < text.index("The dolphin in 3D")
+    assert text.index("What one camera can") < text.index("and a jump that is none")
 
 
 def test_without_a_truth_the_intervals_are_all_there_is(tmp_path):
