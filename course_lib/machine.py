@@ -42,6 +42,15 @@ def has_module(name):
     return importlib.util.find_spec(name) is not None
 
 
+def has_gpu():
+    """Whether torch is installed and finds a CUDA device."""
+    if not has_module("torch"):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def version_of(distribution):
     """The version of an installed package, None where it is not installed."""
     try:

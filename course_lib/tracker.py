@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage, signal
 
 from .errors import CourseError
+from .machine import has_gpu, has_module
 from .two_sides import LET, UNSEEN, Palette, Side, best_part, edge_weights, half_way, smooth_mask
 from .way import Search, way
 
@@ -357,9 +358,10 @@ def first_mask(image, points, labels, form=None):
         CLEAR_FIRST + 4 / max(float((u > 0.5).sum()), 1.0) ** 0.5
     )  # a few pixels are unlike others by chance
     if 0 < clear < wanted:
-        raise CourseError(f"""the points on the animal (label 1) look like the water around them: their
-            colours are {np.exp(clear):.1f} times as likely on the animal, expected more than
-            {np.exp(wanted):.1f} times. Move them onto the animal, or use SAM-2 (--method sam2)""")
+        sam2 = ", or use SAM-2 (--method sam2)" if has_module("sam2") and has_gpu() else ""
+        raise CourseError(f"""the points on the animal (label 1) look like the water around them: by its
+            colour the animal cannot be told from the sea there. Do they belong to this clip and to this
+            frame, and lie on the animal? Click them anew (dolphins prompts){sam2}""")
     if not (u > 0.5).any():
         raise CourseError("""nothing around the points on the animal (label 1) hangs together; put more of
             them along its body""")

@@ -328,8 +328,13 @@ def _doubts(video, telemetry, wanted):
         yield f"{when} (UTC): are they of one flight?"
     if telemetry.above == "launch" and wanted.launch_height is None:
         launch = telemetry.launch_by_gps()
-        gps = f"; abs_alt puts it at {launch:.0f} m, by GPS, good to several" if launch is not None else ""
-        yield f"the drone was taken to have started at the height of the sea (--launch-height 0){gps}"
+        gps = (
+            f" By GPS (abs_alt), off by several metres, it was at {launch:.0f} m."
+            if launch is not None
+            else ""
+        )
+        yield fold(f"""the drone was taken to have started at the height of the sea. If it did not, as from a
+            deck or a cliff, say with --launch-height how many metres higher.{gps}""")
     if video.seconds and telemetry.end_s < video.seconds - max(2.0, 2 * telemetry.step):
         yield f"the telemetry ends at {clock(telemetry.end_s)}, the video at {clock(video.seconds)}"
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from course_lib.errors import CourseError, fold
-from course_lib.machine import MIN_PYTHON, has_module, too_old, version_of
+from course_lib.machine import MIN_PYTHON, has_gpu, has_module, too_old, version_of
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,11 @@ def _kaolin():
 
 def _sam2():
     if has_module("sam2"):
-        return Finding("sam2", "installed", "your own clips can be segmented with it")
+        if has_gpu():
+            return Finding("sam2", "installed", "your own clips are segmented with it")
+        tracker = fold("""your own clips are segmented by the tracker, as there is no GPU; --method sam2
+            insists, and takes long""")
+        return Finding("sam2", "installed", tracker)
     tracker = fold("""your own clips are segmented by the tracker, which needs nothing; the embedded clip has
         its masks""")
     return Finding("sam2", "not installed", tracker)

@@ -9,6 +9,9 @@ Clips of other packs may be added later; rows that are there stay.
     OUT/morphometrix/CLIP.csv the same lengths in the form of MorphoMetriX (Torres and Bierlich, JOSS 2020,
                               version 2): total length TL, and its width TL_w at every 5 %, counted from the
                               tip of the rostrum, to be laid beside what was measured by hand
+
+A length is that of the straight animal, from the tip of the rostrum to the tips of the flukes: some 2.5 %
+more than to the notch between them, where others end it.
 """
 
 import contextlib
@@ -121,7 +124,11 @@ def morphometrix(row):
     """The rows of a table of MorphoMetriX 2: object, value, unit."""
     yield from (("Object", "Value", "Value_unit"), ("Image ID", row["clip"], "Metadata"))
     yield from (("Image Path", row["pack"], "Metadata"), ("Altitude", f"{row['altitude_m']:.2f}", "Metadata"))
-    yield "Notes", f"dolphins measure, {row['state']}, of {row['frames']} frames", "Metadata"
+    yield (
+        "Notes",
+        f"dolphins measure, {row['state']}, of {row['frames']} frames; TL to the fluke tips",
+        "Metadata",
+    )
     yield "TL", f"{row['length_m']:.3f}", "Meters"
     for station, name in zip(STATIONS, WIDTHS):
         if f"{name}_m" in row:
@@ -153,4 +160,4 @@ def summary(rows, out):
     """The last words of the command. -> text"""
     states = Counter(row["state"] for row in rows)
     counted = ", ".join(f"{n} {state}" for state, n in states.items())
-    return f"{len(rows)} clips: {counted}. {Path(out) / TABLE}"
+    return f"{len(rows)} clip{'s' if len(rows) != 1 else ''}: {counted}. {Path(out) / TABLE}"

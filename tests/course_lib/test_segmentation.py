@@ -132,8 +132,17 @@ def test_a_frame_where_nothing_stands_out_is_held_and_then_found_again():
 
 
 def test_points_on_the_water_are_named():
-    with pytest.raises(CourseError, match="look like the water around them"):
+    with pytest.raises(CourseError, match="look like the water around them.*this clip and to this frame"):
         tracker.first_mask(scene(0)[0], [[200, 130], [210, 140]], [1, 1])
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_sam2_is_offered_only_where_it_would_be_used(monkeypatch, gpu):
+    monkeypatch.setattr(tracker, "has_module", lambda name: True)
+    monkeypatch.setattr(tracker, "has_gpu", lambda: gpu)
+    with pytest.raises(CourseError) as told:
+        tracker.first_mask(scene(0)[0], [[200, 130], [210, 140]], [1, 1])
+    assert ("sam2" in str(told.value)) == gpu
 
 
 def test_every_point_is_honoured():

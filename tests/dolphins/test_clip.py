@@ -341,7 +341,8 @@ def test_notes(clip, flight, tmp_path):
     for note in (
         "read as the camera recorded it",
         "are they of one flight",
-        "--launch-height 0); abs_alt puts it",
+        "say with --launch-height how many metres higher",
+        "By GPS (abs_alt), off by several metres, it was at",
     ):
         assert note in out
     assert len(made(tmp_path)[0]) == 30

@@ -62,3 +62,11 @@ def test_what_is_assumed_about_a_clip_of_ones_own(tmp_path):
     (metadata / "clip.json").write_text(known.to_json().replace("20.0", "2000.0"))
     [fault] = doctor._pack(root, None)
     assert not fault.ok and "the drone flies 2e+03 m" in fault.found
+
+
+def test_sam2_is_promised_only_where_there_is_a_gpu(monkeypatch):
+    monkeypatch.setattr(doctor, "has_module", lambda name: True)
+    monkeypatch.setattr(doctor, "has_gpu", lambda: False)
+    assert "by the tracker, as there is no GPU" in doctor._sam2().meaning
+    monkeypatch.setattr(doctor, "has_gpu", lambda: True)
+    assert "tracker" not in doctor._sam2().meaning

@@ -123,3 +123,8 @@ def test_what_cannot_be_begun_is_said(tmp_path):
     shutil.rmtree(pack / "data" / "broken")
     with pytest.raises(CourseError, match="hold no clips"):
         measure.measure_all([pack], tmp_path / "out", SETTINGS)
+
+
+def test_one_clip_is_one():
+    assert measure.summary([{"state": "measured"}], "out").startswith("1 clip: 1 measured")
+    assert measure.summary([{"state": "measured"}] * 2, "out").startswith("2 clips: 2 measured")
