@@ -74,6 +74,11 @@ class FitReport:
         return min(judgement.TURN / self.fps, 90.0)
 
     @property
+    def flip(self):
+        """Degrees: a turn between two frames that is larger is no turn of the animal, but of the fit."""
+        return min(2 * judgement.TURN / self.fps, 90.0)
+
+    @property
     def outlines_picture(self):
         """Whether the track is drawn within what the camera sees, beside which a short one is a dot."""
         if self.altitude_m is None or self.picture_moves:
@@ -203,6 +208,7 @@ def build_report(out_dir, fit):
     out_dir = Path(out_dir)
     vectors, kind = fit.jumping_vectors
     jumps = show.orientation_jumps(vectors)
+    when = np.round(fit.time_s, 3)  # as the figure has it: both say one time
     every = -(-len(fit.vertices) // VIEWER_FRAMES)
     loader = jinja2.FileSystemLoader(Path(__file__).with_name("pages"))
     blocks = dict(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -220,9 +226,9 @@ def build_report(out_dir, fit):
         further=_further(fit.metrics),
         settings={_spaced(name): _plain(value) for name, value in fit.settings.items()},
         jumps_are_stored=kind == "as stored",
-        wraps=[jump for jump in jumps if jump[2] <= 2 * fit.fastest_turn],
-        flips=[jump for jump in jumps if jump[2] > 2 * fit.fastest_turn],
-        between=(fit.time_s[1:] + fit.time_s[:-1]) / 2,
+        wraps=[jump for jump in jumps if jump[2] <= fit.flip],
+        flips=[jump for jump in jumps if jump[2] > fit.flip],
+        between=(when[1:] + when[:-1]) / 2,
         depth=_depth_in_pixels(fit),
         figures={name: _script(figure.to_json()) for name, figure in _figures(fit, every).items()},
         clock=_script(json.dumps(_clock(fit, every))),

@@ -139,6 +139,8 @@ def test_a_real_flip_is_not_excused(tmp_path):
     text = page_of(tmp_path, rotvecs_stored=flipped).text
     assert "wrong pose" in text and "None of the jumps" in text and "They mostly come from the start" in text
     assert "the animal turns smoothly" not in text
+    slow = page_of(tmp_path, rotvecs_stored=flipped, time_s=np.arange(T) / 5).text
+    assert "by more than 90° from one frame" in slow and "wrong pose" in slow
 
 
 def test_what_depth_must_be_read_from_is_computed(page):
