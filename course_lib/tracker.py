@@ -13,6 +13,7 @@ It is made for one animal. What hides it (foam) is not taken for it; where too l
 until it is found again. It needs NumPy, SciPy and Pillow.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,7 @@ CLEAR = 0.5  # mean log odds on the animal, from which on it is found
 # like the animal, and the overlap with the shape so far: least squares over seas of benchmarks/seas.py.
 TRUST = (-1.23, 0.06, 0.96, 1.14)
 UNFOUND = 0.3  # of that overlap: with less the animal is lost
+LONGER = 1.2  # than what stands out: thin stocks and flukes do not; a silhouette is laid on from both lengths
 MISSED = 4.0  # what it costs, beside mean odds, that a silhouette leaves out all points
 CLEAR_FIRST = 1.25  # the same on the first frame, whose own mask taught the colours
 
@@ -452,8 +454,8 @@ def laid_on(form, odds, mask, seeds, others):
 
     size = np.diag([0.06 * length, 0.06 * length, 0.12, 0.08, 0.1])
     best = None
-    for turn in (0, np.pi):
-        begin = start + [0, 0, turn, 0, 0]
+    for turn, longer in itertools.product((0, np.pi), (1.0, LONGER)):
+        begin = start + [0, 0, turn, np.log(longer), 0]
         simplex = np.concatenate([begin[None], begin + size])
         found = minimize(
             cost,
