@@ -14,7 +14,8 @@ from .errors import CourseError
 from .lens import undistort_points
 
 CLICK_SD = 1.0  # pixels, of each clicked end along the thing
-# How far a bias wanders between the picture of the known length and the clip, metres, by what measured it.
+# How far the correction wanders between the picture of the known length and the clip, metres, by what
+# measured the altitude.
 DRIFT_SD = {"barometer": 0.3, "laser": 0.1, "GPS": 2.0}
 SHORTEST = 10  # pixels
 

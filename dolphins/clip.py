@@ -81,7 +81,7 @@ def make_clip(wanted, say=print):
     hoped = first + np.arange(len(frames)) / video.fps  # the frames' times, to a frame
     telemetry.altitudes(hoped, wanted.launch_height)  # what is wrong with it is said before the video is read
     lens = _lens(wanted, video, telemetry, hoped)
-    bias, sd, known = _calibration(wanted, video, telemetry, lens)
+    correction, sd, known = _calibration(wanted, video, telemetry, lens)
     cut = None
     if wanted.follow is not None:
         cut = windows(wanted.follow, video, (first, last), len(frames), size)
@@ -97,7 +97,7 @@ def make_clip(wanted, say=print):
             shutil.copytree(model, new / "model")
             clip = new / "data" / _plain(out.name)
             times = _write_frames(frames, lens, cut, clip / "frames")
-            altitudes = telemetry.altitudes(times, wanted.launch_height) + bias
+            altitudes = telemetry.altitudes(times, wanted.launch_height) + correction
             camera, centres = (_resized(lens, video, size), None) if cut is None else cut.camera(lens, video)
             rate, altitudes = _rate(times, video), altitudes.astype(np.float32)
             info = ClipInfo(rate, altitudes, round(sd, 3), camera.undone(), source, *fin, centres)
@@ -175,8 +175,8 @@ def _lens(wanted, video, telemetry, times):
 
 
 def _calibration(wanted, video, telemetry, lens):
-    """What a thing of known length says. -> bias of the altitude, its sd (metres), what was measured or
-    None"""
+    """What a thing of known length says. -> correction of the altitude, its sd (metres), what was measured
+    or None"""
     if (wanted.known_length is None) != (wanted.at is None):
         raise CourseError("""--known-length METRES and --at FRAME x0,y0,x1,y1 belong together: one is not
             given.""")
@@ -298,8 +298,8 @@ def _summary(pack, info, size, video, telemetry, wanted, known, damage):
     yield f"""  altitude  {h.min():.2f} to {h.max():.2f} m above the sea, by {telemetry.what}; give or take
         {info.altitude_sd_m:g} m, which is {percent:.1f} % of every length""".replace("\n        ", " ")
     if known:
-        bias = f"{known['bias_m']:+.2f} m, by the thing of {known['length_m']:g} m at {clock(known['at_s'])}"
-        yield f"  bias      {bias}"
+        what = f"by the thing of {known['length_m']:g} m at {clock(known['at_s'])}"
+        yield f"  corrected {known['bias_m']:+.2f} m, {what}"
     wide = 2 * info.lens.half_width * float(np.median(h))
     numbers = f"{info.lens.focal_mm:g} mm, sensor {info.lens.sensor_width_mm:.4g} mm wide"
     model, whose = info.lens.model or numbers, "the picture"

@@ -58,18 +58,18 @@ def draw_apparent():
     crossing = 4.0 * 4.0 / (4.0 + q)  # where the straight line in the air meets the sea
     figure, panel = card(7, 3.7)
     panel.axis("off")
-    panel.set(xlim=(-1.6, 6.4), ylim=(-2.75, 4.5), aspect="equal")
-    panel.add_patch(Polygon([(-1.6, 0), (6.4, 0), (6.4, -2.75), (-1.6, -2.75)], facecolor=SEA))
-    panel.plot([-1.6, 6.4], [0, 0], color=INK, lw=1.2)
+    panel.set(xlim=(-1.6, 7.6), ylim=(-2.75, 4.5), aspect="equal")
+    panel.add_patch(Polygon([(-1.6, 0), (7.6, 0), (7.6, -2.75), (-1.6, -2.75)], facecolor=SEA))
+    panel.plot([-1.6, 7.6], [0, 0], color=INK, lw=1.2)
     panel.plot([0, crossing, 4], [4, 0, -2.2], color=BLUE, lw=2)
     panel.plot([crossing, 4], [0, -q], "--", color=RED, lw=1.6)
     panel.plot([0, 0], [4, -2.2], ":", color=INK, lw=1)
     panel.plot([-0.35, 0.35], [4, 4], color=INK, lw=4, solid_capstyle="round")
     for y, colour, style in ((-2.2, BLUE, "-"), (-q, RED, "--")):
         panel.add_patch(Ellipse((4, y), 1.1, 0.26, facecolor="none", edgecolor=colour, lw=1.6, ls=style))
-    for x, to, colour, name in ((4.8, -2.2, BLUE, "depth d"), (5.3, -q, RED, "apparent\ndepth q")):
+    for x, to, colour, name in ((4.9, -2.2, BLUE, "depth d"), (6.2, -q, RED, "apparent\ndepth q")):
         panel.annotate("", (x, to), (x, 0), arrowprops=dict(arrowstyle="<->", color=colour))
-        panel.text(x + 0.1, to + 0.45 * (to < -2), name, color=colour, fontsize=9, va="bottom")
+        panel.text(x + 0.1, to / 2, name, color=colour, fontsize=9, va="center")
     panel.annotate("", (4, -2.55), (0, -2.55), arrowprops=dict(arrowstyle="<->", color=INK))
     look = dict(color=INK, fontsize=9)
     panel.text(2, -2.45, "distance r", ha="center", **look)

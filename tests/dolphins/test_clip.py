@@ -175,12 +175,12 @@ def test_distortion_is_undone_before_frames_are_written(clip, tmp_path):
     assert np.abs(bent.astype(int) - straight).max() > 60
 
 
-def test_a_known_length_gives_the_altitudes_bias(clip, tmp_path):
+def test_a_known_length_corrects_the_altitude(clip, tmp_path):
     """A board of 1.6 m, 120 pixels long, seen from 11.0 m; the telemetry says 10.6 m there."""
     focal = SIZE[0] * 12.29 / 17.27
     length = 11.0 * 120 / focal
     code, out, err = clip(known_length=f"{length:.6f}", at=("60", "100,70,220,70"))
-    assert code == 0 and "bias      +0.40 m" in out, err
+    assert code == 0 and "corrected +0.40 m" in out, err
     _, info = made(tmp_path)
     assert info["altitude_m"] == pytest.approx([height(k) + 0.4 for k in range(30, 60)], abs=1e-3)
     assert info["source"]["known_length"]["bias_m"] == pytest.approx(0.4, abs=1e-3)
