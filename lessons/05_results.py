@@ -528,7 +528,7 @@ for which, matrices in ((NAME, rotmats), ("tutorial's fit", their_rotmats)):
 # |---|---|---|
 # | `vertices` | (V, 3) | metres |
 # | `faces` | (F, 3) | vertex numbers |
-# | results | () each | metres, cubic metres, kilograms; the mass of a volume that is a number is a number |
+# | results | () each | metres, cubic metres, kilograms, in the `dtype` of `vertices`; of a number, a number |
 #
 # ![The same sum in two dimensions: triangles between the origin and the edges of an outline. Edges that look
 # away from the origin add the blue area, edges that look towards it take the hatched area away; the outline's
