@@ -1254,9 +1254,9 @@ class Moves(OnStage):
 
 
 class Anew(OnStage):
-    name = "begins anew: the loader in every pass, the gradients in every batch"
+    name = "begins the loader anew in every pass"
     points = 1
-    kind = {"turning": True, "left": 2.0}
+    kind = {"turning": True}
     after = (Arguments, Passes, Descends, Fits)
 
     def wrong(self, outputs, order, **case):
@@ -1267,9 +1267,22 @@ class Anew(OnStage):
                 and recipes narrow their reach and lower their rates when a pass begins.""")
         if not torch.equal(frames, torch.cat([loader.order(n) for n in range(self.steps)])):
             return Complaint.of(OTHER_ORDER)
+        return None
+
+
+class OwnGradients(OnStage):
+    name = "uses no gradients from before"
+    points = 0  # advice: in a loop that a lesson runs there are none
+    steps, kind = 1, {"left": 2.0}
+    after = (Arguments, Passes, Descends, Fits)
+
+    def wrong(self, outputs, **case):
         late = descend(case, 1, order="|rbscz|", left=self.kind["left"])[0][1]
         return Complaint.of(ZERO_LATE) if close(self.path(outputs)[1], late) else None
 
 
-PROPERTIES = (Arguments(), Passes(), Descends(), Fits(), Persists(), Clamps(), History(), Moves(), Anew())
+PROPERTIES = (
+    *(Arguments(), Passes(), Descends(), Fits(), Persists(), Clamps(), History(), Moves(), Anew()),
+    OwnGradients(),
+)
 fitting = Exercise(7, "The optimisation loop", ("fit",), PROPERTIES)

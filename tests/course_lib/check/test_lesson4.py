@@ -178,7 +178,6 @@ MISTAKES = [
     wrong("sign", backward="(-loss).backward()"),
     *(wrong("other-loss", backward=f"loss.{change}().backward()") for change in ("log", "sqrt")),
     wrong("other-loss: largest", loss="loss = max(terms.values())"),
-    wrong("zero-grad-late", zero="pass", clamp=f"{CLAMP}; {ZERO}"),
     wrong("other-loss", loss="loss = torch.stack(list(terms.values())).prod()"),  # clamped at once
     wrong("other-loss: without their signs", loss="loss = sum(value.abs() for value in terms.values())"),
     wrong("values-not-called", loss="loss = sum(terms.values)"),
@@ -464,6 +463,11 @@ def test_rendering_twice_is_counted_in_plain_numbers():
 )
 def test_what_matters_in_one_case_alone_costs_one_point(otherwise):
     assert graded(loop(**otherwise)).points == 9
+
+
+def test_gradients_from_before_cost_advice_alone():
+    result = graded(loop(zero="pass", clamp=f"{CLAMP}; {ZERO}"))
+    assert result.points == 10 and [complaint.key for complaint in result.complaints] == ["zero-grad-late"]
 
 
 def test_each_known_mistake_shows():
