@@ -144,7 +144,8 @@ print("\n".join(TELEMETRY.read_text().splitlines()[:5]))
 # <details><summary>Hint 3: where it is not known</summary>
 #
 # Compute all frames as if all were known. Then `torch.where(usable, altitudes, torch.nan)`. The share
-# $(t - t_0)/(t_1 - t_0)$ is below 0 before the first sample, and above 1 after the last.
+# $(t - t_0)/(t_1 - t_0)$ is below 0 before the first sample, and above 1 after the last. A frame at the very
+# moment of a sample lies in no gap: there the share is 0 or 1.
 #
 # `np.interp` is fine too, but it knows of no gaps, and its ends go on for ever.
 # </details>

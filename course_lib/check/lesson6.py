@@ -267,7 +267,7 @@ ENDS = {
     """Frames after the last known sample are right, but those before the first one get its
         altitude.""": lambda t, h, f, _: _nan_where(f > t[-1], _evenly(t, h, f.clamp(t[0]))),
     """The frames at the very moments of the first known sample and of the last are NaN, though their altitude
-        is known: compare by < and >.""": lambda t, h, f, _: _nan_where(
+        is known. Known is where 0 <= share <= 1: compare by <= and >=.""": lambda t, h, f, _: _nan_where(
         (f <= t[0]) | (f >= t[-1]), _evenly(t, h, f)
     ),
     """The frame at the very moment of the first known sample is NaN, though its altitude is known.""": (
@@ -460,7 +460,7 @@ class Missing(Altitudes):
 
 class Unknown(Altitudes):
     name = "NaN before the first known sample, after the last, and in gaps that are too long"
-    points = 3
+    points = 2
     after = (Rates, Missing)
     mistakes = _of_ends_and_gaps()
 
@@ -481,8 +481,67 @@ class Unknown(Altitudes):
         }
         return {"": tuple(inputs.values()), **calls}
 
+    def call(self, given, **inputs):
+        try:
+            return super().call(given, **inputs)
+        except IndexError as error:
+            if "out of bounds" not in str(error) and "out of range" not in str(error):
+                raise
+            raise Problem.of(f"""no-clamp: `{self.shows}` ends in an IndexError, {error}. Frames after the
+                last sample have no sample after them, and those before the first one have none before: hint 2
+                keeps both numbers within the samples by `.clamp(1, len(times) - 1)`.""") from None
 
-ALTITUDES = Rates(), Launch(), Missing(), Unknown()
+
+def _with_edges(begin, end, exact):
+    """The altitudes with a gap's first moment, its last one, or gaps of exactly `longest_gap` as unknown."""
+
+    def altitudes(times, heights, frames, launch=0.0, longest=LONGEST):
+        t, h = _known(times, heights)
+        unknown = _outside(t, frames)
+        for start, stop in zip(t[:-1], t[1:]):
+            if stop - start > longest or (exact and stop - start == longest):
+                after = frames >= start if begin else frames > start
+                unknown = unknown | after & (frames <= stop if end else frames < stop)
+        return _nan_where(unknown, _evenly(t, h, frames) + launch)
+
+    return altitudes
+
+
+EXACT = """A gap of exactly `longest_gap` counts as too long. Bridged is where gap <= longest_gap: compare by
+    <=."""
+AT_EDGES = {
+    (True, False): """The frame at the very moment of the sample where a long gap begins is NaN, though its
+        altitude is known. (`torch.searchsorted` with `right=True` puts it into the gap.) There the share is
+        0.""",
+    (False, True): """The frame at the very moment of the sample where a long gap ends is NaN, though its
+        altitude is known. There the share is 1.""",
+    (True, True): """The frames at the very moments of the samples where a long gap begins and where it ends
+        are NaN, though their altitudes are known. There the share is 0 or 1.""",
+}
+OF_EDGES = {
+    f"exact-gap: {EXACT}": _with_edges(False, False, True),
+    **{f"sample-in-gap: {said}": _with_edges(*edges, False) for edges, said in AT_EDGES.items()},
+    **{f"sample-in-gap: {said} {EXACT}": _with_edges(*edges, True) for edges, said in AT_EDGES.items()},
+}
+
+
+class Edges(Altitudes):
+    name = "a frame at the very moment of a sample, and a gap of exactly longest_gap"
+    points = 1
+    after = (Unknown,)
+    mistakes = OF_EDGES
+
+    def cases(self, rng):
+        steps = torch.from_numpy(rng.uniform(0.15, 0.6, size=14))
+        steps[[4, 9]] = torch.tensor([LONGEST, 2.0]).double()
+        times = ((64 * steps).round() / 64).cumsum(0)  # exact, in float32 too
+        heights = torch.from_numpy(rng.uniform(8, 30, size=14))
+        frames = torch.arange(float(times[0]) + 0.05, float(times[-1]), 0.1).double()
+        frames = torch.cat([frames, times[[8, 9]]]).sort().values  # where the long gap begins and ends
+        return {"sample_times": times, "sample_altitudes": heights, "frame_times": frames}
+
+
+ALTITUDES = Rates(), Launch(), Missing(), Unknown(), Edges()
 altitudes = Exercise(11, "The altitude of every frame", ("altitude_per_frame",), ALTITUDES)
 
 
@@ -570,6 +629,19 @@ def _halved(steps, high):
     return depths
 
 
+def _away(steps, start):
+    """So many steps of Newton's method with a plus, each of which leads further away."""
+
+    def depths(depth, distance, altitude, index=INDEX):
+        h, *rest = depth.clamp(min=0), distance, altitude, index
+        q = start(h, index)
+        for _ in range(steps):
+            q = q + (q * _ratio(q, h, *rest) - h) / _growth(q, h, *rest)
+        return torch.where(depth > 0, q, depth)
+
+    return depths
+
+
 def _turned_over(depth, distance, altitude, index):
     """q = depth · ratio(q)."""
     q = depth
@@ -582,22 +654,36 @@ STARTS = lambda depth, n: depth / n, lambda depth, n: depth, lambda depth, n: 0 
 STEPS = "not-converged: That is where {} is after {}. Go on until nothing changes any more."
 
 
-def _so_far(what, unit, makes, most):
-    """What is said of too few steps of some way to solve it. -> {said: functions}"""
-    many = {k: f"{k} {unit}{'s' * (k > 1)}" for k in range(1, most + 1)}
-    return {STEPS.format(what, text): tuple(makes(k, start) for start in STARTS) for k, text in many.items()}
+def _so_far(what, unit, makes, most, starts=STARTS, more=""):
+    """What is said of too few steps of some way to solve it. -> {said: functions}
+
+    more: is said of the next number too.
+    """
+    many = {k: f"{k} {unit}{'s' * (k > 1)}{more.format(k + 1)}" for k in range(1, most + 1)}
+    return {STEPS.format(what, text): tuple(makes(k, start) for start in starts) for k, text in many.items()}
 
 
 # Told apart by what is left to do, however little that is.
 NOT_CONVERGED = {
+    """plus: That is what q ← q + f(q)/f'(q) gives: each step leads further away. Newton's method has a minus:
+        q ← q - f(q)/f'(q).""": tuple(_away(k, start) for k in range(1, 21) for start in STARTS)
+    + tuple(_away(k, start) for k in (25, 30, 40, 50, 60, 100) for start in STARTS),
     **_so_far("Newton's method", "step", _newton, 4),
     **_so_far("q ← depth / sqrt(...)", "step", _repeated, 12),
-    **_so_far("the bisection", "halving", _halved, 16),
+    # The middle that is tried in the last halving is where all but that one lead to.
+    **_so_far("the bisection", "halving", _halved, 16, STARTS[:2], ", or {} whose last middle is the result"),
 }
 SNELL = "With tan(a) = distance / (altitude + q): depth / q = sqrt(n² + (n² - 1) tan(a)²)."
 OF_DEPTHS = {
     f"""straight-down: That is depth / index, right only for what is seen from straight above: the distance
         does not count in it. {SNELL}""": lambda h, r, H, n=INDEX: torch.where(h > 0, h / n, h),
+    """wrong-half: q is 0 everywhere: the wrong half is kept. Where f(q) > 0, the right q is smaller: there q
+        becomes the new upper end, elsewhere the new lower one.""": lambda h, *_: torch.where(h > 0, 0.0, h),
+    """wrong-half: q is twice the depth everywhere, as if the upper half were kept each time. Where f(q) > 0,
+        the right q is smaller: there q becomes the new upper end, elsewhere the new lower one.""": (
+        lambda h, *_: torch.where(h > 0, 2 * h, h)
+    ),
+    "exchanged: That is the derivative. q is the first result, its derivative the second.": _slope,
     f"unchanged: That is the depth itself. Under water things seem nearer. {SNELL}": lambda h, *_: h,
     **{
         f"other-index: That is right for the index {n:g}. Take the argument `index`, 1.34 here.": (
@@ -927,6 +1013,7 @@ LENGTHS = {
 }
 INTERVAL = "length_interval(length_of, values, sds)"
 REACH = 1.96
+NEGATIVE = "each source's part of the variance is (derivative · sd)², never below 0."
 
 
 def _linearised(length_of, values, sds):
@@ -1028,7 +1115,10 @@ OF_INTERVALS = {
         lambda L, g, s: REACH * g.norm()
     ),
     f"""not-squared: The derivative is not squared: each source's part is derivative · sd².
-        {HOW}""": _reaching(lambda L, g, s: REACH * (g.abs() * s**2).sum().sqrt()),
+        {HOW}""": (
+        _reaching(lambda L, g, s: REACH * (g.abs() * s**2).sum().sqrt()),
+        _reaching(lambda L, g, s: REACH * (g * s**2).sum().abs().sqrt()),
+    ),
     f"""not-squared: The standard deviation is not squared, as if it were a variance.
         {HOW}""": _reaching(lambda L, g, s: REACH * (g**2 * s).sum().sqrt()),
     f"mean: The mean of the squares is taken, not their sum. {HOW}": _reaching(
@@ -1099,8 +1189,9 @@ OF_SHARES = {
         lambda g, s: _share((g * s) ** 4),
         lambda g, s: _share((g * s) ** 2) ** 2,
     ),
-    f"not-squared: The derivative is not squared: derivative · sd². {WHOLE}": lambda g, s: _share(
-        g.abs() * s**2
+    f"not-squared: The derivative is not squared: derivative · sd². {WHOLE}": (
+        lambda g, s: _share(g.abs() * s**2),
+        lambda g, s: _share(g * s**2),
     ),
     f"not-squared: The standard deviation is not squared: derivative² · sd. {WHOLE}": lambda g, s: _share(
         g**2 * s
@@ -1128,7 +1219,18 @@ class OfInterval(Same):
         """What a function gives, for fresh dicts."""
         length_of, names, order = LENGTHS[length]
         pairs = list(zip(names, sds.tolist()))
-        return function(length_of, dict(zip(names, values.tolist())), dict(pairs[k] for k in order))
+        try:
+            return function(length_of, dict(zip(names, values.tolist())), dict(pairs[k] for k in order))
+        except ZeroDivisionError:
+            if sds.any():
+                raise
+            raise Problem.of(f"""zero-variance: `{self.shows}` ends in a ZeroDivisionError. With all standard
+                deviations 0 the variance is 0: do not divide by it, all shares are 0 then.""") from None
+        except ValueError as error:
+            if "math domain" not in str(error) and "nonnegative" not in str(error):
+                raise
+            raise Problem.of(f"""not-squared: `{self.shows}` takes the root of a negative number, {error}:
+                {NEGATIVE} {HOW}""") from None
 
     def calls(self, values, sds):
         """One, or two where there are values of two: what explains both is no coincidence."""
@@ -1172,10 +1274,14 @@ def _number(name, value):
         if found.dim():
             raise Problem.of(f"shape: {name} has the shape {shape_text(found.shape)}, expected one number.")
         if not found.isfinite():
-            how = " 0 / 0 is NaN: where the variance is 0, all shares are 0." * ("share" in name)
+            how = " 0 / 0 is NaN: where the variance is 0, all shares are 0."
+            if "share" not in name:
+                how = f" The root of a negative number is NaN: {NEGATIVE}"
             raise Problem.of(f"not-finite: {name} is {float(found)}, expected a number.{how}")
         return found
     how = " Is a derivative None, of a source that does not matter? Its share is 0." * (value is None)
+    if isinstance(value, complex):
+        how = f" The root of a negative number is complex: {NEGATIVE}"
     raise Problem.of(f"not-a-number: {name} is {describe(value)}, expected one number.{how}")
 
 
@@ -1444,6 +1550,10 @@ OF_VOLUMES = {
     f"""unequal-terms: w0 h0 and w1 h1 are not doubled. {PIECE}""": _by_rule(
         lambda w0, w1, h0, h1: math.pi / 24 * (w0 * h0 + w0 * h1 + w1 * h0 + w1 * h1)
     ),
+    f"""mixed: w0 w1 + h0 h1 stands where w0 h1 + w1 h0 belongs: each mixed product has the width of one end
+        and the height of the other. {PIECE}""": _by_rule(
+        lambda w0, w1, h0, h1: math.pi / 24 * (2 * w0 * h0 + w0 * w1 + h0 * h1 + 2 * w1 * h1)
+    ),
     f"""unequal-terms: Half of the mixed products is missing. {PIECE}""": (
         _by_rule(lambda w0, w1, h0, h1: math.pi / 24 * (2 * w0 * h0 + w0 * h1 + 2 * w1 * h1)),
         _by_rule(lambda w0, w1, h0, h1: math.pi / 24 * (2 * w0 * h0 + w1 * h0 + 2 * w1 * h1)),
@@ -1455,7 +1565,8 @@ OF_VOLUMES = {
 }
 OF_HERDS = {
     "one-sum: All animals have the sum of all volumes: sum over the stations alone, `dim=-1`.": (
-        lambda length, widths, heights: _volume(length, widths, heights).sum().expand(len(length))
+        lambda length, widths, heights: _volume(length, widths, heights).sum().expand(len(length)),
+        lambda length, widths, heights: length * _pieces(widths, heights).sum(),
     ),
     "one-length: All animals have the length of the first one.": lambda length, widths, heights: _volume(
         length[:1], widths, heights
@@ -1490,6 +1601,10 @@ class OfBody(Same):
     def taken(self, shows, value, length, *_):
         if torch.is_tensor(value) and value.is_floating_point():
             value = value.to(length.dtype)
+            if not value.dim() and length.dim():
+                raise Problem.of(f"""one-sum: `{shows}` gives one number, expected the shape
+                    {shape_text(length.shape)}: a volume for each animal. Sum over the stations alone,
+                    `dim=-1`.""")
         return tensor(shows, value, length.shape, length)
 
 

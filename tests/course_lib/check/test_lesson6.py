@@ -62,7 +62,9 @@ def by_bucketize(sample_times, sample_altitudes, frame_times, launch_height=0.0,
     i = (torch.bucketize(frame_times, t, right=True) - 1).clamp(0, len(t) - 2)
     slopes = h.diff() / t.diff()
     made = h[i] + slopes[i] * (frame_times - t[i])
-    made[(frame_times < t[0]) | (frame_times > t[-1]) | (t.diff()[i] > longest_gap)] = float("nan")
+    made[
+        (frame_times < t[0]) | (frame_times > t[-1]) | ((t.diff()[i] > longest_gap) & (frame_times > t[i]))
+    ] = float("nan")
     return made
 
 
@@ -121,6 +123,37 @@ def tens_outside(t, h, f, launch=0.0, gap=1.0):
     return by_numpy(t, h, f, launch, gap).nan_to_num(10.0)
 
 
+def as_hinted(usable, right=False, clamped=True):
+    """By the hints, but for one step: usable(share, gap, longest_gap)."""
+
+    def solution(t, h, f, launch=0.0, longest=1.0):
+        t, h = t[~h.isnan()], h[~h.isnan()]
+        j = torch.searchsorted(t, f, right=right)
+        j = j.clamp(1, len(t) - 1) if clamped else j
+        gap = t[j] - t[j - 1]
+        share = (f - t[j - 1]) / gap
+        made = h[j - 1] + share * (h[j] - h[j - 1]) + launch
+        return torch.where(usable(share, gap, longest), made, torch.nan)
+
+    return solution
+
+
+def within(share, gap, longest):
+    return (share >= 0) & (share <= 1) & ((gap <= longest) | (share == 0) | (share == 1))
+
+
+def strictly_within(share, gap, longest):
+    return (share > 0) & (share < 1) & (gap <= longest)
+
+
+def in_no_gap(share, gap, longest):
+    return (share >= 0) & (share <= 1) & (gap <= longest)
+
+
+def in_no_exact_gap(share, gap, longest):
+    return (share >= 0) & (share <= 1) & ((gap < longest) | (share == 0) | (share == 1))
+
+
 right_altitudes = measuring.altitude_per_frame
 ALTITUDES = [
     ("nearest", nearest),
@@ -141,6 +174,11 @@ ALTITUDES = [
     ("not-a-tensor", then(torch.Tensor.numpy, by_numpy)),
     ("not-a-tensor", then(torch.Tensor.tolist, by_numpy)),
     ("not-finite", lambda *a, **k: right_altitudes(*a, **k) / 0),
+    ("ends: Known is where 0 <= share <= 1: compare by <= and >=", as_hinted(strictly_within)),
+    ("no-clamp: Frames after the last sample have no sample after them", as_hinted(within, clamped=False)),
+    ("exact-gap: compare by <=", as_hinted(in_no_exact_gap)),
+    ("sample-in-gap: where a long gap begins", as_hinted(in_no_gap, right=True)),
+    ("sample-in-gap: where a long gap ends", as_hinted(in_no_gap)),
     ("altitudes: larger than the right one by 1", lambda *a, **k: right_altitudes(*a, **k) + 1),
     ("altitudes: 3.28 times the right one", lambda *a, **k: right_altitudes(*a, **k) * 3.28084),
     ("raised", lambda t, h, f, launch=0.0, gap=1.0: h[f.long() + 1000]),
@@ -173,7 +211,7 @@ def f_of(q, depth, distance, altitude, n):
     return q * torch.sqrt(n**2 + (n**2 - 1) * (distance / (altitude + q)) ** 2) - depth
 
 
-def newton(steps):
+def newton(steps, sign=1):
     def solution(depth, distance, altitude, index=1.34):
         h = depth.clamp(min=0)
         q = h / index
@@ -181,7 +219,7 @@ def newton(steps):
             q = q.detach().requires_grad_()
             value = f_of(q, h, distance, altitude, index)
             slope = torch.autograd.grad(value.sum(), q)[0]
-            q = q - value / slope
+            q = q - sign * value / slope
         above = depth <= 0
         return torch.where(above, depth, q.detach()), torch.where(above, torch.ones_like(q), 1 / slope)
 
@@ -329,6 +367,11 @@ DEPTHS = [
     ("other-tangent: distance / (altitude + depth)", other_q(by_sines)),
     ("not-converged: Newton's method is after 1 step", newton(1)),
     ("not-converged: the bisection is after 10 halvings", lambda *a: halvings(10, *a)),
+    ("wrong-half: q is 0 everywhere: the wrong half is kept", lambda *a: halvings(40, *a, keep=-1)),
+    ("wrong-half: q is twice the depth", lambda *a: halvings(40, *a, keep=-1, top=2.0)),
+    ("not-converged: after 4 halvings, or 5 whose last middle", lambda *a: halvings(4, *a)),
+    ("exchanged", then(lambda both: both[::-1], reference)),
+    *(("plus", newton(steps, -1)) for steps in (3, 5, 8, 20)),
     ("sign", other_q(lambda h, r, H, n, q: -q)),
     ("from-the-camera", other_q(lambda h, r, H, n, q: q + H)),
     ("above-zero", other_q(lambda h, r, H, n, q: q.clamp(min=0))),
@@ -359,13 +402,14 @@ DEPTHS = [
 ]
 
 
-def halvings(count, depth, distance, altitude, index=1.34):
-    low, high = torch.zeros_like(depth), depth.clamp(min=0)
+def halvings(count, depth, distance, altitude, index=1.34, keep=1, top=1.0):
+    low, high = torch.zeros_like(depth), top * depth.clamp(min=0)
     for _ in range(count):
         q = (low + high) / 2
-        over = f_of(q, depth, distance, altitude, index) > 0
+        over = keep * f_of(q, depth, distance, altitude, index) > 0
         low, high = torch.where(over, low, q), torch.where(over, q, high)
-    return (low + high) / 2, reference(depth, distance, altitude, index)[1]
+    q = torch.where(depth > 0, (low + high) / 2, depth)
+    return q, reference(depth, distance, altitude, index)[1]
 
 
 def test_what_is_not_solved_to_the_end_is_not_called_rounded():
@@ -498,7 +542,29 @@ def divided_without_looking(length_of, values, sds):
     return low, high, dict(zip(shares, parts / parts.sum()))
 
 
+def with_signs(root):
+    """The variance as the sum of derivative · sd², whose parts have signs."""
+
+    def solution(length_of, values, sds):
+        x = {name: torch.tensor(value).double().requires_grad_() for name, value in values.items()}
+        length = length_of(x)
+        slopes = torch.autograd.grad(length, [*x.values()], allow_unused=True, materialize_grads=True)
+        variance = float(sum(slope * sds[name] ** 2 for name, slope in zip(x, slopes)))
+        reach = 1.96 * root(variance)
+        return float(length) - reach, float(length) + reach, interval(length_of, values, sds)[2]
+
+    return solution
+
+
+def divided_in_python(length_of, values, sds):
+    low, high, shares = interval(length_of, values, sds)
+    return low, high, {name: share / sum(shares.values()) for name, share in shares.items()}
+
+
 INTERVALS = [
+    ("not-squared: derivative", with_signs(math.sqrt)),
+    ("not-squared: derivative", with_signs(lambda variance: math.sqrt(abs(variance)))),
+    ("zero-variance: all shares are 0 then", divided_in_python),
     ("one-sd", made_of(reach=1.0)),
     ("other-share: 2 standard deviations", made_of(reach=2.0)),
     ("other-share: 2.576", made_of(reach=2.576)),
@@ -613,6 +679,13 @@ def of_five_per_cent(length, widths, heights):
     return (torch.pi / 4 * widths * heights).sum(-1) * 0.05 * length
 
 
+def with_wrong_mixed_products(length, widths, heights):
+    w, h = (torch.nn.functional.pad(x, (1, 1)) for x in (widths, heights))
+    (w0, w1), (h0, h1) = ((x[..., :-1], x[..., 1:]) for x in (w, h))
+    pieces = torch.tensor([0.0, *STATIONS, 1.0]).diff().to(w)
+    return torch.pi / 24 * length * (pieces * (2 * w0 * h0 + w0 * w1 + h0 * h1 + 2 * w1 * h1)).sum(-1)
+
+
 VOLUMES = [
     ("trapezoids", trapezoids),
     ("circular-cones", frustum),
@@ -628,8 +701,9 @@ VOLUMES = [
     ("turned-round", lambda l, w, h: volume(l, w.flip(-1), h.flip(-1))),
     ("wrong-volume: 1.5 times", lambda l, w, h: 1.5 * volume(l, w, h)),
     ("raised", lambda l, w, h: volume(l, w, h) if w.dim() == 1 else l @ w @ h),
-    ("shape", lambda l, w, h: volume(l, w, h).sum() if w.dim() > 1 else volume(l, w, h)[None]),
-    ("shape", lambda l, w, h: volume(l, w, h).sum()),
+    ("one-sum: gives one number", lambda l, w, h: volume(l, w, h).sum()),
+    ("one-sum", lambda l, w, h: l * volume(torch.ones_like(l), w, h).sum()),
+    ("mixed: w0 w1 + h0 h1 stands where", with_wrong_mixed_products),
     ("one-sum", lambda l, w, h: volume(l, w, h).sum().expand(l.shape)),
     ("one-length", lambda l, w, h: volume(l.flatten()[0], w, h)),
     ("no-gradient", lambda l, w, h: volume(l, w, h).detach()),
