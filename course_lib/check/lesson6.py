@@ -670,7 +670,7 @@ NOT_CONVERGED = {
     + tuple(_away(k, start) for k in (25, 30, 40, 50, 60, 100) for start in STARTS),
     **_so_far("Newton's method", "step", _newton, 4),
     **_so_far("q ← depth / sqrt(...)", "step", _repeated, 12),
-    # The middle that is tried in the last halving is where all but that one lead to.
+    # The middle that is tried in the last halving is the middle of what the halvings before it have left.
     **_so_far("the bisection", "halving", _halved, 16, STARTS[:2], ", or {} whose last middle is the result"),
 }
 SNELL = "With tan(a) = distance / (altitude + q): depth / q = sqrt(n² + (n² - 1) tan(a)²)."
@@ -1274,8 +1274,8 @@ def _number(name, value):
         if found.dim():
             raise Problem.of(f"shape: {name} has the shape {shape_text(found.shape)}, expected one number.")
         if not found.isfinite():
-            how = " 0 / 0 is NaN: where the variance is 0, all shares are 0."
-            if "share" not in name:
+            how = " 0 / 0 is NaN: where the variance is 0, all shares are 0." * ("share" in name)
+            if found.isnan() and "share" not in name:
                 how = f" The root of a negative number is NaN: {NEGATIVE}"
             raise Problem.of(f"not-finite: {name} is {float(found)}, expected a number.{how}")
         return found
