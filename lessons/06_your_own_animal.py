@@ -749,7 +749,7 @@ for name, share in sorted(shares.items(), key=lambda item: -item[1]):
 #
 # `intervals`, from lesson 5, knows more sources than your formula: the camera may lean, the masks are off
 # here and there, the animal bends. For the length it is narrower all the same: your two pixels for the ends
-# make ± 3.4 %, and it finds ± 1.6 % for the whole outline in all frames, where many small errors cancel.
+# make ± 3.4 %, and it finds half of that for the whole outline in all frames, where many small errors cancel.
 # Beside it stands what the program that drew the video knows.
 
 # %%
@@ -799,10 +799,10 @@ show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 # **The length** is 3 % too short, and the interval holds the truth. In one clip of twenty a 95 % interval
 # misses the truth. And you know where to look: the tips, of which the masks have lost the last pixels. (In a
 # terminal, `dolphins segment` draws the masks a second time, where a short fit says that the outline is.
-# With these the same fit says 2.15 m.)
+# With these the same fit says about 2.15 m.)
 #
-# **The volume** is 9 % too large, and its interval is wide enough for that. The masks reach a little into
-# the water beside the body. A pixel more on each side makes it 8 % wider at its widest, and the volume 11 %
+# **The volume** is some 10 % too large, and its interval is wide enough for that. The masks reach a little into
+# the water beside the body. A pixel more on each side makes it 8 % wider at its widest, and the volume about 11 %
 # larger. The heights come from the template, and this animal is another.
 #
 # **The fit never said so.** It covered its masks well. What made the number believable was what you did
