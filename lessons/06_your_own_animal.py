@@ -801,9 +801,9 @@ show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 # terminal, `dolphins segment` draws the masks a second time, where a short fit says that the outline is.
 # With these the same fit says about 2.15 m.)
 #
-# **The volume** is some 10 % too large, and its interval is wide enough for that. The masks reach a little into
-# the water beside the body. A pixel more on each side makes it 8 % wider at its widest, and the volume about 11 %
-# larger. The heights come from the template, and this animal is another.
+# **The volume** is some 10 % too large, and its interval is wide enough for that. The masks reach a little
+# into the water beside the body. A pixel more on each side makes it 8 % wider at its widest, and the volume
+# about 11 % larger. The heights come from the template, and this animal is another.
 #
 # **The fit never said so.** It covered its masks well. What made the number believable was what you did
 # around it: a known length, an altitude with its standard deviation, a look at the tips.
