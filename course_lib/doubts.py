@@ -17,6 +17,7 @@ from .errors import fold
 UNSURE = 0.7  # of confidence; below it a mask is to be looked at
 AREA = 0.6, 1.6  # of the first mask's
 TILE, COLUMNS, MOST = (240, 180), 4, 12  # of the picture: a tile's pixels, tiles side by side, tiles in all
+GOLDEN = 0.618034  # steps of this share of a whole spread evenly
 OUTLINE = (255, 214, 64)
 
 
@@ -67,9 +68,9 @@ def summary(folder, clip, masks):
     ]
     if len(seen):
         least = int(np.argmin(np.where(masks.confidence > 0, masks.confidence, 2)))
-        text = fold(f"""How far the masks can be trusted, 0 to 1: {np.median(seen):.2f} in the middle,
-            {masks.confidence[least]:.2f} in the least sure frame, {least}; {masks.doubtful.sum()} of {T}
-            frames are doubtful.""")
+        text = fold(f"""How far the masks can be trusted, 0 to 1: half of them {np.median(seen):.2f} or
+            more; least in frame {least}, {masks.confidence[least]:.2f}. {masks.doubtful.sum()} of {T} frames
+            are doubtful.""")
         lines.append(text)
     return lines
 
@@ -99,7 +100,8 @@ def points_missed(mask, prompts):
 def draw(folder, clip, masks):
     """Draws the least sure frames with their outlines, a PNG beside the folder of the masks. -> its path"""
     how_bad = masks.confidence - masks.doubtful
-    chosen = sorted(np.argsort(how_bad, kind="stable")[:MOST].tolist())
+    spread = np.arange(len(how_bad)) * GOLDEN % 1  # equally sure ones are shown from all of the clip
+    chosen = sorted(np.lexsort((spread, how_bad))[:MOST].tolist())
     rows = -(-len(chosen) // COLUMNS)
     w, h = TILE
     sheet = Image.new("RGB", (w * min(COLUMNS, len(chosen)), (h + 20) * rows), "white")

@@ -11,6 +11,10 @@ from course_lib.assets import find_pack
 from course_lib.errors import CourseError
 
 PAGE = "prompts.html"
+EXAMPLE = (
+    '{"frame": 0, "points": [[300, 210], [291, 258]], "labels": [1, 0]}, '
+    "pixels of that frame in frames/, x and y; 1 on the animal, 0 beside it"
+)
 
 
 def make_page(pack, clip=None, show=True, say=print):
@@ -28,4 +32,5 @@ def make_page(pack, clip=None, show=True, say=print):
     opened = show and webbrowser.open(path.resolve().as_uri())
     say(f"{path}: {'it is open in your browser' if opened else 'open it in a browser'}.")
     say(f"Click on the animal, on the sea around it, and save. Then take what was saved: {command}")
+    say(f"Without a browser, write {found.prompts_path} yourself: {EXAMPLE}.")
     return path
