@@ -10,8 +10,7 @@ from .assets.clip_info import FIN_OUT_SD
 
 WEIGHTS = {
     "pose": 0.3,
-    "roll": 0.025,  # an animal that turns banks by ten degrees and more, for as long as it turns
-    "pitch": 0.2,
+    "tilt": 0.2,
     "scale_global": 0.3,
     "scale_axes": 0.3,
     "scale_smoothness": 3.0,
@@ -22,6 +21,10 @@ WEIGHTS = {
     "depth": 10.0,  # where fin_out_sd_m is what it usually is
     "level": 5.0,
 }
+
+
+# What a roll costs beside a pitch: an animal that turns banks, by ten degrees and more, while it does.
+ROLLS = 1 / 8
 
 
 def pace_of(fps):
@@ -46,8 +49,7 @@ def terms(scene, pace, depth):
     roll, pitch = rotations[:, 1, 0], rotations[:, 1, 2]  # (T,), their sines
     return {
         "pose": losses.pose_prior(scene.joint_poses),
-        "roll": roll.square().mean(),
-        "pitch": pitch.square().mean(),
+        "tilt": pitch.square().mean() + ROLLS * roll.square().mean(),
         **losses.scale_priors(scene.part_scales, scene.model.LBS),
         "modes": scene.shape_modes @ scene.shape_modes,
         "steady_place": pace * losses.steadiness_prior(scene.translations),

@@ -474,8 +474,8 @@ show.loss_curves(history, shown=DATA) if history else None
 # %% [markdown]
 # Usually a curve that no longer falls means **convergence**. **Here you cannot compare the losses of
 # different passes:** as the reach narrows, a pixel off costs more. So a curve that is flat or rises does not
-# mean a worse dolphin. Of the names in the legend, `roll`, `pitch` and `depth` are those of the table above;
-# `level` keeps each frame's height near the mean; `steady` means changes of velocity.
+# mean a worse dolphin. Of the names in the legend, `tilt` and `depth` are those of the table above; `level`
+# keeps each frame's height near the mean; `steady` means changes of velocity.
 #
 # **Colours.** The tutorial's recipe fits skin, sun and water together with all else. The default recipe does
 # it now, in `finish()`: where the animal no longer moves, a pixel's colour is linear in the skin, and a

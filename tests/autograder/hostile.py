@@ -56,7 +56,9 @@ def drawn(n): return np.random.default_rng([0, 2, n])
 unit = torch.nn.functional.normalize
 def axes(rng, n, low, high):
     return unit(torch.from_numpy(rng.normal(size=(n, 3)))) * torch.from_numpy(rng.uniform(low, high, (n, 1)))
-rng, quats = drawn(3), [unit(torch.from_numpy(drawn(n).normal(size=(24 - 13 * n, 4)))) for n in range(2)]
+rng, quats = drawn(3), [torch.from_numpy(drawn(n).normal(size=(24 - 13 * n, 4))) for n in range(2)]
+quats[0][:2, 0] = 0
+quats = [unit(quat) for quat in quats]
 lengths = torch.tensor([0.02, 0.2, 0.4, 0.6, 0.8, 1.5, 2, 3, 5, 9])[:, None]
 thetas = torch.cat([axes(rng, 18, 0.3, 3.0), axes(rng, 6, 3.3, 6.0)])
 public = [quats[0], quats[1][:10] * lengths, thetas]

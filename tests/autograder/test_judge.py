@@ -222,7 +222,7 @@ def test_what_may_be_borrowed_is_told_by_a_fixed_list_of_words(source):
 
 def test_what_is_too_long_to_be_looked_through_is_named_too():
     released = nbformat.writes(release.student_notebook(2))
-    notebook = release.student_notebook(2)
+    notebook = nbformat.reads(released, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("#" * preparation.MOST_SEARCHED + "\nexec(answer)"))
     assert preparation._borrowed(notebook, released, ()) == ["a cell of more than 1,000,000 characters"]
 
