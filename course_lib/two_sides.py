@@ -82,7 +82,7 @@ class Side:
             for _ in range(spread):
                 grid = blurred(grid, axis)
         whole = grid.sum((0, 1)).reshape(-1)
-        whole = (1 - self.unseen) * whole / max(whole.sum(), 1e-6) + self.unseen / K
+        whole = open_shares(whole, self.unseen)
         for axis in (0, 1):
             grid = blurred(grid, axis)
         grid = grid.reshape(*there.shape[:2], K)
@@ -100,6 +100,11 @@ class Side:
                 total += wj * wi * seen[cell]
         here = 0.5 * total / (total + HELP)  # the rest has the whole side to say
         return here * mine / np.maximum(total, 1e-6) + (1 - here) * whole[colours]
+
+
+def open_shares(counts, unseen):
+    """Counts of colours (K,) as shares that sum to 1, of which `unseen` may be of any colour."""
+    return (1 - unseen) * counts / max(counts.sum(), 1e-6) + unseen / K
 
 
 def blurred(grid, axis):

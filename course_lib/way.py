@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy import fft, ndimage
 
-from .two_sides import BINS, LET, UNSEEN, K, Palette, blurred
+from .two_sides import BINS, LET, UNSEEN, K, Palette, blurred, open_shares
 
 LENGTH = 32.0  # pixels of the animal in the small pictures that are looked at
 WINDOW = 4.0  # animal's lengths that are looked at, where it was seen a frame before; else all of the picture
@@ -76,7 +76,8 @@ class Search:
         at = (self.last + 0.5) / self.zoom - 0.5
         water = (np.hypot(y - at[1], x - at[0]) > 0.6 * self.length / self.zoom) & ~hidden
         self.water = FADES * self.water + _blurred(np.bincount(colours[water], minlength=K))
-        odds = np.log(_open(self.skin, "skin") / _open(self.water, "water")).clip(-LET, LET)[colours]
+        skin, sea = open_shares(self.skin, UNSEEN["skin"]), open_shares(self.water, UNSEEN["water"])
+        odds = np.log(skin / sea).clip(-LET, LET)[colours]
         usual = np.median(odds[water]) if water.any() else 0.0
         return np.where(hidden, 0, odds - usual).astype(np.float32)
 
@@ -117,10 +118,6 @@ def _blurred(counts):
     for axis in (0, 1, 2):
         grid = blurred(grid, axis)
     return grid.ravel()
-
-
-def _open(counts, side):
-    return (1 - UNSEEN[side]) * counts / max(counts.sum(), 1e-6) + UNSEEN[side] / K
 
 
 def best_way(poses, scores, length):
