@@ -8,26 +8,28 @@ above the sea: `launch_height` is what makes the one of the other. Nothing is gu
 say the altitude of a frame, `altitudes` says what to do, in one line.
 """
 
+import re
 from pathlib import Path
 
 from ..errors import CourseError
 from ..file_kind import EMPTY, TEXT, kind_of
 from .series import BAROMETER, GPS, LASER, Telemetry, clock
-from .srt import read_srt
+from .srt import TIMES, of_ass, read_srt
 from .table import read_table
 
 MOST_BYTES = 1 << 28
+TRACK = re.compile(rb"\s*(?:<\?xml[^>]*>)?\s*<(?:gpx|kml)\b")
 
 
 def read_telemetry(path, video_start=None):
-    """The telemetry in a file: subtitles (.SRT) or a table (.csv). -> Telemetry
+    """The telemetry in a file: subtitles (.SRT, .ass) or a table (.csv). -> Telemetry
 
     video_start: when the video begins by the clock of a table, as text ("2026-05-02 10:11:12.5", or seconds).
     Raises CourseError for files of other kinds, and where there is no altitude.
     """
     path = Path(path)
-    text = _text_of(path)
-    if "-->" in text:
+    text = of_ass(_text_of(path))
+    if TIMES.search(text):
         if video_start is not None:
             raise CourseError(f"""{path}: subtitles count from the video's first frame; leave out
                 --video-start.""")
@@ -54,11 +56,15 @@ def _text_of(path):
         raise CourseError(f"{path}: the file is empty, {wanted}. Copy it from the drone's card again.")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return _plain_lines(data.decode("utf-16", "replace"))
-    if b"\0" in data[:4096] or (kind is not None and kind is not TEXT and b"-->" not in data[:4096]):
+    if TRACK.match(data):
+        raise CourseError(f"""{path}: a track of GPS (GPX or KML), whose heights are several metres off;
+            {wanted}. Export the flight as .csv.""")
+    is_subtitles = b"-->" in data[:4096] or data.lstrip(b"\xef\xbb\xbf\r\n").startswith(b"[Script Info]")
+    if b"\0" in data[:4096] or (kind is not None and kind is not TEXT and not is_subtitles):
         name = "not text" if kind is None or kind is TEXT else kind.name
         raise CourseError(f"{path}: {name}, {wanted}.")
     return _plain_lines(data.decode("utf-8-sig", "replace"))
 
 
 def _plain_lines(text):
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\N{MINUS SIGN}", "-")

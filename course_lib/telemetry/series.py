@@ -17,6 +17,7 @@ FASTEST = 15.0  # m/s: no drone climbs or falls like that
 ROUGH = {BAROMETER: 2.0, LASER: 2.0, GPS: 5.0}  # metres by which two readings may differ beside that
 GAP = 1.0  # seconds without a reading that are bridged, where readings are not rarer anyway
 LONGEST_GAP = 5.0  # and where they are
+TICK = 1e-3  # seconds to which subtitles cut their times
 
 
 @dataclass
@@ -56,7 +57,8 @@ class Telemetry:
     def altitudes(self, times, launch_height=None):
         """The altitude above the sea at `times` (T,), seconds of the video. -> (T,) metres
 
-        Between two readings it is interpolated linearly. launch_height: of the place of launch above the sea,
+        Between two readings it is interpolated linearly; a time that is a reading's, but for what subtitles
+        cut off, has what was read. launch_height: of the place of launch above the sea,
         metres. Raises CourseError where there are no readings, and for altitudes that cannot be.
         """
         times = np.asarray(times, float)
@@ -65,6 +67,9 @@ class Telemetry:
                 --launch-height.""")
         self._check_cover(times)
         heights = np.interp(times, self.time_s, self.height_m)
+        near = np.searchsorted((self.time_s[1:] + self.time_s[:-1]) / 2, times)
+        is_one = np.abs(times - self.time_s[near]) < min(1.1 * TICK, self.step / 4)
+        heights = np.where(is_one, self.height_m[near], heights)
         self._check_heights(times, heights, launch_height)
         return heights + (launch_height or 0.0)
 
@@ -84,6 +89,8 @@ class Telemetry:
             i = int(gaps.argmax())
             held = f"{clock(self.time_s[i])} and {clock(self.time_s[i + 1])}"
             more = ", or add lines" if self.is_table else ""
+            if self.step > LONGEST_GAP:
+                more += f"; readings are {self.step:g} s apart: milliseconds belong into a column time_ms"
             raise CourseError(f"""{self.path}: has no altitude between {held}, and {asked}. Take seconds
                 without that gap{more}.""")
 

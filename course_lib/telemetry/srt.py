@@ -8,6 +8,7 @@ A block is a counter, a line of times, and text. The text differs from model to 
     GPS(36.6146,-6.1120,0.0M) BAROMETER:0.3M                     Matrice 300
     GPS (-58.8517, -34.2379, 15), D 698.70m, H 85.80m, H.S ...   Phantom 4 RTK, Mavic Mini, Mini 2
     HS: 1.5 HB: 20.1                                             Inspire 1, Phantom 3
+    GPS(W: -117.96, N: 33.63, -37) ReH:12.3                      Autel EVO, in .ass
 
 The third number of GPS(...) is a height on some and the number of satellites on others, so it does not count
 unless a unit stands behind it. The counter is not looked at: it may begin anywhere.
@@ -22,7 +23,7 @@ from ..errors import CourseError
 from .series import BAROMETER, GPS, Telemetry, increasing
 
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[,.](\d{1,6}))?"
-_TIMES = re.compile(rf"{_TIME}[ \t]*-->[ \t]*{_TIME}[^\n]*")
+TIMES = re.compile(rf"{_TIME}[ \t]*-->[ \t]*{_TIME}[^\n]*")
 # A number whose unit is metres, or not said; another unit behind it, or more digits, and it does not count.
 _OTHER = r"[\d%']|[.,]\d|[ \t]*(?:ft|feet|foot|cm|mm|km)\b|(?!(?i:m|met(?:er|re)s?)\b)[A-Za-z]"
 _NUMBER = rf"([-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?)(?!{_OTHER})"
@@ -35,6 +36,7 @@ _FIELDS = (
     ("BAROMETER", "launch", BAROMETER, _KEY.format("barometer")),
     ("H", "launch", BAROMETER, rf"(?<![\w.])H[ \t]*[:=]?[ \t]*{_NUMBER}[ \t]*m(?![\w/])"),
     ("HB", "launch", BAROMETER, _KEY.format("hb")),
+    ("ReH", "launch", BAROMETER, _KEY.format("reh")),
     ("altitude", "launch", BAROMETER, _KEY.format(_PLAIN)),
     ("abs_alt", "sea", GPS, _KEY.format(_ABS)),
     ("GPS(...)", "sea", GPS, rf"(?i:gps)\s*\([^(),]*,[^(),]*,\s*{_NUMBER}\s*[mM]\s*\)"),
@@ -85,9 +87,16 @@ def read_srt(text, path):
     return telemetry
 
 
+def of_ass(text):
+    """The text of subtitles as .SRT has it; what is no Advanced SubStation Alpha (.ass) is left as it is."""
+    lines = re.findall(r"^Dialogue:[^,]*,([^,]*),([^,]*),(?:[^,]*,){6}(.*)$", text, re.MULTILINE)
+    blocks = [f"{start} --> {end}\n{body}\n" for start, end, body in lines]
+    return "\n".join(blocks).replace("\\N", "\n") if lines and "[Script Info]" in text else text
+
+
 def _blocks(text):
     """The blocks of subtitles. -> starts, ends (N,) seconds, texts"""
-    heads = list(_TIMES.finditer(text))
+    heads = list(TIMES.finditer(text))
     fractions = {len(head[k]) for head in heads for k in (4, 8) if head[k]}
     places = 3 if len(fractions) > 1 and max(fractions) <= 3 else None  # 7 is then 7 ms, without its zeros
     starts = np.array([_seconds(head.groups()[:4], places) for head in heads])

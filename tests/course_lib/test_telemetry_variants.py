@@ -9,7 +9,7 @@ import pytest
 from course_lib.errors import CourseError
 from course_lib.telemetry import read_telemetry
 
-from .test_telemetry import HEIGHTS, srt, written
+from .test_telemetry import HEIGHTS, srt, stamp, written
 
 ROWS = list(enumerate(HEIGHTS))  # a reading a second
 
@@ -72,6 +72,50 @@ RIGHT = {
     "units in both places": (table("time_s;altitude_ft", "{t} s;{ft:.5f} ft"), 1.0),
     "semicolons and commas": (commas(table("time [s];altitude [m]", "{t}.0;{h}")), 1.0),
     "commas in quotation marks": (commas(table('"time_s","altitude_m"', '"{t}.0","{h}"')), 1.0),
+    "an ascent": (table("time_s,lat,lon,distance(m),altitude(m),ascent(m)", "{t},1,2,88,90,{h}"), 1.0),
+    "Litchi": (
+        table(
+            "latitude,longitude,altitude(feet),ascent(feet),speed(mph),distance(feet),max_altitude(feet),"
+            "max_ascent(feet),time(millisecond),datetime(utc),datetime(local),satellites",
+            "59.3,18.2,310,{ft},1,250,400,200,{ms},2026-05-02 10:11:12.000,2026-05-02 12:11:12.000,14",
+        ),
+        1.0,
+    ),
+    "a record of the flight controller": (
+        table(
+            "Clock:Tick#,Clock:offsetTime,GPS:Time,osd_data:relativeHeight[meters],osd_data:vpsHeight[meters]",
+            "9{t}000,{t},10:11:12,{h},2.0",
+        ),
+        1.0,
+    ),
+    "a flight record whose time is also text": (
+        table(
+            "sep=,\nCUSTOM.date [local],CUSTOM.updateTime [local],OSD.flyTime,OSD.flyTime [s],"
+            "OSD.height [ft],OSD.heightMax [ft],OSD.vpsHeight [ft],OSD.altitude [ft]",
+            "5/2/2026,1:00:0{t}.00 PM,0m {t}.0s,{t}.0,{ft},400,9,310",
+        ),
+        1.0,
+    ),
+    "lines above the names": (
+        table("#DroneDeploy\t2.1\nAircraft Model\tP4\nDate/Time (UTC)\tElapsed Time (sec)\t"
+              "Aircraft Speed (mph)\tAircraft Barometric Altitude (ft)", "05/02/2026 10:11:12\t{t}\t0\t{ft}"),
+        1.0,
+    ),
+    "units in brackets, in a row of their own": (table("time,lat,hMSL\n(s),(deg),(m)", "{t},59.3,{h}"), 1.0),
+    "bars between columns": (table("time_s|altitude_m", "{t}|{h}"), 1.0),
+    "an arrow in a cell": (table("time_s,altitude_m,note", "{t},{h},a --> b"), 1.0),
+    "the unit in words": (table("time (ms),altitude in feet", "{ms},{ft}"), 1.0),
+    "the unit in a capital": (table("elapsed_seconds,AltitudeM", "{t},{h}"), 1.0),
+    "MAVLink": (table("time_boot_ms,lat,lon,relative_alt_mm", "{ms},1,2,{h}00").replace(".", ""), 1.0),
+    "Autel's subtitles": (
+        "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, "
+        "MarginR, MarginV, Effect, Text\n" + table(
+            "", "Dialogue: 0,0:00:0{t}.00,0:00:0{t}.90,Default,,0,0,0,,HOME(-117.96, 33.63) 2026.5.2 10:11:12"
+            "\\NGPS(W: -117.-9605, N: 33.6323, -37) ReH:{h} \\NISO:100",
+        ),
+        1.0,
+    ),
+    "another minus": (blocks("[rel_alt: +{h:.3f} abs_alt: \N{MINUS SIGN}1.0]"), 1 / 30),
     "GPS alone": (table("time_s,latitude,longitude,gps_altitude_m", "{t},59.3,18.2,{h}"), 1.0),
     "a table in UTF-16 with tabs": (table("time\taltitude (m)", "{t}\t{h}").encode("utf-16"), 1.0),
 }  # fmt: skip
@@ -124,9 +168,14 @@ REFUSED = {
     "units that nobody knows": (table("time,altitude\ns,fathoms", "{t},{h}"), "unit of the column"),
     "a unit now and then": ("time_s,altitude\n0,40 ft\n1,41\n2,42\n", "some numbers of a column have a unit"),
     "above the ellipsoid": (table("time_s,hae_m", "{t},{h}"), "no column of altitude"),
-    "twelve hours": (table("time,altitude_m", "10:11:1{t} PM,{h}"), "a time and an altitude"),
+    "furlongs of time": (table("time (h),altitude_m", "{t},{h}"), "unit of the column time .h. is not known"),
+    "a time that nobody writes": (table("time,altitude_m", "a{t},{h}"), "times .'a0'. are written in a way"),
+    "milliseconds, not said": (table("time,altitude_m", "{ms},{h}"), "1000 s apart: milliseconds"),
+    "a track": ("<?xml version='1.0'?>\n<gpx><ele>12.3</ele></gpx>", "a track of GPS .*as .csv"),
+    "the height that was aimed at": (table("time_s,target_altitude_m", "{t},{h}"), "no column of altitude"),
+    "inches": (table("time_s,altitude_in", "{t},{h}"), "no column of altitude"),
+    "a number of frames": (table("frame,altitude_m", "{t},{h}"), "no column of time"),
     "a pressure, without its unit": (table("time_s,barometer", "{t},995"), "is 995 m"),
-    "minutes": (table("time_min,altitude_m", "{t},{h}"), "no column of time"),
 }
 
 
@@ -145,6 +194,52 @@ def test_a_table_cut_off_within_a_number(tmp_path, cut):
     telemetry = read_telemetry(written(tmp_path, whole[:-cut]))
     assert telemetry.time_s.tolist() == [0, 1, 2, 3, 4]
     assert telemetry.altitudes([4.0]) == pytest.approx([12.7])
+
+
+@pytest.mark.parametrize("rate", [24 / 1.001, 29.97, 30, 59.94])
+@pytest.mark.parametrize("cut", [np.floor, np.round])
+def test_a_reading_a_frame_is_that_of_its_frame(tmp_path, rate, cut):
+    heights = [12.3 + 0.1 * (k // 5 % 4) for k in range(90)]
+    at = [cut(1000 * k / rate) / 1000 for k in range(91)]
+    text = "\n".join(
+        f"{k}\n{stamp(at[k])} --> {stamp(at[k + 1])}\n[rel_alt: {h:.3f}]\n" for k, h in enumerate(heights)
+    )
+    found = read_telemetry(written(tmp_path, text)).altitudes(np.arange(90) / rate)
+    assert found == pytest.approx(heights, abs=1e-9)
+
+
+LIDARBOX = (
+    "# GPS and Laser Rangefinder logging\n# units:  accel=1g  gyro=deg/sec\n#gmt_date\tgmt_time\tnum_sats\t"
+    "longitude\tlatitude\tgps_altitude_m\tSOG_kt\tCOG\tHDOP\tlaser_altitude_cm\ttilt_deg\taccel_x"
+)
+CLOCKS = {  # what a table holds, and when the second of its readings was
+    "a laser's, after Dawson et al. 2017": (
+        table(LIDARBOX, "2026/05/02\t10:11:1{t}\t9\tNaN\tNaN\t48.2\t0\t1\t1\t{h}0\t0.5\t0").replace(
+            ".", ""
+        ),
+        "2026-05-02 10:11:11",
+    ),
+    "half days, with the day beside": (
+        table("CUSTOM.date [local],CUSTOM.updateTime [local],OSD.height [m]", "5/2/2026,1:00:0{t}.00 PM,{h}"),
+        "2026-05-02 13:00:01",
+    ),
+    "half days": (table("time,altitude_m", "12:00:0{t} AM,{h}"), "0:00:01"),
+    "American": (table("datetime,altitude_m", "5/2/2026 9:11:1{t} AM,{h}"), "5/2/2026 9:11:11 AM"),
+    "German": (table("time;altitude_m", "02.05.2026 10:11:1{t};{h}"), "2026-05-02 10:11:11"),
+    "since 1970": (table("timestamp,altitude_m", "177771667{t}000,{h}"), "1777716671"),
+    "over midnight": (
+        "time,altitude_m\n" + "".join(f"{t},{h}\n" for t, h in zip(
+            ["23:59:59", "0:00:00", "0:00:01", "0:00:02", "0:00:03", "0:00:04"], HEIGHTS)),
+        "24:00:00",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CLOCKS)
+def test_clocks(tmp_path, case):
+    text, start = CLOCKS[case]
+    telemetry = read_telemetry(written(tmp_path, text, "log.csv"), start)
+    assert telemetry.altitudes([0, 1, 2]) == pytest.approx(HEIGHTS[1:4], abs=6e-3)
 
 
 def test_times_with_a_zone(tmp_path):
