@@ -199,10 +199,12 @@ def doctor(pack: Optional[Path] = PackOption, clip: Optional[str] = ClipOption):
 
     findings = diagnose(pack, clip)
     for finding in findings:
-        state = "ok " if finding.ok else "BAD"
-        print(f"{state} {finding.subject:8} {finding.found}\n             {finding.meaning}")
+        print(f"{finding.state:4} {finding.subject:8} {finding.found}\n              {finding.meaning}")
     bad = [finding.subject for finding in findings if not finding.ok]
-    print(f"\nMend first: {', '.join(bad)}." if bad else "\nAll is well: `dolphins demo` will run here.")
+    costly = [finding.subject for finding in findings if finding.state == "note"]
+    well = f"`dolphins demo` will run here. What costs much: {', '.join(costly)}; see there."
+    well = well if costly else "All is well: `dolphins demo` will run here."
+    print(f"\nMend first: {', '.join(bad)}." if bad else f"\n{well}")
     raise typer.Exit(1 if bad else 0)
 
 

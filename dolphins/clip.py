@@ -26,7 +26,7 @@ from course_lib.lens import DRONES, camera_of, check_distortion, undistort
 from course_lib.progress import tqdm
 from course_lib.telemetry import clock, read_telemetry
 
-from .assumptions import fin_told
+from .assumptions import IN_95, fin_told, give_or_take
 from .follow import windows
 
 MOST_FRAMES = 3000
@@ -203,7 +203,7 @@ def _calibration(wanted, video, telemetry, lens):
             the points its ends, in pixels of the video as it was recorded?""")
     drift = known_length.DRIFT_SD[telemetry.by] if wanted.altitude_sd is None else wanted.altitude_sd
     known = dict(length_m=wanted.known_length, at_s=round(at, 3), ends=ends, altitude_m=round(altitude, 3))
-    known |= dict(bias_m=round(altitude - read, 3), click_sd_m=round(click_sd, 3))
+    known |= dict(bias_m=round(read - altitude, 3), click_sd_m=round(click_sd, 3))
     return altitude - read, math.hypot(click_sd, drift), known
 
 
@@ -295,11 +295,11 @@ def _summary(pack, info, size, video, telemetry, wanted, known, damage):
     (width, height), h = size, info.altitude_m
     percent = 100 * info.altitude_sd_m / float(np.median(h))
     yield f"{pack.root}: {len(h)} frames of {width} x {height}, {info.fps:g} a second."
-    yield f"""  altitude  {h.min():.2f} to {h.max():.2f} m above the sea, by {telemetry.what}; give or take
-        {info.altitude_sd_m:g} m, which is {percent:.1f} % of every length""".replace("\n        ", " ")
+    sure = f"{give_or_take(info.altitude_sd_m)}, which is ± {IN_95 * percent:.1f} % of every length"
+    yield f"  altitude  {h.min():.2f} to {h.max():.2f} m above the sea, by {telemetry.what}; {sure}"
     if known:
         what = f"by the thing of {known['length_m']:g} m at {clock(known['at_s'])}"
-        yield f"  corrected {known['bias_m']:+.2f} m, {what}"
+        yield f"  corrected {-known['bias_m']:+.2f} m, {what}"
     wide = 2 * info.lens.half_width * float(np.median(h))
     numbers = f"{info.lens.focal_mm:g} mm, sensor {info.lens.sensor_width_mm:.4g} mm wide"
     model, whose = info.lens.model or numbers, "the picture"

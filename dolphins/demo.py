@@ -38,6 +38,7 @@ from solutions.results import body_length, body_mass, compose_frame, mesh_volume
 from solutions.rotations import batch_rodrigues, continuous_rotvecs
 
 from . import sizes
+from .assumptions import camera_told, give_or_take
 from .fit_report import FitReport, build_report, told
 from .guard import Guard
 from .judgement import doubts, verdict
@@ -374,34 +375,23 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
 def what_was_run(settings, results, pack):
     """The settings for a page: of the depth what was used, where the command line did not say it."""
     said = {name: value for name, value in asdict(settings).items() if name not in DEPTH}
-    for name, label in (("fin_out_m", "fin's tip out of the water"), ("fin_out_sd_m", "give or take")):
+    for name, label in (("fin_out_m", "fin's tip out of the water"), ("fin_out_sd_m", "how sure that is")):
         if name in results:
             by = "the command line" if getattr(settings, name[:-2]) is not None else "the clip"
-            said[label] = f"{results[name]:g} m, by {by}"
+            value = give_or_take(results[name]) if "_sd_" in name else f"{results[name]:g} m"
+            said[label] = f"{value}, by {by}"
     return said | {"pack": pack.root.name}
-
-
-def camera_told(known):
-    """The camera of a clip of one's own in words: its own sensor, of which a window may have been taken."""
-    lens, window = known.lens, ""
-    sensor = lens.sensor_width_mm
-    if known.centres is not None:
-        width, height = known.source["window"]
-        video = known.source["video_size"][0]
-        sensor *= video / width
-        window = f"; of its {video} pixels a window of {width} x {height} follows the animal"
-    return f"{lens.model} {lens.focal_mm:g} mm, sensor {sensor:.4g} mm wide{window}".strip()
 
 
 def about(dataset, sized):
     """What the intervals take for granted, if there are any, and what a clip of one's own says of itself."""
-    known, taken = dataset.known, {"standard_deviations": sizes.believed(dataset)} if sized else {}
+    known, taken = dataset.known, {"taken_for_granted": sizes.believed(dataset)} if sized else {}
     if not known.source:
         return taken
-    sd = "unknown" if known.altitude_sd_m is None else f"{known.altitude_sd_m:g} m"
+    sure = "unknown" if known.altitude_sd_m is None else give_or_take(known.altitude_sd_m)
     video = f"{known.source.get('video')}, {known.source.get('from_s')} to {known.source.get('to_s')} s"
     said = taken | {"video": video, "camera": camera_told(known), "frames_a_second": known.fps}
-    return said | {"altitude_by": known.source.get("altitude_by"), "altitude_standard_deviation": sd}
+    return said | {"altitude_by": known.source.get("altitude_by"), "how_sure_the_altitude_is": sure}
 
 
 def about_depth(scene, dataset, settings):

@@ -11,12 +11,20 @@ from course_lib.machine import MIN_PYTHON, has_gpu, has_module, too_old, version
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor: what was looked at, what was found, and what that means for the person."""
+    """One line of the doctor: what was looked at, what was found, and what that means for the person.
+
+    is_note: nothing is broken, but what is found costs much.
+    """
 
     subject: str
     found: str
     meaning: str
     ok: bool = True
+    is_note: bool = False
+
+    @property
+    def state(self):
+        return "BAD" if not self.ok else "note" if self.is_note else "ok"
 
 
 UNKNOWN = ("unknown without torch", "install torch first")
@@ -126,7 +134,7 @@ def _pack(pack, clip):
             said = f"{found.root}: {len(faults)} fault(s), the first: {faults[0]}"
             return [Finding("pack", said, "see all with: dolphins assets verify", False)]
         findings = [Finding("pack", f"{found.root}", describe(found))]
-        return findings + [Finding(*line) for line in assumptions(found)]
+        return findings + [Finding(*said, is_note=much) for *said, much in assumptions(found)]
     except CourseError as error:
         return [Finding("pack", str(error), "without a pack there is nothing to fit", False)]
 

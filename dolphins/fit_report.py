@@ -174,15 +174,12 @@ FURTHER = {  # label and form of numbers that need no more words
     "batch_size": ("frames in each step", "{}"),
     "water_index": ("refractive index of the water", "{:.3g}"),
     "altitude_m": ("the camera's altitude above the sea, mean", "{:.2f} m"),
-    "altitude_sd_m": ("standard deviation of the altitude", "{:.2g} m"),
+    "altitude_sd_m": ("how sure the altitude is (95 %)", "± {:.2g} m"),
     "fin_out_m": ("the dorsal fin's tip above the surface, mean", "{:g} m"),
-    "fin_out_sd_m": ("standard deviation of that", "{:g} m"),
+    "fin_out_sd_m": ("how sure that is (95 %)", "± {:.2g} m"),
     "length_m": ("length, rostrum to the tips of the flukes", "{:.3f} m"),
     "volume_m3": ("volume", "{:.4f} m³"),
     "mass_kg": ("mass", "{:.1f} kg"),
-    "length_sd_pct": ("standard deviation of the length", "{:.1f} %"),
-    "volume_sd_pct": ("standard deviation of the volume", "{:.1f} %"),
-    "mass_sd_pct": ("standard deviation of the mass", "{:.1f} %"),
     "stored_vector_jump_deg_max": ("largest step of the stored rotation vector between frames", "{:.1f}°"),
 }
 SERIES_TITLES = {
@@ -224,7 +221,12 @@ def build_report(out_dir, fit):
         quality=quality_rows(fit),
         cost=_rows(fit.metrics, COST),
         further=_further(fit.metrics),
-        settings={_spaced(name): _plain(value) for name, value in fit.settings.items()},
+        settings={
+            _spaced(name): {k: _plain(v) for k, v in value.items()}
+            if isinstance(value, dict)
+            else _plain(value)
+            for name, value in fit.settings.items()
+        },
         jumps_are_stored=kind == "as stored",
         wraps=[jump for jump in jumps if jump[2] <= fit.flip],
         flips=[jump for jump in jumps if jump[2] > fit.flip],
@@ -327,12 +329,14 @@ def _rows(metrics, meanings):
 
 def _further(metrics):
     """Numbers that have no explanation here, {words: value with its unit}."""
-    known = QUALITY | COST | dict.fromkeys(("verdict", "doubts", "size_can_be_trusted"))
+    shown = [f"{name}_sd_pct" for name in sizes.UNITS]  # by their intervals
+    known = QUALITY | COST | dict.fromkeys(("verdict", "doubts", "size_can_be_trusted", *shown))
     found = {}
     for name, value in metrics.items():
         if name in known or value is None or sizes.is_detail(name):
             continue
         label, form = FURTHER.get(name, (_spaced(name), ""))
+        value = 2 * value if name.endswith("_sd_m") else value
         found[label] = form.format(value) if form else _plain(value)
     return found
 
@@ -365,8 +369,6 @@ def _spaced(name):
 
 def _plain(value):
     """A setting as a person would write it."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain(v)}" for name, v in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(_plain(v) for v in value)
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)

@@ -4,7 +4,7 @@ from course_lib.photogrammetry import STATIONS, body_edges, body_spans
 from course_lib.uncertainty import SOURCES, beliefs_about, intervals
 from solutions.results import body_length, body_mass, mesh_volume
 
-BELIEFS = {  # what each standard deviation of `Beliefs` is of, and how it is written
+BELIEFS = {  # what each error of `Beliefs` is of, and how it is written
     "altitude_m": ("the altitude", "{:g} m"),
     "focal": ("the camera's focal length over its sensor", "{:.1%}"),
     "depth_m": ("how far the fin's tip is out of the water", "{:g} m"),
@@ -94,8 +94,14 @@ def told(figures):
         by = sorted(by.items(), key=lambda item: -item[1])
         shares = ", ".join(f"{source} {1.96 * one:.1f}" for source, one in by if one > 0.1 * sd)
         value = form.format(figures[key])
-        lines.append(f"{name:7} {value:>8}, 95 %: {low.split()[0]} to {high} (± {1.96 * sd:.1f} %: {shares})")
+        ends = _percents(*(figures[f"{key}{end}"] for end in ("", "_low", "_high")))
+        lines.append(f"{name:7} {value:>8}, 95 %: {low.split()[0]} to {high} ({ends}; by itself ± {shares})")
     return lines
+
+
+def _percents(median, low, high):
+    """The ends of an interval, which are not even, as "-4.2 to +4.4 %"."""
+    return " to ".join(f"{100 * (end / median - 1):+.1f}" for end in (low, high)) + " %"
 
 
 def rows(found):
@@ -106,7 +112,12 @@ def rows(found):
             one = found[name]
             ends = " to ".join(form.format(end) for end in (one.low, one.high))
             numbers.append(
-                dict(name=name, value=form.format(one.median), interval=ends, percent=196 * one.sd)
+                dict(
+                    name=name,
+                    value=form.format(one.median),
+                    interval=ends,
+                    percents=_percents(one.median, one.low, one.high),
+                )
             )
     sources = []
     for source, words in SOURCES.items():
@@ -126,12 +137,12 @@ def widest(found):
 
 
 def believed(dataset):
-    """The standard deviations that were taken, a text, for a page's settings."""
+    """The errors that were taken for granted, ± with the probability of 95 %, for a page: {words: text}"""
     beliefs = beliefs_about(dataset.known)
-    return "; ".join(
-        f"{words} {form.format(getattr(beliefs, name)).replace('%', ' %')}"
-        for name, (words, form) in BELIEFS.items()
-    )
+    errors = {name: float(f"{1.96 * getattr(beliefs, name):.2g}") for name in BELIEFS}
+    return {
+        words: "± " + form.format(errors[name]).replace("%", " %") for name, (words, form) in BELIEFS.items()
+    }
 
 
 def profile(found):

@@ -11,6 +11,9 @@ Where the frames are windows that follow the animal (`dolphins clip --follow`), 
 one pixel for each frame, most of them outside of it: only the principal point moves with a window
 (course_lib.window).
 
+source says where the clip came from, and what a thing of known length told ("known_length"): its bias_m is
+what the drone's own altitude is too high by, negative where it is too low; altitude_m is corrected already.
+
 A clip of the tutorial has metadata/altitude.npy instead, was filmed by the tutorial's drone, and has 50
 frames a second.
 

@@ -183,17 +183,17 @@ def test_a_known_length_corrects_the_altitude(clip, tmp_path):
     assert code == 0 and "corrected +0.40 m" in out, err
     _, info = made(tmp_path)
     assert info["altitude_m"] == pytest.approx([height(k) + 0.4 for k in range(30, 60)], abs=1e-3)
-    assert info["source"]["known_length"]["bias_m"] == pytest.approx(0.4, abs=1e-3)
+    assert info["source"]["known_length"]["bias_m"] == pytest.approx(-0.4, abs=1e-3)
     assert info["altitude_sd_m"] == pytest.approx(np.hypot(11 * 2**0.5 / 120, 0.3), abs=1e-3)
 
 
 def test_how_far_the_fin_is_out_of_the_water(clip, tmp_path):
     code, out, err = clip()
-    assert code == 0 and "0.05 m above the surface on average, give or take 0.05 m (--fin-out)" in out, err
+    assert code == 0 and "0.05 m above the surface on average, ± 0.1 m (95 %) (--fin-out)" in out, err
     assert (made(tmp_path)[1]["fin_out_m"], made(tmp_path)[1]["fin_out_sd_m"]) == (0.05, 0.05)
     shutil.rmtree(tmp_path / "my_clip")
     code, out, err = clip(fin_out=-0.07, fin_out_sd=0.1)
-    assert code == 0 and "tip is 0.07 m under the surface on average, give or take 0.1 m\n" in out, err
+    assert code == 0 and "tip is 0.07 m under the surface on average, ± 0.2 m (95 %)\n" in out, err
     assert (made(tmp_path)[1]["fin_out_m"], made(tmp_path)[1]["fin_out_sd_m"]) == (-0.07, 0.1)
 
 

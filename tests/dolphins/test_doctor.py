@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from course_lib.assets import clip_files
 from course_lib.assets.clip_info import ClipInfo
 from course_lib.lens import Lens
 from dolphins import doctor
@@ -46,19 +47,29 @@ def test_what_is_assumed_about_a_clip_of_ones_own(tmp_path):
     known = ClipInfo(25, np.full(5, 20, np.float32), 1.0, Lens(8.0, 12.0, tilt_deg=4), source)
     (metadata / "clip.json").write_text(known.to_json())
     said = {finding.subject: f"{finding.found}: {finding.meaning}" for finding in doctor._pack(root, None)}
-    assert "give or take 1 m" in said["altitude"] and "may be off by 5.0 %" in said["altitude"]
+    assert "± 2 m (95 %)" in said["altitude"] and "may be off by ± 9.8 % (95 %)" in said["altitude"]
     assert "5.0 % too short (--launch-height)" in said["altitude"] and "--known-length" in said["altitude"]
     assert "8 mm, sensor 12 mm wide" in said["camera"] and "--k1" in said["camera"]
     assert "leaning 4 degrees" in said["view"] and "by 3.7 % for each metre of water" in said["depth"]
-    assert "tip is 0.05 m above the surface on average, give or take 0.05 m" in said["depth"]
-    assert "every length may be off by 0.2 %" in said["depth"]
+    assert "tip is 0.05 m above the surface on average, ± 0.1 m (95 %)" in said["depth"]
+    assert "every length may be off by ± 0.4 % (95 %)" in said["depth"]
     assert "too small: film from lower down" in said["size"] and "--follow" not in said["size"]
     assert "5 frames at 25 a second" in said["time"]
+    notes = [finding.subject for finding in doctor._pack(root, None) if finding.state == "note"]
+    assert notes == ["altitude", "size"]  # what costs more than 3 % of length
     large = replace(known, source=source | {"video_size": [640, 360], "altitude_field": "altitude"})
     (metadata / "clip.json").write_text(large.to_json())
     said = {finding.subject: f"{finding.found}: {finding.meaning}" for finding in doctor._pack(root, None)}
     assert "the video shows it with 55 pixels, and dolphins clip --follow" in said["size"]
     assert "does not say above what that is" in said["altitude"]
+    size = next((root / "data").glob("*/frames/*")), dict(source, window=[160, 90], video_size=[640, 360])
+    width, height = clip_files.image_size(size[0])
+    near = replace(
+        known, lens=Lens(8.0, 3.0), source=size[1], centres=np.full((5, 2), [width / 2, height / 2])
+    )
+    (metadata / "clip.json").write_text(near.to_json())
+    said = {finding.subject: finding.found for finding in doctor._pack(root, None)}
+    assert said["camera"].startswith("8 mm, sensor 12 mm wide; of its 640 pixels a window of 160 x 90")
     (metadata / "clip.json").write_text(known.to_json().replace("20.0", "2000.0"))
     [fault] = doctor._pack(root, None)
     assert not fault.ok and "the drone flies 2e+03 m" in fault.found

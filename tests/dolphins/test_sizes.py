@@ -25,7 +25,7 @@ def test_a_file_holds_ends_and_sources():
 
 def test_a_terminal_says_it_in_three_lines():
     length, volume, mass = sizes.told(FIGURES)
-    assert "2.61 m, 95 %: 2.53 to 2.69 m (± 3.0 %: altitude 2.9, depth 0.8)" in length
+    assert "2.61 m, 95 %: 2.53 to 2.69 m (-3.0 to +3.1 %; by itself ± altitude 2.9, depth 0.8)" in length
     assert "0.220 m³" in volume and "226 kg" in mass and "density 3.9" in mass
     assert sizes.told({"length_m": 2.6}) == []  # of a run without intervals
 
