@@ -33,6 +33,9 @@ if USE_MY_WORK:
     from my_work import batch_rodrigues, body_length, fit, mesh_volume, render
 
 
+announced = set()  # what stands in is said once
+
+
 def or_the_courses(function):
     """The function; while it is still to be written, the course's, which is said."""
 
@@ -40,11 +43,16 @@ def or_the_courses(function):
         try:
             return function(*given)
         except NotImplementedError:
-            name = function.__name__
-            print(f"{name} is still to be written: the course's stands in.")
+            stands_in(name := function.__name__, "the course's")
             return getattr(measuring, name)(*given)
 
     return whichever
+
+
+def stands_in(name, other):
+    if name not in announced:
+        print(f"{name} is still to be written: {other} stands in.")
+    announced.add(name)
 
 
 # %% [markdown]
@@ -175,7 +183,7 @@ def altitudes_at(times):
     try:
         return altitude_per_frame(sample_times, samples, times, LAUNCH_HEIGHT)
     except NotImplementedError:
-        print("Exercise 11 is still to be written: np.interp stands in.")
+        stands_in("altitude_per_frame", "np.interp")
         drawn = np.interp(times, telemetry.time_s, telemetry.height_m)
         return torch.from_numpy(drawn) + LAUNCH_HEIGHT
 
@@ -230,7 +238,7 @@ DRIFT = 0.1  # metres: what the correction may change within the seconds until t
 altitude_sd = float(np.hypot(click_sd, DRIFT))
 both = f"by the board {by_board:.2f} m, by the drone {said:.2f} m"
 print(f"{both}: correction {correction:+.2f} m")
-print(f"An end may be clicked a pixel beside: give or take {click_sd:.2f} m.")
+print(f"An end may be clicked a pixel beside: {click_sd:.2f} m, one standard deviation.")
 print(f"With what the correction may change: {altitude_sd:.2f} m.")
 
 # %% [markdown]
@@ -597,7 +605,7 @@ interval_of = or_the_courses(length_interval)
 low, high, shares = interval_of(length_of, values, sds)
 print(f"{fitted_length:.2f} m, 95 %: {low:.2f} to {high:.2f} m\n")
 for name, share in shares.items():
-    number = f"{name:9}{values[name]:9.2f}  give or take {sds[name]:.2f}"
+    number = f"{name:9}{values[name]:9.2f}, standard deviation {sds[name]:.2f}"
     print(f"{number}:{100 * share:4.0f} % of the variance")
 
 # %% [markdown]
@@ -799,7 +807,7 @@ show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 # **The length** is 3 % too short, and the interval holds the truth. In one clip of twenty a 95 % interval
 # misses the truth. And you know where to look: the tips, of which the masks have lost the last pixels. (In a
 # terminal, `dolphins segment` draws the masks a second time, where a short fit says that the outline is.
-# With these the same fit says about 2.15 m.)
+# With these the same fit says about 2.15 m. Here it cannot, for that fit is what you build in lesson 4.)
 #
 # **The volume** is some 10 % too large, and its interval is wide enough for that. The masks reach a little
 # into the water beside the body. A pixel more on each side makes it 8 % wider at its widest, and the volume
