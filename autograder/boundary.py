@@ -105,7 +105,7 @@ def close():
 def serve(number):
     """The process: calls what it is sent. number: of the open file descriptor of its connection"""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who calls
-    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_CORE, 1)  # at 0 a program that takes cores would be run all the same: core(5)
     _limit(resource.RLIMIT_AS, _addresses() + MEMORY)
     with Connection(number) as pipe, contextlib.suppress(EOFError, OSError):
         while True:

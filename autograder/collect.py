@@ -304,7 +304,7 @@ class _Run:
         """Finds out which system a download is from, and says it."""
         self.download = survey(source, self.roster)
         seen, kinds = self.download.kind, self.download.kinds
-        like = f"{kinds[seen]} of {sum(kinds.values())} names are like {SYSTEMS[seen].shape}"
+        like = f"{kinds[seen]} of {self.download.outermost} names are like {SYSTEMS[seen].shape}"
         # What a folder is read as, unless a system's numbers decide there, which the person did not ask for.
         self.kind = seen if kind == "auto" or kind == "folder" and seen not in NUMBERED else kind
         if kind == "auto":

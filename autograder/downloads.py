@@ -317,7 +317,9 @@ def _in_item(item, read, shows, share, depth=0):
     except _Unreadable as why:
         item.problem = str(why)
     except Exception as error:  # whatever a damaged archive makes of the one who reads it
-        item.problem = f"cannot be read ({printable(str(error)) or type(error).__name__})"
+        # Without names that a student gave: what is said of many alike is said once.
+        said = printable(re.sub(r"""b?'.*'|b?".*\"""", "...", str(error)))
+        item.problem = f"cannot be read ({said or type(error).__name__})"
     yield item
 
 

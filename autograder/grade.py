@@ -164,6 +164,8 @@ def grade(
             the cases that students see.""")
     if grade_one is None:
         refuse_without_sandbox(sandbox, show)
+        if sandbox != "none":
+            confinement.refuse_if_visible(course)
         grade_one = grade_submission
     why = "This folder's name in submitted/ is not UTF-8: nothing in it was graded. Rename it."
     odd = [ascii(name) for name in os.listdir(course / "submitted") if not records.is_text(name)]

@@ -23,6 +23,8 @@ ACCENT = re.compile(
     r"\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f]"
 )
 JOINERS = "\u200c\u200d"  # within words of Persian and India: they part nothing
+WORD = r"[^\s_,;()\[\]&+-]"  # of a part of a path
+NUMBER = re.compile(rf"(?<!{WORD})[0-9]+(?!{WORD})")
 MOST_WORDS = 12  # of a name, or of a part of a path, that are looked at
 MOST_ALIKE = 50  # students of the same names that are told apart
 # "Participant" in Moodle's languages, after `letters`: what it calls everybody where marking is blind.
@@ -168,6 +170,11 @@ class Roster:
         found = set(words_of(name)) | set(words_of(unmixed(name)))
         return found >= {*first, *last} or len(found) > 1 and found <= {*first, *last}
 
+    def only_numbered(self, text, ids):
+        """Whether nothing but a number within a longer text means these students, as in "Section 101"."""
+        rest = NUMBER.sub(" ", text)
+        return rest.strip() != "" and rest != text and not ids & self.mentioned(rest)[0]
+
     def mentioned(self, text):
         """Whom a text means in which other things may stand: a part of a path, a name with a nickname.
 
@@ -178,7 +185,7 @@ class Roster:
         whole = self.keyed(text) | self.called(text)
         if whole:
             return whole, False
-        spans = list(itertools.islice(re.finditer(r"[^\s_,;()\[\]&+-]+", text[:1000]), MOST_WORDS))
+        spans = list(itertools.islice(re.finditer(f"{WORD}+", text[:1000]), MOST_WORDS))
         found = []
         for start, end in itertools.combinations_with_replacement(range(len(spans)), 2):
             piece = text[spans[start].start() : spans[end].end()]

@@ -49,6 +49,8 @@ HELLO = b"pid "  # comes first on a session's socket, with a handle on its first
 GO = b"g"  # answers it, once the grader holds and bounds that process
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError)
 MOST_FILES = 96  # open ones of a process: what waits in pipes and sockets no limit counts
+# Of RLIMIT_CORE: at 0 the system still starts a program that takes cores, outside, perhaps as root: core(5).
+NO_CORE = 1
 MOST_HEADER = 8 * 2**20  # bytes; a cell's source is in it
 MOST_ANSWER = 2**16  # bytes of an answer's; while the grader reads it, nobody watches the memory
 
@@ -188,7 +190,7 @@ def _set_limits(limits, processes):
     """Limits of each process; what all of them together use is bounded from outside."""
     memory = limits["memory_mb"] * 2**20
     most = {
-        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CORE: NO_CORE,
         resource.RLIMIT_CPU: int(limits["total_seconds"]),
         resource.RLIMIT_FSIZE: limits["file_mb"] * 2**20,
         resource.RLIMIT_NOFILE: MOST_FILES,
@@ -267,7 +269,7 @@ _NEWEST = 462  # mseal, of Linux 6.10; what came later nobody has thought throug
 _LOOKED_AT = {  # by their arguments; arch: the number by which the kernel names the machine
     "arch": (0xC000003E, 0xC00000B7), "clone": (56, 220), "clone3": (435, 435), "ioctl": (16, 29),
     "mmap": (9, 222), "socket": (41, 198), "socketpair": (53, 199), "fcntl": (72, 25), "prctl": (157, 167),
-    "madvise": (28, 233), "close_range": (436, 436),
+    "madvise": (28, 233), "close_range": (436, 436), "setrlimit": (160, 164), "prlimit64": (302, 261),
 }  # fmt: skip
 NAMESPACES = NEW_NS | NEW_CGROUP | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET
 CLONE_FILES, CLONE_THREAD = 0x400, 0x10000  # a thread without the first has open files that nobody counts
@@ -327,6 +329,11 @@ def _rules(refused, known):
         rules += when(name, argument(0), *_any_of(FAMILIES), refuse, allow)
     for name, n, values in (("fcntl", 1, KEPT), ("prctl", 0, SETTINGS), ("madvise", 2, ADVICE)):
         rules += when(name, argument(n), *_any_of(values), allow, refuse)
+    core = [_op(EQUAL, resource.RLIMIT_CORE, 1, 0), allow]
+    rules += when("setrlimit", argument(0), *core, refuse)
+    # To read a limit no new one is given, in neither half of its address.
+    new = [argument(2), _op(EQUAL, 0, 0, 3), _op(LOAD, 36), _op(EQUAL, 0, 0, 1), allow]
+    rules += when("prlimit64", argument(1), *core, *new, refuse)
     return [*rules, allow]
 
 

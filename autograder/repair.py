@@ -102,9 +102,13 @@ def _whole_number(digits):
 
 
 def decoded(data, otherwise):
-    """Bytes as text: UTF-8, with or without BOM, or UTF-16, else in the code page `otherwise`."""
+    """Bytes as text: UTF-8 or UTF-16, each with or without BOM, else in the code page `otherwise`."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", "replace")
+    halves = [data[first:400:2] for first in (1, 0)]  # of Latin letters one half of UTF-16 is zeros
+    for half, form in zip(halves, ("utf-16-le", "utf-16-be")):
+        if half.count(0) > len(half) / 2 and not all(zeros.count(0) > len(zeros) / 2 for zeros in halves):
+            return data.decode(form, "replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -14,10 +14,10 @@
     GitHub Classroom's          identifier, github_username, github_id, name,         identifier
                                 group_name
 
-It may be in UTF-8, with or without BOM, in UTF-16 or in Windows's Latin-1, and separated by commas,
-semicolons or tabs. Moodle's grading worksheet is known in any language by what is in it: its first column is
-one word and a number in every line; of the others some hold addresses, dates, everywhere the same number.
-Moodle gives its columns always in this order (mod/assign/gradingtable.php).
+It may be in UTF-8 or UTF-16, with or without BOM, or in Windows's Latin-1, which is said, and separated by
+commas, semicolons or tabs. Moodle's grading worksheet is known in any language by what is in it: its first
+column is one word and a number in every line; of the others some hold addresses, dates, everywhere the same
+number. Moodle gives its columns always in this order (mod/assign/gradingtable.php).
 
 A course keeps its class in grading/roster.json: `read` gives it to whoever writes grades, `update` adds a csv
 to it. Moodle's grading worksheet of a lesson is kept in grading/worksheets/, as it was given: `with_grades`
@@ -71,8 +71,11 @@ PLACE = re.compile(r"(\D*[^\W\d]\D*?)\s*([0-9]{1,18})")  # "Participant 123", in
 DATE = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9]).*[0-9]{1,2}[:.h][0-9]{2}", re.DOTALL)
 NUMBER = re.compile(r"[0-9]+([.,][0-9]+)?")
 ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
-# What a spreadsheet program makes of a long number that it saves as csv.
+# What a spreadsheet program makes of a long number that it saves as csv: 1.17E+15, or zeros from the 16th
+# digit on. And what others make of a whole one.
 SPOILT = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]+")
+CUT, LONG, BROKEN = re.compile("[0-9]{15}0+"), re.compile("[0-9]{16,}"), re.compile(r"([0-9]+)[.,]0")
+KEYS = ("id", "lms_user_id", "sis_user_id", "login", "number")
 
 
 @dataclass
@@ -219,11 +222,11 @@ def students_in(path):
             participants or grading worksheet. If it is Moodle's in another language, set Moodle to English
             and download it again.""")
     canvas = "sis_user_id" in where or {"login", "section"} <= where.keys()
-    students, lines, spoilt = {}, {}, {}
+    students, lines, spoilt = {}, {}, _mend_numbers(rows, where)
     for row in rows[1:]:
         cells = {what: row[at] for what, at in where.items() if at < len(row)}
         value = {what: unicodedata.normalize("NFC", cells.get(what, "").strip()) for what in COLUMNS}
-        for what in ("id", "lms_user_id", "sis_user_id", "login", "number"):
+        for what in KEYS:
             if SPOILT.fullmatch(value[what]):
                 spoilt[rows[0][where[what]]], value[what] = value[what], ""
         if (canvas or "github" in where) and _is_no_student(value):
@@ -241,7 +244,39 @@ def students_in(path):
         raise CourseError(f"{path}: no student in it.")
     if spoilt and not canvas and "id" in where:
         raise CourseError(f"{path}: {_export_again(spoilt).strip()}")
-    return list(students.values()), data, [f"{path}: {_export_again(spoilt).strip()}"] if spoilt else []
+    notes = [f"{path}: {_export_again(spoilt).strip()}"] if spoilt else []
+    return list(students.values()), data, notes + _said_of_letters(path, data, students.values())
+
+
+def _mend_numbers(rows, where):
+    """Undoes what programs did to whole columns of numbers, 4001.0; empties those that cannot be undone.
+
+    -> {title of such a column: one of its cells}
+    """
+    spoilt = {}
+    for at in {where[what] for what in KEYS if what in where}:
+        filled = [row for row in rows[1:] if at < len(row) and row[at].strip()]
+        cells = [row[at].strip() for row in filled]
+        long = list(filter(LONG.fullmatch, cells))
+        if all(map(BROKEN.fullmatch, cells)):
+            for row in filled:
+                row[at] = BROKEN.fullmatch(row[at].strip())[1]
+        elif (len(long) > 2 or len({*long}) < len(long)) and all(map(CUT.fullmatch, long)):
+            spoilt[rows[0][at]] = long[0]
+            for row in filled:
+                row[at] = "" if LONG.fullmatch(row[at].strip()) else row[at]
+    return spoilt
+
+
+def _said_of_letters(path, data, students):
+    """What is to know where a csv's letters may have been read as others. -> list of text"""
+    odd = next((one.name for one in students if not one.name.isascii()), "")
+    if not odd or decoded(data, "cp1252") == decoded(data, "utf-8"):
+        return []
+    return [
+        fold(f"""{path} is no UTF-8, and was read as Windows's Latin-1 (the first name with other letters:
+        {printable(odd)}). If that is misspelt, save the table as CSV UTF-8 and give it again.""")
+    ]
 
 
 def _shown(row):

@@ -49,6 +49,7 @@ from .allowance import Allowance, Meter
 from .records import MOST_PICTURE, is_png
 from .watcher import Watcher, family
 
+MOST_ASKED = 2**16  # bytes of the arrays of a question that is asked back: the answer is computed out here
 COURSE = "/course"  # where the bundle lies inside
 PROGRAM = "/inside_sandbox.py"  # where the program lies inside
 NOBODIES = range(64001, 64513)  # the user's number inside, if root grades: one that no account has
@@ -394,6 +395,8 @@ class Session:
 
     def answer_of(self, partner, head, arrays):
         """What a partner answers. -> {name: tensor}. Raises Lost where the question is none."""
+        if sum(value.nbytes for value in arrays.values()) > MOST_ASKED:
+            self.lose("it asked more than there is to ask")
         try:
             return partner(head["asks"], **_as_tensors(arrays))
         except Exception as error:  # whatever the student's process sent
@@ -501,6 +504,17 @@ def masked(visible):
         raise CourseError(f"""The course lies in {ROOT}, within the folders of Python or the system, which
             submissions can read. Move it, for instance below your home.""")
     return [str(ROOT / name) for name in OUR_PACKAGES if there and (ROOT / name).is_dir()]
+
+
+def refuse_if_visible(course):
+    """Raises CourseError where submissions could read a course folder: others' work, solutions, the seed.
+
+    So it is in a virtual environment that was made in the folder of one's work, python -m venv .
+    """
+    folders = {os.path.realpath(path) for path in (*SYSTEM, *python_folders())}
+    if _below(os.path.realpath(course), *folders):
+        raise CourseError(f"""{course} lies within the folders of Python or the system ({sys.prefix}), which
+            submissions can read. Move it, for instance below your home.""")
 
 
 def _below(path, *folders):

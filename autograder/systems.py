@@ -14,6 +14,8 @@
     brightspace 12345-678901 - First Last - Nov 18, 2026 1105 PM/name.ipynb, and index.html; the numbers are
                 those of the submission
     nbgrader    submitted/ID/ASSIGNMENT/name.ipynb and timestamp.txt, as nbgrader collect and ngshare leave it
+    sakai       ASSIGNMENT/Last, First(login)/Submission attachment(s)/name.ipynb and timestamp.txt (Sakai:
+                AssignmentServiceImpl.java); of a group's work GROUP (its number)/...
     github      ASSIGNMENT-submissions/ASSIGNMENT-login/..., as `gh classroom clone student-repos` makes it;
                 of a group's work the team's name is in place of the login. The times of files are those of
                 the clone
@@ -39,9 +41,9 @@ from .downloads import files
 from .repair import MOST_BYTES
 
 JUNK = re.compile(r"^(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\.git|\._.*)$", re.IGNORECASE)
-CANVAS = re.compile(
-    r"(?P<late>_late)?_(?P<user>[0-9]{1,18})(?=_(?:(?P<file>[0-9]{1,18})_.|(?P<what>text|link)\.html$))",
-    re.IGNORECASE | re.DOTALL,
+CANVAS = re.compile(  # LATE in capitals: names are small, and a group may call itself team_late
+    r"(?P<late>_LATE)?_(?P<user>[0-9]{1,18})(?=_(?:(?P<file>[0-9]{1,18})_.|(?P<what>text|link)\.html$))",
+    re.DOTALL,
 )
 ANONYMOUS = re.compile(r"^(?:LATE_)?anon_\w+?_[0-9]+_", re.IGNORECASE)
 MOODLE = re.compile(r"(?:_(?P<user>[0-9]{1,18}))?_assignsubmission_(?P<what>[a-z]+)")
@@ -51,6 +53,7 @@ BRIGHTSPACE = re.compile(
     r"[0-9]{1,2}\.? [^\W\d]{3,10}\.?,? [0-9]{4}),? (?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2})"
     r" ?(?P<half>[AP]M)?"
 )
+SAKAI = re.compile(r"(?P<name>.+?) ?\((?P<login>[^()]+)\)")
 DRIVE = re.compile(r"-[0-9]{8}T[0-9]{6}Z(-[0-9]+)+(\.zip)?$")
 MOST_FOUND = 20  # readings of one part
 MOST_VOTES = 200  # paths in one folder that say which system a download is of
@@ -92,11 +95,16 @@ class Download:
     depths: dict = field(default_factory=dict)
     shared: int = 0  # how many folders all that was downloaded lies in
     outermost: int = 0  # how many parts there are below what all paths share, each perhaps a student's
+    below: set = field(default_factory=set)  # ids of whom these name
 
     @property
     def kind(self):
         """The system of most names, a folder where there is none."""
         return max(SYSTEMS, key=lambda kind: (self.kinds[kind], kind == "folder"))
+
+    def is_above_all(self, at):
+        """Whether the part that stands so deep is that of a whole class: below it half of them are named."""
+        return at < self.shared and len(self.below) > 1 and 2 * len(self.below) >= len(self.roster.students)
 
     def stands(self, kind, at):
         """Whether a system's part stands so deep in this download. All that is deeper students made."""
@@ -212,9 +220,25 @@ def _nbgrader(where, at, download):
         return None
     name, roster = where[at], download.roster
     ids = {name} if name in roster.students else roster.keyed(name)
+    if not (ids or in_submitted) and roster.mentioned(stem(where[at + 1]))[0]:
+        return None  # Sakai's, whose title stands above the students
     claim = Claim("" if ids else name, [(f"the id {name[:80]!r}", ids)])
     claim.time = download.times.get(folder)
     return claim
+
+
+def _sakai(where, at, download):
+    found, folder = SAKAI.fullmatch(where[at]), where[: at + 1]
+    if found is None or folder not in download.times or len(where) < at + 2:
+        return None
+    evidence = [(f"the login {found['login'][:80]!r}", download.roster.logged_in(found["login"]))]
+    return Claim(found["name"], evidence, found["name"], time=download.times[folder])
+
+
+def _is_sakais(where):
+    """Whether Sakai or a teacher made a file: what stands beside the attachments, and feedback."""
+    own = ("timestamp.txt", "comments.txt", "feedbacktext.html", "grades.csv", "grades.xls", "grades.xlsx")
+    return where[-1].lower() in own or any(part.startswith("Feedback Attachment") for part in where[:-1])
 
 
 def _github(where, at, download):
@@ -302,6 +326,7 @@ SYSTEMS = {
         _nbgrader,
         is_own=lambda where: where[-1] == "timestamp.txt",
     ),
+    "sakai": System("Sakai", "ASSIGNMENT/Last, First(login)/ with timestamp.txt", _sakai, is_own=_is_sakais),
     "moodle": System(
         "Moodle",
         "full name_number_assignsubmission_file",
@@ -348,14 +373,21 @@ SYSTEMS = {
 # --- a download as a whole
 
 
+def readings(where, download):
+    """The systems that a path has a name of. -> {kind: (the first such part, what it claims)}"""
+    found = {}
+    for kind, system in SYSTEMS.items():
+        claims = ((at, system.read and system.read(where, at, download)) for at in range(len(where)))
+        if first := next(((at, claim) for at, claim in claims if claim), None):
+            found[kind] = first
+    return found
+
+
 def system_of(where, download):
-    """The system whose name a path has, in which part, and what it claims. -> (kind or None, at, Claim)"""
-    for at in range(len(where)):
-        for kind, system in SYSTEMS.items():
-            claim = system.read and system.read(where, at, download)
-            if claim:
-                return kind, at, claim
-    return None, 0, None
+    """The system whose name stands outermost in a path, and in which part. -> (kind or None, at)"""
+    found = readings(where, download)
+    kind = min(found, key=lambda kind: found[kind][0], default=None)
+    return kind, found[kind][0] if kind else 0
 
 
 def survey(source, roster):
@@ -371,7 +403,8 @@ def survey(source, roster):
         if any(part.lower().endswith(".zip") for part in where[:-1]):
             continue
         if where[-1] == "timestamp.txt":
-            download.times[where[:-1]] = file.read_by(_utc, 100)
+            if time := file.read_by(_utc, 100):
+                download.times[where[:-1]] = time
         elif where[-1] == "submission_metadata.yml":
             told.append(file)
     least = min((len(file.where) for file in told), default=0)  # deeper ones lie in what students made
@@ -386,21 +419,33 @@ def survey(source, roster):
 def _vote(download, paths):
     """Finds out which system a download is of, by what its names are like: each student's part is a vote.
 
+    It is one for each system that it is like: a student may give files names that are like another's, too.
     paths: all of the download in parts, without junk.
     """
-    roster, votes = download.roster, set()
     shared = os.path.commonprefix([where[:-1] for where in paths]) if paths else ()
-    seen = Counter()
+    download.shared, outermost = len(shared), {where[len(shared)] for where in paths}
+    download.below = set().union(*(_wholly_named(part, download.roster) for part in outermost))
+    votes, seen = set(), Counter()
     for where in paths:
-        outermost = where[len(shared)]
-        seen[outermost] += 1
-        if seen[outermost] > MOST_VOTES:
+        part = where[len(shared)]
+        seen[part] += 1
+        if seen[part] > MOST_VOTES:
             continue
         try:
-            kind, at, claim = system_of(where, download)
-            depth, named = _first_named(where[:at] if kind else where, roster)
+            votes |= {(kind, part) for kind in _likenesses(where, part, download)}
         except Exception:  # a name that cannot be read says nothing of the others
             continue
+    download.outermost = len({part for _, part in votes})
+    download.kinds = Counter(kind for kind, _ in votes)
+
+
+def _likenesses(where, outermost, download):
+    """The systems that a path is like, where nobody is named above; and notes where their parts stand.
+
+    -> iterator of kinds, {"folder"} where somebody is named, {None} where nobody is
+    """
+    found, roster, like = readings(where, download), download.roster, []
+    for kind, (at, claim) in found.items():
         if kind == "moodle" and roster.numbered(kind, claim.number):
             download.numbered = True
         elif kind == "github" and roster.groups(claim.login, kind):
@@ -411,18 +456,30 @@ def _vote(download, paths):
             for title, login in _titles_and_logins(where[at]):
                 download.titles.setdefault(title, set()).update(roster.logged_in(login))
         download.depths.setdefault((kind, at), set()).add(outermost)
-        if depth is not None:
-            download.depths.setdefault(("folder", depth), set()).add(outermost)
-        votes.add(("folder" if named else kind, outermost))
-    download.shared, download.outermost = len(shared), len({outermost for _, outermost in votes})
-    download.kinds = Counter(kind for kind, _ in votes)
+        like += [kind] * (not _first_named(where[:at], download)[1])
+    first = min((at for at, _ in found.values()), default=len(where))
+    depth, named = _first_named(where[:first], download)
+    if depth is not None:
+        download.depths.setdefault(("folder", depth), set()).add(outermost)
+    return like or ["folder" if named else None]
 
 
-def _first_named(parts, roster):
+def _wholly_named(part, roster):
+    """Whom a whole part of a path means, not something in it. -> ids"""
+    return roster.keyed(stem(part)) | roster.called(stem(part))
+
+
+def named_within(where, at, roster):
+    """Whom the parts below one part of a path mean, each as a whole. -> ids"""
+    return set().union(*(_wholly_named(part, roster) for part in where[at + 1 :]))
+
+
+def _first_named(parts, download):
     """-> how deep the first part is that means a student or group, or None; whether one means a student"""
-    depth = None
+    depth, roster = None, download.roster
     for at, part in enumerate(map(stem, parts)):
-        if roster.mentioned(part)[0]:
+        ids = roster.mentioned(part)[0]
+        if ids and not (download.is_above_all(at) and roster.only_numbered(part, ids)):
             return at if depth is None else depth, True
         if depth is None and roster.groups(part):
             depth = at
@@ -439,8 +496,10 @@ def _is_somebodys(where, download):
 
 
 def _utc(data):
-    """What timestamp.txt says: "2026-11-20 22:05:00.123 UTC", or with +0100. -> datetime or None"""
+    """What timestamp.txt says: "2026-11-20 22:05:00.123 UTC", or with +0100; of an older Sakai
+    "20261120220500123". -> datetime or None"""
     text = data.decode(errors="replace").strip()
+    text = re.sub(r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\d{3}$", r"\1-\2-\3 \4:\5:\6", text)
     found = re.match(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)\S*? ?(UTC|Z|[+-]\d\d:?\d\d)?\s*$", text)
     try:
         time = datetime.datetime.fromisoformat(f"{found[1]} {found[2]}")

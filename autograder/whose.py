@@ -24,7 +24,7 @@ from lessons.build import STUDENT, lesson_names
 
 from .downloads import printable
 from .repair import decoded
-from .systems import FLAT, SYSTEMS, Claim, stem, system_of
+from .systems import FLAT, SYSTEMS, Claim, named_within, stem, system_of
 
 MOST_SHOWN = 4  # students in a line
 TOGETHER = "several students"  # a group without a name
@@ -273,6 +273,13 @@ def _in_folder(where, download):
         short = stem(part)
         groups = roster.groups(short)
         ids, partly = (roster.keyed(part), False) if roster.keyed(part) else roster.mentioned(short)
+        if ids and not groups and roster.only_numbered(short, ids):  # "Section 101", a course's number
+            if download.is_above_all(at):
+                continue
+            if others := named_within(where, at, roster) - ids:
+                how = fold(f"""{printable(part)!r} has the number of {_some(ids)}, but names in it that of
+                    {_some(others)}""")
+                return Who(how=how, candidates=sorted(ids | others))
         if (groups or ids) and not download.stands("folder", at):
             above, ids = printable(where[download.depth("folder")]), ids.union(*groups.values())
             how = fold(f"""{printable(part)!r} names {_some(ids)}, but lies in {above!r}, which stands where

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 from autograder import boundary
-from autograder.downloads import _inside
+from autograder.downloads import Share, _inside
 from autograder.preparation import prepare
 from autograder.whose import lesson_of
 from lessons.build import STUDENT
@@ -69,5 +69,5 @@ def measure(sizes=(1, 4, 16)):
             for size in sizes:
                 with zipfile.ZipFile(path, "w", number) as archive:
                     archive.writestr(f"{NAME}.ipynb", bytes(size * 2**20))
-                row.append(seconds_of(_inside, path, None, (path.name,), lesson_of))
+                row.append(seconds_of(_inside, path, None, (path.name,), lesson_of, Share()))
     return {"bound": boundary.SECONDS, "megabytes": list(sizes), "files": found}

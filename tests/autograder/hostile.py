@@ -706,6 +706,11 @@ calls = {
     "syncfs": (306, 267, 0), "the other half": (157, 167, 62, 1, 0, 0, 0)}
 done = [name for name, call in calls.items() if not refused(*call)]
 assert not done, done
+### a_core_for_a_program_outside LIBC SOLVED points=20
+assert resource.getrlimit(resource.RLIMIT_CORE) == (1, 1)
+none = (ctypes.c_ulong * 2)(0, 0)
+assert refused(160, 164, 4, none) and refused(302, 261, 0, 4, none, None), "0, at which it is started"
+if os.fork() == 0: os.abort()
 ### leaves_of_huge_pages SOLVED points=20
 import mmap
 areas = []

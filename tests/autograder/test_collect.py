@@ -393,6 +393,16 @@ def encrypted(data):
     return bytes(data)
 
 
+def test_what_is_said_of_many_damaged_files_is_said_once(course):
+    data = zipped({f"{n}/a{n}.ipynb": notebook(str(n)) for n in range(30)})
+    for mark, at in ((b"PK\x01\x02", 16), (b"PK\x03\x04", 14)):  # the checksums
+        parts = data.split(mark)
+        data = mark.join([parts[0], *(part[: at - 4] + b"1234" + part[at:] for part in parts[1:])])
+    result = course.take({f"{C_JOERG}_10_a.zip": data, f"{C_DANG}_11_a.ipynb": notebook()})
+    assert len(result.left_out) == 30 and result.text().count("Bad CRC-32") <= 6
+    assert list(course.there()) == ["dang@uni.example"]
+
+
 def test_encrypted_truncated_and_lying_zips(course):
     whole = zipped({f"{TWO}.ipynb": notebook()})
     damaged, unknown = bytearray(whole), bytearray(whole)
@@ -857,6 +867,16 @@ def test_rosters_in_every_encoding(course, text, number, separator, encoding):
     assert first.name == "María José Núñez O'Brien" and first.email == MARIA
     assert (second.first_name, second.last_name) == ("Jörg", "Müller")
     assert first.id in (MARIA, "S101", "maria")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "cp1250", "mac_roman"])
+def test_other_code_pages_are_said(course, encoding):
+    text = "id;first_name;last_name\n7;Zoë;Müller\n"
+    students, _, notes = roster.students_in(course.csv(text.encode(encoding)))
+    assert (students[0].name == "Zoë Müller") is ("mac" not in encoding)
+    if "utf" not in encoding:
+        says(" ".join(notes), "is no UTF-8", students[0].name, "save the table as CSV UTF-8")
+    assert not roster.students_in(course.csv(text))[2]
 
 
 def test_what_a_roster_gives_for_upload(course):

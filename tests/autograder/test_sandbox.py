@@ -157,6 +157,9 @@ BY_ARGUMENTS += [("socket", (40,), False), ("ioctl", (0, 0x5401), True), ("ioctl
 BY_ARGUMENTS += [("ioctl", (0, 0xFF02), False), ("fcntl", (3, 1026), False), ("clone", (0x3D0F00,), True)]
 BY_ARGUMENTS += [("clone", (0x10900,), False), ("close_range", (3, 9, 0), True)]
 BY_ARGUMENTS += [("close_range", (3, 9, 2), False), ("prctl", (62,), False)]
+BY_ARGUMENTS += [("setrlimit", (7, 4096), True), ("setrlimit", (4, 4096), False)]
+BY_ARGUMENTS += [("prlimit64", (0, 7, 4096), True), ("prlimit64", (0, 4, 0, 4096), True)]
+BY_ARGUMENTS += [("prlimit64", (0, 4, 4096), False), ("prlimit64", (0, 4, 1 << 40), False)]
 
 
 @pytest.mark.parametrize("column", [0, 1], ids=inside_sandbox._MACHINES)
@@ -403,6 +406,17 @@ def test_a_checkout_among_what_is_visible_is_refused(monkeypatch):
     monkeypatch.setattr(Path, "is_file", lambda path: True)
     with pytest.raises(CourseError, match="which submissions can read"):
         sandbox.masked([])
+
+
+def test_a_course_folder_among_what_is_visible_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "venv")
+    for prefix, course in (("venv", "venv/class"), ("venv", "link/class"), ("link", "venv/class")):
+        monkeypatch.setattr(sandbox, "python_folders", lambda prefix=prefix: [str(tmp_path / prefix)])
+        with pytest.raises(CourseError, match="which submissions can read"):
+            sandbox.refuse_if_visible(tmp_path / course)
+    sandbox.refuse_if_visible(tmp_path / "class")
+    with pytest.raises(CourseError, match="Move it"):
+        sandbox.refuse_if_visible(Path("/usr/src/class"))
 
 
 def test_an_installed_course_is_masked(monkeypatch, tmp_path):

@@ -159,6 +159,30 @@ def test_all_that_a_folders_name_says_is_one_student(course, where, whose):
         assert whose in reasons(result)
 
 
+NUMBERS = "id,first_name,last_name\n101,Ada,Lovelace\n102,Grace,Hopper\n103,Emmy,Noether\n104,Jo,Smith\n"
+
+
+@pytest.mark.parametrize(
+    "where, there",
+    [
+        # All of the class is in the folder of a course.
+        (["BIO 101/Ada Lovelace/a", "BIO 101/Grace Hopper/a", "BIO 101/Emmy Noether.zip/a"], "101 102 103"),
+        (["WS 104/101/a", "WS 104/102/a", "WS 104/BIO 103/103/a"], "101 102 103"),
+        (["Section 101/Grace Hopper/a", "Section 101/Emmy Noether/a", "Section 102/Jo Smith/a"], ""),
+        (["Section 101/102/a", "Section 101/103/a", "Section 102/101/a"], ""),
+        (["BIO 101/Grace Hopper/a"], ""),
+        (["hw 101/a", "hw 102/grace", "hw 103/a b"], "101 102 103"),
+    ],
+)
+def test_the_number_of_a_course_or_section_is_no_students(course, where, there):
+    files = {f"{name}.ipynb": notebook(name) for name in where}
+    result = course.take(files, "folder", NUMBERS)
+    found = {who: notebook(where[n]) for n, who in enumerate(there.split())}
+    assert course.there() == found and len(result.left_out) == len(where) - len(found)
+    if not there:
+        says(reasons(result), "has the number of 101, but names in it that of 102")
+
+
 def test_an_address_that_begins_like_anothers_id_is_nobodys_or_the_ids(course):
     csv = CLASS + "eve,Eve,New,grace@mail.example\n"
     assert one(course, "grace_02.ipynb", "folder", csv)[1] == []  # hers, or Eve's?
@@ -352,6 +376,13 @@ def test_the_class_page_says_whose_file_counts_for_several(course):
     assert {row[3]: row[7] for row in rows[1:]} == dict.fromkeys(("ada", "grace", "eve"), "35.0")
 
 
+def test_a_group_that_calls_itself_late_is_not(course):
+    groups = CANVAS_GROUPS.replace("Dolphin Watchers", "Team_Late")
+    result, found = one(course, "team_late_4001_5_a.ipynb", "canvas", groups)
+    assert found == ["ada", "grace"] and not result.late
+    assert one(course, "team_late_LATE_4001_6_a.ipynb", "canvas", groups)[0].late
+
+
 def test_groups_are_those_of_the_last_csv_that_has_them(course):
     one(course, "dolphinwatchers_4001_5001_a.ipynb", "canvas", CANVAS_GROUPS)
     moved = CANVAS_GROUPS.replace('A,Dolphin Watchers,9,\n"Smith', 'A,,,\n"Smith')
@@ -419,6 +450,27 @@ def test_a_link_called_timestamp_is_not_followed(course):
     folder = lay(course.tmp / "in", {f"submitted/ada/{TWO}/a.ipynb": notebook()})
     (folder / "submitted/ada" / TWO / "timestamp.txt").symlink_to("/dev/zero")
     assert course.take(folder, "nbgrader", CLASS).placed == [(TWO, "ada")]
+
+
+SAKAIS = {"Submission attachment(s)/a.ipynb": b"", "timestamp.txt": b"2026-11-20T22:05:00.123Z"}
+
+
+def test_sakai(course):
+    def of(name, mark, time, folder="Submission attachment(s)"):
+        folder, mine = f"Exercise 2/{name}/{folder}", f"Exercise 2/{name}/timestamp.txt"
+        return {f"{folder}/my work.ipynb": notebook(mark), mine: time}
+
+    files = of("Lovelace, Ada(ada)", "ada", b"2026-11-20T22:05:00Z") | {"Exercise 2/grades.csv": b"x"}
+    files |= of("Hopper, Grace(grace)", "grace", b"20261120230503123", "Anhänge")  # an older one
+    files |= of("Noether, Emmy(jo_smith)", "odd", b"2026-11-20T22:05:00Z")
+    files |= of("Group B (5f3-a)", "b", b"2026-11-20T22:05:00Z")
+    feedback = "Exercise 2/Lovelace, Ada(ada)/Feedback Attachment(s)/my work.ipynb"
+    roster = CLASS.replace("\n", ",group\n", 1).replace("carl@uni.example", "carl@uni.example,Group B")
+    result = course.take(files | {feedback: notebook("marked")}, "auto", roster, deadline=DEADLINE)
+    assert "Taken for a download of Sakai" in result.text() and result.late == [(TWO, "grace")]
+    there = {"ada": "ada", "grace": "grace", "smith": "b"}
+    assert course.there() == {who: notebook(mark) for who, mark in there.items()}
+    says(reasons(result), "the login 'jo_smith' is that of jo_smith, the name 'Noether, Emmy' that of emmy")
 
 
 def test_brightspace_and_its_order_in_time(course):
@@ -752,6 +804,7 @@ def downloads():
         "blackboard": {f"HW_ada{attempt}": b"", f"HW_grace{attempt}": b""},
         "brightspace": {"1-2 - Ada Lovelace - Nov 18, 2026 1105 PM/a.ipynb": b"", "index.html": b""},
         "nbgrader": {"submitted/ada/hw/a.ipynb": b"", "submitted/ada/hw/timestamp.txt": b""},
+        "sakai": {f"HW 1/Lovelace, Ada(ada)/{name}": time for name, time in SAKAIS.items()},
         "github": {"hw-submissions/hw-ada/a.ipynb": b""},
         "gradescope": {"e/submission_1/a.ipynb": b"", "e/submission_metadata.yml": GRADESCOPE.encode()},
         "google": {"Classroom/Dolphins/Lesson 2/a.ipynb": b""},
@@ -771,6 +824,22 @@ def test_one_students_zip_does_not_say_what_all_are(course):
     files = {"smitheve_77_1_a.zip": evil, "lovelaceada_4001_5_a.ipynb": notebook()}
     result = course.take(files, "auto", CANVAS.format(eve=EVE))
     assert "(--from canvas): 2 of 2 names are like" in result.text() and "ada" in course.there()
+
+
+def test_names_that_students_give_many_files_do_not_say_what_all_are(course):
+    """Each of Canvas's and Google's files stands alone, and behind or in its name is what students call it."""
+    odd = [f"{n}_x_{n}_assignsubmission_file_.ipynb" for n in range(10, 14)]
+    files = {f"smitheve_77_{name}": notebook(name) for name in odd} | {
+        "lovelaceada_4001_5_a.ipynb": notebook()
+    }
+    result = course.take(files, "auto", CANVAS.format(eve=EVE))
+    assert "(--from canvas): 5 of 5 names are like" in result.text() and sorted(course.there()) == [
+        "ada",
+        "eve",
+    ]
+    files = {f"L/Emmy Noether_{name}": notebook(name) for name in odd} | {"L/Ada Lovelace.ipynb": notebook()}
+    source = zipped(files, course.tmp / "L-20261118T220500Z-001.zip")
+    assert "(--from google): 5 of 5 names are like" in course.take(source, "auto", CLASS).text()
 
 
 def test_a_wrong_from_is_said(course):
@@ -843,6 +912,21 @@ def test_a_gradebook_that_a_spreadsheet_spoilt(course):
     assert found == ["ada"] and "has spoilt the long numbers of the column ID (1,17E+15)" in result.text()
     with pytest.raises(CourseError, match="Export the table again"):
         course.students("id,first_name,last_name\n1.17E+15,Ada,L\n2.5E+10,Bo,M\n")
+
+
+def test_a_gradebook_whose_numbers_end_in_zeros_or_points(course):
+    """A spreadsheet keeps 15 digits; others write whole numbers with a point where a cell is empty."""
+    cut = CANVAS.format(eve=EVE).replace("4001", "10000000000004000").replace("4002", "10000000000004000")
+    result, found = one(course, "lovelaceada_10000000000004001_5_a.ipynb", "canvas", cut)
+    assert (
+        found == ["ada"]
+        and "has spoilt the long numbers of the column ID (10000000000004000)" in result.text()
+    )
+    students = course.students(CANVAS.format(eve=EVE).replace("4001", "10000000000004010"))
+    assert students[0].lms_user_id == "10000000000004010"
+    students = course.students("id,first_name,last_name,number\n4001.0,Ada,L,\n4002.0,Bo,M,\n")
+    assert [one.id for one in students] == ["4001", "4002"]
+    assert course.students("id,last_name\n4.0,L\nx1,M\n")[0].id == "4.0"
 
 
 CSV = st.text('aA1é,;\t"\n\r=@+-_.E 7\x00', max_size=80)
