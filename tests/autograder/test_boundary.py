@@ -66,6 +66,7 @@ def test_whatever_reading_does_is_a_line_and_the_next_is_read(what, monkeypatch)
     with pytest.raises(Refused, match=REFUSED[what]) as error:
         look(reading, what)
     assert "\n" not in str(error.value)
+    monkeypatch.setattr(boundary, "WAIT", 60.0)
     assert look(reading, "value") == {"a": (1, b"x")}
 
 
