@@ -106,7 +106,7 @@ def _frames(numbers):
 
 def _of_masks(masks, seen):
     inside = masks > 127
-    areas = inside.flatten(1).sum(1).double()  # (T,)
+    areas = metrics.areas(inside).double()  # (T,)
     if len(masks) < FEW:
         yield (
             False,

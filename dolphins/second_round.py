@@ -14,6 +14,7 @@ import io
 import numpy as np
 import torch
 
+from course_lib import metrics
 from course_lib.assets import clip_files
 from course_lib.assets.clip_info import CLIP_JSON
 from course_lib.dolphin_model import DolphinModel
@@ -70,7 +71,7 @@ def look(recipe):
     """
     scene, dataset, loader = recipe.scene, recipe.dataset, recipe.loader
     T, H, W = dataset.masks.shape
-    unit = max(1.0, float((dataset.masks > 127).sum() / T) ** 0.5 / LARGEST)
+    unit = max(1.0, float(metrics.areas(dataset.masks > 127).sum() / T) ** 0.5 / LARGEST)
     finer, layers, margin, rims = FINER if unit == 1 else 1, loader.layers, loader.margin, []
     loader.layers, loader.margin = [lambda t, *window: {"corner": window[:2]}], int(AROUND * unit)
     for t in torch.arange(T).split(loader.batch_size):

@@ -1,5 +1,8 @@
 """dolphins.judgement: a bad fit says so without the truth, a good one says nothing."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -112,3 +115,22 @@ def test_three_frames_are_few():
     short = fit(overlap=torch.full((3,), 0.93), rotmats=torch.eye(3).repeat(3, 1, 1))
     short |= dict(positions=short["positions"][:3], masks=short["masks"][:3])
     assert "3 frames" in doubts(**short)[0].text
+
+
+WEIGHED = """
+import torch
+from course_lib.machine import peak_rss_mb
+from dolphins import judgement
+masks = torch.zeros(200, 360, 640, dtype=torch.uint8)
+masks[:, 100:120, 100:200] = 255
+few = masks[:20].clone()
+list(judgement._of_masks(few, torch.arange(20)))
+before = peak_rss_mb()
+assert not list(judgement._of_masks(masks, torch.arange(200)))
+print(peak_rss_mb() - before)
+"""
+
+
+def test_looking_at_the_masks_takes_no_more_memory_than_a_copy_of_them():
+    done = subprocess.run([sys.executable, "-c", WEIGHED], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 100  # MB, for 46 MB of masks
