@@ -11,7 +11,8 @@ pixels that show the dolphin are gathered once, and then these take turns:
 - weights: a pixel that is far off, under foam or glare, counts little (Geman and McClure, 1987).
 
 What is left is mostly the sun's light in waves, which gather it to bright patches that run over the back:
-caustics. `fit_caustics` reads them from the picture, frame by frame, as a smooth gain.
+caustics. `fit_caustics` reads them from the picture, frame by frame, as a smooth gain. Before that the colour
+of the water over the animal says how it rises and sinks (course_lib.heave).
 """
 
 import math
@@ -21,6 +22,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+from . import heave
 from .kal.render.mesh import rasterize
 from .shading import colours_of_pixels, covered_pixels, pixels_of, seen_normals, with_pixels
 from .window import WindowLoader
@@ -73,11 +75,22 @@ class Pixels:
 def fit_appearance(scene, dataset, rasterize_features, absorb):
     """Gives a scene whose dolphin is in place the skin, light and water of its clip.
 
-    rasterize_features(verts, cam, model): the first half of exercise 4; absorb: exercise 5.
+    rasterize_features(verts, cam, model): the first half of exercise 4; absorb: exercise 5. How the water
+    colours the animal says by how much it rises and sinks, and so it does. -> heights (T,) about their mean
+    that were added, their sd (T,), metres; None where no pixel shows the dolphin
     """
     pixels = gather(scene, dataset, rasterize_features)
-    if len(pixels.frame):
-        scene.caustics = fit_caustics(scene, pixels, fit_still_water(scene, dataset, pixels, absorb))
+    if not len(pixels.frame):
+        return None
+    still = fit_still_water(scene, dataset, pixels, absorb)
+    rise, sd = heave.by_colour(scene, pixels, still, dataset.fps)
+    heave.raise_by(scene, dataset, rise)
+    # The same skin in the same light under less or more water.
+    above = pixels.height + rise.to(still)[pixels.frame][:, None]
+    less = above.clamp(max=0) - pixels.height.clamp(max=0)  # (N, 1)
+    still = (still - scene.water_light) * (scene.water_absorption * less).exp() + scene.water_light
+    scene.caustics = fit_caustics(scene, pixels, still)
+    return rise, sd
 
 
 @torch.no_grad()

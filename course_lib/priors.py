@@ -34,7 +34,7 @@ def pace_of(fps):
 
 def weights_for(known, weights=WEIGHTS):
     """The weights for a clip of which `known` is known: a `ClipInfo`. -> dict"""
-    sureness = (FIN_OUT_SD / known.fin_out_sd_m) ** 2
+    sureness = (FIN_OUT_SD / known.fin_tip[1]) ** 2
     return weights | {"depth": weights["depth"] * sureness}
 
 

@@ -98,7 +98,7 @@ OUTLINE_PX, OUTLINE_S = 8.0, 0.08  # over which an outline's noise changes: pixe
 
 def beliefs_about(known):
     """The `Beliefs` about a clip. known: its `ClipInfo`"""
-    values = {"depth_m": known.fin_out_sd_m}
+    values = {"depth_m": known.fin_tip[1]}
     if known.altitude_sd_m is not None:
         values["altitude_m"] = known.altitude_sd_m
     if known.lens.model and not (known.source or {}).get("known_length"):

@@ -104,18 +104,23 @@ def _view(known, height):
 
 def _depth(known, height):
     per_metre = 100 / (SEA_WATER * height)  # of length, seen through the water
-    percent = per_metre * IN_95 * known.fin_out_sd_m
+    percent = per_metre * IN_95 * known.fin_tip[1]
+    better = "more of them say it better" if known.surfaced else "--fin-out or --surfaced says it better"
     cost = f"""an animal that swims deeper looks smaller: by {per_metre:.1f} % for each metre of water (the
         sea is flat, its refractive index {SEA_WATER}), so every length may be off by ± {percent:.1f} % (95 %)
-        for that alone; --fin-out says it better"""
+        for that alone; {better}"""
     return "depth", fin_told(known), cost, percent
 
 
 def fin_told(known):
     """How deep the animal of a clip swims, in words; known: its `ClipInfo`."""
-    fin = known.fin_out_m
+    fin, sd = (round(one, 3) for one in known.fin_tip)
     where = f"{abs(fin):g} m {'above' if fin >= 0 else 'under'} the surface"
-    return f"the dorsal fin's tip is {where} on average, {give_or_take(known.fin_out_sd_m)}"
+    told = f"the dorsal fin's tip is {where} on average, {give_or_take(sd)}"
+    if known.surfaced:
+        n = len(known.surfaced)
+        told += f", by {n} frame{'s' if n > 1 else ''} in which it breaks the surface"
+    return told
 
 
 def _size(known, height, size):

@@ -46,6 +46,8 @@ AT = fold("""Where that thing is: a frame of the video, by its number or time, a
 FIN_OUT = fold("""How far the tip of the dorsal fin is out of the water on average, metres; negative where it
         is under water. From it follows how deep the animal swims.""")
 FIN_OUT_SD = "Standard deviation of that, metres."
+SURFACED = fold("""{} in which the tip of the dorsal fin just breaks the surface, or, as back:{}, in which the
+        back does. It says how deep the animal is. May be given often.""")
 SEED = "Of the hidden cases; drawn once and kept in grading/run.json if not given."
 
 
@@ -75,11 +77,12 @@ def demo(
     resume: bool = Option(False, "--resume", help="Go on where an interrupted run in --out stopped."),
     fin_out: Optional[float] = Option(None, help=f"{FIN_OUT} As the clip says, if not given."),
     fin_out_sd: Optional[float] = Option(None, help=FIN_OUT_SD),
+    surfaced: list[str] = Option([], help=SURFACED.format("Number of a frame", 12), metavar="FRAME"),
 ):
     """Reconstruct the dolphin of a clip in 3D: video, report, parameters and figures under --out."""
     from .demo import run_demo
 
-    how = dict(clip=clip, fin_out=fin_out, fin_out_sd=fin_out_sd)
+    how = dict(clip=clip, fin_out=fin_out, fin_out_sd=fin_out_sd, surfaced=surfaced)
     run_demo(pack, frames, epochs, batch_size, device, recipe.value, seed, out, resume, **how)
 
 
@@ -125,6 +128,7 @@ def clip(
     altitude_sd: Optional[float] = Option(None, help="Standard deviation of the altitude, metres."),
     fin_out: Optional[float] = Option(None, help=f"{FIN_OUT} 0.05 if not given: it cuts the surface."),
     fin_out_sd: Optional[float] = Option(None, help=FIN_OUT_SD),
+    surfaced: list[str] = Option([], help=SURFACED.format("Time in the video", "0:13.4"), metavar="TIME"),
     known_length: Optional[float] = Option(None, help="Of a thing that floats in the video, metres."),
     at: Optional[tuple[str, str]] = Option(None, help=AT, metavar="FRAME X0,Y0,X1,Y1"),
     follow: Optional[Path] = Option(None, help=FOLLOW, metavar="PACK"),
@@ -135,7 +139,8 @@ def clip(
     lens = dict(name=camera, focal_mm=focal_mm, sensor_width_mm=sensor_width_mm, fov_deg=fov, crop=crop)
     lens |= dict(k1=k1, k2=k2, tilt_deg=tilt)
     more = dict(launch_height=launch_height, video_start=video_start, altitude_sd=altitude_sd)
-    more |= dict(fin_out=fin_out, fin_out_sd=fin_out_sd, known_length=known_length, at=at)
+    more |= dict(fin_out=fin_out, fin_out_sd=fin_out_sd, surfaced=surfaced)
+    more |= dict(known_length=known_length, at=at)
     more |= dict(principal_point=principal_point, follow=follow)
     make_clip(Wanted(video, telemetry, first, last, out, width, lens, **more))
 

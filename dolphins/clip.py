@@ -24,6 +24,7 @@ from course_lib.errors import CourseError, fold
 from course_lib.footage import Frames, frame_size, look_at, to_frames
 from course_lib.lens import DRONES, camera_of, check_distortion, undistort
 from course_lib.progress import tqdm
+from course_lib.surfacing import PARTS
 from course_lib.telemetry import clock, read_telemetry
 
 from .assumptions import IN_95, fin_told, give_or_take
@@ -52,6 +53,7 @@ class Wanted:
     altitude_sd: float | None = None
     fin_out: float | None = None
     fin_out_sd: float | None = None
+    surfaced: tuple = ()  # times in the video, such as "0:13.4" or "back:0:13.4"
     known_length: float | None = None
     at: tuple | None = None
     principal_point: str | None = None  # x,y, pixels of the video
@@ -69,7 +71,7 @@ def make_clip(wanted, say=print):
         raise CourseError(f"{out} is there already; nothing was changed. Name another folder with --out.")
     _check_finite(wanted)
     first, last = seconds_of(wanted.first, "--from"), seconds_of(wanted.last, "--to")
-    fin = _fin_out(wanted)
+    fin, surfaced = _fin_out(wanted), _surfaced(wanted, first, last)
     video = look_at(wanted.video)
     size = frame_size(video, wanted.width)
     frames = Frames(video, first, last, wanted.width if wanted.follow is None else video.width)
@@ -100,7 +102,9 @@ def make_clip(wanted, say=print):
             altitudes = telemetry.altitudes(times, wanted.launch_height) + correction
             camera, centres = (_resized(lens, video, size), None) if cut is None else cut.camera(lens, video)
             rate, altitudes = _rate(times, video), altitudes.astype(np.float32)
-            info = ClipInfo(rate, altitudes, round(sd, 3), camera.undone(), source, *fin, centres)
+            # Each is the frame that is nearest in time.
+            out_at = tuple((part, int(np.abs(times - at).argmin())) for part, at in surfaced)
+            info = ClipInfo(rate, altitudes, round(sd, 3), camera.undone(), source, *fin, centres, out_at)
             files.write(clip / "metadata" / CLIP_JSON, info.to_json())
             if cut is not None:
                 cut.write_prompts(AssetPack(new).prompts_path)
@@ -132,6 +136,19 @@ def _fin_out(wanted):
     fin = FIN_OUT if wanted.fin_out is None else check_fin_out(wanted.fin_out, "--fin-out")
     sd = FIN_OUT_SD if wanted.fin_out_sd is None else check_fin_out_sd(wanted.fin_out_sd, "--fin-out-sd")
     return fin, sd
+
+
+def _surfaced(wanted, first, last):
+    """When the animal breaks the surface: pairs of part and time, seconds of the video."""
+    found = []
+    for text in wanted.surfaced:
+        part, _, time = text.partition(":") if text.split(":")[0] in PARTS else ("fin", "", text)
+        at = seconds_of(time, "--surfaced")
+        if not first <= at <= last:
+            raise CourseError(f"""--surfaced {text} is not between {clock(first)} and {clock(last)}, where the
+                clip begins and ends.""")
+        found.append((part, at))
+    return found
 
 
 def _check_same_flight(video, telemetry, wanted):

@@ -29,6 +29,7 @@ from course_lib.machine import choose_device, peak_rss_mb
 from course_lib.progress import tqdm
 from course_lib.rotations import rotmat_to_rotvec
 from course_lib.scene import DolphinScene, load_tensors, save_atomically
+from course_lib.surfacing import at_odds, check_frames, surfaced_of
 from course_lib.video import SegmentedVideo
 from course_lib.window import TUTORIAL_BAND, WindowLoader
 from solutions.fitting import fit
@@ -46,7 +47,7 @@ from .judgement import doubts, verdict
 SETTINGS, CHECKPOINT, METRICS = "settings.json", "checkpoint.pth", "metrics.json"
 RESULTS = ("dolphin_fit.mp4", "report.html", "dolphin_fit.pth", METRICS)
 LABELS = ("original", "mask", "render on original", "soft mask")
-DEPTH = ("fin_out", "fin_out_sd")
+DEPTH = ("fin_out", "fin_out_sd", "surfaced")
 
 
 class Interrupted(CourseError):
@@ -70,6 +71,7 @@ class Settings:
     seed: int
     fin_out: float | None = None  # metres, as the command line says; None: as the clip does
     fin_out_sd: float | None = None
+    surfaced: str | None = None  # such as "fin:12 back:40"
 
 
 def run_demo(
@@ -85,11 +87,13 @@ def run_demo(
     clip=None,
     fin_out=None,
     fin_out_sd=None,
+    surfaced=(),
 ):
     """Fits the clip of a pack, and writes video, report, parameters and figures into the folder `out`.
 
     clip: which of the pack's, where there are several; fin_out, fin_out_sd: how far the dorsal fin's tip is
-    out of the water, metres, where it is not as the clip says. Raises CourseError for whatever a person can
+    out of the water, metres, where it is not as the clip says; surfaced: frames in which it breaks the
+    surface, such as "12" or "back:40", instead of the clip's. Raises CourseError for whatever a person can
     mend. With `resume`, goes on from the last finished pass of an interrupted run, and only shows the results
     of a finished one."""
     started = time.perf_counter()
@@ -98,6 +102,7 @@ def run_demo(
         depth["fin_out_m"] = check_fin_out(fin_out, "--fin-out")
     if fin_out_sd is not None:
         depth["fin_out_sd_m"] = check_fin_out_sd(fin_out_sd, "--fin-out-sd")
+    frames_out = tuple(surfaced_of(text) for text in surfaced)
     device = choose_device(device)
     found = find_pack(pack, clip)
     dataset = SegmentedVideo(found, frames=frames)
@@ -106,11 +111,13 @@ def run_demo(
             things move.""")
     if lost := listed(dataset.confidence.numpy() == 0):
         print(f"Left out of the fit, as the animal was lost there when the masks were made: frames {lost}.")
+    if frames_out:
+        depth["surfaced"] = check_frames(frames_out, len(dataset.known.altitude_m))
     dataset.known = replace(dataset.known, **depth)
     where = str(found.root if clip is None else found.clip_dir)
-    settings = Settings(
-        where, len(dataset), epochs, batch_size, str(device), recipe, seed, fin_out, fin_out_sd
-    )
+    said = " ".join(f"{part}:{frame}" for part, frame in frames_out) or None
+    how = epochs, batch_size, str(device), recipe, seed, fin_out, fin_out_sd, said
+    settings = Settings(where, len(dataset), *how)
     if open_folder(out, settings, resume) == "finished":
         print(f"{out} holds this run already, finished:\n")
         print_results(out, json.loads((out / METRICS).read_text()))
@@ -325,8 +332,10 @@ def judge(scene, fitted, recipe, dataset, history, figures, per_frame):
     """What speaks against the fit, without the truth. -> list of `Doubt`"""
     positions = fitted.vertices.mean(1)  # (T, 3)
     of_scene = far_from_template(scene.model, fitted.rest), fitted.rotmats, positions
-    clip = dataset.fps, figures["length_m"], dataset.masks, getattr(recipe, "REACH", None)
-    return doubts(per_frame["iou_with_given_mask"], history, *of_scene, *clip, dataset.confidence)
+    known, clip = dataset.known, (dataset.fps, figures["length_m"], dataset.masks)
+    more = dict(reach=getattr(recipe, "REACH", None), sure=dataset.confidence, frames=dataset.frames)
+    more["off"] = at_odds(*known.said, known.surfaced, len(known.altitude_m), known.fps)
+    return doubts(per_frame["iou_with_given_mask"], history, *of_scene, *clip, **more)
 
 
 def write_report(out, scene, dataset, pack, history, results, per_frame, fitted, truth, settings, judged):
@@ -378,7 +387,8 @@ def what_was_run(settings, results, pack):
     for name, label in (("fin_out_m", "fin's tip out of the water"), ("fin_out_sd_m", "how sure that is")):
         if name in results:
             by = "the command line" if getattr(settings, name[:-2]) is not None else "the clip"
-            value = give_or_take(results[name]) if "_sd_" in name else f"{results[name]:g} m"
+            by = "frames in which it surfaces" if "surfaced" in results else by
+            value = give_or_take(results[name]) if "_sd_" in name else f"{results[name]:.2g} m"
             said[label] = f"{value}, by {by}"
     return said | {"pack": pack.root.name}
 
@@ -401,7 +411,9 @@ def about_depth(scene, dataset, settings):
         known["altitude_sd_m"] = dataset.known.altitude_sd_m
     if settings.recipe == "tutorial":  # it takes no depth
         return known
-    return known | {"fin_out_m": dataset.known.fin_out_m, "fin_out_sd_m": dataset.known.fin_out_sd_m}
+    known |= dict(zip(("fin_out_m", "fin_out_sd_m"), (round(one, 4) for one in dataset.known.fin_tip)))
+    seen = " ".join(f"{part}:{frame}" for part, frame in dataset.known.surfaced)
+    return known | ({"surfaced": seen} if seen else {})
 
 
 def write_json(path, values):

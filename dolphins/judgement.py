@@ -2,9 +2,10 @@
 
 A fit always ends with numbers. Whether they are an animal's is asked here of what a bad fit cannot hide: that
 it does not cover its masks, that its loss rose, that its form is no dolphin's, that a frame does not go with
-its neighbours, that the masks themselves come and go.
+its neighbours, that the masks themselves come and go, or lie where the picture shows water.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,9 @@ AREAS = 0.5, 1.6  # of the clip's median: a mask that is smaller or larger is no
 ROUND = 2.0  # a mask whose length is less than so many widths is no dolphin's
 FEW = 10  # frames
 CUT = 0.5  # of the frames: an animal that is so often cut off by the picture's border is not measured
+STILL = 0.6  # of the frames: of a swimming animal no two masks are the same, of a video of half the rate some
+LIKE_WATER = 0.4  # spreads of colours by which an animal differs from the water around it, at least
+LOOKED_AT = 20  # frames of a clip
 LOST = 0.3  # of the frames: an animal that is seen in fewer than the others is not measured
 
 
@@ -40,14 +44,29 @@ def verdict(doubts):
     return "Look at this fit before you use it." if doubts else "Nothing speaks against this fit."
 
 
-def doubts(overlap, history, odd_form, rotmats, positions, fps, length_m, masks, reach=None, sure=None):
+def doubts(
+    overlap,
+    history,
+    odd_form,
+    rotmats,
+    positions,
+    fps,
+    length_m,
+    masks,
+    reach=None,
+    sure=None,
+    off=None,
+    frames=None,
+):
     """What speaks against a fit, the gravest first. -> list of Doubt
 
     overlap (T,): IoU with the given masks; history: of the loss, a dict for each pass; odd_form: what is far
     from the template's proportions, sentences as `shape_modes.far_from_template` gives them;
     rotmats (T, 3, 3); positions (T, 3), metres; fps: frames a second; masks (T, H, W) uint8; reach: pixels,
     of the outline's band in the first and the last pass, None where it has none; sure (T,): how far each mask
-    can be trusted, 0 where the animal was lost, None for all alike.
+    can be trusted, 0 where the animal was lost, None for all alike; off: metres by which frames in which the
+    animal surfaces are at odds with the depth that was said, None where they are not; frames (T, H, W, 3)
+    uint8, None where there is no picture.
     """
     found, seen = [], torch.arange(len(overlap))  # the numbers of the frames that are judged
     if sure is not None and (sure <= 0).any():
@@ -60,8 +79,10 @@ def doubts(overlap, history, odd_form, rotmats, positions, fps, length_m, masks,
     found += [
         *_of_overlap(overlap[seen], seen),
         *_of_masks(masks[seen], seen),
+        *_of_colours(frames, masks[seen], seen),
         *_of_loss(history, reach),
         *_of_length(length_m),
+        *_of_depth(off),
         *_of_form(odd_form),
         *_of_time(rotmats, positions, fps),
     ]
@@ -137,6 +158,45 @@ def _of_masks(masks, seen):
             times as long as wide): are they of the animal?""",
         )
 
+    same = sum(bool((a == b).all()) for a, b in zip(inside[1:], inside[:-1]))
+    if same > STILL * (len(masks) - 1):
+        yield (
+            True,
+            f"""{same} of {len(masks)} masks are the very ones of the frame before: those of a swimming animal
+            never are.""",
+        )
+
+
+def _of_colours(frames, masks, seen):
+    """Whether the pictures show anything where the masks are: chance differs from frame to frame."""
+    if frames is None:
+        return
+    apart = [
+        _apart(frames[t].numpy(), mask.numpy() > 127)
+        for t, mask in zip(seen.tolist(), masks)
+        if t % -(-len(frames) // LOOKED_AT) == 0 and (mask > 127).any()
+    ]
+    if len(apart) and float(np.linalg.norm(np.mean(apart, 0))) < LIKE_WATER:
+        yield (
+            True,
+            """What the masks show has the colours of the water around it: are they of the animal? Look at
+            them in the video.""",
+        )
+
+
+def _apart(frame, mask):
+    """By how many spreads the colours in a mask (H, W) bool differ from those around it. -> (3,)"""
+    from scipy.ndimage import binary_dilation, find_objects
+
+    [(rows, columns)] = find_objects(mask.astype(np.uint8))
+    around = tuple(slice(max(side.start - 10, 0), side.stop + 10) for side in (rows, columns))
+    mask, frame = mask[around], frame[around] / 255
+    near = binary_dilation(mask, iterations=2)  # what lies at the edge is of both
+    sides = [frame[mask], frame[binary_dilation(near, iterations=6) & ~near]]
+    middles = [np.median(side, 0) for side in sides]
+    spreads = [1.48 * np.median(np.abs(side - middle), 0) for side, middle in zip(sides, middles)]
+    return (middles[0] - middles[1]) / np.maximum(np.hypot(*spreads) / math.sqrt(2), 0.01)
+
 
 def _elongation(mask):
     """Length over width of a mask (H, W) bool, by its second moments."""
@@ -175,6 +235,16 @@ def _of_length(length_m):
             True,
             f"""The animal would be {length_m:.2f} m long; a newborn bottlenose dolphin has {SHORTEST:g} m.
             Is the altitude in the right unit, the camera the right one?""",
+        )
+
+
+def _of_depth(off):
+    if off is not None:
+        yield (
+            False,
+            f"""The frames in which the animal surfaces put it {abs(off):.2f} m
+            {"higher" if off > 0 else "lower"} than what was said of its fin (--fin-out): one of the two is
+            wrong, and the depth with it.""",
         )
 
 

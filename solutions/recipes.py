@@ -104,7 +104,8 @@ class DefaultRecipe:
 
     Colour. The picture does not move the animal: waves refract it, glints cover it, and its grey skin has few
     marks. Skin, light and water are fitted once, by `finish`, when the animal is in place; and the light is
-    less simple than the tutorial's (course_lib.appearance).
+    less simple than the tutorial's (course_lib.appearance). One thing colours say that outlines do not: by
+    how much the animal rises and sinks during the clip (course_lib.heave). `finish` raises it by that.
     """
 
     name = "default"
@@ -121,7 +122,7 @@ class DefaultRecipe:
         self.pace = priors.pace_of(dataset.fps)
         self.weights = priors.weights_for(dataset.known, self.WEIGHTS)
         scene.water_index = self.WATER_INDEX
-        self.fin_out, self.outline_of = dataset.known.fin_out_m, None
+        (self.fin_out, _), self.outline_of = dataset.known.fin_tip, None
         self.depth = self.height_of_origin()
         with torch.no_grad():
             scene.translations.copy_(init_translations(dataset, self.depth, self.WATER_INDEX))
@@ -219,7 +220,7 @@ class DefaultRecipe:
         """Fits skin, light and water; writes the orientation as vectors that do not jump at half a turn."""
         # Not by exercise 9, which is a lesson later: the fit must be right where that is still to be written.
         scene = self.scene
-        fit_appearance(scene, self.dataset, rasterize_features, absorb)
+        self.heave = fit_appearance(scene, self.dataset, rasterize_features, absorb)
         vectors = rotmat_to_steady_rotvec(scene.rotations())
         scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
         scene.global_poses.copy_(vectors[:, None])

@@ -19,7 +19,8 @@ frames a second.
 
 One camera does not see how deep an animal swims: fin_out_m says how far the tip of its dorsal fin is out of
 the water, on average over the clip, negative where it is under water. Where nobody says it, the fin just cuts
-the surface.
+the surface. Frames in which it breaks the surface say it better (course_lib.surfacing); they may stand in
+clip.json as "surfaced": ["12", "back:40"].
 """
 
 import json
@@ -30,6 +31,7 @@ import numpy as np
 
 from ..errors import CourseError
 from ..lens import Lens, check_distortion
+from ..surfacing import UNSAID_SD, check_frames, mean_of_tip, surfaced_of
 from . import clip_files
 
 CLIP_JSON = "clip.json"
@@ -48,7 +50,8 @@ class ClipInfo:
     """fps: frames a second; altitude_m: (T,) float32, metres; altitude_sd_m: its standard deviation, None
     where nobody knows it; lens: the `Lens`; source: where the clip came from, {} for the tutorial's;
     fin_out_m, fin_out_sd_m: mean height of the dorsal fin's tip above the sea and its standard deviation;
-    centres: the principal point of each frame (T, 2), None where all have the lens's."""
+    surfaced: frames in which it breaks the surface, pairs of part and frame; centres: the principal point of
+    each frame (T, 2), None where all have the lens's."""
 
     fps: float
     altitude_m: np.ndarray
@@ -58,6 +61,21 @@ class ClipInfo:
     fin_out_m: float = FIN_OUT
     fin_out_sd_m: float = FIN_OUT_SD
     centres: np.ndarray | None = None
+    surfaced: tuple = ()
+
+    @property
+    def said(self):
+        """What was said of the fin's tip on average, and its standard deviation: metres.
+
+        Where frames are named in which it surfaces, what is usual counts for nothing.
+        """
+        usual = (self.fin_out_m, self.fin_out_sd_m) == (FIN_OUT, FIN_OUT_SD)
+        return (FIN_OUT, UNSAID_SD) if usual and self.surfaced else (self.fin_out_m, self.fin_out_sd_m)
+
+    @property
+    def fin_tip(self):
+        """How far the fin's tip is out of the water on average, by all that is known: mean and sd, metres."""
+        return mean_of_tip(*self.said, self.surfaced, len(self.altitude_m), self.fps)
 
     def to_json(self):
         """The text of clip.json."""
@@ -69,6 +87,8 @@ class ClipInfo:
         altitudes = [round(float(value), 4) for value in self.altitude_m]
         values = {"fps": self.fps, "altitude_m": altitudes, "altitude_sd_m": self.altitude_sd_m}
         values |= {"fin_out_m": self.fin_out_m, "fin_out_sd_m": self.fin_out_sd_m}
+        if self.surfaced:
+            values["surfaced"] = [f"{part}:{frame}" for part, frame in self.surfaced]
         return json.dumps(values | {"camera": camera, "source": self.source}, indent=1) + "\n"
 
 
@@ -95,7 +115,17 @@ def read_clip_info(clip_dir, n_frames, size_wh=None):
     altitudes = _altitudes(path, values.get("altitude_m"), n_frames)
     fin = check_fin_out(values.get("fin_out_m", FIN_OUT), f"{path}: fin_out_m")
     fin_sd = check_fin_out_sd(values.get("fin_out_sd_m", FIN_OUT_SD), f"{path}: fin_out_sd_m")
-    return ClipInfo(fps, altitudes, sd, lens, source, fin, fin_sd, centres)
+    surfaced = _surfaced(path, values.get("surfaced", []), n_frames)
+    return ClipInfo(fps, altitudes, sd, lens, source, fin, fin_sd, centres, surfaced)
+
+
+def _surfaced(path, values, n_frames):
+    """The frames in which the animal breaks the surface, pairs of part and frame."""
+    name = f"{path}: surfaced"
+    if not (isinstance(values, list) and all(type(value) in (int, str) for value in values)):
+        raise CourseError(f"""{name} is {json.dumps(values)[:60]}, expected a list of frames, such as ["12",
+            "back:40"]""")
+    return check_frames(tuple(surfaced_of(value, name) for value in values), n_frames, name)
 
 
 def check_fin_out(value, name):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from course_lib import appearance
+from course_lib import appearance, heave
 from course_lib.assets import find_pack, ready_fit
 from course_lib.kal.render.mesh import texture_mapping
 from course_lib.metrics import ColourErrors
@@ -64,10 +64,34 @@ def test_a_known_look_is_found_again(scene):
     appearance.fit_appearance(scene, clip, rasterize_features, absorb)
     assert errors(scene, clip, image, hard).psnr("still", "all") > 38
     assert scene.caustics.abs().max() < 0.2 and scene.caustics.abs().mean() < 0.02
-    placed = "translations", "global_poses", "joint_poses", "part_scales"
-    assert all(torch.equal(getattr(scene, name), before[name]) for name in placed)
+    posed = "global_poses", "joint_poses", "part_scales"
+    assert all(torch.equal(getattr(scene, name), before[name]) for name in posed)
+    assert torch.allclose(scene.translations, before["translations"], atol=0.005)
     skin = scene.dolphin_albedo
     assert 0.1 < skin.min() and skin.max() < 0.95  # what is hidden is no other animal's
+
+
+def test_the_water_over_it_says_how_an_animal_rises_and_sinks(scene):
+    """Frames that were put too deep or too high come back, along their rays: the pictures stay the same."""
+    clip, image, hard = filmed(scene)
+    clip.fps, true = 2, scene.translations.clone()
+    off = torch.tensor([0.05, -0.05, 0.08, 0.0, -0.08])
+    heave.raise_by(scene, clip, off)
+    cameras = clip.cameras(torch.arange(FRAMES), scene.water_index)
+    seen = [cameras.transform(place)[..., :2] for place in (true, scene.translations.detach())]
+    assert torch.allclose(*seen, atol=1e-5)
+    rise, sd = appearance.fit_appearance(scene, clip, rasterize_features, absorb)
+    left = (scene.translations - true)[:, 0, 1]
+    assert left.abs().max() < 0.025 and abs(float(rise.mean())) < 1e-6
+    assert 0.002 < sd.max() < 0.05
+
+
+def test_where_water_takes_no_light_colours_say_nothing_of_depth(scene):
+    with torch.no_grad():
+        scene.translations[..., 1] += 2.0  # in the air
+    clip, *_ = filmed(scene)
+    rise, sd = appearance.fit_appearance(scene, clip, rasterize_features, absorb)
+    assert rise.abs().max() < 1e-3 and torch.isfinite(sd).all()
 
 
 def test_waves_change_the_light_of_their_frame_alone(scene):

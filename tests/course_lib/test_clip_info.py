@@ -88,6 +88,12 @@ def test_the_fins_height_is_the_clips(pack):
     assert (find_known(pack).fin_out_m, find_known(pack).fin_out_sd_m) == (0.05, 0.05)
 
 
+def test_frames_in_which_it_surfaces(pack):
+    own(pack, surfaced=["2", "back:4"])
+    assert find_known(pack).surfaced == (("fin", 2), ("back", 4))
+    assert json.loads(find_known(pack).to_json())["surfaced"] == ["fin:2", "back:4"]
+
+
 def find_known(pack):
     return read_clip_info(pack.clip_dir, 5)
 
@@ -158,6 +164,9 @@ FAULTS = {
     "a fin known exactly": (dict(fin_out_sd_m=0), "fin_out_sd_m is 0, expected the standard deviation"),
     "a negative sd": (dict(fin_out_sd_m=-0.1), "fin_out_sd_m is -0.1, expected"),
     "an infinite sd": (dict(fin_out_sd_m=float("inf")), "fin_out_sd_m is inf, .*from 0.01 to 5 metres"),
+    "surfaced in no frame": (dict(surfaced=[5]), "surfaced: there is no frame 5, the clip has 0 to 4"),
+    "surfaced by what": (dict(surfaced=["beak:2"]), "surfaced is 'beak:2', expected the number of a frame"),
+    "surfaced at a time": (dict(surfaced=[0.5]), "surfaced is .0.5., expected a list of frames"),
     "no camera": (dict(camera=None), "camera is null, expected focal_mm and sensor_width_mm"),
     "equivalent": (dict(change=in_camera(focal_mm=240)), "is one of them a 35 mm equivalent"),
     "focal": (dict(change=in_camera(focal_mm=None)), "focal_mm is null"),

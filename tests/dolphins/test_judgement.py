@@ -14,7 +14,8 @@ T = 40
 def fit(**changes):
     """A good fit of a dolphin that swims 2 m/s straight ahead, and how it differs from it."""
     masks = torch.zeros(T, 60, 80, dtype=torch.uint8)
-    masks[:, 25:35, 10:60] = 255
+    for t in range(T):
+        masks[t, 25:35, 10 + t % 2 : 60 + t % 2] = 255
     positions = torch.zeros(T, 3)
     positions[:, 2] = 0.04 * torch.arange(T)
     good = dict(overlap=torch.full((T,), 0.93), history=[{"outline": 0.5**k} for k in range(10)])
@@ -117,12 +118,38 @@ def test_three_frames_are_few():
     assert "3 frames" in doubts(**short)[0].text
 
 
+def pictures(at, animal=60):
+    """Grey pictures with noise, in which something darker lies `at` rows from the masks of `fit`."""
+    noise = torch.randint(0, 12, (T, 60, 80, 3), generator=torch.Generator().manual_seed(0))
+    inside = fit()["masks"].roll(at, 1)[..., None] > 127
+    return torch.where(inside, animal, 120).add(noise).to(torch.uint8)
+
+
+def test_masks_that_lie_where_there_is_water_are_not_of_the_animal():
+    assert doubts(**fit(frames=pictures(0))) == []
+    [doubt] = doubts(**fit(frames=pictures(20)))
+    assert doubt.grave and "colours of the water around" in doubt.text
+    [doubt] = doubts(**fit(frames=pictures(0, animal=120)))
+    assert doubt.grave
+
+
+def test_one_mask_for_all_frames_is_no_swimming_animals():
+    masks = fit()["masks"][:1].repeat(T, 1, 1)
+    [doubt] = doubts(**fit(masks=masks))
+    assert doubt.grave and f"{T - 1} of {T} masks are the very ones of the frame before" in doubt.text
+
+
+def test_frames_in_which_it_surfaces_that_are_at_odds_with_what_was_said():
+    [doubt] = doubts(**fit(off=-0.3))
+    assert not doubt.grave and "put it 0.30 m lower" in doubt.text
+
+
 WEIGHED = """
 import torch
 from course_lib.machine import peak_rss_mb
 from dolphins import judgement
 masks = torch.zeros(200, 360, 640, dtype=torch.uint8)
-masks[:, 100:120, 100:200] = 255
+masks[::2, 100:120, 100:200] = masks[1::2, 100:120, 101:201] = 255
 few = masks[:20].clone()
 list(judgement._of_masks(few, torch.arange(20)))
 before = peak_rss_mb()
