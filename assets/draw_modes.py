@@ -18,7 +18,7 @@ from course_lib.assets import find_pack  # noqa: E402
 from course_lib.dolphin_model import DolphinModel  # noqa: E402
 
 LESS, MORE, BOTH, PAPER = (66, 135, 190), (233, 150, 70), (178, 180, 184), (255, 255, 255)
-COLUMNS, SIZE, METRE = 4, (330, 150), 112  # pictures in a row, pixels of each, pixels of a metre
+COLUMNS, SIZE, METRE = 4, (330, 150), 102  # pictures in a row, pixels of each, pixels of a metre
 
 
 def covered(vertices, faces):

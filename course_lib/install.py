@@ -12,7 +12,7 @@ from pathlib import Path
 
 # What the course imports besides torch and NumPy: module -> (package, what is lost without it).
 PACKAGES = {
-    "numba": ("numba", "the renderer runs in plain torch, some thirty times slower on a CPU"),
+    "numba": ("numba", "the renderer runs in plain torch, about ten times slower on a CPU"),
     "scipy": ("scipy", "fitting does not run"),
     "PIL": ("pillow", "no picture can be read"),
     "tqdm": ("tqdm", "fitting does not run"),

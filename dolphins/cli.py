@@ -23,8 +23,8 @@ ZIP = "The tutorial's stag_dolphins_assets.zip, or a zip of the same layout."
 CHECK = "Write nothing; fail where a notebook is not as its lesson makes it."
 FOR_YOU = "For you: an nbgrader course folder, gets source/, release/ and settings."
 SOURCE = "What was downloaded: a zip, a folder (also of zips), or one notebook."
-SYSTEM = fold("""Whose names: a learning system's (blackboard: nbgrader zip_collect's too; github, google: of
-        their Classrooms), or a folder named after students; auto: what they look like.""")
+SYSTEM = fold("""How the files are named: as a learning system does (blackboard: nbgrader zip_collect's too;
+        github, google: their Classrooms), or in a folder named after students; auto: by how they look.""")
 ROSTER = fold("""The class as csv: nbgrader's, Canvas's gradebook or group set, Moodle's participants or
         grading worksheet, GitHub Classroom's. Needed the first time; kept in grading/roster.json.""")
 ASSIGN = fold("""FILE=ID: a file as it is listed, and whose it is. May be given often, also for several
@@ -112,9 +112,9 @@ def clip(
     telemetry: Path = Option(..., help=TELEMETRY),
     first: str = Option(..., "--from", help="Where the clip begins in the video, such as 0:12."),
     last: str = Option(..., "--to", help="Where it ends, such as 0:16."),
-    out: Path = Option(..., help="Folder for the pack; one that is there is left alone."),
+    out: Path = Option(..., help="Folder for the pack; an existing one is not overwritten."),
     width: int = Option(640, help="Of the frames, pixels."),
-    camera: Optional[str] = Option(None, help='The drone, such as "DJI Mavic 3"; or numbers, see below.'),
+    camera: Optional[str] = Option(None, help='The drone, such as "DJI Mavic 3"; or give the numbers below.'),
     focal_mm: Optional[float] = Option(None, help="Focal length, no 35 mm equivalent."),
     sensor_width_mm: Optional[float] = Option(None, help="Of the part of the sensor that the video shows."),
     fov: Optional[float] = Option(None, help="Instead of these: horizontal field of view, degrees."),
@@ -181,7 +181,7 @@ def segment(
     """Make a mask of the dolphin for each frame of a clip, from the points in its metadata/prompts.json.
 
     The tracker's masks have a second round: an animal is fitted to them, and its outline looked for again.
-    Each of both rounds takes about a tenth of a second a frame.
+    Each round takes about a tenth of a second a frame.
     Says how far the masks can be trusted, and draws the least sure ones beside their folder: look at these.
     """
     from course_lib.assets import find_pack

@@ -79,7 +79,7 @@ def _cuda():
 def _numba():
     version = version_of("numba")
     if version is None:
-        slow = "the renderer falls back to plain torch, some thirty times slower on a CPU: pip install numba"
+        slow = "the renderer falls back to plain torch, about ten times slower on a CPU: pip install numba"
         return Finding("numba", "not installed", slow, False)
     return Finding("numba", version, "the renderer's CPU kernels are compiled on first use, then cached")
 

@@ -7,8 +7,8 @@
 #
 # **Minutes:** 30 to 45. **You need to know:** Python and NumPy; what a PyTorch tensor and its shape are.
 #
-# Each exercise says how hard it is (difficulty) and how much the rest of the course needs it (importance), of
-# three dots each. Its hints and, at the end, its solution are folded: click to open them.
+# Each exercise says how hard it is (difficulty) and how much the rest of the course needs it (importance),
+# each with up to three dots. Its hints and, at the end, its solution are folded: click to open them.
 #
 # ![The path of the course: segment, template, render, fit, results; you are at segment.](pictures/path_1.png)
 
@@ -50,14 +50,16 @@ for axis, t in zip(axes, (0, 100, 199)):
 # %% [markdown]
 # ## How large is a pixel?
 #
-# In a **pinhole camera** an object is as much larger than its image on the sensor as its distance is longer
-# than the focal length. With the altitude $h$, the sensor's width $s$, the focal length $f$ and an image $W$
-# pixels wide, the camera sees a strip of the sea that is $h\,s/f$ wide. So one pixel, the **ground sampling
-# distance**, is
+# In a **pinhole camera** the size of an object divided by the size of its image on the sensor is its distance
+# divided by the focal length. With the altitude $h$, the sensor's width $s$, the focal length $f$ and an
+# image $W$ pixels wide, the camera sees a strip of the sea that is $h\,s/f$ wide. So one pixel, the **ground
+# sampling distance**, is
 #
 # $$g = \frac{h}{W}\,\frac{s}{f}\quad\text{metres of sea surface.}$$
 #
-# If the altitude is wrong by one per cent, every length that we measure is wrong by one per cent.
+# If the altitude is wrong by one per cent, every length that we measure is wrong by one per cent. The formula
+# assumes a camera that looks straight down, a lens without distortion, and an object at the surface. What
+# lies under water is further away, and refraction changes how far it seems to be: see lessons 2, 5 and 6.
 
 # %%
 from course_lib.assets.clip_files import load_altitudes
@@ -102,10 +104,10 @@ axis.legend(loc="lower right")
 #   the object looks like, and carries the mask from frame to frame. It works on nearly anything, and is slow
 #   without a GPU.
 # - **A tracker** without a network, which runs anywhere. It learns from the points what the animal and the
-#   water around it look like, and asks of each pixel which of the two it is.
+#   water around it look like, and decides for each pixel which of the two it shows.
 #
-# First the tracker. It keeps two **histograms** of colours, one of the animal and one of the water. What they
-# say of a pixel of colour $c$ are its **log odds**,
+# First the tracker. It keeps two **histograms** of colours, one of the animal and one of the water. From them
+# come the **log odds** of a pixel of colour $c$,
 #
 # $$\log \frac{p(c \mid \text{animal})}{p(c \mid \text{water})}$$
 #
@@ -128,11 +130,12 @@ axes[2].imshow(mask[y : y + h, x : x + w], cmap="gray")
 axes[2].set_title("the mask that the tracker makes of it")
 
 # %% [markdown]
-# Some water has the animal's colours by chance, and the thin, pale tips of the fins may have the water's.
-# So the tracker also asks where a pixel is. In the first frame it lays the silhouette of the template over
-# what looks like the animal; later it knows the shape that it has seen so far, and where that should be by
-# now. The mask is the region that has the best odds for the shortest outline. Its edge then moves to where
-# a pixel is half animal and half water. No segmenter is perfect. How good a mask is, we measure below.
+# Some water has the animal's colours by chance, and the thin, pale tips of the fins may have the water's. So
+# the tracker also asks where a pixel is. In the first frame it lays the outline of a dolphin over what looks
+# like the animal; later it uses the shape that it has seen so far, and the place where that should be by now.
+# The mask is the region with the largest sum of log odds, minus a cost for each pixel of its outline. Then
+# its edge moves to where a pixel is half animal and half water. No segmenter is perfect; below we measure how
+# good a mask is.
 #
 # This makes all 200 masks, in about ten seconds:
 
@@ -218,11 +221,11 @@ else:
 # %% [markdown]
 # Read the third line: **one pixel** too much all along the outline costs a fifth of the IoU, because the
 # dolphin is small. An IoU of 0.87 means that the outline is off by less than a pixel on average. A part of
-# that is not the tracker's fault: waves bend the light (refraction), so the outline is not quite where a flat
-# sea would show it, and there the true masks have it.
+# that is not the tracker's fault: waves bend the light (refraction), so the visible outline is not quite
+# where a flat sea would show it. The true masks are those of a flat sea.
 #
-# The fourth line shows why we do not count right pixels: all black is 99.4 % right. The first three differ
-# there by a tenth of a per cent; their IoU tells them apart.
+# The fourth line shows why we do not count right pixels: all black is 99.4 % right. The first three are all
+# between 99.8 and 100 % right; their IoU tells them apart.
 
 # %%
 if pack.truth_path:
@@ -286,11 +289,11 @@ print(*shapes, f"{len(batch['cam'])} cameras", sep=", ")
 # | | what |
 # |---|---|
 # | `dataset` | a `SegmentedVideo`, as above; pixels, values from 0 to 1 |
-# | `indices` | a list of $n$ frame numbers, $n \ge 1$, in any order |
+# | `indices` | a list of $n$ frame numbers, $n \ge 1$, in any order; one may come twice; leave it unchanged |
 # | result | a matplotlib `Figure`: 2 rows and $n$ columns of pictures, shown by `imshow`, not stretched |
 #
-# The mask's colours are up to you, as long as dolphin and sea can be told apart. Do not turn its values
-# round: 1 is the dolphin.
+# Show nothing else in the figure. The mask's colours are up to you, as long as dolphin and sea can be told
+# apart. Do not invert its values: 1 is the dolphin.
 
 # %% [markdown]
 # **What you should see** when you try it below:

@@ -23,9 +23,10 @@ setup(lesson=2)
 # many shapes fit one picture, the problem is **ill-posed**. So we begin with a **template**, a mesh of a
 # dolphin at rest that knows how dolphins bend. The fit only asks how *this* dolphin differs from it.
 #
-# An adult Indo-Pacific bottlenose dolphin is about 2.6 m long; so is the template. It has ten bones, in seven
-# **parts**: the bones of a part share one rotation, as left and right flipper do. Five of the parts bend;
-# trunk and dorsal fin move with the whole animal. A list of bones and parts follows below, where they move.
+# An adult Indo-Pacific bottlenose dolphin is some 2.4 to 2.7 m long; the template is 2.6 m. It has ten bones,
+# in seven **parts**: the bones of a part share one rotation, as left and right flipper do. Five of the parts
+# bend; trunk and dorsal fin move with the whole animal. A list of bones and parts follows below, where they
+# move.
 
 # %%
 import torch
@@ -67,9 +68,10 @@ show.parts_figure(model, PARTS)
 # ## Rotations, written as three numbers
 #
 # In each of 200 frames the fit changes six rotations by gradient descent: one of the whole animal, five of
-# parts. A rotation matrix has nine numbers tied by six equations: after a step along the gradient the nine
-# numbers are no rotation any more. A **rotation vector** $\theta \in \mathbb{R}^3$ has three free numbers: it
-# points along the axis, and its length is the angle in radians. Any three numbers are a rotation.
+# parts. A rotation matrix has nine numbers that must satisfy six equations: after a step along the gradient
+# they no longer do, and the matrix is no rotation any more. A **rotation vector** $\theta \in \mathbb{R}^3$
+# has three free numbers: it points along the axis, and its length is the angle in radians. Any three numbers
+# are a rotation.
 #
 # Move the slider. The vector $v$ (grey) is turned about the dashed axis; $\theta$ (blue) grows along it. At
 # 360° the vector is back where it was, but $\theta$ is not: many rotation vectors mean the same rotation.
@@ -97,9 +99,9 @@ show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))
 #
 # | | shape | what |
 # |---|---|---|
-# | `quat` | (B, 4) | quaternions (w, x, y, z), of any length: divide by it first |
+# | `quat` | (B, 4) | quaternions (w, x, y, z), of any length but 0: divide by the length first |
 # | `theta` | (B, 3) | rotation vectors, radians; may be zero: the gradient must be right there, too |
-# | result | (B, 3, 3) | rotation matrices; dtype and device of the input |
+# | result | (B, 3, 3) | rotation matrices; dtype and device of the input; gradients flow back to it |
 #
 # B is the number of rotations: all bones of all frames of a batch at once. So write no loop over them.
 #
@@ -204,8 +206,10 @@ keep(quat_to_rotmat, batch_rodrigues)
 # %% [markdown]
 # ## Linear blend skinning
 #
-# A bone carries the vertices around it. Near a joint a vertex belongs to several bones: its place is the
-# weighted mean of where each of them would take it. This is **linear blend skinning** (LBS):
+# A bone carries the vertices around it, as a **rigid** body would: between the joints nothing bends. Near a
+# joint a vertex belongs to several bones: its place is the weighted mean of where each of them would take it.
+# This is **linear blend skinning** (LBS). A real animal also breathes, and its spine bends everywhere; the
+# model cannot show that.
 #
 # $$v' = \sum_{j=1}^{J} w_j \, A_j \begin{pmatrix} v \\ 1 \end{pmatrix}, \qquad
 # A_j = G_j \, \bar G_j^{-1}, \qquad
@@ -288,9 +292,9 @@ show.bend_figure(model, PARTS, axis="x")
 # <details><summary>A question to think about: what happens in this model to the skin at a joint that twists
 # by 180°?</summary>
 #
-# A vertex with two weights of 1/2 is put half-way between two opposite places: on the axis. The skin
-# collapses to a line there, like a twisted sweet wrapper. The mean of two rotation matrices is not a rotation
-# matrix. For the small angles of a dolphin that hardly matters.
+# A vertex with two weights of 1/2 is put half-way between two opposite places: on the axis. There the skin
+# shrinks to a point, like a twisted sweet wrapper, because the mean of two rotation matrices is not a
+# rotation matrix. For the small angles of a dolphin that hardly matters.
 # </details>
 #
 # <details><summary>Another question: both flippers share one rotation vector. About which axes do they then
@@ -359,9 +363,9 @@ print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the 
 # ## Where to start: the projection, backwards
 #
 # Gradient descent needs a good **initialisation**. A dolphin that does not overlap with the one in the video
-# gets no gradient from the masks, and from a bad start the fit ends in a **local minimum**: every small step
-# makes it worse, but it is not the best. So each frame starts with the dolphin at the middle of its mask. The
-# camera turns a point into a place in the image in three steps; we know the result and undo them.
+# gets no gradient from the masks, and from a bad start the fit ends in a **local minimum**: no small step
+# makes it better, but it is not the best. So each frame starts with the dolphin at the middle of its mask.
+# The camera turns a point into a place in the image in three steps; we know the result and undo them.
 #
 # | | forwards | backwards |
 # |---|---|---|
@@ -372,14 +376,14 @@ print(f"{count:,} numbers, {count - scene.dolphin_albedo.numel():,} without the 
 # $f_x, f_y$ are the focal length, in units of half the image's width and height: the first two numbers on the
 # diagonal of the camera's projection matrix.
 #
-# The last step cannot be undone from the image alone: the depth $d$ is lost. But the drone knows its altitude
-# $h$, and looks straight down at an animal near the surface, $y = 0$. So $d = h$.
+# The last step cannot be undone from the image alone: the depth $d$ is lost. But we know the drone's altitude
+# $h$, and **assume** that it looks straight down and that the animal is at the surface, $y = 0$. So $d = h$.
 #
-# All this takes light to travel in straight lines. In truth water bends it: by **refraction** (index 1.34)
-# whatever lies under water seems less deep when seen from straight above, at 1/1.34 of its true depth. The
-# course's clip was rendered so. The tutorial leaves refraction out: the depths that its fit finds are
-# *apparent* depths. The default recipe of lesson 4 draws the dolphin where it seems to be
-# (`course_lib/refraction.py`). Here it does not matter: on the surface both agree.
+# We also assume that light travels in straight lines. In truth it bends where it leaves the water: this
+# **refraction** (index 1.34) makes things under water look less deep, from straight above 1/1.34 of their
+# true depth. The course's clip was rendered so. The tutorial leaves refraction out: the depths that its fit
+# finds are *apparent* depths. The default recipe of lesson 4 draws the dolphin where it seems to be
+# (`course_lib/refraction.py`). Here refraction does not matter: at the surface there is none.
 #
 # The camera's $p_x$ points to the right of the image. Seen from the drone, the world's +z points up in the
 # image and +x to the **left**: a mask left of the middle has a positive $x$ in the world. The rotation $R$
@@ -412,9 +416,9 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 #
 # *{points of tracking} · 20 to 35 minutes · difficulty ●●○ · importance ●●○*
 #
-# **Why.** Project the translations back into the image: if they end where they came from (here but for half a
-# pixel, you will see why), they are right. You need this projection from metres to pixels whenever you draw
-# on a frame.
+# **Why.** Project the translations back into the image: if they end where they came from, they are right.
+# (Here half a pixel is missing; you will see why.) You need this projection from metres to pixels whenever
+# you draw on a frame.
 #
 # **The formula.** `cameras.transform(points)` gives normalised coordinates: x to the right, y **up**, both in
 # [-1, 1], and a depth. In an image of W × H pixels, column $i$ and row $j$ count from the **upper** left
@@ -424,8 +428,9 @@ assert torch.allclose(scene.translations[0], X[0], atol=1e-5)
 #
 # Solve these for $i$ and $j$. Then draw: on a black image, colour the pixel nearest to each point, and no
 # other, by its place in time, from a dark colour (the first point, not black) to a light one (the last).
-# Which colours is up to you. Where two points fall on one pixel, the later one is seen. Leave out points that
-# lie outside of the image.
+# Which colours you take is up to you; let them change gradually. Where two points fall on one pixel, the
+# later one is seen. Leave out points that lie outside of the image; the others keep the colour of their place
+# in time.
 
 # %% [markdown]
 # | | shape | what |
@@ -479,7 +484,7 @@ from solutions.tracking import project_to_pixels, draw_track
 # the masks, `segment_centers`, are means of pixel numbers: (0, 0) is a pixel's centre, as for you. But the
 # dataset turns them into coordinates by $x = 2i/W - 1$, as the tutorial does, as if (0, 0) were the pixel's
 # corner. So the translations begin half a pixel to the left of the middles and above them. If your projection
-# is right, it finds exactly that: hence the 0.5 below.
+# is right, it finds exactly that; so 0.5 is subtracted below.
 
 # %%
 from matplotlib import pyplot as plt
@@ -515,12 +520,12 @@ from course_lib.keep import keep
 keep(project_to_pixels, draw_track)
 
 # %% [markdown]
-# So the projection is right, but the start is not quite. For want of the half pixel each frame starts 0.71
+# So the projection is right, but the start is not quite. Because of the half pixel each frame starts 0.71
 # pixels beside the middle of its mask: half a pixel in each direction. From 11 m up that is less than 2 cm on
-# the sea, far less than the fit will move the dolphin. Other programs are not so lucky with half pixels.
+# the sea, far less than the fit will move the dolphin.
 #
 # <details><summary>A question to think about: the dolphin is 1 m below the surface. How wrong is
-# its starting point?</summary>
+# its starting point (without refraction)?</summary>
 #
 # The true point lies further along the same ray, at depth $h + 1$ instead of $h$. So it is a metre deeper,
 # and it is also further from the point below the drone, by $1/h$ of its distance to that point: with $h$ = 11

@@ -149,8 +149,8 @@ show.tiles({"colours of the corners, mixed": colour[0], "hard mask": hard[0]}, z
 #
 # ## The soft mask
 #
-# The answer of DIB-R (a "differentiable interpolation-based renderer", reference below): a pixel beside the
-# mesh belongs to each face a little, and more to a face that is nearer. With $d_k$ the distance from the
+# DIB-R (a "differentiable interpolation-based renderer", reference below) mends this: a pixel beside the mesh
+# belongs to each face a little, and more to a face that is nearer. With $d_k$ the distance from the
 # pixel's centre to the outline of face $k$, in NDC, and $\sigma^{-1}$ the sharpness (`sigmainv`),
 #
 # $$m = 1 \text{ where a face is seen}, \qquad
@@ -201,7 +201,7 @@ show.lines(shifts, slopes, x, "its slope, by autograd", height=280).show()
 # %% [markdown]
 # Left of the middle the soft mask's slope is negative, right of it positive: downhill is towards the middle
 # from both sides. The slope is 0 a little beside the middle, and the loss is not 0 there: the soft mask has a
-# **bias**, of which more below.
+# **bias**, which we measure below.
 
 # %% [markdown]
 # You choose the width of the edge. If it is too narrow, a dolphin that is further off gets no gradient; if it
@@ -230,7 +230,7 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # 3. Which faces look at the camera? Take their normals $n = (v_1 - v_0) \times (v_2 - v_0)$ in **camera
 #    space**: the function `kal.ops.mesh.face_normals(corners of the faces)` makes one per face, (B, F, 3).
 #    The camera looks along -z: keep the faces with $n_z \ge 0$, as the tutorial does. This is **back-face
-#    culling**; it is exact without perspective, and nearly exact for a small animal far away.
+#    culling**; with perspective it is only nearly right, for faces that are seen almost edge-on.
 # 4. What the corners carry, in this order: **texture coordinates** (given: where on the skin's picture a
 #    corner lies; the model counts v from the top, `texture_mapping` from the bottom), normals in the
 #    **world** (given: the attribute `mesh.face_normals`, (B, F, 3, 3). It has the name of the function of
@@ -254,7 +254,8 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # | `band` | | passed on to step 6: `*band.seen_by(cam)` gives sigmainv, boxlen, knum |
 # | result: soft mask | (B, H, W, 1) | |
 #
-# As in lesson 2, do not name a device: make new tensors on `verts.device`.
+# As in lesson 2, do not name a device: make new tensors on `verts.device`. Gradients must flow from soft mask
+# and height back to `verts`: detach nothing.
 #
 # ![What you should see: six pictures of the dolphin from above. Texture coordinates as colours that change
 # along and around the body; normals as colours, greener where the skin faces up; the height, light at the
@@ -428,8 +429,8 @@ show.tiles({"fitted skin": skin[0], "chequered": squares[0]})
 # $$s = \frac{\ln(2a)}{1 - \cos(\text{angle}/2)}$$
 #
 # so that the light is 1/2 at the rim of the sun. (Then at $a = 1/2$ it is the same from everywhere, and below
-# that $s$ is negative: the lobe is inside out, darkest towards the sun. Nothing in the fit forbids it: the
-# strength is only kept above 0.)
+# that $s$ is negative: the light is weakest from the direction of the sun. Nothing in the fit forbids it: the
+# strength is only kept from going below 0.)
 #
 # Change the angle on this ball: what happens to the border between light and shadow?
 
@@ -473,11 +474,12 @@ with torch.no_grad():
 show.tiles({"skin": skin[0], "in the sun": lit[0]})
 
 # %% [markdown]
-# This scene, the default fit, knows of more light than the sun's: of a sky, of which a surface sees the more,
-# the more it faces up, and of the colours of both (`sky_light`, `sun_colour`). The tutorial's scenes do not.
-# There the skin also mirrors the sun. In the tutorial's own fit this **glint** (the specular part, beside the
-# diffuse one of the ball) is all the light there is, and the pattern of the skin is not seen. But under water
-# skin hardly mirrors, for its refractive index is nearly that of water: the default fit has no glint.
+# This scene, the default fit, has more light than the sun's: that of a sky, which lights a surface more the
+# more it faces up, and a colour for each of the two (`sky_light`, `sun_colour`). The tutorial's scenes have
+# neither. There the skin also mirrors the sun: to the diffuse part, which you saw on the ball, comes a
+# **specular** one, a glint. In the tutorial's own fit the glint is all the light there is, and the
+# pattern of the skin is not seen. But under water skin hardly mirrors, because its refractive index is nearly
+# that of water: the default fit has no glint.
 #
 # **A trap.** Where does the sun of the scene stand? "Elevation" sounds like its height over the horizon. But
 # `spherical2cartesian`, as in kaolin, has z up, and our world has y up: $d = (\cos e \cos a,\; \cos e \sin
@@ -496,10 +498,10 @@ for name, its in suns.items():
     print(f"{name:15} {sun}, strength {its.strength.item():.2f}")
 
 # %% [markdown]
-# At the start the sun is on the horizon, and so it is at the end of the tutorial's fit, with a strength not
-# far above 1/2 and a wide angle, that is with light from nearly everywhere. In truth it stood 40° high. But
-# the animal is under water: refraction makes that 55°, and the default fit comes near to it, from nothing but
-# the shading of the skin. Before you read a number, look up what it means: its name may mislead.
+# At the start the sun is on the horizon. At the end of the tutorial's fit it is there too, with a strength
+# not far above 1/2, and so with nearly the same light from everywhere. In truth it stood 40° high. But the
+# animal is under water: refraction makes that 55°, and the default fit comes near to it, from nothing but the
+# shading of the skin. Before you read a number, look up what it means: its name may mislead.
 
 # %% [markdown]
 # ## Exercise 5 · Light under water
@@ -507,8 +509,8 @@ for name, its in suns.items():
 # *{points of absorption} · 10 to 20 minutes · difficulty ●○○ · importance ●●○*
 #
 # **Why.** Water absorbs red light within metres, blue light hardly at all. So the colour of a dolphin depends
-# on its depth, and a renderer without water would make its skin dark instead. (Does the colour then *tell*
-# the depth? Lesson 5 shows why that does not work here.)
+# on its depth, and a fit without water would make its skin darker instead. (Does the colour then *tell* the
+# depth? Lesson 5 shows why that does not work here.)
 #
 # **The formula** (Lambert and Beer). Each metre of water absorbs the same share of the light that is left;
 # the share differs between colours. Where a pixel $ij$ shows the dolphin and its height $l_{ij}$ over the sea
@@ -529,7 +531,8 @@ for name, its in suns.items():
 # | result | (B, H, W, 3) | a new image |
 #
 # Return a **new** image, and do not write into the one that you get: autograd still needs that one for the
-# gradients of the steps before.
+# gradients of the steps before. Gradients must flow to `image`, `sea_level_height` and `water_absorption`,
+# and be finite everywhere, also at black pixels.
 #
 # ![What you should see: a white plank that dips into water from left to right. Above the water it stays
 # white; below it turns first cyan, then blue. On top the same plank without water.](pictures/water.png)
@@ -599,11 +602,11 @@ if SPARE_WATER:
 # <details><summary>And another: what does the formula make of a dolphin 50 m deep? What do you see there?
 # </summary>
 #
-# A black one. But deep water is not black: it scatters sunlight, and sends some of it up, the more, the more
-# water there is. With $S$ the light of water so deep that no bottom shows, the animal's light and the water's
-# are together $I e^{wl} + S\,(1 - e^{wl})$, which is $(I - S)\,e^{wl} + S$. So `lighting` needs no other
-# function than yours: where the scene has a `water_light` $S$, as the default fit has, it gives `absorb` the
-# image $I - S$, and adds $S$ again.
+# A black one. But deep water is not black: it scatters sunlight, and sends some of it up; more water sends
+# more. With $S$ the light of water so deep that no bottom shows, the animal's light and the water's are
+# together $I e^{wl} + S\,(1 - e^{wl})$, which is $(I - S)\,e^{wl} + S$. So `lighting` needs no other function
+# than yours: where the scene has a `water_light` $S$, as the default fit has, it gives `absorb` the image $I
+# - S$, and adds $S$ again.
 # </details>
 #
 # *Reference: R. M. Pope and E. S. Fry, Absorption spectrum (380-700 nm) of pure water. II, Applied Optics
@@ -629,7 +632,8 @@ if SPARE_WATER:
 # | `lighting(scene, cam, hard_mask, image, normals, height, absorb)` | the same, lit: sun, then `absorb` |
 # | **result** | image (B, H, W, 3), hard_mask (B, H, W, 1), soft_mask (B, H, W, 1) |
 #
-# `t` (B,) are the numbers of the frames asked for, in any order; `cam` holds their B cameras.
+# `t` (B,) are the numbers of the frames asked for, in any order; `cam` holds their B cameras. Gradients must
+# flow from the image and the soft mask to the scene's parameters. `band` is passed on to `dibr_rendering`.
 #
 # ![What you should see: four pictures. The drone's frame; the rendered dolphin on black, grey-blue with a
 # light back; its hard mask; its soft mask.](pictures/renderer.png)
@@ -705,8 +709,7 @@ for name, vector in {"pushed by (metres)": push, "downhill": downhill}.items():
     print(f"{name:18}", [round(x, 2) for x in vector.tolist()])
 
 # %% [markdown]
-# Downhill is back along z. (It asks for a little height, too: seen from above, a mask does not fix that
-# well.)
+# Downhill is back along z. (A little of it is upwards: seen from above, a mask hardly tells the height.)
 #
 # <details><summary>A question to think about: the mask shows the outline alone. Which movements of the
 # dolphin leave it nearly unchanged, and what could tell them apart?</summary>

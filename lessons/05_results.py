@@ -31,13 +31,13 @@ if USE_MY_WORK:
 # %% [markdown]
 # ## A finished fit
 #
-# You need not wait: two finished fits of the clip come with the course. `"default"` was made with the better
-# of its two recipes, `"tutorial"` with the tutorial's losses, weights and learning rates, and with one
+# Two finished fits of the clip come with the course, so that you need not wait. `"default"` was made with the
+# better of its two recipes, `"tutorial"` with the tutorial's losses, weights and learning rates, and with one
 # heading for all frames at the start. If you saved a fit of your own in lesson 4, name its file instead.
 #
-# The clip is synthetic, so the truth is known: how the animal lay in every frame. The fit never saw it. For a
-# wild animal there is no truth to compare with, and the question is what to believe. (Cells that compare with
-# the truth then leave it out.)
+# The clip is synthetic, so the truth is known: where the animal was in every frame, and how it was bent. The
+# fit never saw it. For a wild animal there is no truth to compare with, and you must judge the fit without
+# it. (The cells below then leave out what they cannot compare.)
 
 # %%
 from pathlib import Path
@@ -80,7 +80,7 @@ print(f"{FIT}: {len(vertices)} frames of {vertices.shape[1]} vertices")
 #
 # Turn it with the mouse, zoom with the wheel, move the time slider, press Play. The blue sheet is the sea's
 # surface. The colour is the distance of each point of the skin from where it truly was; the button *skin*
-# hides it.
+# shows plain skin.
 #
 # Look for what a video from above does not show: does the animal roll? Does it leave the water? Are its
 # flippers in place?
@@ -99,8 +99,8 @@ show.mesh_viewer(vertices, model.F, **shown, **error)
 
 # %% [markdown]
 # Where is the error? The mean place of the skin can be compared direction by direction. The camera looks
-# straight down: what it sees is x and z. And the *roll*, the turn about the body's long axis, is what a video
-# from above hides best.
+# straight down: what it sees is x and z. And a video from above hardly shows the *roll*, the turn about the
+# body's long axis.
 
 
 # %%
@@ -306,12 +306,12 @@ for t, jump, turn in show.orientation_jumps(stored):
     print(f"{t:3} to {t + 1:3}  {row}")
 
 # %% [markdown]
-# The body turns by 100 degrees and more within a fiftieth of a second. No dolphin does that: **these poses
+# The body turns by 99 degrees and more within a fiftieth of a second. No dolphin does that: **these poses
 # are wrong**, and writing the rotations in another way would not mend them.
 #
-# There are two kinds: either the heading flips, or only the roll. Where do they come from? Every frame
-# started at the same heading, and gradient descent goes to a **local minimum** near its start. Compare how
-# far off each frame started with how far off it ended:
+# There are two kinds of wrong poses: either the heading flips, or only the roll. Where do they come from?
+# Every frame started at the same heading, and gradient descent goes to a **local minimum** near its start.
+# Compare how far off each frame started with how far off it ended:
 
 # %%
 start = torch.full((len(dataset),), float(pack.init_rot_up_deg))
@@ -342,9 +342,9 @@ show.series_over_time(panels, time_s, panel_height=220)
 # **The roll.** It is wrong in nearly all frames: the body lies on one side or the other, and where the side
 # changes, the roll jumps. Nothing in the tutorial's loss keeps the back up, and the masks alone do not.
 #
-# There are two cures. One is a better initialisation: on the long way to its heading the body rolled as well.
-# The other is a prior. The default recipe reads the heading from the masks' long axis and the direction of
-# travel, and a tilted back costs.
+# There are two cures. One is a better initialisation: a body that has to turn far to its heading rolls on the
+# way. The other is a prior. The default recipe has both: it reads the heading from the masks' long axis and
+# the direction of travel, and in its loss a tilted back costs.
 
 # %% [markdown]
 # ## The other kind of jump
@@ -369,7 +369,7 @@ show.orientation_figure(shortest, **style)
 # of the axis-angle chart.
 #
 # It does harm all the same. What is half-way between the two neighbouring frames? Average their vectors, and
-# see where that dolphin looks:
+# see where that dolphin points:
 
 # %%
 jumps = show.orientation_jumps(shortest)
@@ -381,8 +381,8 @@ print(f"heading before {before:.1f}°, after {after:.1f}°")
 print(f"heading of the average of both vectors: {average:.1f}°")
 
 # %% [markdown]
-# It looks backwards. The same happens if you smooth these vectors, interpolate them, or ask in a loss that
-# neighbouring vectors be alike.
+# It points backwards. The same happens if you smooth these vectors, interpolate them, or have a loss in which
+# different neighbouring vectors cost.
 #
 # **And gimbal lock?** That is a third thing. It belongs to *Euler angles*, three turns one after the other.
 # If the middle one is a quarter turn, the first and the third are about the same axis, and one degree of
@@ -426,7 +426,7 @@ for pitch in PITCHES:
 #
 # | | shape | what |
 # |---|---|---|
-# | `rotmats` | (T, 3, 3) | rotation matrices, each close to the one before |
+# | `rotmats` | (T, 3, 3) | rotation matrices, each close to the one before; some may be the identity |
 # | `rotmat_to_rotvec(rotmats)` | (T, 3) | given: the shortest vectors $a\,n$, radians, $a \le \pi$ |
 # | result | (T, 3) | rotation vectors, radians, without jumps |
 #
@@ -511,8 +511,9 @@ for which, matrices in ((NAME, rotmats), ("tutorial's fit", their_rotmats)):
 #
 # *{points of measures}, bonus · 20 to 30 minutes · difficulty ●●○ · importance ●●○*
 #
-# **Why.** Length tells the age of a growing animal, mass how well it feeds. Biologists fly drones to measure
-# just these, without touching the animal. Below, your functions also say how sure the numbers are.
+# **Why.** Length tells the age of a growing animal; mass for its length tells how well fed it is. Biologists
+# fly drones to measure these, without touching the animal. Below, your functions also say how sure the
+# numbers are.
 #
 # **The formulas.** Measured on the fitted dolphin stretched out straight, `scene.rest_shape()`; its body axis
 # is z.
@@ -528,7 +529,9 @@ for which, matrices in ((NAME, rotmats), ("tutorial's fit", their_rotmats)):
 # |---|---|---|
 # | `vertices` | (V, 3) | metres |
 # | `faces` | (F, 3) | vertex numbers |
-# | results | () each | metres, cubic metres, kilograms, in the `dtype` of `vertices`; of a number, a number |
+# | results | () each | metres, cubic metres, kilograms, in the `dtype` of `vertices` |
+#
+# `body_mass` also takes a plain number, and then gives one.
 #
 # ![The same sum in two dimensions: triangles between the origin and the edges of an outline. Edges that look
 # away from the origin add the blue area, edges that look towards it take the hatched area away; the outline's
@@ -614,11 +617,11 @@ print(f"The added water leaves these shares of red, green and blue: {shares}")
 # %% [markdown]
 # Every outline is the same to a tenth of a pixel (only the tip of the fin moves at all, as it was in the
 # air), so no loss on outlines can prefer one: from one camera you only get depth and size together. The
-# problem is **ill-posed**. The colour would tell the depth, if we knew what the water absorbs and how bright
+# problem is **ill-posed**. The colour would tell the depth if we knew what the water absorbs and how bright
 # the skin is; but both are fitted to the same picture. So an **assumption** decides. The default recipe
 # assumes that the fin's tip is 5 cm above the surface, because the clip shows a trail of foam behind it. If
-# that is wrong by 15 cm, the length is wrong by one per cent and the mass by three. Of a clip of your own
-# you say it yourself: `dolphins demo --fin-out`.
+# that is wrong by 15 cm, the length is wrong by one per cent and the mass by three. Of a clip of your own you
+# say it yourself: `dolphins demo --fin-out`.
 #
 # **Refraction** is no assumption here: the embedded clip was rendered through water, and the default recipe
 # draws the dolphin where it seems to be, at 1/1.34 of its depth. With straight light, as in the tutorial, the
@@ -635,21 +638,21 @@ print(f"The added water leaves these shares of red, green and blue: {shares}")
 # %% [markdown]
 # ## A number and its interval
 #
-# So what do you write down? Biologists never publish a length alone. Not "2.61 m", but "2.61 m, 2.52 to
-# 2.70": an interval that holds the true length in 95 of 100 such clips.
+# So what do you write down? Biologists do not publish a length alone. Not "2.65 m", but "2.65 m, 95 %: 2.54
+# to 2.75 m": an interval that holds the true length in 95 of 100 such clips.
 #
-# It is made of what nobody knows exactly. The drone's altimeter may be off by 20 cm, the fin's tip by 5 cm,
-# each mask by a fraction of a pixel, and a body may be higher or thinner here and there than the model can
-# be. Each of these has a standard deviation. Where would the fit have ended, had it been otherwise? Near its
-# optimum that needs no new fit: a little more altitude moves every number by a little, in proportion. So each
-# unknown $i$ gives the length a standard deviation $\sigma_i$ of its own. They are independent, and their
-# squares add up:
+# The interval comes from everything that is not known exactly. The drone's altimeter may be off by 20 cm, the
+# fin's tip by 5 cm, each mask by a fraction of a pixel, and a body may be higher or thinner here and there
+# than the model can be. Each of these has a standard deviation. How much would the fitted length change if
+# one of them were different? Near the optimum of the fit this needs no new fit: a small change moves every
+# number in proportion. So each unknown $i$ gives the length a standard deviation $\sigma_i$ of its own. The
+# unknowns are independent, so the squares add up:
 #
 # $$\sigma^2 = \sigma_\text{altitude}^2 + \sigma_\text{depth}^2 + \sigma_\text{outline}^2 + \ldots,
 # \qquad \text{from } L\,e^{-1.96\,\sigma} \text{ to } L\,e^{1.96\,\sigma}$$
 #
 # with all $\sigma$ relative to the length. `intervals` of `course_lib.uncertainty` does this, with your
-# functions of exercise 10. It needs the priors of the recipe, which hold what the outline does not.
+# functions of exercise 10. It needs the priors of the recipe: they decide what the outline leaves open.
 
 # %%
 from course_lib.photogrammetry import STATIONS, body_edges, body_spans
@@ -684,19 +687,18 @@ rest = scene.rest_shape().detach()
 show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 
 # %% [markdown]
-# The figure is the animal stretched out straight, with its widths and their intervals, from which biologists
-# read how fat it is.
+# The figure is the animal stretched out straight, with its widths and their intervals. From widths biologists
+# read how fat an animal is.
 #
-# Three things to see. The **length** hangs on the altitude: a better altimeter is what to buy, and better
-# masks would change next to nothing, for squares add up. The **volume** is three times as unsure by the
-# altitude alone, as it goes with the cube; and beside that stand the outline, on whose few pixels the width
-# hangs, and the height that nobody sees. And in the **mass** the density's 2 % are still missing here:
-# $\sqrt{\sigma^2 + 0.02^2}$ is hardly more.
+# Three things to see. The interval of the **length** comes mostly from the altitude. A better altimeter would
+# help most; better masks would change next to nothing, because the squares add up. For the **volume** the
+# altitude counts three times as much, as volume grows with the cube of length. As much comes from the
+# outline, because the body is only a few pixels wide, and from its height, which nobody sees. For the
+# **mass** the density's 2 % are still missing here: $\sqrt{\sigma^2 + 0.02^2}$ is hardly more.
 #
-# An interval is as honest as the standard deviations in it: these are stated in `Beliefs` of
-# `course_lib/uncertainty.py`, and a clip of your own has those of its altitude and depth with it. Whether 95
-# of 100 such intervals really hold the truth was tried on clips of animals drawn at random
-# (`benchmarks/README.md`).
+# An interval is only as good as the standard deviations in it. They are stated in `Beliefs` of
+# `course_lib/uncertainty.py`; a clip of your own brings those of its altitude and depth. Whether 95 of 100
+# such intervals really hold the truth was tried on clips of animals drawn at random (`benchmarks/README.md`).
 
 # %% [markdown]
 # <details><summary>A question to think about: what would you change about the flight to know the

@@ -62,9 +62,9 @@ def stands_in(name, other):
 # took. These are of a flight that the course has drawn, over an animal that is not the one of lessons 1 to 5.
 # Its size is known to the program that drew it, and you will see it at the end.
 #
-# To use your own, put your files' names and your notes here, the seconds where the pack is made, and run all
-# cells again. The exercises stay the same. For your own animal there is no file with the truth: `TRUTH =
-# None`.
+# To use your own files, write their names and your notes into the next cell, and the seconds of the clip into
+# the cell that makes the pack; then run all cells again. The exercises stay the same. For your own animal
+# there is no file with the truth: `TRUTH = None`.
 
 # %%
 from course_lib.assets import FOOTAGE
@@ -102,8 +102,9 @@ print("\n".join(TELEMETRY.read_text().splitlines()[:5]))
 # This is already full of **traps**:
 #
 # - 29.97 frames a second, and not 50 as in the clip of lessons 1 to 5;
-# - another camera, with a wider view. The telemetry's `focal_len: 22.00` is not the lens's: it is that of a
-#   camera for 35 mm film with the same view. The lens's own focal length is 8.38 mm;
+# - another camera, with a wider view. The telemetry's `focal_len: 22.00` is not the focal length of this
+#   lens, which is 8.38 mm. It is the **35 mm equivalent**: that of a camera for 35 mm film with the same
+#   view;
 # - `rel_alt` counts from the place of **take-off**, here a deck; `abs_alt` is a GPS height, off by metres;
 # - a reading comes every tenth of a second. That is 2.997 frames: nearly three, but not quite. And some
 #   readings are missing;
@@ -131,9 +132,9 @@ print("\n".join(TELEMETRY.read_text().splitlines()[:5]))
 # | `launch_height`, `longest_gap` | numbers | metres, seconds |
 # | result | (F,) | metres above the sea, or NaN: not known |
 #
-# Not known is a frame before the first known sample, after the last one, or between two that are more than
-# `longest_gap` apart. A sample that is NaN counts as if it were not there, so it makes a gap longer. Better
-# no number than one that is made up.
+# A frame is not known before the first known sample, after the last one, and between two that are more than
+# `longest_gap` apart. A sample that is NaN counts as if it were not there, so it makes a gap longer. No
+# number is better than an invented one.
 #
 # ![What you should see: readings as dots every tenth of a second, at 5.4 to 6.2 metres; your line over the
 # frames runs 2.9 metres above them, bridges the short gap, and is interrupted at the long
@@ -218,15 +219,15 @@ keep(altitude_per_frame)
 # %% [markdown]
 # ## A known length says what the barometer does not know
 #
-# A board of length $L$ floats on the sea, its ends are seen at two pixels. The rays through these pixels meet
-# the sea at a distance $d$ of each other for a drone 1 m up, at $h d$ for one at the altitude $h$. So
-# $h = L/d$. What has to be added to the drone's own altitude is the **correction**. (The barometer's **bias**
-# is what it says minus the truth: the same number with the other sign.)
+# A board of length $L$ floats on the sea, and its ends are seen at two pixels. For a drone 1 m up, the rays
+# through these pixels meet the sea at two points a distance $d$ apart; for a drone at the altitude $h$ they
+# are $h d$ apart. So $h = L/d$. What has to be added to the drone's own altitude is the **correction**. (The
+# barometer's **bias** is what it says minus the truth: the same number with the other sign.)
 #
-# This is a **calibration**. It takes in the lens as well: should its focal length be wrong by 1 %, the
-# altitude that is found is wrong by the same, and lengths come out right. That holds as long as the clip is
-# filmed from about the same altitude as the board. (Without a board: `correction, altitude_sd = 0.0,
-# telemetry.sd_m`, and lengths that may be off by a fifth.)
+# This is a **calibration**. It covers the lens, too: if its focal length is wrong by 1 %, the altitude that
+# is found is wrong by the same, and lengths come out right. That holds as long as the clip is filmed from
+# about the same altitude as the board. (Without a board: `correction, altitude_sd = 0.0, telemetry.sd_m`, and
+# lengths that may be off by a fifth.)
 
 # %%
 from course_lib.known_length import altitude_of
@@ -245,9 +246,9 @@ print(f"With what the correction may change: {altitude_sd:.2f} m.")
 # <details><summary>A question to think about: had you forgotten the launch height, what would the board
 # have done?</summary>
 #
-# Found it. The correction would be larger by 2.9 m, and the altitudes the same: the board does not care why
-# the drone is wrong. That is why whoever measures animals films a thing of known length once in each flight.
-# But a correction of more than a metre or two should make you look for the reason.
+# It would have corrected that, too. The correction would be larger by 2.9 m, and the altitudes the same: the
+# board gives the altitude, whatever made the drone's wrong. So if you measure animals, film a thing of known
+# length once in each flight. But if a correction is more than a metre or two, look for the reason.
 # </details>
 
 # %% [markdown]
@@ -301,7 +302,7 @@ print(f"{pack.root}: {len(frames)} frames, {span} above the sea")
 # the beak to the flukes, seven in the sea. **Click the beak's tip and the flukes:** what is thin is what a
 # segmenter misses, and where a length begins and ends.
 #
-# The cell after the next one draws the masks, which takes half a minute or more, as long as the fit will.
+# The cell after the next one makes the masks, which takes ten to thirty seconds, as long as the fit will.
 #
 # For a clip of your own there is a page on which you click, with undo and zoom. In a terminal
 # `dolphins prompts out/my_clip` opens it, and it saves such a file. In a new cell below this one, `from
@@ -334,8 +335,8 @@ Image.open(doubtful)
 
 # %% [markdown]
 # The picture shows the masks of which the tracker is least sure. **Look at the tips.** On this animal the
-# beak hangs deepest in the water, and of its last few pixels little is left. The lower tip of the flukes is
-# cut as well. No later step brings back what a mask has lost.
+# beak is deepest in the water, and in many frames its last few pixels are missing. In some a tip of the
+# flukes is missing as well. No later step of this lesson brings back what a mask has lost.
 
 # %% [markdown]
 # ## Exercise 12 · Apparent depth
@@ -343,15 +344,17 @@ Image.open(doubtful)
 # *{points of apparent_depth}, bonus · 15 to 20 minutes · difficulty ●●● · importance ●●○*
 #
 # **Why.** The camera sees an animal not at its depth $d$, but at its **apparent depth** $q$, nearer to the
-# surface. Lesson 5 took $q = d/1.34$, which is right straight below the drone. With your drone it may not be.
+# surface. Lesson 5 took $q = d/1.34$, which is right only straight below the drone. Your animal may be beside
+# it.
 #
 # **The formulas.** Snell's law, for a ray that leaves the water at the angle $a$ to the vertical:
 #
 # $$\frac{d}{q} = \sqrt{n^2 + (n^2 - 1)\tan^2 a}, \qquad \tan a = \frac{r}{h + q}$$
 #
-# with the water's refractive index $n$, the camera's altitude $h$ and the horizontal distance $r$. The
-# unknown $q$ stands on both sides, so there is no formula for it: solve for it **numerically**. The second
-# result is the derivative $\partial q / \partial d$, with $r$ and $h$ fixed. You need it for the interval.
+# with the water's refractive index $n$, the camera's altitude $h$ and the horizontal distance $r$; the sea is
+# assumed to be flat. The unknown $q$ stands on both sides, so there is no formula for it: solve for it
+# **numerically**. The second result is the derivative $\partial q / \partial d$, with $r$ and $h$ fixed. You
+# need it for the interval.
 #
 # | | shape | what |
 # |---|---|---|
@@ -459,7 +462,8 @@ print(f"length {fitted_length:.2f} m, volume {litres:.0f} litres")
 
 # %% [markdown]
 # **Do not believe it yet.** First look: white is the outline of the mask, orange that of the fitted animal.
-# (Small orange rings on the back and at the flippers are where a thin fin shows its inner side.)
+# (Small orange rings on the back and at the flippers are holes of a pixel or two in the render, where a thin
+# fin is seen almost edge-on: the back-face culling of lesson 3.)
 
 # %%
 from course_lib import metrics
@@ -570,8 +574,8 @@ keep(length_interval)
 #
 # $$L = p\,\frac{h + q(d)}{f}$$
 #
-# The fit has found $p$ from all frames together. We take it back out of its length, and ask what the length
-# would be, were each of the other numbers a little different. Here your three functions meet.
+# The fit has found $p$ from all frames together. We compute it back from the fitted length, and ask how the
+# length changes with each of the other numbers. Here your functions of exercises 11, 12 and 13 come together.
 
 # %%
 middle = vertices.mean(1)  # (T, 3)
@@ -609,9 +613,9 @@ for name, share in shares.items():
     print(f"{number}:{100 * share:4.0f} % of the variance")
 
 # %% [markdown]
-# Two pixels for both ends, because beak and flukes are thin. The focal length has none: the board was seen
-# through the same lens. Without the board the barometer's standard deviation would be a metre, and the
-# camera's 3 %, by which the makers' numbers differ from source to source:
+# Two pixels for both ends together, because beak and flukes are thin. The focal length has the standard
+# deviation 0: the board was seen through the same lens. Without the board the barometer's standard deviation
+# would be a metre, and the camera's 3 %, as much as the makers' numbers differ from source to source:
 
 # %%
 values, sds = measured()
@@ -648,7 +652,7 @@ for name, wrong in traps.items():
     print(f"{name:40}{length:5.2f} m {100 * (length / fitted_length - 1):+5.0f} %")
 
 # %% [markdown]
-# Not one of these makes the fit look bad: the outlines would be covered just as well. **A wrong altitude
+# None of these makes the fit look bad: the outlines would be covered just as well. **A wrong altitude
 # leaves no trace in the picture.**
 
 # %% [markdown]
@@ -728,9 +732,9 @@ print(f"by slices {slices:.0f} litres, by the mesh {litres:.0f} litres")
 
 # %% [markdown]
 # **Its interval**, with your function of exercise 13. The widths come from the picture and scale with the
-# size of a pixel on the animal, and so do the heights. Where the two ends are matters for the length alone.
-# Two sources are new, and here are their standard deviations: half a pixel for each side of the body, and 8 %
-# for the heights, which are not seen at all and may all be off together.
+# size of a pixel on the animal, and so do the heights. The two ends matter for the length alone. Two sources
+# are new: the outline, with half a pixel for each side of the body, and the heights, with 8 %; they are not
+# seen at all, and may all be off together.
 
 # %%
 values, sds = measured(outline=0.0, height=1.0)
@@ -756,9 +760,9 @@ for name, share in sorted(shares.items(), key=lambda item: -item[1]):
 # ## The truth
 #
 # `intervals`, from lesson 5, knows more sources than your formula: the camera may lean, the masks are off
-# here and there, the animal bends. For the length it is narrower all the same: your two pixels for the ends
-# make ± 3.4 %, and it finds half of that for the whole outline in all frames, where many small errors cancel.
-# Beside it stands what the program that drew the video knows.
+# here and there, the animal bends. But its interval of the length is narrower: your two pixels for the ends
+# make ± 3.4 %, and it finds half of that for the outline in all frames, where many small errors cancel.
+# Beside it stands the truth, from the program that drew the video.
 
 # %%
 import json
@@ -805,15 +809,15 @@ show.size_figure(rest, model.F, STATIONS, [one.median for one in ones], *ends)
 # 6 % less.
 #
 # **The length** is 3 % too short, and the interval holds the truth. In one clip of twenty a 95 % interval
-# misses the truth. And you know where to look: the tips, of which the masks have lost the last pixels. (In a
+# misses the truth. And you know where to look: at the tips, whose last pixels the masks have lost. (In a
 # terminal, `dolphins segment` draws the masks a second time, where a short fit says that the outline is.
 # With these the same fit says about 2.15 m. Here it cannot, for that fit is what you build in lesson 4.)
 #
 # **The volume** is some 10 % too large, and its interval is wide enough for that. The masks reach a little
 # into the water beside the body. A pixel more on each side makes it 8 % wider at its widest, and the volume
-# about 11 % larger. The heights come from the template, and this animal is another.
+# about 11 % larger. The heights come from the template, and this animal has other proportions.
 #
-# **The fit never said so.** It covered its masks well. What made the number believable was what you did
+# **The fit told none of this.** It covered its masks well. What made the number believable was what you did
 # around it: a known length, an altitude with its standard deviation, a look at the tips.
 #
 # <details><summary>A question to think about: you measure the same animal again a month later, and it is
