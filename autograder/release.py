@@ -24,7 +24,7 @@ place stands one whose names are answered by `course_lib.stand_ins.yours`:
 Hiding solutions by compiling or encoding them was no choice: whoever can run them can hand them in.
 
 **What cannot be released together** is refused: lesson 4 takes apart its renderer (`rasterize_features`, the
-recipes), and these are pieces of exercise 4 that no student's function can stand in for. So 1-3, then 4-5.
+recipes), and these are pieces of exercise 4 that no student's function can stand in for. So 1-3, then 4-6.
 
 `files(lessons)` is also what a sandbox needs in which submissions of one lesson are run: `files([3])`.
 """
@@ -62,14 +62,14 @@ def lessons():
 
 
 def numbers(text):
-    """What --lessons names: "1-3", "2,4-5" or "all". -> sorted list of lesson numbers. Raises CourseError."""
+    """What --lessons names: "1-3", "1,3" or "all". -> sorted list of lesson numbers. Raises CourseError."""
     if text.strip().lower() == "all":
         return sorted(lessons())
     chosen = set()
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d{1,2})\s*(?:-\s*(\d{1,2})\s*)?", part)
         if not found:
-            raise CourseError(f"--lessons {text!r} names no lessons. Write for example 2, 1-3, or 1,4-5.")
+            raise CourseError(f"--lessons {text!r} names no lessons. Write for example 2, 1-3 or 4-6.")
         chosen |= set(range(int(found[1]), int(found[2] or found[1]) + 1))
     unknown = sorted(chosen - set(lessons()))
     if unknown or not chosen:

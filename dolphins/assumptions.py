@@ -45,7 +45,7 @@ def _altitude(known, height):
     source, sd = known.source, known.altitude_sd_m
     what = f"{height:.2f} m above the sea, by {source.get('altitude_by', 'somebody')}"
     if sd is None:
-        cost = "nobody says how good it is: 1 % of altitude is 1 % of every length"
+        cost = "it is not said how sure that is: 1 % of altitude is 1 % of every length"
         return "altitude", what, cost, math.inf
     what, percent = f"{what}, {give_or_take(sd)}", 100 * IN_95 * sd / height
     cost = f"every length may be off by ± {percent:.1f} % (95 %) for that alone"

@@ -266,7 +266,7 @@ def notebooks(check: bool = Option(False, "--check", help=CHECK)):
 
 @app.command()
 def release(
-    lessons: str = Option(..., help="Which lessons: 2, 1-3, 1,4-5 or all."),
+    lessons: str = Option(..., help="Which lessons, such as 2, 1-3 or 4-6."),
     out: Optional[Path] = Option(None, help="For students: a folder, or dolphins-in-3d....zip."),
     course: Optional[Path] = Option(None, help=FOR_YOU),
     force: bool = Option(False, "--force", help="Replace notebooks of --course that differ."),

@@ -105,8 +105,8 @@ class Meaning(NamedTuple):
 
 
 OVERLAP = fold("""Area shared by the fitted outline and the true one, over the area of both together
-        (intersection over union). 1 is a perfect match. On an animal a few dozen pixels wide, a shift by one
-        pixel sideways costs several hundredths.""")
+        (intersection over union). 1 is a perfect match. On an animal twenty pixels wide, a shift by one pixel
+        sideways costs about a tenth.""")
 WORST = fold("""The same for the frame that fits worst. Far below the mean, it says that some frames went
         astray; the curve under "Frame by frame" shows which.""")
 GIVEN_OVERLAP = fold("""Area shared by the fitted outline and the given mask, over the area of both together
@@ -124,8 +124,8 @@ LENGTH = "Fitted body length against the true one, straightened out. Negative: t
 VOLUME = fold("""Fitted body volume against the true one. An error in scale counts three times here, and the
         height of the body is never seen from above: trust this number least.""")
 COLOUR = fold("""How near the colours of the rendered dolphin are to the video's, inside the {} masks: the
-        peak signal-to-noise ratio. 30 dB is a typical difference of 3 % of full brightness; at a glance
-        nobody tells such pictures apart.""")
+        peak signal-to-noise ratio. 30 dB is a typical difference of 3 % of full brightness; such
+        pictures are hard to tell apart at a glance.""")
 STILL = fold("""How near they are, inside the given masks, where the dolphin is drawn in still water: with one
         skin in one light. What is missing is mostly the sun's light in waves, which is read from each
         frame.""")

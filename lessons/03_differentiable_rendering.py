@@ -635,8 +635,8 @@ if SPARE_WATER:
 # `t` (B,) are the numbers of the frames asked for, in any order; `cam` holds their B cameras. Gradients must
 # flow from the image and the soft mask to the scene's parameters. `band` is passed on to `dibr_rendering`.
 #
-# ![What you should see: four pictures. The drone's frame; the rendered dolphin on black, grey-blue with a
-# light back; its hard mask; its soft mask.](pictures/renderer.png)
+# ![What you should see: four pictures. The drone's frame; the rendered dolphin on black, grey on the back and
+# bluer at the fins; its hard mask; its soft mask.](pictures/renderer.png)
 #
 # **Stuck at exercise 4 or 5?** Go on without: the switches `SPARE_RENDERING` and `SPARE_WATER` are below
 # their checks. The check of this exercise calls the course's functions in their place, and judges your
