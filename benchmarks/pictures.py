@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
 
 from course_lib.assets import find_pack, ready_fit
 from course_lib.dolphin_model import DolphinModel
@@ -64,7 +65,9 @@ def fits():
         for (name, mask), colour in zip(masks.items(), (TRUE, DEFAULT, TUTORIAL)):
             line = dict(linewidths=1.6, linestyles="--" if colour == TRUE else "-")
             panel.contour(mask[k], [0.5], colors=colour, **line)
-            panel.plot([], [], line["linestyles"], color=INK if colour == TRUE else colour, label=name)
+            # The legend's paper is as white as the line: there it has a dark rim.
+            rim = [Stroke(linewidth=4, foreground=INK), Normal()] if colour == TRUE else None
+            panel.plot([], [], line["linestyles"], color=colour, label=name, path_effects=rim)
         panel.set_axis_off()
         panel.set_title(f"{FRAMES[k] / dataset.fps:.1f} s", fontsize=10, color=INK, loc="left")
     handles = axes[0, 0].get_legend_handles_labels()

@@ -233,8 +233,8 @@ def _of_length(length_m):
     if length_m < SHORTEST:
         yield (
             True,
-            f"""The animal would be {length_m:.2f} m long; a newborn bottlenose dolphin is {SHORTEST:g} m long.
-            Is the altitude in the right unit, the camera the right one?""",
+            f"""The animal would be {length_m:.2f} m long; a newborn bottlenose dolphin is {SHORTEST:g} m
+            long. Is the altitude in the right unit, the camera the right one?""",
         )
 
 

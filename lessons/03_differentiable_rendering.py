@@ -230,7 +230,7 @@ print("our window:  sigmainv %g, boxlen %g, knum %d" % TUTORIAL_BAND.seen_by(cam
 # 3. Which faces look at the camera? Take their normals $n = (v_1 - v_0) \times (v_2 - v_0)$ in **camera
 #    space**: the function `kal.ops.mesh.face_normals(corners of the faces)` makes one per face, (B, F, 3).
 #    The camera looks along -z: keep the faces with $n_z \ge 0$, as the tutorial does. This is **back-face
-#    culling**; with perspective it is only nearly right, for faces that are seen almost edge-on.
+#    culling**; with perspective it is wrong for a few faces that are seen almost edge-on.
 # 4. What the corners carry, in this order: **texture coordinates** (given: where on the skin's picture a
 #    corner lies; the model counts v from the top, `texture_mapping` from the bottom), normals in the
 #    **world** (given: the attribute `mesh.face_normals`, (B, F, 3, 3). It has the name of the function of

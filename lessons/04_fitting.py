@@ -567,8 +567,8 @@ if pack.truth_path:
 # an assumed depth do that much, before any optimisation.
 #
 # **The tutorial's fit is stuck in a local minimum.** Its own loss is lower for the default fit, but no small
-# step leads there: frames that start far from the animal's heading end up tail first or rolled over. Hence a
-# turn of more than 160° from one frame to the next.
+# step leads there: frames that start far from the animal's heading end up tail first or rolled over. So the
+# body turns by more than 160° from one frame to the next.
 #
 # **And its loss asks for the wrong thing.** From the right headings (below, `RUN = True`) it finds a loss
 # nearly as low as that of the default fit, with a dolphin that is a tenth too short and half a metre too
