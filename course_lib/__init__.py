@@ -15,6 +15,7 @@ The modules in the order in which data flows through them:
     rims                                    where a fitted animal's outline runs, across it, in all frames
     doubts                                  how far these masks can be trusted
     refraction                              where what is under water seems to be, from above
+    surfacing, heave                        how deep it swims: frames in which it surfaces, the water's colour
     video                                   the clip as a dataset, with the drone's cameras
     dolphin_model                           the SMPL-style template: read safely, posed by blend skinning
     scene                                   the parameters that a fit changes
