@@ -299,14 +299,6 @@ class Linearised:
 
     # ---- What follows from them ----
 
-    def _outline_pull(self, shifts):
-        """dF by outlines that lie elsewhere, by shifts (N, U) pixels along the normals. -> (n, U)"""
-        weighted = -2 * self.points.weights[:, None] * shifts
-        T, D = len(self.frames), self.by_frame.shape[1]
-        of_frames = np.zeros((T, D, shifts.shape[1]))
-        np.add.at(of_frames, self.points.frames, self.by_frame[:, :, None] * weighted[:, None])
-        return np.concatenate([of_frames.reshape(T * D, -1), self.by_shape.T @ weighted])
-
     def _solve(self):
         T, D = len(self.frames), self.by_frame.shape[1]
         jacobian = np.zeros((len(self.points.frames), T * D + self.by_shape.shape[1]))

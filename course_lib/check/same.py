@@ -12,6 +12,7 @@ a mistake only where the student's code gave what the mistake gives, in every ca
 
 import inspect
 import re
+from functools import partial
 
 import torch
 
@@ -20,6 +21,20 @@ from .core import Complaint, Problem, Property, changed, clone, close, tensor
 from .difference import apart, difference
 
 TRIES = 50  # cases that are drawn until one tells all mistakes from what is right
+
+
+def steps(mistakes, right, step, more=""):
+    """Mistakes that are the right function with another step, as `Same` has them: {what is said: functions}.
+
+    mistakes: {what is said, {} where `more` belongs: what stands in the place of the argument `step`, or a
+    tuple of such}.
+    """
+    return {
+        said.format(more): tuple(
+            partial(right, **{step: one}) for one in (wrong if isinstance(wrong, tuple) else (wrong,))
+        )
+        for said, wrong in mistakes.items()
+    }
 
 
 class Same(Property):
@@ -58,6 +73,10 @@ class Same(Property):
         """The student's value, if it is of the right kind; else raises a Problem that names the call."""
         return tensor(shows, value, self.shape(*arguments), arguments[0])
 
+    def compared(self, value):
+        """The one tensor in which a value of the right kind is compared."""
+        return value
+
     def call(self, given, **inputs):
         outputs = {}
         in_order(getattr(given, self.function), self.shows)
@@ -67,7 +86,7 @@ class Same(Property):
                 value = self.value(getattr(given, self.function), *arguments)
                 if complaint := changed(before, self.named_as_shown(arguments)):
                     raise Problem(*complaint)
-                outputs[said] = self.taken(self.shows, value, *arguments)
+                outputs[said] = self.compared(self.taken(self.shows, value, *arguments))
             except Problem as problem:  # what is said of the call stands behind it
                 key, text = problem.complaint
                 raise Problem(key, text.replace(f"`{self.shows}`", f"`{self.shows}`{said}", 1)) from None
@@ -103,7 +122,7 @@ class Same(Property):
     def made(self, function, inputs):
         """What a function makes of a case. -> as `call`"""
         calls = self.calls(**inputs).items()
-        return {said: self.value(function, *arguments).detach() for said, arguments in calls}
+        return {said: self.compared(self.value(function, *each)).detach() for said, each in calls}
 
     def seen(self, wrong, right):
         """Whether what a mistake makes differs visibly from what is right, in one call at least."""
@@ -185,9 +204,3 @@ def in_order(function, call):
     if theirs != asked and sorted(theirs) == sorted(asked):
         raise Problem.of(f"""parameters: Your function takes its arguments as ({", ".join(theirs)}), but it is
             called as `{call}`: keep the order of the line that was given.""")
-
-
-def bank(exercise):
-    """The wrong attempts that an exercise's properties know. -> list of (property, key, wrong function)"""
-    props = [prop for prop in exercise.properties if isinstance(prop, Same)]
-    return [(prop, Complaint.of(said).key, makes) for prop in props for said, makes in prop.named()]
