@@ -24,11 +24,12 @@ The modules in the order in which data flows through them:
     priors                                  what the default fit asks of an animal besides the picture
     appearance                              skin, light and water of a dolphin that is in place
     metrics, show                           how far a fit is from the truth; figures and videos
-    photogrammetry, uncertainty             widths along the body; how sure the size is, and why not surer
+    photogrammetry, uncertainty             a mask's axes, widths along the body; how sure the size is
     check                                   the instant checks of the exercises
     keep, stand_ins                         what a student wrote, kept; what answers in its place in a release
 
-and small helpers: errors, files, shapes, rotations, progress. Importing the package does no work.
+and small helpers, which import none of these: errors, files, shapes, rotations, progress. README.md has a
+map of who imports whom. Importing the package does no work.
 """
 
 import os

@@ -35,10 +35,9 @@ class Masks:
         paths, found = clip_files.numbered_masks(folder, len(clip)), []
         for path in paths:
             mask = clip_files.read_image(path, "L", clip.size_wh, clip.paths[0]) > 0
-            edge = mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
-            found.append((clip_files.read_confidence(path), mask.sum(), edge))
-        confidence, area, at_border = map(np.array, zip(*found))
-        return cls(confidence, area / area[clip.prompts["frame"]], at_border.astype(bool))
+            found.append((clip_files.read_confidence(path), mask.sum(), at_border(mask)))
+        confidence, area, touch = map(np.array, zip(*found))
+        return cls(confidence, area / area[clip.prompts["frame"]], touch)
 
     @property
     def doubtful(self):
@@ -62,7 +61,7 @@ def summary(folder, clip, masks):
     }
     lines = points_missed(_mask(folder, clip, first), clip.prompts)
     lines += [
-        f"In {where.sum()} of {T} frames {what} ({listed(where)})."
+        f"In {where.sum()} of {T} frames {what} ({listed(np.nonzero(where)[0])})."
         for what, where in found.items()
         if where.any()
     ]
@@ -75,14 +74,16 @@ def summary(folder, clip, masks):
     return lines
 
 
-def listed(where):
-    """Frames (T,) bool as a text: 3 to 7, 12."""
-    from scipy import ndimage
+def at_border(masks):
+    """Whether masks (..., H, W) bool, arrays or tensors, touch the picture's border. -> (...)"""
+    return masks[..., [0, -1], :].any(-1).any(-1) | masks[..., [0, -1]].any(-1).any(-1)
 
-    runs, n = ndimage.label(where)
-    ends = [(int(part[0].start), int(part[0].stop) - 1) for part in ndimage.find_objects(runs)]
-    texts = [str(a) if a == b else f"{a} to {b}" for a, b in ends]
-    return ", ".join(texts[:8] + ["..."] * (n > 8))
+
+def listed(numbers):
+    """Numbers of frames, in order, as a text: 3 to 7, 12."""
+    runs = np.split(numbers, np.nonzero(np.diff(numbers) != 1)[0] + 1) if len(numbers) else []
+    texts = [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
+    return ", ".join(texts[:8] + ["..."] * (len(texts) > 8))
 
 
 def points_missed(mask, prompts):

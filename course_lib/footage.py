@@ -198,18 +198,22 @@ def _rows_shown(video, size_wh):
     return rows, (video.height - rows) // 4 * 2  # even, as colours are stored for two rows at once
 
 
+def _scale(video, size_wh):
+    """Pixels of resized frames to one of a video, (2,), and where in it the frames begin, (2,)."""
+    rows, top = _rows_shown(video, size_wh)
+    return np.array([size_wh[0] / video.width, size_wh[1] / rows]), np.array([0, top])
+
+
 def to_frames(points, video, size_wh):
     """Where pixels (..., 2) of a video are in its frames resized to size_wh. -> (..., 2)"""
-    rows, top = _rows_shown(video, size_wh)
-    scale = np.array([size_wh[0] / video.width, size_wh[1] / rows])
-    return (np.asarray(points, float) - [0, top] + 0.5) * scale - 0.5
+    scale, corner = _scale(video, size_wh)
+    return (np.asarray(points, float) - corner + 0.5) * scale - 0.5
 
 
 def from_frames(points, video, size_wh):
     """Where pixels (..., 2) of resized frames are in the video. -> (..., 2)"""
-    rows, top = _rows_shown(video, size_wh)
-    scale = np.array([size_wh[0] / video.width, size_wh[1] / rows])
-    return (np.asarray(points, float) + 0.5) / scale - 0.5 + [0, top]
+    scale, corner = _scale(video, size_wh)
+    return (np.asarray(points, float) + 0.5) / scale - 0.5 + corner
 
 
 def _check_times(video, first_s, last_s):

@@ -57,6 +57,17 @@ def elliptical_volume(length, widths, heights, stations=STATIONS):
     return float(np.pi / 4 * (np.diff(places) * mean).sum())
 
 
+def along_and_across(mask):
+    """A mask's pixels by its own axes. -> (N, 2) along and across from its middle, (2, 2) the axes
+
+    mask (H, W) bool. Each axis is (row, column), of length 1, the long one first; its direction is by chance.
+    """
+    points = np.argwhere(mask).astype(float)
+    points -= points.mean(0)
+    axes = np.linalg.eigh(points.T @ points)[1].T[::-1]
+    return points @ axes.T, axes
+
+
 def elliptical_model(mask, metres_per_pixel, ratios, stations=STATIONS):
     """Length, widths and volume from one mask seen from straight above. -> (m, (S,) m, cubic metres)
 
@@ -65,12 +76,9 @@ def elliptical_model(mask, metres_per_pixel, ratios, stations=STATIONS):
     length is the front. Flippers, which stick out beside the body, are cut off by the trend of its width.
     Raises CourseError for a mask that is no long body. Source: as `elliptical_volume`.
     """
-    points = np.argwhere(mask).astype(float)
-    if len(points) < 30:
-        raise CourseError(f"a mask of {len(points)} pixels is too small to be measured, expected 30 or more")
-    centred = points - points.mean(0)
-    axis = np.linalg.svd(centred, full_matrices=False)[2][0]
-    along, across = centred @ axis, centred @ [-axis[1], axis[0]]
+    if (area := np.count_nonzero(mask)) < 30:
+        raise CourseError(f"a mask of {area} pixels is too small to be measured, expected 30 or more")
+    along, across = along_and_across(mask)[0].T
     length = np.ptp(along) + 1
     place = (along - along.min() + 0.5) / length
     if (place < 1 / 3).sum() < (place > 2 / 3).sum():

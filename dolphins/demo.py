@@ -109,7 +109,7 @@ def run_demo(
     if len(dataset) < 3:
         raise CourseError(f"""{found.clip_dir} has {len(dataset)} frames; a fit needs 3 or more, to tell how
             things move.""")
-    if lost := listed(dataset.confidence.numpy() == 0):
+    if lost := listed(np.nonzero(dataset.confidence.numpy() == 0)[0]):
         print(f"Left out of the fit, as the animal was lost there when the masks were made: frames {lost}.")
     if frames_out:
         depth["surfaced"] = check_frames(frames_out, len(dataset.known.altitude_m))

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from course_lib import metrics
+from course_lib.doubts import at_border, listed
 from course_lib.errors import fold
+from course_lib.photogrammetry import along_and_across
 
 NO_TRUST, DOUBTFUL = 0.80, 0.88  # overlap with the given masks
 ASTRAY = 0.15  # by which a frame's overlap is below the clip's
@@ -119,10 +121,7 @@ def _frames(numbers):
     """Such as "Frame 3 covers", "Frames 3 to 7 cover"."""
     if len(numbers) == 1:
         return f"Frame {numbers[0]} covers"
-    some = ", ".join(map(str, numbers[:4])) + (", ..." if len(numbers) > 4 else "")
-    if numbers[-1] - numbers[0] == len(numbers) - 1:
-        some = f"{numbers[0]} to {numbers[-1]}"
-    return f"{len(numbers)} frames ({some}) cover"
+    return f"{len(numbers)} frames ({listed(numbers)}) cover"
 
 
 def _of_masks(masks, seen):
@@ -143,14 +142,13 @@ def _of_masks(masks, seen):
             than {AREAS[1]} times as large as is usual in this clip: they are not of the whole animal
             alone.""",
         )
-    at_border = inside[:, [0, -1]].flatten(1).any(1) | inside[:, :, [0, -1]].flatten(1).any(1)  # (T,)
-    if cut := seen[at_border].tolist():
+    if cut := seen[at_border(inside)].tolist():
         yield (
             len(cut) > CUT * len(masks),
             f"""In {len(cut)} of {len(masks)} frames (first in frame {cut[0]}) the mask touches the picture's
             border: a part of the animal is outside. Take seconds in which all of it is seen.""",
         )
-    rounds = sum(_elongation(mask) < ROUND for mask in inside)
+    rounds = sum(_elongation(mask) < ROUND for mask in inside.numpy())
     if rounds > 0.5 * len(masks):
         yield (
             True,
@@ -200,9 +198,8 @@ def _apart(frame, mask):
 
 def _elongation(mask):
     """Length over width of a mask (H, W) bool, by its second moments."""
-    points = mask.nonzero().double()
-    spread = torch.linalg.eigvalsh((points - points.mean(0)).T @ (points - points.mean(0)))
-    return float((spread[1] / spread[0].clamp(min=1e-9)).sqrt())
+    along, across = np.square(along_and_across(mask)[0]).sum(0)
+    return (along / max(across, 1e-9)) ** 0.5
 
 
 def _of_loss(history, reach):

@@ -20,6 +20,7 @@ from course_lib.outline import (
     rim_corners,
     silhouette,
 )
+from course_lib.photogrammetry import along_and_across
 from course_lib.rotations import rotmat_to_steady_rotvec
 from course_lib.scene import init_translations
 from course_lib.window import TUTORIAL_BAND, WindowLoader
@@ -242,13 +243,8 @@ def headings_from_masks(dataset, translations):
     has two directions: its angle is known up to half a turn. Unwrapped in half turns over time and smoothed
     over 9 frames, one choice is left for the whole clip.
     """
-    angles = []
-    for mask in dataset.masks:
-        points = (mask > 127).nonzero().double()  # (N, 2): row, column
-        points = points - points.mean(0)
-        down, right = torch.linalg.eigh(points.T @ points).eigenvectors[:, -1]
-        angles.append(torch.atan2(-right, -down))  # world: +z is up, +x is left
-    angles = np.unwrap(torch.stack(angles).numpy(), period=np.pi)  # (T,)
+    down, right = np.transpose([along_and_across(mask.numpy() > 127)[1][0] for mask in dataset.masks])  # (T,)
+    angles = np.unwrap(np.arctan2(-right, -down), period=np.pi)  # world: +z is up, +x is left
     reach = min(4, (len(angles) - 1) // 2)
     weights = np.ones(2 * reach + 1) / (2 * reach + 1)
     angles = torch.from_numpy(np.convolve(np.pad(angles, reach, mode="edge"), weights, mode="valid"))

@@ -5,10 +5,16 @@
 
 Each prints which properties hold, and for one that does not, which mistake this most probably is; its value
 is the points earned. No reference is needed, nor a network: what is right is known from properties, closed
-forms, or another way to compute it. `core` says how a check is built, and how another judge can use it.
-`spare_renderer` is DIB-R written a second way: for the checks of lesson 3, and for students who are stuck.
-`stone_cases`, `pictures` and `found` are theirs too: what is drawn, how it is judged, what it tells.
-`fitted` writes what wrong matrices and pixels are made of as a formula.
+forms, or another way to compute it.
+
+    lesson1 ... lesson6     the exercises: what is right, and usual mistakes by name
+    core                    what a check is made of, how it runs, and how another judge can use it
+    same                    an exercise that is a function: as the right one, or a mistake with a name
+    difference, fitted      how a wrong value differs from the right one; matrices and pixels as formulas
+    pictures, stone_cases   of lesson 3: how images are judged, and what is drawn in them; with found (what a
+                            picture tells) and spare_renderer (DIB-R a second way, also for who is stuck)
+    devices, raised         the same points on every machine; what an exception of the student's means
+    card                    a check as a notebook shows it
 """
 
 from .core import Exercise

@@ -70,6 +70,23 @@ def in_words(values):
     return texts[0] if values.numel() == 1 else f"({', '.join(texts)})"
 
 
+def linear(factors, names, number="{:.3g}".format, least=5e-3):
+    """A sum of named things as a formula: "0.5 x - y + 0.1".
+
+    names: of what each factor is of, "" for a number alone; number: how a factor's size is written; least:
+    what is smaller counts as 0.
+    """
+    text = ""
+    for factor, name in zip(factors, names):
+        if abs(factor) >= least:
+            size = number(abs(factor))
+            size = (
+                "" if size == "1" and name else f"({size})" if " " in size and (name or factor < 0) else size
+            )
+            text += f" {'-' if factor < 0 else '+'} {f'{size} {name}'.strip()}"
+    return text.removeprefix(" + ").replace(" - ", "-", text.startswith(" - ")) or "0"
+
+
 def pattern(yours, right, tolerance=1e-4, item="item", arguments=None):
     """What is true of a value that differs from the right one. -> a sentence or two, or ''
 

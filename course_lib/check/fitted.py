@@ -9,7 +9,7 @@ import itertools
 import torch
 from torch.nn.functional import normalize
 
-from .difference import apart, in_digits, in_words
+from .difference import apart, in_digits, in_words, linear
 
 # --- rotations
 
@@ -89,16 +89,6 @@ def _products(theta):
     return list(found), torch.stack(list(found.values()), -1)
 
 
-def _spelled(factors, names):
-    """A sum of products: "1 - 2 y² - 2 z²"."""
-    text = ""
-    for factor, name in zip(factors.tolist(), names):
-        if size := float(f"{abs(factor):.3g}") * (abs(factor) > 1e-6):
-            number = f"{size:g} " if size != 1 or not name else ""
-            text += f" {'-' if factor < 0 else '+'} {number}{name}".rstrip()
-    return text.removeprefix(" + ").replace(" - ", "-", text.startswith(" - ")) or "0"
-
-
 def other_formula(yours, right, theta):
     """The entries of matrices as sums of products of theta's quaternions, where they are. -> text or ''"""
     if len(theta) < 20 or theta.norm(dim=-1).min() < 0.1:
@@ -113,7 +103,7 @@ def other_formula(yours, right, theta):
     told = [
         f"row {k // 3}, column {k % 3} is {yours} in yours, {right} is right"
         for k in wrong[:3]
-        for yours, right in [[_spelled(factors[:, k], names) for factors in (made, should)]]
+        for yours, right in [[linear(factors[:, k].tolist(), names) for factors in (made, should)]]
     ]
     more = f"; {len(wrong)} of the 9 are not right" if len(wrong) > 3 else ""
     return f"formula: Counted from 0, {'; '.join(told)}{more}."
@@ -146,8 +136,9 @@ def turned_otherwise(yours, theta):
     words = ["v", "sin a (n × v)", "(1 - cos a) n × (n × v)"]
     times = torch.stack([p / one, q / sine, r / rest])  # (3, B)
     if apart(times, times[:, :1].expand_as(times)) < 1e-3:
-        return f"factors: Yours gives {_spelled(times[:, 0], words)}. Right is {' + '.join(words)}."
-    yours = _spelled(factors[n, :, 0], ["v", "(n × v)", "n × (n × v)"])
+        yours = linear(times[:, 0].tolist(), words, least=1e-6)
+        return f"factors: Yours gives {yours}. Right is {' + '.join(words)}."
+    yours = linear(factors[n, :, 0].tolist(), ["v", "(n × v)", "n × (n × v)"], least=1e-6)
     right = in_digits(sine[n])[0], in_digits(rest[n])[0]
     return f"""factors: With the axis n, for an angle of {in_digits(a[n])[0]}, yours gives {yours}. Right is
         {" + ".join(words)}, where sin a is {right[0]} and 1 - cos a is {right[1]}."""
@@ -170,25 +161,13 @@ def _by_other_angles(found, theta, a, n):
 
 
 def _in_sizes(number, sizes):
-    """A number by W and H, where it is near one of them, a half or twice of it: "W/2 - 0.5"."""
-    sign = "-" if number < 0 else ""
+    """A number, 0 or more, by W and H, where it is near one of them, a half or twice of it: "W/2 - 0.5"."""
     for name, size in sizes.items():
         for times, text in ((0.5, f"{name}/2"), (1, name), (2, f"2 {name}")):
-            rest = abs(number) - times * size
+            rest = number - times * size
             if abs(rest) < 1.2:
-                more = f" {'+' if rest > 0 else '-'} {abs(rest):.3g}" if abs(rest) > 5e-3 else ""
-                return f"{sign}{text}{more}" if not (sign and more) else f"{sign}({text}{more})"
-    return in_digits(float(number))[0]
-
-
-def _line(factors, sizes):
-    """What a line a x + b y + c is by W and H. -> text"""
-    found = [(f, name) for f, name in zip(factors.tolist(), (" x", " y", "")) if abs(f) > 5e-3]
-    terms = [(_in_sizes(f, sizes), name) for f, name in found]
-    terms = [
-        f"({term}){name}" if name and " " in term and term[-1] != ")" else term + name for term, name in terms
-    ]
-    return " + ".join(terms).replace("+ -", "- ") or "0"
+                return f"{text} {'+' if rest > 0 else '-'} {abs(rest):.3g}" if abs(rest) > 5e-3 else text
+    return in_digits(number)[0]
 
 
 HINTS = {
@@ -217,7 +196,8 @@ def other_lines(yours, normalised, width, height):
     key = "y-flipped" if b[1] > 1 else key
     key = "xy-swapped" if abs(b[0]) > abs(a[0]) and abs(a[1]) > abs(b[1]) else key
     names = ("columns", "rows")
-    told = " and ".join(f"your {names[k]} are {_line(made[k], sizes)}" for k in wrong)
+    written = [linear(line, ("x", "y", ""), lambda size: _in_sizes(size, sizes)) for line in made.tolist()]
+    told = " and ".join(f"your {names[k]} are {written[k]}" for k in wrong)
     corner = torch.tensor([1 - width, height - 1]).double() / torch.tensor([width, height])
     ends = (made[:, :2] @ (sign * corner) + made[:, 2] for sign in (1, -1))
     first, last = (in_words((end * 1000).round() / 1000) for end in ends)

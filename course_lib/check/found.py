@@ -5,6 +5,7 @@ import torch
 from ..window import TUTORIAL_BAND
 from . import spare_renderer as spare
 from .core import Complaint
+from .difference import linear
 from .stone_cases import band_of, cameras_at, cells_of, pretended_model
 
 PLACES = {  # where a point lies that belongs at (x, y) of the image
@@ -100,23 +101,12 @@ def _rule_of(should, is_, principal, size):
         rule = torch.linalg.lstsq(known, is_ - origin).solution  # (3, 2)
         if float(((known @ rule + origin - is_) * half).abs().quantile(0.98)) > max(0.1, 0.05 * by):
             return "", by
-        text = f"({', '.join(_rule_text(column) for column in rule.T.tolist())})"
+        text = f"({', '.join(linear(column, ('x', 'y', '')) for column in rule.T.tolist())})"
         texts.append(text + counted if text not in PLACES else text)
         if (rule[:2] - torch.eye(2)).abs().max() < 1e-2:
             right, up = (rule[2] * half).tolist()
             return f"(x, y) and {right:+.3g} pixels to the right, {up:+.3g} up", by
     return min(texts, key=lambda text: len(text.partition(", counted")[0])), by
-
-
-def _rule_text(factors):
-    """0.5 x - y + 0.1, of three factors."""
-    text = ""
-    for factor, name in zip(factors, (" x", " y", "")):
-        if abs(factor) > 5e-3:
-            size = f"{abs(factor):.2g}" if abs(abs(factor) - 1) > 5e-3 or not name else ""
-            sign = (" - " if factor < 0 else " + ") if text else "-" * (factor < 0)
-            text += sign + (size + name).strip()
-    return text or "0"
 
 
 def _other_faces(face, view):
