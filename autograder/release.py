@@ -41,7 +41,7 @@ from course_lib.errors import CourseError
 from course_lib.files import write
 from lessons import build
 from lessons.build import ROOT
-from lessons.bundle import GIVEN, MANIFEST, NAME, SETTINGS, below, manifest, write_folder, write_zip
+from lessons.bundle import GIVEN, MANIFEST, NAME, SETTINGS, below, manifest, read, write_folder, write_zip
 
 CONFIG = "nbgrader_config.py"
 
@@ -224,12 +224,7 @@ def _module_text(module, names, chosen):
 
 def files(chosen):
     """The files of a release, sorted, without the manifest. chosen: lesson numbers -> {path: bytes}"""
-    there = {name: ROOT / name for name in SETTINGS} | below(GIVEN)
-    missing = [name for name, path in there.items() if not path.is_file()]
-    if missing:
-        raise CourseError(f"""These files of the course are missing: {", ".join(missing)}. Is {ROOT} a whole
-            checkout?""")
-    content = {name: path.read_bytes() for name, path in there.items()}
+    content = read({name: ROOT / name for name in SETTINGS} | below(GIVEN))
     texts = _solutions_for(chosen) | {"README.md": _readme(chosen), "Makefile": _makefile()}
     for lesson in chosen:
         path = lessons()[lesson]
