@@ -20,7 +20,7 @@ def body_edges(model):
     return np.unique(edges, axis=0)
 
 
-def body_spans(vertices, edges, axis=0, stations=STATIONS):
+def body_spans(vertices, edges, axis=0):
     """How far the body reaches across at the stations, metres; NaN where there is no body. -> (S,)
 
     vertices (V, 3): straight, the body axis z, the rostrum at the largest z, as `scene.rest_shape()` gives
@@ -30,7 +30,7 @@ def body_spans(vertices, edges, axis=0, stations=STATIONS):
     front, length = z.max(), np.ptp(z)
     za, zb = z[edges[:, 0]], z[edges[:, 1]]
     spans = []
-    for station in stations:
+    for station in STATIONS:
         level = front - station * length
         cut = (za - level) * (zb - level) < 0
         share = (level - za[cut]) / (zb[cut] - za[cut])
@@ -39,7 +39,7 @@ def body_spans(vertices, edges, axis=0, stations=STATIONS):
     return np.array(spans)
 
 
-def elliptical_volume(length, widths, heights, stations=STATIONS):
+def elliptical_volume(length, widths, heights):
     """The volume of a body of elliptical cross-sections, cubic metres; the flukes' end is drawn to a point.
 
     length: metres; widths, heights (S,): metres, at the stations. Between two stations width and height
@@ -50,7 +50,7 @@ def elliptical_volume(length, widths, heights, stations=STATIONS):
     Source: Christiansen et al., Estimating body mass of free-living whales using aerial photogrammetry and 3D
     volumetrics, Methods in Ecology and Evolution 2019, DOI 10.1111/2041-210X.13298.
     """
-    places = np.concatenate([[0.0], stations, [1.0]]) * length
+    places = np.concatenate([[0.0], STATIONS, [1.0]]) * length
     w, h = (np.concatenate([[0.0], values, [0.0]]) for values in (widths, heights))
     dw, dh = np.diff(w), np.diff(h)
     mean = w[:-1] * h[:-1] + (w[:-1] * dh + h[:-1] * dw) / 2 + dw * dh / 3
@@ -68,7 +68,7 @@ def along_and_across(mask):
     return points @ axes.T, axes
 
 
-def elliptical_model(mask, metres_per_pixel, ratios, stations=STATIONS):
+def elliptical_model(mask, metres_per_pixel, ratios):
     """Length, widths and volume from one mask seen from straight above. -> (m, (S,) m, cubic metres)
 
     mask (H, W) bool: the animal, straight; metres_per_pixel: at the animal; ratios (S,): height over width of
@@ -84,13 +84,13 @@ def elliptical_model(mask, metres_per_pixel, ratios, stations=STATIONS):
     if (place < 1 / 3).sum() < (place > 2 / 3).sum():
         place = 1 - place
     half = max(0.75 / length, 0.01)  # a strip of a pixel and a half
-    strips = [across[np.abs(place - station) < half] for station in stations]
+    strips = [across[np.abs(place - station) < half] for station in STATIONS]
     if not all(len(strip) for strip in strips):
         raise CourseError("the mask is not of one piece along its axis, expected an animal seen from above")
     widths = np.array([len(strip) / (2 * half * length) for strip in strips])  # area over length
-    widths = _without_flippers(widths, np.array(stations)) * metres_per_pixel
+    widths = _without_flippers(widths, np.array(STATIONS)) * metres_per_pixel
     length = length * metres_per_pixel
-    return length, widths, elliptical_volume(length, widths, widths * ratios, stations)
+    return length, widths, elliptical_volume(length, widths, widths * ratios)
 
 
 def _without_flippers(widths, stations):

@@ -101,12 +101,18 @@ def _rule_of(should, is_, principal, size):
         rule = torch.linalg.lstsq(known, is_ - origin).solution  # (3, 2)
         if float(((known @ rule + origin - is_) * half).abs().quantile(0.98)) > max(0.1, 0.05 * by):
             return "", by
-        text = f"({', '.join(linear(column, ('x', 'y', '')) for column in rule.T.tolist())})"
+        x, y = (linear(column, ("x", "y", ""), _few_digits) for column in rule.T.tolist())
+        text = f"({x}, {y})"
         texts.append(text + counted if text not in PLACES else text)
         if (rule[:2] - torch.eye(2)).abs().max() < 1e-2:
             right, up = (rule[2] * half).tolist()
             return f"(x, y) and {right:+.3g} pixels to the right, {up:+.3g} up", by
     return min(texts, key=lambda text: len(text.partition(", counted")[0])), by
+
+
+def _few_digits(size):
+    """Two digits, or three where these would be 1 and it is not."""
+    return next(text for text in (f"{size:.2g}", f"{size:.3g}") if text != "1" or abs(size - 1) <= 5e-3)
 
 
 def _other_faces(face, view):
