@@ -30,6 +30,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from course_lib import files
 from course_lib.errors import CourseError, fold
 from course_lib.progress import tqdm
 from lessons.build import lesson_names
@@ -227,14 +228,11 @@ def _require_gradebook():
 
 def _sha256(path):
     """SHA-256 of a file, in hexadecimal; None where it is no readable file of its own."""
-    digest = hashlib.sha256()
     try:
         with records.opened(path) as file:
-            while block := file.read(2**20):
-                digest.update(block)
+            return files.sha256(file)
     except OSError:
         return None
-    return digest.hexdigest()
 
 
 def _read_submission(path):

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all: a killed program or a full disk leaves no half of one."""
 
 import contextlib
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -31,6 +32,14 @@ def write(path, data):
         file.flush()
         os.fsync(file.fileno())
     return Path(path)
+
+
+def sha256(file):
+    """The SHA-256 of a file that is open for reading bytes, block by block. -> hexadecimal digits"""
+    digest = hashlib.sha256()
+    while block := file.read(2**20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def put_in_place(new, folder):

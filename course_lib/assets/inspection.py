@@ -1,6 +1,5 @@
 """Whether a pack is sound: every file looked at."""
 
-import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ import torch
 
 from ..dolphin_model import model_file
 from ..errors import CourseError, fold
+from ..files import sha256
 from ..shapes import fits, spell
 from . import clip_files
 from .clip_info import CLIP_JSON, read_clip_info
@@ -186,11 +186,8 @@ def sha256_manifest(root):
         name = path.relative_to(root)
         hidden = any(part.startswith(".") for part in name.parts)
         if path.is_file() and not hidden and name != Path("manifest.json"):
-            digest = hashlib.sha256()
             with path.open("rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-            digests[name.as_posix()] = digest.hexdigest()
+                digests[name.as_posix()] = sha256(file)
     return digests
 
 

@@ -42,9 +42,12 @@ def _known(times, heights):
     return times[~heights.isnan()], heights[~heights.isnan()]
 
 
-def _beside(t, h, f):
-    """Samples and frames; of each frame the sample 0 before it and 1 after it, and its share of the way."""
-    j = torch.searchsorted(t, f).clamp(1, len(t) - 1)
+def _beside(t, h, f, by=0):
+    """Samples and frames; of each frame the sample 0 before it and 1 after it, and its share of the way.
+
+    by: so many samples later.
+    """
+    j = (torch.searchsorted(t, f).clamp(1, len(t) - 1) + by).clamp(1, len(t) - 1)
     x = types.SimpleNamespace(t=t, h=h, f=f, i=j - 1, j=j, t0=t[j - 1], t1=t[j], h0=h[j - 1], h1=h[j])
     x.share = (f - x.t0) / (x.t1 - x.t0)
     return x
@@ -84,14 +87,11 @@ def _of_numbers(number):
     return lambda x: x.h[number(len(x.h), len(x.f)).long().clamp(0, len(x.h) - 1)]
 
 
-def _curve(kind):
-    def value(x):
-        from scipy.interpolate import interp1d
+def _curve(x, kind):
+    from scipy.interpolate import interp1d
 
-        curve = interp1d(x.t.numpy(), x.h.numpy(), kind, fill_value="extrapolate")
-        return torch.from_numpy(curve(x.f.numpy()))
-
-    return value
+    curve = interp1d(x.t.numpy(), x.h.numpy(), kind, fill_value="extrapolate")
+    return torch.from_numpy(curve(x.f.numpy()))
 
 
 def _one_off(by):
@@ -101,14 +101,10 @@ def _one_off(by):
 
 def _line_beside(by):
     """The line through the pair of samples one earlier or later."""
-    return lambda x: _on_line(x, (x.i + by).clamp(0, len(x.t) - 2))
+    return lambda x: _linear(_beside(x.t, x.h, x.f, by))
 
 
-def _on_line(x, i):
-    return x.h[i] + (x.h.diff() / x.t.diff())[i] * (x.f - x.t[i])
-
-
-MODES = "linear", "nearest", "nearest-exact"
+MODES, CURVES = ("linear", "nearest", "nearest-exact"), ("cubic", "quadratic")
 LINEAR = "Between the samples (t0, h0) and (t1, h1) it is h0 + (t - t0) / (t1 - t0) · (h1 - h0)."
 VALUES = {
     """nearest: Each frame has the altitude of the sample nearest in time.
@@ -143,7 +139,9 @@ VALUES = {
     """clocks: The frames' times are counted from the first frame, and the samples' from the first sample.
         Both are seconds of one clock already: take nothing
         off.""": lambda x: _evenly(x.t - x.t[0], x.h, x.f - x.f[0]),
-    "curved: Between the samples it follows a curve. {}": (_curve("cubic"), _curve("quadratic")),
+    "curved: Between the samples it follows a curve. {}": tuple(
+        partial(_curve, kind=kind) for kind in CURVES
+    ),
     "one-for-all: All frames have the mean of the samples. {}": lambda x: x.h.mean() + 0 * x.f,
 }
 BELOW = "Where the drone is below the place of take-off,"
@@ -201,38 +199,30 @@ CLEANED = {
         stands beside an earlier time. {}""": lambda t, h: (t[: (~h.isnan()).sum()], h[~h.isnan()]),
 }
 
-
-def _but(unknown, values):
-    return where(unknown, torch.nan, values)
-
-
-# What may come out of frames before the first known sample and after the last: the value of all frames, as
-# if they were known; of the known samples, the frames, and the times of all samples.
+ZEROS = "Frames before the first known sample and after the last are 0."
+# What may come out of frames before the first known sample and after the last: which of them are NaN, and as
+# what times the frames count. Of the frames, the times of known samples, and those of all.
 ENDS = {
-    "": lambda t, h, f, _: _but(_outside(t, f), _evenly(t, h, f)),
+    "": lambda f, t, _: (_outside(t, f), f),
     """Frames before the first known sample get its altitude, and those after the last that one's, as
-        `np.interp` does it.""": lambda t, h, f, _: _evenly(t, h, f.clamp(t[0], t[-1])),
-    "Beyond the ends the line through the two samples there goes on.": lambda t, h, f, _: _evenly(t, h, f),
-    """Frames before the first known sample and after the last are
-        0.""": lambda t, h, f, _: _evenly(t, h, f) * ~_outside(t, f),
+        `np.interp` does it.""": lambda f, t, _: (f != f, f.clamp(t[0], t[-1])),
+    "Beyond the ends the line through the two samples there goes on.": lambda f, t, _: (f != f, f),
+    ZEROS: lambda f, t, _: (_outside(t, f), f),
     """Frames beyond the first known sample and the last get their altitudes, as long as there are samples
-        that are NaN: these do not count.""": lambda t, h, f, times: _but(
-        _outside(times, f), _evenly(t, h, f.clamp(t[0], t[-1]))
-    ),
+        that are NaN: these do not count.""": lambda f, t, every: (_outside(every, f), f.clamp(t[0], t[-1])),
     """Beyond the first known sample and the last the line goes on, as long as there are samples that are NaN:
-        these do not count.""": lambda t, h, f, times: _but(_outside(times, f), _evenly(t, h, f)),
+        these do not count.""": lambda f, t, every: (_outside(every, f), f),
     """Frames before the first known sample are right, but those after the last one get its
-        altitude.""": lambda t, h, f, _: _but(f < t[0], _evenly(t, h, f.clamp(max=t[-1]))),
+        altitude.""": lambda f, t, _: (f < t[0], f.clamp(max=t[-1])),
     """Frames after the last known sample are right, but those before the first one get its
-        altitude.""": lambda t, h, f, _: _but(f > t[-1], _evenly(t, h, f.clamp(t[0]))),
+        altitude.""": lambda f, t, _: (f > t[-1], f.clamp(t[0])),
     """The frames at the very moments of the first known sample and of the last are NaN, though their altitude
-        is known. Known is where 0 <= share <= 1: compare by <= and >=.""": lambda t, h, f, _: _but(
-        (f <= t[0]) | (f >= t[-1]), _evenly(t, h, f)
-    ),
+        is known. Known is where 0 <= share <= 1: compare by <= and
+        >=.""": lambda f, t, _: ((f <= t[0]) | (f >= t[-1]), f),
     """The frame at the very moment of the first known sample is NaN, though its altitude is
-        known.""": lambda t, h, f, _: _but((f <= t[0]) | (f > t[-1]), _evenly(t, h, f)),
+        known.""": lambda f, t, _: ((f <= t[0]) | (f > t[-1]), f),
     """The frame at the very moment of the last known sample is NaN, though its altitude is
-        known.""": lambda t, h, f, _: _but((f < t[0]) | (f >= t[-1]), _evenly(t, h, f)),
+        known.""": lambda f, t, _: ((f < t[0]) | (f >= t[-1]), f),
 }
 # Which frames lie in a gap: of known times, frames, longest_gap, and the times of all samples.
 GAPS = {
@@ -262,7 +252,9 @@ def _with(end="", gap=_in_gap, missing=torch.nan):
     def altitudes(times, heights, frames, launch=0.0, longest=LONGEST):
         t, h = _known(times, heights)
         inside = gap(t, frames, longest, times) & ~_outside(t, frames)
-        return where(inside, missing, ENDS[end](t, h, frames, times)) + launch
+        unknown, at = ENDS[end](frames, t, times)
+        value = where(unknown, 0.0 if end == ZEROS else torch.nan, _evenly(t, h, at))
+        return where(inside, missing, value) + launch
 
     return altitudes
 
@@ -502,15 +494,19 @@ def _newton(q, *given, sign=-1):
     return q + sign * (q * _ratio(q, *given) - given[0]) / _growth(q, *given)
 
 
+def _moved(count, q, step, *given):
+    """So many steps from q: step(q, depth, distance, altitude, n)."""
+    for _ in range(count):
+        q = step(q, *given)
+    return q
+
+
 def _after(count, start, step):
-    """So many steps from start(depth, n): step(q, depth, distance, altitude, n)."""
+    """So many steps from start(depth, n)."""
 
     def depths(depth, distance, altitude, index=INDEX):
-        given = depth.clamp(min=0), distance, altitude, index
-        q = start(given[0], index)
-        for _ in range(count):
-            q = step(q, *given)
-        return where(depth > 0, q, depth)
+        h = depth.clamp(min=0)
+        return where(depth > 0, _moved(count, start(h, index), step, h, distance, altitude, index), depth)
 
     return depths
 
@@ -523,14 +519,6 @@ def _halved(count, start):
         return ((q / width).floor().clamp(max=2**count - 1) + 0.5) * width
 
     return partial(_solved, under=under)
-
-
-def _bent(*given):
-    """What Newton's method makes of what is above the water."""
-    q = given[0] / given[-1]
-    for _ in range(20):
-        q = _newton(q, *given)
-    return q
 
 
 STARTS = lambda depth, n: depth / n, lambda depth, n: depth, lambda depth, n: 0 * depth
@@ -642,7 +630,7 @@ OF_ABOVE = {
     "above-zero: Above the water q is 0. {}": lambda h, r, H, n: 0 * h,
     "above-sign: Above the water q is -depth. {}": lambda h, r, H, n: -h,
     "above-bent: Above the water the depth is computed as under it, with a negative q. {}": (
-        _bent,
+        lambda h, *more: _moved(20, h / more[-1], _newton, h, *more),
         lambda h, r, H, n: -_solved(-h, r, H, n),
     ),
 }
@@ -997,16 +985,15 @@ class OfInterval(Same):
         pairs = list(zip(names, sds.tolist()))
         try:
             return function(length_of, dict(zip(names, values.tolist())), dict(pairs[k] for k in order))
-        except ZeroDivisionError:
-            if sds.any():
-                raise
-            raise Problem.of(f"""zero-variance: `{self.shows}` ends in a ZeroDivisionError. With all standard
-                deviations 0 the variance is 0: do not divide by it, all shares are 0 then.""") from None
-        except ValueError as error:
-            if "math domain" not in str(error) and "nonnegative" not in str(error):
-                raise
-            raise Problem.of(f"""not-squared: `{self.shows}` takes the root of a negative number, {error}:
-                {NEGATIVE} {HOW}""") from None
+        except (ZeroDivisionError, ValueError) as error:
+            if isinstance(error, ZeroDivisionError) and not sds.any():
+                raise Problem.of(f"""zero-variance: `{self.shows}` ends in a ZeroDivisionError. With all
+                    standard deviations 0 the variance is 0: do not divide by it, all shares are 0
+                    then.""") from None
+            if "math domain" in str(error) or "nonnegative" in str(error):
+                raise Problem.of(f"""not-squared: `{self.shows}` takes the root of a negative number, {error}:
+                    {NEGATIVE} {HOW}""") from None
+            raise
 
     def calls(self, values, sds):
         """One, or two where there are values of two: what explains both is no coincidence."""
