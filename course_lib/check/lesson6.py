@@ -25,6 +25,11 @@ def _in(dtype, value):
     return value.to(dtype) if torch.is_tensor(value) and value.is_floating_point() else value
 
 
+def _drawn(make, *given, **more):
+    """The `cases` of a property: make(rng, ...)."""
+    return lambda self, rng: make(rng, *given, **more)
+
+
 def _worst(yours, right):
     """Where two values differ most: the number of the entry, and both there. -> int, text, text"""
     k = int((yours - right).abs().argmax())
@@ -324,10 +329,8 @@ class Altitudes(Same):
             number = in_digits((yours if key == "made-up" else right)[k])[0]
             is_, should = (number, "NaN") if key == "made-up" else ("NaN", number)
             first, last, gap = (in_digits(float(n))[0] for n in (x.t[0], x.t[-1], x.t1[k] - x.t0[k]))
-            beside, more = (
-                ".",
-                f"The known samples beside it are {gap} s apart; `longest_gap` is {longest:g} s.",
-            )
+            beside = "."
+            more = f"The known samples beside it are {gap} s apart; `longest_gap` is {longest:g} s."
             if frames[k] < x.t[0]:
                 more = f"The first known sample is at {first} s."
             elif frames[k] > x.t[-1]:
@@ -359,7 +362,8 @@ def _case(times, heights, frames):
 def _flight(rng, count, frames, heights=(8.0, 30.0), pace=1.0, known=()):
     """Samples at uneven times, of a drone that climbs and sinks, and frames. float64
 
-    frames: as `_frames` has it; pace: how slowly samples come; known: {numbers of samples: their altitude}.
+    frames: as `_frames` has it; pace: how slowly samples come; known: pairs of the numbers
+    of samples and their altitude.
     """
     times = torch.from_numpy(rng.uniform(0.12, 0.6, size=count)).cumsum(0) * pace
     heights = torch.from_numpy(rng.uniform(*heights, size=count))
@@ -371,17 +375,13 @@ def _flight(rng, count, frames, heights=(8.0, 30.0), pace=1.0, known=()):
 class Rates(Altitudes):
     name, points = "linear between samples, which come at another rate than frames", 3
     mistakes = steps(VALUES, _altitudes, "value", LINEAR)
-
-    def cases(self, rng):
-        return _flight(rng, 14, (0.03, 0.02, 25))
+    cases = _drawn(_flight, 14, (0.03, 0.02, 25))
 
 
 class Launch(Altitudes):
     name, points, after = "launch_height makes altitudes above the sea of them", 2, (Rates,)
     mistakes = steps(SUMS, _altitudes, "add") | steps(COUNTED, _altitudes, "value")
-
-    def cases(self, rng):
-        return _flight(rng, 12, (0.05, 0.05, 20), (-9.0, 14.0), known=[(0, 5.0)])
+    cases = _drawn(_flight, 12, (0.05, 0.05, 20), (-9.0, 14.0), known=[(0, 5.0)])
 
     def calls(self, **inputs):
         return {" with launch_height = 23.5": (*inputs.values(), 23.5)}
@@ -390,9 +390,8 @@ class Launch(Altitudes):
 class Missing(Altitudes):
     name, points, after = "samples that are NaN do not count", 2, (Rates,)
     mistakes = steps(CLEANED, _altitudes, "clean", AS_IF_NOT_THERE)
-
-    def cases(self, rng):  # at a pace at which no gap is too long
-        return _flight(rng, 16, (0.02, 0.01, 40), pace=0.5, known=[([3, 7, 8, 12], torch.nan)])
+    # At a pace at which no gap is too long.
+    cases = _drawn(_flight, 16, (0.02, 0.01, 40), pace=0.5, known=[([3, 7, 8, 12], torch.nan)])
 
 
 class Unknown(Altitudes):
@@ -729,9 +728,7 @@ def _views(rng, count, depths, angles, altitudes=(6.0, 25.0), dtype=torch.float6
 
 class Depths(OfDepth):
     name, points, mistakes = "q solves Snell's law", 5, OF_DEPTHS
-
-    def cases(self, rng):
-        return _views(rng, 12, (0.5, 4.0), (8.0, 55.0), dtype=torch.float32)
+    cases = _drawn(_views, 12, (0.5, 4.0), (8.0, 55.0), dtype=torch.float32)
 
 
 class Above(OfDepth):
@@ -758,9 +755,7 @@ class Slopes(OfDepth):
 class Indices(OfDepth):
     name, points, after = "another index: fresh water, glass", 1, (Depths,)
     mistakes = OF_INDICES
-
-    def cases(self, rng):
-        return _views(rng, 6, (0.5, 4.0), (8.0, 50.0))
+    cases = _drawn(_views, 6, (0.5, 4.0), (8.0, 50.0))
 
     def calls(self, **inputs):
         return {f" with index = {n}": (*inputs.values(), n) for n in (1.333, 1.52)}
@@ -768,9 +763,7 @@ class Indices(OfDepth):
 
 class Shapes(OfDepth):
     name, points, after = "tensors of any shape; right above, too", 1, (Depths,)
-
-    def cases(self, rng):
-        return _views(rng, 8, (0.5, 4.0), (8.0, 50.0), dtype=torch.float32)
+    cases = _drawn(_views, 8, (0.5, 4.0), (8.0, 50.0), dtype=torch.float32)
 
     def calls(self, **inputs):
         depth, distance, altitude = given = tuple(inputs.values())
@@ -783,9 +776,7 @@ class Shapes(OfDepth):
 
 class Far(OfDepth):
     name, points, after, otherwise = "far to the side, and deep", 2, (Depths,), "far"
-
-    def cases(self, rng):
-        return _views(rng, 10, (3.0, 15.0), (60.0, 74.0), (4.0, 9.0))
+    cases = _drawn(_views, 10, (3.0, 15.0), (60.0, 74.0), (4.0, 9.0))
 
 
 DEPTHS = Depths(), Above(), Slopes(), Indices(), Shapes(), Far()
@@ -1098,9 +1089,7 @@ class NotAll(Parts):
     name, points, after = "a source that does not matter has the share 0", 1, (Parts,)
     length, asked = "water", "a length under water, where wind_m_s does not matter"
     mistakes, otherwise = {}, "unused"
-
-    def cases(self, rng):
-        return _spread(rng, (18.0, 0.8, 95.0, 720.0, 5.0), (0.06, 0.5, 0.05, 0.04, 0.4))
+    cases = _drawn(_spread, (18.0, 0.8, 95.0, 720.0, 5.0), (0.06, 0.5, 0.05, 0.04, 0.4))
 
 
 class Certain(OfInterval):
@@ -1112,18 +1101,14 @@ class Certain(OfInterval):
             _interval, share=lambda x: torch.ones_like(x.s) / len(x.s)
         )
     }
-
-    def cases(self, rng):
-        return _spread(rng, (90.0, 22.0, 700.0), (0, 0, 0))
+    cases = _drawn(_spread, (90.0, 22.0, 700.0), (0, 0, 0))
 
 
 class OtherLength(Ends):
     name, points = "any other length, with the standard deviations in another order", 1
     after, mistakes, otherwise = (Ends,), OF_LENGTHS, "other-length"
     length, asked = "points", "the distance of two points"
-
-    def cases(self, rng):
-        return _spread(rng, (100.0, 80.0, 150.0, 190.0, 22.0, 0.3), (0.03, 0.04, 0.02, 0.01, 0.05, 0.2))
+    cases = _drawn(_spread, (100.0, 80.0, 150.0, 190.0, 22.0, 0.3), (0.03, 0.04, 0.02, 0.01, 0.05, 0.2))
 
 
 SOURCES = Ends(), Parts(), NotAll(), Certain(), OtherLength()
@@ -1326,9 +1311,7 @@ def _bodies(rng, *shape, dtype=torch.float64):
 
 class OneBody(OfBody):
     name, points, mistakes = "the volume of one animal", 5, OF_VOLUMES
-
-    def cases(self, rng):
-        return _bodies(rng, 2, dtype=torch.float32)
+    cases = _drawn(_bodies, 2, dtype=torch.float32)
 
     def calls(self, **inputs):
         """Two: what explains both volumes is no coincidence."""
@@ -1338,9 +1321,7 @@ class OneBody(OfBody):
 class Herd(OfBody):
     name, points, after = "of many animals at once", 2, (OneBody,)
     mistakes, otherwise = OF_HERDS, "herd"
-
-    def cases(self, rng):
-        return _bodies(rng, len(PLACES) - 1)
+    cases = _drawn(_bodies, len(PLACES) - 1)
 
     def calls(self, **inputs):
         three = tuple(x[:3] for x in inputs.values())
