@@ -2,7 +2,9 @@
 
 Each mask's file may say how sure its maker was (`clip_files.read_confidence`), 0 where the animal was lost.
 The rest is seen in the masks themselves: one that touches the border lacks a part, and one whose area
-leaves that of the first has lost the animal or taken in what is none of it.
+leaves that of the first has lost the animal or taken in what is none of it. And it is seen beside them: a
+patch of the animal's colours that touches its mask, alone in the water, is another animal, or a part of this
+one that the mask has lost.
 """
 
 from dataclasses import dataclass
@@ -18,31 +20,72 @@ UNSURE = 0.7  # of confidence; below it a mask is to be looked at
 AREA = 0.6, 1.6  # of the first mask's
 TILE, COLUMNS, MOST = (240, 180), 4, 12  # of the picture: a tile's pixels, tiles side by side, tiles in all
 GOLDEN = 0.618034  # steps of this share of a whole spread evenly
+PATCH = 0.12, 1.6  # of the mask's area: what touches it and looks like an animal
+ALONE = 0.3  # of the patch's area: as much as that may look like the animal elsewhere
+BINS, GAP = 12, 4  # of each colour; pixels between a mask and what touches it
 OUTLINE = (255, 214, 64)
 
 
 @dataclass
 class Masks:
-    """What is looked at: confidence, area (T,), and whether each touches the border (T,) bool."""
+    """What is looked at: confidence, area (T,), and whether each touches the border, or is touched by what
+    looks like another animal (T,) bool."""
 
     confidence: np.ndarray
     area: np.ndarray
     at_border: np.ndarray
+    touched: np.ndarray
 
     @classmethod
     def of(cls, folder, clip):
         """The masks of a `segmentation.Clip` in a folder."""
         paths, found = clip_files.numbered_masks(folder, len(clip)), []
-        for path in paths:
-            mask = clip_files.read_image(path, "L", clip.size_wh, clip.paths[0]) > 0
+        masks = [clip_files.read_image(path, "L", clip.size_wh, clip.paths[0]) > 0 for path in paths]
+        for path, mask in zip(paths, masks):
             found.append((clip_files.read_confidence(path), mask.sum(), at_border(mask)))
-        confidence, area, touch = map(np.array, zip(*found))
-        return cls(confidence, area / area[clip.prompts["frame"]], touch)
+        confidence, area, edge = map(np.array, zip(*found))
+        first = area[clip.prompts["frame"]]
+        return cls(confidence, area / first, edge.astype(bool), touched(clip.read, masks))
 
     @property
     def doubtful(self):
         """(T,) bool"""
         return (self.confidence < UNSURE) | self.at_border | (self.area < AREA[0]) | (self.area > AREA[1])
+
+
+def touched(read, masks):
+    """Which masks are touched by a patch that looks like the animal. -> (T,) bool
+
+    read(t): frame t (H, W, 3) uint8; masks: T of (H, W) bool. What the animal's colours are, and the water's
+    around it, is counted over the whole clip. Where the sea is full of such colours, nothing can be told.
+    """
+    from scipy import ndimage
+
+    counts, seen = np.zeros((2, BINS, BINS, BINS)), []
+    for t, mask in enumerate(masks):
+        rows, columns = np.nonzero(mask)
+        if not len(rows):
+            seen.append(None)
+            continue
+        reach = max(np.ptp(rows), np.ptp(columns))
+        window = tuple(slice(max(i.min() - reach, 0), i.max() + reach + 1) for i in (rows, columns))
+        smooth = ndimage.gaussian_filter(read(t)[window].astype(np.float32), (0.7, 0.7, 0))
+        bins = (smooth * (BINS / 256)).astype(np.uint8)
+        inside, away = mask[window], ndimage.distance_transform_edt(~mask[window]).astype(np.float32)
+        for of, where in zip(counts, (ndimage.binary_erosion(inside), away > GAP)):
+            np.add.at(of, tuple(bins[where].T), 1)
+        seen.append((bins, inside.sum(), away))
+    animal, water = (ndimage.gaussian_filter(of, 0.7) / max(of.sum(), 1) + 1e-5 for of in counts)
+    found = np.zeros(len(masks), bool)
+    for t in [t for t, one in enumerate(seen) if one is not None]:
+        bins, area, away = seen[t]
+        alike = (animal > water)[tuple(np.moveaxis(bins, -1, 0))] & (away > 1.5)
+        patches, n = ndimage.label(ndimage.binary_opening(alike))
+        sizes = np.bincount(patches.ravel(), minlength=n + 1)[1:] / area
+        near = np.unique(patches[(away <= GAP) & (patches > 0)]) - 1
+        patch = sizes[near].max(initial=0)
+        found[t] = PATCH[0] < patch < PATCH[1] and sizes.sum() - patch < ALONE * patch
+    return found
 
 
 def summary(folder, clip, masks):
@@ -54,6 +97,8 @@ def summary(folder, clip, masks):
         "the animal was not found and where it should be stands in; a fit leaves these out": sure == 0,
         f"the mask is doubtful (confidence below {UNSURE})": (sure > 0) & (sure < UNSURE),
         "the mask touches the border: a part of the animal is missing": masks.at_border,
+        "what looks like the animal touches the mask: do two touch or cross, or has it lost a part? Take "
+        "other seconds if the masks are not of the one alone": masks.touched,
         f"the mask has less than {AREA[0]} of the first one's area: is a part missing?": (sure > 0)
         & (masks.area < AREA[0]),
         f"the mask has more than {AREA[1]} of the first one's area: what else is in it?": (sure > 0)
@@ -100,7 +145,7 @@ def points_missed(mask, prompts):
 
 def draw(folder, clip, masks):
     """Draws the least sure frames with their outlines, a PNG beside the folder of the masks. -> its path"""
-    how_bad = masks.confidence - masks.doubtful
+    how_bad = masks.confidence - (masks.doubtful | masks.touched)
     spread = np.arange(len(how_bad)) * GOLDEN % 1  # equally sure ones are shown from all of the clip
     chosen = sorted(np.lexsort((spread, how_bad))[:MOST].tolist())
     rows = -(-len(chosen) // COLUMNS)

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from course_lib import segmentation, tracker
 from course_lib.assets import AssetPack, clip_files, find_pack, verify_pack
 from course_lib.assets.clip_files import read_confidence
-from course_lib.doubts import Masks, draw, points_missed, summary
+from course_lib.doubts import Masks, draw, points_missed, summary, touched
 from course_lib.errors import CourseError
 from course_lib.metrics import load_truth, mask_iou
 from course_lib.segmentation import Clip, Sam2, load_predictor, part_folder, segment_clip
@@ -216,6 +217,43 @@ def test_what_is_doubtful_is_said_and_drawn(pack):
         assert re.search(line, said), (line, said)
     sheet = draw(folder, clip, Masks.of(folder, clip))
     assert sheet == folder.parent / "segmentation_doubtful.png" and Image.open(sheet).size == (960, 400)
+
+
+def two(t, at):
+    """`scene` with a second ellipse of the same colours `at` so many pixels above the first one."""
+    image, mask = scene(t)
+    other = np.roll(mask, (-at, 12), (0, 1)) & ~mask
+    image = image.copy()
+    image[other] = np.random.default_rng([1, t]).normal((120, 120, 125), 8, (other.sum(), 3)).clip(0, 255)
+    return image, mask
+
+
+@pytest.mark.parametrize("meets, frames", [(range(6, 12), range(6, 12)), ((), ()), (range(18), range(18))])
+def test_another_animal_that_touches_is_told_from_one_beside_and_from_water(meets, frames):
+    seen = [two(t, 13 if t in meets else 42) for t in range(18)]
+    found = touched(lambda t: seen[t][0], [mask for _, mask in seen])
+    assert np.flatnonzero(found).tolist() == list(frames)
+
+
+def test_in_a_sea_of_the_animals_colours_nothing_is_said_to_touch():
+    rng, seen = np.random.default_rng(3), []
+    for t in range(12):
+        image, mask = scene(t)
+        rocks = ndimage.gaussian_filter(rng.normal(size=mask.shape), 6) > 0.02
+        image = np.where((rocks & ~mask)[..., None], rng.normal(120, 8, image.shape).clip(0, 255), image)
+        seen.append((image.astype(np.uint8), mask))
+    assert not touched(lambda t: seen[t][0], [mask for _, mask in seen]).any()
+
+
+def test_that_two_touch_is_said_in_a_line(pack, monkeypatch):
+    folder, clip = pack.segmentation_dir, Clip.of(pack)
+    folder.mkdir()
+    for t in range(N):
+        clip_files.write_mask(np.eye(360, 640) > 0, folder / f"{t:06d}.png", 0.9)
+    monkeypatch.setattr("course_lib.doubts.touched", lambda read, masks: np.arange(N) > 5)
+    masks = Masks.of(folder, clip)
+    said = "".join(summary(folder, clip, masks))
+    assert "In 2 of 8 frames what looks like the animal touches the mask: do two touch or cross" in said
 
 
 def test_a_refusal_leaves_nothing_behind(pack):
