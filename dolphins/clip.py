@@ -76,7 +76,7 @@ def make_clip(wanted, say=print):
     size = frame_size(video, wanted.width)
     frames = Frames(video, first, last, wanted.width if wanted.follow is None else video.width)
     if not FEWEST <= len(frames) <= MOST_FRAMES:
-        raise CourseError(f"""{clock(first)} to {clock(last)} hold {len(frames)} frames, expected {FEWEST} to
+        raise CourseError(f"""{clock(first)} to {clock(last)} are {len(frames)} frames, expected {FEWEST} to
             {MOST_FRAMES}: choose some seconds in which the whole animal is seen.""")
     telemetry = read_telemetry(wanted.telemetry, wanted.video_start)
     _check_same_flight(video, telemetry, wanted)
