@@ -19,6 +19,7 @@ from .errors import fold
 UNSURE = 0.7  # of confidence; below it a mask is to be looked at
 AREA = 0.6, 1.6  # of the first mask's
 TILE, COLUMNS, MOST = (240, 180), 4, 12  # of the picture: a tile's pixels, tiles side by side, tiles in all
+GONE = 0.8  # of the frames behind the border are doubtful: the animal is outside
 GOLDEN = 0.618034  # steps of this share of a whole spread evenly
 PATCH = 0.12, 1.6  # of the mask's area: what touches it and looks like an animal
 ALONE = 0.3  # of the patch's area: as much as that may look like the animal elsewhere
@@ -104,7 +105,7 @@ def summary(folder, clip, masks):
         f"the mask has more than {AREA[1]} of the first one's area: what else is in it?": (sure > 0)
         & (masks.area > AREA[1]),
     }
-    lines = points_missed(_mask(folder, clip, first), clip.prompts)
+    lines = points_missed(_mask(folder, clip, first), clip.prompts) + outside(masks)
     lines += [
         f"In {where.sum()} of {T} frames {what} ({listed(np.nonzero(where)[0])})."
         for what, where in found.items()
@@ -122,6 +123,19 @@ def summary(folder, clip, masks):
 def at_border(masks):
     """Whether masks (..., H, W) bool, arrays or tensors, touch the picture's border. -> (...)"""
     return masks[..., [0, -1], :].any(-1).any(-1) | masks[..., [0, -1]].any(-1).any(-1)
+
+
+def outside(masks):
+    """A line for each end of a clip at which the animal is out of the picture: there it reaches the border,
+    and beyond hardly anything is sure."""
+    at, gone = np.flatnonzero(masks.at_border), masks.confidence < UNSURE
+    if not len(at):
+        return []
+    beyond = {
+        f"leaves the picture in frame {at[0]}: end the clip before it": gone[at[-1] + 1 :],
+        f"is in the picture from frame {at[-1]} on: begin the clip after it": gone[: at[0]],
+    }
+    return [f"The animal {what}." for what, there in beyond.items() if len(there) and there.mean() > GONE]
 
 
 def listed(numbers):

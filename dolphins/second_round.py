@@ -36,6 +36,7 @@ SHAPE = "scale_axes", "scale_smoothness", "modes"
 HARDLY = 0.1  # of its confidence a doubtful mask counts; where foam was taken, many agree on foam
 FINER = 3  # samples along each side of a pixel of the outline
 AROUND = 9  # pixels
+FOUND = 0.5  # of confidence: the animal was found again
 CLEAR = 1.7  # change of log odds at the outline; with less in most frames it is no animal's
 AREA = 0.5, 1.7  # of the first masks' area; outside, one of the two is not the animal
 
@@ -146,7 +147,7 @@ def improve(pack, folder):
     for path, mask, before, trust in zip(paths, masks, first, now):
         seen = mask.any()
         clip_files.write_mask(mask if seen else before, path, float(trust) if seen else 0.0)
-    found = int(((sure == 0) & (now > 0)).sum())
+    found = int(((sure == 0) & (now >= FOUND)).sum())
     again = (
         f"; the animal was found again in {found} frame{'s' * (found > 1)} in which it had been lost"
         if found

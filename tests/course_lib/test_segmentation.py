@@ -21,7 +21,7 @@ from scipy import ndimage
 from course_lib import segmentation, tracker
 from course_lib.assets import AssetPack, clip_files, find_pack, verify_pack
 from course_lib.assets.clip_files import read_confidence
-from course_lib.doubts import Masks, draw, points_missed, summary, touched
+from course_lib.doubts import Masks, draw, outside, points_missed, summary, touched
 from course_lib.errors import CourseError
 from course_lib.metrics import load_truth, mask_iou
 from course_lib.segmentation import Clip, Sam2, load_predictor, part_folder, segment_clip
@@ -254,6 +254,25 @@ def test_that_two_touch_is_said_in_a_line(pack, monkeypatch):
     masks = Masks.of(folder, clip)
     said = "".join(summary(folder, clip, masks))
     assert "In 2 of 8 frames what looks like the animal touches the mask: do two touch or cross" in said
+
+
+@pytest.mark.parametrize(
+    "sure, at, line",
+    [
+        ([0.9, 0.9, 0.9, 0.4, 0.0, 0.3], [2, 3], "leaves the picture in frame 2: end the clip before it"),
+        (
+            [0.0, 0.3, 0.9, 0.9, 0.9, 0.9],
+            [1, 2],
+            "is in the picture from frame 2 on: begin the clip after it",
+        ),
+        ([0.9, 0.9, 0.9, 0.4, 0.9, 0.9], [2, 3], None),
+        ([0.9, 0.9, 0.9, 0.0, 0.0, 0.0], [], None),
+    ],
+)
+def test_an_animal_that_is_out_of_the_picture(sure, at, line):
+    n = len(sure)
+    masks = Masks(np.array(sure), np.ones(n), np.isin(np.arange(n), at), np.zeros(n, bool))
+    assert outside(masks) == ([f"The animal {line}."] if line else [])
 
 
 def test_a_refusal_leaves_nothing_behind(pack):
