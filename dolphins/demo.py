@@ -395,7 +395,7 @@ def what_was_run(settings, results, pack):
 
 def about(dataset, sized):
     """What the intervals take for granted, if there are any, and what a clip of one's own says of itself."""
-    known, taken = dataset.known, {"taken_for_granted": sizes.believed(dataset)} if sized else {}
+    known, taken = dataset.known, {"taken_for_granted_(95_%)": sizes.believed(dataset)} if sized else {}
     if not known.source:
         return taken
     sure = "unknown" if known.altitude_sd_m is None else give_or_take(known.altitude_sd_m)

@@ -139,7 +139,7 @@ def widest(found):
 def believed(dataset):
     """The errors that were taken for granted, ± with the probability of 95 %, for a page: {words: text}"""
     beliefs = beliefs_about(dataset.known)
-    errors = {name: float(f"{1.96 * getattr(beliefs, name):.2g}") for name in BELIEFS}
+    errors = {name: float(f"{2 * getattr(beliefs, name):.2g}") for name in BELIEFS}
     return {
         words: "± " + form.format(errors[name]).replace("%", " %") for name, (words, form) in BELIEFS.items()
     }
