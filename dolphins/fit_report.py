@@ -180,6 +180,8 @@ FURTHER = {  # label and form of numbers that need no more words
     "length_m": ("length, rostrum to the tips of the flukes", "{:.3f} m"),
     "volume_m3": ("volume", "{:.4f} m³"),
     "mass_kg": ("mass", "{:.1f} kg"),
+    "heading_error_deg_max": ("heading error, worst frame", "{:.1f}°"),
+    "colour_psnr_db_still_water": ("colour in still water, inside the true masks", "{:.1f} dB"),
     "stored_vector_jump_deg_max": ("largest step of the stored rotation vector between frames", "{:.1f}°"),
 }
 SERIES_TITLES = {

@@ -226,7 +226,7 @@ def test_a_size_comes_with_its_interval_and_what_makes_it_wide(tmp_path):
     assert "as well as what is known of the drone's altitude and the outline" in text
     assert "to the tips of its flukes" in text
     assert text.index("What makes the intervals wide") < text.index("The dolphin in 3D")
-    assert text.index("What one camera can") < text.index("and a jump that is none")
+    assert text.index("What one camera can") < text.index("and a jump of its numbers alone")
 
 
 def test_without_a_truth_the_intervals_are_all_there_is(tmp_path):
