@@ -73,9 +73,9 @@ show.parts_figure(model, PARTS)
 # has three free numbers: it points along the axis, and its length is the angle in radians. Any three numbers
 # are a rotation.
 #
-# Move the slider. The vector $v$ (grey) is turned about the dashed axis; $\theta$ (blue) grows along it. At
-# 360° the vector is back where it was, but $\theta$ is not: many rotation vectors mean the same rotation.
-# Remember that for lesson 5.
+# Move the slider. The vector $v$ (grey) is turned about the dashed axis; $\theta$ (blue, drawn 2π times
+# shorter) grows along it. At 360° the vector is back where it was, but $\theta$ is not: many rotation vectors
+# mean the same rotation. Remember that for lesson 5.
 
 # %%
 show.rotation_figure(axis=(1, 2, 2), vector=(1, 0, 0))

@@ -74,7 +74,7 @@ def _lay_out(figure, side, eye, most):
     """Axes, titles, sea and drone."""
     far = 1.15 * np.abs(side[..., 0]).max()
     figure.update_layout(
-        xaxis=dict(domain=[0, 0.44], range=[-far, far], title=dict(text="m, from the drone's foot")),
+        xaxis=dict(domain=[0, 0.44], range=[-far, far], title=dict(text="m, from the point below the drone")),
         yaxis=dict(domain=[0, 1], range=[side[..., 1].min() - 0.5, eye[1] + 1], title=dict(text="height, m")),
         xaxis2=dict(domain=[0.52, 1], anchor="y2", visible=False, constrain="domain"),
         yaxis2=dict(domain=[0.56, 1], anchor="x2", visible=False, autorange="reversed", scaleanchor="x2"),

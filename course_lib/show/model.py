@@ -161,7 +161,7 @@ def rotation_figure(axis=(1.0, 2.0, 2.0), vector=(1.0, 0.0, 0.0), rodrigues=rotv
         way = turned[: n + 1] if n else turned[[0, 0]]
         half = thetas[n] / (2 * torch.pi)
         arrows = [_arrow(turned[n], "R v", SERIES[1]), _arrow(half, "θ / 2π", SERIES[0])]
-        return [_line(way, "its way", color=SERIES[4], width=5), *arrows]
+        return [_line(way, "its path", color=SERIES[4], width=5), *arrows]
 
     def title(n):
         x, y, z = thetas[n].tolist()
