@@ -137,7 +137,7 @@ axes[2].set_title("the mask that the tracker makes of it")
 # its edge moves to where a pixel is half animal and half water. No segmenter is perfect; below we measure how
 # good a mask is.
 #
-# This makes all 200 masks, in about ten seconds:
+# This makes all 200 masks, in ten to thirty seconds:
 
 # %%
 import time
