@@ -8,6 +8,8 @@ two numbers are fitted to all pixels: the height that is missing, and a factor f
 care of waves, clouds and the camera's exposure. How far the parts of the body disagree says how sure it is.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -72,12 +74,34 @@ def _smooth(values, variances, times):
 
 @torch.no_grad()
 def raise_by(scene, dataset, rise):
-    """Raises the dolphin of each frame by `rise` (T,), metres, along the ray on which the camera sees it."""
+    """Raises the dolphin of each frame by `rise` (T,), metres, along the ray on which the camera sees it.
+
+    -> how far from the camera it seems to be now, as a share of what that was, (T,)
+    """
     eye = dataset.cam_eye.to(scene.translations)  # (T, 3)
     place = scene.translations[:, 0]
     higher = place.clone()
     higher[:, 1] += rise.to(place)
     before, after = (eye[:, 1] - apparent(at, scene.water_index)[:, 1] for at in (place, higher))
-    share = (after / before)[:, None]  # of the way from the camera
-    higher[:, [0, 2]] = eye[:, [0, 2]] + share * (place[:, [0, 2]] - eye[:, [0, 2]])
+    share = after / before  # of the way from the camera
+    higher[:, [0, 2]] = eye[:, [0, 2]] + share[:, None] * (place[:, [0, 2]] - eye[:, [0, 2]])
     scene.translations.copy_(higher[:, None])
+    return share
+
+
+@torch.no_grad()
+def settle_mean(scene, dataset, sd):
+    """Puts the animal as deep as frames say in which it surfaces, now that its heave is known.
+
+    sd (T,): of the heave, metres. The animal is as large in the pictures as before: nearer to the camera it
+    is smaller. `dataset.known` takes over what is known of the depth now, which intervals ask for.
+    """
+    before = dataset.known
+    if not before.surfaced:
+        return
+    tip = int(scene.rest_shape()[:, 1].argmax())
+    heights = torch.cat([scene.skin(t)[:, tip, 1] for t in torch.arange(scene.num_frames).split(20)]).cpu()
+    dataset.known = replace(before, heave=((heights - heights.mean()).numpy(), sd.numpy()))
+    rise = dataset.known.fin_tip[0] - before.fin_tip[0]
+    share = raise_by(scene, dataset, torch.full((scene.num_frames,), rise))
+    scene.part_scales[:, 0] += share.mean() - 1

@@ -5,7 +5,8 @@ give or take what waves and a look at a picture leave open. So such a frame meas
 camera from above does not see. Between frames an animal heaves: one frame says little of the mean over some
 seconds, several say more. All of it is Gaussian: the tip is at the height m + d(t), with m what was said of
 the clip, give or take its standard deviation, and d a smooth random function whose mean over the clip is 0.
-Where the back breaks the surface, the tip is as high over it as the fin is. Source: Rasmussen and Williams,
+Where the water's colour has told d (course_lib.heave), a frame says much more. Where the back breaks the
+surface, the tip is as high over it as the fin is. Source: Rasmussen and Williams,
 Gaussian Processes for Machine Learning, 2006, eq. 2.23 to 2.25.
 """
 
@@ -43,40 +44,46 @@ def check_frames(surfaced, n_frames, name="--surfaced"):
     return surfaced
 
 
-def mean_of_tip(said, said_sd, surfaced, n_frames, fps):
+def mean_of_tip(said, said_sd, surfaced, n_frames, fps, heave=None):
     """How far the fin's tip is out of the water on average over a clip. -> mean, its sd, both metres
 
-    said, said_sd: what is known of that mean without the frames; surfaced: (part, frame) pairs.
+    said, said_sd: what is known of that mean without the frames; surfaced: (part, frame) pairs; heave: by how
+    much the tip is above its mean in each frame (T,), and its standard deviation (T,), metres; None: unknown.
     """
     if not surfaced:
         return said, said_sd
-    seen, total = _seen(said_sd, surfaced, n_frames, fps)
+    seen, total = _seen(said_sd, surfaced, n_frames, fps, heave)
     gain = said_sd**2 * np.linalg.solve(total, np.ones(len(seen)))
     mean, variance = said + gain @ (seen - said), said_sd**2 * (1 - gain.sum())
     return float(mean), float(np.sqrt(variance))
 
 
-def at_odds(said, said_sd, surfaced, n_frames, fps):
+def at_odds(said, said_sd, surfaced, n_frames, fps, heave=None):
     """By how many metres frames and what was said of the mean disagree; None where they do not."""
     if not surfaced:
         return None
-    seen, total = _seen(said_sd, surfaced, n_frames, fps)
+    seen, total = _seen(said_sd, surfaced, n_frames, fps, heave)
     weights = np.linalg.solve(total, np.ones(len(seen)))
     off = float(weights @ (seen - said) / weights.sum())
     return off if abs(off) > AT_ODDS / np.sqrt(weights.sum()) else None
 
 
-def _seen(said_sd, surfaced, n_frames, fps):
-    """Heights of the fin's tip in the frames (N,), and their covariance (N, N) before they were looked at."""
+def _seen(said_sd, surfaced, n_frames, fps, heave):
+    """Heights of the mean by each frame (N,), and their covariance (N, N) before they were looked at."""
     over, sd = np.array([PARTS[part] for part, _ in surfaced]).T
     same = np.array([[a == b for b, _ in surfaced] for a, _ in surfaced])  # off by the same height of the fin
-    at = np.array([frame for _, frame in surfaced]) / fps
-    times = np.linspace(0, max(n_frames - 1, 0) / fps, min(max(n_frames, 1), MOST_TIMES))
+    frames = np.array([frame for _, frame in surfaced])
+    at = frames / fps
 
-    def heave(a, b):
-        return HEAVE**2 * np.exp(-0.5 * ((a[:, None] - b) / HEAVE_S) ** 2)
+    def alike(a, b):
+        return np.exp(-0.5 * ((a[:, None] - b) / HEAVE_S) ** 2)
 
-    towards = heave(at, times).mean(1)
-    about_mean = heave(at, at) - towards[:, None] - towards + heave(times, times).mean()
+    if heave is None:
+        times = np.linspace(0, max(n_frames - 1, 0) / fps, min(max(n_frames, 1), MOST_TIMES))
+        towards = alike(at, times).mean(1)
+        about_mean = HEAVE**2 * (alike(at, at) - towards[:, None] - towards + alike(times, times).mean())
+    else:
+        over = over - heave[0][frames]
+        about_mean = np.outer(*2 * [heave[1][frames]]) * alike(at, at)
     noise = SEEN_SD**2 * np.eye(len(at)) + same * np.outer(sd, sd)
     return over, said_sd**2 + about_mean + noise

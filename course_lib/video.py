@@ -6,6 +6,7 @@ the clip says others (`assets.clip_info`): then it may also lean towards the ima
 """
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,8 @@ class SegmentedVideo(Dataset):
         if not 1 <= asked <= T:
             raise CourseError(f"{frames} frames were asked for, but {frames_dir} holds {T}; ask for 1 to {T}")
         T = asked
+        seen = tuple(one for one in self.known.surfaced if one[1] < T)
+        self.known = replace(self.known, surfaced=seen)
         first = frame_paths[0]
         images = clip_files.read_images(tuple(frame_paths[:T]), "RGB", size, first, self.lens)  # (T, H, W, 3)
         masks = clip_files.read_images(tuple(mask_paths[:T]), "L", size, first)  # (T, H, W)

@@ -29,7 +29,7 @@ from course_lib.machine import choose_device, peak_rss_mb
 from course_lib.progress import tqdm
 from course_lib.rotations import rotmat_to_rotvec
 from course_lib.scene import DolphinScene, load_tensors, save_atomically
-from course_lib.surfacing import at_odds, check_frames, surfaced_of
+from course_lib.surfacing import check_frames, surfaced_of
 from course_lib.video import SegmentedVideo
 from course_lib.window import TUTORIAL_BAND, WindowLoader
 from solutions.fitting import fit
@@ -112,7 +112,7 @@ def run_demo(
     if lost := listed(np.nonzero(dataset.confidence.numpy() == 0)[0]):
         print(f"Left out of the fit, as the animal was lost there when the masks were made: frames {lost}.")
     if frames_out:
-        depth["surfaced"] = check_frames(frames_out, len(dataset.known.altitude_m))
+        depth["surfaced"] = check_frames(frames_out, len(dataset))
     dataset.known = replace(dataset.known, **depth)
     where = str(found.root if clip is None else found.clip_dir)
     said = " ".join(f"{part}:{frame}" for part, frame in frames_out) or None
@@ -152,6 +152,7 @@ def run(found, dataset, settings, out, started):
     results = {
         **{name: value for name, value in asdict(settings).items() if name not in ("pack", *DEPTH)},
         **about_depth(scene, dataset, settings),
+        **about_heave(scene, recipe),
         "clip": found.clip_name,
         "backend": dibr.available_backends(device)[0],
         "loss_first": history[0]["loss"],
@@ -165,7 +166,7 @@ def run(found, dataset, settings, out, started):
         "size_can_be_trusted": int(not any(doubt.grave for doubt in against)),
         "doubts": "\n".join(doubt.text for doubt in against),
     }
-    judged = dict(sizes=sized, doubts=against, rest=fitted.rest.numpy())
+    judged = dict(sizes=sized, doubts=against, rest=fitted.rest.numpy(), heave_sd=heave_sd(recipe))
     write_report(out, scene, dataset, found, history, results, per_frame, fitted, truth, settings, judged)
     results["seconds_total"] = round(time.perf_counter() - started, 2)
     results["peak_rss_mb"] = round(peak_rss_mb() or 0)
@@ -334,7 +335,7 @@ def judge(scene, fitted, recipe, dataset, history, figures, per_frame):
     of_scene = far_from_template(scene.model, fitted.rest), fitted.rotmats, positions
     known, clip = dataset.known, (dataset.fps, figures["length_m"], dataset.masks)
     more = dict(reach=getattr(recipe, "REACH", None), sure=dataset.confidence, frames=dataset.frames)
-    more["off"] = at_odds(*known.said, known.surfaced, len(known.altitude_m), known.fps)
+    more["off"] = known.at_odds
     return doubts(per_frame["iou_with_given_mask"], history, *of_scene, *clip, **more)
 
 
@@ -414,6 +415,20 @@ def about_depth(scene, dataset, settings):
     known |= dict(zip(("fin_out_m", "fin_out_sd_m"), (round(one, 4) for one in dataset.known.fin_tip)))
     seen = " ".join(f"{part}:{frame}" for part, frame in dataset.known.surfaced)
     return known | ({"surfaced": seen} if seen else {})
+
+
+def heave_sd(recipe):
+    """How sure each frame's height is about the mean, by the water's colour. -> (T,) metres, or None"""
+    heave = getattr(recipe, "heave", None)
+    return None if heave is None else heave[1].numpy()
+
+
+def about_heave(scene, recipe):
+    """By how much the animal rises and sinks, for metrics.json, where the water's colour has told it."""
+    sd = heave_sd(recipe)
+    if sd is None:
+        return {}
+    return {"heave_m": float(scene.translations[:, 0, 1].std()), "heave_sd_m": float(np.median(sd))}
 
 
 def write_json(path, values):

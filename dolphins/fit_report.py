@@ -57,6 +57,7 @@ class FitReport:
     sizes: dict = dataclasses.field(default_factory=dict)  # name -> Interval, as `dolphins.sizes` gives them
     doubts: list = dataclasses.field(default_factory=list)  # of `Doubt`: what speaks against the fit
     rest: np.ndarray | None = None  # (V, 3) metres: the fitted mesh stretched out straight
+    heave_sd: np.ndarray | None = None  # (T,) metres, of each height about the mean, by the water's colour
     narrows: bool = False  # the band around the outline does, from pass to pass: a pixel off then costs more
 
     @property
@@ -177,6 +178,9 @@ FURTHER = {  # label and form of numbers that need no more words
     "altitude_sd_m": ("how sure the altitude is (95 %)", "± {:.2g} m"),
     "fin_out_m": ("the dorsal fin's tip above the surface, mean", "{:g} m"),
     "fin_out_sd_m": ("how sure that is (95 %)", "± {:.2g} m"),
+    "surfaced": ("frames in which it breaks the surface", "{}"),
+    "heave_m": ("how far it rises and sinks about its mean, RMS", "{:.3f} m"),
+    "heave_sd_m": ("how sure that is in a frame, by the water's colour (95 %)", "± {:.2g} m"),
     "length_m": ("length, rostrum to the tips of the flukes", "{:.3f} m"),
     "volume_m3": ("volume", "{:.4f} m³"),
     "mass_kg": ("mass", "{:.1f} kg"),
@@ -264,6 +268,8 @@ def _figures(fit, every):
     turns = vectors, fit.rotvecs_continuous
     panels = {SERIES_TITLES.get(name, _spaced(name)): values for name, values in fit.per_frame.items()}
     height = {"fit": np.asarray(fit.translations)[:, 1]}
+    if fit.heave_sd is not None:
+        height["one deviation less"], height["more"] = (height["fit"] + k * fit.heave_sd for k in (-1, 1))
     if fit.has_truth:
         height["truth"] = np.asarray(fit.truth_translations)[:, 1]
     panels["height of the body centre, sea level is 0 (m)"] = height

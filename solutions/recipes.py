@@ -11,6 +11,7 @@ import torch
 
 from course_lib import losses, priors, refraction
 from course_lib.appearance import fit_appearance
+from course_lib.heave import settle_mean
 from course_lib.outline import (
     OutlineTargets,
     as_segmented,
@@ -222,6 +223,8 @@ class DefaultRecipe:
         # Not by exercise 9, which is a lesson later: the fit must be right where that is still to be written.
         scene = self.scene
         self.heave = fit_appearance(scene, self.dataset, rasterize_features, absorb)
+        if self.heave is not None:
+            settle_mean(scene, self.dataset, self.heave[1])
         vectors = rotmat_to_steady_rotvec(scene.rotations())
         scene.anchor(torch.eye(3).to(vectors).expand(len(vectors), 3, 3))
         scene.global_poses.copy_(vectors[:, None])

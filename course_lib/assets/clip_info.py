@@ -31,7 +31,7 @@ import numpy as np
 
 from ..errors import CourseError
 from ..lens import Lens, check_distortion
-from ..surfacing import UNSAID_SD, check_frames, mean_of_tip, surfaced_of
+from ..surfacing import UNSAID_SD, at_odds, check_frames, mean_of_tip, surfaced_of
 from . import clip_files
 
 CLIP_JSON = "clip.json"
@@ -50,7 +50,8 @@ class ClipInfo:
     """fps: frames a second; altitude_m: (T,) float32, metres; altitude_sd_m: its standard deviation, None
     where nobody knows it; lens: the `Lens`; source: where the clip came from, {} for the tutorial's;
     fin_out_m, fin_out_sd_m: mean height of the dorsal fin's tip above the sea and its standard deviation;
-    surfaced: frames in which it breaks the surface, pairs of part and frame; centres: the principal point of
+    surfaced: frames in which it breaks the surface, pairs of part and frame; heave: what a fit knows of how
+    the tip rises and sinks, see `surfacing.mean_of_tip`; centres: the principal point of
     each frame (T, 2), None where all have the lens's."""
 
     fps: float
@@ -62,6 +63,7 @@ class ClipInfo:
     fin_out_sd_m: float = FIN_OUT_SD
     centres: np.ndarray | None = None
     surfaced: tuple = ()
+    heave: tuple | None = None
 
     @property
     def said(self):
@@ -75,7 +77,12 @@ class ClipInfo:
     @property
     def fin_tip(self):
         """How far the fin's tip is out of the water on average, by all that is known: mean and sd, metres."""
-        return mean_of_tip(*self.said, self.surfaced, len(self.altitude_m), self.fps)
+        return mean_of_tip(*self.said, self.surfaced, len(self.altitude_m), self.fps, self.heave)
+
+    @property
+    def at_odds(self):
+        """By how many metres what was said and frames in which it surfaces disagree; None: they do not."""
+        return at_odds(*self.said, self.surfaced, len(self.altitude_m), self.fps, self.heave)
 
     def to_json(self):
         """The text of clip.json."""

@@ -1,6 +1,7 @@
 """Skin, light and water: found again where they are known, without seams, holes and speckles."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from course_lib.scene import DolphinScene
 from course_lib.shading import colours_of_pixels, seen_normals
 from course_lib.video import SegmentedVideo
 from solutions.rendering import absorb, rasterize_features, render, render_in_waves
+from solutions.results import body_length
 
 FRAMES = 5
 LIGHT = dict(sun_colour=[1.1, 1.0, 0.9], sky_light=[0.3, 0.35, 0.4], water_light=[0.1, 0.4, 0.45])
@@ -84,6 +86,21 @@ def test_the_water_over_it_says_how_an_animal_rises_and_sinks(scene):
     left = (scene.translations - true)[:, 0, 1]
     assert left.abs().max() < 0.025 and abs(float(rise.mean())) < 1e-6
     assert 0.002 < sd.max() < 0.05
+
+
+@torch.no_grad()
+def test_a_frame_in_which_it_surfaces_settles_its_depth_and_its_size(scene):
+    clip, *_ = filmed(scene)
+    clip.known, before = replace(clip.known, surfaced=(("fin", 1),)), scene.translations.clone()
+    assumed, length = clip.known.fin_tip[0], float(body_length(scene.rest_shape()))
+    off = torch.tensor([0.06, -0.06, 0.06, 0.0, -0.06])  # the tip is out of the water in the others
+    heave.raise_by(scene, clip, off)
+    heave.settle_mean(scene, clip, torch.full((FRAMES,), 0.005))
+    tip, sd = clip.known.fin_tip
+    assert 0.04 < tip < 0.09 and sd == pytest.approx(0.03, abs=0.002)
+    rise = (scene.translations - before)[:, 0, 1].mean()
+    assert rise == pytest.approx(tip - assumed, abs=1e-3)
+    assert float(body_length(scene.rest_shape())) / length == pytest.approx(1 - float(rise) / 15, abs=2e-3)
 
 
 def test_where_water_takes_no_light_colours_say_nothing_of_depth(scene):

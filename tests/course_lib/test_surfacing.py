@@ -47,6 +47,14 @@ def test_it_is_as_sure_as_it_says():
     assert 0.8 < np.std(off) < 1.2
 
 
+def test_where_the_heave_is_known_a_frame_says_nearly_all():
+    heave = 0.1 * np.sin(np.arange(100) / 10), np.full(100, 0.01)
+    mean, sd = mean_of_tip(0.3, 10.0, [("fin", 30)], **CLIP, heave=heave)
+    assert mean == pytest.approx(-heave[0][30], abs=1e-3) and sd == pytest.approx(
+        np.hypot(SEEN_SD, 0.01), rel=0.01
+    )
+
+
 def test_what_is_usual_counts_for_nothing_where_frames_are_named():
     mean, sd = known(surfaced=(("fin", 50),)).fin_tip
     assert abs(mean) < 0.01 and sd < 0.07

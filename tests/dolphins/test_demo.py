@@ -164,6 +164,8 @@ def test_a_full_disk_loses_nothing(tmp_path):
 MISTAKES = {"--pack nowhere": ["nowhere"], "--frames 201": ["201", "200"]}
 MISTAKES |= {"--fin-out 3": ["--fin-out is 3, expected"], "--fin-out nan": ["--fin-out is nan"]}
 MISTAKES |= {"--fin-out-sd 0": ["--fin-out-sd is 0"], "--fin-out-sd inf": ["--fin-out-sd is inf"]}
+MISTAKES |= {"--fin-out-sd -1": ["--fin-out-sd is -1"], "--surfaced beak:3": ["--surfaced is 'beak:3'"]}
+MISTAKES |= {"--surfaced 200": ["--surfaced: there is no frame 200, the clip has 0 to 199"]}
 MISTAKES |= {"--device tpu": ["tpu", "cpu, cuda"], "--device cuda:99": ["cuda:99"]}
 
 
