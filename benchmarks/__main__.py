@@ -71,6 +71,7 @@ SECTIONS = {  # name: how it is measured; what --quick gives it
     "seas": (seas.measure, dict(frames=4, seas=("sand and weed",))),
     "animals": (animals.measure, dict(animals=("stout",), epochs=3)),
     "depth": (functools.partial(fits.measure_variants, fits.DEPTHS), dict(frames=14, epochs=3)),
+    "cues": (fits.measure_cues, dict(epochs=2)),
     "intervals": (calibration.measure_calibration, dict(clips=2, epochs=3)),
     "ablations": (functools.partial(fits.measure_variants, fits.ABLATIONS), dict(frames=14, epochs=3)),
 }

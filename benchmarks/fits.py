@@ -22,7 +22,10 @@ from dolphins import demo
 from solutions.fitting import fit
 from solutions.recipes import DefaultRecipe, TutorialRecipe
 from solutions.rendering import dibr_rendering, rasterize_features, shade
+from solutions.results import body_length
 from solutions.rotations import batch_rodrigues
+
+from .clip_programs import make_clip
 
 ROOT = Path(__file__).parents[1]
 SEED = 123456789  # of `dolphins demo`
@@ -225,3 +228,50 @@ ABLATIONS = {
     "no depth prior": without("depth"),
 }
 DEPTHS = {f"{offset:+.1f} m": assuming(offset) for offset in (-0.2, 0.0, 0.2)}
+
+RISING = dict(SEED=11, FRAMES=50, FPS=20, HEAVE=0.10, DEPTH=0.50, SHARP_TURN=0.0, WIDE_TURN=-25.0, BANK=7.0)
+RISING |= dict(HEADING_MIDDLE=-20.0, SPEED=1.4, BEAT=1.4, HOVER=11.3, PATH_CENTRE=(0.2, 0.1))
+WRONG, WRONG_SD = (-0.07, -0.15), 0.1  # metres: by which what is said of the fin is off; the sd that is said
+APART = 8  # frames
+
+
+def measure_cues(pack=None, epochs=30):
+    """What tells the depth where it was said wrongly. -> {row: figures}
+
+    Frames in which the fin surfaces, and colours: figures with and without what these say of the heave. pack:
+    of a clip in which the animal rises and sinks; it is drawn if none is given.
+    """
+    if pack is None:
+        with tempfile.TemporaryDirectory() as folder:
+            make_clip.make_pack(Path(folder, "pack"), os.cpu_count(), RISING)
+            return measure_cues(Path(folder, "pack"), epochs)
+    pack, found = find_pack(pack), {}
+    truth = metrics.load_truth(pack.truth_path)
+    tip = int(DolphinModel(pack).V[0, :, 1].argmax())
+    heights = truth.vertices[:, tip, 1]
+    frames = []
+    for t in heights.abs().argsort().tolist():  # a person sees when it breaks the surface
+        if all(abs(t - other) >= APART for other in frames):
+            frames.append(t)
+    for off in WRONG:
+        for count in (0, 1, 3):
+            dataset, seen = SegmentedVideo(pack), tuple(("fin", t) for t in frames[:count])
+            said = dict(fin_out_m=float(heights.mean()) + off, fin_out_sd_m=WRONG_SD, surfaced=seen)
+            dataset.known = replace(dataset.known, **said)
+            scene, way = prepare(DefaultRecipe, dataset, epochs)
+            seconds_of_fit(scene, way, epochs)
+            figures = _of_depth(scene, dataset, truth, tip, "outline")
+            way.finish()
+            row = f"{-100 * off:.0f} cm too deep, {count or 'no'} frame{'' if count == 1 else 's'} named"
+            found[row] = figures | _of_depth(scene, dataset, truth, tip, "colour")
+            print(row, found[row], flush=True)
+    return found
+
+
+@torch.no_grad()
+def _of_depth(scene, dataset, truth, tip, after):
+    off = scene.skin(torch.arange(len(dataset)))[:, tip, 1] - truth.vertices[: len(dataset), tip, 1]
+    length = float(body_length(scene.rest_shape())) / truth.length_m - 1
+    figures = dict(depth_error_m=off.mean(), heave_error_m=off.std(), depth_sd_m=dataset.known.fin_tip[1])
+    figures |= dict(length_error_pct=100 * length)
+    return {f"{name}_{after}": float(value) for name, value in figures.items()}

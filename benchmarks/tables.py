@@ -54,6 +54,16 @@ DEPTH = {
     "length_error_pct": ("length error, %", "+.1f"),
     "volume_error_pct": ("volume error, %", "+.1f"),
 }
+CUES = {
+    "depth_error_m_outline": ("mean depth error, m, without colours", "+.3f"),
+    "depth_error_m_colour": ("with colours", "+.3f"),
+    "depth_sd_m_outline": ("what is said of it, ± m, without", ".3f"),
+    "depth_sd_m_colour": ("with", ".3f"),
+    "heave_error_m_outline": ("error about the mean, m, without", ".3f"),
+    "heave_error_m_colour": ("with", ".3f"),
+    "length_error_pct_outline": ("length error, %, without", "+.2f"),
+    "length_error_pct_colour": ("with", "+.2f"),
+}
 COLOURS = {
     "still": ("in still water, dB", ".1f"),
     "read": ("with waves, pixels that were read, dB", ".1f"),
@@ -343,6 +353,7 @@ TABLES = {
     "animals": animals_table,
     "seas": functools.partial(variants_table, columns=SEAS, first="sea"),
     "depth": functools.partial(variants_table, columns=DEPTH, first="assumed depth moved by"),
+    "cues": functools.partial(variants_table, columns=CUES, first="what was said, and seen"),
     "kernels": kernels_table,
     "steps": steps_table,
     "scaling": scaling_table,

@@ -15,14 +15,14 @@ The modules in the order in which data flows through them:
     rims                                    where a fitted animal's outline runs, across it, in all frames
     doubts                                  how far these masks can be trusted
     refraction                              where what is under water seems to be, from above
-    surfacing, heave                        how deep it swims: frames in which it surfaces, the water's colour
+    surfacing                               how deep an animal is, by frames in which it breaks the surface
     video                                   the clip as a dataset, with the drone's cameras
     dolphin_model                           the SMPL-style template: read safely, posed by blend skinning
     scene                                   the parameters that a fit changes
     kal                                     kaolin's API: cameras, DIB-R, light, meshes
     window, shading, outline, losses        cropping, skin and light and water, what a fit minimises
     priors                                  what the default fit asks of an animal besides the picture
-    appearance                              skin, light and water of a dolphin that is in place
+    appearance, heave                       skin, light and water of a dolphin that is in place, its heave
     metrics, show                           how far a fit is from the truth; figures and videos
     photogrammetry, uncertainty             a mask's axes, widths along the body; how sure the size is
     check                                   the instant checks of the exercises

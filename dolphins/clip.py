@@ -16,6 +16,7 @@ from course_lib.assets.clip_info import (
     CLIP_JSON,
     FIN_OUT,
     FIN_OUT_SD,
+    FINEST_ALTITUDE_SD,
     ClipInfo,
     check_fin_out,
     check_fin_out_sd,
@@ -197,8 +198,9 @@ def _calibration(wanted, video, telemetry, lens):
     if (wanted.known_length is None) != (wanted.at is None):
         raise CourseError("""--known-length METRES and --at FRAME x0,y0,x1,y1 belong together: one is not
             given.""")
-    if wanted.altitude_sd is not None and not 0 <= wanted.altitude_sd <= 100:
-        raise CourseError(f"--altitude-sd is {wanted.altitude_sd:g}, expected 0 to 100 metres.")
+    if wanted.altitude_sd is not None and not FINEST_ALTITUDE_SD <= wanted.altitude_sd <= 100:
+        raise CourseError(f"""--altitude-sd is {wanted.altitude_sd:g}, expected {FINEST_ALTITUDE_SD:g} to 100
+            metres: nobody knows an altitude exactly.""")
     sd = telemetry.sd_m if wanted.altitude_sd is None else wanted.altitude_sd
     if wanted.at is None:
         return 0.0, sd, None

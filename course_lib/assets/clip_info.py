@@ -39,6 +39,7 @@ TUTORIAL_FPS = 50
 FIN_OUT, FIN_OUT_SD = 0.05, 0.05  # metres: of a fin that cuts the surface
 HIGHEST_FIN, DEEPEST_FIN = 2.0, -20.0  # metres; an orca's fin is 1.8 m high, and so deep no drone sees one
 FINEST_SD, COARSEST_SD = 0.01, 5.0  # metres
+FINEST_ALTITUDE_SD = 0.001  # metres; nobody knows an altitude exactly
 NARROWEST = 0.005  # tangent of half the field of view, of a small window of a picture
 _CAMERA = dict(
     focal_mm=(0.1, 1000), sensor_width_mm=(0.1, 1000), k1=(-5, 5), k2=(-50, 50), tilt_deg=(-60, 60)
@@ -116,7 +117,8 @@ def read_clip_info(clip_dir, n_frames, size_wh=None):
             f"{path}: is no object of fps, altitude_m and camera; make the clip again: dolphins clip"
         )
     fps = _number(path, values, "fps", 1, 1000)
-    sd = None if values.get("altitude_sd_m") is None else _number(path, values, "altitude_sd_m", 0, 1000)
+    sd = values.get("altitude_sd_m")
+    sd = None if sd is None else _number(path, values, "altitude_sd_m", FINEST_ALTITUDE_SD, 1000)
     lens, centres = _lens(path, values.get("camera"), size_wh, n_frames)
     source = values.get("source") if isinstance(values.get("source"), dict) else {}
     altitudes = _altitudes(path, values.get("altitude_m"), n_frames)

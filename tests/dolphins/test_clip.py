@@ -197,7 +197,21 @@ def test_how_far_the_fin_is_out_of_the_water(clip, tmp_path):
     assert (made(tmp_path)[1]["fin_out_m"], made(tmp_path)[1]["fin_out_sd_m"]) == (-0.07, 0.1)
 
 
+def test_times_at_which_it_surfaces_are_frames_of_the_clip(clip, tmp_path):
+    code, out, err = clip(surfaced="0:01.5", start="0:01", end="0:02")
+    assert code == 0, err
+    assert made(tmp_path)[1]["surfaced"] == ["fin:15"]
+    assert "by 1 frame in which it breaks the surface" in out
+    code, _, err = clip(surfaced="back:1.2", out=tmp_path / "other")
+    assert code == 0 and '"back:6"' in next((tmp_path / "other").rglob("clip.json")).read_text()
+
+
 MISTAKES = {
+    "surfaced before": (dict(surfaced="0:00.5"), "--surfaced 0:00.5 is not between 0:01 and 0:02"),
+    "surfaced by what": (dict(surfaced="beak:1"), "--surfaced is 'beak:1', expected a time in the video"),
+    "an altitude known exactly": (dict(altitude_sd=0), "--altitude-sd is 0, expected 0.001 to 100 metres"),
+    "an altitude known to less than nothing": (dict(altitude_sd=-1), "--altitude-sd is -1, expected"),
+    "an altitude known to anything": (dict(altitude_sd="inf"), "--altitude-sd is inf, expected"),
     "a fin in the air": (dict(fin_out=3), "--fin-out is 3, expected how many metres .not centimetres"),
     "a fin that is NaN": (dict(fin_out="nan"), "--fin-out is nan, expected"),
     "no sd": (dict(fin_out_sd=0), "--fin-out-sd is 0, expected the standard deviation"),

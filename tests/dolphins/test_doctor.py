@@ -53,6 +53,12 @@ def test_what_is_assumed_about_a_clip_of_ones_own(tmp_path):
     assert "leaning 4 degrees" in said["view"] and "by 3.7 % for each metre of water" in said["depth"]
     assert "tip is 0.05 m above the surface on average, ± 0.1 m (95 %)" in said["depth"]
     assert "every length may be off by ± 0.4 % (95 %)" in said["depth"]
+    assert "--fin-out or --surfaced says it better" in said["depth"]
+    seen = replace(known, surfaced=(("fin", 2), ("back", 4)))
+    (metadata / "clip.json").write_text(seen.to_json())
+    told = {finding.subject: f"{finding.found}: {finding.meaning}" for finding in doctor._pack(root, None)}
+    assert "by 2 frames in which it breaks the surface" in told["depth"]
+    assert "more of them say it better" in told["depth"]
     assert "too small: film from lower down" in said["size"] and "--follow" not in said["size"]
     assert "5 frames at 25 a second" in said["time"]
     notes = [finding.subject for finding in doctor._pack(root, None) if finding.state == "note"]
