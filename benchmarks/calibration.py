@@ -261,9 +261,42 @@ def fit_clip(clip, model, beliefs=BELIEFS, epochs=EPOCHS):
     read = float(clip.dataset.cam_eye[:, 1].mean())
     off = math.log((read - depth) / (clip.altitude_m - depth))
     by = {name: found[name].sources for name in SIZES}
-    overlap = float(mask_iou(clip.true_masks, clip.dataset.masks > 127).mean())
-    more = dict(by=by, altitude_off=off, masks=overlap, seconds=seconds)
+    given, true = clip.dataset.masks > 127, clip.true_masks
+    more = dict(by=by, altitude_off=off, masks=float(mask_iou(true, given).mean()), seconds=seconds)
+    rest = scene.rest_shape().detach().cpu().numpy()
+    more |= dict(shift=shift_of(given.numpy(), true.numpy()), flatness=flatness(rest, clip.rest, edges))
     return dict(numbers=rows, elliptical=by_ellipses(clip.dataset, model, depth), **more)
+
+
+def shift_of(masks, true_masks):
+    """By how many pixels masks lie outside the true ones, over all frames and all around. (T, H, W) bool"""
+    from scipy.ndimage import gaussian_filter
+
+    around = sum(
+        np.hypot(*np.gradient(gaussian_filter(mask.astype(float), 1.0))).sum() for mask in true_masks
+    )
+    return float((np.sum(masks, dtype=float) - np.sum(true_masks, dtype=float)) / around)
+
+
+def flatness(found, truth, edges):
+    """The logarithm of height over width, found over true, where the body's volume is: of (V, 3) at rest."""
+    (wide, high), (true_wide, true_high) = (
+        [body_spans(of, edges, k) for k in (0, 1)] for of in (found, truth)
+    )
+    weights = true_wide * true_high
+    return float(np.nansum(weights * np.log(high / wide * true_wide / true_high)) / np.nansum(weights))
+
+
+def parts_of_volume(figures):
+    """What made the volume's errors: root mean squares of what adds up to them, shares. -> {what: RMS}"""
+    off, _ = errors(figures, "volume")
+    altitude = POWERS["volume"] * numbers(figures["altitude_off"])
+    flat, shift = numbers(figures["flatness"]), numbers(figures["shift"])
+    left = off - altitude - flat
+    by_shift = shift * (shift @ left / (shift @ shift))
+    parts = {"all of it": off, "the altitude": altitude, "height over width, which no outline shows": flat}
+    parts |= {"masks that are too large or too small all around": by_shift, "the rest": left - by_shift}
+    return {what: float(np.sqrt(np.mean(np.square(values)))) for what, values in parts.items()}
 
 
 def by_ellipses(dataset, model, depth):
@@ -307,7 +340,7 @@ def summed_up(rows, epochs=EPOCHS):
     for name in SIZES:
         sds = {source: [row["by"][name].get(source, 0.0) for row in rows] for source in SOURCES}
         figures["by"][name] = {source: round(float(np.mean(values)), 5) for source, values in sds.items()}
-    for key in ("altitude_off", "masks"):
+    for key in ("altitude_off", "masks", "shift", "flatness"):
         figures[key] = written(row[key] for row in rows)
     seconds = np.median([row["seconds"] for row in rows], 0)
     return figures | dict(seconds_fit=round(seconds[0], 2), seconds_intervals=round(seconds[1], 2))

@@ -255,8 +255,9 @@ def measure_cues(pack=None, epochs=30):
             frames.append(t)
     for off in WRONG:
         for count in (0, 1, 3):
-            dataset, seen = SegmentedVideo(pack), tuple(("fin", t) for t in frames[:count])
-            said = dict(fin_out_m=float(heights.mean()) + off, fin_out_sd_m=WRONG_SD, surfaced=seen)
+            dataset = SegmentedVideo(pack, fps=RISING["FPS"])
+            said = dict(fps=dataset.fps, surfaced=tuple(("fin", t) for t in frames[:count]))
+            said |= dict(fin_out_m=float(heights.mean()) + off, fin_out_sd_m=WRONG_SD)
             dataset.known = replace(dataset.known, **said)
             scene, way = prepare(DefaultRecipe, dataset, epochs)
             seconds_of_fit(scene, way, epochs)

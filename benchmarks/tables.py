@@ -266,7 +266,12 @@ def intervals_table(section):
         one, in the median, the fit took {figures["seconds_fit"]:.1f} s and the intervals
         {figures["seconds_intervals"]:.1f} s. Overlap of the masks with the true ones:
         {calibration.numbers(figures["masks"]).mean():.3f}.""")
-    return page(section, table(header, rows), note, sources_table(figures), ellipses_table(figures))
+    more = [sources_table(figures), ellipses_table(figures)]
+    if "shift" in figures:
+        made = calibration.parts_of_volume(figures)
+        rows_made = [[what, f"{100 * rms:.1f} %"] for what, rms in made.items()]
+        more.insert(1, table(["what made the volume's errors", "RMS"], rows_made))
+    return page(section, table(header, rows), note, *more)
 
 
 def sources_table(figures):

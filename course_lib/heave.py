@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from .refraction import apparent
-from .surfacing import HEAVE_S
 
 PARTS = 6  # of the body, along it
-USUAL = 0.1  # metres, by which an animal may rise and sink about its mean
-SHARED_S, SHARED = 0.2, 0.02  # seconds over which frames are off together; metres by which all parts are
+USUAL, USUAL_S = 0.1, 0.2  # metres by which an animal may rise and sink about its mean, over so many seconds
+SHARED_S, SHARED = 0.1, 0.02  # seconds over which frames are off together; metres by which all parts are
 FEW = 20  # pixels of a frame: fewer say nothing
-FAR_OFF = 0.12  # of colours in [0, 1]: from here on a pixel counts little, as in course_lib.appearance
+ROUNDS, FAR_OFF = 3, 0.12  # of weights; of colours in [0, 1]: from here on a pixel counts little
+NOISE = 0.05  # of colours in [0, 1], of a pixel
 
 
 @torch.no_grad()
@@ -33,43 +33,46 @@ def by_colour(scene, pixels, still, fps):
     part = (along - along.min()) / (along.max() - along.min()).clamp(min=1e-9)
     part = (part[pixels.corners[:, 0]] * PARTS).long().clamp(max=PARTS - 1)
     slope = scene.water_absorption * (still - scene.water_light) * (pixels.height < 0)  # (N, 3)
-    off = pixels.colour - still
-    weight = (1 + off.square().sum(1) / FAR_OFF**2) ** -2
-    cell = (pixels.frame * PARTS + part).cpu().numpy()
-
-    def summed(a, b):  # over the pixels of each part in each frame: (T, PARTS)
-        values = (weight * (a * b).sum(1)).cpu().double().numpy()
-        return np.bincount(cell, values, T * PARTS).reshape(T, PARTS)
-
-    sums = [
-        summed(a, b) for a, b in ((still, still), (still, slope), (slope, slope), (still, off), (slope, off))
-    ]
-    counts = np.bincount(pixels.frame.cpu().numpy(), minlength=T)
-    height = _height(*(one.sum(1) for one in sums))
-    without = np.stack([_height(*(one.sum(1) - one[:, k] for one in sums)) for k in range(PARTS)])
-    variance = (PARTS - 1) / PARTS * np.square(without - without.mean(0)).sum(
-        0
-    ) + SHARED**2  # the jackknife's
-    unseen = (counts < FEW) | ~np.isfinite(height + variance)
+    off, frame = pixels.colour - still, pixels.frame.cpu().numpy()
+    cell = frame * PARTS + part.cpu().numpy()
+    pairs = (still, still), (still, slope), (slope, slope), (still, off), (slope, off)
+    products = [(a * b).sum(1).cpu().double().numpy() for a, b in pairs]
+    weight = np.ones(len(cell))
+    for _ in range(ROUNDS):  # a pixel that is far off what its frame's two numbers make of it counts little
+        sums = [np.bincount(cell, weight * one, T * PARTS).reshape(T, PARTS) for one in products]
+        factor, height, _ = (one[frame] for one in _two(*(one.sum(1) for one in sums)))
+        left = off - still * still.new_tensor(factor[:, None]) - slope * slope.new_tensor(height[:, None])
+        weight = (1 + left.square().sum(1).cpu().double().numpy() / FAR_OFF**2) ** -2
+    _, height, told = _two(*(one.sum(1) for one in sums))
+    without = np.stack([_two(*(one.sum(1) - one[:, k] for one in sums))[1] for k in range(PARTS)])
+    variance = (
+        (PARTS - 1) * without.var(0) + NOISE**2 / told + SHARED**2
+    )  # the jackknife's, and what all share
+    unseen = np.bincount(frame, minlength=T) < FEW
     height, variance = np.where(unseen, 0, height), np.where(unseen, 1e6, variance)
     return _smooth(height, variance * max(fps * SHARED_S, 1), np.arange(T) / fps)
 
 
-def _height(ss, sd, dd, so, do):
-    """The height (T,) of least squares with two unknowns, from its normal equations."""
-    with np.errstate(all="ignore"):
-        return (do - sd * so / ss) / (dd - sd**2 / ss)
+def _two(ss, sd, dd, so, do):
+    """Least squares of two unknowns, a factor and a height, from their normal equations.
+
+    -> the factor, the height, how much is known of the height: three of (T,)
+    """
+    ss = np.maximum(ss, 1e-9)
+    told = np.maximum(dd - sd**2 / ss, 1e-9)
+    height = (do - sd * so / ss) / told
+    return (so - sd * height) / ss, height, told
 
 
 def _smooth(values, variances, times):
     """What a smooth random function is about its mean over time, seen with noise. -> (T,), sd (T,)"""
     apart = times[:, None] - times
-    prior = USUAL**2 * np.exp(-0.5 * (apart / HEAVE_S) ** 2) + 1.0  # its mean may be anything
+    prior = USUAL**2 * np.exp(-0.5 * (apart / USUAL_S) ** 2) + 1.0  # its mean may be anything
     gain = np.linalg.solve(prior + np.diag(variances), prior).T
     found, left = gain @ values, prior - gain @ prior
     left = left - left.mean(0)
     sd = np.sqrt(np.maximum(np.diag(left) - left.mean(1), 0))
-    return (torch.from_numpy(one.astype(np.float32)) for one in (found - found.mean(), sd))
+    return tuple(torch.from_numpy(one.astype(np.float32)) for one in (found - found.mean(), sd))
 
 
 @torch.no_grad()

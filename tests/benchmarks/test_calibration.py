@@ -64,3 +64,18 @@ def test_the_altitudes_bias_is_put_aside():
     np.testing.assert_allclose(off, [3 * math.log(1.03), 0])
     np.testing.assert_allclose(half, math.log(1.2 / 0.9) / 2)
     np.testing.assert_allclose(calibration.errors(figures, "volume", aside=True)[0], 0, atol=1e-12)
+
+
+def test_what_made_the_volumes_errors_adds_up():
+    off = {"shift": "0.2 -0.1", "flatness": "0.04 -0.02", "altitude_off": "0.01 0"}
+    found = [math.exp(3 * 0.01 + 0.04 + 0.2 * 0.25), math.exp(-0.02 - 0.1 * 0.25)]
+    lists = {"found": " ".join(map(str, found)), "low": "0.9 0.9", "high": "1.2 1.2", "truth": "1 1"}
+    made = calibration.parts_of_volume(off | {"numbers": {"volume": lists}})
+    assert made["the rest"] < 1e-6
+    assert made["height over width, which no outline shows"] == pytest.approx(math.hypot(0.04, 0.02) / 2**0.5)
+
+
+def test_masks_that_are_a_pixel_too_large_are_shifted_by_one():
+    rows, columns = np.mgrid[:80, :80] - 40
+    discs = [np.hypot(rows, columns)[None] < radius for radius in (20, 21)]
+    assert calibration.shift_of(*discs[::-1]) == pytest.approx(1, abs=0.1)

@@ -107,8 +107,9 @@ def test_where_water_takes_no_light_colours_say_nothing_of_depth(scene):
     with torch.no_grad():
         scene.translations[..., 1] += 2.0  # in the air
     clip, *_ = filmed(scene)
+    clip.fps = 2
     rise, sd = appearance.fit_appearance(scene, clip, rasterize_features, absorb)
-    assert rise.abs().max() < 1e-3 and torch.isfinite(sd).all()
+    assert rise.abs().max() < 1e-3 and sd.min() > 0.03  # as much as is usual
 
 
 def test_waves_change_the_light_of_their_frame_alone(scene):
