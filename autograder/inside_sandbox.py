@@ -261,6 +261,9 @@ _REFUSED = {
     "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119), "sched_setparam": (142, 118),
     "sched_setattr": (314, 274), "ioprio_set": (251, 30), "sync": (162, 81), "syncfs": (306, 267),
 }  # fmt: skip
+# Each waits until the disk has written all that it holds, whatever file it is asked for: they say that it is
+# done. What a submission writes is in memory.
+_AS_IF_DONE = {"fsync": (74, 82), "fdatasync": (75, 83), "sync_file_range": (277, 84), "msync": (26, 227)}
 # The same numbers everywhere: io_uring, open_tree to fspick, pidfd_getfd, process_madvise, mount_setattr,
 # quotactl_fd, landlock, memfd_secret, set_mempolicy_home_node, cachestat, statmount, listmount.
 _NEWER = (425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 440, 442, 443, 444, 445, 446, 447, 450, 451, 457)
@@ -270,6 +273,7 @@ _LOOKED_AT = {  # by their arguments; arch: the number by which the kernel names
     "arch": (0xC000003E, 0xC00000B7), "clone": (56, 220), "clone3": (435, 435), "ioctl": (16, 29),
     "mmap": (9, 222), "socket": (41, 198), "socketpair": (53, 199), "fcntl": (72, 25), "prctl": (157, 167),
     "madvise": (28, 233), "close_range": (436, 436), "setrlimit": (160, 164), "prlimit64": (302, 261),
+    "open": (2, None), "openat": (257, 56), "openat2": (437, 437),
 }  # fmt: skip
 NAMESPACES = NEW_NS | NEW_CGROUP | NEW_UTS | NEW_IPC | NEW_USER | NEW_PID | NEW_NET
 CLONE_FILES, CLONE_THREAD = 0x400, 0x10000  # a thread without the first has open files that nobody counts
@@ -280,6 +284,8 @@ SHARED_ANONYMOUS = 0x21  # mmap's: memory that belongs to nobody's count once it
 HUGE = 0x40000  # mmap's: pages of another pool, in nobody's count
 POPULATE = 0x8000  # mmap's: all pages at once, which no signal stops
 KEPT = (6, 7, 37, 38, 1024, 1026, 1031)  # fcntl's: locks, leases, notices, without number; F_SETPIPE_SZ
+DIRECT = {0xC000003E: 0x4000, 0xC00000B7: 0x10000}  # open's, by machine: past what is in memory, to the disk
+F_SETFL = 4  # fcntl's: sets the same of an open file
 # prctl's; PR_SCHED_CORE: whether a core's other half stands still meanwhile.
 SETTINGS = (PR_SET_SECCOMP, PR_SET_THP_DISABLE, PR_SCHED_CORE, PR_SET_MEMORY_MERGE)
 ADVICE = (12, 22, 23)  # madvise's: mergeable; all pages at once, to read and to write
@@ -288,6 +294,7 @@ FAMILIES = (1, 2, 10)
 
 LOAD, AND, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06  # of BPF
 ALLOW, KILL, PERMISSION, NOT_THERE = 0x7FFF0000, 0x80000000, 0x00050000 | 1, 0x00050000 | 38  # of seccomp
+DONE = 0x00050000  # without an error
 
 
 def _op(code, k, yes=0, no=0):
@@ -300,7 +307,7 @@ def _any_of(values):
     return [_op(EQUAL, value, len(values) - n, 0) for n, value in enumerate(values)]
 
 
-def _rules(refused, known):
+def _rules(refused, done, known):
     """The seccomp filter. -> list of instructions"""
     allow, refuse = _op(RETURN, ALLOW), _op(RETURN, PERMISSION)
 
@@ -309,14 +316,18 @@ def _rules(refused, known):
 
     def when(name, *rules):
         """For one system call these rules, the last of which returns; for others nothing."""
-        return [_op(EQUAL, known[name], 0, len(rules)), *rules]
+        return [_op(EQUAL, known[name], 0, len(rules)), *rules] if known[name] is not None else []
 
     rules = [_op(LOAD, 4), _op(EQUAL, known["arch"], 1, 0), _op(RETURN, KILL)]
     rules += [_op(LOAD, 0), _op(AT_LEAST, 0x40000000, 0, 1), _op(RETURN, KILL)]  # x86's other numbering
     rules += [_op(AT_LEAST, _NEWEST + 1, 0, 1), _op(RETURN, NOT_THERE)]
-    rules += when("clone3", _op(RETURN, NOT_THERE))  # its flags cannot be seen: clone, then
-    for number in sorted(refused):
-        rules += [_op(EQUAL, number, 0, 1), refuse]
+    for name in ("clone3", "openat2"):  # their flags cannot be seen: clone and openat, then
+        rules += when(name, _op(RETURN, NOT_THERE))
+    for numbers, answer in ((refused, refuse), (done, _op(RETURN, DONE))):
+        for number in sorted(numbers):
+            rules += [_op(EQUAL, number, 0, 1), answer]
+    direct = [_op(ANY_BIT, DIRECT[known["arch"]], 0, 1), refuse, allow]
+    rules += when("open", argument(1), *direct) + when("openat", argument(2), *direct)
     thread = [_op(AND, CLONE_THREAD | CLONE_FILES), _op(EQUAL, CLONE_THREAD, 0, 1)]
     rules += when("clone", argument(0), _op(ANY_BIT, NAMESPACES, 0, 1), refuse, *thread, refuse, allow)
     rules += when("close_range", argument(2), _op(ANY_BIT, CLOSE_RANGE_UNSHARE, 0, 1), refuse, allow)
@@ -327,7 +338,9 @@ def _rules(refused, known):
     rules += when("mmap", argument(3), *whole, *shared, refuse, allow)
     for name in ("socket", "socketpair"):
         rules += when(name, argument(0), *_any_of(FAMILIES), refuse, allow)
-    for name, n, values in (("fcntl", 1, KEPT), ("prctl", 0, SETTINGS), ("madvise", 2, ADVICE)):
+    kept = [*_any_of(KEPT), _op(EQUAL, F_SETFL, 1, 4), refuse]
+    rules += when("fcntl", argument(1), *kept, argument(2), *direct)
+    for name, n, values in (("prctl", 0, SETTINGS), ("madvise", 2, ADVICE)):
         rules += when(name, argument(n), *_any_of(values), allow, refuse)
     core = [_op(EQUAL, resource.RLIMIT_CORE, 1, 0), allow]
     rules += when("setrlimit", argument(0), *core, refuse)
@@ -339,9 +352,9 @@ def _rules(refused, known):
 
 def _rules_of(column):
     """The filter for a machine of `_MACHINES`. -> (numbers that it refuses, {name: number}, instructions)"""
-    refused = {numbers[column] for numbers in _REFUSED.values() if numbers[column] is not None} | {*_NEWER}
+    refused, done = ({numbers[column] for numbers in of.values()} - {None} for of in (_REFUSED, _AS_IF_DONE))
     known = {name: numbers[column] for name, numbers in _LOOKED_AT.items()}
-    return refused, known, _rules(refused, known)
+    return refused | {*_NEWER}, known, _rules(refused | {*_NEWER}, done, known)
 
 
 def _filter_system_calls():

@@ -706,6 +706,14 @@ calls = {
     "syncfs": (306, 267, 0), "the other half": (157, 167, 62, 1, 0, 0, 0)}
 done = [name for name, call in calls.items() if not refused(*call)]
 assert not done, done
+### the_disk_is_waited_for_and_read_past_its_cache LIBC SOLVED points=20
+shared = os.open("/inside_sandbox.py", os.O_RDONLY)
+begin, least = time.perf_counter(), time.process_time()
+for n in range(20_000): os.fsync(shared), os.fdatasync(shared)
+assert time.perf_counter() - begin < 5 + 20 * (time.process_time() - least), "it waited"
+direct = 0x4000 if X86 else 0x10000
+assert refused(257, 56, -100, b"/inside_sandbox.py", direct, 0), "read past the cache"
+assert refused(72, 25, shared, 4, direct) and refused(437, 437, -100, b"x", None, 0)
 ### a_core_for_a_program_outside LIBC SOLVED points=20
 assert resource.getrlimit(resource.RLIMIT_CORE) == (1, 1)
 none = (ctypes.c_ulong * 2)(0, 0)

@@ -159,6 +159,7 @@ BY_ARGUMENTS += [("clone", (0x10900,), False), ("close_range", (3, 9, 0), True)]
 BY_ARGUMENTS += [("close_range", (3, 9, 2), False), ("prctl", (62,), False)]
 BY_ARGUMENTS += [("setrlimit", (7, 4096), True), ("setrlimit", (4, 4096), False)]
 BY_ARGUMENTS += [("prlimit64", (0, 7, 4096), True), ("prlimit64", (0, 4, 0, 4096), True)]
+BY_ARGUMENTS += [("openat", (0, 4096, 0x80000), True), ("fcntl", (3, 4, 0x800), True)]
 BY_ARGUMENTS += [("prlimit64", (0, 4, 4096), False), ("prlimit64", (0, 4, 1 << 40), False)]
 
 
@@ -174,7 +175,15 @@ def test_the_filter_refuses_on_each_machine_what_it_should(column):
     for name, arguments, allowed in BY_ARGUMENTS:
         expected = inside_sandbox.ALLOW if allowed else inside_sandbox.PERMISSION
         assert said(known[name], arguments) == expected, (name, arguments)
-    assert {said(known["clone3"]), said(463), said(999)} == {inside_sandbox.NOT_THERE}
+    direct = inside_sandbox.DIRECT[known["arch"]]
+    assert (
+        said(known["openat"], (0, 4096, direct))
+        == said(known["fcntl"], (3, 4, direct))
+        != inside_sandbox.ALLOW
+    )
+    assert {said(numbers[column]) for numbers in inside_sandbox._AS_IF_DONE.values()} == {inside_sandbox.DONE}
+    absent = known["clone3"], known["openat2"], 463, 999
+    assert {said(number) for number in absent} == {inside_sandbox.NOT_THERE}
     assert said(0x40000001) == said(0, arch=0x40000003) == inside_sandbox.KILL
 
 
@@ -313,6 +322,17 @@ def test_a_warm_process_that_died_is_started_again(bundle):
         box.process.wait()
         with box.open():
             pass
+
+
+def test_a_question_that_is_large_is_answered_by_nobody():
+    """What it makes of whoever judges may be a hundred times as large."""
+
+    class Asking:
+        def lose(self, why):
+            raise Lost(why)
+
+    with pytest.raises(Lost, match="more than there is to ask"):
+        sandbox.Session.answer_of(Asking(), pytest.fail, {"asks": "render"}, {"t": np.zeros(2**17, np.int8)})
 
 
 def test_sandboxes_share_no_user(bundle):
