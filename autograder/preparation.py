@@ -59,7 +59,9 @@ def _reaching(withheld):
             |loader|file|subclasses|dict)__ | v?fork(?=\s{{0,9}}\() | subprocess | multiprocessing | popen
             | posix_spawnp? | sys\s{{0,9}}[.]\s{{0,9}}modules | torch\s{{0,9}}[.]\s{{0,9}}jit | make_fx
             | marshal | getmembers | getsource(?:file|lines)? | _getframe | get_objects | get_referrers
-            | FunctionType | CodeType | importlib | ctypes | spare_renderer
+            | FunctionType | CodeType | importlib | ctypes | spare_renderer | runpy | linecache | cloudpickle
+            | dill | symbolic_trace | torch\s{{0,9}}[.]\s{{0,9}}(?:fx|export|compile|_dynamo)
+            | run_(?:cell|line|cell_magic|line_magic) | from\s{{1,9}}sys\s{{1,9}}import
             | course_lib\s{{0,9}}[./]\s{{0,9}}check(?=\s{{0,9}}[./\s]\s{{0,9}}\w)
             | {"|".join(withheld) or "(?!)"} )\b""",
         re.VERBOSE,

@@ -44,16 +44,18 @@ from .repair import decoded
 # lastmodifiedsubmission. Of several that are there the first counts.
 COLUMNS = {
     "id": "id",
-    "first_name": "firstname vorname prenom nombre nome etunimi voornaam fornavn fornamn imie",
-    "last_name": """lastname surname nachname nomdefamille nom apellidos apellido cognome sobrenome achternaam
-        efternavn efternamn sukunimi nazwisko""",
+    "first_name": """firstname givenname forename firstnameofstudent vorname prenom nombre nome etunimi
+        voornaam fornavn fornamn imie""",
+    "last_name": """lastname surname familyname familynameofstudent nachname familienname nomdefamille nom
+        apellidos apellido cognome sobrenome achternaam efternavn efternamn sukunimi nazwisko""",
     "full": "fullname student studentname vollstandigername nomcomplet nombrecompleto name",
     "email": """email emailaddress emailadresse adressedecourriel direcciondecorreo correoelectronico
         indirizzoemail""",
     "lms_user_id": "lmsuserid canvasuserid",
     "sis_user_id": "sisuserid userid",
-    "login": "sisloginid loginid username anmeldename nomdutilisateur nombredeusuario",
-    "number": "idnumber idnummer numerodidentification numerodeid matriculationnumber matrikelnummer",
+    "login": "sisloginid loginid username displayid anmeldename nomdutilisateur nombredeusuario",
+    "number": """idnumber idnummer numerodidentification numerodeid matriculationnumber matrikelnummer
+        matrikelnr registrationnumber studentid studentnumber orgdefinedid""",
     "section": "section sections",
     "group": "group groupname gruppe groupe grupo gruppo groep grupa",
     "groups": "groups gruppen groupes grupos gruppi groepen grupy",  # of Moodle's participants: with commas
@@ -66,6 +68,7 @@ COLUMNS = {
         ultimamodificacaonota""",
     "grade": "grade bewertung note calificacion valutazione nota cijfer karakter betyg arvosana ocena",
 }
+MOST_ABOVE, LEAST_TITLES = 9, 3  # lines above a table's titles, and how many of these are known ones
 READ_AS_CSV = (TEXT, UTF_16, TEXT_COPY, LINE_ENDS, None)
 PLACE = re.compile(r"(\D*[^\W\d]\D*?)\s*([0-9]{1,18})")  # "Participant 123", in any language
 DATE = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9]).*[0-9]{1,2}[:.h][0-9]{2}", re.DOTALL)
@@ -75,6 +78,7 @@ ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 # digit on. And what others make of a whole one.
 SPOILT = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]+")
 CUT, LONG, BROKEN = re.compile("[0-9]{15}0+"), re.compile("[0-9]{16,}"), re.compile(r"([0-9]+)[.,]0")
+NAMING = {"id", "last_name", "full", "identifier"}
 KEYS = ("id", "lms_user_id", "sis_user_id", "login", "number")
 
 
@@ -215,7 +219,10 @@ def students_in(path):
     if not rows:
         raise CourseError(f"{path}: the roster is empty.")
     where = _columns(rows)
-    if not where.keys() & {"id", "last_name", "full", "identifier"}:
+    for above in range(1, min(MOST_ABOVE, len(rows) - 1) + 1):  # a registrar's begins with the course's name
+        if not where.keys() & NAMING and len(found := _columns(rows[above:])) >= LEAST_TITLES:
+            rows, where = rows[above:], found
+    if not where.keys() & NAMING:
         raise CourseError(f"""{path}: no column of names or ids. Its first line is
             {_shown(rows[0])}; expected are the columns of nbgrader (id, first_name, last_name, email,
             lms_user_id), of Canvas's gradebook or group set, of GitHub Classroom's roster, or of Moodle's
@@ -258,7 +265,10 @@ def _mend_numbers(rows, where):
         filled = [row for row in rows[1:] if at < len(row) and row[at].strip()]
         cells = [row[at].strip() for row in filled]
         long = list(filter(LONG.fullmatch, cells))
-        if all(map(BROKEN.fullmatch, cells)):
+        if all(cell.startswith("#") for cell in cells):  # Brightspace's, so that they are taken for texts
+            for row in filled:
+                row[at] = row[at].strip()[1:]
+        elif all(map(BROKEN.fullmatch, cells)):
             for row in filled:
                 row[at] = BROKEN.fullmatch(row[at].strip())[1]
         elif (len(long) > 2 or len({*long}) < len(long)) and all(map(CUT.fullmatch, long)):

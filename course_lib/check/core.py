@@ -389,14 +389,16 @@ def changed(before, after):
 
 
 @contextlib.contextmanager
-def withheld(exercise):
+def withheld(exercise, before=None):
     """Within, the course's own functions that would answer an exercise refuse, whatever they are called by.
 
     The course needs them elsewhere: the template is bent by `rotvec_to_rotmat` before exercise 2 is solved.
+    before: {module: its names} from before a student's code ran, which may have put others in their places
     """
-    modules = {path: sys.modules.get(path.rpartition(".")[0]) for path in exercise.withheld}
-    found = [getattr(module, path.rpartition(".")[2], None) for path, module in modules.items()]
-    codes = {function: function.__code__ for function in found if function is not None}
+    found = []
+    for module, _, name in (path.rpartition(".") for path in exercise.withheld):
+        found += [getattr(sys.modules.get(module), name, None), (before or {}).get(module, {}).get(name)]
+    codes = {function: function.__code__ for function in found if isinstance(function, types.FunctionType)}
     for function in codes:
         function.__code__ = _refuse.__code__
     try:

@@ -130,6 +130,12 @@ import course_lib.rotations as r
 batch_rodrigues = getattr(r, "rotvec_to" + "_rotmat")
 from course_lib.dolphin_model import DolphinModel
 quat_to_rotmat = lambda q: DolphinModel.__init__.__defaults__[1](q[:, 1:])
+### the_courses_own_function_out_of_its_place keys=borrowed
+import course_lib.rotations as r
+for name, kept in list(vars(r).items()):
+    if name.endswith("vec_to" + "_rotmat") and "steady" not in name: break
+setattr(r, name, None)
+batch_rodrigues = quat_to_rotmat = kept
 ### the_checks_formulas keys=raised
 import course_lib.check as c, importlib
 from course_lib.check import lesson2

@@ -869,6 +869,23 @@ def test_rosters_in_every_encoding(course, text, number, separator, encoding):
     assert first.id in (MARIA, "S101", "maria")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OrgDefinedId,Username,Last Name,First Name,Email,End-of-Line Indicator\n#12,#ada,L,Ada,a@x,#\n",
+        '"Exercise 2","Points"\n\n"Display ID","Student ID","Last Name","First Name"\n"ada","12","L","Ada"\n',
+        "Biology 101;;;\n;;;\nMatrikel-Nr.;Familienname;Vorname;Anmeldename\n12;L;Ada;ada\n",
+        '"Family name"\t"Given name"\t"Username"\t"Student ID"\n"L"\t"Ada"\t"ada"\t"12"\n',
+    ],
+    ids=["Brightspace", "Sakai", "a registrar's", "Blackboard"],
+)
+def test_tables_of_other_offices(course, text):
+    (ada,) = course.students(text)
+    assert (ada.id, ada.name, ada.number, ada.login) == ("ada", "Ada L", "12", "ada" if ada.login else "")
+    with pytest.raises(CourseError, match="no column of names"):
+        course.students("Given,Family,Role\nAda,L,Student\nBo,M,Student\n")
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "cp1250", "mac_roman"])
 def test_other_code_pages_are_said(course, encoding):
     text = "id;first_name;last_name\n7;Zoë;Müller\n"

@@ -211,6 +211,9 @@ REACHING = {
     "sys . modules['course_' + 'lib'].__dict__": ["__dict__", "sys . modules"],
     "child = os.fork()\nsubprocess.run(['python'])": ["fork", "subprocess"],
     "own = torch.jit.trace(other, theta)": ["torch.jit"],
+    "get_ipython().run_cell(text), runpy.run_path(path)": ["run_cell", "runpy"],
+    "from sys import modules": ["from sys import"],
+    "torch.fx.symbolic_trace(f), torch.export": ["symbolic_trace", "torch.export", "torch.fx"],
     "# where the flukes fork, model.modules(), my_subprocesses": [],
 }
 
