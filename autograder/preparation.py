@@ -62,6 +62,7 @@ def _reaching(withheld):
             | FunctionType | CodeType | importlib | ctypes | spare_renderer | runpy | linecache | cloudpickle
             | dill | symbolic_trace | torch\s{{0,9}}[.]\s{{0,9}}(?:fx|export|compile|_dynamo)
             | run_(?:cell|line|cell_magic|line_magic) | from\s{{1,9}}sys\s{{1,9}}import
+            | check\s{{0,9}}[.]\s{{0,9}}core
             | course_lib\s{{0,9}}[./]\s{{0,9}}check(?=\s{{0,9}}[./\s]\s{{0,9}}\w)
             | {"|".join(withheld) or "(?!)"} )\b""",
         re.VERBOSE,

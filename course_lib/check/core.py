@@ -388,32 +388,33 @@ def changed(before, after):
         2`).""")
 
 
-@contextlib.contextmanager
-def withheld(exercise, before=None):
-    """Within, the course's own functions that would answer an exercise refuse, whatever they are called by.
-
-    The course needs them elsewhere: the template is bent by `rotvec_to_rotmat` before exercise 2 is solved.
-    before: {module: its names} from before a student's code ran, which may have put others in their places
-    """
-    found = []
-    for module, _, name in (path.rpartition(".") for path in exercise.withheld):
-        found += [getattr(sys.modules.get(module), name, None), (before or {}).get(module, {}).get(name)]
-    codes = {function: function.__code__ for function in found if isinstance(function, types.FunctionType)}
-    for function in codes:
-        function.__code__ = _refuse.__code__
-    try:
-        yield
-    finally:
-        for function, code in codes.items():
-            function.__code__ = code
-
-
 def _refuse(*_, **__):
     import sys  # its code runs among the names of another module
 
     raise sys.modules["course_lib.check.core"].Problem.of("""borrowed: Your code calls a function of the
         course that is kept back while this is checked, as it does the most of what is asked here. Write the
         formula yourself.""")
+
+
+@contextlib.contextmanager
+def withheld(exercise, before=None, refuse=_refuse):
+    """Within, the course's own functions that would answer an exercise refuse, whatever they are called by.
+
+    The course needs them elsewhere: the template is bent by `rotvec_to_rotmat` before exercise 2 is solved.
+    before: {module: its names} from before a student's code ran, which may have put others in their places;
+    refuse: what they do instead
+    """
+    found = []
+    for module, _, name in (path.rpartition(".") for path in exercise.withheld):
+        found += [getattr(sys.modules.get(module), name, None), (before or {}).get(module, {}).get(name)]
+    codes = {function: function.__code__ for function in found if isinstance(function, types.FunctionType)}
+    for function in codes:
+        function.__code__ = refuse.__code__
+    try:
+        yield
+    finally:
+        for function, code in codes.items():
+            function.__code__ = code
 
 
 class Printed(io.TextIOBase):

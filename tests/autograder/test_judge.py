@@ -213,6 +213,7 @@ REACHING = {
     "own = torch.jit.trace(other, theta)": ["torch.jit"],
     "get_ipython().run_cell(text), runpy.run_path(path)": ["run_cell", "runpy"],
     "from sys import modules": ["from sys import"],
+    "check.core.withheld = check.rodrigues": ["check.core"],
     "torch.fx.symbolic_trace(f), torch.export": ["symbolic_trace", "torch.export", "torch.fx"],
     "# where the flukes fork, model.modules(), my_subprocesses": [],
 }
