@@ -52,6 +52,7 @@ MOST_FILES = 96  # open ones of a process: what waits in pipes and sockets no li
 # Of RLIMIT_CORE: at 0 the system still starts a program that takes cores, outside, perhaps as root: core(5).
 NO_CORE = 1
 MOST_HEADER = 8 * 2**20  # bytes; a cell's source is in it
+PIECE, PAUSE = 4096, 0.001  # bytes of a message that come at least before a pause, and its seconds
 MOST_ANSWER = 2**16  # bytes of an answer's; while the grader reads it, nobody watches the memory
 
 
@@ -108,7 +109,9 @@ def _unpacked(described, data):
         size = count * np.dtype(dtype).itemsize
         if at + size > len(data):
             raise Violation("an array longer than its bytes")
-        arrays[name] = np.frombuffer(data, dtype, count, at).reshape(shape).copy()
+        array = np.frombuffer(data, dtype, count, at).reshape(shape)
+        # A truth is a byte, 0 or 1; of others nobody knows what torch makes.
+        arrays[name] = array.view(np.uint8) != 0 if dtype == "bool" else array.copy()
         at += size
     if at != len(data):
         raise Violation("bytes that belong to no array")
@@ -117,7 +120,7 @@ def _unpacked(described, data):
 
 def _exactly(sock, count, until=None):
     """-> count bytes, or None where the other side has closed"""
-    parts = []
+    data = bytearray()
     while count:
         if until is not None:
             sock.settimeout(max(0.001, until - time.monotonic()))
@@ -127,9 +130,11 @@ def _exactly(sock, count, until=None):
             return None
         if not part:
             return None
-        parts.append(part)
+        data += part
         count -= len(part)
-    return b"".join(parts)
+        if len(part) < min(count, PIECE):  # who sends byte by byte keeps nobody busy who reads
+            time.sleep(PAUSE)
+    return bytes(data)
 
 
 # --- confinement

@@ -91,6 +91,24 @@ def test_arrays_pass_as_they_are(dtype):
         np.testing.assert_array_equal(got[name], value, strict=True)
 
 
+def test_truths_are_0_or_1():
+    head, arrays = received(message([["b", "bool", [4]]], bytes([0, 1, 2, 255])))
+    assert arrays["b"].view(np.uint8).tolist() == [0, 1, 1, 1]
+
+
+def test_who_sends_byte_by_byte_keeps_nobody_busy(monkeypatch):
+    pauses, left = [], list(bytes(100))
+
+    class Slow:
+        def recv(self, most):
+            return bytes([left.pop()])
+
+    monkeypatch.setattr(inside_sandbox.time, "sleep", pauses.append)
+    assert inside_sandbox._exactly(Slow(), 100) == bytes(100) and len(pauses) == 98
+    sent = message([["a", "uint8", [10**5]]], bytes(10**5))
+    assert len(received(sent)[1]["a"]) == 10**5 and len(pauses) < 110
+
+
 def test_what_is_too_large_is_refused():
     with pytest.raises(inside_sandbox.Violation, match="too long"):
         through({}, {"a": np.zeros(1000)}, most=7999)
