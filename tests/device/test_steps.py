@@ -10,7 +10,7 @@ from .stand_in import HERE
 
 MOST = {  # operations, synchronisations
     "default": (840, 12),
-    "tutorial": (1440, 15),
+    "tutorial": (1260, 14),
 }
 
 

@@ -126,13 +126,50 @@ def cross(u, v):
 
 
 def barycentric(corners, eps):
-    """Barycentric weights (P, 3) of the origin in triangles (P, 3, 2): sub-triangle areas over their sum.
+    """Barycentric weights of the origin in triangles (P, 3, 2): sub-triangle areas over their sum.
 
-    `eps` keeps the sum away from zero, on its own side of it.
+    `eps` keeps the sum away from zero, on its own side of it. Returns the weights (P, 3), and twice that sum
+    (P, 1).
     """
     areas = cross(corners.roll(-1, dims=1), corners.roll(-2, dims=1))  # (P, 3): of bc, ca, ab
     total = areas[:, 0] + areas[:, 1] + areas[:, 2]
-    return areas / (total + torch.copysign(torch.full_like(total, eps), total))[:, None]
+    total = (total + torch.copysign(torch.full_like(total, eps), total))[:, None]
+    return areas / total, total
+
+
+class Interpolation(torch.autograd.Function):
+    """The features of N triangles, each at a point of one of them. -> (P, D)
+
+    corners (N, 3, 2), features (N, 3, D), face (P,), and w (P, 3), the points' barycentric weights. A point
+    stays where it is as corners move. kaolin takes that derivative in plain NDC, and so do we, since `eps`
+    has a unit.
+    """
+
+    @staticmethod
+    def forward(ctx, corners, features, face, w, eps):
+        ctx.save_for_backward(corners, features, face, w)
+        ctx.eps = eps
+        return (w[:, :, None] * features[face]).sum(dim=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        corners, features, face, w = ctx.saved_tensors
+        each = w[:, :, None]  # (P, 3, 1)
+        by_features = torch.zeros_like(features).index_add_(0, face, each * grad[:, None])
+        around = corners[face]
+        around = around - (each * around).sum(dim=1, keepdim=True)  # (P, 3, 2), from the point
+        weights, total = barycentric(around, ctx.eps)
+        # value = f_a + w_b (f_b - f_a) + w_c (f_c - f_a), with the weights w = area / total
+        by_weight = (grad[:, None] * features[face]).sum(dim=2)  # (P, 3)
+        by_area = (by_weight - by_weight[:, :1]) / total
+        by_area = by_area - (by_area * weights).sum(dim=1, keepdim=True)
+        # Each corner is in two of the areas, with the next corner and with the one after that.
+        after = by_area.roll(-2, dims=1)[..., None] * around.roll(-1, dims=1)
+        before = by_area.roll(-1, dims=1)[..., None] * around.roll(-2, dims=1)
+        x, y = (after - before).unbind(dim=2)
+        by_corners = torch.zeros_like(corners).index_add_(0, face, torch.stack([y, -x], dim=2))
+        return by_corners, by_features, None, None, None
 
 
 @torch.no_grad()
@@ -151,7 +188,7 @@ def visible_faces(depths, corners, usable, columns, rows, eps):
     for face, row, column in face_pixel_pairs(*boxes):
         pixel = (face // faces * height + row) * width + column  # (P,)
         centre = torch.stack([columns[column], rows[row]], dim=1)  # (P, 2)
-        w = barycentric(corners[face] - centre[:, None], eps)  # (P, 3)
+        w, _ = barycentric(corners[face] - centre[:, None], eps)  # (P, 3)
         z = w * depths[face]
         z = z[:, 0] + z[:, 1] + z[:, 2]  # (P,)
         counts = (w >= 0).all(dim=1) & (z > -torch.inf)  # (P,), and z is a number
@@ -182,21 +219,9 @@ def rasterize(
     pixel = (visible >= 0).nonzero()[:, 0]  # (P,) pixels that see a face
     face = visible[pixel]  # (P,)
     centre = centres_of(pixel, columns, rows)  # (P, 2)
-    w = barycentric(scaled.reshape(-1, 3, 2)[face] - centre[:, None], eps)  # (P, 3), constants
-    features = features.reshape(batch * faces, 3, channel)[face]  # (P, 3, D)
-    value = (w[:, :, None] * features).sum(dim=1)  # (P, D): the image, differentiable in the features
-
-    # How the value changes as the corners move under a fixed point: a term that is zero, but whose derivative
-    # is not. kaolin takes this derivative in plain NDC; so do we, since `eps` has a unit.
-    a, b, c = face_vertices_image.reshape(-1, 3, 2)[face].unbind(dim=1)  # (P, 2) each
-    point = (w[:, :, None] * torch.stack([a, b, c], dim=1).detach()).sum(dim=1)  # (P, 2)
-    area = cross(b - a, c - a)
-    area = area + torch.copysign(torch.full_like(area, eps), area.detach())
-    w1, w2 = cross(point - a, c - a) / area, cross(b - a, point - a) / area  # (P,)
-    f0, f1, f2 = features.detach().unbind(dim=1)  # (P, D) each
-    moved = w1[:, None] * (f1 - f0) + w2[:, None] * (f2 - f0)  # (P, D)
-    value = value + (moved - moved.detach())
-
+    w, _ = barycentric(scaled.reshape(-1, 3, 2)[face] - centre[:, None], eps)  # (P, 3)
+    corners, features = (given.flatten(0, 1) for given in (face_vertices_image, features))  # (B * F, 3, ...)
+    value = Interpolation.apply(corners, features, face, w, eps)  # (P, D)
     image = value.new_zeros(batch * height * width, channel).index_put((pixel,), value)
     return image.reshape(batch, height, width, channel).split(channels, dim=3), face_idx
 
@@ -254,49 +279,46 @@ def pairs_nearby(corners, selected_face_idx, boxlen, multiplier, aspect=1.0):
 
 
 class SoftMask(torch.autograd.Function):
-    """`dibr_soft_mask` with its derivative written out, so that no pairs are kept in between."""
+    """`dibr_soft_mask` with its derivative written out: made with the mask, of the pairs that count alone."""
 
     @staticmethod
     def forward(ctx, corners, selected_face_idx, sigmainv, boxlen, knum, multiplier):
         # prod_k (1 - exp(-sigmainv d_k^2)), that the pixel belongs to no face:
         missed = (selected_face_idx < 0).reshape(-1).to(corners.dtype)  # (B * H * W,)
-        counted = torch.zeros_like(missed, dtype=torch.long)
-        last = torch.full_like(counted, -1)  # the last face that was counted
+        counted, pulls = torch.zeros_like(missed, dtype=torch.long), []
         for face, pixel, seen in pairs_nearby(corners, selected_face_idx, boxlen, multiplier):
             # Number the faces of each pixel in face order, and keep the first `knum`.
             pixel, order = pixel.sort(stable=True)
-            face, place = face[order], torch.arange(len(order), device=order.device)
+            place = torch.arange(len(order), device=order.device)
             begins = torch.diff(pixel, prepend=pixel.new_full((1,), -1)) != 0
             rank = place - torch.where(begins, place, 0).cummax(0).values + counted[pixel]
-            kept = rank < knum
-            foot = nearest_on_outline(seen[order])[0]
-            factor = -torch.expm1(-sigmainv * (foot * foot).sum(dim=1))
-            missed.scatter_reduce_(0, pixel, torch.where(kept, factor, 1), "prod")
-            counted.scatter_add_(0, pixel, kept.long())
-            last.scatter_reduce_(0, pixel, torch.where(kept, face, -1), "amax")
-        ctx.sigmainv, ctx.boxlen, ctx.multiplier = sigmainv, boxlen, multiplier
-        ctx.save_for_backward(corners, selected_face_idx, missed, last)
+            kept = (rank < knum).nonzero()[:, 0]
+            pixel, order = pixel[kept], order[kept]
+            foot, *where = nearest_on_outline(seen[order])
+            exponent = sigmainv * (foot * foot).sum(dim=1)
+            factor = -torch.expm1(-exponent)
+            missed.scatter_reduce_(0, pixel, factor, "prod")
+            counted.scatter_add_(0, pixel, torch.ones_like(pixel))
+            if ctx.needs_input_grad[0]:
+                # d mask / d d_k^2 = -sigmainv exp(-exponent) prod_{l != k} (1 - ...): the product over all,
+                # less factor k. Where factor k is zero, the distance is, and so is its derivative.
+                # d d_k^2 / d corner = 2 foot * (the corner's share of the foot)
+                slope = -2 * sigmainv * torch.exp(-exponent) / torch.where(factor > 0, factor, 1)  # (P,)
+                pull = shares(*where)[:, :, None] * (slope[:, None] * foot)[:, None]  # (P, 3, 2)
+                pulls += face[order], pixel, pull
+        ctx.shape = corners.shape
+        ctx.save_for_backward(missed, *pulls)
         return (1 - missed).reshape(selected_face_idx.shape)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_soft_mask):
-        corners, selected_face_idx, missed, last = ctx.saved_tensors
+        missed, *pulls = ctx.saved_tensors
         upstream = grad_soft_mask.reshape(-1) * missed  # (B * H * W,)
-        grad_corners = corners.new_zeros(corners.shape[0] * corners.shape[1], 3, 2)
-        for face, pixel, seen in pairs_nearby(corners, selected_face_idx, ctx.boxlen, ctx.multiplier):
-            foot, *where = nearest_on_outline(seen)
-            exponent = ctx.sigmainv * (foot * foot).sum(dim=1)
-            # d mask / d d_k^2 = -sigmainv exp(-exponent) prod_{l != k} (1 - ...): the product over all, less
-            # factor k. Where factor k is zero, the distance is, and so is its derivative.
-            factor = -torch.expm1(-exponent)
-            slope = torch.exp(-exponent) / torch.where(factor > 0, factor, 1)  # (P,)
-            slope = torch.where(face <= last[pixel], -ctx.sigmainv * upstream[pixel] * slope, 0)
-            # d d_k^2 / d corner = 2 foot * (the corner's share of the foot)
-            grad_corners.index_add_(
-                0, face, (2 * slope)[:, None, None] * shares(*where)[:, :, None] * foot[:, None]
-            )
-        return grad_corners.reshape(corners.shape), None, None, None, None, None
+        grad_corners = missed.new_zeros(ctx.shape).reshape(-1, 3, 2)
+        for face, pixel, pull in zip(pulls[::3], pulls[1::3], pulls[2::3]):
+            grad_corners.index_add_(0, face, upstream[pixel][:, None, None] * pull)
+        return grad_corners.reshape(ctx.shape), None, None, None, None, None
 
 
 def dibr_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, knum, multiplier):

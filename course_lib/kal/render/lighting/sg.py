@@ -195,12 +195,11 @@ def sg_warp_specular_term(amplitude, direction, sharpness, normal, roughness, vi
     light = ndf[1]  # (N, 3), where the reflected light comes from
     half = light + view
     half = half / torch.sqrt(_dot(half, half).clamp(min=torch.finfo(half.dtype).tiny))  # 0 at grazing views
-    ndl, ndv = _dot(normal, light).clamp(0, 1), _dot(normal, view).clamp(0, 1)  # (N, 1)
     ldh = _dot(light, half).clamp(0, 1)  # (N, 1)
-    m2 = (roughness * roughness).unsqueeze(-1)
-    visibility = _smith_ggx(m2, ndl) * _smith_ggx(m2, ndv)
+    cosines = (normal[:, None] * torch.stack([light, view], dim=1)).sum(dim=-1).clamp(0, 1)  # (N, 2)
+    ndl, (v_light, v_view) = cosines[:, :1], _smith_ggx((roughness * roughness)[:, None], cosines).unbind(1)
     reflected = unbatched_reduced_sg_inner_product(*ndf, amplitude, direction, sharpness)
-    return (reflected * visibility * fresnel(ldh, spec_albedo) * ndl).clamp(min=0)
+    return (reflected * (v_light * v_view)[:, None] * fresnel(ldh, spec_albedo) * ndl).clamp(min=0)
 
 
 def unbatched_reduced_sg_inner_product(
