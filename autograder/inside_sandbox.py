@@ -447,6 +447,7 @@ def _warm_up():
         importlib.import_module(module.name)
     if any(name[:2] > "02" for name in os.listdir(sys.path[0] + "/notebooks")):  # which render
         dibr.warm((2, 3, 1, 1))  # exercise 4's features
+        torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # any optimiser imports much of torch
     sys.modules.setdefault("rfc3987_syntax", None)  # two seconds' worth of grammar, which nobody here needs
     str(plotly.io.renderers.default)  # imports nbformat, and with it much
     readers = (dolphin_model, "load_model"), (dolphin_model.model_file, "import_mesh")

@@ -296,7 +296,8 @@ def interpolate_backward(
 ):
     """Gradients of faces start..end of frame b, by their corners and features, which hold zeros.
 
-    features, grad_images and grad_features are tuples of arrays; an empty grad_features[k] is not wanted.
+    features, grad_images and grad_features are tuples of arrays; an empty grad_images[k] is zero, an empty
+    grad_features[k] is not wanted.
     The derivative by the corners is that of weights with `eps` taken in NDC, as in kaolin.
     """
     multiplier, eps, columns, rows, boxes, _ = grid
@@ -316,7 +317,7 @@ def interpolate_backward(
                 u, v, w = barycentric(corners, b, f, multiplier, columns[i], -rows[j], eps)
                 grad_v = grad_w = 0.0  # of the weights of the second and third corner
                 for k in range(len(features)):
-                    for d in range(features[k].shape[3]):
+                    for d in range(grad_images[k].shape[3]):
                         g = grad_images[k][b, j, i, d]
                         grad_v += g * (np.float64(features[k][b, f, 1, d]) - features[k][b, f, 0, d])
                         grad_w += g * (np.float64(features[k][b, f, 2, d]) - features[k][b, f, 0, d])
@@ -366,18 +367,18 @@ class Rasterize(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, _, *grad_images):
         corners, face_idx, *features = (tensor.numpy() for tensor in ctx.saved_tensors)
-        used = [k for k, grad_image in enumerate(grad_images) if grad_image is not None]
-        wanted = [ctx.needs_input_grad[7 + k] for k in used]
+        # All features in any case, or the kernel would be compiled anew for each choice of them.
+        used = [grad_image is not None for grad_image in grad_images]
+        wanted = [use and ctx.needs_input_grad[7 + k] for k, use in enumerate(used)]
+        none = zeros((0,) * 4, corners.dtype)
         grad_corners = zeros(corners.shape, corners.dtype)
-        at = tuple(features[k] for k in used)
-        grad_at = tuple(zeros(f.shape if want else (0,) * 4, f.dtype) for f, want in zip(at, wanted))
-        if used:
-            grads = tuple(grad_images[k].contiguous().numpy() for k in used)
-            arguments = corners, at, ctx.grid, face_idx, ctx.is_seen, grads, grad_corners, grad_at
+        grad_at = tuple(zeros(f.shape, f.dtype) if want else none for f, want in zip(features, wanted))
+        if any(used):
+            grads = tuple(g.contiguous().numpy() if use else none for g, use in zip(grad_images, used))
+            arguments = corners, tuple(features), ctx.grid, face_idx, ctx.is_seen, grads
+            arguments += grad_corners, grad_at
             WORKERS.run(interpolate_backward, arguments, face_tasks(ctx.grid[-2]))
-        gradients = [None] * len(features)
-        for k, want, gradient in zip(used, wanted, grad_at):
-            gradients[k] = torch.from_numpy(gradient) if want else None
+        gradients = (torch.from_numpy(g) if want else None for g, want in zip(grad_at, wanted))
         return None, None, None, torch.from_numpy(grad_corners), None, None, None, *gradients
 
 
