@@ -20,6 +20,7 @@ Nothing that a student writes can break a check: whatever happens in `call` beco
 import contextlib
 import functools
 import importlib
+import inspect
 import io
 import os
 import re
@@ -206,17 +207,25 @@ def grade(exercise, given, seed=0, reference=None):
     if complaint := not_defined(exercise, given):
         return Result(exercise, [Outcome(p.name, 0.0, p.points, complaint, 0.0) for p in exercise.properties])
 
+    kept = []  # names of what the functions have changed outside of themselves
+
     def tried(index, prop, seconds):
         inputs = case_of(exercise, index, seed)
-        start = time.perf_counter()
+        start, before = time.perf_counter(), outliving(given)
         with withheld(exercise):
             outputs, complaint, printed = attempt(prop, given, inputs, seconds)
-        took = time.perf_counter() - start
+        took, after = time.perf_counter() - start, outliving(given)
+        kept.extend(name for name in before if before[name] != after[name] and name not in kept)
         case = None
         if complaint is None and (complaint := verdict(prop, outputs, inputs)):
             case = inputs, outputs
         if complaint is None and reference is not None:
             complaint = compare(outputs, played(prop, reference, clone(inputs)), prop)
+        if complaint and kept and complaint.key not in ("changed-input", "not-implemented"):
+            complaint = complaint._replace(
+                text=fold(f"""{complaint.text} Your code also writes into
+                `{kept[0]}`, outside of the function: what it keeps there is still there in the next call.""")
+            )
         points = 0.0 if complaint else prop.points
         return Outcome(prop.name, points, prop.points, complaint, took, printed.kept, printed.lines, case)
 
@@ -375,6 +384,38 @@ def attempt(prop, given, inputs, seconds):
     except (Exception, SystemExit) as error:
         complaint = _raised(error)
     return outputs, complaint or changed(inputs, mine), printed
+
+
+def outliving(given):
+    """What functions, and those that they call, may keep from call to call: the notebook's variables that
+    they name, and their defaults. -> {name: what differs once it has changed}"""
+    known, todo, seen = {}, [inspect.unwrap(f) for f in vars(given).values() if callable(f)], set()
+    while todo:
+        function = todo.pop()
+        code = getattr(function, "__code__", None)
+        if code is None or code in seen or not theirs(code.co_filename):
+            continue
+        seen.add(code)
+        names = inspect.signature(function).parameters
+        known |= {name: _mark(p.default) for name, p in names.items() if p.default is not p.empty}
+        for name in code.co_names:
+            value = function.__globals__.get(name)
+            if isinstance(value, types.FunctionType):
+                todo.append(value)
+            elif isinstance(value, (dict, list, set, torch.Tensor, np.ndarray, int, float, type(None))):
+                known[name] = _mark(value)
+    return known
+
+
+def _mark(value):
+    """What differs for a value that has changed, or is another one."""
+    if isinstance(value, dict):
+        return tuple((id(key), _mark(entry)) for key, entry in value.items())
+    if isinstance(value, (list, set, tuple)):
+        return tuple(map(_mark, value))
+    if isinstance(value, np.ndarray):
+        return id(value), value.tobytes()
+    return id(value), getattr(value, "_version", value if isinstance(value, (int, float)) else 0)
 
 
 def changed(before, after):

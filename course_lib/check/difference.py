@@ -97,7 +97,9 @@ def pattern(yours, right, tolerance=1e-4, item="item", arguments=None):
         return ""
     known = _broadcast(arguments or {}, yours)
     found = of_all(yours, right, tolerance, known) or _apart_by(yours, right, tolerance, known)
-    return found or _equal_for_equal(yours, right) or _where(yours, right, tolerance, item)
+    found = found or _equal_for_equal(yours, right) or _where(yours, right, tolerance, item)
+    items = ((yours - right).abs() > margin(right, tolerance)).reshape(*yours.shape[:1], -1).any(-1)
+    return f"{found} {_told_by(items, arguments or {})}".strip()
 
 
 def of_all(yours, right, tolerance=1e-4, known=None):
@@ -107,7 +109,16 @@ def of_all(yours, right, tolerance=1e-4, known=None):
     """
     yours, right = yours.detach().double().cpu(), right.detach().double().cpu()
     numbers = _constants, _proportions, _differences, partial(_of_arguments, known=known or {}), _functions
-    orders = _other_orders, _turned_round, _one_for_all, _along_the_first, _directions, _lines, _other_places
+    orders = (
+        _other_orders,
+        _turned_round,
+        _one_for_all,
+        _one_each,
+        _along_the_first,
+        _directions,
+        _lines,
+        _other_places,
+    )
     found = _first(numbers[1:3] if yours.numel() == 1 else (*numbers, *orders), yours, right)
     return found or _by_channel(yours, right, tolerance)
 
@@ -150,9 +161,14 @@ def which(wrong, arguments):
 
     It is their length, or one of their numbers, if the wrong ones follow one another in its order.
     """
-    count, of = int(wrong.sum()), len(wrong)
-    if count == of - 1 > 1:
+    if int(wrong.sum()) == len(wrong) - 1 > 1:
         return f"Only item {int(wrong.int().argmin())} is right."
+    return _told_by(wrong, arguments)
+
+
+def _told_by(wrong, arguments):
+    """As `which`, of several items that are wrong and several that are right."""
+    count, of = int(wrong.sum()), wrong.numel()
     for name, value in arguments.items():
         if (
             not torch.is_tensor(value)
@@ -166,6 +182,7 @@ def which(wrong, arguments):
         sizes = {f"{name} is {{}} long": value.norm(dim=-1)}
         if math.comb(of, count) > 200 * value.shape[1]:  # else it may be by chance
             sizes |= {f"{name}[:, {k}] is {{}}": value[:, k] for k in range(value.shape[1])}
+            sizes |= {f"the smallest number of {name} is {{}}": value.amin(1)}
         for said, size in sizes.items():
             if said_of := _range(wrong[size.argsort()], size.sort().values, said):
                 return said_of
@@ -301,6 +318,16 @@ def _one_for_all(yours, right):
         yield yours[0].expand_as(yours), f"{said}."
 
 
+def _one_each(yours, right):
+    """Each item of the first dimension is one number."""
+    items = right.flatten(1) if right.dim() > 1 else right[..., None]
+    if items[0].numel() > 3 and apart(items, items[:, :1]) > TOLERANCE * float(right.abs().max()):
+        said = "Each item of yours is one number everywhere"
+        means, first = items.mean(1), yours.flatten(1)[:, 0]
+        for values, what in ((means, ", the mean of the right ones"), (first, "")):
+            yield values.view(-1, *[1] * (yours.dim() - 1)).expand_as(yours), f"{said}{what}."
+
+
 def _other_places(yours, right):
     """The same numbers, in whatever order."""
     order = yours.flatten().argsort()
@@ -353,12 +380,28 @@ def _apart_by(yours, right, tolerance, known):
     Most of these must differ, and nothing else. -> a sentence or two, or ''
     """
     wrong = (yours - right).abs() > margin(right, tolerance)
-    if not 4 <= wrong.sum() < 0.9 * wrong.numel() or wrong.dim() > 1 and not wrong.flatten(1).any(1).all():
+    if wrong.dim() > 1 and not wrong.flatten(1).any(1).all():
+        return ""
+    if not (said := _told_apart(wrong, known | {"": right})):
+        return ""
+    there = partial(_of_arguments, known={name: value[wrong] for name, value in known.items()})
+    there = _first((_constants, _proportions, _differences, there, _functions), yours[wrong], right[wrong])
+    said = f"{int(wrong.sum()):,} of {wrong.numel():,} numbers differ, {said}"
+    return f"{said} There: {there[0].lower()}{there[1:]}" if there else said
+
+
+def told_apart(wrong, arguments):
+    """Where entries are wrong, flags: where an argument passes a number or is between two. -> text or ''"""
+    said = _told_apart(wrong.cpu(), _broadcast(arguments, wrong))
+    return f"They are {said}" if said else ""
+
+
+def _told_apart(wrong, known):
+    """known: {name: tensor of the shape of wrong}; '' names the right value. -> text or ''"""
+    if not 4 <= wrong.sum() < 0.9 * wrong.numel():
         return ""
     best, said = MOSTLY, ""
-    for side, (name, value) in itertools.product(
-        ("above", "below", "between"), (known | {"": right}).items()
-    ):
+    for side, (name, value) in itertools.product(("above", "below", "between"), known.items()):
         if side == "between" and said:
             break
         low, high = value[wrong].min(), value[wrong].max()
@@ -370,12 +413,7 @@ def _apart_by(yours, right, tolerance, known):
             ends += [] if side == "above" else [_between(float(high), float(over.min()))]
             where = f"where {f'`{name}`' if name else 'the right one'} is {side} {' and '.join(ends)}"
             best, said = most, f"{'those' if most == 1 else 'all of them'} {where}."
-    if not said:
-        return ""
-    there = partial(_of_arguments, known={name: value[wrong] for name, value in known.items()})
-    there = _first((_constants, _proportions, _differences, there, _functions), yours[wrong], right[wrong])
-    said = f"{int(wrong.sum()):,} of {wrong.numel():,} numbers differ, {said}"
-    return f"{said} There: {there[0].lower()}{there[1:]}" if there else said
+    return said
 
 
 def _between(low, high):
@@ -386,15 +424,16 @@ def _between(low, high):
 
 def _equal_for_equal(yours, right):
     """Whether what each number becomes depends on it alone, with three of them. -> a sentence, or ''"""
-    x, order = right.flatten().sort()
-    y = yours.flatten()[order]
-    if len(x) < 30 or not float(x[-1] - x[0]):
+    x, group = right.flatten().unique(return_inverse=True)
+    y = torch.zeros_like(x).scatter_(0, group, yours.flatten())
+    if len(x) < 30 or apart(y[group], yours.flatten()) > 1e-3 * float(y.max() - y.min()):
         return ""
     share = ((x[1:-1] - x[:-2]) / (x[2:] - x[:-2]).clamp(min=1e-12)).clamp(0, 1)
     off = apart(y[1:-1], y[:-2] + share * (y[2:] - y[:-2]))  # from the line between its neighbours
     if off > 0.02 * float(y.max() - y.min()) or off > 0.1 * apart(yours, right):
         return ""
-    pairs = (in_digits(x[k], y[k]) for k in (0, len(x) // 2, -1))
+    differ = ((x - y).abs() > 0.02 * apart(x, y)).nonzero().flatten().tolist()
+    pairs = (in_digits(x[k], y[k]) for k in sorted({differ[0], differ[len(differ) // 2], differ[-1]}))
     pairs = ", ".join(f"{should} becomes {is_}" for should, is_ in pairs)
     return f"Where the right numbers are equal, yours are too: {pairs}."
 
@@ -408,9 +447,16 @@ def _where(yours, right, tolerance, item="item"):
     kinds = _constants, _proportions, _differences, _functions
     there = _first(kinds, yours[wrong], right[wrong]) if count > 2 else ""
     more = f" Of those that differ: {there[0].lower()}{there[1:]}" if there else ""
-    most = 100 * float(((yours - right).abs() / right.abs().clamp(min=1e-12)).max())
-    if not there and most < 0.2:
-        more = f" None is off by more than {in_digits(most)[0]} %: something is rounded, or has few digits."
+    by = (yours - right)[wrong]
+    turns = by / by.abs().min()
+    most = 100 * float(by.abs().max() / right.abs().max().clamp(min=1e-12))
+    if not there and count > 1 and apart(turns, turns.round()) < TOLERANCE:
+        more = f" Each of these is off by {in_digits(by.abs().min())[0]}, or a multiple of it."
+    elif not there and most < 0.5:
+        more = (
+            f" None is off by more than {in_digits(most)[0]} % of the largest: something is rounded, has few "
+        )
+        more += "digits, or a small number is added."
     return f"{_which_differ(wrong, item)}{more}"
 
 

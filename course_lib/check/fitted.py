@@ -199,8 +199,14 @@ def other_lines(yours, normalised, width, height):
     written = [linear(line, ("x", "y", ""), lambda size: _in_sizes(size, sizes)) for line in made.tolist()]
     told = " and ".join(f"your {names[k]} are {written[k]}" for k in wrong)
     corner = torch.tensor([1 - width, height - 1]).double() / torch.tensor([width, height])
-    ends = (made[:, :2] @ (sign * corner) + made[:, 2] for sign in (1, -1))
-    first, last = (in_words((end * 1000).round() / 1000) for end in ends)
+    corners = {"upper left": (corner, (0, 0)), "lower right": (-corner, (width - 1, height - 1))}
+    ends = {name: made[:, :2] @ at + made[:, 2] for name, (at, _) in corners.items()}
+    ends = {name: in_words((end * 1000).round() / 1000) for name, end in ends.items()}
+    moved = ", ".join(
+        f"that of the {name} pixel comes out at {ends[name]}, where {should} is right"
+        for name, (_, should) in corners.items()
+        if ends[name] != str(should)
+    )
+    moved = moved.replace("that", "So the centre", 1) + ". " * bool(moved)
     return f"""{key}: By x and y as `cameras.transform` gives them, with W = {width} and H = {height}, {told}.
-        So the centre of the upper left pixel comes out at {first}, where (0, 0) is right, that of the lower
-        right one at {last}, where ({width - 1}, {height - 1}) is right. {HINTS[key]}"""
+        {moved}{HINTS[key]}"""

@@ -169,7 +169,7 @@ def found_of_soft_edge(soft, right, inputs):
     alone.numbers = (*view.numbers[:2], 1)
     single = ((alone.soft_mask - right).abs() < 1e-4) & (right > 0.02) & (right < 0.98)
     rates = soft[single].double().log() / right[single].double().log()
-    if len(rates) < 20 or not rates.isfinite().all():
+    if len(rates) < 20 or not rates.isfinite().all() or rates.median() < 1e-3:
         return None
     rate, sigmainv = float(rates.median()), view.numbers[0]
     if (rates / rate - 1).abs().quantile(0.9) > 0.02:

@@ -24,12 +24,8 @@ OF_FRAMES = {
     **{said.format("frame"): lambda f, m, dims=dims: f.flip(dims) for said, dims in TURNS.items()},
     """times-255: The frames are multiplied by 255, and `imshow` cuts off all floats above 1. The dataset's
     values go from 0 to 1: show them as they are.""": lambda f, m: (255 * f).clamp(0, 1),
-    """divided-again: The frames are divided by 255 once more: they are nearly black. The dataset's values go
-    from 0 to 1: show them as they are.""": lambda f, m: f / 255,
     """black: The frames' values are cut off to whole numbers, so all below 1 are black. They are floats from
     0 to 1: show them as they are.""": (lambda f, m: f.floor() / 255, lambda f, m: f.floor()),
-    "rounded: The frames' values are rounded to 0 and 1. Show them as they are.": lambda f, m: f.round(),
-    "negative: The frames are shown as negatives, 1 - x.": lambda f, m: 1 - f,
     """masked: The frames are multiplied by their masks: nothing is left but the dolphin. Show
     `sample["original"]` whole.""": lambda f, m: f * m,
     """masked: The frames have lost the dolphin: they are multiplied by 1 - mask. Show `sample["original"]`
@@ -68,8 +64,11 @@ def _dataset_of(frames, masks):
     return dataset
 
 
-def _shown(given, frames, masks, indices, beside=False):
-    """What the student's figure shows, as `_tiles_of` gives it. beside: another figure is open already."""
+def _shown(given, frames, masks, indices, beside=False, higher=1):
+    """What the student's figure shows, as `_tiles_of` gives it.
+
+    beside: another figure is open already. higher: by how much the figure is made higher before it is drawn.
+    """
     from matplotlib.figure import Figure
 
     dataset, numbers = _dataset_of(frames.cpu(), masks.cpu()), indices.tolist()
@@ -95,6 +94,7 @@ def _shown(given, frames, masks, indices, beside=False):
                 `list(indices)`.""")
         if isinstance(figure, Figure):
             opened()
+            figure.set_figheight(higher * figure.get_figheight())
             return _tiles_of(figure, masks.shape[1:], 2 * len(numbers))
         if figure is None and opened():
             raise Problem.of(f"""shown-not-returned: `{CALL}` draws a figure but gives None. End it with
@@ -379,11 +379,11 @@ class FrameAboveMask(Property):
     points = 3
     hidden = SHOWN  # colours of the mask and sizes are the student's to choose
     varying = SHOWN  # more pictures, or fewer, have a name
-    indices = (4, 7, 2)
+    indices, size = (4, 7, 2), (12, 20)
 
     def inputs(self, rng):
         """Random frames; masks are boxes, each of another size and place."""
-        T, H, W = 9, 12, 20
+        T, (H, W) = 9, self.size
         frames = torch.from_numpy(rng.integers(20, 236, size=(T, H, W, 3), dtype=np.uint8))
         frames[::2, 0, 0], frames[1::2, 0, 0] = 255, 0  # no frame has both: stretched to both it differs
         masks = torch.zeros(T, H, W, dtype=torch.uint8)
@@ -432,7 +432,10 @@ class Undistorted(FrameAboveMask):
     name = "the pictures keep their proportions"
     points = 1
     after = (FrameAboveMask,)
-    indices = (1, 6)
+    indices, size = (1, 6), (36, 64)
+
+    def call(self, given, **inputs):
+        return _shown(given, **inputs, higher=2)
 
     def judge(self, outputs, **inputs):
         H, W = inputs["masks"].shape[1:]
@@ -441,9 +444,9 @@ class Undistorted(FrameAboveMask):
         if len(stretch) and float((stretch - 1).abs().max()) < 0.05:
             return _complaint_on(outputs, **inputs)  # proportions of the right pictures
         worst = float(stretch[(stretch.log()).abs().argmax()])
-        return Complaint.of(f"""stretched: The pictures are stretched: a pixel is {worst:.3g} times as wide as
-            high. Leave `aspect` and `extent` of `imshow` as they are: a stretched dolphin has the wrong
-            shape.""")
+        return Complaint.of(f"""stretched: The pictures are stretched: where your figure is made twice as
+            high, a pixel is {worst:.3g} times as wide as high. Leave `aspect` and `extent` of `imshow` as
+            they are: a stretched dolphin has the wrong shape.""")
 
 
 samples = Exercise(1, "Look at the data", ("show_samples",), (FrameAboveMask(), AnyNumber(), Undistorted()))

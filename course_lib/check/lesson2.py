@@ -221,12 +221,8 @@ class Turning(Same):
             return complaint
         shown = self.shown(said, inputs)
         seen = theta.norm(dim=-1) > 1e-7  # of smaller ones nothing can be told
-        yours, right, theta, shown = (
-            yours[seen],
-            right[seen],
-            theta[seen],
-            {k: x[seen] for k, x in shown.items()},
-        )
+        yours, right, theta = (x[seen] for x in (yours, right, theta))
+        shown = {name: x[seen] for name, x in shown.items()}
         off, a = (yours - right).abs().flatten(1).amax(1), theta.norm(dim=-1)
         wrong = off > (self.tolerance * a.clamp(max=1)).clamp(min=3e-7)
         if not wrong.any():
@@ -526,9 +522,6 @@ OF_PIXELS = {
     "one-point: All points of a camera come out where the first one is.": lambda p, c: _pixels(p, c)[
         :, :1
     ].expand(-1, p.shape[1], -1),
-    "one-filled: Only the points of the first camera come out; for the others it is 0.": lambda p, c: (
-        _pixels(p, c) * (torch.arange(len(p)) == 0)[:, None, None]
-    ),
     """one-camera: All points are seen by the first camera. The points i belong to camera i: the drone
     moves.""": lambda p, c: _pixels(p, c[:1]),
     "one-camera: All points are seen by the last camera. The points i belong to camera i.": (
@@ -852,15 +845,6 @@ class Order(Property):
     after = (Image, Places)
     hidden = ("forwards", "backwards", "again", "returning")
     count = 40
-    # What may be seen where the last point returns to the first: of the colours of the first and of the last.
-    SHARED = {
-        "earlier-seen: the first stays: the later one is to be seen, so draw in the order of time": (
-            lambda first, last: first
-        ),
-        "added: the colours are added. Assign, `image[j, i] = color`": torch.add,
-        "mixed: it is the larger of each channel. Assign, `image[j, i] = color`": torch.maximum,
-        "mixed: it is the mean. Assign, `image[j, i] = color`": lambda first, last: (first + last) / 2,
-    }
 
     def inputs(self, rng):
         return {"pixels": _scattered(rng, self.count).round(), "size": torch.tensor([WIDTH, HEIGHT])}
@@ -890,13 +874,16 @@ class Order(Property):
 
     def of_shared(self, first, last, shared):
         """The colours of the first and the last point, and of the last where it falls on the first, (3,)."""
-        for said, makes in self.SHARED.items():
-            if apart(shared, makes(first, last)) < 0.1 < apart(shared, last):
-                key, text = Complaint.of(said)
-                return Complaint.of(f"""{key}: Where the last point falls on the pixel of the first, {text}.
-                    There it is {in_words(shared)}; the first point alone is {in_words(first)},
-                    the last {in_words(last)}.""")
-        return None
+        if apart(shared, last) < 0.02:
+            return None
+        both = torch.stack([first, last], 1)
+        a, b = torch.linalg.lstsq(both, shared[:, None]).solution[:, 0].mul(1e3).round().div(1e3).tolist()
+        what = f" It is {a:.2g} times the first and {b:.2g} times the last."
+        what = what * (apart(both @ torch.tensor([a, b]), shared) < 0.01)
+        return Complaint.of(f"""shared-pixel: Where the last point falls on the pixel of the first, it has the
+            colour {in_words(shared)}; the first point alone is {in_words(first)}, the last
+            {in_words(last)}.{what} The later one is to be seen, so draw in the order of time, and assign:
+            `image[j, i] = color`.""")
 
     def of_order(self, colours, backwards):
         """colours, backwards: of the points (T, 3), drawn in their order and in the opposite one."""

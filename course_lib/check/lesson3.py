@@ -14,8 +14,8 @@ from functools import cached_property, partial
 
 import torch
 
-from .. import shading
-from ..errors import CourseError
+from .. import kal, shading
+from ..errors import CourseError, fold
 from ..kal.dibr import warm
 from ..rotations import rotvec_to_rotmat
 from ..scene import PARAMETERS, DolphinScene
@@ -42,7 +42,6 @@ from .stone_cases import (
     band_of,
     cameras_at,
     case_of,
-    edge_on,
     layers,
     pretended_model,
     random_weights,
@@ -97,11 +96,6 @@ def _of_vertices(view, unit):
 
 BY_CAMERA = "`cam.intrinsics.transform(cam.extrinsics.transform(verts))`"
 OF_HARD_MASK = {
-    """empty: The hard mask is 0 everywhere: no face is drawn at all. Print how many faces look at the camera,
-        and the range of their corners in the image: what lies between -1 and 1 is seen. (Is the camera's pose
-        applied, R p + t, and only once? Are x and y taken of the image?)""": _drawn(
-        facing=lambda v: torch.zeros_like(v.facing)
-    ),
     """soft-as-hard: The hard mask is the soft one, or made of it. It is the last of the features, of
         ones.""": tuple(
         _drawn(features=lambda v, f=f: [*v.features[:3], f(v.soft_mask)])
@@ -181,12 +175,6 @@ OF_FACING = _of(
     "facing",
     f"Faces are drawn where {{}}. {VALID}",
     {
-        ("culling-strict", "z of their normals is > 0: those seen edge-on, of z just 0, belong to them"): (
-            lambda v: spare.normals_of(v.corners)[..., 2] > 0
-        ),
-        ("culling-by-view", "their front is seen, with perspective: by the ray, or the corners' turn"): (
-            lambda v: (spare.normals_of(v.corners) * v.corners[:, :, 0]).sum(-1) <= 0
-        ),
         ("culling-of-one-frame", "they look at the camera in the first frame"): lambda v: v.facing[
             :1
         ].expand_as(v.facing),
@@ -195,6 +183,12 @@ OF_FACING = _of(
         ).expand_as(v.facing),
     },
 )
+
+
+def _seen_from_in_front(view):
+    return (spare.normals_of(view.corners) * view.corners[:, :, 0]).sum(-1) <= 0
+
+
 HEIGHTS = {
     ("camera-height", "y of camera space, which points up in the image"): lambda v: v.corners[..., 1:2],
     ("camera-height", "x of camera space"): lambda v: v.corners[..., :1],
@@ -204,13 +198,13 @@ HEIGHTS = {
     ("camera-height", "z of the world, which points up in the image"): lambda v: v.world[..., 2:],
     ("wrong-axis", "x of the world"): lambda v: v.world[..., :1],
     ("corner-order", "that of corners in another order than in the image"): lambda v: v.height.flip(2),
-    ("height-absolute", "without its sign"): lambda v: v.height.abs(),
-    ("height-cut", "0 above the sea"): lambda v: v.height.clamp(max=0),
-    ("height-cut", "0 under the sea"): lambda v: v.height.clamp(min=0),
     ("height-per-face", "the same all over a face, the mean"): lambda v: spare.at_corners(v.height.mean(2)),
-    ("height-per-face", "that of a face's first corner"): lambda v: spare.at_corners(v.height[:, :, 0]),
-    ("height-per-face", "that of a face's second corner"): lambda v: spare.at_corners(v.height[:, :, 1]),
-    ("height-per-face", "that of a face's third corner"): lambda v: spare.at_corners(v.height[:, :, 2]),
+    **{
+        ("height-per-face", f"that of a face's {name} corner"): lambda v, k=k: spare.at_corners(
+            v.height[:, :, k]
+        )
+        for k, name in enumerate(("first", "second", "third"))
+    },
     ("height-per-mesh", "the same all over the mesh"): lambda v: v.height.mean(
         (1, 2, 3), keepdim=True
     ).expand_as(v.height),
@@ -299,10 +293,6 @@ OF_SOFT_MASK |= _of(
         ("default-band", "right in sigmainv, but boxlen and knum are the function's own"): lambda v: (
             v.band.seen_by(v.cam)[0],
             *(0.02, 30),
-        ),
-        ("numbers-exchanged", "made of sigmainv and boxlen exchanged"): lambda v: (
-            *v.band.seen_by(v.cam)[1::-1],
-            v.band.knum,
         ),
     },
 )
@@ -469,6 +459,37 @@ def _of_features(expected, got, normals=False):
     )
 
 
+@contextlib.contextmanager
+def _handed_to_rasterize():
+    """Within, it is noted what the course's `rasterize` is given. -> (6,): of how many faces how many are
+    valid, and from where to where their corners in the image lie, left, right, down, up; -1 without a call"""
+    mesh, handed = kal.render.mesh, torch.full((6,), -1.0)
+    rasterize = mesh.rasterize
+
+    def noted(height, width, z, image, features, valid_faces=None, *more, **options):
+        valid = torch.ones(image.shape[:2], dtype=torch.bool) if valid_faces is None else valid_faces
+        result = rasterize(height, width, z, image, features, valid_faces, *more, **options)
+        seen = image.detach()[valid.bool()].flatten(0, 1)
+        ends = torch.stack([seen.amin(0), seen.amax(0)], 1).flatten().tolist() if len(seen) else 4 * [0.0]
+        handed[:] = torch.tensor([valid.numel(), valid.sum(), *ends])
+        return result
+
+    mesh.rasterize = noted
+    try:
+        yield handed
+    finally:
+        mesh.rasterize = rasterize
+
+
+def _of_handed(of, valid, left, right, down, up):
+    """What is said of `_handed_to_rasterize` where nothing is drawn. -> text, '' where it is not known"""
+    if valid <= 0:
+        return f"Of the {of:.0f} faces `valid_faces` lets none through. {VALID}" * (valid == 0)
+    return fold(f"""`valid_faces` lets {valid:.0f} of {of:.0f} faces through. In `face_vertices_image` their x
+        go from {left:.3g} to {right:.3g}, their y from {down:.3g} to {up:.3g}; only what lies between -1 and
+        1 is seen. They should be x and y of {BY_CAMERA}.""")
+
+
 class OfDibr(OfPictures):
     """A property of what dibr_rendering gives for the stones. All five images come out of one call."""
 
@@ -494,6 +515,11 @@ class Form(OfDibr):
         warm(CHANNELS.values())  # no solution is to be blamed for what that takes
         return case_of(rng, batch=3)
 
+    def drawn(self, function, inputs):
+        one = {name: inputs[name][:1] for name in ("verts", "eye", "corner")}
+        _rendered(function, **inputs | one)  # a batch of one is a batch
+        return super().drawn(function, inputs)
+
     def judge(self, outputs, **inputs):
         return None
 
@@ -503,10 +529,18 @@ class Silhouette(OfDibr):
     points = 3
     after = (Form,)
     images, mistakes, otherwise = ("hard_mask", "uv"), OF_HARD_MASK, "silhouette"
-    also = ("normal",)
+    also = ("normal", "handed")
     reminder = "It is 1 where a face that looks at the camera is seen, else 0."
 
+    def drawn(self, function, inputs):
+        with _handed_to_rasterize() as handed:
+            images = _rendered(function, **inputs)
+        return {name: images[name] for name in (*self.images, "normal")} | {"handed": handed}
+
     def judge(self, outputs, **inputs):
+        if not outputs["hard_mask"].any() and not outputs["normal"].any():
+            return Complaint.of(f"""empty: The hard mask is 0 everywhere: no face is drawn at all.
+                {_of_handed(*outputs["handed"].tolist())}""")
         if alike(outputs["hard_mask"], self.made(self.right, inputs)["hard_mask"]):
             slightly = self.found(outputs, inputs)  # by less than a pixel
             return slightly if slightly and slightly.key == "misplaced-slightly" else None
@@ -573,11 +607,17 @@ class FrontFaces(OfDibr):
     after = (Form, Silhouette, Normals)
     images, mistakes, otherwise = ("hard_mask", "normal"), OF_FACING, "front-faces"
     also = ("uv",)
-    reminder = """Here one sheet of the first mesh, and most of the second, turn their backs to the camera; of
-        the third only a sheet is seen, edge-on."""
+    reminder = "Here one sheet of the first mesh, and most of the second, turn their backs to the camera."
 
     def cases(self, rng):
-        return edge_on(case_of(rng, batch=3, turned=True))
+        return case_of(rng, turned=True)
+
+    def judge(self, outputs, **inputs):
+        # With perspective, by the ray or the corners' turn, it is more exact: that is right as well.
+        by_view = self.made(_drawn(facing=_seen_from_in_front), inputs)
+        if all(alike(outputs[name], by_view[name]) for name in self.images):
+            return None
+        return super().judge(outputs, **inputs)
 
     def found(self, outputs, inputs):
         depth = found_of_depth(outputs["normal"], inputs)
@@ -735,11 +775,6 @@ TIMES = {  # what the exponent is, divided by w · l
         it?""",
     -1.0: """wrong-sign: Under water it gets brighter, and should get darker: the height is negative there
         already, so the exponent is w · l without a minus.""",
-    2.0: """twice: The exponent is 2 w · l, or the water is applied twice. The light's way down is in w
-        already: the formula has w · l.""",
-    0.5: "half: The exponent is w · l / 2, or the root is taken of the factor. The formula has w · l.",
-    100.0: "units: The height is multiplied by 100. It is in metres, and w in 1/m.",
-    0.01: "units: The height is divided by 100. It is in metres, and w in 1/m.",
     math.log(2): "other-base: The base of the power is 2, expected e: `torch.exp`.",
     math.log(10): "other-base: The base of the power is 10, expected e: `torch.exp`.",
 }
@@ -841,7 +876,7 @@ class UnderWater(OfAbsorb):
                     return Complaint.of(said)
         if complaint and complaint.key == self.otherwise:
             found = _other_exponent(outputs[""], **inputs) or _other_formula(outputs[""], **inputs)
-            return found or complaint
+            return found or _other_factor(outputs[""], complaint, **inputs)
         return complaint
 
 
@@ -858,17 +893,27 @@ def _other_formula(got, image, sea_level_height, water_absorption, **_):
     return None
 
 
+def _other_factor(got, complaint, image, sea_level_height, water_absorption, **_):
+    """The complaint, and what the image is multiplied by, where it depends on w · l alone. -> Complaint"""
+    more = pattern(got / image, (water_absorption * sea_level_height).exp(), 1e-3)
+    if "differ" in more or "in other places" in more or not more:
+        return complaint
+    more = f"{complaint.text} Of what the image is multiplied by, exp(w · l): {more[0].lower()}{more[1:]}"
+    return complaint._replace(text=more)
+
+
 def _other_exponent(got, image, sea_level_height, water_absorption, **_):
     """What is said of a result that is right for another absorption or height. -> Complaint or None"""
     l, w = sea_level_height.double(), water_absorption.double()
-    exponent = (got / image).double().log()  # (B, H, W, 3)
-    if not exponent.isfinite().all():
+    share = (got / image).double()  # (B, H, W, 3)
+    exponent = torch.where(share.abs() > 1e-6, share, torch.nan).log()  # below, floats have lost it
+    if (share < -1e-6).any() or exponent.isnan().flatten(0, 2).all(0).any() or not share.isfinite().all():
         return None
     heights, rates = exponent / w, exponent / l
-    height, rate = heights.mean(-1, keepdim=True), rates.mean((0, 1, 2))
+    height, rate = heights.nanmean(-1, keepdim=True), rates.nanmean((0, 1, 2))
     pairs = (heights, height), (rates, rate)
     of_one_height, of_one_rate = (
-        bool(((values - mean).abs() < 2e-3 * mean.abs() + 2e-4).all()) for values, mean in pairs
+        not ((values - mean).abs() >= 2e-3 * mean.abs() + 2e-4).any() for values, mean in pairs
     )
     if of_one_height and of_one_rate:
         times = float((rate / w).mean())
@@ -885,7 +930,7 @@ def _other_exponent(got, image, sea_level_height, water_absorption, **_):
             "one-colour" if same else "colours-reversed" if turned else "other-absorption"
         }: Red, green and blue fade by exp(w · l) with w = ({yours}) 1/m, but `water_absorption` is
             ({right}).{same or turned or " " + of_all(rate, w)}""")
-    if of_one_height:
+    if of_one_height and not height.isnan().any():
         more = pattern(height, l, 1e-3)
         at = (height - l).abs().argmax()
         is_, as_at = in_digits(l.flatten()[at], height.flatten()[at])
@@ -1367,6 +1412,12 @@ class RenderForm(OfRender):
     def cases(self, rng):
         warm(CHANNELS.values())  # no solution is to be blamed for what that takes
         return super().cases(rng)
+
+    def drawn(self, function, inputs):
+        images = super().drawn(function, inputs)
+        with torch.no_grad():  # a batch of one is a batch
+            self.render(function, self.scene(inputs), inputs | {"t": inputs["t"][:1]})
+        return images
 
     def judge(self, outputs, **inputs):
         return None

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from ..errors import fold
 from ..metrics import rotation_steps
 from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from .card import Shown
@@ -64,11 +65,6 @@ def _reshaped(order):
     return frame
 
 
-def _given(order):
-    """The right frame of the pictures in another order, all with three channels."""
-    return lambda *pictures: _frame(*(pictures[k].expand_as(pictures[0]) for k in order))
-
-
 # --- exercise 8: what goes wrong
 
 
@@ -80,24 +76,18 @@ def _places(order):
         segmentation, below composite and soft mask."""
 
 
-def _parameters(order):
-    """What is said where the pictures are taken in another order: parameter k for picture order[k]."""
-    names = ", ".join(PICTURES[order.index(k)] for k in range(4))
-    return f"""arguments-swapped: The pictures are taken for others, as if the call were
-        `compose_frame({names})`. The order is {", ".join(PICTURES)}."""
-
-
 ORDERS = [order for order in itertools.permutations(range(4)) if order != (0, 1, 2, 3)]
 OF_WHOLE = {
-    **{_parameters(order): _given(order) for order in ORDERS},
     """reshaped: The pixels of the tiles are mixed: `reshape` and `view` read numbers off row by row, and do
         not put tiles side by side. Join them with `torch.cat`: two in a row (dim=1), then the rows
-        (dim=0).""": tuple(_reshaped(order) for order in ORDERS if order not in ((0, 2, 1, 3), (1, 2, 0, 3))),
+        (dim=0).""": tuple(
+        _reshaped(order)
+        for order in itertools.permutations(range(4))
+        if order not in ((0, 2, 1, 3), (1, 2, 0, 3))
+    )
 }
 OF_FRAMES = OF_WHOLE | {
     **{_places(order): _reordered(order) for order in ORDERS},
-    """bgr: Red and blue are exchanged. OpenCV's writer wants BGR; `write_video` takes RGB as it
-        is.""": _whole(lambda frame: frame.flip(-1)),
     """rounded: The numbers are rounded to bytes, 0 to 255. Leave them as they are; `write_video` makes bytes
         of them.""": (
         _whole(lambda frame: (frame * 255).round() / 255),
@@ -142,23 +132,9 @@ STANDS = [
     *(f"torch.where({c}, {a}, {b})" for c in CONDITIONS for a, b in itertools.permutations(CHOICES, 2)),
 ]
 HINTS = {
-    "original": """The soft mask is in [0, 1]: is the threshold one for 0 to 255, or is the result of a
-        replacement thrown away?""",
+    "original": """No pixel of the soft mask is above the threshold, or the result of a replacement is thrown
+        away. Here the mask goes up to 0.9.""",
     "torch.where(render > 0, render, original)": "A dolphin can be black too.",
-}
-# What is said of frames of another shape, (rows, columns, channels) as functions of H and W.
-SHAPES = {
-    "stacked-wrong-way: It is as large as four tiles in one column.": lambda H, W: (4 * H, W, 3),
-    "stacked-wrong-way: It is as large as four tiles in one row.": lambda H, W: (H, 4 * W, 3),
-    "stacked-wrong-way: It has the channels of four tiles.": lambda H, W: (H, W, 12),
-    "half-a-frame: It is as large as one row of two tiles.": lambda H, W: (H, 2 * W, 3),
-    "half-a-frame: It is as large as one column of two tiles.": lambda H, W: (2 * H, W, 3),
-    "one-tile: It is as large as a single tile.": lambda H, W: (H, W, 3),
-    "channels-first: The channels come first. A frame has them last.": lambda H, W: (3, 2 * H, 2 * W),
-    "transposed: Rows and columns are exchanged.": lambda H, W: (2 * W, 2 * H, 3),
-    "batch: It has a batch's dimension in front. One frame is asked for.": lambda H, W: (1, 2 * H, 2 * W, 3),
-    "one-channel: The frame has one channel. The pictures stay in colour.": lambda H, W: (2 * H, 2 * W, 1),
-    "one-channel: The frame has no channels. The pictures stay in colour.": lambda H, W: (2 * H, 2 * W),
 }
 TWO_AND_TWO = """Two and two: join two tiles side by side (dim=1), twice, then one pair above the other
     (dim=0), to (2 H, 2 W, 3)."""
@@ -244,18 +220,15 @@ class Frames(Same):
                 f"not-a-tensor: `{FRAME}` gives {describe(value)}, expected one frame. {TWO_AND_TWO}"
             )
         if torch.is_tensor(value):
-            for said, shape in SHAPES.items():
-                if tuple(value.shape) == shape(height, width):
-                    raise Problem.of(f"{said} {TWO_AND_TWO}")
-            if value.dim() > 3 and value.numel() == 12 * height * width:
-                raise Problem.of(f"""stacked-wrong-way: The tiles have a dimension of their own, the frame
-                    is of shape {shape_text(value.shape)}: `torch.stack` makes a new dimension, `torch.cat`
-                    joins along one that is there. {TWO_AND_TWO}""")
             if not value.is_floating_point():
                 raise Problem.of(f"""bytes: The frame is of {value.dtype}. Leave it in floats in [0, 1] as the
                     inputs are; `write_video` makes bytes of it.""")
             value = value.to(pictures[0].dtype)  # a picture is as good in any floats
-        return tensor(shows, value, (2 * height, 2 * width, 3), pictures[0])
+        try:
+            return tensor(shows, value, (2 * height, 2 * width, 3), pictures[0])
+        except Problem as problem:
+            key, text = problem.complaint
+            raise Problem(key, fold(f"{text} {TWO_AND_TWO}") if key == "shape" else text) from None
 
     def call(self, given, **inputs):
         return self.split(super().call(given, **inputs))
@@ -594,8 +567,9 @@ class Vectors(Same):
                     for is one rotation vector, axis times angle; `rotmat_to_rotvec` gives the shortest.""")
         short, meant = rotmat_to_rotvec(rotmats), rotvec_to_rotmat(out)
         off = rotation_steps(torch.stack([meant, rotmats], 1).flatten(0, 1))[::2]  # (T,) degrees
-        if (off > math.degrees(self.tolerance)).any():
-            t = int((off > math.degrees(self.tolerance)).nonzero()[0])
+        limit = (self.tolerance + 1e-6 * out.norm(dim=-1)).rad2deg()  # of a long vector floats are coarse
+        if (off > limit).any():
+            t = int((off > limit).nonzero()[0])
             key, text = Complaint.of(_what_is_added(t, out, right, short))
             return Complaint.of(f"""{key}: In frame {t}{said} your vector {in_words(out[t])} means another
                 rotation than its matrix, by {in_words(off[t])}°. {text}""")
@@ -651,7 +625,7 @@ class PastHalfATurn(Vectors):
     def cases(self, rng):
         s = torch.linspace(0, 1, 40).double()
         roll, pitch = torch.from_numpy(rng.uniform(0.1, 0.3, size=2))
-        heading = torch.deg2rad(60 + 180 * s)
+        heading = torch.deg2rad(60 + 230 * s)  # in the end farther than half a turn from the first
         vectors = torch.stack([pitch * torch.cos(3 * s), heading, roll * (1 + torch.sin(5 * s))], -1)
         return {"rotmats": rotvec_to_rotmat(vectors).float()}
 
@@ -683,11 +657,11 @@ class AtRest(Vectors):
     def cases(self, rng):
         axis = _directions(rng)
         angle = torch.cat([torch.zeros(3), torch.linspace(0, 1, 6), torch.zeros(2)]).double()
-        rotmats, one = (rotvec_to_rotmat(a[:, None] * axis).float() for a in (angle, torch.tensor([2.0])))
-        return {"rotmats": rotmats, "one": one}
+        angles = {"rotmats": angle, "one": torch.tensor([2.0]), "two": torch.tensor([3.0, 3.4])}
+        return {name: rotvec_to_rotmat(a[:, None] * axis).float() for name, a in angles.items()}
 
-    def calls(self, rotmats, one):
-        return {"": (rotmats,), " of one frame": (one,)}
+    def calls(self, rotmats, one, two):
+        return {"": (rotmats,), " of one frame": (one,), " of two frames": (two,)}
 
     def judge(self, outputs, **inputs):
         if not all(torch.isfinite(vectors).all() for vectors in outputs.values()):
@@ -791,14 +765,12 @@ def _normals(a, b, c):
     return torch.linalg.cross(b - a, c - a)
 
 
-def _crossed(signs):
-    """A volume with a cross product by hand: the signs of its second terms, and of the whole."""
-    inner, outer = (torch.tensor(each) for each in signs)
-
-    def crossed(a, b, c, n):
-        return a * outer * (b.roll(-1, -1) * c.roll(1, -1) + inner * b.roll(1, -1) * c.roll(-1, -1))
-
-    return _of(crossed)
+def _products(v, f):
+    """The six products that a volume is the sum of, with their signs, over all faces: a₁b₂c₃ ... -> (6,)"""
+    a, b, c = v.double()[f].unbind(1)
+    return torch.stack(
+        [sign * (a[:, i] * b[:, j] * c[:, k]).sum() / 6 for (i, j, k), sign in PRODUCTS.items()]
+    )
 
 
 def _of_triples(step):
@@ -819,12 +791,14 @@ def _hull(v, f):
 
 # --- exercise 10: what goes wrong; each table says what a value is: "That is ..."
 
+PRODUCTS = dict(
+    zip(((0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (2, 1, 0), (1, 0, 2)), (1, 1, 1, -1, -1, -1))
+)
 OF_LENGTHS = {
     "the extent along x": lambda v: _size(v)[0],
     "the extent along y": lambda v: _size(v)[1],
     "taken of the third vertex; z is the third column, `vertices[:, 2]`": lambda v: v[2].max() - v[2].min(),
     "the diagonal of the bounding box": lambda v: _size(v).norm(),
-    "the sum of the extents along x, y and z": lambda v: _size(v).sum(),
     "the distance of the two vertices farthest apart": lambda v: torch.cdist(v, v).max(),
     "the distance of the two end vertices in space": lambda v: (
         v[v[:, 2].argmax()] - v[v[:, 2].argmin()]
@@ -832,29 +806,16 @@ OF_LENGTHS = {
     "where one end lies": (lambda v: v[:, 2].max(), lambda v: v[:, 2].min(), lambda v: -v[:, 2].min()),
     "how far one end lies from the origin": lambda v: v[:, 2].abs().max(),
     "twice the distance of one end from the origin": lambda v: 2 * v[:, 2].abs().max(),
-    "the sum of both ends' distances from the origin": lambda v: v[:, 2].max().abs() + v[:, 2].min().abs(),
-    "the difference of both ends' distances from the origin": lambda v: (
-        v[:, 2].max().abs() - v[:, 2].min().abs()
-    ),
-    "the largest z minus the smallest without its sign": lambda v: v[:, 2].max() - v[:, 2].min().abs(),
-    "the largest |z| minus the smallest": lambda v: v[:, 2].abs().max() - v[:, 2].abs().min(),
-    "how far the farthest vertex is from the origin": lambda v: v.norm(dim=-1).max(),
     "how far one end lies from the mean of all z": (
         lambda v: v[:, 2].max() - v[:, 2].mean(),
         lambda v: v[:, 2].mean() - v[:, 2].min(),
     ),
     "twice how far one end lies from the mean of all z": lambda v: 2 * (v[:, 2] - v[:, 2].mean()).abs().max(),
-    "the length of one vertex's vector": (lambda v: v[0].norm(), lambda v: v[-1].norm()),
-    "one vertex's z": (lambda v: v[0, 2], lambda v: v[-1, 2]),
-    "the distance of the first vertex and the last": lambda v: (v[-1] - v[0]).norm(),
     "the sum of all steps along z, from vertex to vertex": lambda v: v[:, 2].diff().abs().sum(),
     "the difference of two vertices' numbers; `max` gives the z": lambda v: (
         v[:, 2].argmax() - v[:, 2].argmin()
     ).to(v),
     "the number of vertices": lambda v: torch.tensor(float(len(v))),
-    "the largest z plus the smallest": lambda v: v[:, 2].max() + v[:, 2].min(),
-    "the largest of all coordinates minus the smallest, here an x minus a z": lambda v: v.max() - v.min(),
-    "the mean of z": lambda v: v[:, 2].mean(),
     "the standard deviation of z, or some times it": tuple(
         lambda v, k=k, n=n: k * v[:, 2].std(correction=n) for k in (1, 2, 3, 4, 12**0.5) for n in (0, 1)
     ),
@@ -875,9 +836,6 @@ OF_VOLUMES = {
     "the area of the surface, in square metres": _of(lambda a, b, c, n: 3 * _normals(a, b, c).norm(dim=-1)),
     """0: is a corner used twice, as in a · (a × c), is nothing added up, or does `1 // 6` stand
         there""": lambda v, f: 0 * _volume(v, f),
-    "the lengths of a and of b × c multiplied, not their dot product": _of(
-        lambda a, b, c, n: a.norm(dim=-1) * n.norm(dim=-1)
-    ),
     "the mean over the faces, not the sum": lambda v, f: _parts(v, f).mean(),
     "the mean over faces and coordinates, not the sum": lambda v, f: _parts(v, f).mean() / 3,
     """each a multiplied by b × c of all faces, as `@` or a sum that is taken too early
@@ -885,8 +843,6 @@ OF_VOLUMES = {
     "the sum of absolute numbers, not of a · (b × c) with its sign": _of(lambda a, b, c, n: (a * n).abs()),
     "the sum of a · |b × c|: the cross product has lost its signs": _of(lambda a, b, c, n: a * n.abs()),
     "the sum of b × c, without a": _of(lambda a, b, c, n: n),
-    "the sum of a + b × c, not of their dot product": _of(lambda a, b, c, n: a + n),
-    "the sum of a * b * c, without a cross product": _of(lambda a, b, c, n: a * b * c),
     "the sum with normals of length 1: the faces' areas are missing": tuple(
         _of(lambda a, b, c, n, k=k: k * a * normalize(_normals(a, b, c), dim=-1)) for k in (1, 2, 6)
     ),
@@ -900,18 +856,6 @@ OF_VOLUMES = {
     """made of triangles of the vertices as they come. `faces` says which three belong together:
         `vertices[faces]`""": (_of_triples(1), _of_triples(3)),
     "made with `faces - 1`: the numbers count from 0 already": lambda v, f: _volume(v, f - 1),
-    "with a wrong sign in the cross product: (b₂c₃ - b₃c₂, b₃c₁ - b₁c₃, b₁c₂ - b₂c₁)": tuple(
-        _crossed(signs)
-        for signs in (
-            ((1, 1, 1), (1, 1, 1)),
-            ((-1, -1, -1), (1, -1, 1)),
-            ((-1, -1, -1), (-1, 1, 1)),
-            ((-1, -1, -1), (1, 1, -1)),
-            ((-1, 1, -1), (1, 1, 1)),
-            ((1, -1, -1), (1, 1, 1)),
-            ((-1, -1, 1), (1, 1, 1)),
-        )
-    ),
     "the volume, rounded; leave all digits": tuple(
         lambda v, f, k=k: torch.round(_volume(v, f), decimals=k) for k in range(2)
     ),
@@ -972,10 +916,48 @@ OF_VOLUME_GRADIENTS = {
 
 
 class Measure(Same):
-    """What is one number. `asked` is said of every wrong one; a mistake may be `times` what its table has."""
+    """What is one number. `asked` is said of every wrong one; a mistake may be `times` what its table has.
+
+    A number that nothing explains is tried on vertices that are `moved`, or larger, in one direction: what it
+    should not depend on shows.
+    """
 
     explained = 1e-5
     asked, times = "", (1,)
+    changes = {
+        f" with all {name} {how}": (k, factor, step)
+        for k, name in enumerate("xyz")
+        for how, factor, step in (("doubled", 2.0, 0.0), ("1 m larger", 1.0, 1.0))
+    }
+    hidden = tuple(changes)
+
+    def changed(self, vertices, *more):
+        """Calls with vertices that are moved or larger. -> as `calls`"""
+        units = torch.eye(3).to(vertices)
+        made = {
+            said: vertices * (1 + (f - 1) * units[k]) + s * units[k]
+            for said, (k, f, s) in self.changes.items()
+        }
+        return {said: (changed, *more) for said, changed in made.items()}
+
+    def judge(self, outputs, **inputs):
+        judged = {said: value for said, value in outputs.items() if said not in self.changes}
+        found = super().judge(judged, **inputs)
+        if not found or found.key != self.otherwise or found.text.startswith("That"):
+            return found
+        if more := self.of_all_calls(outputs, inputs):
+            return Complaint.of(f"{found.key}: {more} {self.asked}")
+        right, told = self.made(self.right, inputs), []
+        for said in self.changes.keys() & outputs.keys():
+            mine, should = (float(values[said] / values[""]) for values in (outputs, right))
+            if abs(mine - should) > 2e-3 * max(1, abs(mine)):
+                told.append((list(self.changes).index(said), said.strip(), *in_digits(mine, should)))
+        if not told:
+            return found
+        _, said, mine, should = min(told)
+        becomes = f"{mine} times as large" + ", and should stay as it is" * (should == "1")
+        becomes += f", and should be {should} times as large" * (should != "1")
+        return Complaint.of(f"{found.key}: {found.text} {said.capitalize()} it becomes {becomes}.")
 
     def named(self):
         for k, (what, makes) in itertools.product(self.times, super().named()):
@@ -984,6 +966,10 @@ class Measure(Same):
                 f"{self.otherwise}: That is {that}. {self.asked}",
                 lambda *args, makes=makes, k=k: torch.as_tensor(k * makes(*args)),
             )
+
+    def of_all_calls(self, outputs, inputs):
+        """What all numbers together tell, those of changed vertices too. -> text or ''"""
+        return ""
 
     def unexplained(self, said, yours, right, inputs):
         key, text = super().unexplained(said, yours, right, inputs)
@@ -1037,6 +1023,7 @@ class Length(Measure):
             "": (vertices,),
             " of the dolphin where all z are negative": (vertices - away,),
             " of the dolphin where all z are positive": (vertices + away,),
+            **self.changed(vertices),
         }
 
     def hint(self, found, vertices):
@@ -1064,11 +1051,33 @@ class Solid(Measure):
     right, mistakes, tolerance = staticmethod(_volume), OF_VOLUMES, 1e-3
     asked, times = "The volume is the sum over all faces of a · (b × c) / 6, with its sign.", (1, 6)
 
+    def calls(self, vertices, faces):
+        return {"": (vertices, faces), **self.changed(vertices, faces)}
+
     def cases(self, rng):
         # Uneven: each tetrahedron has a volume of its own.
         uneven = BOX + 0.2 * torch.from_numpy(rng.uniform(-1, 1, size=(9, 3)))
         box = uneven * torch.tensor([0.5, 0.7, 1.2])
         return {"vertices": (box @ _any_turn(rng).T).float(), "faces": BOX_FACES.clone()}
+
+    def of_all_calls(self, outputs, inputs):
+        calls = {said: given for said, given in self.calls(**inputs).items() if said in outputs}
+        yours = torch.stack([outputs[said] for said in calls]).double()
+        products = torch.stack([_products(*given) for given in calls.values()])  # (calls, 6)
+        signs = torch.cartesian_prod(*[torch.tensor([1.0, 0, -1]).double()] * 6)  # (729, 6)
+        for k in self.times if len(calls) > 3 else ():
+            off = (k * signs @ products.T - yours).abs().amax(1)
+            if off.min() > 1e-4 * yours.abs().max():
+                continue
+            told = {0.0: [], -1.0: []}
+            for sign, places in zip(signs[off.argmin()].tolist(), PRODUCTS):
+                told.get(sign, []).append("".join(x + "₁₂₃"[i] for x, i in zip("abc", places)))
+            told = {
+                what: names for what, names in zip(("missing", "with the wrong sign"), told.values()) if names
+            }
+            words = " and ".join(f"{', '.join(names)} {what}" for what, names in told.items())
+            return f"Of the products in a · (b × c), with x, y, z as ₁, ₂, ₃, {words}." * bool(told)
+        return ""
 
     def hint(self, found, vertices, faces):
         if len(found) == len(faces):
@@ -1166,22 +1175,25 @@ class Mass(Measure):
         return {" without a density": (volume,), "": (volume, float(density)), " of a number": number}
 
     def taken(self, shows, value, volume, *density):
-        if torch.is_tensor(value) and not torch.is_tensor(volume):
-            raise Problem.of(f"""not-a-number: `{shows}` gives {describe(value)}, expected a number, as the
-                volume is one: multiply it as it comes.""")
-        return super().taken(shows, value, volume, *density)
+        found, a = super().taken(shows, value, volume, *density), "a tensor"
+        if not torch.is_tensor(volume):
+            a = "a number"
+        elif not close(found, self.right(volume, *density)):
+            return found  # that it is wrong is said first
+        if torch.is_tensor(value) != torch.is_tensor(volume):
+            raise Problem.of(f"""not-a-number: `{shows}` gives {describe(value)}, expected {a}, as the volume
+                is one: multiply it as it comes.""")
+        return found
 
     def judge(self, outputs, volume, density):
         default, given, number = outputs.values()
         inputs = {"volume": volume, "density": density}
         well = close(given, self.right(volume, density)) and close(20 * number, self.right(volume, density))
-        if 1020 <= default / volume <= 1030:
-            if well:
-                return None
-            if close(given, default, 1e-6):
-                return Complaint.of(f"""density-ignored: The argument `density` is not used: with
-                    {density:.0f} kg/m³ the mass should be {density * volume:.1f} kg, yours is
-                    {given:.1f}.""")
+        if 1020 <= default / volume <= 1030 and well:
+            return None
+        if close(given, default, 1e-6) and default > volume:
+            return Complaint.of(f"""density-ignored: The argument `density` is not used: with {density:.0f}
+                kg/m³ the mass should be {density * volume:.1f} kg, yours is {given:.1f}, for any density.""")
         found = super().judge(outputs, **inputs)
         if found and found.key == self.otherwise and well:
             return Complaint.of(f"""default-density: With a density it is right; without one it takes

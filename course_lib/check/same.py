@@ -18,7 +18,7 @@ import torch
 
 from .card import Shown
 from .core import Complaint, Problem, Property, changed, clone, close, tensor
-from .difference import apart, difference
+from .difference import apart, difference, told_apart
 
 TRIES = 50  # cases that are drawn until one tells all mistakes from what is right
 
@@ -71,7 +71,13 @@ class Same(Property):
 
     def taken(self, shows, value, *arguments):
         """The student's value, if it is of the right kind; else raises a Problem that names the call."""
-        return tensor(shows, value, self.shape(*arguments), arguments[0])
+        try:
+            return tensor(shows, value, self.shape(*arguments), arguments[0])
+        except Problem as problem:
+            if problem.complaint.key == "not-finite":
+                where = told_apart(~value.isfinite(), self.named_as_shown(arguments))
+                raise Problem(*problem.complaint[:1], f"{problem.complaint.text} {where}".strip()) from None
+            raise
 
     def compared(self, value):
         """The one tensor in which a value of the right kind is compared."""

@@ -138,17 +138,6 @@ def layers(case):
     return with_third(case, 6, torch.cat([ratio * distance, -distance], -1))
 
 
-def edge_on(case):
-    """In the third frame are upright walls: z of their normals is 0. Of some the front is seen, of others the
-    back."""
-    wall = torch.tensor([[0.06, y] for y in (0.05, 0.02, -0.02, -0.05)])
-    walls = 5 * torch.cat([wall, torch.zeros(1, 2), wall * torch.tensor([-1, 1])])  # (9, 2): x, y
-    walls[:, 0] += 5 * middle_of(case)[0]
-    depth = torch.linspace(-5.6, -4.4, 9)
-    places = torch.cat([walls.repeat_interleave(9, 0), depth.repeat(9)[:, None]], -1)
-    return with_third(case, 22, places)
-
-
 def uniform(rng, low, high, shape):
     """Random numbers. -> float tensor"""
     return torch.from_numpy(rng.uniform(low, high, shape)).float()

@@ -523,6 +523,38 @@ def test_every_exercise_bears_every_kind_of_nonsense(exercise, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+MEMORY = {}
+
+
+def from_memory(x):
+    return MEMORY.setdefault(tuple(x.flatten().tolist()), 2 * x)
+
+
+def from_a_default(x, memory=[]):  # noqa: B006
+    return memory[0] if memory else (memory.append(3 * x), 3 * x)[1]
+
+
+def counts_its_calls(x):
+    global CALLS
+    CALLS += 1
+    return 2 * x + CALLS
+
+
+CALLS = 0
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [(from_a_default, "memory"), (counts_its_calls, "CALLS"), (lambda x: 3 * x, "")]
+)
+def test_what_outlives_a_call_is_told_with_what_is_wrong(function, name):
+    text = first(check(function)).text
+    assert (f"also writes into `{name}`, outside of the function" in text) == bool(name), text
+
+
+def test_a_memory_that_gives_what_is_right_is_no_mistake():
+    assert not check(from_memory).complaints and MEMORY
+
+
 def test_exercises_are_in_order_and_have_different_numbers():
     numbers = [exercise.number for exercise in EXERCISES]
     assert numbers == sorted(set(numbers))

@@ -462,9 +462,14 @@ WRONG_TRACKS = {
     "fixed-length": draw(colour=lambda i, count, pixel: colormaps["viridis"](i / 200)),
     "few-colours": draw(colour=lambda i, count, pixel: colormaps["plasma"](4 * i // count / 16)),
     "few-colours, of 256": draw(colour=lambda i, count, pixel: colormaps["plasma"](255.0 * i / count)),
-    "earlier-seen": where_two_meet(lambda earlier, later: earlier),
-    "added": where_two_meet(torch.add),
-    "mixed": where_two_meet(torch.maximum),
+    "shared-pixel: It is 1 times the first and 0 times the last": where_two_meet(
+        lambda earlier, later: earlier
+    ),
+    "shared-pixel: It is 1 times the first and 1 times the last": where_two_meet(torch.add),
+    "shared-pixel: It is 0.5 times the first and 1": where_two_meet(
+        lambda earlier, later: earlier / 2 + later
+    ),
+    "shared-pixel": where_two_meet(torch.maximum),
     "not-lighter": draw(colour=lambda i, count, pixel: colormaps["jet"](i / (count - 1))),
     "outside-crashes": draw(inside=False),
     "border-lost, and more drawn at the edge": looked_at(lambda x, y, W, H: 0 <= x < W and 0 <= y < H),

@@ -128,8 +128,18 @@ def by_matrices(verts, cam, model, band=TUTORIAL_BAND):
     return list(features), soft_mask_of(faces_image, seen, *band.seen_by(cam))[..., None]
 
 
+def facing_by_the_image(*arguments):
+    def turn(s):
+        a, b, c = s.faces_image.unbind(2)
+        return spare.cross(b - a, c - a) >= 0
+
+    return write(facing=turn)(*arguments)
+
+
+strictly_facing = write(facing=lambda s: face_normals(s.faces_camera)[..., 2] > 0)
 by_the_definition = partial(spare.dibr_rendering)  # itself is no solution
 RENDERINGS = [dibr_rendering, write(), as_in_the_tutorial, in_one_call, by_matrices, by_the_definition]
+RENDERINGS += [facing_by_the_image, strictly_facing]
 
 
 @pytest.mark.parametrize("right", RENDERINGS)
@@ -169,14 +179,6 @@ def by_distance(s):
     return (s.projected[..., :2] - o) * -s.in_camera[..., 2:] / s.in_camera.norm(dim=-1, keepdim=True) + o
 
 
-def facing_by_the_image(*arguments):
-    def turn(s):
-        a, b, c = s.faces_image.unbind(2)
-        return spare.cross(b - a, c - a) >= 0
-
-    return write(facing=turn)(*arguments)
-
-
 def facing_in(change):
     """Faces that look at the camera in other frames than their own."""
     return write(facing=lambda s: change(face_normals(s.faces_camera)[..., 2] >= 0))
@@ -198,8 +200,6 @@ DIBR_MISTAKES = [
     ("culling: are missing", facing_by_world_y),
     ("valid-faces", write(facing=lambda s: s.mesh.face_normals[..., 2] >= 0)),
     ("valid-faces", write(facing=lambda s: face_normals(s.faces_camera)[..., 2])),
-    ("culling-strict", write(facing=lambda s: face_normals(s.faces_camera)[..., 2] > 0)),
-    ("culling-by-view", facing_by_the_image),
     ("culling-of-one-frame", facing_in(lambda facing: facing[:1].expand_as(facing))),
     ("culling-of-all-frames", facing_in(lambda facing: facing.all(0).expand_as(facing))),
     (
@@ -272,6 +272,21 @@ DIBR_MISTAKES = [
 @mistakes(DIBR_MISTAKES)
 def test_mistakes_in_rendering_are_named(key, wrong):
     assert_named(check.dibr, key, wrong)
+
+
+def test_where_nothing_is_drawn_it_is_said_what_rasterize_got():
+    none = write(facing=lambda s: face_normals(s.faces_camera)[..., 2] > 1e3)
+    assert_named(check.dibr, "empty: lets none through", none)
+    twice = write(projected=lambda s: s.cam.transform(s.in_camera))
+    text = assert_named(check.dibr, "empty: `face_vertices_image` their x go from", twice).complaints[0].text
+    assert "lets none" not in text
+
+
+def test_a_batch_of_one_keeps_its_dimension():
+    def squeezed(*given):
+        return tuple(image.squeeze(0) for image in rendering.render(*given))
+
+    assert_named(check.renderer, "shape: expected (1, 54, 96, 3)", squeezed)
 
 
 POINTS = [
@@ -585,7 +600,7 @@ RENDER_MISTAKES = [
     ("no-water", picture(lambda p: sunlit(p, p.skin))),
     ("light-before-texture", picture(lambda p: lit(p, p.white) * p.skin)),
     ("water-before-sun", picture(lambda p: sunlit(p, watered(p, p.skin)))),
-    ("twice", picture(lambda p: watered(p, lit(p, p.skin)))),
+    ("times: 2 times w · l", picture(lambda p: watered(p, lit(p, p.skin)))),
     ("no-texture: 0.5 everywhere", picture(lambda p: lit(p, 0.5 * p.white))),
     ("other-skin: 1/2 times", picture(lambda p: lit(p, 0.5 * p.skin))),
     ("no-water", picture(lambda p: shaded(p, p.normal, p.height.abs(), absorb))),

@@ -129,14 +129,14 @@ FRAMES = [
     ("bytes", then(lambda frame: (255 * frame).to(torch.uint8), compose_frame)),
     ("mask-channels", draw(b=lambda o, m, r, s: m, d=lambda o, m, r, s: s)),
     ("mask-channels", numpy_without_repeating),
-    ("one-channel", then(lambda frame: frame.mean(-1, keepdim=True), compose_frame)),
-    ("stacked-wrong-way", draw(lambda *tiles: torch.cat(tiles, 0))),
-    ("stacked-wrong-way", draw(lambda *tiles: torch.cat(tiles, 1))),
-    ("stacked-wrong-way", draw(lambda *tiles: torch.stack(tiles))),
-    ("half-a-frame", draw(lambda a, b, c, d: torch.cat([a, b], 1))),
-    ("one-tile", draw(lambda a, b, c, d: c)),
-    ("channels-first", then(lambda frame: frame.permute(2, 0, 1), compose_frame)),
-    ("transposed", then(lambda frame: frame.transpose(0, 1), compose_frame)),
+    ("shape", then(lambda frame: frame.mean(-1, keepdim=True), compose_frame)),
+    ("shape", draw(lambda *tiles: torch.cat(tiles, 0))),
+    ("shape", draw(lambda *tiles: torch.cat(tiles, 1))),
+    ("shape", draw(lambda *tiles: torch.stack(tiles))),
+    ("shape", draw(lambda a, b, c, d: torch.cat([a, b], 1))),
+    ("shape", draw(lambda a, b, c, d: c)),
+    ("shape", then(lambda frame: frame.permute(2, 0, 1), compose_frame)),
+    ("shape", then(lambda frame: frame.transpose(0, 1), compose_frame)),
     ("changed-input", in_place),
     ("fixed-size", canvas(lambda original: (6, 8))),
     ("none", nothing),
@@ -162,7 +162,7 @@ SHOWN = [
     ("`render + original * (1 - soft_mask)`", draw(c=lambda o, m, r, s: (r + (1 - s) * o).clamp(0, 1))),
     ("`torch.where(soft_mask > 0.5, render, 0)`", draw(c=lambda o, m, r, s: r * (s > 0.5))),
     ("`torch.where(render > 0, render, original)`", with_c(lambda o, m, r, s: r.sum(-1, keepdim=True) > 0)),
-    ("is the threshold one for 0 to 255", with_c(lambda o, m, r, s: s > 127)),
+    ("No pixel of the soft mask is above the threshold", with_c(lambda o, m, r, s: s > 127)),
     ("compare with `>`", with_c(lambda o, m, r, s: s >= 0.5)),
     ("above a number between", with_c(lambda o, m, r, s: s > 0.3)),
     ("such as its mean", with_c(lambda o, m, r, s: s > s.mean())),
@@ -510,13 +510,22 @@ def ends(v):
 
 
 RIGHT_ONES = (body_length, mesh_volume, body_mass)
+
+
+def of_products(v, f, signs):
+    places = (0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (2, 1, 0), (1, 0, 2)
+    a, b, c = v[f].unbind(1)
+    return sum(s * (a[:, i] * b[:, j] * c[:, k]).sum() for s, (i, j, k) in zip(signs, places)) / 6
+
+
 SAID = [
     ("100 times the right one", 0, lambda v: 100 * body_length(v)),
     ("the right one with the opposite sign", 0, lambda v: -body_length(v)),
     ("That is the extent along x", 0, lambda v: size(v).max()),
-    ("sum of both ends' distances", 0, lambda v: ends(v)[0].abs() + ends(v)[1].abs()),
-    ("difference of both ends' distances", 0, lambda v: ends(v)[0].abs() - ends(v)[1].abs()),
-    ("the largest |z| minus the smallest", 0, lambda v: v[:, 2].abs().max() - v[:, 2].abs().min()),
+    ("all z 1 m larger it becomes", 0, lambda v: ends(v)[0].abs() - ends(v)[1].abs()),
+    ("all z 1 m larger it becomes", 0, lambda v: v[:, 2].abs().max() - v[:, 2].abs().min()),
+    ("₃, a₂b₁c₃ with the wrong sign.", 1, lambda v, f: of_products(v, f, signs=(1, 1, 1, -1, -1, 1))),
+    ("a₁b₂c₃, a₁b₃c₂ missing.", 1, lambda v, f: of_products(v, f, signs=(0, 1, 1, 0, -1, -1))),
     ("the z of vertex 5 minus that of vertex 3. But the ends", 0, lambda v: v[5, 2] - v[3, 2]),
     ("the standard deviation", 0, lambda v: 4 * v[:, 2].std()),
     ("without the outermost vertices", 0, lambda v: v[:, 2].quantile(0.95) - v[:, 2].quantile(0.05)),
@@ -528,7 +537,6 @@ SAID = [
     ("the sum over the first 995 of 1792 faces", 1, lambda v, f: mesh_volume(v, f[:995])),
     ("corners sorted by their numbers", 1, lambda v, f: mesh_volume(v, f.sort(-1).values)),
     ("in float64 gives torch.float32", 1, lambda v, f: mesh_volume(v.float(), f)),
-    ("without its sign", 0, lambda v: ends(v)[0] - ends(v)[1].abs()),
     ("of a number gives a tensor", 2, lambda volume, density=1025.0: torch.as_tensor(volume) * density),
     ("the mass, rounded", 2, lambda volume, density=1025.0: round(float(volume * density), 1)),
     ("the convex hull", 1, lambda v, f: torch.tensor(solid(v, f).convex_hull.volume)),
@@ -539,6 +547,31 @@ SAID = [
     ("(1.025 g/cm³)", 2, lambda volume, density=1.025: volume * density),
     ("Those of a stub stay as they are", 2, lambda volume: 1025 * volume),
 ]
+
+
+def test_what_a_measure_should_not_depend_on_is_said():
+    def in_the_plane(vertices):
+        return (vertices[vertices[:, 2].argmax(), 1:] - vertices[vertices[:, 2].argmin(), 1:]).norm()
+
+    text = assert_named(measures, "wrong-length", in_the_plane, *RIGHT_ONES[1:]).complaints[0].text
+    assert "With all y doubled it becomes " in text and text.endswith("and should stay as it is.")
+    squared = then(torch.square, body_length)
+    text = assert_named(measures, "wrong-length", squared, *RIGHT_ONES[1:]).complaints[0].text
+    assert text.endswith("With all z doubled it becomes 4 times as large, and should be 2 times as large.")
+
+
+def test_a_leap_at_the_first_step_and_at_the_last_are_seen():
+    def but_for(*frames):
+        def vectors(rotmats):
+            chosen, short = continuous_rotvecs(rotmats), rotmat_to_rotvec(rotmats)
+            if len(chosen) > 1:
+                chosen[list(frames)] = short[list(frames)]
+            return chosen
+
+        return vectors
+
+    assert_named(orientation, "jumps", but_for(-1))
+    assert_named(orientation, "jumps", but_for(1))
 
 
 @pytest.mark.parametrize(("said", "which", "wrong"), SAID, ids=[said for said, _, _ in SAID])

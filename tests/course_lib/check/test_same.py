@@ -91,6 +91,13 @@ WRONG = {
     "of each its own": lambda x, rng: torch.atan(x) + x,
     "of few digits": lambda x, rng: x.bfloat16().to(x),
     "exchanged": lambda x, rng: x.mT.reshape(x.shape) if x.dim() > 1 else x.sin(),
+    "of each its mean": lambda x, rng: (
+        x.flatten(1).mean(1).view(-1, 1, 1).expand_as(x) if x.dim() == 3 else x + 1
+    ),
+    "wrapped": lambda x, rng: x % (0.7 * float(x.abs().max()) + 1),
+    "where another is small": lambda x, rng: (
+        torch.where(x.flatten(1).amin(1) < -0.5, -1.7 * x.T, x.T).T if x.dim() == 2 else 3 * x
+    ),
 }
 
 
@@ -105,6 +112,18 @@ def cases(count):
             if not core.close(yours, right, tolerance):
                 shape = (len(right), 3) if right.dim() else (3,)
                 yield how, right, yours, {"x": torch.from_numpy(rng.normal(size=shape))}, tolerance
+
+
+def told_by(said, wrong, x):
+    """Whether it is true by which numbers of x (N, 3) the wrong items, flags (N,), are told."""
+    size = x.norm(dim=1) if " long" in said else x.amin(1)
+    if column := re.search(r"x\[:, (\d)\]", said):
+        size = x[:, int(column[1])]
+    if "nowhere else" in said:
+        return (wrong == (size < 0)).all()
+    end = float(re.search(r"(-?\d[\d.e-]*) (?:to|or) ", said)[1])  # the one that is nearest to a right item
+    inside = (size >= size[wrong].min()) & (size <= size[wrong].max())
+    return (wrong == inside).all() and min(abs(size[wrong] - end).tolist()) <= 6e-3 * abs(end)
 
 
 def holds(said, yours, right, tolerance, arguments):
@@ -143,12 +162,22 @@ def holds(said, yours, right, tolerance, arguments):
         made |= {"minus the right one": x - right, "right one times that": right * x}
         return near(next(value for words, value in made.items() if words in said), yours)
 
+    said, _, where = (part.strip() for part in said.partition("So it is where "))
+    said, _, each = said.partition(" Each of these is off by ")
+    if each:
+        turns = (yours - right)[(yours - right).abs() > tolerance * max(1.0, float(right.abs().max()))]
+        turns = turns / float(each.partition(",")[0])
+        return bool(((turns - turns.round()).abs() <= 6e-3 * turns.abs() + 1e-3).all())
     said, _, none = said.partition(" None is off by more than ")
-    if none and ((yours - right).abs() > 1.01e-2 * float(none.split()[0]) * right.abs()).any():
+    if none and ((yours - right).abs() > 1.01e-2 * float(none.split()[0]) * right.abs().max()).any():
         return False
     said, _, there = said.replace(" There: ", " Of those that differ: ").partition(" Of those that differ: ")
     wrong = (yours - right).abs() > tolerance * max(1.0, float(right.abs().max()))
     items = wrong.flatten(1).any(1) if wrong.dim() > 1 else wrong
+    if where and not told_by(where, items, arguments["x"].double()):
+        return False
+    if not said:
+        return True
     known = {}
     with contextlib.suppress(RuntimeError):  # of another shape
         known["x"] = arguments["x"].double().broadcast_to(yours.shape)
@@ -195,6 +224,9 @@ def holds(said, yours, right, tolerance, arguments):
         return near(right.transpose(int(found[1]), int(found[2])))
     if found := re.search(r"items of yours are the same(?:: the right one for \[(\d+)\])?", said):
         return near((right[int(found[1])] if found[1] else yours[0]).expand_as(yours))
+    if "one number everywhere" in said:
+        values = right.flatten(1).mean(1) if "mean" in said else yours.flatten(1)[:, 0]
+        return near(values.view(-1, *[1] * (yours.dim() - 1)).expand_as(yours))
     if "in other places" in said:
         return near(
             right.flatten().sort().values.gather(0, yours.flatten().argsort().argsort()).view_as(right)
@@ -313,6 +345,33 @@ def test_a_mistake_is_named_where_it_is_what_came_out_in_every_call():
 def test_the_argument_that_is_shown_has_the_name_that_the_student_knows():
     text = said_of(lambda x: torch.cat([turned(x)[:-1], x[-1:]])).text
     assert "` of two should be" in text and re.search(r"where x is \(", text)
+
+
+def test_where_it_is_not_finite_is_said_of_the_arguments():
+    prop, inputs = Turned(), {"few": torch.ones(2, 2), "many": torch.linspace(-1, 1, 100).view(50, 2)}
+    turn = core.types.SimpleNamespace(turn=lambda x: turned(x).where(x > -0.5, torch.nan))
+    _, complaint, _ = core.attempt(prop, turn, inputs, 5)
+    assert complaint.key == "not-finite" and complaint.text.endswith(
+        "They are those where `x` is below -0.5."
+    )
+
+
+def test_the_items_that_differ_are_told_by_the_smallest_of_their_numbers():
+    rng = np.random.default_rng(2)
+    theta, right, other = (torch.from_numpy(rng.normal(size=size)) for size in ((40, 3), *2 * [(40, 3, 3)]))
+    yours = torch.where(theta.amin(1)[:, None, None] < -0.5, other, right)
+    text = pattern(yours, right, arguments={"theta": theta})
+    assert "So it is where the smallest number of theta is " in text and "with -0.4" in text, text
+
+
+def test_numbers_that_become_what_they_were_are_not_shown():
+    right = torch.from_numpy(np.random.default_rng(3).uniform(size=(6, 8, 1))).repeat(1, 1, 3)
+    yours = right.clone()
+    yours[0] = 1
+    assert "becomes" not in pattern(yours, right) and "all of them in item 0" in pattern(yours, right)
+    some = pattern(torch.where(right > 0.5, 2 * right - 0.5, right), right)
+    pairs = re.findall(r"(\S+) becomes ([^,. ]+\.?\d*)", some)
+    assert all(should != is_ for should, is_ in pairs), some
 
 
 def test_arguments_in_another_order_are_named():
