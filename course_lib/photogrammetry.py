@@ -63,7 +63,7 @@ def along_and_across(mask):
     mask (H, W) bool. Each axis is (row, column), of length 1, the long one first; its direction is by chance.
     """
     points = np.argwhere(mask).astype(float)
-    points -= points.mean(0)
+    points -= points.mean(0) if len(points) else 0.0
     axes = np.linalg.eigh(points.T @ points)[1].T[::-1]
     return points @ axes.T, axes
 
