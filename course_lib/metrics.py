@@ -51,13 +51,13 @@ def load_truth(path, num_frames=None):
 
 def areas(masks):
     """How many pixels each of some masks (T, H, W) bool has. -> (T,)"""
-    # A frame at a time: summing booleans makes an integer of eight bytes of each pixel.
-    return torch.stack([mask.sum() for mask in masks])
+    # Counted, a frame at a time: a sum of booleans makes an integer of eight bytes of each pixel.
+    return torch.stack([mask.count_nonzero() for mask in masks])
 
 
 def mask_iou(a, b):
     """Intersection over union of boolean masks (T, H, W), frame by frame -> (T,); 1 where both are empty."""
-    pairs = [((x & y).sum(), (x | y).sum()) for x, y in zip(a, b)]
+    pairs = [((x & y).count_nonzero(), (x | y).count_nonzero()) for x, y in zip(a, b)]
     return torch.stack([overlap / union if union > 0 else torch.tensor(1.0) for overlap, union in pairs])
 
 
