@@ -83,7 +83,8 @@ RIGHT = {
     ),
     "a record of the flight controller": (
         table(
-            "Clock:Tick#,Clock:offsetTime,GPS:Time,osd_data:relativeHeight[meters],osd_data:vpsHeight[meters]",
+            "Clock:Tick#,Clock:offsetTime,GPS:Time,osd_data:relativeHeight[meters],"
+            "osd_data:vpsHeight[meters]",
             "9{t}000,{t},10:11:12,{h},2.0",
         ),
         1.0,
