@@ -428,7 +428,7 @@ def about_heave(scene, recipe):
     sd = heave_sd(recipe)
     if sd is None:
         return {}
-    return {"heave_m": float(scene.translations[:, 0, 1].std()), "heave_sd_m": float(np.median(sd))}
+    return {"heave_m": float(scene.translations[:, 0, 1].detach().std()), "heave_sd_m": float(np.median(sd))}
 
 
 def write_json(path, values):
