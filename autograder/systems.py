@@ -28,6 +28,7 @@ ends in _4001, a file's name like somebody else's. So where a part can be read i
 reading counts whose number somebody has, for nobody can put own letters behind the system's.
 """
 
+import contextlib
 import datetime
 import itertools
 import os
@@ -424,7 +425,9 @@ def _vote(download, paths):
     """
     shared = os.path.commonprefix([where[:-1] for where in paths]) if paths else ()
     download.shared, outermost = len(shared), {where[len(shared)] for where in paths}
-    download.below = set().union(*(_wholly_named(part, download.roster) for part in outermost))
+    for part in outermost:
+        with contextlib.suppress(Exception):  # a name that cannot be read names nobody
+            download.below |= _wholly_named(part, download.roster)
     votes, seen = set(), Counter()
     for where in paths:
         part = where[len(shared)]

@@ -58,7 +58,7 @@ def _choice(name, *values):
 # What --recipe, --method, --from and --sandbox take.
 RecipeName = _choice("RecipeName", "default", "tutorial")
 MethodName = _choice("MethodName", "auto", "sam2", "tracker")
-SYSTEMS = "auto canvas moodle blackboard brightspace nbgrader gradescope github google folder".split()
+SYSTEMS = "auto canvas moodle blackboard brightspace nbgrader sakai gradescope github google folder".split()
 Export = _choice("Export", *SYSTEMS)
 Confinement = _choice("Confinement", "bwrap", "none")
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from autograder import class_report, collect, identity, roster, systems
 from course_lib.errors import CourseError
+from dolphins import cli
 
 from .collecting import THREE, TWO, lay, notebook, reasons, says, zipped
 from .helpers import write_record
@@ -818,6 +819,10 @@ def test_a_system_is_known_by_its_names(course, kind):
     who = identity.Roster(course.students(CLASS))
     for source in (zipped(downloads()[kind], course.tmp / "d.zip"), lay(course.tmp / "d", downloads()[kind])):
         assert systems.survey(source, who).kind == kind
+
+
+def test_each_system_can_be_named():
+    assert {*cli.SYSTEMS} == {"auto", *systems.SYSTEMS}
 
 
 def test_one_students_zip_does_not_say_what_all_are(course):
