@@ -5,8 +5,8 @@
 # how linear blend skinning poses a template mesh, name every number that the fit will change, and follow the
 # animal from pixels to metres and back.
 #
-# **Minutes:** 90 to 130. **You need to know:** PyTorch tensors and broadcasting; what a matrix does to a
-# vector; the cross product of two vectors.
+# **Minutes:** 90 to 130. **You need to know:** PyTorch tensors and broadcasting; what a gradient and gradient
+# descent are; what a matrix does to a vector; the cross product of two vectors.
 #
 # ![The path of the course: segment, template, render, fit, results; you are at
 # template.](pictures/path_2.png)

@@ -233,7 +233,7 @@ for name, value in next(iter(loader)).items():
 # | `render(scene, t, cam)` | | -> `image` (B, H, W, 3), `hard_mask`, `silhouette` (B, H, W, 1) |
 # | `compute_loss(scene, frames, image, hard_mask, silhouette)` | | -> dict of weighted terms, each () |
 # | `silhouette` | | the third result of `render`: here the soft mask. Pass it on as it is |
-# | `steps` | int | how many passes to make through the whole loader, whatever the loss does |
+# | `steps` | int | how many passes (epochs) to make through the whole loader, whatever the loss does |
 # | result | list of `steps` dicts | of every term, and of `loss`, their sum, the mean over a pass's batches |
 #
 # Later passes may have other terms than the first. Do not change the optimizer's learning rates.
