@@ -490,8 +490,8 @@ show.loss_curves(history, shown=DATA) if history else None
 # it now, in `finish()`: where the animal no longer moves, a pixel's colour is linear in the skin, and a
 # linear problem is solved at once, without steps downhill. The skin is one grey for each vertex of the mesh,
 # and neighbours are pulled towards the same grey. So it has no speckles, and the belly, which no frame shows,
-# takes the grey around it. The light knows more than the tutorial's: colours of the sun and of the sky, and
-# the light $S$ that the water itself sends up, $I e^{wl} + S\,(1 - e^{wl})$ (`course_lib/appearance.py`).
+# takes the grey around it. The light has more parts than the tutorial's: colours of the sun and of the sky,
+# and the light $S$ that the water itself sends up, $I e^{wl} + S\,(1 - e^{wl})$ (`course_lib/appearance.py`).
 # `finish()` also stores the orientation in the form that lesson 5 expects.
 
 # %%
