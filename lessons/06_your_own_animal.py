@@ -239,7 +239,7 @@ DRIFT = 0.1  # metres: what the correction may change within the seconds until t
 altitude_sd = float(np.hypot(click_sd, DRIFT))
 both = f"by the board {by_board:.2f} m, by the drone {said:.2f} m"
 print(f"{both}: correction {correction:+.2f} m")
-print(f"An end may be clicked a pixel beside: {click_sd:.2f} m, one standard deviation.")
+print(f"Ends clicked a pixel beside: {click_sd:.2f} m, a standard deviation.")
 print(f"With what the correction may change: {altitude_sd:.2f} m.")
 
 # %% [markdown]
