@@ -442,7 +442,7 @@ show.minima(lengths, series, "length of the dolphin, m")
 # | water | light travels straight | the dolphin is drawn where refraction makes it seem to be |
 # | depth | free | its mean is assumed: the tip of the dorsal fin is 5 cm above the surface |
 # | tilt | free | roll and pitch cost (their sines, squared), roll less |
-# | colour | moves the animal too | fitted at the end, moves nothing: waves and glints are not the animal |
+# | colour | moves the animal too | fitted at the end; it says how the animal rises and sinks, no more |
 #
 # Depth must be assumed: seen from 11 m above, a dolphin 1 % longer looks the same 15 cm deeper. (It is 11 cm
 # of *apparent* depth, as in lesson 2: 15 cm of water seem to be 11.)
@@ -492,6 +492,8 @@ show.loss_curves(history, shown=DATA) if history else None
 # and neighbours are pulled towards the same grey. So it has no speckles, and the belly, which no frame shows,
 # takes the grey around it. The light has more parts than the tutorial's: colours of the sun and of the sky,
 # and the light $S$ that the water itself sends up, $I e^{wl} + S\,(1 - e^{wl})$ (`course_lib/appearance.py`).
+# Water takes red away first: in frames in which the animal is redder it is higher, and `finish()` raises it
+# there, by a few centimetres (`course_lib/heave.py`). How deep it is on average colours do not say.
 # `finish()` also stores the orientation in the form that lesson 5 expects.
 
 # %%

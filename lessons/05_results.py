@@ -618,10 +618,12 @@ print(f"The added water leaves these shares of red, green and blue: {shares}")
 # Every outline is the same to a tenth of a pixel (only the tip of the fin moves at all, as it was in the
 # air), so no loss on outlines can prefer one: from one camera you only get depth and size together. The
 # problem is **ill-posed**. The colour would tell the depth if we knew what the water absorbs and how bright
-# the skin is; but both are fitted to the same picture. So an **assumption** decides. The default recipe
+# the skin is; but both are fitted to the same picture. They only tell by how much the animal rises and sinks
+# during the clip (`course_lib/heave.py`). So an **assumption** decides. The default recipe
 # assumes that the fin's tip is 5 cm above the surface, because the clip shows a trail of foam behind it. If
 # that is wrong by 15 cm, the length is wrong by one per cent and the mass by three. Of a clip of your own you
-# say it yourself: `dolphins demo --fin-out`.
+# say it yourself: `dolphins demo --fin-out`; or name frames in which the fin's tip just breaks the surface,
+# `--surfaced`, which is good to a few centimetres.
 #
 # **Refraction** is no assumption here: the embedded clip was rendered through water, and the default recipe
 # draws the dolphin where it seems to be, at 1/1.34 of its depth. With straight light, as in the tutorial, the
