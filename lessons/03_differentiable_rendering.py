@@ -310,6 +310,10 @@ from solutions.rendering import dibr_rendering
 
 # %% [markdown]
 # Try it. Compare with the picture above: is anything upside down, inside out, in another space?
+#
+# In some frames a single pixel of the dorsal fin is black, like a hole. The z of a normal says whether a face
+# looks along the camera's axis. Away from that axis the camera sees some steep faces that do not, and they
+# are left out.
 
 # %%
 features, soft_mask = dibr_rendering(verts, cam, model)
