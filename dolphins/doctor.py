@@ -133,7 +133,8 @@ def _pack(pack, clip):
         if faults := inspect_clip(found).faults:
             said = f"{found.root}: {len(faults)} fault(s), the first: {faults[0]}"
             return [Finding("pack", said, "see all with: dolphins assets verify", False)]
-        findings = [Finding("pack", f"{found.root}", describe(found))]
+        said = [" ".join(line.split()) for line in describe(found).splitlines()[1:]]  # the first is its name
+        findings = [Finding("pack", f"{found.root}", "; ".join(said))]
         return findings + [Finding(*said, is_note=much) for *said, much in assumptions(found)]
     except CourseError as error:
         return [Finding("pack", str(error), "without a pack there is nothing to fit", False)]
