@@ -298,6 +298,7 @@ class _Run:
         self.taken, self.touched, self.renamed, self.zones = collections.Counter(), set(), [], set()
         self.shares, self.unclaimed = {}, Share().times(NOBODYS)  # {ids: what is left of theirs}
         self.groups = {}  # {file: the group whose it is, and for whom it counts, in words}
+        self.labels = collections.Counter()  # how many files are listed by one name
         self.said, self.listed = set(), set()  # the files of --assign that were there; those contested
 
     def look_over(self, source, kind):
@@ -353,7 +354,10 @@ class _Run:
             for item in [file] if _is_junk(file) else self.items_of(file):
                 if _is_junk(item):
                     self.result.junk += 1
-                elif reason := self.look_at(item):
+                    continue
+                self.labels[item.label] += 1
+                item.again = self.labels[item.label]
+                if reason := self.look_at(item):
                     alike[item.where[0], reason] += 1
                     if alike[item.where[0], reason] <= MOST_ALIKE:
                         self.result.left_out.append((item.label, reason))

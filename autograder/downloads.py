@@ -49,10 +49,11 @@ class Item:
     lesson: str | None = None  # that it shows
     spoilt: str = ""  # why grading cannot read it
     packed_in: tuple = ()  # the path of the zip that a student packed it in, if it was
+    again: int = 1  # it is the second, third... whose path looks so: é may be one letter, or two
 
     @property
     def label(self):
-        return printable("/".join(self.where))
+        return printable("/".join(self.where)) + f" [{self.again}]" * (self.again > 1)
 
 
 @dataclass

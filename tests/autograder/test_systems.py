@@ -4,6 +4,7 @@ another's work, whatever students call themselves and their files."""
 import json
 import os
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -771,6 +772,17 @@ def test_a_persons_word_decides_between_files_known_by_a_name_alone(course, befo
     for options in ({"assign": assign}, {}):  # the word is kept
         course.take(both, "auto", CLASS, **options)
         assert course.there() == {who: notebook(mark) for who, mark in there.items()}
+
+
+def test_of_two_files_that_are_written_alike_each_has_a_name_of_its_own(course):
+    """Else a person's word on one of them is taken for the other."""
+    first, second = (unicodedata.normalize(form, "L/Zoé Ek.ipynb") for form in ("NFD", "NFC"))
+    csv = "id,first_name,last_name\nzoe,Zoé,Ek\nada,Ada,Lovelace\n"
+    both = from_drive(course, (first, "mallory"), (second, "zoe"))
+    result = course.take(both, "auto", csv)
+    assert not course.there() and {where for where, _ in result.left_out} == {second, f"{second} [2]"}
+    course.take(both, "auto", csv, assign=[f"{second} [2]=zoe"])
+    assert course.there() == {"zoe": notebook("zoe")}
 
 
 def test_one_file_twice_and_files_of_several_lessons_contest_nothing(course):
