@@ -442,7 +442,7 @@ def _where(yours, right, tolerance, item="item"):
     """Which items of the first dimension, or entries of the others, are right. -> a sentence"""
     wrong = (yours - right).abs() > margin(right, tolerance)
     count = int(wrong.sum())
-    if count in (0, wrong.numel()):
+    if not count:
         return ""
     kinds = _constants, _proportions, _differences, _functions
     there = _first(kinds, yours[wrong], right[wrong]) if count > 2 else ""
@@ -457,7 +457,7 @@ def _where(yours, right, tolerance, item="item"):
             f" None is off by more than {in_digits(most)[0]} % of the largest: something is rounded, has few "
         )
         more += "digits, or a small number is added."
-    return f"{_which_differ(wrong, item)}{more}"
+    return f"{_which_differ(wrong, item) if count < wrong.numel() else ''}{more}".strip()
 
 
 def _which_differ(wrong, item):

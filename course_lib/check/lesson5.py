@@ -967,6 +967,9 @@ class Measure(Same):
                 lambda *args, makes=makes, k=k: torch.as_tensor(k * makes(*args)),
             )
 
+    def seen(self, wrong, right):
+        return super().seen(wrong, {said: value for said, value in right.items() if said not in self.changes})
+
     def of_all_calls(self, outputs, inputs):
         """What all numbers together tell, those of changed vertices too. -> text or ''"""
         return ""
@@ -1142,7 +1145,7 @@ class VolumeGradient(SameGradient, Solid):
     points = 1
     after = (Solid, BentAway)  # where a volume is wrong, its gradient is too
     mistakes, tolerance, otherwise = OF_VOLUME_GRADIENTS, 1e-3, "wrong-gradient"
-    named, unexplained = Same.named, Same.unexplained
+    named, unexplained, calls = Same.named, Same.unexplained, Same.calls
 
     def cases(self, rng):
         vertices, faces = u_shape(0.8, 0.5, 0.2, 1.9)

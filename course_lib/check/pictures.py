@@ -70,8 +70,8 @@ class OfPictures(Same):
         wrong = [name for name in right if not self.near(outputs[name], right[name], self.tolerance)]
         if any(outputs[name].any() and not made[name].any() for name in wrong):
             return False  # it is small, but not 0
-        if all(outputs[name].unique().numel() == 1 for name in wrong):
-            return False  # the same everywhere: that may have many causes
+        if all(outputs[name].any() and outputs[name].unique().numel() == 1 for name in wrong):
+            return False  # the same everywhere, and not 0: that may have many causes
         explained = all(self.near(outputs[name], made[name], self.explained) for name in wrong)
         return explained and self.seen(made, right)
 

@@ -162,7 +162,8 @@ def holds(said, yours, right, tolerance, arguments):
         made |= {"minus the right one": x - right, "right one times that": right * x}
         return near(next(value for words, value in made.items() if words in said), yours)
 
-    said, _, where = (part.strip() for part in said.partition("So it is where "))
+    said, _, where = (f" {part.strip()}" for part in said.partition("So it is where "))
+    said, where = said.rstrip(), where.strip()
     said, _, each = said.partition(" Each of these is off by ")
     if each:
         turns = (yours - right)[(yours - right).abs() > tolerance * max(1.0, float(right.abs().max()))]
@@ -176,7 +177,7 @@ def holds(said, yours, right, tolerance, arguments):
     items = wrong.flatten(1).any(1) if wrong.dim() > 1 else wrong
     if where and not told_by(where, items, arguments["x"].double()):
         return False
-    if not said:
+    if not (said := said.strip()):
         return True
     known = {}
     with contextlib.suppress(RuntimeError):  # of another shape
