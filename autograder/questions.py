@@ -24,7 +24,7 @@ from course_lib.check import core
 from . import release
 
 FOLDER = "course_lib/check"
-LIBRARY = ("core", "devices", "raised")  # modules of the checks that know no answers: they are everywhere
+LIBRARY = ("core", "devices", "places", "raised")  # modules of the checks without answers
 NEVER = {"inputs", "judge"}  # a property's parts that run outside alone
 
 PACKAGE = '''"""The checks while a notebook is graded: they ask from outside, and know nothing in here."""

@@ -80,6 +80,7 @@ def make_clip(wanted, say=print):
         raise CourseError(f"""{clock(first)} to {clock(last)} are {len(frames)} frames, expected {FEWEST} to
             {MOST_FRAMES}: choose some seconds in which the whole animal is seen.""")
     telemetry = read_telemetry(wanted.telemetry, wanted.video_start)
+    telemetry = telemetry.paced(video.fps, round(video.seconds * video.fps))
     _check_same_flight(video, telemetry, wanted)
     hoped = first + np.arange(len(frames)) / video.fps  # the frames' times, to a frame
     telemetry.altitudes(hoped, wanted.launch_height)  # what is wrong with it is said before the video is read

@@ -14,6 +14,7 @@ forms, or another way to compute it.
     pictures, stone_cases   of lesson 3: how images are judged, and what is drawn in them; with found (what a
                             picture tells) and spare_renderer (DIB-R a second way, also for who is stuck)
     devices, raised         the same points on every machine; what an exception of the student's means
+    places                  where wrong numbers are, by an argument
     card                    a check as a notebook shows it
 """
 

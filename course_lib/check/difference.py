@@ -12,9 +12,9 @@ from torch.nn.functional import normalize
 
 from ..errors import fold
 from .core import margin
+from .places import broadcast, where_known
 
 MOST_SHOWN = 9  # numbers of an argument that are shown whole
-MOSTLY = 0.75  # of the entries that an argument tells apart, how many must differ
 TOLERANCE = 1e-3  # of a pattern: its largest error against the largest entry
 FACTORS = {"pi": math.pi, "2 pi": 2 * math.pi, "1/pi": 1 / math.pi, "1/(2 pi)": 0.5 / math.pi}
 FACTORS |= {"180/pi, degrees": 180 / math.pi, "pi/180": math.pi / 180}
@@ -95,7 +95,7 @@ def pattern(yours, right, tolerance=1e-4, item="item", arguments=None):
     yours, right = yours.detach().double().cpu(), right.detach().double().cpu()
     if yours.numel() == 0 or not torch.isfinite(yours).all():
         return ""
-    known = _broadcast(arguments or {}, yours)
+    known = broadcast(arguments or {}, yours)
     found = of_all(yours, right, tolerance, known) or _apart_by(yours, right, tolerance, known)
     found = found or _equal_for_equal(yours, right) or _where(yours, right, tolerance, item)
     items = ((yours - right).abs() > margin(right, tolerance)).reshape(*yours.shape[:1], -1).any(-1)
@@ -352,18 +352,6 @@ def _of(k, fact):
     return f"of [..., {k}]: {fact[0].lower()}{fact[1:-1]}"
 
 
-def _broadcast(arguments, like):
-    """The arguments that have a number for each entry of a value, in its shape. -> {name: tensor}"""
-    known = {}
-    for name, value in arguments.items():
-        if torch.is_tensor(value) and value.numel() > 1 and not value.is_complex():
-            try:
-                known[name] = value.detach().double().cpu().broadcast_to(like.shape)
-            except RuntimeError:  # of another shape
-                continue
-    return known
-
-
 def _of_arguments(yours, right, known):
     """An argument as it is, or beside the right value."""
     for name, value in known.items():
@@ -382,44 +370,12 @@ def _apart_by(yours, right, tolerance, known):
     wrong = (yours - right).abs() > margin(right, tolerance)
     if wrong.dim() > 1 and not wrong.flatten(1).any(1).all():
         return ""
-    if not (said := _told_apart(wrong, known | {"": right})):
+    if not (said := where_known(wrong, known | {"": right})):
         return ""
     there = partial(_of_arguments, known={name: value[wrong] for name, value in known.items()})
     there = _first((_constants, _proportions, _differences, there, _functions), yours[wrong], right[wrong])
     said = f"{int(wrong.sum()):,} of {wrong.numel():,} numbers differ, {said}"
     return f"{said} There: {there[0].lower()}{there[1:]}" if there else said
-
-
-def told_apart(wrong, arguments):
-    """Where entries are wrong, flags: where an argument passes a number or is between two. -> text or ''"""
-    said = _told_apart(wrong.cpu(), _broadcast(arguments, wrong))
-    return f"They are {said}" if said else ""
-
-
-def _told_apart(wrong, known):
-    """known: {name: tensor of the shape of wrong}; '' names the right value. -> text or ''"""
-    if not 4 <= wrong.sum() < 0.9 * wrong.numel():
-        return ""
-    best, said = MOSTLY, ""
-    for side, (name, value) in itertools.product(("above", "below", "between"), known.items()):
-        if side == "between" and said:
-            break
-        low, high = value[wrong].min(), value[wrong].max()
-        under, over = value[value < low], value[value > high]
-        outside = len(under) * (side != "below") + len(over) * (side != "above")
-        most = wrong.sum() / (wrong.numel() - outside)  # of what passes the number
-        if most > best and outside >= 0.1 * wrong.numel() and (side != "between" or len(under) and len(over)):
-            ends = [] if side == "below" else [_between(float(under.max()), float(low))]
-            ends += [] if side == "above" else [_between(float(high), float(over.min()))]
-            where = f"where {f'`{name}`' if name else 'the right one'} is {side} {' and '.join(ends)}"
-            best, said = most, f"{'those' if most == 1 else 'all of them'} {where}."
-    return said
-
-
-def _between(low, high):
-    """A number between two, that has few digits. -> text"""
-    texts = ["0", "1", "-1", "0.5", "-0.5", *(f"{(low + high) / 2:.{digits}g}" for digits in range(1, 18))]
-    return next((text for text in texts if low < float(text) < high), f"{high:.17g}")
 
 
 def _equal_for_equal(yours, right):

@@ -1178,22 +1178,19 @@ class Mass(Measure):
         return {" without a density": (volume,), "": (volume, float(density)), " of a number": number}
 
     def taken(self, shows, value, volume, *density):
-        found, a = super().taken(shows, value, volume, *density), "a tensor"
-        if not torch.is_tensor(volume):
-            a = "a number"
-        elif not close(found, self.right(volume, *density)):
-            return found  # that it is wrong is said first
-        if torch.is_tensor(value) != torch.is_tensor(volume):
-            raise Problem.of(f"""not-a-number: `{shows}` gives {describe(value)}, expected {a}, as the volume
-                is one: multiply it as it comes.""")
-        return found
+        found = super().taken(shows, value, volume, *density)
+        is_one = torch.is_tensor(value) == torch.is_tensor(volume)
+        return torch.stack([found, found.new_tensor(is_one)])  # a wrong number is said first
 
     def judge(self, outputs, volume, density):
+        # Of each call the mass, and from `taken` whether it is of the volume's kind.
+        others = [said for said, found in outputs.items() if found.dim() and not found[1]]
+        outputs = {said: found.flatten()[0] for said, found in outputs.items()}
         default, given, number = outputs.values()
         inputs = {"volume": volume, "density": density}
         well = close(given, self.right(volume, density)) and close(20 * number, self.right(volume, density))
         if 1020 <= default / volume <= 1030 and well:
-            return None
+            return self._another_kind(*others[:1]) if others else None
         if close(given, default, 1e-6) and default > volume:
             return Complaint.of(f"""density-ignored: The argument `density` is not used: with {density:.0f}
                 kg/m³ the mass should be {density * volume:.1f} kg, yours is {given:.1f}, for any density.""")
@@ -1202,6 +1199,11 @@ class Mass(Measure):
             return Complaint.of(f"""default-density: With a density it is right; without one it takes
                 {default / volume:.4g} kg/m³. Sea water's is asked for, about 1,025 kg/m³ (1.025 g/cm³).""")
         return found
+
+    def _another_kind(self, said):
+        other, a = ("a tensor", "a number") if said == " of a number" else ("no tensor", "a tensor")
+        return Complaint.of(f"""not-a-number: `{self.shows}`{said} gives {other}, expected {a}, as the volume
+            is one: multiply it as it comes.""")
 
     def shown(self, said, inputs):
         arguments = zip(("volume", "density"), self.calls(**inputs)[said])

@@ -18,7 +18,8 @@ import torch
 
 from .card import Shown
 from .core import Complaint, Problem, Property, changed, clone, close, tensor
-from .difference import apart, difference, told_apart
+from .difference import apart, difference
+from .places import told_apart
 
 TRIES = 50  # cases that are drawn until one tells all mistakes from what is right
 

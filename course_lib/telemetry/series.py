@@ -1,7 +1,7 @@
 """Altitudes at some times, and what they are at others."""
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -53,6 +53,23 @@ class Telemetry:
     def sd_m(self):
         """The standard deviation of the altitude that is assumed, metres."""
         return SD_M[self.by]
+
+    def paced(self, fps, n_frames):
+        """In step with a video of n_frames that was recorded at `fps`. -> Telemetry
+
+        Some drones write a block a frame, and add up whole milliseconds: 33 for 33.37. After a minute that
+        clock is a second behind the picture. It is known by steps that are all the same, nearly a frame, and
+        as many as the video has frames; then the number of a block counts, and not its time.
+        """
+        ticks = np.round(self.time_s / max(self.step, TICK))
+        is_even = np.abs(self.time_s - ticks * self.step).max() < TICK / 10
+        off = abs(self.step * fps - 1)
+        if self.is_table or not is_even or not 1e-4 < off < 0.05 or abs(ticks[-1] + 1 - n_frames) > 2:
+            return self
+        mine, theirs = f"{1000 * self.step:.0f} ms", f"{1000 / fps:.2f}"
+        said = f"its clock counts {mine} a frame, where the video has {theirs}: its blocks were counted"
+        time_s, end_s = ticks / fps, self.end_s / (self.step * fps)
+        return replace(self, time_s=time_s, end_s=end_s, notes=[*self.notes, said])
 
     def altitudes(self, times, launch_height=None):
         """The altitude above the sea at `times` (T,), seconds of the video. -> (T,) metres

@@ -66,6 +66,19 @@ def test_altitudes_are_those_printed(tmp_path, dialect, step):
     assert between[0] == pytest.approx(12.325, abs=0.006)
 
 
+@pytest.mark.parametrize("tick, fps", [(0.033, 29.97), (0.033, 30.0), (0.017, 59.94)])
+def test_a_clock_of_whole_milliseconds_is_paced_by_the_frames(tmp_path, tick, fps):
+    heights = 12 + 0.01 * np.arange(1800)
+    bodies = [f"[rel_alt: {h:.3f} abs_alt: 100.000]" for h in heights]
+    read = read_telemetry(written(tmp_path, srt(bodies, tick)))
+    paced, times = read.paced(fps, len(bodies)), np.arange(len(bodies)) / fps
+    assert np.abs(paced.altitudes(times) - heights).max() < 6e-4  # the digits printed
+    assert "its blocks were counted" in paced.notes[-1] and paced.end_s == pytest.approx(1800 / fps, abs=0.1)
+    assert read.paced(fps, 900) is read  # of another video
+    exact = read_telemetry(written(tmp_path, srt(bodies, 1 / fps)))
+    assert exact.paced(fps, len(bodies)) is exact
+
+
 @pytest.mark.parametrize(
     "change",
     [
