@@ -2,7 +2,8 @@
 
 Every sea is drawn here, from a spectrum of waves, a bed in patches, foam, glints and noise; the animal is the
 embedded clip's true surface in other colours, at another size, on another course. Each clip goes through
-H.264 and back. `TRIED` were looked at while the masks' two rounds were made, `UNSEEN` were not.
+H.264 and back. `TRIED` were looked at while the tracker was made, `UNSEEN` were not. Some were made up by
+hand, the others are drawn at random (`drawn_at_random`).
 """
 
 import tempfile
@@ -19,12 +20,13 @@ from course_lib.assets import clip_files, find_pack
 from course_lib.assets.clip_info import CLIP_JSON, ClipInfo
 from course_lib.dolphin_model import DolphinModel
 from course_lib.doubts import UNSURE
+from course_lib.first_mask import from_above
 from course_lib.footage import Frames, look_at
 from course_lib.kal.dibr import rasterize
 from course_lib.lens import Lens
 from course_lib.metrics import load_truth
 from course_lib.show import write_video
-from course_lib.tracker import Tracker, from_above
+from course_lib.tracker import Tracker
 from course_lib.video import SegmentedVideo
 from dolphins.second_round import improve
 
@@ -55,6 +57,7 @@ class Sea:
     belly: float = 0.15  # by how much flanks are paler than the back
     haze: float = 0.45  # of the deepest parts
     length: float = 105.0  # of the animal
+    girth: float = 1.0  # by how much it is wider than the embedded clip's
     turn: float = 0.0  # degrees by which its course is turned
     mirror: bool = False
     stride: int = 2  # frames of the embedded clip per frame
@@ -102,8 +105,6 @@ TRIED = {
         15, water=(0.28, 0.34, 0.36), skin=(0.22, 0.25, 0.27), pale=0.05, length=76, speckle=0.08, sky=0.08,
         streaks=0.3, patches=4, turn=170, crf=21,
     ),
-}  # fmt: skip
-UNSEEN = {
     "patches, glints, speckle": Sea(
         21, water=(0.09, 0.30, 0.36), bed=(SAND, ROCK), patch=30, clear=0.55, caustics=0.6,
         skin=(0.27, 0.31, 0.33), pale=0.2, speckle=0.07, glints=2.3, turn=20, length=96, start=10, crf=23,
@@ -121,6 +122,36 @@ UNSEEN = {
         streaks=0.2, patches=2, turn=330, follow=0.6, start=20, crf=23,
     ),
 }  # fmt: skip
+
+
+def drawn_at_random(seed, kind):
+    """A sea of one of two kinds: "bed", a stout animal over patches, or "open", a lean one among foam."""
+    rng, bed = np.random.default_rng([seed, 14]), kind == "bed"
+    own = rng.uniform
+    ground = np.array([0.12, 0.18, 0.15]) + own(0, 0.5) * np.array([0.62, 0.55, 0.42])
+    other = np.array([0.12, 0.18, 0.15]) + own(0.5, 1) * np.array([0.62, 0.55, 0.42])
+    water = np.array([own(0.04, 0.2), own(0.2, 0.38), own(0.25, 0.42)])
+    skin = own(0.15, 0.4) * np.array([own(0.9, 1.05), own(1.0, 1.15), own(1.05, 1.3)])
+    return Sea(
+        seed, water=tuple(water), bed=(tuple(ground), tuple(other)) if bed else (), patch=own(15, 60),
+        clear=own(0.3, 0.65), caustics=own(0.3, 0.9), sky=own(0.03, 0.06) if bed else own(0.06, 0.1),
+        ripple=own(0.25, 0.5), glints=own(2.0, 2.7), streaks=0.0 if bed else own(0.2, 0.8),
+        patches=0 if bed else int(rng.integers(2, 7)), skin=tuple(skin), pale=own(0.03, 0.3),
+        belly=own(0.03, 0.2), haze=own(0.3, 0.6), length=own(85, 125) if bed else own(66, 90),
+        girth=own(1.05, 1.2) if bed else own(0.82, 0.95), turn=own(0, 360), mirror=rng.random() < 0.5,
+        stride=1, start=int(rng.integers(0, 100)), follow=rng.choice([0.0, 0.0, own(0.2, 0.9)]),
+        drift=tuple(own(-1, 1, 2)), speckle=rng.choice([0.0, own(0.02, 0.08)]), crf=int(rng.integers(20, 29)),
+        frames=100,
+    )  # fmt: skip
+
+
+UNSEEN = {}
+for group, seeds in (
+    (TRIED, {"bed": (101, 102), "open": (103, 104)}),
+    (UNSEEN, {"bed": (201, 202, 203), "open": (204, 205, 206)}),
+):
+    for kind, those in seeds.items():
+        group |= {f"{kind}, at random, {seed}": drawn_at_random(seed, kind) for seed in those}
 
 
 # --- fields of the sea --------------------------------------------------------------------------------------
@@ -210,11 +241,19 @@ class Animal:
         course = across - sea.follow * (middle - middle[:1])[:, None]
         middle = course.mean(1)
         centre = (middle.min(0) + middle.max(0)) / 2
+        course = self._wider(course, sea.girth)
         self.on_image = ((course - centre) * self.per_metre + [W / 2, H / 2]).astype(np.float32)  # (T, V, 2)
         self.up = truth[..., 1]
         self.normal_up = np.stack([self._normals(v) for v in truth])
         if sea.mirror:  # the faces are seen from the other side
             self.faces = self.faces[:, ::-1].copy()
+
+    @staticmethod
+    def _wider(points, girth):
+        """Points (T, V, 2) farther from the animal's long axis, in each frame."""
+        away = points - points.mean(1, keepdims=True)
+        across = np.linalg.eigh(np.einsum("tvi,tvj->tij", away, away))[1][:, :, 0]  # (T, 2)
+        return points + (girth - 1) * np.einsum("tvi,ti->tv", away, across)[..., None] * across[:, None]
 
     def _normals(self, vertices):
         corners = vertices[self.faces]
@@ -241,8 +280,10 @@ class Animal:
             for a in (self.up[t].astype(np.float32), ndc.astype(np.float32), features)
         ]
         image, face = rasterize(H * FINE, W * FINE, *corners)
-        image = image[0].numpy().reshape(H, FINE, W, FINE, 4).sum((1, 3))
-        hit = (face[0] >= 0).numpy().reshape(H, FINE, W, FINE).sum((1, 3))
+        image, hit = (
+            sum(fine[i::FINE, j::FINE] for i in range(FINE) for j in range(FINE))
+            for fine in (image[0].numpy(), (face[0] >= 0).numpy().astype(np.float32))
+        )
         image = image / np.maximum(hit, 1)[..., None]
         return image[..., :3], (hit / FINE**2).astype(np.float32), image[..., 3]
 
@@ -401,6 +442,7 @@ def judge(clip, form, sea):
     masks, sure = video.masks.numpy() > 127, video.confidence.numpy()
     seen, true = overlap(masks, clip.seen), overlap(masks, clip.true)
     bad = seen < 0.6
+    poor = seen < UNSURE
     return {
         "iou_once_mean": float(once.mean()),
         "iou_seen_mean": float(seen.mean()),
@@ -411,6 +453,7 @@ def judge(clip, form, sea):
         "area_pct": float(100 * (masks.sum() / clip.seen.sum() - 1)),
         "bad_frames": int(bad.sum()),
         "bad_and_said": int((bad & (sure < UNSURE)).sum()),
+        "ranked": float((sure[poor] < sure[~poor][:, None]).mean()) if 0 < poor.sum() < len(poor) else None,
         "ms_per_frame": 1000 * seconds / len(masks),
         "ms_per_frame_again": 1000 * seconds_again / len(masks),
     }

@@ -88,6 +88,7 @@ SEAS = {
     "area_pct": ("area, %", "+.0f"),
     "bad_frames": ("frames below 0.6", "d"),
     "bad_and_said": ("of these called doubtful", "d"),
+    "ranked": ("pairs of a frame below 0.7 and one above whose confidence says which", ".2f"),
     "ms_per_frame": ("ms a frame", ".0f"),
     "ms_per_frame_again": ("ms of the second round", ".0f"),
 }
@@ -240,7 +241,8 @@ def variants_table(section, columns, first):
     columns = {c: about for c, about in columns.items() if all(c in of for of in section["figures"].values())}
     rows = []
     for name, of in section["figures"].items():
-        rows.append([name, *(f"{of[column]:{form}}" for column, (_, form) in columns.items())])
+        found = [(of[column], form) for column, (_, form) in columns.items()]
+        rows.append([name, *("" if value is None else f"{value:{form}}" for value, form in found)])
     return page(section, table([first, *(label for label, _ in columns.values())], rows))
 
 

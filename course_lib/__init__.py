@@ -11,7 +11,8 @@ The modules in the order in which data flows through them:
     known_length                            the altitude's bias, by a thing of known length
     lens                                    the camera under a drone, and pictures without its distortion
     prompts                                 points to segment from, clicked in a notebook or a browser
-    segmentation, tracker, two_sides, way   points on one frame -> a mask for every frame
+    segmentation, first_mask, two_sides     points on one frame -> its mask, and one for every frame,
+    tracker, way, sprite                    without a network
     rims                                    where a fitted animal's outline runs, across it, in all frames
     doubts                                  how far these masks can be trusted
     refraction                              where what is under water seems to be, from above

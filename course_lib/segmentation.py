@@ -77,7 +77,7 @@ class Clip:
 
 def _silhouette(pack):
     """The template from above (n, n), for what the points do not show; None in a pack without one."""
-    from .tracker import from_above
+    from .first_mask import from_above
 
     if not (pack.model_dir / "dolphin_model.pkl").exists():
         return None

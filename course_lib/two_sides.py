@@ -1,10 +1,10 @@
 """What an animal and the water around it look like, and the smooth outline between the two.
 
 Both sides are histograms of colour and place, (rows, columns, K): of the water over cells of the image, of
-the animal over cells of its own body. A cell shares what it says with its whole side. Old frames
-fade, so each side follows light and sea. Whether a pixel is the animal is then a question of odds:
+the animal as a whole. A cell shares what it says with its whole side. Whether a pixel is the animal is then a
+question of odds:
 
-    log odds = log p(colour | animal, place on its body) - log p(colour | water, place in the image)
+    log odds = log p(colour | animal) - log p(colour | water, place in the image)
 
 Speckle says little about one pixel and much about many. `smooth_mask` finds the region that has the best
 odds for the shortest outline, where outlines along edges of the image count less.
@@ -51,32 +51,24 @@ class Palette:
 
 
 class Side:
-    """Colours of one side by place. `keep`: the share of what was seen that is left a frame later."""
+    """Colours of one side by place. unseen: the share of them that may be any."""
 
-    def __init__(self, shape, keep, unseen):
-        self.counts = np.zeros((*shape, K), np.float32)
-        self.keep, self.gain, self.unseen = keep, 1.0, unseen
+    def __init__(self, shape, unseen):
+        self.counts, self.unseen = np.zeros((*shape, K), np.float32), unseen
 
-    def learn(self, rows, columns, colours, weight=1.0):
+    def learn(self, rows, columns, colours):
         """Adds pixels: cells (N,) int and colours (N,) int."""
-        self.gain /= self.keep  # instead of making all the old ones smaller
         flat = (rows * self.counts.shape[1] + columns) * K + colours
-        where, many = np.unique(flat, return_counts=True)
-        self.counts.reshape(-1)[where] += np.float32(weight * self.gain) * many
-        if self.gain > 1e6:
-            self.counts /= self.gain
-            self.gain = 1.0
+        self.counts += np.bincount(flat, minlength=self.counts.size).reshape(self.counts.shape)
 
-    def shares(self, rows, columns, colours, first=0, spread=1):
+    def shares(self, rows, columns, colours, spread=1):
         """The share of each pixel's colour at its place: cells (N,) float, colours (N,) int -> (N,)
 
-        Between cells it goes over smoothly. `first`: counts that do not fade, as `counts`.
+        Between cells it goes over smoothly.
         """
         r0, c0 = (max(int(x.min()) - 1, 0) for x in (rows, columns))
         r1, c1 = int(rows.max()) + 3, int(columns.max()) + 3
-        there = self.counts[r0:r1, c0:c1] / np.float32(self.gain)
-        if np.ndim(first):
-            there = there + first[r0:r1, c0:c1]
+        there = self.counts[r0:r1, c0:c1]
         grid = there.reshape(*there.shape[:2], *BINS)
         for axis in (2, 3, 4):
             for _ in range(spread):

@@ -14,9 +14,9 @@ from scipy import fft, ndimage
 from .two_sides import BINS, LET, UNSEEN, K, Palette, blurred, open_shares
 
 LENGTH = 32.0  # pixels of the animal in the small pictures that are looked at
-WINDOW = 4.0  # animal's lengths that are looked at, where it was seen a frame before; else all of the picture
+WINDOW = 4.0  # animal's lengths that are looked at, around the end of the best way so far
 TURNS = 36  # angles at which the form is tried
-CANDIDATES = 40  # places of a frame that are kept
+PLACES, EACH = 8, 14  # places of a frame that are kept, and angles at each of them
 STEP, TURN = 0.06, 0.2  # by how much an animal moves, of its length, and turns, radians, per frame
 PASSED = 6  # most frames that are passed over at once
 WEIGHT, LEAST = 6.0, 0.35  # of a score against steps and turns, and the score that is worth it; 1: the first
@@ -44,7 +44,10 @@ class Search:
         own = ndimage.binary_erosion(mask, iterations=max(1, box // 2)) & (dense.mean(-1) < glare)
         counts = np.bincount(self.palette(dense[own if own.any() else mask]), minlength=K)
         self.skin, self.water = _blurred(_blurred(counts)), np.zeros(K)
-        self.last, self.usual, self.best = np.array(pose[:2], float), None, 1.0
+        self.last, self.usual = (
+            np.array(pose[:2], float),
+            None,
+        )  # where the window is; the first frame's score
         self.angles = 2 * np.pi * np.arange(TURNS) / TURNS
         self.kernels, self.spectra = self._kernels(self._small(mask.astype(np.float32)), pose), {}
 
@@ -83,11 +86,10 @@ class Search:
 
     def _window(self, odds):
         """The part of the odds (h, w) that is looked at, its corner (x, y), and the size of its spectra."""
-        shape, corner = np.array(odds.shape), np.zeros(2, int)
-        if self.best > 0.5:
-            size = np.minimum(shape, int(WINDOW * self.length / self.zoom))
-            corner = np.clip((self.last[::-1] / self.zoom - size / 2).astype(int), 0, shape - size)
-            shape = size
+        shape = np.array(odds.shape)
+        size = np.minimum(shape, int(WINDOW * self.length / self.zoom))
+        corner = np.clip((self.last[::-1] / self.zoom - size / 2).astype(int), 0, shape - size)
+        shape = size
         r = self.kernels.shape[-1] // 2
         size = tuple(fft.next_fast_len(int(n) + 2 * r, real=True) for n in shape)
         if size not in self.spectra:
@@ -103,14 +105,29 @@ class Search:
         h, w = (n // 3 * 3 for n in odds.shape)
         scores = found[:, r : r + h, r : r + w].reshape(TURNS, h // 3, 3, w // 3, 3)
         scores = scores.transpose(0, 1, 3, 2, 4).reshape(TURNS, h // 3, w // 3, 9)
-        where = scores.max(-1)
-        top = np.unravel_index(np.argpartition(where.ravel(), -CANDIDATES)[-CANDIDATES:], where.shape)
-        best, k = where[top], scores[top].argmax(-1)
+        top = self._apart(scores.max(-1))
+        best, k = scores[top].max(-1), scores[top].argmax(-1)
         at = np.stack([3 * top[2] + k % 3, 3 * top[1] + k // 3], 1) + corner
         at = (at + 0.5) * self.zoom - 0.5
         self.usual = max(float(best.max()), 1e-3) if self.usual is None else self.usual
-        self.last, self.best = at[best.argmax()], float(best.max()) / self.usual
         return np.concatenate([at, self.angles[top[0]][:, None]], 1), best / self.usual
+
+    def _apart(self, scores):
+        """The best of scores (TURNS, h, w), a few of each place: one that looks like it fills no list."""
+        best = scores.max(0)
+        size = max(3, 2 * round(0.12 * LENGTH) - 1)
+        peak = best == ndimage.maximum_filter(best, size)
+        rows, columns = np.nonzero(peak)
+        first = np.argsort(best[peak])[::-1][:PLACES]
+        found = []
+        for y, x in zip(rows[first], columns[first]):
+            y0, x0 = max(y - 1, 0), max(x - 1, 0)
+            near = scores[:, y0 : y + 2, x0 : x + 2]
+            flat = near.reshape(len(near), -1)
+            turn = np.argpartition(flat.max(1), -EACH)[-EACH:]
+            dy, dx = np.unravel_index(flat[turn].argmax(1), near.shape[1:])
+            found.append(np.stack([turn, dy + y0, dx + x0]))
+        return tuple(np.concatenate(found, 1))
 
 
 def _blurred(counts):
@@ -120,37 +137,53 @@ def _blurred(counts):
     return grid.ravel()
 
 
-def best_way(poses, scores, length):
-    """The best way through candidates, by Viterbi's algorithm. -> poses (T, 3), seen (T,) bool
+class Ways:
+    """The best ways to the candidates of each frame, by Viterbi's algorithm, as frames come.
 
-    poses [(N, 3)], scores [(N,)]: of each frame, of the first only where it begins; length: the animal's.
-    Frames that are passed over are not seen; what stands there lies between the others.
+    pose (3,): where they begin; length: the animal's.
     """
-    totals, back = [np.zeros(len(poses[0]))], [None]
-    for t in range(1, len(poses)):
+
+    def __init__(self, pose, length):
+        self.poses, self.length = [np.array([pose], float)], length
+        self.totals, self.back = [np.zeros(1)], [None]
+
+    def add(self, poses, scores):
+        """The next frame's candidates (N, 3) and their scores (N,). -> where the best way ends, (3,)"""
+        t = len(self.poses)
         past = range(max(0, t - PASSED), t)
         gains, froms = [], []
         for s in past:
-            apart, gap = poses[t][:, None] - poses[s], t - s  # (N, M, 3)
-            moved = np.square(apart[..., :2] / (STEP * length)).sum(-1) / gap**1.5
+            apart, gap = poses[:, None] - self.poses[s], t - s  # (N, M, 3)
+            moved = np.square(apart[..., :2] / (STEP * self.length)).sum(-1) / gap**1.5
             turned = np.square(np.angle(np.exp(1j * apart[..., 2])) / TURN) / gap
-            gain = totals[s] - 0.5 * (moved + turned)
+            gain = self.totals[s] - 0.5 * (moved + turned)
             froms.append(gain.argmax(1))
             gains.append(gain.max(1))
         via = np.argmax(gains, 0)  # (N,)
-        back.append([(past[v], froms[v][k]) for k, v in enumerate(via)])
-        totals.append(np.max(gains, 0) + WEIGHT * (scores[t].clip(-1, 1.5) - LEAST))
-    t = max(range(max(0, len(poses) - PASSED), len(poses)), key=lambda t: totals[t].max())
-    k, chosen = int(totals[t].argmax()), {}
-    while t:
-        chosen[t] = poses[t][k]
-        t, k = back[t][k]
-    chosen[0] = poses[0][k]
-    at = sorted(chosen)
-    way = np.stack([chosen[t] for t in at])
-    way[:, 2] = np.unwrap(way[:, 2])
-    every = np.arange(len(poses))
-    return np.stack([np.interp(every, at, axis) for axis in way.T], 1), np.isin(every, at)
+        self.poses.append(poses)
+        self.back.append([(past[v], froms[v][k]) for k, v in enumerate(via)])
+        self.totals.append(np.max(gains, 0) + WEIGHT * (scores.clip(-1, 1.5) - LEAST))
+        end, k = self.end()
+        return self.poses[end][k]
+
+    def end(self):
+        """The frame and the candidate in which the best way ends, of late."""
+        t = len(self.poses)
+        t = max(range(max(0, t - PASSED), t), key=lambda t: self.totals[t].max())
+        return t, int(self.totals[t].argmax())
+
+    def best(self):
+        """-> poses (T, 3), seen (T,) bool; frames that are passed over lie between the others"""
+        (t, k), chosen = self.end(), {}
+        while t:
+            chosen[t] = self.poses[t][k]
+            t, k = self.back[t][k]
+        chosen[0] = self.poses[0][k]
+        at = sorted(chosen)
+        way = np.stack([chosen[t] for t in at])
+        way[:, 2] = np.unwrap(way[:, 2])
+        every = np.arange(len(self.poses))
+        return np.stack([np.interp(every, at, axis) for axis in way.T], 1), np.isin(every, at)
 
 
 def way(search, read, frames, start):
@@ -158,9 +191,7 @@ def way(search, read, frames, start):
 
     start: its pose in the first of them; read(t) gives frame t.
     """
-    poses, scores = [np.array([start], float)], [np.ones(1)]
+    ways = Ways(start, search.length)
     for t in frames[1:]:
-        found, score = search.candidates(read(t))
-        poses.append(found)
-        scores.append(score)
-    return best_way(poses, scores, search.length)
+        search.last = ways.add(*search.candidates(read(t)))[:2]
+    return ways.best()

@@ -39,6 +39,9 @@ AROUND = 9  # pixels
 FOUND = 0.5  # of confidence: the animal was found again
 CLEAR = 1.7  # change of log odds at the outline; with less in most frames it is no animal's
 AREA = 0.5, 1.7  # of the first masks' area; outside, one of the two is not the animal
+# Pixels of a mask. With fewer, colours beside an outline are those of water and animal mixed, and the first
+# outline, which all frames together say, is the better one: see the small animals of `benchmarks seas`.
+FEWEST = 900
 
 
 class Looking(DefaultRecipe):
@@ -138,6 +141,10 @@ def improve(pack, folder):
     chosen = sure >= UNSURE
     if len(sure) < 3 or chosen.sum() < 3:
         return "There is no second round: fewer than three masks are good enough to fit an animal to."
+    if (size := np.median(first[chosen].sum((1, 2)))) < FEWEST:
+        return fold(f"""There is no second round: the animal has {size:.0f} pixels, and with fewer than
+            {FEWEST} it would not make the outline better. `dolphins clip --follow` shows it larger, where the
+            video does.""")
     masks, step = second_round(dataset, DolphinModel(pack, "cpu", rodrigues=batch_rodrigues))
     grown = masks[chosen].sum() / first[chosen].sum()
     if np.median(step[chosen]) < CLEAR or not AREA[0] < grown < AREA[1]:

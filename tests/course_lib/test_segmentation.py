@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from course_lib import segmentation, tracker
+from course_lib import first_mask, segmentation, tracker
 from course_lib.assets import AssetPack, clip_files, find_pack, verify_pack
 from course_lib.assets.clip_files import read_confidence
 from course_lib.doubts import Masks, draw, outside, points_missed, summary, touched
@@ -134,22 +134,22 @@ def test_a_frame_where_nothing_stands_out_is_held_and_then_found_again():
 
 def test_points_on_the_water_are_named():
     with pytest.raises(CourseError, match="look like the water around them.*this clip and to this frame"):
-        tracker.first_mask(scene(0)[0], [[200, 130], [210, 140]], [1, 1])
+        first_mask.first_mask(scene(0)[0], [[200, 130], [210, 140]], [1, 1])
 
 
 @pytest.mark.parametrize("gpu", [True, False])
 def test_sam2_is_offered_only_where_it_would_be_used(monkeypatch, gpu):
-    monkeypatch.setattr(tracker, "has_module", lambda name: True)
-    monkeypatch.setattr(tracker, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(first_mask, "has_module", lambda name: True)
+    monkeypatch.setattr(first_mask, "has_gpu", lambda: gpu)
     with pytest.raises(CourseError) as told:
-        tracker.first_mask(scene(0)[0], [[200, 130], [210, 140]], [1, 1])
+        first_mask.first_mask(scene(0)[0], [[200, 130], [210, 140]], [1, 1])
     assert ("sam2" in str(told.value)) == gpu
 
 
 def test_every_point_is_honoured():
     image, mask = scene(0)
     points, labels = [[70, 60], [50, 60], [95, 60], [60, 62], [72, 80]], [1, 1, 1, 0, 1]
-    found = tracker.first_mask(image, points, labels)
+    found = first_mask.first_mask(image, points, labels)
     assert points_missed(found, {"points": points, "labels": labels}) == []
     on = points_missed(mask, {"points": points, "labels": labels})
     assert len(on) == 2 and "Point 4 of the prompts, [60, 62], lies in the mask" in on[0]
@@ -175,7 +175,7 @@ def test_a_large_animal_is_looked_at_in_less_detail():
         read, 6, {"frame": 0, "points": [[300, 360], [420, 360], [540, 360]], "labels": [1] * 3}
     )
     masks = dict(found.propagate({}))
-    assert tracker.Animal(read(0), masks[0]).look(read(0), np.array([100, 100]))[0].shape[0] < 400
+    assert found.stack.shape[2] < 200
     truth = np.asarray(Image.fromarray(scene(5)[1]).resize((1440, 960)))
     assert masks[5].sum() > 20_000 and (masks[5] & truth).sum() / (masks[5] | truth).sum() > 0.85
 
@@ -319,10 +319,10 @@ def test_a_killed_run_goes_on_to_the_same_masks(tmp_path):
     command = [sys.executable, "-m", "dolphins", "segment", "--pack", str(pack.root), "--method", "tracker"]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     part = part_folder(pack.segmentation_dir)
-    for _ in range(600):
+    for _ in range(15000):
         if len(list(part.glob("*.png"))) >= 3:
             break
-        time.sleep(0.05)
+        time.sleep(0.02)
     run.send_signal(signal.SIGKILL)
     run.wait()
     made = {path.name: path.stat().st_mtime_ns for path in part.glob("*.png")}
@@ -334,14 +334,14 @@ def test_a_killed_run_goes_on_to_the_same_masks(tmp_path):
 
 
 def test_interrupted_with_the_keyboard(pack, monkeypatch):
-    real = tracker.Animal.find
+    real = tracker.Tracker.mask
 
-    def interrupted(animal, image, guide):
+    def interrupted(maker, t):
         if len(list(part_folder(pack.segmentation_dir).glob("*.png"))) == 4:
             raise KeyboardInterrupt
-        return real(animal, image, guide)
+        return real(maker, t)
 
-    monkeypatch.setattr(tracker.Animal, "find", interrupted)
+    monkeypatch.setattr(tracker.Tracker, "mask", interrupted)
     refused("Interrupted. The masks made so far are kept", pack)
     monkeypatch.undo()
     quiet(pack, resume=True)

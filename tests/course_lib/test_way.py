@@ -2,9 +2,17 @@
 
 import numpy as np
 
-from course_lib.way import Search, best_way, way
+from course_lib.way import Search, Ways, way
 
 N = 24
+
+
+def best_way(poses, scores, length):
+    """The best way through each frame's candidates (N, 3) and their scores (N,)."""
+    ways = Ways(poses[0][0], length)
+    for each in zip(poses[1:], scores[1:]):
+        ways.add(*each)
+    return ways.best()
 
 
 def at(t):
@@ -37,7 +45,7 @@ def test_frames_that_lead_nowhere_are_passed_over():
     poses = [np.array([[10.0 * t, 0, 0.0], [200, 90, 1.0]]) for t in range(10)]
     scores = [np.array([1.0, 0.5])] * 10
     poses[5], scores[5] = np.array([[200.0, 90, 1.0]]), np.array([0.9])  # only something else is seen
-    found, seen = best_way([poses[0][:1], *poses[1:]], scores, 100)
+    found, seen = best_way(poses, scores, 100)
     assert list(np.nonzero(~seen)[0]) == [5]
     assert np.allclose(found[:, 0], 10.0 * np.arange(10)) and np.allclose(found[:, 1], 0)
 
