@@ -18,9 +18,7 @@ DETAIL = 128.0  # pixels of the animal's length in coordinates of the body
 ALONG, ACROSS = 0.68, 0.32  # animal's lengths that are looked at, to both sides of its middle
 # By how much place (lengths), angle (radians), bend and size (its logarithm) change their speed in a frame.
 PACE = np.array([0.0015, 0.0015, 0.006, 0.003, 0.00003])
-ROUGH = np.array(
-    [0.03, 0.03, 0.1, 0.1, 0.05]
-)  # the same units: how far the way through the clip may be wrong
+ROUGH = np.array([0.03, 0.03, 0.1, 0.1, 0.05])  # by how much the way through the clip may be wrong
 USUAL = np.array([0.08, 0.03])  # bend and size
 OFTEN = 0.08  # share of pixels that say something of their own
 ASTRAY = 2.0  # pixels by which frames may lie beside each other
@@ -82,21 +80,17 @@ class Patch:
         if zoom > 1:
             size = np.maximum((high - low) // zoom, 2).astype(int)
             box = (0, 0, *(size * zoom).clip(max=high - low))
-            part = np.asarray(
-                Image.fromarray(part).resize(tuple(size.tolist()), Image.Resampling.BOX, box=box)
-            )
-        bright = ndimage.maximum_filter(part.mean(-1), 3).astype(
-            np.uint8
-        )  # foam goes on a little beside itself
+            small = Image.fromarray(part).resize(tuple(size.tolist()), Image.Resampling.BOX, box=box)
+            part = np.asarray(small)
+        bright = ndimage.maximum_filter(part.mean(-1), 3).astype(np.uint8)  # foam goes on beside itself
         return cls(np.dstack([part, bright]), low, zoom)
 
     def at(self, x, y):
         """Pixels at places of the image: (..., 4)"""
         where = [(v - low + 0.5) / self.zoom - 0.5 for v, low in zip((y, x), self.corner[::-1])]
         how = dict(output=np.float32, order=1, mode="nearest")
-        return np.stack(
-            [ndimage.map_coordinates(c, where, **how) for c in np.moveaxis(self.pixels, -1, 0)], -1
-        )
+        colours = np.moveaxis(self.pixels, -1, 0)
+        return np.stack([ndimage.map_coordinates(c, where, **how) for c in colours], -1)
 
     def shows(self, x, y):
         """Which places of the image (...) lie in it."""
@@ -152,10 +146,8 @@ def lay(body, patches, poses, counts, glare, blurs):
     where = counts > 0.02
     inner = ndimage.binary_erosion(where)[where]
     x, y, weight, arm = body.x[where], body.y[where], counts[where] * inner, DETAIL / 3
-    grid, filled = (
-        np.zeros((*where.shape, 3), np.float32),
-        ndimage.distance_transform_edt(~where, return_distances=False, return_indices=True),
-    )
+    grid = np.zeros((*where.shape, 3), np.float32)
+    filled = ndimage.distance_transform_edt(~where, return_distances=False, return_indices=True)
     for blur in blurs:
         stack, open = laid(patches, body, poses, glare, x, y)
         mean, usual = steady_mean(stack, open)
@@ -170,14 +162,8 @@ def lay(body, patches, poses, counts, glare, blurs):
         usual = np.maximum(usual - ASTRAY * steep, np.quantile(usual, 0.3))
         size = np.abs(off).sum(-1) / usual
         often = np.maximum(np.median(size, 1), 1)[:, None]  # (T, 1): a frame may be another than most
-        trust = (
-            OFTEN
-            * weight
-            * open
-            / np.square(usual / 3)
-            / np.square(often)
-            / (1 + np.square(size / (2 * often + ASTRAY * steep / usual)))
-        )
+        trust = OFTEN * weight * open / np.square(usual / 3) / np.square(often)
+        trust = trust / (1 + np.square(size / (2 * often + ASTRAY * steep / usual)))
         product = np.einsum("nic,njc->nij", slopes, slopes).reshape(-1, 25)
         normal = (trust @ product).reshape(-1, 5, 5)
         pull = np.einsum("tnc,nic->ti", trust[..., None] * off, slopes, optimize=True)
@@ -211,10 +197,5 @@ def spread_mean(image, where, sd):
     weight = where.astype(np.float32)
     total = ndimage.gaussian_filter(weight, sd) + 0.002
     usual = image[where].mean(0) if where.any() else image.mean((0, 1))
-    return np.stack(
-        [
-            ndimage.gaussian_filter(weight * (c - b), sd) / total + b
-            for c, b in zip(np.moveaxis(image, -1, 0), usual)
-        ],
-        -1,
-    )
+    pairs = zip(np.moveaxis(image, -1, 0), usual)
+    return np.stack([ndimage.gaussian_filter(weight * (c - b), sd) / total + b for c, b in pairs], -1)

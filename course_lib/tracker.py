@@ -23,10 +23,8 @@ from .way import Search, way
 LOOK = 0.85  # animal's lengths around its place that are kept of a frame
 MARGIN = 6  # pixels of the body beside an outline that are looked at
 FREE = 2.5  # pixels of the body by which an outline may be elsewhere than it is expected
-EVEN, FLANK = (
-    0.07,
-    0.25,
-)  # share of the contrast by which even water varies, and that an outline shows before it
+# Shares of the contrast: by which even water varies, and that an outline shows before it.
+EVEN, FLANK = 0.07, 0.25
 TRUST = 0.09, 0.83  # how the overlap goes with how like the sprite a frame is, on seas of the benchmarks
 STEPS = 4  # by which a frame's outline goes on from the sprite's, in a clear picture
 SHOWN = 0.3  # of the sprite's contrast, and of the animal beside what hides it; with less it is lost
@@ -197,7 +195,7 @@ def unlike(image, mask, clear=None):
 
     They grow with how far a colour is on the way from the water's beside the animal to the animal's own, or
     as far from the water in any other direction. Where the water is even, the picture is clear: then a
-    fifth of the way is the outline, as flanks turn away from the light and lie deeper; else half of it.
+    quarter of the way is the outline, as flanks turn away from the light and lie deeper; else half of it.
     """
     away, depth = ndimage.distance_transform_edt(~mask), ndimage.distance_transform_edt(mask)
     core, ring = depth > CORE * depth.max(), (away > RING[0]) & (away < RING[1])
