@@ -134,10 +134,12 @@ class Tracker:
 
     def cut(self, image, odds, guess):
         """The share of animal (h, w) in an image, by odds, and not far from a guess (h, w) in [0, 1]."""
-        if self.clear:
+        kind, length = KIND, LENGTH
+        if self.clear:  # colours say nearly all
+            kind, length = 0.5, 0.5 * LENGTH
             guess = ndimage.gaussian_filter((guess > 0.5).astype(np.float32), FREE)
-        prior = (1.0 if self.clear else KIND) * np.log((guess + 0.02) / (1.02 - guess))
-        return smooth_mask(odds + prior, edge_weights(image), LENGTH)
+        prior = kind * np.log((guess + 0.02) / (1.02 - guess))
+        return smooth_mask(odds + prior, edge_weights(image), length)
 
     def mask(self, t):
         """The mask (H, W) bool of a frame, and how far it can be trusted."""

@@ -114,7 +114,8 @@ axis.legend(loc="lower right")
 # 0 is water and 1 the animal's back. One frame leaves much open: some water has the animal's colour by
 # chance, and pale flukes may have the water's. But the animal moves otherwise than the water. So the tracker
 # looks for it in all frames, turns each until the animal lies as in the others, and takes the mean of all:
-# the animal gets clear, and the water around it even. This makes all 200 masks, in about twenty seconds:
+# the animal gets clear, and the water around it even. This makes all 200 masks, in half a minute; most of the
+# time goes by before the first one:
 
 # %%
 import time

@@ -86,7 +86,7 @@ def test_the_tracker_is_good_on_the_whole_clip_and_loses_no_frame():
     seconds = time.process_time() - start
     overlap = mask_iou(torch.from_numpy(np.stack([masks[t] for t in range(len(clip))])), truth)
     assert found.lost == [] and len(masks) == len(found.confidence) == 200
-    assert overlap.mean() >= 0.83 and overlap.min() >= 0.75, (overlap.mean(), overlap.min())
+    assert overlap.mean() >= 0.85 and overlap.min() >= 0.76, (overlap.mean(), overlap.min())
     assert seconds < 90  # of one core; 10 to 15 on an idle one
 
 
