@@ -415,7 +415,10 @@ def _mark(value):
         return tuple(map(_mark, value))
     if isinstance(value, np.ndarray):
         return id(value), value.tobytes()
-    return id(value), getattr(value, "_version", value if isinstance(value, (int, float)) else 0)
+    if isinstance(value, torch.Tensor):
+        with torch._C.DisableTorchFunction():  # else `devices` takes a look at it for a use by the student
+            return id(value), value._version
+    return id(value), value if isinstance(value, (int, float)) else 0
 
 
 def changed(before, after):

@@ -713,8 +713,9 @@ class OfDepth(Same):
         shown, call = self.shown(said, inputs), f"{self.shows}[{self.part}]"
         text = difference(call, yours, right, shown, self.tolerance, of=said)
         # What is not solved to the end may look as if it were rounded.
-        rounded = "something is rounded, or has few digits"
-        text = text.replace(rounded, "the equation is not solved to the end, or digits are lost")
+        rounded, instead = "something is rounded, or has few digits", "the equation is not solved to the end"
+        text = text.replace(rounded, f"{instead}, or digits are lost")
+        text = text.replace(rounded.replace("or ", ""), f"{instead}, digits are lost")
         return Complaint(self.otherwise, text)
 
 

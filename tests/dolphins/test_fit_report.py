@@ -289,5 +289,5 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 def test_how_an_animal_rises_and_sinks_is_told_where_colours_tell_it(tmp_path):
     about = METRICS | {"heave_m": 0.043, "heave_sd_m": 0.014}
     page = page_of(tmp_path, metrics=about, heave_sd=np.full(T, 0.014))
-    assert "by 4 cm (RMS), each frame give or take 1 cm" in words_of(page)
+    assert "by 4 cm (RMS), each frame ± 3 cm (95 %)" in words_of(page)
     assert "one deviation less" in (tmp_path / "report.html").read_text()
