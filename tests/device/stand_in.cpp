@@ -10,6 +10,8 @@
 #include <ATen/ops/resize_native.h>
 #include <ATen/ops/set_cpu_dispatch.h>
 #include <ATen/ops/set_native.h>
+#include <ATen/ops/view_as_complex_native.h>
+#include <ATen/ops/view_as_real_native.h>
 #include <ATen/ops/view_native.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
@@ -79,9 +81,12 @@ Tensor empty_strided(c10::IntArrayRef size, c10::IntArrayRef stride, std::option
 
 // The same memory as a tensor of the CPU.
 Tensor seen_by_cpu(const Tensor& x) {
-  return x.is_cuda() ? at::for_blob(x.data_ptr(), x.sizes()).strides(x.strides()).deleter([x](void*) {})
-                           .options(x.options().device(c10::kCPU)).make_tensor()
-                     : x;
+  if (!x.is_cuda()) return x;
+  Tensor seen = at::for_blob(x.data_ptr(), x.sizes()).strides(x.strides()).deleter([x](void*) {})
+                    .options(x.options().device(c10::kCPU)).make_tensor();
+  seen._set_conj(x.is_conj());  // a conjugate is the same numbers and this mark, the imaginary part of one is
+  seen._set_neg(x.is_neg());    // marked as negated
+  return seen;
 }
 
 Tensor& copy_(Tensor& to, const Tensor& from, bool) {
@@ -153,10 +158,15 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   m.impl("as_strided", as_strided);
   m.impl("unfold", unfold);
   m.impl("view", at::native::view);
+  m.impl("view_as_complex", at::native::view_as_complex);
+  m.impl("view_as_real", at::native::view_as_real);
   m.impl("_reshape_alias", at::native::_reshape_alias);
   m.impl("resize_", at::native::resize_);
   m.impl("set_.source_Tensor", at::native::set_tensor_);
   m.impl("set_.source_Storage", set_storage);
   m.impl("set_.source_Storage_storage_offset", set_part_of_storage);
+  // torch would take other kernels for a GPU than the CPU has.
+  m.impl("convolution", torch::CppFunction::makeFromBoxedFunction<&on_cpu>());
+  m.impl("convolution_backward", torch::CppFunction::makeFromBoxedFunction<&on_cpu>());
 }
 }  // namespace

@@ -4,8 +4,7 @@
     python stand_in.py PROGRAM ARGS...   # runs a program with it; `-m MODULE` a module
 
 Tensors have the device cuda:0; their values are the CPU's (stand_in.cpp). It refuses what a GPU refuses:
-operands on two devices, a tensor's `numpy()`. It has no streams, no generators, no views of complex numbers,
-and no speed.
+operands on two devices, a tensor's `numpy()`. It has no streams, no generators, and no speed.
 
 It is compiled once for each version of torch, with g++, into out/device/ of the checkout.
 """
@@ -59,6 +58,13 @@ def let_autograd_end():
         idle = idle + 1 if set(states) <= {"S"} else 0
 
 
+def copy_of(storage):
+    """A storage on the GPU, copied: `copy.deepcopy` of a module comes to this."""
+    import torch
+
+    return torch.empty(len(storage), dtype=torch.uint8, device="cuda").untyped_storage().copy_(storage)
+
+
 def install():
     """From now on this process has the GPU, and so torch says."""
     if "torch" in sys.modules:
@@ -77,6 +83,9 @@ def install():
     answers |= dict.fromkeys(["_lazy_init", "synchronize", "empty_cache", "manual_seed", "manual_seed_all"])
     for name, answer in answers.items():
         setattr(torch.cuda, name, lambda *_, answer=answer, **__: answer)
+    base = torch.storage._StorageBase
+    clone = base.clone  # it makes a storage of the device, which a torch without CUDA cannot
+    base.clone = lambda self: copy_of(self) if self.device.type == "cuda" else clone(self)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,15 @@ COMPUTED = {
     "linear algebra": "torch.linalg.inv(torch.eye(3, device=x.device) + x.T @ x)",
     "sorted": "x.sort(descending=True).values.unfold(1, 2, 1)",
     "a gradient": "torch.autograd.functional.jacobian(lambda y: torch.linalg.matrix_exp(y.T @ y), x)",
-    "a module": "torch.nn.functional.conv2d(x[None, None], torch.ones(1, 1, 2, 2, device=x.device))",
+    "a convolution": "torch.nn.functional.conv2d(x[None, None], torch.ones(1, 1, 2, 2, device=x.device))",
+    "channels apart": """torch.autograd.functional.jacobian(lambda y: torch.nn.functional.conv2d(
+        y[None, :, None], torch.ones(2, 1, 1, 2, device=x.device), y[:, 0], groups=2), x)""",
+    "complex numbers": "torch.view_as_real(torch.view_as_complex(x.view(3, 2)) * (2 + 1j))",
+    "a conjugate": "torch.view_as_complex(x.view(3, 2)).conj() / (2 + 1j)",
+    "part of a conjugate": "torch.view_as_complex(x.view(3, 2)).conj().imag + 1",
+    "a complex view that is written into": """(
+        y := x.view(3, 2).clone(), torch.view_as_complex(y).mul_(1j))[0]""",
+    "a copy": "__import__('copy').deepcopy(x[1:])",
 }
 PROGRAM = """
 import json, sys
@@ -115,6 +123,13 @@ def test_the_renderer_conforms_on_the_gpu(tmp_path):
     """Those of its tests that run on every device there is."""
     done = there("pytest", "-q", "-k", "torch-cuda", ROOT / "tests" / "course_lib" / "kal" / "test_dibr.py")
     assert "passed" in done and "failed" not in done
+
+
+@pytest.mark.slow
+def test_sam2_in_half_precision_makes_the_masks_of_the_cpu():
+    """In float16 and in bfloat16; it goes on after an interruption, too."""
+    done = there("pytest", "-q", "-k", "real_sam2 and GPU", ROOT / "tests/course_lib/test_segmentation.py")
+    assert "4 passed" in done
 
 
 @pytest.mark.slow
