@@ -214,6 +214,16 @@ class Sam2:
         self.clip, self.predictor, self.device, self.say = clip, predictor, device, say
         self.name = f"SAM-2 ({Path(checkpoint).name})"
         self.confidence, self.dtype = {}, half_precision(device)
+        predictor.sam_mask_decoder.register_forward_hook(self._check)
+
+    def _check(self, _module, _inputs, outputs):
+        """Raises FloatingPointError where half precision gave no number.
+
+        It looks at what the decoder says, as SAM-2 takes a score that is no number for "no animal here": its
+        masks are empty then, and finite.
+        """
+        if self.dtype != torch.float32 and not all(torch.isfinite(each).all() for each in outputs):
+            raise FloatingPointError
 
     def propagate(self, done):
         """Yields (t, mask (H, W) bool) for each frame that is not in `done`, {t: mask}.
@@ -230,15 +240,15 @@ class Sam2:
         for t in range(len(clip)):
             clip.read(t)  # a damaged frame is named now, not in the middle of it
         points, labels = np.array(prompts["points"], np.float32), np.array(prompts["labels"], np.int32)
+        prompt = dict(obj_id=1, frame_idx=prompts["frame"], points=points, labels=labels)
         start = dict(async_loading_frames=True, offload_video_to_cpu=True)
         try:
             with _jpeg_folder(clip) as folder:
                 while True:
-                    state = self._run(self.predictor.init_state, str(folder), **start)
-                    prompt = dict(inference_state=state, obj_id=1, frame_idx=prompts["frame"])
-                    self._run(self.predictor.add_new_points_or_box, points=points, labels=labels, **prompt)
-                    self.first_mask = done.get(prompts["frame"])
                     try:
+                        state = self._run(self.predictor.init_state, str(folder), **start)
+                        self._run(self.predictor.add_new_points_or_box, state, **prompt)
+                        self.first_mask = done.get(prompts["frame"])
                         for step in (1, -1):
                             for t, mask in self._one_way(state, done, step):
                                 done = {**done, t: mask}
@@ -266,8 +276,6 @@ class Sam2:
         steps = self.predictor.propagate_in_video(state, start_frame_idx=start, reverse=step < 0)
         while (found := self._run(next, steps, None)) is not None:
             t, _, scores = found  # scores (1, 1, H, W)
-            if not torch.isfinite(scores).all() and self.dtype != torch.float32:
-                raise FloatingPointError
             if t in done or (t == first and step < 0):
                 continue
             seen = (scores[0, 0] > 0).cpu().numpy()

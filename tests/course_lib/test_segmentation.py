@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy import ndimage
+from torch.utils._pytree import tree_map
 
 from course_lib import first_mask, segmentation, tracker
 from course_lib.assets import AssetPack, clip_files, find_pack, verify_pack
@@ -420,6 +421,9 @@ class StandIn:
     fill_hole_area = 8
     blind, calls, error = (), [], None
 
+    def __init__(self):
+        self.sam_mask_decoder = torch.nn.Identity()
+
     @classmethod
     def from_pretrained(cls, name, **options):
         if cls.error:
@@ -501,7 +505,8 @@ def test_sam2_goes_on_in_float32_where_half_precision_gives_no_number(pack, stan
         def propagate_in_video(self, *arguments, **options):
             for t, ids, scores in super().propagate_in_video(*arguments, **options):
                 half = torch.is_autocast_enabled("cpu")
-                yield t, ids, scores * float("nan") if half and t == 3 else scores
+                self.sam_mask_decoder((scores * float("nan") if half and t == 3 else scores,))
+                yield t, ids, scores
 
     said = []
     maker = Sam2(Clip.of(pack), Spoilt(), CPU, "tiny", said.append)
@@ -640,6 +645,22 @@ def test_the_real_sam2_goes_on_from_the_last_mask(pack, weights, place):
             break
     rest = dict(real_sam2(clip, weights, device).propagate(masks))
     assert list(rest) == list(range(5, N)) and all(mask.any() for mask in rest.values())
+
+
+@pytest.mark.parametrize("part", ["image_encoder", "memory_encoder.fuser"])
+def test_the_real_sam2_goes_on_in_float32_where_half_precision_gives_no_number(pack, weights, part):
+    """SAM-2 itself takes a score that is no number for a frame without an animal."""
+
+    def spoil(module, inputs, output):
+        half = torch.is_autocast_enabled("cpu")
+        return tree_map(lambda x: x * torch.nan, output) if half else output
+
+    maker, right = (real_sam2(Clip.of(pack), weights) for _ in range(2))
+    maker.predictor.get_submodule(part).register_forward_hook(spoil)
+    maker.dtype = torch.bfloat16
+    masks, rights = dict(maker.propagate({})), dict(right.propagate({}))
+    assert maker.dtype == torch.float32 and min(maker.confidence.values()) > 0
+    assert max((masks[t] != rights[t]).mean() for t in range(N)) < 0.02
 
 
 def test_the_real_sam2_from_the_hub(weights, monkeypatch):
