@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from .errors import CourseError
 from .machine import has_gpu, has_module
-from .two_sides import LET, UNSEEN, Palette, Side, best_part, edge_weights, half_way, smooth_mask
+from .two_sides import LET, UNSEEN, Palette, Side, best_part, edge_weights, half_way, settled, smooth_mask
 
 BLUR = 0.6  # pixels; takes the sharpest of the noise away, and of the outline little
 KIND = 3.0  # how much the kind's silhouette has to say, in odds
@@ -52,9 +52,7 @@ def first_mask(image, points, labels, form=None):
     crop = smooth(shrunk(image, zoom, low, size[::-1]))
     seeds, others = (marked(where[chosen] - low, crop.shape[:2]) for chosen in (on, ~on))
     u, clear = first_guess(crop, line(where[on] - low, crop.shape[:2]), seeds, others, length / zoom, form)
-    wanted = (
-        CLEAR_FIRST + 4 / max(float((u > 0.5).sum()), 1.0) ** 0.5
-    )  # a few pixels are unlike others by chance
+    wanted = CLEAR_FIRST + 4 / max(float((u > 0.5).sum()), 1.0) ** 0.5  # a few are unlike others by chance
     if 0 < clear < wanted:
         sam2 = ", or use SAM-2 (--method sam2)" if has_module("sam2") and has_gpu() else ""
         raise CourseError(f"""the points on the animal (label 1) look like the water around them: by its
@@ -83,10 +81,8 @@ def first_guess(crop, core, seeds, others, length, form=None):
     weights, cell = edge_weights(crop), max(6.0, 0.1 * length)
     mask, y, x = ndimage.binary_dilation(core), *np.mgrid[: shape[0], : shape[1]]
     for turn in range(6):  # the colours, the outline, each time with a better idea of the animal
-        skin, water = (
-            Side((1, 1), UNSEEN["skin"]),
-            Side([int(n / cell) + 2 for n in shape], UNSEEN["water"]),
-        )
+        skin = Side((1, 1), UNSEEN["skin"])
+        water = Side([int(n / cell) + 2 for n in shape], UNSEEN["water"])
         skin.learn(0 * y[mask], 0 * x[mask], colours[mask])
         if turn:
             beside = ~ndimage.binary_dilation(mask, iterations=3)
@@ -104,14 +100,18 @@ def first_guess(crop, core, seeds, others, length, form=None):
     clear = float(odds[mask].mean()) if mask.any() else 0.0
     if form is not None and mask.any() and clear >= CLEAR:
         guess = laid_on(form, odds + known, mask, seeds, others)
-        u = smooth_mask(odds + KIND * np.log((guess + 0.02) / (1.02 - guess)) + known, weights, LENGTH)
+        likely = odds + KIND * odds_of(guess)
+        u = smooth_mask(likely + known, weights, LENGTH)
         mask = best_part(u, guess > 0.5, others)
         if mask.any():
-            u = refined(
-                crop, mask, odds + KIND * np.log((guess + 0.02) / (1.02 - guess)) + 10 * known, weights
-            )
+            u = refined(crop, mask, likely + 10 * known, weights)
             mask = best_part(u, mask, others)
-    return np.where(mask, np.maximum(u, 0.51), np.minimum(u, 0.49)), clear
+    return settled(u, mask), clear
+
+
+def odds_of(guess):
+    """Log odds of a guess (h, w) in [0, 1] of where the animal is; no guess is quite sure."""
+    return np.log((guess + 0.02) / (1.02 - guess))
 
 
 def laid_on(form, odds, mask, seeds, others):

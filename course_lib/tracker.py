@@ -15,9 +15,9 @@ where its neighbours say that it should be stands in. It needs NumPy, SciPy and 
 import numpy as np
 from scipy import ndimage
 
-from .first_mask import KIND, LENGTH, first_mask, laid_on, marked, refined
+from .first_mask import KIND, LENGTH, first_mask, laid_on, marked, odds_of, refined
 from .sprite import ROUGH, Body, Patch, evenly, laid, lay, local_mean, spread_mean, steady_mean
-from .two_sides import LET, best_part, edge_weights, smooth_mask
+from .two_sides import LET, best_part, edge_weights, settled, smooth_mask
 from .way import Search, way
 
 LOOK = 0.85  # animal's lengths around its place that are kept of a frame
@@ -130,7 +130,7 @@ class Tracker:
         for _ in range(0 if self.clear else 3):
             u = refined(self.mean, mask, odds, edge_weights(self.mean))
             mask = best_part(u, mask, others)
-        return np.where(mask, np.maximum(u, 0.51), np.minimum(u, 0.49))
+        return settled(u, mask)
 
     def cut(self, image, odds, guess):
         """The share of animal (h, w) in an image, by odds, and not far from a guess (h, w) in [0, 1]."""
@@ -138,8 +138,7 @@ class Tracker:
         if self.clear:  # colours say nearly all
             kind, length = 0.5, 0.5 * LENGTH
             guess = ndimage.gaussian_filter((guess > 0.5).astype(np.float32), FREE)
-        prior = kind * np.log((guess + 0.02) / (1.02 - guess))
-        return smooth_mask(odds + prior, edge_weights(image), length)
+        return smooth_mask(odds + kind * odds_of(guess), edge_weights(image), length)
 
     def mask(self, t):
         """The mask (H, W) bool of a frame, and how far it can be trusted."""
@@ -152,8 +151,7 @@ class Tracker:
             else:
                 u = refined(near, on, np.where(on, LET, -LET), edge_weights(near))
             mask = best_part(u, on)
-        u = np.where(mask, np.maximum(u, 0.51), np.minimum(u, 0.49))
-        return self.on_image(u, self.poses[t]), float(self.sure[t])
+        return self.on_image(settled(u, mask), self.poses[t]), float(self.sure[t])
 
     def on_image(self, u, pose):
         """A share of animal (h, w) of the sprite as a mask (H, W) bool of an image with the animal's pose."""

@@ -18,10 +18,8 @@ FINEST = 1.0  # grey levels that are told apart
 K = int(np.prod(BINS))
 LET = 2.0  # log odds of one pixel are at most this: it may be a glint
 HELP = 40.0  # pixels of which a cell must have seen more to have much to say; it never has more than half
-UNSEEN = {
-    "water": 0.02,
-    "skin": 0.1,
-}  # share of each side whose colours may be any: nobody has shown all of the animal
+# Share of each side whose colours may be any: nobody has shown all of the animal.
+UNSEEN = {"water": 0.02, "skin": 0.1}
 STEPS = 40  # of the smooth mask's descent
 PULL = 0.35  # its step size; below 1 / sqrt(8) it converges (Chambolle and Pock 2011, algorithm 1)
 
@@ -66,28 +64,24 @@ class Side:
 
         Between cells it goes over smoothly.
         """
-        r0, c0 = (max(int(x.min()) - 1, 0) for x in (rows, columns))
-        r1, c1 = int(rows.max()) + 3, int(columns.max()) + 3
-        there = self.counts[r0:r1, c0:c1]
-        grid = there.reshape(*there.shape[:2], *BINS)
+        grid = self.counts.reshape(*self.counts.shape[:2], *BINS)
         for axis in (2, 3, 4):
             for _ in range(spread):
                 grid = blurred(grid, axis)
-        whole = grid.sum((0, 1)).reshape(-1)
-        whole = open_shares(whole, self.unseen)
+        whole = open_shares(grid.sum((0, 1)).reshape(-1), self.unseen)
         for axis in (0, 1):
             grid = blurred(grid, axis)
-        grid = grid.reshape(*there.shape[:2], K)
+        grid = grid.reshape(self.counts.shape)
         seen = grid.sum(-1)
-        y, x = (rows - r0 - 0.5).clip(0, seen.shape[0] - 1), (columns - c0 - 0.5).clip(0, seen.shape[1] - 1)
+        y, x = (rows - 0.5).clip(0, seen.shape[0] - 1), (columns - 0.5).clip(0, seen.shape[1] - 1)
         j, i = (np.minimum(v.astype(np.int32), n - 2).clip(0) for v, n in zip((y, x), seen.shape))
         v, u = (y - j).clip(0, 1), (x - i).clip(0, 1)
         mine, total = np.zeros(len(y), np.float32), np.zeros(len(y), np.float32)
         flat, seen = grid.reshape(-1), seen.reshape(-1)
         for dj, wj in ((0, 1 - v), (1, v)):
             for di, wi in ((0, 1 - u), (1, u)):
-                cell = np.minimum(j + dj, there.shape[0] - 1) * there.shape[1]
-                cell = cell + np.minimum(i + di, there.shape[1] - 1)
+                cell = np.minimum(j + dj, grid.shape[0] - 1) * grid.shape[1]
+                cell = cell + np.minimum(i + di, grid.shape[1] - 1)
                 mine += wj * wi * flat[cell * K + colours]
                 total += wj * wi * seen[cell]
         here = 0.5 * total / (total + HELP)  # the rest has the whole side to say
@@ -182,3 +176,8 @@ def best_part(u, guess, open_at=None):
         holes, _ = ndimage.label(filled & ~mask)
         filled &= ~np.isin(holes, np.unique(holes[open_at & (holes > 0)]))
     return filled
+
+
+def settled(u, mask):
+    """The share of animal u (h, w) that, cut at 1/2, is a mask (h, w) bool made of it, `best_part`."""
+    return np.where(mask, np.maximum(u, 0.51), np.minimum(u, 0.49))

@@ -44,10 +44,7 @@ class Search:
         own = ndimage.binary_erosion(mask, iterations=max(1, box // 2)) & (dense.mean(-1) < glare)
         counts = np.bincount(self.palette(dense[own if own.any() else mask]), minlength=K)
         self.skin, self.water = _blurred(_blurred(counts)), np.zeros(K)
-        self.last, self.usual = (
-            np.array(pose[:2], float),
-            None,
-        )  # where the window is; the first frame's score
+        self.last, self.usual = np.array(pose[:2], float), None  # where to look; the first frame's score
         self.angles = 2 * np.pi * np.arange(TURNS) / TURNS
         self.kernels, self.spectra = self._kernels(self._small(mask.astype(np.float32)), pose), {}
 
