@@ -211,11 +211,13 @@ def grade(exercise, given, seed=0, reference=None):
 
     def tried(index, prop, seconds):
         inputs = case_of(exercise, index, seed)
-        start, before = time.perf_counter(), outliving(given)
+        before = outliving(given)
+        start = time.perf_counter()
         with withheld(exercise):
             outputs, complaint, printed = attempt(prop, given, inputs, seconds)
-        took, after = time.perf_counter() - start, outliving(given)
-        kept.extend(name for name in before if before[name] != after[name] and name not in kept)
+        took = time.perf_counter() - start
+        after = outliving(given)
+        kept.extend(name for name in before if before[name] != after.get(name) and name not in kept)
         case = None
         if complaint is None and (complaint := verdict(prop, outputs, inputs)):
             case = inputs, outputs
@@ -407,12 +409,15 @@ def outliving(given):
     return known
 
 
-def _mark(value):
-    """What differs for a value that has changed, or is another one."""
-    if isinstance(value, dict):
-        return tuple((id(key), _mark(entry)) for key, entry in value.items())
-    if isinstance(value, (list, set, tuple)):
-        return tuple(map(_mark, value))
+def _mark(value, known=None):
+    """What differs for a value that has changed, or is another one. known: ids of the lists and their kind
+    that were looked into already, as one may hold itself."""
+    known = set() if known is None else known
+    if isinstance(value, (dict, list, set, tuple)) and id(value) not in known:
+        known.add(id(value))
+        if isinstance(value, dict):
+            return tuple((id(key), _mark(entry, known)) for key, entry in value.items())
+        return tuple(_mark(entry, known) for entry in value)
     if isinstance(value, np.ndarray):
         return id(value), value.tobytes()
     if isinstance(value, torch.Tensor):

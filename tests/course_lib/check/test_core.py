@@ -543,8 +543,28 @@ def counts_its_calls(x):
 CALLS = 0
 
 
+def forgets_a_variable(x):
+    globals().pop("ONCE", None)
+    return 3 * x if "ONCE" in globals() and ONCE else 4 * x  # noqa: F821
+
+
+def from_a_list_that_holds_itself(x):
+    return 3 * x + 0 * len(HOLDS_ITSELF)
+
+
+ONCE, HOLDS_ITSELF = 1, [1]
+HOLDS_ITSELF += [HOLDS_ITSELF, HOLDS_ITSELF]
+
+
 @pytest.mark.parametrize(
-    ("function", "name"), [(from_a_default, "memory"), (counts_its_calls, "CALLS"), (lambda x: 3 * x, "")]
+    ("function", "name"),
+    [
+        (from_a_default, "memory"),
+        (counts_its_calls, "CALLS"),
+        (lambda x: 3 * x, ""),
+        (forgets_a_variable, "ONCE"),
+        (from_a_list_that_holds_itself, ""),
+    ],
 )
 def test_what_outlives_a_call_is_told_with_what_is_wrong(function, name):
     text = first(check(function)).text
