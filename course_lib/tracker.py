@@ -25,6 +25,9 @@ MARGIN = 6  # pixels of the body beside an outline that are looked at
 FREE = 2.5  # pixels of the body by which an outline may be elsewhere than it is expected
 # Shares of the contrast: by which even water varies, and that an outline shows before it.
 EVEN, FLANK = 0.07, 0.25
+# Pixels of the animal's length. Of a smaller one flanks are less than a pixel wide, and a pixel's blur, which
+# is alike on both sides, counts more: its outline is nearer to half of the contrast.
+LARGE = 100.0
 TRUST = 0.09, 0.83  # how the overlap goes with how like the sprite a frame is, on seas of the benchmarks
 STEPS = 4  # by which a frame's outline goes on from the sprite's, in a clear picture
 SHOWN = 0.3  # of the sprite's contrast, and of the animal beside what hides it; with less it is lost
@@ -81,6 +84,7 @@ class Tracker:
                 poses[ahead], seen[ahead] = way(search, self.read, list(ahead), pose)
         self.poses = rough(poses, seen, first, length)
         self.body = body = Body(length)
+        self.flank = 0.5 - (0.5 - FLANK) * min(1.0, length / LARGE)
         self.patches = [
             Patch.of(self.read(t), pose[:2], LOOK * length, body.step) for t, pose in enumerate(self.poses)
         ]
@@ -121,7 +125,7 @@ class Tracker:
         known = np.array(self.prompts["labels"], bool)
         seeds, others = (marked(points[which], mask.shape) for which in (known, ~known))
         for _ in range(2):
-            odds, self.clear = unlike(self.mean, mask)
+            odds, self.clear = unlike(self.mean, mask, flank=self.flank)
             guess = ndimage.gaussian_filter(mask.astype(np.float32), FREE)
             if self.form is not None:
                 guess = laid_on(self.form, odds, mask, seeds, others)
@@ -147,7 +151,7 @@ class Tracker:
         mask = on
         for _ in range(STEPS if self.clear else 1):
             if self.clear:
-                u = self.cut(near, unlike(near, mask, True)[0], mask)
+                u = self.cut(near, unlike(near, mask, True, self.flank)[0], mask)
             else:
                 u = refined(near, on, np.where(on, LET, -LET), edge_weights(near))
             mask = best_part(u, on)
@@ -190,12 +194,12 @@ def beside(mask):
     return ndimage.gaussian_filter(ndimage.binary_dilation(mask, iterations=MARGIN).astype(np.float32), 1)
 
 
-def unlike(image, mask, clear=None):
+def unlike(image, mask, clear=None, flank=FLANK):
     """Log odds (h, w) of animal against water of an image (h, w, 3) with about its mask (h, w), and `clear`.
 
     They grow with how far a colour is on the way from the water's beside the animal to the animal's own, or
-    as far from the water in any other direction. Where the water is even, the picture is clear: then a
-    quarter of the way is the outline, as flanks turn away from the light and lie deeper; else half of it.
+    as far from the water in any other direction. Where the water is even, the picture is clear: then the
+    outline is a share `flank` of the way, as flanks turn away from the light and lie deeper; else half of it.
     """
     away, depth = ndimage.distance_transform_edt(~mask), ndimage.distance_transform_edt(mask)
     core, ring = depth > CORE * depth.max(), (away > RING[0]) & (away < RING[1])
@@ -207,4 +211,4 @@ def unlike(image, mask, clear=None):
         clear = bool(np.sqrt(np.median((usual / contrast)[core])) < EVEN)
     any_way = np.sqrt(np.maximum(np.square(off).sum(-1) - 4 * usual, 0) / contrast)
     share = np.maximum((off * way).sum(-1) / contrast, any_way)
-    return 2 * LET * (share - (FLANK if clear else 0.5)).clip(-0.5, 0.5), clear
+    return 2 * LET * (share - (flank if clear else 0.5)).clip(-0.5, 0.5), clear
