@@ -282,7 +282,9 @@ def sources_table(figures):
     for source in uncertainty.SOURCES:
         sds = [figures["by"][name][source] for name in calibration.SIZES]
         if any(sds):
-            rows.append([uncertainty.SOURCES[source], *(f"± {196 * sd:.1f} %" for sd in sds)])
+            rows.append(
+                [uncertainty.SOURCES[source], *(f"± {100 * uncertainty.IN_95 * sd:.1f} %" for sd in sds)]
+            )
     return table(["by itself it would be", *calibration.SIZES], rows)
 
 

@@ -29,6 +29,7 @@ from .outline import silhouette
 from .scene import DolphinScene
 from .window import window_camera
 
+IN_95 = 1.96  # standard deviations to both sides hold 95 % of a normal distribution
 REACH = 2.0  # pixels, of the default recipe's last pass
 MOST_FRAMES, MOST_POINTS = 32, 96  # the clip is thinned to so many, and the outline of a frame
 POSES = ("translations", "global_poses", "joint_poses")  # parameters of single frames
@@ -120,11 +121,11 @@ class Interval:
 
     @property
     def low(self):
-        return self.median * math.exp(-1.96 * self.sd)
+        return self.median * math.exp(-IN_95 * self.sd)
 
     @property
     def high(self):
-        return self.median * math.exp(1.96 * self.sd)
+        return self.median * math.exp(IN_95 * self.sd)
 
     def times(self, factor, **sources):
         """This number times another, whose own relative errors are `sources`."""

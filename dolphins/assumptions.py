@@ -12,12 +12,12 @@ from course_lib.assets.clip_info import read_clip_info
 from course_lib.errors import fold
 from course_lib.lens import TABLE_SD
 from course_lib.refraction import SEA_WATER
+from course_lib.uncertainty import IN_95
 
 TOO_SMALL, TOO_LARGE = 40, 0.6  # length of the animal: pixels; share of the picture's width
 LARGE = 200  # pixels: an outline that is a quarter of one off is then 0.25 % of length
 ANIMAL_M = 2.6  # a usual length, metres
 NOTABLE = 3.0  # % of length (95 %): what costs more is pointed out
-IN_95 = 1.96  # standard deviations
 
 
 def assumptions(pack):

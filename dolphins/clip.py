@@ -27,8 +27,9 @@ from course_lib.lens import DRONES, camera_of, check_distortion, undistort
 from course_lib.progress import tqdm
 from course_lib.surfacing import PARTS
 from course_lib.telemetry import clock, read_telemetry
+from course_lib.uncertainty import IN_95
 
-from .assumptions import IN_95, fin_told, give_or_take
+from .assumptions import fin_told, give_or_take
 from .follow import windows
 
 MOST_FRAMES = 3000

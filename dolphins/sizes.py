@@ -1,7 +1,7 @@
 """The size of the fitted animal with its 95 % intervals: for a page, a file, a terminal."""
 
 from course_lib.photogrammetry import STATIONS, body_edges, body_spans
-from course_lib.uncertainty import SOURCES, beliefs_about, intervals
+from course_lib.uncertainty import IN_95, SOURCES, beliefs_about, intervals
 from solutions.results import body_length, body_mass, mesh_volume
 
 BELIEFS = {  # what each error of `Beliefs` is of, and how it is written
@@ -92,7 +92,7 @@ def told(figures):
             if f"{name}_sd_pct_{source}" in figures
         }
         by = sorted(by.items(), key=lambda item: -item[1])
-        shares = ", ".join(f"{source} {1.96 * one:.1f}" for source, one in by if one > 0.1 * sd)
+        shares = ", ".join(f"{source} {IN_95 * one:.1f}" for source, one in by if one > 0.1 * sd)
         value = form.format(figures[key])
         ends = _percents(*(figures[f"{key}{end}"] for end in ("", "_low", "_high")))
         lines.append(f"{name:7} {value:>8}, 95 %: {low.split()[0]} to {high} ({ends}; by itself ± {shares})")
@@ -121,7 +121,7 @@ def rows(found):
             )
     sources = []
     for source, words in SOURCES.items():
-        percents = [196 * found[row["name"]].sources.get(source, 0.0) for row in numbers]
+        percents = [100 * IN_95 * found[row["name"]].sources.get(source, 0.0) for row in numbers]
         if any(percents):
             sources.append(dict(name=source, words=words, percents=percents))
     return numbers, sorted(sources, key=lambda source: -source["percents"][0])
@@ -132,7 +132,7 @@ def widest(found):
     if "length" not in found:
         return []
     one = found["length"]
-    large = [(SOURCES[name], 196 * sd) for name, sd in one.sources.items() if sd > 0.3 * one.sd]
+    large = [(SOURCES[name], 100 * IN_95 * sd) for name, sd in one.sources.items() if sd > 0.3 * one.sd]
     return sorted(large, key=lambda source: -source[1])
 
 
