@@ -9,13 +9,12 @@ import pytest
 
 from course_lib import prompts
 from course_lib.assets import AssetPack
-from course_lib.files import write
 
 from ..build_zip import build_pack
-from .server import MINUTE, picture, running
+from .notebook import Notebook, lab
+from .server import MINUTE, picture
 
 pytestmark = pytest.mark.slow
-CELL = ".jp-NotebookPanel .jp-CodeCell"
 
 
 @pytest.fixture(scope="module")
@@ -48,26 +47,20 @@ def test_a_cell_of_jupyterlab(page, pack, tmp_path):
     notebook.metadata["kernelspec"] = dict(name="python3", display_name="Python 3", language="python")
     (tmp_path / "notebooks").mkdir()
     nbformat.write(notebook, tmp_path / "notebooks" / "clicks.ipynb")
-    without_news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    write(tmp_path / "config/labconfig/page_config.json", json.dumps(without_news))
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    where = dict(folder=tmp_path / "notebooks", home=tmp_path, environment=environment)
-    with running("jupyterlab", token="dolphin", **where) as address:
-        page.goto(f"{address}/lab/tree/clicks.ipynb?token=dolphin&reset", timeout=3 * MINUTE)
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=3 * MINUTE)
-        page.locator(CELL).first.click()
-        page.keyboard.press("Shift+Enter")
-        page.wait_for_selector("iframe[title^=points]", timeout=3 * MINUTE)
+    with lab(tmp_path, {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}) as found:
+        opened = Notebook(page, found, "clicks.ipynb")
+        asked, given = map(opened.cell, lines)
+        opened.run(asked)
         shown = page.frame_locator("iframe[title^=points]")
         points = clicked(shown, page)
         line = shown.locator("#line").input_value()
         shown.get_by_role("button", name="copy", exact=True).click()
         assert shown.locator("#said").inner_text() == "Copied."
         picture(page, "prompts_in_a_cell")
-        page.locator(f"{CELL} .cm-content").nth(1).click()
+        given.locator(".cm-content").first.click()
         page.keyboard.press("Control+A")
         page.keyboard.press("Control+V")
-        page.keyboard.press("Shift+Enter")
+        opened.run(given)
         page.wait_for_selector("text=1 point on the animal, 1 beside it", timeout=MINUTE)
         picture(page, "prompts_taken")
     assert line.startswith(f"prompts.save({str(pack.root)!r}, ")
