@@ -9,7 +9,7 @@ import math
 import numbers
 
 import torch
-from torch.autograd.function import once_differentiable
+from torch.autograd import forward_ad
 
 from ...errors import CourseError
 from ...shapes import ShapeError, check_shape, describe
@@ -54,25 +54,70 @@ def choose(backend, device):
     return module
 
 
-class FirstDerivative(torch.autograd.Function):
-    """What goes in comes out, and can be differentiated, but its derivative cannot."""
+class Entry(torch.autograd.Function):
+    """Tensors on their way into a backend. Their gradients are final: they have no derivatives themselves."""
 
     @staticmethod
-    def forward(ctx, tensor):
-        return tensor.view_as(tensor)
+    def forward(ctx, came_back, *tensors):
+        ctx.came_back = came_back
+        ctx.save_for_backward(*tensors)
+        ctx.set_materialize_grads(False)
+        return tuple(tensor.view_as(tensor) for tensor in tensors)
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        return grad
+    def backward(ctx, *grads):
+        if torch.is_grad_enabled():  # somebody may want to differentiate them
+            depends_on = *ctx.saved_tensors, *ctx.came_back
+            ctx.came_back.clear()
+            grads = [None if grad is None else Final.apply(grad, *depends_on) for grad in grads]
+        return None, *grads
 
 
-def differentiable_once(*tensors):
-    """The tensors, so that second derivatives by them raise an error: what backends have instead is wrong."""
-    if torch._C._functorch.peek_interpreter_stack() is not None:
-        raise CourseError("""Rendering does not work within torch.func (grad, vmap, jacrev): take gradients
-            with backward() or torch.autograd.grad.""")
-    return [FirstDerivative.apply(tensor) if tensor.requires_grad else tensor for tensor in tensors]
+class Final(torch.autograd.Function):
+    """A gradient that depends on the tensors, and cannot be differentiated by them."""
+
+    @staticmethod
+    def forward(ctx, grad, *tensors):
+        return grad.view_as(grad)
+
+    @staticmethod
+    def backward(ctx, _):
+        raise CourseError("""Rendering has first derivatives only: nothing can differentiate twice through it
+            (hessian, hvp, jvp of torch.autograd.functional).""")
+
+
+BACKWARD_ALONE = """Rendering does not work within torch.func (grad, vmap, jacrev), in forward mode (jvp), or
+            for many gradients at once (vectorize, is_grads_batched): take gradients with backward() or
+            torch.autograd.grad."""
+
+
+def entered(*tensors):
+    """The tensors as a backend gets them, and what is to be done to its images: `left(images)`.
+
+    Whoever asks for more than first derivatives then gets an error. Backends have no others, or wrong ones,
+    and torch takes those that are not there for zeros, in silence.
+    """
+    duals = (forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors)
+    if torch._C._functorch.peek_interpreter_stack() is not None or any(duals):
+        raise CourseError(BACKWARD_ALONE)
+    came_back = []
+    if wanted := [tensor for tensor in tensors if tensor.requires_grad]:
+        wanted = iter(Entry.apply(came_back, *wanted))
+        tensors = [next(wanted) if tensor.requires_grad else tensor for tensor in tensors]
+
+    def note(grad):
+        if grad is not None and torch._C._functorch.is_legacy_batchedtensor(grad):
+            raise CourseError(BACKWARD_ALONE)
+        if grad is not None and grad.requires_grad:
+            came_back.append(grad)
+
+    def left(images):
+        for image in images:
+            if image.requires_grad:
+                image.register_hook(note)
+        return images
+
+    return tensors, left
 
 
 def _check_corners(corners):
@@ -144,9 +189,10 @@ def rasterize(
     if valid_faces is not None:
         check_shape("valid_faces", valid_faces, f"{batch} {faces}", like=corners, dtype=torch.bool)
     size, constants = (int(height), int(width)), (float(multiplier), float(eps))
-    corners, *features = differentiable_once(corners, *features)
+    (corners, *features), left = entered(corners, *features)
     module = choose(backend, corners.device)
     images, face_idx = module.rasterize(*size, z, corners, features, valid_faces, *constants)
+    images = left(images)
     return tuple(images) if several else images[0], face_idx
 
 
@@ -181,8 +227,8 @@ def dibr_soft_mask(
     _check_numbers(0, integer=True, knum=knum)
     _check_numbers(1e-6, multiplier=multiplier)
     options = float(sigmainv), float(boxlen), int(knum), float(multiplier)
-    (corners,) = differentiable_once(corners)
-    return choose(backend, corners.device).dibr_soft_mask(corners, selected, *options)
+    (corners,), left = entered(corners)
+    return left([choose(backend, corners.device).dibr_soft_mask(corners, selected, *options)])[0]
 
 
 def nearest_soft_mask(face_vertices_image, selected_face_idx, sigmainv, boxlen, aspect=1.0, backend=None):
@@ -220,8 +266,9 @@ def squared_distances(face_vertices_image, selected_face_idx, boxlen, aspect=1.0
     _check_selected(selected, corners)
     _check_numbers(0.0, boxlen=boxlen)
     _check_numbers(1e-6, aspect=aspect)
-    module, (corners,) = choose(backend, corners.device), differentiable_once(corners)
-    return module.squared_distances(corners, selected, float(boxlen), float(aspect))
+    (corners,), left = entered(corners)
+    module = choose(backend, corners.device)
+    return left([module.squared_distances(corners, selected, float(boxlen), float(aspect))])[0]
 
 
 def warm(channels):

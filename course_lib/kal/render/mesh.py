@@ -53,6 +53,8 @@ def texture_mapping(texture_coordinates, texture_maps, mode="nearest"):
     """
     check_shape("texture_coordinates", texture_coordinates, "B H W 2", "B N 2")
     check_shape("texture_maps", texture_maps, "B C h w")
+    if 0 in texture_maps.shape[2:]:
+        raise ShapeError(f"texture_maps must have a texel at least, got shape {tuple(texture_maps.shape)}")
     maps, batch = len(texture_maps), len(texture_coordinates)
     if maps not in (1, batch):
         raise ShapeError(f"""texture_maps of shape {tuple(texture_maps.shape)} do not fit texture_coordinates

@@ -11,6 +11,7 @@ import numba
 import pytest
 import torch
 from numba.core import caching
+from torch.autograd import forward_ad, functional
 
 from course_lib.errors import CourseError
 from course_lib.kal import dibr
@@ -335,24 +336,86 @@ def test_faces_that_reach_far_beyond_the_image_are_as_exact_as_others(backend, d
     )
 
 
+def draw(what, backend, device):
+    """A function of corners or features, and what to call it with."""
+    scene = moved(random_scene(1, 9, torch.float32, size=1.0), device)
+    corners, depths, (feature, _), _ = scene
+    seen = dibr.rasterize(8, 9, depths, corners, [], backend=backend)[1]
+    return {
+        "image": (lambda x: dibr.rasterize(8, 9, depths, x, feature, backend=backend)[0], corners),
+        "features": (lambda x: dibr.rasterize(8, 9, depths, corners, x, backend=backend)[0], feature),
+        "mask": (lambda x: dibr.dibr_soft_mask(x, seen, 20, 0.5, backend=backend), corners),
+        "nearest": (lambda x: dibr.nearest_soft_mask(x, seen, 20, 0.5, backend=backend), corners),
+        "squared": (lambda x: dibr.squared_distances(x, seen, 4, backend=backend), corners),
+    }[what]
+
+
+def by_x(call, x):
+    x = x.clone().requires_grad_()
+    (grad,) = torch.autograd.grad(call(x).square().sum(), x, create_graph=True)
+    return torch.autograd.grad(grad.sum(), x)
+
+
+def by_all(call, x):
+    x = x.clone().requires_grad_()
+    (grad,) = torch.autograd.grad(call(x).square().sum(), x, create_graph=True)
+    grad.sum().backward()
+
+
+def by_what_comes_back(call, x):
+    x = x.clone().requires_grad_()
+    pixels = call(x)
+    weights = torch.ones_like(pixels, requires_grad=True)
+    (grad,) = torch.autograd.grad(pixels, x, weights, create_graph=True)
+    return torch.autograd.grad(grad.sum(), weights)
+
+
+def many_at_once(call, x):
+    x = x.clone().requires_grad_()
+    pixels = call(x)
+    return torch.autograd.grad(pixels, x, torch.ones_like(pixels)[None], is_grads_batched=True)
+
+
+def forward_mode(call, x):
+    with forward_ad.dual_level():
+        return forward_ad.unpack_dual(call(forward_ad.make_dual(x, torch.ones_like(x))))
+
+
+SECOND = {
+    "by x": by_x,
+    "by all": by_all,
+    "by what comes back": by_what_comes_back,
+    "hessian": lambda call, x: functional.hessian(lambda x: call(x).square().sum(), x),
+    "hvp": lambda call, x: functional.hvp(lambda x: call(x).square().sum(), x, x),
+    "vhp": lambda call, x: functional.vhp(lambda x: call(x).square().sum(), x, x),
+    "jvp, by two": lambda call, x: functional.jvp(call, x, x),
+}
+OTHERWISE = {
+    "grad": lambda call, x: torch.func.grad(lambda x: call(x).sum())(x),
+    "vmap": lambda call, x: torch.func.vmap(call)(x[None]),
+    "jvp": lambda call, x: torch.func.jvp(call, (x,), (x,)),
+    "vjp": lambda call, x: torch.func.vjp(call, x),
+    "jacrev": lambda call, x: torch.func.jacrev(call)(x),
+    "jacfwd": lambda call, x: torch.func.jacfwd(call)(x),
+    "linearize": lambda call, x: torch.func.linearize(call, x),
+    "forward mode": forward_mode,
+    "forward Jacobian": lambda call, x: functional.jacobian(call, x, vectorize=True, strategy="forward-mode"),
+    "many at once": many_at_once,
+    "Jacobian at once": lambda call, x: functional.jacobian(call, x, vectorize=True),
+}
+
+
 @every_backend
-def test_there_are_no_second_derivatives_and_nothing_within_torch_func(backend, device):
-    corners, depths, (feature, _), _ = moved(random_scene(1, 9, torch.float32, size=1.0), device)
-    corners.requires_grad_()
-    image, face_idx = dibr.rasterize(8, 9, depths, corners, feature, backend=backend)
-    mask = dibr.dibr_soft_mask(corners, face_idx, 20, 0.5, backend=backend)
-    nearest = dibr.nearest_soft_mask(corners, face_idx, 20, 0.5, backend=backend)
-    for result in (image, mask, nearest):
-        (grad,) = torch.autograd.grad(result.square().sum(), corners, create_graph=True)
-        with pytest.raises(RuntimeError, match="differentiate twice"):
-            grad.sum().backward()
-    for call in (
-        lambda x: dibr.rasterize(8, 9, depths, x, feature, backend=backend)[0].sum(),
-        lambda x: dibr.dibr_soft_mask(x, face_idx, 20, 0.5, backend=backend).sum(),
-        lambda x: dibr.nearest_soft_mask(x, face_idx, 20, 0.5, backend=backend).sum(),
-    ):
-        with pytest.raises(CourseError, match="not work within torch.func"):
-            torch.func.grad(call)(corners.detach())
+@pytest.mark.parametrize("what", ["image", "features", "mask", "nearest", "squared"])
+def test_there_are_first_derivatives_backwards_alone(what, backend, device):
+    """Whoever asks for others is told so in a line, and never gets zeros for them."""
+    call, x = draw(what, backend, device)
+    for name, ask in SECOND.items():
+        with pytest.raises(CourseError, match="first derivatives only"):
+            pytest.fail(f"{name}: {ask(call, x)}")
+    for name, ask in OTHERWISE.items():
+        with pytest.raises(CourseError, match="take gradients with backward()"):
+            pytest.fail(f"{name}: {ask(call, x)}")
 
 
 # Threads, processes, compiling

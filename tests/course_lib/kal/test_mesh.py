@@ -161,6 +161,9 @@ def test_texture_mapping_says_what_does_not_fit():
         texture_mapping(torch.zeros(2, 5, 3), torch.zeros(2, 3, 4, 4))
     with pytest.raises(ShapeError, match="expected 2 textures or 1"):
         texture_mapping(torch.zeros(2, 5, 2), torch.zeros(3, 3, 4, 4))
+    for size in ((0, 4), (4, 0)):
+        with pytest.raises(ShapeError, match="a texel at least"):
+            texture_mapping(torch.zeros(2, 5, 2), torch.zeros(1, 3, *size))
 
 
 def test_dibr_rasterization_is_rasterize_and_soft_mask():
