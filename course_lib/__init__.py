@@ -29,8 +29,8 @@ The modules in the order in which data flows through them:
     check                                   the instant checks of the exercises
     keep, stand_ins                         what a student wrote, kept; what answers in its place in a release
 
-and small helpers, which import none of these: errors, files, shapes, rotations, progress. README.md has a
-map of who imports whom. Importing the package does no work.
+and small helpers, which import none of these: errors, files, shapes, in_order, rotations, progress.
+README.md has a map of who imports whom. Importing the package does no work.
 """
 
 import os

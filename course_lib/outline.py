@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch.nn.functional import avg_pool2d
 
+from .in_order import taken
 from .kal.dibr import rasterize, squared_distances
 from .kal.ops.mesh import index_vertices_by_faces
 
@@ -106,7 +107,9 @@ def rim_corners(on_image, faces, faces_image, neighbours):
     faces_image (B, F, 3, 2): the same vertices at the corners of the faces.
     """
     vertices = faces[at_the_rim(faces_image.detach(), neighbours)]  # (B, K, 3)
-    return on_image.gather(1, vertices.flatten(1)[..., None].expand(-1, -1, 2)).unflatten(1, (-1, 3))
+    first = on_image.shape[1] * torch.arange(len(on_image), device=on_image.device)  # (B,)
+    numbers = first[:, None, None] + vertices  # (B, K, 3), through the batch
+    return taken(on_image.flatten(0, 1), 0, numbers.reshape(-1)).unflatten(0, numbers.shape)
 
 
 def at_the_rim(faces_image, neighbours):
@@ -155,7 +158,7 @@ class OutlineTargets:
         pad = math.ceil(most_reach) + 1
         self.tiles, self.most_reach = [], most_reach
         confidence = torch.ones(len(masks)) if confidence is None else confidence
-        self.weights = (confidence / confidence.mean().clamp(min=1e-6)).to(device)  # 1 on average
+        self.weights = confidence / confidence.mean().clamp(min=1e-6)  # (T,) 1 on average
         for mask in masks.numpy() > 127:
             [(rows, columns)] = find_objects(mask.astype(np.uint8))
             x0, y0 = max(columns.start - pad, 0), max(rows.start - pad, 0)
@@ -210,8 +213,8 @@ class OutlineTargets:
         outline.clamp_(max=self.reach)
         # Both sums are large, and their difference small: in double precision.
         inside = (self.reach - outline).square().flatten(1).sum(1, dtype=torch.float64)  # (B,)
-        outside = self.totals[t].to(inside.device, non_blocking=True) - inside
-        weight = self.weights[t.to(self.weights.device)]
+        totals, weight = (of[t].to(inside.device, non_blocking=True) for of in (self.totals, self.weights))
+        outside = totals - inside
         outside = outside.clamp(min=0).float()
         return {"outline": outline, "outline_outside": outside, "outline_weight": weight}
 

@@ -34,21 +34,25 @@ def window_camera(camera, left, top, width, height):
     result has the same extrinsics, focal lengths and clipping planes. Raises ValueError for offsets that are
     no whole numbers, or not one per camera.
     """
-    lens = camera.intrinsics
-    left, top = (_offset(name, value, camera) for name, value in (("left", left), ("top", top)))  # (B,)
+    return Camera(camera.extrinsics, _window_lens(camera.intrinsics, left, top, width, height))
+
+
+def _window_lens(lens, left, top, width, height):
+    """The intrinsics of `window_camera`, from the cameras' own."""
+    left, top = (_offset(name, value, lens) for name, value in (("left", left), ("top", top)))  # (B,)
     x0, y0 = lens.x0 + ((lens.width - width) / 2 - left), lens.y0 - ((lens.height - height) / 2 - top)
     params = torch.stack([x0, y0, lens.focal_x, lens.focal_y], dim=1)
-    return Camera(camera.extrinsics, PinholeIntrinsics(width, height, params, lens.near, lens.far))
+    return PinholeIntrinsics(width, height, params, lens.near, lens.far)
 
 
-def _offset(name, value, camera):
+def _offset(name, value, lens):
     value = torch.as_tensor(value)
     if value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
         raise ValueError(f"{name} must be whole pixels, an integer or an integer tensor, got {value.dtype}")
-    if value.shape not in ((), (1,), (len(camera),)):
+    if value.shape not in ((), (1,), (len(lens),)):
         got = tuple(value.shape)
-        raise ValueError(f"{name} must be one number or one per camera ({len(camera)},), got {got}")
-    return value.to(camera.device, camera.dtype).reshape(-1).expand(len(camera))
+        raise ValueError(f"{name} must be one number or one per camera ({len(lens)},), got {got}")
+    return value.to(lens.device, lens.dtype).reshape(-1).expand(len(lens))
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,10 @@ class WindowLoader:
         self.before_pass, self.passes = before_pass, 0
         self.images = ("original", "segmented")
         self.frames, self.masks = dataset.frames, dataset.masks
-        self.cameras = dataset.cameras(torch.arange(len(dataset)))
-        self.cameras.intrinsics.projection_matrix()  # made here once, it goes where the cameras go
+        cameras = dataset.cameras(torch.arange(len(dataset)))
+        cameras.intrinsics.projection_matrix()  # made here once, it goes where the cameras go
+        self.lenses = cameras.intrinsics  # stay on the CPU, where windows are chosen
+        self.cameras = cameras.to(scene.translations.device)
         self.mask_area = torch.stack([(mask / 255.0).sum() for mask in dataset.masks])  # (T,) pixels
 
     def __len__(self):
@@ -143,10 +149,13 @@ class WindowLoader:
         """The frames t (B,), cropped. there: the same numbers on the scene's device, if they are there."""
         device = self.scene.translations.device
         there = t.to(device, non_blocking=True) if there is None else there
-        cam = through_water(self.cameras[t], self.scene.water_index)
+        cam = through_water(self.cameras[there], self.scene.water_index)
         left, top, width, height = self.place(there, cam)
-        cam = window_camera(cam, left, top, width, height)
-        cam.intrinsics.projection_matrix()
+        # Of a camera only what the window changes is sent.
+        lens = cam.intrinsics if device.type == "cpu" else self.lenses[t]
+        lens = _window_lens(lens, left, top, width, height)
+        lens.projection_matrix()
+        cam = Camera(cam.extrinsics, lens.to(device, non_blocking=True))
         window = t, left, top, width, height
         frames = {"t": there, "cam": cam}
         if "original" in self.images:
@@ -167,7 +176,7 @@ class WindowLoader:
         """
         full = torch.tensor([cam.width, cam.height])
         verts = self.scene.skin_ahead(t).detach()  # (B, V, 3)
-        corners = cam.to(verts.device, verts.dtype, non_blocking=True).transform(verts)[..., :2]  # NDC
+        corners = cam.to(verts.dtype).transform(verts)[..., :2]  # NDC
         ends = torch.stack([corners.amin(1), corners.amax(1)]).cpu()  # (2, B, 2)
         across = (1 + ends[..., 0]) * cam.width / 2  # (2, B) pixels
         down = (1 - ends[..., 1].flip(0)) * cam.height / 2

@@ -58,8 +58,9 @@ class Interrupted(CourseError):
 class Settings:
     """What a run is: two runs with the same settings on the same machine give the same result.
 
-    To the last bit on a CPU. On a GPU some sums are made in the order in which their parts are ready, and two
-    runs agree to a few digits.
+    To the last bit on a CPU. On a GPU the tutorial's recipe agrees to a few digits: the gradient of its
+    texture is summed in the order in which its parts are ready. Of a step of the default recipe no sum is, by
+    what torch documents of its operations; no GPU has tried it.
     """
 
     pack: str

@@ -10,6 +10,7 @@ of GLoSS: Zuffi et al., 3D Menagerie, CVPR 2017, sec. 4).
 import torch
 
 from ..errors import CourseError
+from ..in_order import taken
 from ..shapes import check_shape, fits
 
 
@@ -69,7 +70,7 @@ class LBS:
     def bone_transforms(self, R, joints):
         """Where each bone takes a point at rest: rotations R (B, J, 3, 3), joints (J, 3). -> (B, J, 4, 4)"""
         B, J = R.shape[:2]
-        from_parent = joints[1:] - joints.index_select(0, self.parents[1:])
+        from_parent = joints[1:] - taken(joints, 0, self.parents[1:])
         bones = torch.cat([joints[:1], from_parent])  # (J, 3)
         local = R.new_zeros(B, J, 4, 4)
         local[..., :3, :3] = R
@@ -78,7 +79,7 @@ class LBS:
         world = local.index_select(1, self.levels[0][0])
         levels = [world]
         for members, parents_in_level_above in self.levels[1:]:  # all bones of one depth at once
-            world = world.index_select(1, parents_in_level_above) @ local.index_select(1, members)
+            world = taken(world, 1, parents_in_level_above) @ local.index_select(1, members)
             levels.append(world)
         world = torch.cat(levels, dim=1).index_select(1, self.level_order)  # (B, J, 4, 4)
         R, t = world[..., :3], world[..., 3]

@@ -1,7 +1,7 @@
 """What a step of a fit asks of a GPU: how many operations, and how often it stops to wait for one.
 
     python tests/device/stand_in.py -m tests.device.counts           # the steps of both recipes, by place
-    python tests/device/stand_in.py -m tests.device.counts --json    # {case: [operations, synchronisations]}
+    python tests/device/stand_in.py -m tests.device.counts --json    # what per_step gives
 
 An operation is a call of torch that computes: on a GPU a kernel, or a few of them. Views and new memory are
 none. A synchronisation is a call that returns only when the GPU has done all before it, as a number is wanted
@@ -22,6 +22,14 @@ ROOMS = tuple(f"{ROOT}/{room}/" for room in ("course_lib", "solutions", "dolphin
 # Whose result has a size, or is a number, that the CPU waits for.
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive"}
 WAITS |= {"equal", "bincount", "histc", "multinomial", "_linalg_check_errors"}
+# What a GPU does in the order in which its threads come, by the documentation of
+# torch.use_deterministic_algorithms: always, or where several values have one place.
+UNORDERED = {"put", "histc", "bincount", "cumsum", "cumprod", "kthvalue", "median"}
+UNORDERED |= {"grid_sampler_2d_backward", "grid_sampler_3d_backward", "_adaptive_avg_pool2d_backward"}
+UNORDERED |= {"upsample_bilinear2d_backward", "upsample_bicubic2d_backward", "avg_pool3d_backward"}
+UNORDERED |= {"reflection_pad2d_backward", "replication_pad2d_backward", "_embedding_bag_backward"}
+UNORDERED |= {"embedding_dense_backward"}
+PLACING = {"index_add", "index_copy", "scatter", "scatter_add", "scatter_reduce"}  # (self, dim, index, ...)
 INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index"}
 
 
@@ -48,12 +56,28 @@ def why_it_waits(func, args, kwargs, outputs):
     return None
 
 
+def is_unordered(func, args, outputs):
+    """Whether an operation may give other last digits from run to run on a GPU."""
+    name = func.overloadpacket.__name__.rstrip("_")
+    if not any(x.is_floating_point() for x in outputs):
+        return False
+    if name == "index_put" and not (len(args) > 3 and args[3]):  # those that are added are sorted first
+        index = torch.stack(torch.broadcast_tensors(*tensors_in(args[1]))).flatten(1)
+        return index.dtype != torch.bool and index.shape[1] > index.unique(dim=1).shape[1]
+    if name in PLACING:
+        if args[4:5] in (("amax",), ("amin",)):  # the same in any order
+            return False
+        dim = args[1] if args[2].ndim > 1 else 0
+        return bool((args[2].sort(dim=dim).values.diff(dim=dim) == 0).any())
+    return name in UNORDERED
+
+
 class Counts(TorchDispatchMode):
-    """Within it operations on the GPU are counted, by (what, where): `operations` and `waits`."""
+    """Within it operations on the GPU are counted, by (what, where): `operations`, `waits`, `unordered`."""
 
     def __init__(self):
         super().__init__()
-        self.operations, self.waits = collections.Counter(), collections.Counter()
+        self.operations, self.waits, self.unordered = (collections.Counter() for _ in range(3))
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -66,6 +90,8 @@ class Counts(TorchDispatchMode):
             self.operations[name, where] += 1
         if why := why_it_waits(func, args, kwargs, outputs):
             self.waits[why, where] += 1
+        if is_unordered(func, args, outputs):
+            self.unordered[name, where] += 1
         return out
 
 
@@ -114,11 +140,12 @@ CASES = "default", "tutorial"
 
 
 def per_step():
-    """-> {case: [operations, synchronisations] of a step}"""
+    """-> {case: [operations, synchronisations, names of unordered operations] of a step}"""
     found = {}
     for case in CASES:
         counts, steps = counted(case)
         found[case] = [sum(of.values()) / steps for of in (counts.operations, counts.waits)]
+        found[case].append(sorted({name for name, _ in counts.unordered}))
     return found
 
 

@@ -21,6 +21,8 @@ Arguments are checked in `dispatch.py`. Others import `course_lib.kal.dibr`.
 import torch
 from torch.autograd.function import once_differentiable
 
+from ...in_order import add_at
+
 PAIRS_AT_ONCE = 1 << 19  # (face, pixel) pairs in memory at a time; a face alone has at most H * W of them
 LARGEST = 1e5  # coordinates beyond it float32 does not even know to a hundredth of the image
 MULTIPLIER = 1000.0  # of coordinates before they are compared with boxes, where the caller does not choose
@@ -156,7 +158,7 @@ class Interpolation(torch.autograd.Function):
     def backward(ctx, grad):
         corners, features, face, w = ctx.saved_tensors
         each = w[:, :, None]  # (P, 3, 1)
-        by_features = torch.zeros_like(features).index_add_(0, face, each * grad[:, None])
+        by_features = add_at(torch.zeros_like(features), face, each * grad[:, None])
         around = corners[face]
         around = around - (each * around).sum(dim=1, keepdim=True)  # (P, 3, 2), from the point
         weights, total = barycentric(around, ctx.eps)
@@ -168,7 +170,7 @@ class Interpolation(torch.autograd.Function):
         after = by_area.roll(-2, dims=1)[..., None] * around.roll(-1, dims=1)
         before = by_area.roll(-1, dims=1)[..., None] * around.roll(-2, dims=1)
         x, y = (after - before).unbind(dim=2)
-        by_corners = torch.zeros_like(corners).index_add_(0, face, torch.stack([y, -x], dim=2))
+        by_corners = add_at(torch.zeros_like(corners), face, torch.stack([y, -x], dim=2))
         return by_corners, by_features, None, None, None
 
 
@@ -297,8 +299,10 @@ class SoftMask(torch.autograd.Function):
             foot, *where = nearest_on_outline(seen[order])
             exponent = sigmainv * (foot * foot).sum(dim=1)
             factor = -torch.expm1(-exponent)
-            missed.scatter_reduce_(0, pixel, factor, "prod")
-            counted.scatter_add_(0, pixel, torch.ones_like(pixel))
+            # In face order: `scatter_reduce_` takes them as a GPU's threads come.
+            lengths = torch.zeros_like(counted).scatter_add_(0, pixel, torch.ones_like(pixel))
+            missed *= torch.segment_reduce(factor, "prod", lengths=lengths, unsafe=True)
+            counted += lengths
             if ctx.needs_input_grad[0]:
                 # d mask / d d_k^2 = -sigmainv exp(-exponent) prod_{l != k} (1 - ...): the product over all,
                 # less factor k. Where factor k is zero, the distance is, and so is its derivative.
@@ -317,7 +321,7 @@ class SoftMask(torch.autograd.Function):
         upstream = grad_soft_mask.reshape(-1) * missed  # (B * H * W,)
         grad_corners = missed.new_zeros(ctx.shape).reshape(-1, 3, 2)
         for face, pixel, pull in zip(pulls[::3], pulls[1::3], pulls[2::3]):
-            grad_corners.index_add_(0, face, upstream[pixel][:, None, None] * pull)
+            add_at(grad_corners, face, upstream[pixel][:, None, None] * pull)
         return grad_corners.reshape(ctx.shape), None, None, None, None, None
 
 
