@@ -11,6 +11,8 @@
     Moodle's grading worksheet  Identifier ("Participant 123"), Full name,            the same, else
                                 ID number, Email address, Status, Group, Grade,       Participant_123
                                 Maximum grade, ..., Last modified (submission), ...
+    Google Classroom's grades   Last Name, First Name, Email Address, ...; lines      email
+                                Date, Points, Class Average
     GitHub Classroom's          identifier, github_username, github_id, name,         identifier
                                 group_name
 
@@ -230,7 +232,8 @@ def students_in(path):
             and download it again.""")
     canvas = "sis_user_id" in where or {"login", "section"} <= where.keys()
     students, lines, spoilt = {}, {}, _mend_numbers(rows, where)
-    for row in rows[1:]:
+    of_all = _lines_of_all(rows, where)
+    for row in (row for row in rows[1:] if tuple(row) not in of_all):
         cells = {what: row[at] for what, at in where.items() if at < len(row)}
         value = {what: unicodedata.normalize("NFC", cells.get(what, "").strip()) for what in COLUMNS}
         for what in KEYS:
@@ -252,7 +255,34 @@ def students_in(path):
     if spoilt and not canvas and "id" in where:
         raise CourseError(f"{path}: {_export_again(spoilt).strip()}")
     notes = [f"{path}: {_export_again(spoilt).strip()}"] if spoilt else []
-    return list(students.values()), data, notes + _said_of_letters(path, data, students.values())
+    notes += _said_of_lines(path, of_all) + _said_of_letters(path, data, students.values())
+    return list(students.values()), data, notes
+
+
+def _lines_of_all(rows, where):
+    """Lines that say something of all, such as Google Classroom's Date, Points and Class Average.
+
+    They have one name and nothing that tells a person from another, where all others have an address.
+    -> {row: None}, in their order
+    """
+    if not where.keys() >= {"first_name", "last_name", "email"}:
+        return {}
+    found, keys = {}, [where[what] for what in ("email", "identifier", "github", *KEYS) if what in where]
+    for row in map(tuple, rows[1:]):
+        said = {at for at, cell in enumerate(row) if cell.strip()}
+        if len(said & {where["first_name"], where["last_name"]}) == 1 and said.isdisjoint(keys):
+            found[row] = None
+        elif where["email"] not in said:
+            return {}
+    return found if len(found) < len(rows) - 1 else {}
+
+
+def _said_of_lines(path, rows):
+    """What is to know of lines that were taken for nobody's. -> list of text"""
+    shown = ", ".join(printable(" ".join(filter(None, row))[:40]) for row in [*rows][:MOST_ABOVE])
+    text = f"""{path}: lines of one name, without an address or id, are taken for notes on the whole class,
+        not for students: {shown}."""
+    return [fold(text)] * bool(rows)
 
 
 def _mend_numbers(rows, where):

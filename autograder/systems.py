@@ -13,7 +13,8 @@
                 with in nbgrader's plugins/zipcollect.py, too
     brightspace 12345-678901 - First Last - Nov 18, 2026 1105 PM/name.ipynb, and index.html; the numbers are
                 those of the submission
-    nbgrader    submitted/ID/ASSIGNMENT/name.ipynb and timestamp.txt, as nbgrader collect and ngshare leave it
+    nbgrader    submitted/ID/ASSIGNMENT/name.ipynb and timestamp.txt, as nbgrader collect and ngshare leave
+                it; in the exchange, inbound/ID+ASSIGNMENT+2026-11-18 22:05:00.123456 UTC+LETTERS/name.ipynb
     sakai       ASSIGNMENT/Last, First(login)/Submission attachment(s)/name.ipynb and timestamp.txt (Sakai:
                 AssignmentServiceImpl.java); of a group's work GROUP (its number)/...
     github      ASSIGNMENT-submissions/ASSIGNMENT-login/..., as `gh classroom clone student-repos` makes it;
@@ -53,6 +54,9 @@ BRIGHTSPACE = re.compile(
     r"(?:[0-9]+-[0-9]+ ?- ?)?(?P<name>.+?) ?- ?(?P<date>[^\W\d]{3,10}\.? [0-9]{1,2},? [0-9]{4}|"
     r"[0-9]{1,2}\.? [^\W\d]{3,10}\.?,? [0-9]{4}),? (?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2})"
     r" ?(?P<half>[AP]M)?"
+)
+EXCHANGE = re.compile(  # ids may have + in them; the time is nbgrader's
+    r"(?P<id>.+)\+(?P<lesson>[^+]+)\+(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]{8,15} [A-Z]{3,4})(\+\w+)?"
 )
 SAKAI = re.compile(r"(?P<name>.+?) ?\((?P<login>[^()]+)\)")
 DRIVE = re.compile(r"-[0-9]{8}T[0-9]{6}Z(-[0-9]+)+(\.zip)?$")
@@ -215,6 +219,9 @@ def _brightspace_time(found):
 
 
 def _nbgrader(where, at, download):
+    if (found := EXCHANGE.fullmatch(where[at][:300])) and len(where) > at + 1:
+        evidence = [(f"the id {found['id'][:80]!r}", download.roster.keyed(found["id"]))]
+        return Claim(evidence=evidence, time=_utc(found["time"].encode()))
     folder = where[: at + 2]
     in_submitted = (where[at - 1] if at else download.top) == "submitted"
     if len(where) < at + 3 or not (in_submitted or folder in download.times):
@@ -342,6 +349,7 @@ SYSTEMS = {
         "ASSIGNMENT_login_attempt_TIME_file",
         _blackboard,
         is_own=lambda where: re.search(r"_attempt_[0-9-]{19}\.txt$", where[-1]),
+        is_students=BLACKBOARD.search,
     ),
     "brightspace": System(
         "Brightspace",

@@ -442,6 +442,27 @@ def test_nbgrader_and_ngshare(course, kind, submitted):
     assert (course.path / "submitted/ada" / TWO / "timestamp.txt").read_text() == "2026-11-20 22:05:00 UTC\n"
 
 
+@pytest.mark.parametrize("kind", ["auto", "nbgrader"])
+def test_nbgraders_exchange(course, kind):
+    times = {"ada": "2026-11-20 22:05:00.123456 UTC", "grace": "2026-11-20 23:05:00.123456 UTC"}
+    folders = {who: f"inbound/{who}+{TWO}+{time}+a1b2c3" for who, time in times.items()}
+    files = {f"{folder}/{TWO}.ipynb": notebook(who) for who, folder in folders.items()}
+    files |= {f"{folders[who]}/timestamp.txt": time.encode() for who, time in times.items()}
+    result = course.take(lay(course.tmp / "in", files), kind, CLASS, deadline=DEADLINE)
+    assert set(course.there()) == {"ada", "grace"} and not result.left_out
+    assert result.late == [(TWO, "grace")]
+
+
+@pytest.mark.parametrize("kind", ["auto", "blackboard"])
+def test_zip_collects_archive_is_looked_into(course, kind):
+    name = f"{TWO}_{{}}_attempt_2026-11-20-10-00-00_{TWO}.ipynb"
+    own = zipped({name.format("grace"): notebook("ada's")})  # what a student packs names nobody else
+    archive = {name.format("emmy"): notebook("emmy"), name.format("ada").replace(".ipynb", ".zip"): own}
+    files = {f"downloaded/{TWO}/archive/notebooks.zip": zipped(archive)}
+    course.take(lay(course.tmp / "in", files), kind, CLASS)
+    assert course.there() == {"emmy": notebook("emmy"), "ada": notebook("ada's")}
+
+
 def test_a_students_own_timestamp_says_nothing(course):
     work = zipped({f"{TWO}.ipynb": notebook("late"), "timestamp.txt": b"2026-01-01 00:00:00 UTC"})
     folder = lay(course.tmp / "in", {"ada.zip": work})
@@ -711,6 +732,21 @@ def test_a_gradescope_file_among_names_that_cannot_be_read_stops_nothing(course,
     monkeypatch.setattr(systems, "system_of", unreadable)
     source = zipped({"x/submission_metadata.yml": GRADESCOPE.encode()}, course.tmp / "d.zip")
     assert systems.survey(source, identity.Roster([])).gradescope == {}
+
+
+def test_lines_of_googles_grades_that_are_of_the_whole_class(course):
+    titles, ada, emmy = (
+        "Last Name,First Name,Email Address,L2\n",
+        "Lovelace,Ada,ada@x.org,\n",
+        "Aristotle,,a@x.org,\n",
+    )
+    of_all = "Date,,,2026-11-20\nPoints,,,35\n", "Class Average,,,\n"
+    path = course.csv(titles + of_all[0] + ada + emmy + of_all[1])
+    students, _, notes = roster.students_in(path)
+    assert [one.id for one in students] == ["ada@x.org", "a@x.org"]
+    says(" ".join(notes), "Date", "Points", "Class Average")
+    # Where somebody else has no address either, one name may be a student's.
+    assert len(course.students(titles + ada + "Plato,,,\nNoether,Emmy,,\n")) == 3
 
 
 def test_google_classroom(course):
