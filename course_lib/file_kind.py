@@ -125,9 +125,14 @@ def kind_of(data):
 
 def _kind_of_utf_16(data):
     """The kind of what an editor or a redirection saved in UTF-16, with or without a mark."""
-    order = "utf-16" if data[0] > 127 else "utf-16-le" if data[0] else "utf-16-be"
-    kind = kind_of(data[: len(data) // 2 * 2].decode(order, "replace").encode())
+    kind = kind_of(from_utf_16(data).encode())
     return UTF_16 if kind is TEXT else kind or TEXT_COPY
+
+
+def from_utf_16(data):
+    """The text of bytes in UTF-16, with or without a mark; half a character at the end is left out."""
+    order = "utf-16" if data[0] > 127 else "utf-16-le" if data[0] else "utf-16-be"
+    return data[: len(data) // 2 * 2].decode(order, "replace")
 
 
 def _is_utf_8(start):

@@ -8,11 +8,12 @@ above the sea: `launch_height` is what makes the one of the other. Nothing is gu
 say the altitude of a frame, `altitudes` says what to do, in one line.
 """
 
+import codecs
 import re
 from pathlib import Path
 
 from ..errors import CourseError
-from ..file_kind import EMPTY, TEXT, kind_of
+from ..file_kind import EMPTY, TEXT, UTF_16, from_utf_16, kind_of
 from .series import BAROMETER, GPS, LASER, Telemetry, clock
 from .srt import TIMES, of_ass, read_srt
 from .table import read_table
@@ -54,8 +55,8 @@ def _text_of(path):
     kind = kind_of(data)
     if kind is EMPTY:
         raise CourseError(f"{path}: the file is empty, {wanted}. Copy it from the drone's card again.")
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _plain_lines(data.decode("utf-16", "replace"))
+    if kind is UTF_16 or data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return _plain_lines(from_utf_16(data))
     if TRACK.match(data):
         raise CourseError(f"""{path}: a track of GPS (GPX or KML), whose heights are several metres off;
             {wanted}. Export the flight as .csv.""")

@@ -365,12 +365,16 @@ def _of_video(times, path, video_start):
             {_EXPECTED}.""")
     is_date, zone = dates.pop(), zones.pop() if zones else None
     time_s = np.array([_seconds(time) for time in times])
+    since_1970 = not is_date and time_s[0] > 1e8
     if video_start is None:
-        if is_date or time_s[0] > 1e8:
+        if is_date or since_1970:
+            clock = "UTC" if since_1970 else "the same clock"
             raise CourseError(f"""{path}: its times are those of a clock. Say when the video begins by
-                the same clock: --video-start "2026-05-02 10:11:12.5".""")
+                {clock}: --video-start "2026-05-02 10:11:12.5".""")
         return time_s
     start = _time(str(video_start).strip())
+    if since_1970 and isinstance(start, datetime.datetime):
+        is_date, zone = True, datetime.timezone.utc
     if start is None or isinstance(start, datetime.datetime) != is_date:
         wanted = "2026-05-02 10:11:12.5" if is_date else "12.5 (seconds of the log)"
         raise CourseError(f"--video-start is {video_start!r}, expected a time as in {path}: {wanted}.")

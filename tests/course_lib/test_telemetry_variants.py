@@ -118,6 +118,8 @@ RIGHT = {
     ),
     "another minus": (blocks("[rel_alt: +{h:.3f} abs_alt: \N{MINUS SIGN}1.0]"), 1 / 30),
     "GPS alone": (table("time_s,latitude,longitude,gps_altitude_m", "{t},59.3,18.2,{h}"), 1.0),
+    "a table in UTF-16 without a mark": (table("time_s,altitude_m", "{t},{h}").encode("utf-16-be"), 1.0),
+    "subtitles in UTF-16 without a mark": (blocks("[rel_alt: {h:.3f}]").encode("utf-16-le"), 1 / 30),
     "a table in UTF-16 with tabs": (table("time\taltitude (m)", "{t}\t{h}").encode("utf-16"), 1.0),
 }  # fmt: skip
 
@@ -228,6 +230,8 @@ CLOCKS = {  # what a table holds, and when the second of its readings was
     "American": (table("datetime,altitude_m", "5/2/2026 9:11:1{t} AM,{h}"), "5/2/2026 9:11:11 AM"),
     "German": (table("time;altitude_m", "02.05.2026 10:11:1{t};{h}"), "2026-05-02 10:11:11"),
     "since 1970": (table("timestamp,altitude_m", "177771667{t}000,{h}"), "1777716671"),
+    "since 1970, by a date": (table("timestamp,altitude_m", "177771667{t}000,{h}"), "2026-05-02 10:11:11"),
+    "since 1970, by a zone": (table("unix_time,altitude_m", "177771667{t},{h}"), "2026-05-02T12:11:11+02:00"),
     "over midnight": (
         "time,altitude_m\n" + "".join(f"{t},{h}\n" for t, h in zip(
             ["23:59:59", "0:00:00", "0:00:01", "0:00:02", "0:00:03", "0:00:04"], HEIGHTS)),
