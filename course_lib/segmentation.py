@@ -141,13 +141,16 @@ def segment_clip(
 
 def _make_masks(maker, clip, part, done):
     """Writes each mask that is not done yet, with its confidence."""
-    missing = tqdm(maker.propagate(done), desc="segment", initial=len(done), total=len(clip))
-    for t, mask in missing:
-        clip_files.write_mask(mask, part / f"{t:06d}.png", maker.confidence[t])
+    total = (maker.looks + 1) * len(clip)
+    with tqdm(desc="segment", initial=len(done), total=total, unit=" frames") as bar:
+        maker.looked = bar.update
+        for t, mask in maker.propagate(done):
+            clip_files.write_mask(mask, part / f"{t:06d}.png", maker.confidence[t])
+            bar.update()
 
 
 def choose(clip, method, device, checkpoint, say):
-    """What makes the masks, ready to begin: with `name`, `confidence`, and `propagate(done)`, see
+    """What makes the masks, ready to begin: with `name`, `looks`, `confidence`, and `propagate(done)`, see
     `Tracker`."""
     from .tracker import Tracker
 
@@ -209,6 +212,8 @@ def load_predictor(checkpoint, device, overrides=()):
 class Sam2:
     """SAM-2 on a clip. `confidence` of a mask: the probability that it gives the mask's pixels, on average;
     0 where it saw nothing, and the mask of the frame beside stands in."""
+
+    looks = 0  # before the first mask
 
     def __init__(self, clip, predictor, device, checkpoint, say=print):
         self.clip, self.predictor, self.device, self.say = clip, predictor, device, say

@@ -42,14 +42,15 @@ class Tracker:
     read: gives frame t as (H, W, 3) uint8; prompts: see `clip_files.load_prompts`; form: the silhouette of
     its kind, `from_above`. `confidence` says of each frame how far its mask can be trusted, 0 to 1. `lost`
     collects the frames in which the animal was not found: their confidence is 0, and where it should be by
-    its movement stands in.
+    its movement stands in. `looked()` is called for each frame that it looks at before it makes masks;
+    there it looks at all of them, `looks` times.
     """
 
-    name = "the tracker"
+    name, looks = "the tracker", 2
 
     def __init__(self, read, n_frames, prompts, form=None):
         self.read, self.n_frames, self.prompts, self.form = read, n_frames, prompts, form
-        self.lost, self.confidence = [], {}
+        self.lost, self.confidence, self.looked = [], {}, lambda: None
 
     def propagate(self, done):
         """Yields (t, mask (H, W) bool) for each frame that is not in `done`, {t: mask}.
@@ -67,10 +68,16 @@ class Tracker:
                 self.lost.append(t)
             yield t, found
 
+    def look(self, t):
+        """Reads frame t, (H, W, 3) uint8, and tells of it."""
+        image = self.read(t)
+        self.looked()
+        return image
+
     def gather(self):
         """Makes the sprite: poses (T, 5), stack (T, h, w, 3) with open (T, h, w), mean (h, w, 3), outline."""
         first, T = self.prompts["frame"], self.n_frames
-        image = self.read(first)
+        image = self.look(first)
         mask = first_mask(image, self.prompts["points"], self.prompts["labels"], self.form)
         points, on = np.array(self.prompts["points"], float), np.array(self.prompts["labels"], bool)
         self.shape, pose, length = mask.shape, *lie(mask, points[on])
@@ -81,12 +88,12 @@ class Tracker:
         for ahead in (np.arange(first, T), np.arange(first, -1, -1)):
             if len(ahead) > 1:
                 search = Search(image, mask, pose, self.glare)
-                poses[ahead], seen[ahead] = way(search, self.read, list(ahead), pose)
+                poses[ahead], seen[ahead] = way(search, self.look, list(ahead), pose)
         self.poses = rough(poses, seen, first, length)
         self.body = body = Body(length)
         self.flank = 0.5 - (0.5 - FLANK) * min(1.0, length / LARGE)
         self.patches = [
-            Patch.of(self.read(t), pose[:2], LOOK * length, body.step) for t, pose in enumerate(self.poses)
+            Patch.of(self.look(t), pose[:2], LOOK * length, body.step) for t, pose in enumerate(self.poses)
         ]
         x, y = body.on_image(self.poses[first])
         on = ndimage.map_coordinates(mask.astype(np.float32), [y, x], order=1)

@@ -1,5 +1,6 @@
 """Prompts to masks: the tracker against the truth, SAM-2 with a stand-in and with a small real model."""
 
+import contextlib
 import functools
 import json
 import os
@@ -74,6 +75,34 @@ def quiet(*args, **options):
 def refused(message, *args, **options):
     with pytest.raises(CourseError, match=message):
         quiet(*args, **options)
+
+
+class Bar(contextlib.nullcontext):
+    """A progress bar that remembers how far it stood at each step, and when masks were written."""
+
+    shares = []
+
+    def __init__(self, initial, total, **options):
+        super().__init__(self)
+        self.n, self.total = initial, total
+
+    def update(self):
+        self.n += 1
+        Bar.shares.append(self.n / self.total)
+
+
+@pytest.mark.parametrize("n", [1, 7])
+@pytest.mark.parametrize("frame", [0, -1])
+def test_the_bar_moves_while_the_tracker_looks_and_ends_full(tmp_path, monkeypatch, n, frame):
+    at_masks, first = [], frame % n
+    prompts = dict(frame=first, points=[[70 + 4 * first, 60 + 2 * first]], labels=[1])
+    maker = tracker.Tracker(lambda t: scene(t)[0], n, prompts)
+    monkeypatch.setattr(segmentation, "tqdm", Bar)
+    monkeypatch.setattr(Bar, "shares", [0])
+    monkeypatch.setattr(segmentation.clip_files, "write_mask", lambda *_: at_masks.append(Bar.shares[-1]))
+    segmentation._make_masks(maker, range(n), tmp_path, {})
+    assert at_masks[0] == pytest.approx(2 / 3) and len(Bar.shares) == 3 * n + 1
+    assert Bar.shares[-1] == 1
 
 
 # --- the tracker --------------------------------------------------------------------------------------------
