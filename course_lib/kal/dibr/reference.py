@@ -242,11 +242,11 @@ def nearest_on_outline(corners):
     start, end = corners, corners.roll(-1, dims=1)  # (P, 3, 2): edges ab, bc, ca
     along = end - start
     squared = (along * along).sum(dim=2)  # (P, 3)
-    t = -(start * along).sum(dim=2) / torch.where(squared > 0, squared, 1)  # (P, 3), where along the edge
-    t = t.clamp(0, 1)
-    # From the nearer end, so that a corner is met exactly.
+    # From the nearer end, so that a corner is met exactly, and one far away costs no digits.
+    ways = (torch.stack([-start, end]) * along).sum(dim=3) / torch.where(squared > 0, squared, 1)  # (2, P, 3)
+    t, back = ways.clamp(0, 1).unbind()  # (P, 3): how far along the edge, and from its end; 1 together
     at_start = t < 0.5
-    foot = torch.where(at_start[..., None], start, end) + torch.where(at_start, t, t - 1)[..., None] * along
+    foot = torch.where(at_start[..., None], start, end) + torch.where(at_start, t, -back)[..., None] * along
     edge = (foot * foot).sum(dim=2).argmin(dim=1, keepdim=True)  # (P, 1), the first of equals
     return foot.gather(1, edge[..., None].expand(-1, 1, 2))[:, 0], edge, t.gather(1, edge)
 

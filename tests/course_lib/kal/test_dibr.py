@@ -336,6 +336,25 @@ def test_faces_that_reach_far_beyond_the_image_are_as_exact_as_others(backend, d
     )
 
 
+@every_backend
+@pytest.mark.parametrize("far", [10.0, 1e3, 9e4])
+def test_a_corner_far_away_costs_no_digits_of_what_is_near(far, backend, device):
+    chance = torch.Generator().manual_seed(1)
+    corners = 2 * torch.rand(60, 1, 3, 2, generator=chance) - 1
+    way = 2 * torch.pi * torch.rand(60, generator=chance)
+    for k in range(60):
+        corners[k, 0, k % 3] += far * torch.stack([way[k].cos(), way[k].sin()])
+    selected = torch.full((60, 24, 32), -1, device=device)
+    for mask in (dibr.dibr_soft_mask, dibr.nearest_soft_mask):
+        images, grads = [], []
+        for dtype in (torch.float32, torch.float64):
+            given = corners.to(device, dtype).requires_grad_()
+            images.append(mask(given, selected, 300, 0.5, backend=backend).double())
+            grads.append(torch.autograd.grad(images[-1].sum(), given)[0].double())
+        close(*images, atol=1e-5)
+        close(*grads, atol=2e-5 * grads[1].abs().max())
+
+
 def draw(what, backend, device):
     """A function of corners or features, and what to call it with."""
     scene = moved(random_scene(1, 9, torch.float32, size=1.0), device)
