@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from course_lib import metrics
-from course_lib.doubts import at_border, listed
+from course_lib.doubts import UNSURE, at_border, listed
 from course_lib.errors import fold
 from course_lib.photogrammetry import along_and_across
 
@@ -29,6 +29,7 @@ STILL = 0.6  # of the frames: of a swimming animal no two masks are the same, of
 LIKE_WATER = 0.4  # spreads of colours by which an animal differs from the water around it, at least
 LOOKED_AT = 20  # frames of a clip
 LOST = 0.3  # of the frames: an animal that is seen in fewer than the others is not measured
+UNSURE_IN = 0.2, 0.5  # of the frames: so many doubtful masks are said, and so many measure something else
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ def doubts(
         )
         found.append((lost > LOST * len(sure), said))
         seen = seen[sure > 0]
+    if sure is not None and (unsure := (sure < UNSURE).float().mean()) > UNSURE_IN[0]:
+        said = f"""The maker of the masks doubts those of {int((sure < UNSURE).sum())} of {len(sure)} frames
+            (confidence below {UNSURE}). A fit goes with its masks, also where these are wrong."""
+        found.append((bool(unsure > UNSURE_IN[1]), said))
     found += [
         *_of_overlap(overlap[seen], seen),
         *_of_masks(masks[seen], seen),

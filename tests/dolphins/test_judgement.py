@@ -139,6 +139,13 @@ def test_one_mask_for_all_frames_is_no_swimming_animals():
     assert doubt.grave and f"{T - 1} of {T} masks are the very ones of the frame before" in doubt.text
 
 
+@pytest.mark.parametrize("unsure, graves", [(4, []), (15, [False]), (30, [True])])
+def test_masks_that_their_maker_doubts(unsure, graves):
+    sure = torch.full((T,), 0.9)
+    sure[:unsure] = 0.5
+    assert [doubt.grave for doubt in doubts(**fit(sure=sure))] == graves
+
+
 def test_frames_in_which_it_surfaces_that_are_at_odds_with_what_was_said():
     [doubt] = doubts(**fit(off=-0.3))
     assert not doubt.grave and "put it 0.30 m lower" in doubt.text
