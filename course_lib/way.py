@@ -46,7 +46,11 @@ class Search:
         self.skin, self.water = _blurred(_blurred(counts)), np.zeros(K)
         self.last, self.usual = np.array(pose[:2], float), None  # where to look; the first frame's score
         self.angles = 2 * np.pi * np.arange(TURNS) / TURNS
-        self.kernels, self.spectra = self._kernels(self._small(mask.astype(np.float32)), pose), {}
+        self.kernels = self._kernels(self._small(mask.astype(np.float32)), pose)
+        self.window = np.minimum(small.shape[:2], int(WINDOW * self.length / self.zoom))
+        full = self.window + 2 * (self.kernels.shape[-1] // 2)
+        self.size = tuple(fft.next_fast_len(int(n), real=True) for n in full)
+        self.spectra = fft.rfft2(self.kernels[:, ::-1, ::-1], self.size)
 
     def _small(self, image):
         size = [max(8, int(n / self.zoom)) for n in image.shape[1::-1]]
@@ -82,22 +86,15 @@ class Search:
         return np.where(hidden, 0, odds - usual).astype(np.float32)
 
     def _window(self, odds):
-        """The part of the odds (h, w) that is looked at, its corner (x, y), and the size of its spectra."""
-        shape = np.array(odds.shape)
-        size = np.minimum(shape, int(WINDOW * self.length / self.zoom))
-        corner = np.clip((self.last[::-1] / self.zoom - size / 2).astype(int), 0, shape - size)
-        shape = size
-        r = self.kernels.shape[-1] // 2
-        size = tuple(fft.next_fast_len(int(n) + 2 * r, real=True) for n in shape)
-        if size not in self.spectra:
-            self.spectra[size] = fft.rfft2(self.kernels[:, ::-1, ::-1], size)
-        part = odds[corner[0] : corner[0] + shape[0], corner[1] : corner[1] + shape[1]]
-        return part, corner[::-1], size
+        """The part of the odds (h, w) that is looked at, and its corner (x, y)."""
+        corner = (self.last[::-1] / self.zoom - self.window / 2).astype(int)
+        y, x = np.clip(corner, 0, odds.shape - self.window)
+        return odds[y : y + self.window[0], x : x + self.window[1]], np.array([x, y])
 
     def candidates(self, image):
         """The best poses (x, y, angle) in a frame, (N, 3), and their scores (N,); the first frame's is 1."""
-        odds, corner, size = self._window(self._odds(image))
-        found = fft.irfft2(fft.rfft2(odds, size) * self.spectra[size], size, workers=2)
+        odds, corner = self._window(self._odds(image))
+        found = fft.irfft2(fft.rfft2(odds, self.size) * self.spectra, self.size, workers=2)
         r = self.kernels.shape[-1] // 2
         h, w = (n // 3 * 3 for n in odds.shape)
         scores = found[:, r : r + h, r : r + w].reshape(TURNS, h // 3, 3, w // 3, 3)
