@@ -18,11 +18,13 @@ treated as by White, Maximum likelihood estimation of misspecified models, Econo
 
 import copy
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+from torch.nn.functional import pad
 
+from . import metrics
 from .errors import CourseError
 from .lens import TABLE_SD
 from .outline import silhouette
@@ -58,7 +60,8 @@ class Beliefs:
 
     The outline of a mask is off by three errors, pixels: noise_px changes along the outline and over time
     (over OUTLINE_PX pixels, over OUTLINE_S seconds), fixed_px stays over the clip at one place of the animal,
-    bias_px is the same all around: a mask that is too large.
+    bias_px is the same all around: a mask that is too large. Where the masks' maker says how sure it was, all
+    three are larger if it was less so (`outline_error`).
 
     Pose, degrees: beat_deg, by which the joints of tail stock and flukes bend up and down, roll_deg, by which
     the body rolls, each beyond what the fit finds of it. Both only ever make an outline shorter or wider.
@@ -97,14 +100,37 @@ class Beliefs:
 OUTLINE_PX, OUTLINE_S = 8.0, 0.08  # over which an outline's noise changes: pixels, seconds
 
 
-def beliefs_about(known):
-    """The `Beliefs` about a clip. known: its `ClipInfo`"""
+def beliefs_about(known, masks=None, confidence=None):
+    """The `Beliefs` about a clip. known: its `ClipInfo`; masks, confidence: see `outline_error`."""
     values = {"depth_m": known.fin_tip[1]}
     if known.altitude_sd_m is not None:
         values["altitude_m"] = known.altitude_sd_m
     if known.lens.model and not (known.source or {}).get("known_length"):
         values["focal"] = TABLE_SD
-    return Beliefs(**values)
+    beliefs = Beliefs(**values)
+    if confidence is None:
+        return beliefs
+    usual = {name: getattr(beliefs, name) for name in ("noise_px", "fixed_px", "bias_px")}
+    worse = max(1.0, outline_error(masks, confidence) / math.hypot(*usual.values()))
+    return replace(beliefs, **{name: worse * value for name, value in usual.items()})
+
+
+def outline_error(masks, confidence):
+    """By how much the outlines of masks are off, as their maker says: a standard deviation, pixels.
+
+    masks (T, H, W) uint8; confidence (T,), read as the overlap (IoU) with the truth that the maker expects.
+    Then a share 1 - confidence of the mask's area lies between its outline and the true one: along a border
+    of n pixels a mean distance of (1 - confidence) area / n, and sqrt(pi / 2) of it is the standard deviation
+    of what is normally distributed. A frame counts by its confidence, as in the fit.
+    """
+    every = -(-len(masks) // MOST_FRAMES)
+    inside, sure = masks[::every] > 127, confidence[::every].double()
+    around = pad(inside, (1, 1, 1, 1))
+    within = around[:, :-2, 1:-1] & around[:, 2:, 1:-1] & around[:, 1:-1, :-2] & around[:, 1:-1, 2:]
+    border = inside & ~within
+    area, border = metrics.areas(inside), metrics.areas(border).clamp(min=1)  # (T,)
+    off = math.sqrt(math.pi / 2) * (1 - sure) * area / border
+    return float((sure * off).sum() / sure.sum().clamp(min=1e-6))
 
 
 @dataclass(frozen=True)
@@ -140,7 +166,8 @@ def intervals(scene, dataset, priors, measure, beliefs=None):
     height `depth` of the origin, metres; measure(vertices (V, 3) at rest): {name: positive number}; beliefs:
     `Beliefs`, None for those about this clip. Raises CourseError.
     """
-    beliefs = beliefs_about(dataset.known) if beliefs is None else beliefs
+    if beliefs is None:
+        beliefs = beliefs_about(dataset.known, dataset.masks, dataset.confidence)
     if len(dataset) < 3:
         raise CourseError(f"intervals need 3 frames or more, got {len(dataset)}")
     stride = -(-len(dataset) // MOST_FRAMES)

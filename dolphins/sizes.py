@@ -45,7 +45,7 @@ def sizes(scene, dataset, recipe):
         found = {"length": float(body_length(rest)), "volume": abs(float(mesh_volume(rest, faces)))}
         return found | {width_name(s): float(span) for s, span in zip(STATIONS, spans)}
 
-    beliefs = beliefs_about(dataset.known)
+    beliefs = beliefs_about(dataset.known, dataset.masks, dataset.confidence)
     found = intervals(scene, dataset, recipe.held_by(dataset.known), measure, beliefs)
     found["mass"] = found["volume"].times(float(body_mass(1.0)), density=beliefs.density)
     return {name: one for name, one in found.items() if one.median > 0}  # where there is no body, no width
@@ -138,7 +138,7 @@ def widest(found):
 
 def believed(dataset):
     """The errors that were taken for granted, ± with the probability of 95 %, for a page: {words: text}"""
-    beliefs = beliefs_about(dataset.known)
+    beliefs = beliefs_about(dataset.known, dataset.masks, dataset.confidence)
     errors = {name: float(f"{2 * getattr(beliefs, name):.2g}") for name in BELIEFS}
     return {
         words: "± " + form.format(errors[name]).replace("%", " %") for name, (words, form) in BELIEFS.items()

@@ -13,8 +13,9 @@ from course_lib.assets.clip_info import ClipInfo
 from course_lib.dolphin_model import DolphinModel
 from course_lib.errors import CourseError
 from course_lib.lens import Lens
+from course_lib.metrics import mask_iou
 from course_lib.scene import DolphinScene
-from course_lib.uncertainty import Beliefs, Interval, Linearised, beliefs_about, intervals
+from course_lib.uncertainty import Beliefs, Interval, Linearised, beliefs_about, intervals, outline_error
 from course_lib.video import SegmentedVideo
 from solutions.recipes import DefaultRecipe
 from solutions.results import body_length, mesh_volume
@@ -138,6 +139,40 @@ def test_beliefs_are_the_clips():
     assert beliefs_about(known).altitude_m == 1.5 and beliefs_about(known).focal == 0.03
     known = ClipInfo(30, altitudes, 0.2, Lens(model="a drone's"), {"known_length": {"bias_m": 0.1}})
     assert beliefs_about(known).focal == 0
+
+
+def with_ragged_outlines(sd, n=20, radius=24.0):
+    """Ellipses, and the same with an outline that is off by `sd` pixels. -> two masks (n, 96, 96) uint8"""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:96, :96] - 47.5
+    angle, distance = np.arctan2(2 * y, x), np.hypot(x, 2 * y)
+    waves = rng.normal(size=(n, 2, 5)) * np.sqrt(1 / 5)
+    orders = np.arange(1, 6)[:, None, None] * angle  # (5, 96, 96)
+    off = np.einsum("tk,kyx->tyx", waves[:, 0], np.cos(orders))
+    off += np.einsum("tk,kyx->tyx", waves[:, 1], np.sin(orders))
+    steep = np.hypot(x, 4 * y) / np.maximum(distance, 1e-6)  # of the distance, a pixel across the outline
+    both = np.broadcast_to(distance < radius, off.shape), distance < radius + sd * off * steep
+    return [torch.from_numpy(255 * mask.astype(np.uint8)) for mask in both]
+
+
+@pytest.mark.parametrize("sd", [0.8, 1.5, 2.5])
+def test_an_overlap_says_how_far_outlines_are_off(sd):
+    true, masks = with_ragged_outlines(sd)
+    overlap = mask_iou(true > 127, masks > 127)
+    assert outline_error(masks, overlap) == pytest.approx(sd, rel=0.2)
+    lost = torch.zeros(40, dtype=bool)
+    lost[::2] = True  # frames in which nothing was found do not count
+    masks, overlap = masks.repeat_interleave(2, 0), overlap.repeat_interleave(2, 0)
+    assert outline_error(masks, overlap.where(lost, 0.0)) == pytest.approx(sd, rel=0.2)
+
+
+def test_masks_that_their_maker_doubts_make_the_outline_less_sure():
+    known, masks = ClipInfo(30, np.full(20, 10, np.float32)), with_ragged_outlines(1.0)[1]
+    assert beliefs_about(known, masks, torch.ones(20)) == Beliefs()
+    sure, less = (beliefs_about(known, masks, torch.full((20,), c)) for c in (0.9, 0.5))
+    assert less.bias_px / Beliefs().bias_px == pytest.approx(less.noise_px / Beliefs().noise_px)
+    assert Beliefs().bias_px < sure.bias_px < less.bias_px and less.girth == Beliefs().girth
+    assert beliefs_about(known, masks, torch.zeros(20)) == Beliefs()  # nothing was seen: no error to speak of
 
 
 def test_two_frames_are_too_few(fitted, measure):
