@@ -2,8 +2,10 @@
 
 points(place, {name: cells})    in this process
 anywhere(place, {name: cells})  there, on the stand-in in a process of its own if the place has a GPU
+solved(place, lesson)           what the grader gives for a lesson's solutions, likewise
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -24,7 +26,16 @@ def anywhere(place, solutions):
     """
     if not place.endswith("GPU"):
         return points(place, solutions)
-    command = [sys.executable, HERE / "stand_in.py", "-m", "tests.device.places", place]
+    return _on_the_stand_in(place, LESSON, solutions)
+
+
+def solved(place, lesson):
+    """-> {exercise: points}; place: one of the grader's"""
+    return _on_the_stand_in(place, lesson) if place.endswith("GPU") else graded_solved(place, lesson)
+
+
+def _on_the_stand_in(place, lesson, solutions=None):
+    command = [sys.executable, HERE / "stand_in.py", "-m", "tests.device.places", place, lesson]
     done = subprocess.run(command, input=json.dumps(solutions), capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -70,14 +81,38 @@ def in_notebook(notebook):
 
 def graded(place, solutions):
     """What the grader gives, and the feedback says."""
-    from autograder import judge, preparation, records, release, sandbox
+    from autograder import records
+
+    found = {}
+    with _judged(place, LESSON) as record_of:
+        for name, cells in solutions.items():
+            record = record_of(notebook_of(cells))
+            exercise = record["exercises"]["rodrigues"]
+            told = [prop["text"] or "" for prop in exercise["properties"]]
+            found[name] = exercise["points"], " ".join([records.said_of_devices(record), *told])
+    return found
+
+
+def graded_solved(place, lesson):
+    """`solved`, in this process."""
+    from lessons import build
+
+    with _judged(place, lesson) as record_of:
+        record = record_of(build.build(ROOT / "lessons" / f"{lesson}.py", solved=True))
+    return {name: exercise["points"] for name, exercise in record["exercises"].items()}
+
+
+@contextlib.contextmanager
+def _judged(place, lesson):
+    """A sandbox for a lesson. -> function that gives a notebook's record"""
+    from autograder import judge, preparation, release, sandbox
     from lessons.bundle import write_folder
 
-    found, expected = {}, judge.ExpectedCache()
-    released = (ROOT / "notebooks" / f"{LESSON}.ipynb").read_text()
+    expected = judge.ExpectedCache()
+    released = (ROOT / "notebooks" / f"{lesson}.ipynb").read_text()
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        write_folder(f"{folder}/course", release.files([2]))
+        write_folder(f"{folder}/course", release.files([int(lesson[:2])]))
         if place.endswith("GPU"):  # the student's process has it as well
             program = Path(folder, "with_gpu.py")
             program.write_text(f"""import runpy, sys
@@ -88,15 +123,11 @@ runpy.run_path({sandbox.inside.__file__!r}, run_name="__main__")
 """)
             sandbox.inside.__file__ = str(program)
         with sandbox.Sandbox(place.split(",")[0], f"{folder}/course") as box:
-            for name, cells in solutions.items():
-                record = judge.judge_submission(
-                    preparation.steps_of(notebook_of(cells), released), LESSON, 77, box, expected
-                )
-                exercise = record["exercises"]["rodrigues"]
-                told = [prop["text"] or "" for prop in exercise["properties"]]
-                found[name] = exercise["points"], " ".join([records.said_of_devices(record), *told])
-    return found
+            yield lambda notebook: judge.judge_submission(
+                preparation.steps_of(notebook, released), lesson, 77, box, expected
+            )
 
 
 if __name__ == "__main__":
-    print(json.dumps(points(sys.argv[1], json.load(sys.stdin))))
+    where, of, given = *sys.argv[1:], json.load(sys.stdin)
+    print(json.dumps(points(where, given) if given else graded_solved(where, of)))

@@ -7,7 +7,7 @@ import pytest
 from autograder import sample_class
 from lessons import build
 
-from .places import LESSON, PLACES, ROOT, anywhere
+from .places import LESSON, PLACES, ROOT, anywhere, solved
 
 pytestmark = pytest.mark.slow
 
@@ -191,3 +191,10 @@ def test_whether_it_works_on_the_gpu_is_said():
     assert "i works on this machine's GPU too" in said["SciPy"] and "numpy" in said["SciPy"]
     assert "GPU" not in said["half of it"]
     assert not any("GPU too" in found("notebook")[name][1] for name in said)
+
+
+# Lesson 4 asks of the renderer what lesson 3 does, for many more steps.
+@pytest.mark.parametrize("place", ["bwrap", "none, GPU"])
+@pytest.mark.parametrize("lesson, full", [("03_differentiable_rendering", 45), ("06_your_own_animal", 45)])
+def test_what_renders_is_graded_alike(place, lesson, full):
+    assert sum(solved(place, lesson).values()) == full

@@ -272,8 +272,14 @@ def squared_distances(face_vertices_image, selected_face_idx, boxlen, aspect=1.0
 
 
 def warm(channels):
-    """Compiles the kernels for features of these numbers of channels, values and gradients: seconds, once."""
+    """Compiles the kernels for features of these numbers of channels, values and gradients: seconds, once.
+
+    Autograd's engine stays out of it: where it finds a GPU, it begins threads, and a process that is forked
+    after that cannot differentiate.
+    """
     corners = torch.rand(1, 2, 3, 2, requires_grad=True)
     features = [torch.rand(1, 2, 3, n, requires_grad=True) for n in channels]
     images, seen = rasterize(4, 4, torch.zeros(1, 2, 3), corners, features)
-    (sum(image.sum() for image in images) + dibr_soft_mask(corners, seen).sum()).backward()
+    mask = dibr_soft_mask(corners, seen)
+    images[0].grad_fn.apply(None, *map(torch.ones_like, images))
+    mask.grad_fn.apply(torch.ones_like(mask))

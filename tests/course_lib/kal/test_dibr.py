@@ -616,3 +616,15 @@ def test_benchmark_runs(monkeypatch):
     figures = kernels.measure(repeats=1, reference_repeats=0, cold=False)
     assert all(isinstance(value, (int, float)) for value in figures.values())
     assert len(figures) == 1 + 4 * len(kernels.SETTINGS) * 2
+
+
+def test_kernels_are_compiled_without_autograds_engine(monkeypatch):
+    """Where there is a GPU, what is forked after the engine began cannot differentiate."""
+
+    def engine(*arguments, **options):
+        raise AssertionError("the engine runs")
+
+    monkeypatch.setattr(torch.autograd, "_engine_run_backward", engine)
+    monkeypatch.setattr(torch.autograd.graph, "_engine_run_backward", engine)
+    dibr.warm((2, 3, 1, 1))
+    assert compiled.interpolate_backward.signatures and compiled.mask_backward.signatures
