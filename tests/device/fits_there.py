@@ -76,7 +76,8 @@ def run(folder):
         for what in what_is_wrong(name, folder):
             print(f"{name}: {what}")
     with contextlib.redirect_stdout(io.StringIO()):
-        demo.run_demo(None, FRAMES, 1, 4, "cuda", "default", 0, folder / "demo", resume=False)
+        how = dict(resume=False, fin_out=-0.1, surfaced=("3", "back:5"))
+        demo.run_demo(None, FRAMES, 1, 4, "cuda", "default", 0, folder / "demo", **how)
     if not (folder / "demo" / "report.html").exists():
         print("demo: there is no report")
 
