@@ -33,7 +33,6 @@ BINS = 10  # of a distribution of points
 NO_MISTAKES = {None, "not-reached", "not-implemented", "not-judged", "unusable"}
 COMMON = 12  # mistakes that are listed for an assignment
 SLOWEST = 5
-SLOW, SLOW_SECONDS = 10, 10.0  # times the median, and seconds, beyond which somebody is to know it
 IMPORTERS = {
     "grades.csv": "as nbgrader exports them",
     "grades-canvas.csv": "Canvas (Grades, Import)",
@@ -177,29 +176,13 @@ class Lesson:
 
     def note(self, record, total, given):
         """Notes why somebody has to look at a record, if so."""
-        why = None
-        if total is None or record["status"] != records.GRADED and not given:
-            why = records.reason(record)
-        elif record.get("borrowed"):
-            names = ", ".join(record["borrowed"][:4])
-            why = fold(f"""Their code uses {names}: it may look into parts of the course that know answers. Is
-                the solution their own?""")
-        elif unjudged := _unjudged(record):
-            why = fold(f"""What came out of {", ".join(unjudged)} is so odd that it could not be judged: it
-                counts as wrong. Look at the code.""")
-        elif records.said_of_devices(record):
-            why = "Their code asks for a GPU, which grading does not have; their page says where."
-        if why:
+        unpaid = total is None or record["status"] != records.GRADED and not given
+        if why := records.why_look(record, unpaid):
             self.look.append((record["student"], why))
 
     def note_slow(self):
         """Notes whose submission took far longer than others."""
-        usual = self.median_seconds
-        for row in self.rows:
-            if row["seconds"] > max(SLOW * usual, SLOW_SECONDS):
-                why = f"""Grading it took {row["seconds"]:.0f} s, where half of the class took {usual:.1f} s
-                    at most. Does their code wait, or compute what nobody asked for?"""
-                self.look.append((row["student"], fold(why)))
+        self.look += records.far_slower({row["student"]: row["seconds"] for row in self.rows}).items()
 
     @property
     def missing(self):
@@ -237,15 +220,6 @@ class Lesson:
         """-> list of (exercise, students whose solutions are nearly the same)"""
         likeness = self.likeness.items()
         return [(self.exercises[key], group) for key, found in likeness for group in found.groups()]
-
-
-def _unjudged(record):
-    """The exercises of which something came out that no verdict could be made of. -> list of titles"""
-    keys = {
-        name: {prop["key"] for prop in exercise["properties"] if not prop.get("reported")}
-        for name, exercise in record["exercises"].items()
-    }
-    return [records.title_of(name) for name, found in keys.items() if found & {"not-judged", "unusable"}]
 
 
 def _told(prop):

@@ -94,7 +94,8 @@ class Summary:
 
     attention: (assignment, student, why) of what somebody has to look at, of submissions that were graded
     before too; unknown: assignments in submitted/ that are no lessons; dropped: what was given by hand for
-    work before, as gradebook.Changes has it; names: {id of a student: name}.
+    work before, as gradebook.Changes has it; names: {id of a student: name}; times: {assignment: {student:
+    seconds that grading took}}.
     """
 
     graded: int = 0
@@ -104,6 +105,7 @@ class Summary:
     unknown: list = field(default_factory=list)
     dropped: list = field(default_factory=list)
     names: dict = field(default_factory=dict)
+    times: dict = field(default_factory=dict)
 
     def text(self):
         """What is said at the end."""
@@ -132,8 +134,15 @@ class Summary:
 
     def note(self, record):
         """Notes a record if somebody has to look at it."""
-        if records.needs_a_look(record):
-            self.attention.append((record["assignment"], record["student"], records.reason(record)))
+        name, student = record["assignment"], record["student"]
+        self.times.setdefault(name, {})[student] = record.get("seconds", 0.0)
+        if why := records.why_look(record):
+            self.attention.append((name, student, why))
+
+    def note_slow(self):
+        """Notes whose submissions took far longer than others, once all are known."""
+        for name, seconds in self.times.items():
+            self.attention += [(name, student, why) for student, why in records.far_slower(seconds).items()]
 
 
 def grade(
@@ -187,6 +196,7 @@ def grade(
                 batch.run(client, grade_one, itertools.chain([first], jobs))
         if gradebook:
             summary.dropped = books.update(course, names).dropped
+    summary.note_slow()
     summary.seconds = time.perf_counter() - start
     return summary
 

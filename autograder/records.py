@@ -23,13 +23,14 @@ import hashlib
 import json
 import os
 import secrets
+import statistics
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, fold
 from course_lib.files import write
 from lessons.build import ROOT, STUDENT, lesson_names
 
@@ -41,6 +42,7 @@ MOST_PICTURE = 600_000  # characters of a picture in base64
 WIDEST = 4000  # pixels of a picture
 POSTPONED = "postponed"  # the status of a submission that is graded after the others; none is kept
 GRADED = "graded"  # the status of a record that needs nobody's look
+SLOW, SLOW_SECONDS = 10, 10.0  # times the median, and seconds, beyond which somebody is to know it
 
 
 def read_json(path, take, otherwise, told):
@@ -237,14 +239,46 @@ def lost_record(assignment, release, status, note):
     return record | {"cells": [], "pictures": [], "seconds": 0.0, "repairs": [], "solution_text": {}}
 
 
-def needs_a_look(record):
-    """Whether somebody is to look at a record: it is no usual grade, or points are to be given by hand."""
-    return record["status"] != GRADED or points_of(record)[0] is None
+def why_look(record, unpaid=None):
+    """Why somebody has to look at a record, in the grader's words. -> text, None if nobody has to
+
+    unpaid: whether it is no usual grade, or has points that are still to be given by hand; by default so says
+    the record alone.
+    """
+    if record["status"] != GRADED or points_of(record)[0] is None if unpaid is None else unpaid:
+        return reason(record)
+    if record.get("borrowed"):
+        return fold(f"""Their code uses {", ".join(record["borrowed"][:4])}: it may look into parts of the
+            course that know answers. Is the solution their own?""")
+    if unjudged := _unjudged(record):
+        return fold(f"""What came out of {", ".join(unjudged)} is so odd that it could not be judged: it
+            counts as wrong. Look at the code.""")
+    if said_of_devices(record):
+        return "Their code asks for a GPU, which grading does not have; their page says where."
+    return None
+
+
+def far_slower(seconds):
+    """Whose submissions took far longer than others of the lesson. seconds: {student: s} -> {student: why}"""
+    usual = statistics.median(seconds.values()) if seconds else 0.0
+    why = """Grading it took {:.0f} s, where half of the class took {:.1f} s at most. Does their code wait, or
+        compute what nobody asked for?"""
+    slow = {student: s for student, s in seconds.items() if s > max(SLOW * usual, SLOW_SECONDS)}
+    return {student: fold(why.format(s, usual)) for student, s in slow.items()}
 
 
 def reason(record):
-    """Why somebody has to look at a record, in the grader's words."""
+    """Why a record is no usual grade, in the grader's words."""
     return (record.get("notes") or [record["status"]])[0]
+
+
+def _unjudged(record):
+    """The exercises of which something came out that no verdict could be made of. -> list of titles"""
+    keys = {
+        name: {prop["key"] for prop in exercise["properties"] if not prop.get("reported")}
+        for name, exercise in record["exercises"].items()
+    }
+    return [title_of(name) for name, found in keys.items() if found & {"not-judged", "unusable"}]
 
 
 def said_of_devices(record):
