@@ -633,6 +633,24 @@ def items(name, value, count, names):
     raise Problem.of(f"{key}: `{name}` gives {describe(value)}, expected {count} things: {names}.{missing}")
 
 
+def number(said, value, hint=lambda key, value: "", finite=True):
+    """The one number that a value is. Else raises a Problem. -> tensor (), float64
+
+    said: what gave it, "`body_length(vertices)` gives"; hint: of the key and the value, what is said more,
+    begun with a space.
+    """
+    found, key = value, "none" if value is None else "not-a-number"
+    numeric = isinstance(value, (torch.Tensor, np.ndarray, np.number, int, float))
+    numeric &= not (torch.is_tensor(value) and value.is_complex())
+    if numeric and not isinstance(value, bool) and not isinstance(value, complex):
+        found = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
+        if not found.dim() and (found.isfinite() or not finite):
+            return found
+        key, value = ("shape", found) if found.dim() else ("not-finite", float(found))
+    text = str(value) if key == "not-finite" else describe(value)
+    raise Problem.of(f"{key}: {said} {text}, expected one number.{hint(key, found)}")
+
+
 def describe(value):
     """What a value is, in a few words."""
     if torch.is_tensor(value):
@@ -644,6 +662,8 @@ def describe(value):
         return "the `...` of the stub, to be replaced by your code"
     if isinstance(value, (list, tuple)):
         return f"a {kind} of {len(value)}"
+    if isinstance(value, str):
+        return f"a text, {_cut(value, 40, '...')!r}"
     return "None" if value is None else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 

@@ -23,13 +23,13 @@ OF_EACH = {
     "without its sign": torch.abs,
     "squared": torch.square,
     "the square root of it": lambda x: x.abs().sqrt() * torch.where(x < 0, torch.nan, 1),
+    "squared, with the opposite sign": lambda x: -(x**2),
+    "the cube root of it": lambda x: x.sign() * x.abs() ** (1 / 3),
     "1 divided by it": torch.reciprocal,
     "rounded": torch.round,
     "rounded down": torch.floor,
     "rounded up": torch.ceil,
     **{f"rounded to {k} decimals": partial(torch.round, decimals=k) for k in (1, 2, 3, 4)},
-    "brought into [0, 1]": lambda x: x.clamp(0, 1),
-    "0 where it is negative": lambda x: x.clamp(min=0),
 }
 
 
@@ -261,6 +261,11 @@ def _lines(yours, right):
 
 
 def _functions(yours, right):
+    low, high = (in_digits(end)[0] for end in (yours.min(), yours.max()))
+    is_cut = "Each entry of yours is the right one, cut off"
+    yield right.clamp(max=yours.max()), f"{is_cut} above {high}."
+    yield right.clamp(min=yours.min()), f"{is_cut} below {low}."
+    yield right.clamp(yours.min(), yours.max()), f"{is_cut} below {low} and above {high}."
     for what, makes in OF_EACH.items():
         made = makes(right)
         if torch.isfinite(made).all():
@@ -353,13 +358,26 @@ def _of(k, fact):
 
 
 def _of_arguments(yours, right, known):
-    """An argument as it is, or beside the right value."""
+    """An argument as it is, or a sum of the right value, of arguments and of products of both."""
     for name, value in known.items():
         yield value, f"Yours is `{name}`, as it came."
         yield right + value, f"Each entry of yours is the right one plus that of `{name}`."
         yield right - value, f"Each entry of yours is the right one minus that of `{name}`."
         yield value - right, f"Each entry of yours is that of `{name}` minus the right one."
         yield right * value, f"Each entry of yours is the right one times that of `{name}`."
+    columns = {"R": right, "": torch.ones_like(right)} | {f"`{name}`": value for name, value in known.items()}
+    columns |= {f"R · `{name}`": right * value for name, value in known.items()}
+    if known and yours.numel() >= 3 * len(columns):
+        table = torch.stack([column.flatten() for column in columns.values()], -1)
+        sizes = table.abs().amax(0).clamp(min=1e-12)
+        factors = torch.linalg.lstsq(table / sizes, yours.flatten()[:, None], driver="gelsd").solution[:, 0]
+        factors = torch.where(factors.abs() > 1e-5 * factors.abs().max(), factors / sizes, 0)
+        if factors[2:].any() and 2 <= int((factors != 0).sum()) <= 3:  # more may be by chance, and say little
+            said = linear(factors.tolist(), columns, least=1e-9)
+            yield (
+                (table @ factors).view_as(right),
+                f"With R for the right one, each entry of yours is {said}.",
+            )
 
 
 def _apart_by(yours, right, tolerance, known):

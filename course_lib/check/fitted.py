@@ -9,7 +9,7 @@ import itertools
 import torch
 from torch.nn.functional import normalize
 
-from .difference import apart, in_digits, in_words, linear
+from .difference import apart, in_digits, in_words, linear, of_all
 
 # --- rotations
 
@@ -51,30 +51,42 @@ OF_ANGLES = {
     by its own length.""": lambda t, a: _of_parts(a, a, a),
     """sine-for-cosine: {} by pi - a. In the quaternion sin a/2 and cos a/2 are exchanged; or, if you use the
     formula with K K, it has 1 + cos a where 1 - cos a belongs.""": lambda t, a: torch.pi - a,
-    "squared-angle: {} by the square of the angle: the root is missing.": (
-        lambda t, a: a**2,
-        lambda t, a: _of_parts(a**2, a**2, 1 / a),
-    ),
-    """sum-for-length: {} by the sum of the numbers of theta, without their signs. The length is the root of
-    the sum of squares.""": (
-        lambda t, a: t.abs().sum(-1),
-        lambda t, a: _of_parts(t.abs().sum(-1), long=a / t.abs().sum(-1)),
-    ),
-    """series: {} as with the harmless number that stands for small angles, 1: for these the series must be
-    used.""": lambda t, a: _of_parts(torch.ones_like(a), long=a),
     "sinc: {} as if `torch.sinc(x)` were sin(x) / x. It is sin(pi x) / (pi x).": (
         lambda t, a: 2 * torch.atan2(a / 2 * torch.sinc(a / 2), (a / 2).cos())
     ),
+}
+STANDS = "stands for its length, the root of the sum of the three squares."
+# What is taken for the length of theta: as the angle, or also where theta is divided by it.
+LENGTHS = {
+    "squared-angle: {} by another angle: the root of the length is missing.": lambda t, a: a**2,
+    f"sum-for-length: {{}} by another angle: the sum of theta's numbers, without signs, {STANDS}": (
+        lambda t, a: t.abs().sum(-1)
+    ),
+    f"mean-for-sum: {{}} by another angle: the root of the mean of theta's squares {STANDS}": lambda t, a: (
+        a / 3**0.5
+    ),
+    f"largest-for-length: {{}} by another angle: theta's largest number, without its sign, {STANDS}": (
+        lambda t, a: t.abs().amax(-1)
+    ),
+    f"two-for-length: {{}} by another angle: the length of two of theta's numbers {STANDS}": tuple(
+        lambda t, a, pair=pair: t[:, pair].norm(dim=-1) for pair in ([0, 1], [1, 2], [0, 2])
+    ),
+    """series: {} as with the harmless number that stands for small angles, 1: for these the series must be
+    used.""": lambda t, a: torch.ones_like(a),
     "wrapped: {} by pi at most. Angles of more than half a turn are allowed too.": (
-        lambda t, a: a.clamp(max=torch.pi),
-        lambda t, a: _of_parts(a.clamp(max=torch.pi), long=a / torch.pi),
+        lambda t, a: a.clamp(max=torch.pi)
     ),
     """wrapped: {} by the angle without whole multiples of pi. An angle may be left as it is; what may be
-    taken off is 2 pi.""": (
-        lambda t, a: a % torch.pi,
-        lambda t, a: _of_parts(a % torch.pi, long=a / (a % torch.pi)),
-    ),
+    taken off is 2 pi.""": lambda t, a: a % torch.pi,
 }
+
+
+def _both_ways(length):
+    return length, lambda t, a: _of_parts(length(t, a), long=a / length(t, a))
+
+
+for _said, _made in LENGTHS.items():
+    OF_ANGLES[_said] = sum(map(_both_ways, _made if isinstance(_made, tuple) else (_made,)), ())
 
 
 def _products(theta):
@@ -154,7 +166,11 @@ def _by_other_angles(found, theta, a, n):
             if (_between(found, one(theta, a)).abs() <= limit).all():
                 return said.format(they)
     by, long = in_digits(found[n] % (2 * torch.pi), a[n])
-    return f"other-angle: {they} by other angles: for example by {by} where the angle is {long}."
+    more = len(a) > 1 and of_all(found % (2 * torch.pi), a, 1e-6)
+    more = f" Of these angles: {more}" if more else ""
+    if not more and (wrong < 0.01 * a).all():
+        more = " None is off by more than 1 %: is a small number added to the length, or a series too short?"
+    return f"other-angle: {they} by other angles: for example by {by} where the angle is {long}.{more}"
 
 
 # --- pixels

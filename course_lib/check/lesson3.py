@@ -118,6 +118,7 @@ POSED = {
         v.in_camera - v.cam.extrinsics.t.double().mT
     ),
     ("translation-minus", "R p - t"): lambda v: v.in_camera - 2 * v.cam.extrinsics.t.double().mT,
+    ("rotation-missing", "those of the world, as they came"): lambda v: v.verts,
     ("rotation-missing", "less the camera's place, without its rotation R"): lambda v: (
         v.verts - v.cam.extrinsics.cam_pos().double().mT
     ),
@@ -181,6 +182,20 @@ OF_FACING = _of(
         ("culling-of-all-frames", "they look at the camera in all frames"): lambda v: v.facing.all(
             0, keepdim=True
         ).expand_as(v.facing),
+    },
+)
+# Other normals and other numbers of them than z in camera space.
+OF_FACING |= _of(
+    "facing",
+    f"Faces are drawn where {{}}. {VALID}",
+    {
+        ("culling", f"{axis} of their normals in {space} is {'>=' if sign > 0 else '<='} 0"): (
+            lambda v, at=at, k=k, sign=sign: sign * spare.normals_of(getattr(v, at))[..., k] >= 0
+        )
+        for at, space in (("corners", "camera space"), ("world", "the world"))
+        for k, axis in enumerate("xyz")
+        for sign in (1, -1)
+        if (at, axis, sign) != ("corners", "z", 1)
     },
 )
 
@@ -550,15 +565,24 @@ class Silhouette(OfDibr):
         return super().judge(outputs, **inputs)
 
     def explains(self, made, outputs, right):
-        """Of a mask that is not all 1, it is enough; else the texture coordinates tell mistakes apart."""
-        if 0 < made["hard_mask"].mean() < 0.95:
+        """Of masks that have an outline, each is enough; else the texture coordinates tell mistakes apart."""
+        means = made["hard_mask"].flatten(1).mean(1)
+        if (means > 0).all() and (means < 0.95).all():
             made, outputs, right = ({"hard_mask": x["hard_mask"]} for x in (made, outputs, right))
         return super().explains(made, outputs, right)
 
     def found(self, outputs, inputs):
         right = self.made(self.right, inputs)["hard_mask"]
         one_for_all = of_all(outputs["hard_mask"], right).startswith("All")
-        return None if one_for_all else found_of_mesh(outputs, inputs)
+        if one_for_all:
+            return None
+        whole = {"hard_mask": right}
+        ways = (
+            said
+            for said, makes in OF_FACING.items()
+            if self.explains(self.made(makes, inputs), outputs, whole)
+        )
+        return next(map(Complaint.of, ways), None) or found_of_mesh(outputs, inputs)
 
 
 class OfFeature(OfDibr):

@@ -26,7 +26,7 @@ import torch
 
 from .. import losses
 from ..scene import DolphinScene
-from .core import Complaint, Exercise, Problem, Property, close, describe, tensor, theirs
+from .core import Complaint, Exercise, Problem, Property, close, describe, number, tensor, theirs
 from .difference import in_digits
 from .same import TRIES
 
@@ -323,11 +323,12 @@ class Optimizer(torch.optim.SGD):
 
     def __init__(self, parameters, rates, log):
         super().__init__([{"params": [p], "lr": rate} for p, rate in zip(parameters, rates.tolist())])
-        self.log = log
+        self.log, self.left = log, None  # what the last step left the parameters as
 
     def step(self, closure=None):
         result = super().step(closure)
         self.log.append(STEP)
+        self.left = [p.detach().clone() for group in self.param_groups for p in group["params"]]
         return result
 
 
@@ -387,6 +388,17 @@ class Stage:
             raise Problem.of(f"""another-scene: {what} gets another scene than `fit` was given. The optimizer
                 moves the parameters of that one: copy nothing, and hand on `scene` itself.""")
 
+    def require_unmoved(self):
+        """Raises a Problem where something but the step and `clamp_` has moved the parameters."""
+        for mine, left in zip(self.parameters, self.optimizer.left or []):
+            cut = left.clamp(mine.min(), mine.max())  # what is clamped has a name of its own
+            kept = torch.equal(mine, cut) or mine is self.scene.water_absorption
+            if not kept and left.isfinite().all() and STEP in self.log[-1:]:
+                far = in_digits(float((mine - left).abs().max()))[0]
+                raise Problem.of(f"""moved-by-hand: After the step your code itself changes the scene's
+                    translations, by up to {far}. Nothing but `optimizer.step()` moves them;
+                    `scene.clamp_()` leaves them as they are.""")
+
     def render(self, scene=None, t=None, cam=None):
         """Instead of `solutions.rendering.render`."""
         self.require_mine(scene, "render")
@@ -395,6 +407,7 @@ class Stage:
             got = ", ".join(kinds.get(type(x)) or describe(x) for x in (scene, t, cam))
             raise Problem.of(f"""argument-order: render gets ({got}), expected the scene, the batch's frame
                 numbers and its cameras: {RENDER_CALL}.""")
+        self.require_unmoved()
         self.log.append(RENDER)
         t, shift = t.as_subclass(torch.Tensor), torch.tensor(cam.shift)
         image, silhouette = Shown.apply(scene.translations, scene.water_absorption, t, shift, self.ask)
@@ -608,8 +621,8 @@ def descend(case, steps, order="|zrbsc|", seen=None, clip=None, factors=(), late
             does[do](t)
 
     first, each, last = order.split("|")
-    for number in range(steps):
-        weights = _weights_in(number, factors, late)
+    for turn in range(steps):
+        weights = _weights_in(turn, factors, late)
         act(first)
         for t in case["order"].split(2):
             terms.append(loss(t))
@@ -1200,17 +1213,17 @@ def history_table(history, steps, batches, late=0):
         if NAMES[0] in history[0] and NAMES[0] not in history[-1]:
             raise Problem.of(REVERSED)
     rows = []
-    for number, entry in enumerate(history):
+    for place, entry in enumerate(history):
         if not isinstance(entry, dict):
             raise Problem.of(f"""history-not-dicts: An entry of the history is {describe(entry)}, expected a
                 dict: the mean of each term by its name, and `loss`.""")
         if "loss" not in entry:
             has = ", ".join(f"`{name}`" for name in entry)
             raise Problem.of(NO_LOSS.replace("no `loss`", f"no `loss`, but {has}") if has else NO_BATCH)
-        if number < late:
+        if place < late:
             entry = {NAMES[0]: 0.0, **entry}
         if missing := ", ".join(f"`{name}`" for name in NAMES if name not in entry):
-            raise Problem.of(f"""history-without-terms: Entry {number} of the history lacks {missing}: keep
+            raise Problem.of(f"""history-without-terms: Entry {place} of the history lacks {missing}: keep
                 the mean of every term that its batches had, under its name. A recipe may add terms on the
                 way.""")
         rows.append([_number(name, entry[name]) for name in NAMES])
@@ -1221,17 +1234,17 @@ def _number(name, value):
     if torch.is_tensor(value) and value.requires_grad:
         raise Problem.of(f"""history-keeps-graph: `{name}` of the history is a tensor that still holds the
             graph of its batch, and with it all memory of it. Keep the number: `.item()`.""")
-    if isinstance(value, str):
-        raise Problem.of(f"""history-not-numbers: `{name}` of the history is a text, {value!r}, expected a
-            number. Format it where it is printed.""")
     if torch.is_tensor(value):
         raise Problem.of(f"""history-tensors: `{name}` of the history is a tensor, expected a plain number:
             `.item()`.""")
     try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise Problem.of(f"""history-not-numbers: `{name}` of the history is {describe(value)}, expected a
-            number.""") from None
+        return number(f"`{name}` of the history is", value, _printed, finite=False)
+    except Problem as problem:
+        raise Problem("history-not-numbers", problem.complaint.text) from None
+
+
+def _printed(_, value):
+    return " Format it where it is printed." * isinstance(value, str)
 
 
 class Moves(OnStage):

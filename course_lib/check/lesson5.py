@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from ..errors import fold
 from ..metrics import rotation_steps
 from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from .card import Shown
-from .core import Complaint, Exercise, Problem, close, describe, shape_text, tensor
-from .difference import apart, difference, in_digits, in_words, of_all
+from .core import Complaint, Exercise, Problem, close, describe, number, tensor
+from .difference import apart, difference, in_digits, in_words, linear, of_all
 from .same import Same, SameGradient
 
 TURN = 2 * math.pi
@@ -150,17 +149,34 @@ def _stands(tile, pictures):
     return ""
 
 
-def _mix(tile, pictures):
-    """The code of the sum of pictures, each times a number, that stands in a tile. -> text, or ''"""
-    columns = [picture.expand_as(tile).flatten() for picture in pictures.values()]
+def _mix(tile, pictures, where=slice(None)):
+    """The code of the sum of pictures, each times a number, that stands in a tile. -> text, or ''
+
+    where: flags (H, W) of the pixels that are asked about; there a picture may be times the soft mask too.
+    """
+    columns = dict(pictures)
+    if torch.is_tensor(where):
+        columns |= {f"soft_mask * {name}": pictures["soft_mask"] * pictures[name] for name in pictures}
+    tile, names = tile[where].flatten(), [*columns, ""]
+    columns = [picture.expand(*picture.shape[:2], 3)[where].flatten() for picture in columns.values()]
     columns = torch.stack([*columns, torch.ones(tile.numel())], -1).double()
-    factors = torch.linalg.lstsq(columns, tile.double().flatten()[:, None]).solution[:, 0]
-    parts = {name: float(f) for name, f in zip([*pictures, ""], factors) if abs(f) > 1e-4}
-    one = len(parts) == 1 and abs(sum(parts.values()) - 1) > 1e-4 or len(parts) == 2 and "" in parts
-    if one or apart(columns @ factors, tile.flatten()) > 1e-4:  # of one picture `difference` says more
+    if len(tile) < 2 * len(names):
         return ""
+    factors = torch.linalg.lstsq(columns, tile.double()[:, None], driver="gelsd").solution[:, 0]
+    parts = {name: float(f) for name, f in zip(names, factors) if abs(f) > 1e-4}
+    one = len(parts) == 1 and abs(sum(parts.values()) - 1) > 1e-4 or len(parts) == 2 and "" in parts
+    if one and not torch.is_tensor(where) or apart(columns @ factors, tile) > 1e-4 or len(parts) > 4:
+        return ""  # of one picture `difference` says more
     text = " + ".join(f"{factor:.3g} * {name}".removesuffix(" * ") for name, factor in parts.items())
     return re.sub(r"\b1 \* ", "", text).replace("+ -", "- ") or "0"
+
+
+def _by_region(tile, pictures):
+    """What stands where the soft mask is above 1/2, and elsewhere. -> a sentence, or ''"""
+    over = pictures["soft_mask"][..., 0] > 0.5
+    there, elsewhere = (_mix(tile, pictures, where) for where in (over, ~over))
+    shows = f"It shows `{there}` where the soft mask is above 1/2, and `{elsewhere}` elsewhere."
+    return shows if there and elsewhere else ""
 
 
 def _edge(tile, original, segmentation, render, soft_mask):
@@ -228,7 +244,9 @@ class Frames(Same):
             return tensor(shows, value, (2 * height, 2 * width, 3), pictures[0])
         except Problem as problem:
             key, text = problem.complaint
-            raise Problem(key, fold(f"{text} {TWO_AND_TWO}") if key == "shape" else text) from None
+            raise Problem(
+                key, " ".join(f"{text} {TWO_AND_TWO}".split()) if key == "shape" else text
+            ) from None
 
     def call(self, given, **inputs):
         return self.split(super().call(given, **inputs))
@@ -269,9 +287,16 @@ class Frames(Same):
         place = next(place for place in TILES if said.startswith(place))
         call = said.removeprefix(place)
         pictures = dict(zip(PICTURES, self.calls(**inputs)[call]))
+        shown, everywhere = "", torch.ones_like(pictures["soft_mask"][..., 0], dtype=torch.bool)
         edge = "" if place in Frames.own else _edge(yours, **pictures)
-        if edge or (code := _mix(yours, pictures) or _stands(yours, pictures)):
+        code = _mix(yours, pictures) or _stands(yours, pictures)
+        if not code and place in Frames.own and not of_all(yours, right):
+            code = _mix(yours, pictures, everywhere)
+        if edge or code:
             shown = edge or f"It shows `{code}`. {'' if place in Frames.own else HINTS.get(code, '')}"
+        elif place not in Frames.own:
+            shown = _by_region(yours, pictures)
+        if shown:
             return f"In the {place} tile{call} belongs {TILES[place]}. {shown}"
         corner = (place.startswith("bottom") * yours.shape[0], place.endswith("right") * yours.shape[1], 0)
         where = f"{call}, in the {place} tile,"
@@ -512,6 +537,8 @@ def _what_is_added(t, out, right, short):
     axis, added, step = _axes(short)[t], out[t] - short[t], right[t] - right[t - 1]
     along, size = float(added @ axis), float(added.norm())
     equal = [u for u in range(len(out)) if u != t and (right[u] - out[t]).norm() < 1e-3]
+    if not out[t].any():
+        return "changes-rotation: It is zero, which means no rotation at all."
     if equal:
         return f"changes-rotation: It is the vector of frame {equal[0]}."
     part = float((out[t] - right[t - 1]) @ step / (step @ step))
@@ -545,7 +572,7 @@ class Vectors(Same):
     """A turn by small steps, `rotmats` (T, 3, 3)."""
 
     function, shows, otherwise = "continuous_rotvecs", VECTORS, "differs"
-    right = staticmethod(_continuous)
+    right, by_arguments = staticmethod(_continuous), True
     tolerance = 1e-3
 
     def shape(self, rotmats):
@@ -923,7 +950,7 @@ class Measure(Same):
     """
 
     explained = 1e-5
-    asked, times = "", (1,)
+    asked, times, by_arguments = "", (1,), True
     changes = {
         f" with all {name} {how}": (k, factor, step)
         for k, name in enumerate("xyz")
@@ -943,7 +970,7 @@ class Measure(Same):
     def judge(self, outputs, **inputs):
         judged = {said: value for said, value in outputs.items() if said not in self.changes}
         found = super().judge(judged, **inputs)
-        if not found or found.key != self.otherwise or found.text.startswith("That"):
+        if not found or found.key != self.otherwise or found.text.startswith(("That", "Yours would")):
             return found
         if more := self.of_all_calls(outputs, inputs):
             return Complaint.of(f"{found.key}: {more} {self.asked}")
@@ -979,23 +1006,15 @@ class Measure(Same):
         return Complaint.of(f"{key}: {text} {self.asked}")
 
     def taken(self, shows, value, *arguments):
-        if value is None:
-            raise Problem.of(f"none: `{shows}` gives None, expected one number. Is the `return` missing?")
-        numeric = torch.is_tensor(value) or isinstance(value, (int, float, np.number, np.ndarray))
-        if not numeric or isinstance(value, bool):
-            raise Problem.of(f"""not-a-number: `{shows}` gives {describe(value)}, expected one number, a
-                tensor of shape ().""")
-        found = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
-        if found.dim():
-            raise Problem.of(f"""shape: `{shows}` gives shape {shape_text(found.shape)}, expected one number,
-                a tensor of shape ().{self.hint(found, *arguments)}""")
-        if not torch.isfinite(found).all():
-            raise Problem.of(f"not-finite: `{shows}` gives {float(found)}.")
+        def hint(key, one):
+            return self.hint(one, *arguments) if key == "shape" else ""
+
+        found = number(f"`{shows}` gives", value, hint)
         given = [getattr(argument, "dtype", None) for argument in arguments]
         if torch.float64 in given and getattr(value, "dtype", None) in (torch.float32, torch.float16):
             raise Problem.of(f"""few-digits: `{shows}` gives {value.dtype} of vertices in torch.float64: half
                 of the digits are lost. Leave the dtype as it comes (no `.float()`).""")
-        return found.reshape(())
+        return found
 
     def hint(self, found, *arguments):
         """What is said of a value of another shape, begun with a space. -> text"""
@@ -1028,6 +1047,20 @@ class Length(Measure):
             " of the dolphin where all z are positive": (vertices + away,),
             **self.changed(vertices),
         }
+
+    def of_all_calls(self, outputs, inputs):
+        ends = [torch.cat([v.amax(0), v.amin(0)]).double() for (v,) in self.calls(**inputs).values()]
+        ends, mine = torch.stack(ends), torch.stack([*outputs.values()]).double()
+        if len(mine) < len(ends):
+            return ""
+        factors = torch.linalg.lstsq(ends, mine[:, None], driver="gelsd").solution[:, 0]
+        simple = (factors % 0.5).minimum(-factors % 0.5).max() < 1e-3  # others may be by chance
+        if not simple or apart(ends @ factors, mine) > 1e-4 * float(mine.abs().max()):
+            return ""
+        if not (factors[[0, 1, 3, 4]].abs() > 1e-3).any() and abs(factors[2] + factors[5]) < 1e-3:
+            return ""  # the length, times a number: that is told already
+        names = [f"{end} {axis}" for end in ("max", "min") for axis in "xyz"]
+        return f"That is {linear(factors.tolist(), names)}."
 
     def hint(self, found, vertices):
         return " Take the third coordinate alone." if found.shape == (3,) else ""

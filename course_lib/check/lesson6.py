@@ -4,6 +4,7 @@ For each exercise the right function is written in steps. A usual mistake is tha
 in a table by what is said of it (`same.steps`), where {} stands for the formula at the table's end.
 """
 
+import itertools
 import math
 import types
 from functools import partial
@@ -15,8 +16,8 @@ from torch.nn.functional import interpolate, pad
 
 from ..photogrammetry import STATIONS
 from .card import Shown
-from .core import Complaint, Exercise, Problem, close, describe, items, shape_text, tensor
-from .difference import apart, difference, in_digits, pattern
+from .core import Complaint, Exercise, Problem, close, describe, items, number, shape_text, tensor
+from .difference import apart, difference, in_digits, linear, of_all, pattern
 from .same import Same, SameGradient, steps
 
 
@@ -305,7 +306,7 @@ class Altitudes(Same):
     """What is compared: which frames are NaN, 0 or 1, and the altitudes, 0 where they are NaN. (2, F)"""
 
     function, shows, otherwise = "altitude_per_frame", HEIGHTS, "altitudes"
-    right, tolerance = staticmethod(_altitudes), 2e-5  # some 0.5 mm
+    right, tolerance, by_arguments = staticmethod(_altitudes), 2e-5, True  # some 0.5 mm
 
     def taken(self, shows, value, times, heights, frames, *_):
         if isinstance(value, np.ndarray):
@@ -335,11 +336,17 @@ class Altitudes(Same):
                 more = f"The first known sample is at {first} s."
             elif frames[k] > x.t[-1]:
                 more = f"The last known sample is at {last} s."
+            else:
+                more = f"{more} {_bridged(lost > 0, frames, x)}"
         else:
             key, (k, is_, should) = self.otherwise, _worst(yours, right)
             t0, h0, t1, h1 = (in_digits(float(of[k]))[0] for of in (x.t0, x.h0, x.t1, x.h1))
             beside = f", between the samples ({t0} s, {h0} m) and ({t1} s, {h1} m)."
             more = pattern(yours[unknown < 1], right[unknown < 1], self.tolerance, "known frame", {})
+            mine, its = ((of - x.h0[k]) / (x.h1[k] - x.h0[k]) for of in (yours[k], right[k]))
+            if 0 < mine < 1 and not rest:
+                mine, its = in_digits(mine, its)
+                more = f"Yours lies {mine} of the way from the one to the other, and should {its}. {more}"
         return Complaint.of(f"""{key}: `{self.function}(...)[{k}]`{said} should be {should}, yours is {is_}.
             That frame is at {in_digits(float(frames[k]))[0]} s{beside} {more}""")
 
@@ -348,6 +355,21 @@ class Altitudes(Same):
         call = next(call for call in right if not close(outputs[call], right[call], self.tolerance))
         both = (where(values[call][0] > 0, torch.nan, values[call][1]) for values in (outputs, right))
         return Shown("altitude over the frames", *(curve[:, None] for curve in both), "curves")
+
+
+def _bridged(lost, frames, x):
+    """Whether the gap decides which frames between the samples are NaN, flags. -> text"""
+    inside = (frames > x.t[0]) & (frames < x.t[-1])
+    gap = x.t1 - x.t0
+    if lost[inside].all():
+        return "In yours all frames are NaN."
+    if not lost[inside].any():
+        return "In yours none between the samples is NaN."
+    least, most = gap[inside & lost].min(), gap[inside & ~lost].max()
+    least, most = in_digits(float(least))[0], in_digits(float(most))[0]
+    if float(least) > float(most):
+        return f"In yours frames in gaps from {least} s on are NaN, and in gaps up to {most} s they are not."
+    return f"In yours some frames in gaps of {least} s are NaN, and some in gaps of {most} s are not."
 
 
 def _frames(times, first, last, count):
@@ -692,7 +714,7 @@ class OfDepth(Same):
     """One of the two results; part: its number."""
 
     function, shows, otherwise = "apparent_depth", DEPTH, "apparent-depth"
-    right, part = staticmethod(_solved), 0
+    right, part, by_arguments = staticmethod(_solved), 0, True
     nearly = NOT_CONVERGED  # mistakes that need not be visible
 
     def taken(self, shows, value, depth, *_):
@@ -901,11 +923,18 @@ REACHES = {
     "swapped: low and high are exchanged.": lambda x: -REACH * x.d.norm(),
     """not-around-the-length: low and high are the ends of an interval around 0: the length is missing.
         {}""": _two_ends(lambda L, by: by),
-} | {
-    f"other-share: That is {k:g} standard deviations to both sides; asked for is 1.96, for 95 %. {{}}": (
-        lambda x, k=k: k * x.d.norm()
-    )
-    for k in (2.0, 1.645, 2.576, 3.0, 0.98, 2 * 1.96, 1.96**2)
+}
+# What low and high may be some times of away from the length: what a number of times is then asked for.
+DISTANCES = {
+    "the standard deviation": lambda x: x.d.norm(),
+    "the variance": lambda x: x.d @ x.d,
+    "the sum of the sources' standard deviations": lambda x: x.d.abs().sum(),
+    "the root of the sum of derivative² · sd": lambda x: (x.g**2 @ x.s).sqrt(),
+    "the root of the sum of (derivative · sd · value)²": lambda x: (x.d * x.values).norm(),
+    "the root of the sum of (derivative · value)²": lambda x: (x.g * x.values).norm(),
+    "the standard deviation, times the length": lambda x: x.d.norm() * x.L,
+    "the standard deviation, divided by the length": lambda x: x.d.norm() / x.L,
+    "the length": lambda x: x.L,
 }
 OF_INTERVALS = steps(REACHES, _interval, "reach", HOW) | {
     f"""all-at-once: All values are moved by their standard deviations at once. Errors that are independent
@@ -966,7 +995,7 @@ class OfInterval(Same):
     """Some of what the function gives, low, high and the shares, for one of LENGTHS."""
 
     function, shows = "length_interval", INTERVAL
-    right, explained = staticmethod(_interval), 1e-5
+    right, explained, by_arguments = staticmethod(_interval), 1e-5, True
     length, asked = "picture", "a length on the picture"
     ends, parts = True, True  # which of the results it looks at
     when = ""  # of what it speaks
@@ -974,9 +1003,15 @@ class OfInterval(Same):
     def value(self, function, length, values, sds):
         """What a function gives, for fresh dicts."""
         length_of, names, order = LENGTHS[length]
-        pairs = list(zip(names, sds.tolist()))
+        pairs, known = list(zip(names, sds.tolist())), dict(zip(names, values.tolist()))
+        given = {"values": known, "sds": dict(pairs[k] for k in order)}
+        ids = {name: [*map(id, one.values())] for name, one in given.items()}
         try:
-            return function(length_of, dict(zip(names, values.tolist())), dict(pairs[k] for k in order))
+            result = function(length_of, *given.values())
+            if changed := [name for name in given if [*map(id, given[name].values())] != ids[name]]:
+                raise Problem.of(f"""changed-input: Your code changes the dict `{changed[0]}` that it is
+                    given. Whoever called it needs that still: work on a new dict.""")
+            return result
         except (ZeroDivisionError, ValueError) as error:
             if isinstance(error, ZeroDivisionError) and not sds.any():
                 raise Problem.of(f"""zero-variance: `{self.shows}` ends in a ZeroDivisionError. With all
@@ -1002,7 +1037,7 @@ class OfInterval(Same):
     def taken(self, shows, value, *_):
         low, high, shares = items(shows, value, 3, "low, high and the shares")
         if self.ends:
-            low, high = _number("`low`", low), _number("`high`", high)
+            low, high = (_result(f"`{name}` is", end) for name, end in (("low", low), ("high", high)))
         if self.parts:
             shares = _shares(shows, shares, LENGTHS[self.length][1])
         return low, high, shares
@@ -1013,7 +1048,9 @@ class OfInterval(Same):
             *["low", "high"][: 2 * self.ends],
             *(f"the share of {name}" for name in LENGTHS[self.length][1]),
         ][k]
-        sums = f"Yours sum to {in_digits(float(yours.sum()))[0]}. {WHOLE}" * (not self.ends)
+        sums = f"Yours sum to {in_digits(float(yours.sum()))[0]}. {of_all(yours, right)} {WHOLE}" * (
+            not self.ends
+        )
         text = f"{self.when}{of} should be {should}, yours is {is_}. {sums}"
         return Complaint.of(f"{self.otherwise}: {text[0].upper()}{text[1:]}")
 
@@ -1029,25 +1066,23 @@ def _shares(shows, shares, names):
     if strange := [str(name) for name in shares if name not in names]:
         raise Problem.of(f"""strange-share: `{shows}` gives a share of {", ".join(strange)[:80]}, which is no
             name of `values`.""")
-    return {name: _number(f"The share of {name}", shares[name]) for name in names}
+    return {name: _result(f"The share of {name} is", shares[name], True) for name in names}
 
 
-def _number(name, value):
-    """A number that a student gives, as a tensor (), float64. name: what it is"""
-    if isinstance(value, (torch.Tensor, np.ndarray, np.number, int, float)) and not isinstance(value, bool):
-        found = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
-        if found.dim():
-            raise Problem.of(f"shape: {name} has the shape {shape_text(found.shape)}, expected one number.")
-        if not found.isfinite():
-            how = " 0 / 0 is NaN: where the variance is 0, all shares are 0." * ("share" in name)
-            if found.isnan() and "share" not in name:
-                how = f" The root of a negative number is NaN: {NEGATIVE}"
-            raise Problem.of(f"not-finite: {name} is {float(found)}, expected a number.{how}")
-        return found
-    how = " Is a derivative None, of a source that does not matter? Its share is 0." * (value is None)
-    if isinstance(value, complex):
-        how = f" The root of a negative number is complex: {NEGATIVE}"
-    raise Problem.of(f"not-a-number: {name} is {describe(value)}, expected one number.{how}")
+def _result(said, value, is_share=False):
+    """A number that a student gives, or a Problem that tells what may have made it none."""
+
+    def why(key, value):
+        if isinstance(value, complex):
+            return f" The root of a negative number is complex: {NEGATIVE}"
+        if key == "none":
+            return " Is a derivative None, of a source that does not matter? Its share is 0."
+        if key == "not-finite" and is_share:
+            return " 0 / 0 is NaN: where the variance is 0, all shares are 0."
+        nan = key == "not-finite" and value.isnan()
+        return f" The root of a negative number is NaN: {NEGATIVE}" * nan
+
+    return number(said, value, why)
 
 
 def _spread(rng, values, shares):
@@ -1076,8 +1111,55 @@ class Ends(OfInterval):
         if abs(low + high - a - b) / 2 <= self.tolerance * max(1, abs(a), abs(b)):
             times = in_digits((high - low) / (b - a), 1.0)[0]
             more = f"The middle is right, and the width is {times} times the right one."
+            if abs(float(times) - 1) < 0.03:
+                more += " Is a derivative a quotient of large differences, or are there few digits?"
         return Complaint.of(f"""{self.otherwise}: `{self.shows}`{said} should give {should} m, yours gives
             {mine} m. The values and their standard deviations: {", ".join(given)}. {more} {HOW}""")
+
+    def judge(self, outputs, **inputs):
+        found = super().judge(outputs, **inputs)
+        if not found or found.key != self.otherwise or len(outputs) < 2:
+            return found
+        calls = [self.calls(**inputs)[said] for said in outputs]
+        names = LENGTHS[self.length][1]
+        x = [_linearised(LENGTHS[length][0], *(dict(zip(names, v)) for v in more)) for length, *more in calls]
+        L = torch.stack([one.L for one in x])
+        ways = [
+            (_times(end - L, x, names), _times(end, x, names)) for end in torch.stack([*outputs.values()]).T
+        ]
+        (low, _), (high, _) = ways
+        if low and high and low[1] == high[1] == "the standard deviation" and abs(low[0] + high[0]) < 1e-4:
+            return Complaint.of(f"""other-share: That is {high[0]:.4g} standard deviations to both
+                sides; asked for is 1.96, for 95 %. {HOW}""")
+        told = []
+        for end, (away, whole) in zip(("low", "high"), ways):
+            if away:
+                side = "below" if away[0] < 0 else "above"
+                beyond = f"{in_digits(abs(away[0]))[0]} times {away[1]} {side} the length"
+                told.append(f"{end} is {beyond if away[0] else 'the length itself'}")
+            elif whole:
+                told.append(f"{end} is {in_digits(whole[0])[0]} times {whole[1]}, without the length")
+        if not told:
+            return found
+        more = f"In yours {' and '.join(told)}. {HOW}"
+        return Complaint(found.key, found.text.replace(HOW, more))
+
+
+def _times(by, x, names):
+    """Numbers, one for each case x, as one number of times something. -> (number, text) or None"""
+    if not by.any() or by.abs().max() < 1e-6:
+        return 0.0, ""
+    alone = "derivative · sd of {} alone"
+    of_one = {alone.format(name): lambda x, k=k: x.d[k].abs() for k, name in enumerate(names)}
+    of_one |= {
+        f"the standard deviation without {name}": lambda x, k=k: (x.d @ x.d - x.d[k] ** 2).sqrt()
+        for k, name in enumerate(names)
+    }
+    for what, makes in (DISTANCES | of_one).items():
+        k = by / torch.stack([makes(one) for one in x])
+        if float((k - k[0]).abs().max()) < 1e-5 * float(k[0].abs()):
+            return float(k[0]), what
+    return None
 
 
 class Parts(OfInterval):
@@ -1186,7 +1268,6 @@ FACTORS = {
     """half: It is half of the volume. Of full axes an ellipse has the area π / 4 · w h: halve neither of
         them. {}""": 0.5,
     "no-sixth: It is six times the volume: the 1/6 of the rule is missing. {}": 6.0,
-    "no-sixth: It is three times the volume. {}": 3.0,
 }
 RULES = {
     """trapezoids: The area of each piece is the mean of those at its ends. Where a body tapers this is too
@@ -1199,17 +1280,9 @@ RULES = {
         5 % of the length. {}""": lambda w0, w1, h0, h1: _area(w1, h1),
     """circular-cones: It is the rule of circular cones, (A0 + sqrt(A0 A1) + A1) / 3. Width and height change
         at different rates here. {}""": _cone,
-    "unequal-terms: The mixed products w0 h1 and w1 h0 are missing. {}": lambda w0, w1, h0, h1: (
-        _trapezoid(w0, w1, h0, h1) * 2 / 3
-    ),
-    "unequal-terms: w0 h0 and w1 h1 are not doubled. {}": lambda w0, w1, h0, h1: _area(w0 + w1, h0 + h1) / 6,
     """mixed: w0 w1 + h0 h1 stands where w0 h1 + w1 h0 belongs: each mixed product has the width of one end
         and the height of the other. {}""": lambda w0, w1, h0, h1: (
         (_area(2 * w0, h0) + _area(w0, w1) + _area(h0, h1) + _area(2 * w1, h1)) / 6
-    ),
-    "unequal-terms: Half of the mixed products is missing. {}": (
-        lambda w0, w1, h0, h1: (_area(2 * w0, h0) + _area(w0, h1) + _area(2 * w1, h1)) / 6,
-        lambda w0, w1, h0, h1: (_area(2 * w0, h0) + _area(w1, h0) + _area(2 * w1, h1)) / 6,
     ),
 }
 OF_ENDS = {  # pairs of what adds ends, and all places
@@ -1247,6 +1320,44 @@ BODIES = {
         h.flip(-1),
     ),
 }
+# What a formula may be made of: how widths and heights lie, what d is, and the power of the length.
+LAID = {
+    "": (pad, (1, 1), (1, 1)),
+    ", with the widths from rear to front": (lambda x, ends: pad(x.flip(-1), ends), (1, 1), None),
+    ", with the heights from rear to front": (lambda x, ends: pad(x.flip(-1), ends), None, (1, 1)),
+    ", with all widths and heights a station too far back": (pad, (2, 0), (2, 0)),
+    ", with all widths and heights a station too far ahead": (pad, (0, 2), (0, 2)),
+    ", with the widths a station too far back": (pad, (2, 0), None),
+    ", with the heights a station too far back": (pad, None, (2, 0)),
+}
+LONG = {
+    "": np.diff(PLACES),
+    ", with d from the tip to the end of the piece": PLACES[1:],
+    ", with d from the tip to the beginning of the piece": PLACES[:-1],
+    ", with d backwards, the long piece first": np.diff(PLACES)[::-1].copy(),
+    ", with d = 1 for each piece": np.ones(len(PLACES) - 1),
+}
+PRODUCTS = ("w0 h0", "w0 h1", "w1 h0", "w1 h1")
+
+
+def _composed(volumes, length, widths, heights):
+    """The formula of volumes (N,) of animals, a sum of products over pieces. -> text or ''"""
+    for (laid, (add, *ends)), (long, d), power in itertools.product(LAID.items(), LONG.items(), range(4)):
+        w, h = (add(x, end) if end else pad(x, (1, 1)) for x, end in zip((widths, heights), ends))
+        w0, w1, h0, h1 = w[:, :-1], w[:, 1:], h[:, :-1], h[:, 1:]
+        products = torch.stack([w0 * h0, w0 * h1, w1 * h0, w1 * h1], -1)
+        columns = torch.einsum("n,nsk,s->nk", length**power, products, torch.from_numpy(d)) * math.pi / 24
+        factors = torch.linalg.lstsq(columns, volumes[:, None]).solution[:, 0]
+        if apart(columns @ factors, volumes) < 1e-5 * float(volumes.abs().max()):
+            as_right = apart(factors / factors[1], torch.tensor([2.0, 1, 1, 2])) < 1e-4
+            if as_right and not laid and not long and power == 1:
+                return ""  # by its factor it is told already
+            more = (", without the length", "", ", times the length's square", ", times its cube")[power]
+            said = f"{linear(factors.tolist(), PRODUCTS)}){laid}{long}{more}"
+            return f"Yours is the sum of π d / 24 · ({said}."
+    return ""
+
+
 OF_VOLUMES = {
     **steps(FACTORS, _volume, "factor", PIECE),
     **steps(RULES, _volume, "rule", PIECE),
@@ -1287,7 +1398,7 @@ class OfBody(Same):
     """A volume, in the dtype of the widths."""
 
     function, shows, otherwise = "volume_from_widths", VOLUME, "wrong-volume"
-    right, explained, tolerance = staticmethod(_volume), 1e-5, 1e-5
+    right, explained, tolerance, by_arguments = staticmethod(_volume), 1e-5, 1e-5, True
 
     def taken(self, shows, value, length, *_):
         value = _in(length.dtype, value)
@@ -1312,11 +1423,18 @@ def _bodies(rng, *shape, dtype=torch.float64):
 
 class OneBody(OfBody):
     name, points, mistakes = "the volume of one animal", 5, OF_VOLUMES
-    cases = _drawn(_bodies, 2, dtype=torch.float32)
+    cases = _drawn(_bodies, 8)
 
     def calls(self, **inputs):
-        """Two: what explains both volumes is no coincidence."""
-        return dict(zip(("", " of another animal"), zip(*inputs.values())))
+        """Several: what explains all volumes is no coincidence."""
+        return {f" of animal {k}" if k else "": one for k, one in enumerate(zip(*inputs.values()))}
+
+    def judge(self, outputs, **inputs):
+        found = super().judge(outputs, **inputs)
+        if found and found.key == self.otherwise and len(outputs) == len(inputs["length"]):
+            if said := _composed(torch.stack([*outputs.values()]), **inputs):
+                return Complaint.of(f"{found.key}: {said} {PIECE}")
+        return found
 
 
 class Herd(OfBody):

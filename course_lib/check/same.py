@@ -11,6 +11,7 @@ a mistake only where the student's code gave what the mistake gives, in every ca
 """
 
 import inspect
+import itertools
 import re
 from functools import partial
 
@@ -18,8 +19,41 @@ import torch
 
 from .card import Shown
 from .core import Complaint, Problem, Property, changed, clone, close, tensor
-from .difference import apart, difference
+from .difference import apart, difference, of_all
 from .places import told_apart
+
+# What a student may have made of an argument first, in words: "Yours would be right if `x` were ...".
+TAKEN = {
+    "with the opposite sign": torch.neg,
+    "without its sign": torch.abs,
+    "squared": torch.square,
+    "its square root": torch.sqrt,
+    "1 divided by it": torch.reciprocal,
+    "rounded": torch.round,
+    "rounded down": torch.floor,
+    "in radians, and it is turned into degrees": torch.rad2deg,
+    "in degrees, and it is turned into radians": torch.deg2rad,
+    **{
+        f"{k:g} times what it is": partial(torch.mul, other=k)
+        for k in (2, 0.5, 3, 4, 0.25, 10, 0.1, 100, 0.01, 1000, 0.001, 3.28, 3.28084, 1 / 3.28)
+    },
+    "its mean everywhere": lambda x: x.mean().expand_as(x),
+    "its first item everywhere": lambda x: x[:1].expand_as(x),
+    "its last item everywhere": lambda x: x[-1:].expand_as(x),
+    "one item later": lambda x: torch.cat([x[:1], x[:-1]]),
+    "one item earlier": lambda x: torch.cat([x[1:], x[-1:]]),
+    "backwards along its first dimension": lambda x: x.flip(0),
+    "backwards along its last dimension": lambda x: x.flip(-1),
+    "with its last two dimensions exchanged": lambda x: x.mT if x.dim() > 1 else None,
+    **{f"with the opposite sign in [..., {k}]": lambda x, k=k: _negated(x, k) for k in range(4)},
+}
+
+
+def _negated(x, k):
+    """With the k-th of the few numbers of the last dimension negated. -> None where there are others"""
+    few = x.dim() > 1 and k < x.shape[-1] <= 4
+    return torch.where(torch.arange(x.shape[-1]) == k, -x, x) if few else None
+
 
 TRIES = 50  # cases that are drawn until one tells all mistakes from what is right
 
@@ -52,6 +86,7 @@ class Same(Property):
     right, mistakes = None, {}
     explained = 1e-3
     visible = 10  # times the tolerance that a mistake must differ by
+    by_arguments = False  # whether it is asked of what other arguments a wrong value is right
     looks = ()  # what the value is, and its kind, where a card shows it: see `card.Shown`
 
     def cases(self, rng):
@@ -150,7 +185,45 @@ class Same(Property):
         for said, makes in self.named():
             if self.explains(self.made(makes, inputs), outputs, right):
                 return Complaint.of(said)
+        both = (torch.cat([values[said].flatten() for said in wrong]) for values in (outputs, right))
+        told = of_all(*both) or outputs[wrong[0]].dim() and of_all(outputs[wrong[0]], right[wrong[0]])
+        if self.by_arguments and not told and (said := self.of_others(outputs, right, inputs)):
+            return Complaint(self.otherwise, said)
         return self.unexplained(wrong[0], outputs[wrong[0]], right[wrong[0]], inputs)
+
+    def of_others(self, outputs, right, inputs):
+        """Of what other arguments the wrong values would be right. -> a sentence or ''"""
+        calls = {said: self.named_as_shown(given) for said, given in self.calls(**inputs).items()}
+        calls = {said: given for said, given in calls.items() if said in right}
+        names = [
+            name for name, x in next(iter(calls.values())).items() if torch.is_tensor(x) or type(x) is float
+        ]
+        ways = [({name: change}, f"`{name}` were {what}") for name in names for what, change in TAKEN.items()]
+        ways += [
+            ({a: b, b: a}, f"`{a}` and `{b}` were exchanged") for a, b in itertools.combinations(names, 2)
+        ]
+        for changes, what in ways:
+            try:
+                made = {said: self.of_changed(given, changes) for said, given in calls.items()}
+                if all(value is not None for value in made.values()) and self.explains(made, outputs, right):
+                    return f"Yours would be right if {what}."
+            except (RuntimeError, IndexError, ValueError, ArithmeticError):  # not of this argument
+                continue
+        return ""
+
+    def of_changed(self, given, changes):
+        """What is right of arguments that are changed. -> as `call`'s, None where that makes no sense"""
+        made = dict(given)
+        for name, change in changes.items():
+            if name not in given:
+                continue
+            x = torch.as_tensor(given[name])
+            made[name] = given[change] if isinstance(change, str) else change(x)
+            if made[name] is None or not x.is_floating_point():
+                return None
+            if not torch.is_tensor(given[name]):
+                made[name] = float(made[name])
+        return self.compared(self.value(self.right, *made.values())).detach()
 
     def unexplained(self, said, yours, right, inputs):
         """What is said of a call whose value no mistake gives. -> Complaint"""
@@ -177,7 +250,7 @@ class SameGradient(Same):
     inputs: the function's argument, and the weights, of the value's shape. The mistakes are functions too.
     """
 
-    looks = ()
+    looks, by_arguments = (), False
 
     def value(self, function, x, weights):
         x = x.clone().requires_grad_()

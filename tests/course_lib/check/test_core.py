@@ -588,3 +588,22 @@ def test_a_stub_of_which_only_raise_was_deleted(function):
 
 def test_a_stub_whose_value_is_returned():
     assert "`double(x)` gives the `...` of the stub, to be replaced" in first(check(giving_the_stub)).text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("none", None),
+        ("not-a-number", "3"),
+        ("not-a-number", True),
+        ("not-a-number", 1j),
+        ("not-a-number", torch.tensor(1j)),
+        ("shape", torch.ones(1)),
+        ("not-finite", float("nan")),
+    ],
+)
+def test_what_is_not_one_number_is_told(key, value):
+    with pytest.raises(core.Problem) as caught:
+        core.number("`f(x)` gives", value)
+    assert caught.value.complaint.key == key
+    assert core.number("`f(x)` gives", torch.tensor(2.0, requires_grad=True)) == 2

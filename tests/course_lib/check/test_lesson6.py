@@ -575,7 +575,7 @@ INTERVALS = [
     ("not-a-dict", shares_changed(lambda shares: [*shares.values()])),
     ("wrong-shares: Yours sum to 3", shares_changed(lambda shares: dict.fromkeys(shares, 1.0))),
     ("not-finite: 0 / 0 is NaN", divided_without_looking),
-    ("not-a-number", shares_changed(lambda shares: dict.fromkeys(shares, None))),
+    ("none", shares_changed(lambda shares: dict.fromkeys(shares, None))),
     ("shape", lambda *a: (torch.tensor([interval(*a)[0]]), *interval(*a)[1:])),
     ("swapped", lambda *a: (interval(*a)[1], interval(*a)[0], interval(*a)[2])),
     ("not-a-tuple", lambda *a: interval(*a)[2]),

@@ -145,6 +145,8 @@ def holds(said, yours, right, tolerance, arguments):
             return near(value(found[1]) * right + value(found[2] + found[3]), yours)
         if found := re.search(f"is {number} minus the right one", said):
             return near(value(found[1]) - right, yours)
+        if found := re.search(r"cut off(?: below (\S+?))?(?: and)?(?: above (\S+?))?[.]$", said.strip()):
+            return near(right.clamp(*(end and float(end) for end in found.groups())), yours)
         if found := re.search("is the right one, (.*)[.]", said):
             return near(OF_EACH[found[1]](right), yours)
         if found := re.search(f"is {number} everywhere", said):
@@ -160,6 +162,10 @@ def holds(said, yours, right, tolerance, arguments):
     def beside(said, yours, right, x):
         made = {"as it came": x, "plus that": right + x, "right one minus that": right - x}
         made |= {"minus the right one": x - right, "right one times that": right * x}
+        if found := re.search("With R .* is (.*)[.]", said):
+            formula = re.sub(r"(\d) ([R`])", r"\1 * \2", found[1].replace("·", "*").replace("`", ""))
+            formula = re.sub(r"(\d) x", r"\1 * x", formula)
+            return near(eval(formula, {"R": right, "x": x}), yours)
         return near(next(value for words, value in made.items() if words in said), yours)
 
     said, _, where = (f" {part.strip()}" for part in said.partition("So it is where "))
