@@ -167,7 +167,8 @@ def lay(body, patches, poses, counts, glare, blurs):
         product = np.einsum("nic,njc->nij", slopes, slopes).reshape(-1, 25)
         normal = (trust @ product).reshape(-1, 5, 5)
         pull = np.einsum("tnc,nic->ti", trust[..., None] * off, slopes, optimize=True)
-        normal += 1e-4 * np.einsum("tii->t", normal)[:, None, None] * np.eye(5)
+        # A frame that shows nothing of the body, as it left the picture, says nothing, and stays where it is.
+        normal += (1e-4 * np.einsum("tii->t", normal)[:, None, None] + 1e-9) * np.eye(5)
         move = -np.linalg.solve(normal, pull[..., None])[..., 0]
         # from pixels of the body to place, angle, bend and size
         c, s = np.cos(poses[:, 2]) * body.step, np.sin(poses[:, 2]) * body.step

@@ -142,6 +142,11 @@ def track(n, points, labels=(1,), frame=0, read=lambda t: scene(t)[0]):
     return found.lost, masks, overlaps
 
 
+def test_an_animal_that_leaves_the_picture_altogether_ends_nothing():
+    _, masks, _ = track(20, [[174, 112]], read=lambda t: scene(26 + 2 * t)[0])
+    assert len(masks) == 20 and masks[0].any() and not masks[19].any()
+
+
 @pytest.mark.parametrize(
     "points, labels", [([[70, 60]], [1]), ([[50, 60], [90, 60], [70, 60], [70, 85]], [1, 1, 1, 0])]
 )
