@@ -145,6 +145,9 @@ def _make_masks(maker, clip, part, done):
     with tqdm(desc="segment", initial=len(done), total=total, unit=" frames") as bar:
         maker.looked = bar.update
         for t, mask in maker.propagate(done):
+            if not mask.any():
+                raise CourseError(f"""In frame {t} nothing of the animal is in the picture any more. Make a
+                    clip of seconds in which it is seen whole (dolphins clip, --from and --to).""")
             clip_files.write_mask(mask, part / f"{t:06d}.png", maker.confidence[t])
             bar.update()
 

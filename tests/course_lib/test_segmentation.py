@@ -145,6 +145,9 @@ def track(n, points, labels=(1,), frame=0, read=lambda t: scene(t)[0]):
 def test_an_animal_that_leaves_the_picture_altogether_ends_nothing():
     _, masks, _ = track(20, [[174, 112]], read=lambda t: scene(26 + 2 * t)[0])
     assert len(masks) == 20 and masks[0].any() and not masks[19].any()
+    maker = types.SimpleNamespace(looks=0, propagate=lambda done: iter([(19, masks[19])]))
+    with pytest.raises(CourseError, match="In frame 19 nothing of the animal is in the picture any more"):
+        segmentation._make_masks(maker, range(20), None, {})
 
 
 @pytest.mark.parametrize(
