@@ -195,7 +195,7 @@ OF_FACING |= _of(
         for at, space in (("corners", "camera space"), ("world", "the world"))
         for k, axis in enumerate("xyz")
         for sign in (1, -1)
-        if (at, axis, sign) != ("corners", "z", 1)
+        if (at, axis) != ("corners", "z")  # the right one, and one that has its own words
     },
 )
 

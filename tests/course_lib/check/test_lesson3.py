@@ -196,8 +196,11 @@ DIBR_MISTAKES = [
     ("extrinsics-missing", write(projected=lambda s: s.cam.intrinsics.transform(s.verts))),
     ("back-faces-kept", back_faces),
     ("facing-sign", write(facing=lambda s: face_normals(s.faces_camera)[..., 2] <= 0)),
-    ("culling: are missing", write(facing=lambda s: s.mesh.face_normals[..., 0, 2] >= 0)),
-    ("culling: are missing", facing_by_world_y),
+    (
+        "culling: z of their normals in the world is >= 0",
+        write(facing=lambda s: s.mesh.face_normals[..., 0, 2] >= 0),
+    ),
+    ("culling: y of their normals in the world is >= 0", facing_by_world_y),
     ("valid-faces", write(facing=lambda s: s.mesh.face_normals[..., 2] >= 0)),
     ("valid-faces", write(facing=lambda s: face_normals(s.faces_camera)[..., 2])),
     ("culling-of-one-frame", facing_in(lambda facing: facing[:1].expand_as(facing))),
