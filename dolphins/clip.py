@@ -37,6 +37,7 @@ QUALITY = 95  # of the frames, as JPEG
 FEWEST = 3  # frames of a fit
 QUARTER = 900  # seconds
 HIGHEST_LAUNCH = 500  # metres: a cliff
+CAMERA_SD = 0.02  # of an altitude: what an error of the focal length looks like
 
 
 @dataclass(frozen=True)
@@ -330,7 +331,7 @@ def _summary(pack, info, size, video, telemetry, wanted, known, damage):
     yield f"  depth     {fin_told(info)}{' (--fin-out)' if wanted.fin_out is None else ''}"
     if damage:
         yield f"  note: {damage}"
-    for note in (*video.notes, *telemetry.notes, *_doubts(video, telemetry, wanted)):
+    for note in (*video.notes, *telemetry.notes, *_doubts(video, telemetry, wanted, known)):
         yield f"  note: {note}"
     if info.centres is not None:
         yield f"Next: dolphins segment --pack {pack.root}, from the points of {wanted.follow}"
@@ -338,7 +339,7 @@ def _summary(pack, info, size, video, telemetry, wanted, known, damage):
         yield f"Next: dolphins prompts {pack.root}, then: dolphins segment --pack {pack.root}"
 
 
-def _doubts(video, telemetry, wanted):
+def _doubts(video, telemetry, wanted, known):
     """What may be wrong and cannot be told."""
     mine, theirs = video.path.stem.lower(), Path(telemetry.path).stem.lower()
     if telemetry.path.suffix.lower() == ".srt" and mine != theirs:
@@ -347,6 +348,13 @@ def _doubts(video, telemetry, wanted):
     if not _times_meet(video, telemetry):
         when = f"the telemetry was written at {telemetry.written} by its clock, the video at {video.created}"
         yield f"{when} (UTC): are they of one flight?"
+    if known and (telemetry.above != "launch" or wanted.launch_height is not None):
+        altitude, by = known["altitude_m"], telemetry.by
+        sd = math.hypot(telemetry.sd_m, known["click_sd_m"], CAMERA_SD * altitude)
+        if abs(known["bias_m"]) > IN_95 * sd:
+            yield fold(f"""the correction of {-known["bias_m"]:+.2f} m is more than a {by} is off: check the
+                thing's length and ends and --launch-height, and that the video is as the drone wrote it,
+                neither cropped nor zoomed""")
     if telemetry.above == "launch" and wanted.launch_height is None:
         launch = telemetry.launch_by_gps()
         gps = (

@@ -187,6 +187,14 @@ def test_a_known_length_corrects_the_altitude(clip, tmp_path):
     assert info["altitude_sd_m"] == pytest.approx(np.hypot(11 * 2**0.5 / 120, 0.3), abs=1e-3)
 
 
+@pytest.mark.parametrize("metres, doubted", [(12.4, False), (13.4, True), (7.6, True)])
+def test_a_correction_beyond_what_the_instrument_may_be_off_is_doubted(clip, metres, doubted):
+    """As after a cropped video, a wrong end or a length in other units; the telemetry says 10.6 m there."""
+    length = metres * 120 / (SIZE[0] * 12.29 / 17.27)
+    code, out, err = clip(known_length=f"{length:.6f}", at=("60", "100,70,220,70"), launch_height="0")
+    assert code == 0 and ("more than a barometer is off" in out) == doubted, (out, err)
+
+
 def test_how_far_the_fin_is_out_of_the_water(clip, tmp_path):
     code, out, err = clip()
     assert code == 0 and "0.05 m above the surface on average, ± 0.1 m (95 %) (--fin-out)" in out, err
