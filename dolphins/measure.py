@@ -124,11 +124,8 @@ def morphometrix(row):
     """The rows of a table of MorphoMetriX 2: object, value, unit."""
     yield from (("Object", "Value", "Value_unit"), ("Image ID", row["clip"], "Metadata"))
     yield from (("Image Path", row["pack"], "Metadata"), ("Altitude", f"{row['altitude_m']:.2f}", "Metadata"))
-    yield (
-        "Notes",
-        f"dolphins measure, {row['state']}, of {row['frames']} frames; TL to the fluke tips",
-        "Metadata",
-    )
+    notes = f"dolphins measure, {row['state']}, of {row['frames']} frames; TL to the fluke tips"
+    yield "Notes", "; ".join(filter(None, (notes, row["remarks"]))), "Metadata"
     yield "TL", f"{row['length_m']:.3f}", "Meters"
     for station, name in zip(STATIONS, WIDTHS):
         if f"{name}_m" in row:
@@ -152,8 +149,8 @@ def told(row):
     between = (
         f", 95 %: {row['length_m_low']:.2f} to {row['length_m_high']:.2f}" if "length_m_low" in row else ""
     )
-    doubts = "" if row["state"] == "measured" else f". NOT TO BE TRUSTED: {row['remarks']}"
-    return f"{row['clip']}: {row['length_m']:.2f} m{between}{doubts}"
+    doubts = f". {'' if row['state'] == 'measured' else 'NOT TO BE TRUSTED: '}{row['remarks']}"
+    return f"{row['clip']}: {row['length_m']:.2f} m{between}{doubts if row['remarks'] else ''}"
 
 
 def summary(rows, out):

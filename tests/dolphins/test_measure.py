@@ -125,6 +125,15 @@ def test_what_cannot_be_begun_is_said(tmp_path):
         measure.measure_all([pack], tmp_path / "out", SETTINGS)
 
 
+def test_what_speaks_against_a_length_stands_beside_it():
+    row = dict(clip="a", pack="p", frames=9, altitude_m=9.0, length_m=2.2, remarks="The mask, here, is cut.")
+    for state, said in (("measured", ". The mask"), ("not to be trusted", ". NOT TO BE TRUSTED: The mask")):
+        assert measure.told(row | {"state": state}) == f"a: 2.20 m{said}, here, is cut."
+        notes = {cells[0]: cells[1] for cells in measure.morphometrix(row | {"state": state})}["Notes"]
+        assert state in notes and notes.endswith("; The mask, here, is cut.")
+    assert measure.told(row | {"state": "measured", "remarks": ""}) == "a: 2.20 m"
+
+
 def test_one_clip_is_one():
     assert measure.summary([{"state": "measured"}], "out").startswith("1 clip: 1 measured")
     assert measure.summary([{"state": "measured"}] * 2, "out").startswith("2 clips: 2 measured")
