@@ -6,6 +6,7 @@ whole files only.
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import torch
 
 from course_lib import metrics, show
 from course_lib.assets import find_pack
-from course_lib.assets.clip_info import check_fin_out, check_fin_out_sd
+from course_lib.assets.clip_info import CLIP_JSON, check_fin_out, check_fin_out_sd
 from course_lib.dolphin_model import DolphinModel
 from course_lib.dolphin_model.shape_modes import far_from_template
 from course_lib.doubts import listed
@@ -73,6 +74,7 @@ class Settings:
     fin_out: float | None = None  # metres, as the command line says; None: as the clip does
     fin_out_sd: float | None = None
     surfaced: str | None = None  # such as "fin:12 back:40"
+    given: str | None = None  # a checksum of the masks, and of what is said of the camera
 
 
 def run_demo(
@@ -117,7 +119,7 @@ def run_demo(
     dataset.known = replace(dataset.known, **depth)
     where = str(found.root if clip is None else found.clip_dir)
     said = " ".join(f"{part}:{frame}" for part, frame in frames_out) or None
-    how = epochs, batch_size, str(device), recipe, seed, fin_out, fin_out_sd, said
+    how = epochs, batch_size, str(device), recipe, seed, fin_out, fin_out_sd, said, given(found, dataset)
     settings = Settings(where, len(dataset), *how)
     if open_folder(out, settings, resume) == "finished":
         print(f"{out} holds this run already, finished:\n")
@@ -151,7 +153,7 @@ def run(found, dataset, settings, out, started):
     sized = sizes.sizes(scene, dataset, type(recipe))
     against = judge(scene, fitted, recipe, dataset, history, figures, per_frame)
     results = {
-        **{name: value for name, value in asdict(settings).items() if name not in ("pack", *DEPTH)},
+        **{name: value for name, value in asdict(settings).items() if name not in ("pack", "given", *DEPTH)},
         **about_depth(scene, dataset, settings),
         **about_heave(scene, recipe),
         "clip": found.clip_name,
@@ -174,6 +176,18 @@ def run(found, dataset, settings, out, started):
     write_json(out / METRICS, results)  # last: its presence says that the run is finished
     (out / CHECKPOINT).unlink(missing_ok=True)
     print_results(out, results)
+
+
+def given(pack, dataset):
+    """A checksum of masks, altitudes and camera: a size of others is not the clip's. -> 16 hex digits
+
+    Without the frames' colours: who takes other frames has other masks."""
+    digest = hashlib.sha256()
+    for numbers in (dataset.masks, dataset.confidence):
+        digest.update(np.ascontiguousarray(numbers.numpy()))
+    for path in (pack.clip_dir / "metadata" / CLIP_JSON, pack.altitude_path):
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()[:16]
 
 
 def open_folder(out, settings, resume):
@@ -203,6 +217,9 @@ def open_folder(out, settings, resume):
             folder, or delete this one.""")
     theirs = json.loads((out / SETTINGS).read_text())
     ours = asdict(settings)
+    if theirs.pop("given", ours["given"]) != ours.pop("given"):
+        raise CourseError(f"""--out {out} holds a run of other masks, altitudes or camera: the clip changed
+            since. Name another folder, or delete this one to fit anew.""")
     if different := [name for name in ours if theirs.get(name) != ours[name]]:
         said = "; ".join(f"{name}: {theirs.get(name)} there, {ours[name]} now" for name in different)
         raise CourseError(f"""--out {out} holds a run with other settings ({said}). Name another folder, or
@@ -385,7 +402,7 @@ def write_report(out, scene, dataset, pack, history, results, per_frame, fitted,
 
 def what_was_run(settings, results, pack):
     """The settings for a page: of the depth what was used, where the command line did not say it."""
-    said = {name: value for name, value in asdict(settings).items() if name not in DEPTH}
+    said = {name: value for name, value in asdict(settings).items() if name not in ("given", *DEPTH)}
     for name, label in (("fin_out_m", "fin's tip out of the water"), ("fin_out_sd_m", "how sure that is")):
         if name in results:
             by = "the command line" if getattr(settings, name[:-2]) is not None else "the clip"

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from course_lib.assets import find_pack
@@ -86,6 +87,38 @@ def test_another_setting_is_said_and_nothing_is_overwritten(season):
     assert rows[0]["state"] == "not measured" and "epochs: 1 there, 2 now" in rows[0]["remarks"]
     assert (folder / "out" / "two" / "metrics.json").exists()
     assert list(rows_of(folder / "out")) == ["broken", "one", "two"]  # of clips that were not named too
+
+
+@pytest.mark.parametrize("changed", ["segmentation", "metadata"])
+def test_a_size_of_other_masks_is_not_shown_as_the_clips(season, changed):
+    """As after `dolphins segment` from better points; once they are as they were, so is the row."""
+    folder, packs, _ = season
+    clip = packs[1] / "data" / "two"
+    masks, altitudes = sorted((clip / "segmentation").iterdir()), clip / "metadata" / "altitude.npy"
+    path = masks[1] if changed == "segmentation" else altitudes
+    before = path.read_bytes()
+    try:
+        if changed == "segmentation":
+            shutil.copy(masks[2], path)
+        else:
+            np.save(path, np.load(path) + 0.5)
+        (row,) = measure.measure_all(packs[1:], folder / "out", SETTINGS, lambda line: None)
+        assert row["state"] == "not measured" and "other masks" in row["remarks"], row
+        assert (folder / "out" / "two" / "metrics.json").exists()
+    finally:
+        path.write_bytes(before)
+    (row,) = measure.measure_all(packs[1:], folder / "out", SETTINGS, lambda line: None)
+    assert row["state"] != "not measured"
+
+
+def test_a_run_of_an_earlier_version_is_shown(season):
+    folder, packs, _ = season
+    settings = folder / "out" / "two" / "settings.json"
+    before = settings.read_text()
+    settings.write_text(json.dumps({k: v for k, v in json.loads(before).items() if k != "given"}))
+    (row,) = measure.measure_all(packs[1:], folder / "out", SETTINGS, lambda line: None)
+    settings.write_text(before)
+    assert row["state"] != "not measured"
 
 
 def test_a_table_of_somebody_elses_stays(season, tmp_path):
