@@ -46,7 +46,7 @@ def measure_all(packs, out, settings, say=print):
     """
     if out.exists() and not out.is_dir():
         raise CourseError(f"--out {out} is a file. Name a folder.")
-    clips, rows, table = clips_of(packs), [], rows_of(out / TABLE)
+    clips, rows, table = clips_of(packs, say), [], rows_of(out / TABLE)
     for name, root, clip in clips:
         rows.append(measure_one(name, root, clip, out, settings))
         table[name] = rows[-1]
@@ -67,14 +67,25 @@ def rows_of(path):
             folder with --out.""") from None
 
 
-def clips_of(packs):
-    """The clips of packs. -> list of (a name of its own, the pack's folder, the clip)"""
-    found = []
+def clips_of(packs, say=print):
+    """The clips of packs. -> list of (a name of its own, the pack's folder, the clip)
+
+    A folder that is no pack is said and left out, as long as there are others.
+    """
+    found, wrong = [], []
     for path in packs:
-        root = find_pack(path).root.resolve()
+        try:
+            root = find_pack(path).root.resolve()
+        except CourseError as error:
+            wrong.append(str(error))
+            continue
         folders = sorted(each.name for each in (root / "data").iterdir() if each.is_dir())
         found += [(root, clip) for clip in folders if not clip.startswith(".")]
     found = list(dict.fromkeys(found))
+    if wrong and not found:
+        raise CourseError("\n".join(wrong))
+    for error in wrong:
+        say(f"Left out: {error}")
     if not found:
         raise CourseError(
             "the packs hold no clips: each needs data/CLIP/frames. Make one with: dolphins clip"

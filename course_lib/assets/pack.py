@@ -78,34 +78,34 @@ def find_pack(path=None, clip=None):
     clip: which of its clips, a folder in data/. Raises CourseError if there is no pack; a zip is to be
     imported first, and a video is to be made one.
     """
-    source, hint = "--pack", "Check the path"
+    source, hint = "", "Check the path"
     if path is None and os.environ.get(PACK_VARIABLE):
-        path, source = os.environ[PACK_VARIABLE], PACK_VARIABLE
+        path, source = os.environ[PACK_VARIABLE], f" ({PACK_VARIABLE})"
     if path is None:
-        path, source = EMBEDDED_PACK, "the embedded pack"
+        path, source = EMBEDDED_PACK, " (the embedded pack)"
         hint = "Use the package from a git checkout, or name a pack with --pack"
     root = Path(path).expanduser()
     if root.is_file():
         if zipfile.is_zipfile(root) or root.suffix.lower() == ".zip":
-            raise CourseError(f"""{root} ({source}) is a zip, expected a folder. Import it first: dolphins
+            raise CourseError(f"""{root}{source} is a zip, expected a folder. Import it first: dolphins
                 assets import {root}""")
         if root.suffix.lower() in VIDEOS:
-            raise CourseError(f"""{root} ({source}) is a video, expected a folder. Make a pack from some
+            raise CourseError(f"""{root}{source} is a video, expected a folder. Make a pack from some
                 seconds of it first: dolphins clip {root} --telemetry FILE --from 0:12 --to 0:16 --out
                 my_clip""")
-        raise CourseError(f"{root} ({source}) is a file, expected the folder of a pack")
+        raise CourseError(f"{root}{source} is a file, expected the folder of a pack")
     if not root.is_dir():
-        raise CourseError(f"{root} ({source}): no such folder. {hint}.")
+        raise CourseError(f"{root}{source}: no such folder. {hint}.")
     missing = [name for name in ("model", "data") if not (root / name).is_dir()]
     if missing:
         if (inside := _pack_around(root)) is not None:
-            raise CourseError(f"""{root} ({source}) is a folder in a pack, expected the pack itself: --pack
+            raise CourseError(f"""{root}{source} is a folder in a pack, expected the pack itself:
                 {inside}""")
         if any(path.suffix.lower() in VIDEOS for path in root.iterdir()):
-            raise CourseError(f"""{root} ({source}) is a folder with videos, expected a pack. Make one from
+            raise CourseError(f"""{root}{source} is a folder with videos, expected a pack. Make one from
                 some seconds of a video: dolphins clip VIDEO --telemetry FILE --from 0:12 --to 0:16 --out
                 my_clip""")
-        raise CourseError(f"""{root} ({source}) has no folder {" and no folder ".join(missing)}, expected a
+        raise CourseError(f"""{root}{source} has no folder {" and no folder ".join(missing)}, expected a
             pack with model/ and data/CLIP/ (found: {listing(root)})""")
     pack = AssetPack(root)
     if clip is not None:

@@ -225,7 +225,7 @@ def test_what_is_given_instead_of_a_pack(pack, tmp_path):
     cases = {
         video: r"is a video, expected a folder. Make a pack .*: dolphins clip .*DJI_1.MP4 --telemetry FILE",
         tmp_path / "flight": "is a folder with videos, expected a pack",
-        pack.clip_dir: f"is a folder in a pack, expected the pack itself: --pack {pack.root}",
+        pack.clip_dir: f"is a folder in a pack, expected the pack itself: {pack.root}",
         pack.frames_dir: "is a folder in a pack",
     }
     for path, message in cases.items():

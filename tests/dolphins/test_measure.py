@@ -146,6 +146,15 @@ def test_clips_of_one_name_are_told_apart(tmp_path):
         measure.clips_of([*packs, pack_of(tmp_path / "c" / "a", "broken")])
 
 
+def test_a_folder_that_is_no_pack_is_left_out(tmp_path):
+    (tmp_path / "notes").mkdir()
+    said, packs = [], [tmp_path / "notes", pack_of(tmp_path / "day", "broken"), tmp_path / "nowhere"]
+    assert [name for name, *_ in measure.clips_of(packs, said.append)] == ["broken"]
+    assert len(said) == 2 and "notes has no folder model" in said[0] and "nowhere: no such" in said[1]
+    with pytest.raises(CourseError, match="notes has no folder(.|\n)*nowhere: no such folder"):
+        measure.clips_of(packs[::2])
+
+
 def test_what_cannot_be_begun_is_said(tmp_path):
     with pytest.raises(CourseError, match="no such folder"):
         measure.measure_all([tmp_path / "nowhere"], tmp_path / "out", SETTINGS)
