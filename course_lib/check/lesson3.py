@@ -195,7 +195,8 @@ OF_FACING |= _of(
         for at, space in (("corners", "camera space"), ("world", "the world"))
         for k, axis in enumerate("xyz")
         for sign in (1, -1)
-        if (at, axis) != ("corners", "z")  # the right one, and one that has its own words
+        # Left out: the right one and its opposite, which has its own words, and what one frame's camera sees.
+        if (at, axis) != ("corners", "z") and (at, axis, sign) != ("world", "y", 1)
     },
 )
 

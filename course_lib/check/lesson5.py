@@ -972,6 +972,8 @@ class Measure(Same):
         found = super().judge(judged, **inputs)
         if not found or found.key != self.otherwise or found.text.startswith(("That", "Yours would")):
             return found
+        if len(judged) == len(outputs):  # none with changed vertices, as where gradients are judged
+            return found
         if more := self.of_all_calls(outputs, inputs):
             return Complaint.of(f"{found.key}: {more} {self.asked}")
         right, told = self.made(self.right, inputs), []

@@ -308,7 +308,7 @@ def test_printing_without_a_line_end_and_an_empty_print_count_too():
         (None, "is not defined"),
         (torch.ones(3), "is a tensor of shape (3,), not a function"),
         (4, "is an int, not a function"),
-        ("fit", "is a str, not a function"),
+        ("fit", "is a text, 'fit', not a function"),
     ],
 )
 def test_not_defined(value, words):
@@ -490,7 +490,7 @@ def test_close(a, b, same):
         (torch.ones(3), "a tensor of shape (3,)"),
         (np.ones((2, 1)), "a NumPy array of shape (2, 1)"),
         ((1, 2), "a tuple of 2"),
-        ("text", "a str"),
+        ("text", "a text, 'text'"),
         (7, "an int"),
         (io.StringIO(), "a StringIO"),
     ],
