@@ -22,7 +22,6 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
-from torch.nn.functional import pad
 
 from . import metrics
 from .errors import CourseError
@@ -123,12 +122,12 @@ def outline_error(masks, confidence):
     of n pixels a mean distance of (1 - confidence) area / n, and sqrt(pi / 2) of it is the standard deviation
     of what is normally distributed. A frame counts by its confidence, as in the fit.
     """
+    from scipy.ndimage import binary_erosion
+
     every = -(-len(masks) // MOST_FRAMES)
     inside, sure = masks[::every] > 127, confidence[::every].double()
-    around = pad(inside, (1, 1, 1, 1))
-    within = around[:, :-2, 1:-1] & around[:, 2:, 1:-1] & around[:, 1:-1, :-2] & around[:, 1:-1, 2:]
-    border = inside & ~within
-    area, border = metrics.areas(inside), metrics.areas(border).clamp(min=1)  # (T,)
+    within = torch.stack([torch.from_numpy(binary_erosion(mask)) for mask in inside.numpy()])
+    area, border = metrics.areas(inside), metrics.areas(inside & ~within).clamp(min=1)  # (T,)
     off = math.sqrt(math.pi / 2) * (1 - sure) * area / border
     return float((sure * off).sum() / sure.sum().clamp(min=1e-6))
 

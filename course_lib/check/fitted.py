@@ -85,8 +85,10 @@ def _both_ways(length):
     return length, lambda t, a: _of_parts(length(t, a), long=a / length(t, a))
 
 
-for _said, _made in LENGTHS.items():
-    OF_ANGLES[_said] = sum(map(_both_ways, _made if isinstance(_made, tuple) else (_made,)), ())
+OF_ANGLES |= {
+    said: sum(map(_both_ways, lengths if isinstance(lengths, tuple) else (lengths,)), ())
+    for said, lengths in LENGTHS.items()
+}
 
 
 def _products(theta):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from ..errors import fold
 from ..metrics import rotation_steps
 from ..rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from .card import Shown
@@ -244,9 +245,7 @@ class Frames(Same):
             return tensor(shows, value, (2 * height, 2 * width, 3), pictures[0])
         except Problem as problem:
             key, text = problem.complaint
-            raise Problem(
-                key, " ".join(f"{text} {TWO_AND_TWO}".split()) if key == "shape" else text
-            ) from None
+            raise Problem(key, fold(f"{text} {TWO_AND_TWO}") if key == "shape" else text) from None
 
     def call(self, given, **inputs):
         return self.split(super().call(given, **inputs))

@@ -1423,7 +1423,7 @@ def _bodies(rng, *shape, dtype=torch.float64):
 
 class OneBody(OfBody):
     name, points, mistakes = "the volume of one animal", 5, OF_VOLUMES
-    cases = _drawn(_bodies, 8)
+    cases = _drawn(_bodies, 8, dtype=torch.float32)
 
     def calls(self, **inputs):
         """Several: what explains all volumes is no coincidence."""
@@ -1432,7 +1432,8 @@ class OneBody(OfBody):
     def judge(self, outputs, **inputs):
         found = super().judge(outputs, **inputs)
         if found and found.key == self.otherwise and len(outputs) == len(inputs["length"]):
-            if said := _composed(torch.stack([*outputs.values()]), **inputs):
+            inputs = {name: x.double() for name, x in inputs.items()}
+            if said := _composed(torch.stack([*outputs.values()]).double(), **inputs):
                 return Complaint.of(f"{found.key}: {said} {PIECE}")
         return found
 
